@@ -1,0 +1,27 @@
+# cmake --install: headers, static libraries, the program, and a package for find_package(backflow).
+
+include(CMakePackageConfigHelpers)
+set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/backflow)
+
+# Headers in ops/kernels and those called *_internal.h are ours alone.
+foreach(library ${libraries})
+  string(REPLACE backflow_ "" folder ${library})
+  install(DIRECTORY ${folder} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/backflow
+          FILES_MATCHING PATTERN "*.h" PATTERN "*.inc" PATTERN "*_internal.h" EXCLUDE PATTERN kernels EXCLUDE)
+endforeach()
+file(GLOB top_headers CONFIGURE_DEPENDS *.h)
+install(FILES ${top_headers} DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/backflow)
+if(BACKFLOW_GENERATED_HEADERS)
+  install(DIRECTORY ${BACKFLOW_GENERATED_DIR}/backflow DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
+          FILES_MATCHING PATTERN "*.h" PATTERN "*.inc")
+endif()
+
+install(TARGETS backflow ${libraries} EXPORT backflow)
+install(EXPORT backflow NAMESPACE backflow:: FILE backflowTargets.cmake DESTINATION ${package_dir})
+
+configure_package_config_file(cmake/backflowConfig.cmake.in ${PROJECT_BINARY_DIR}/backflowConfig.cmake
+                              INSTALL_DESTINATION ${package_dir})
+write_basic_package_version_file(${PROJECT_BINARY_DIR}/backflowConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${PROJECT_BINARY_DIR}/backflowConfig.cmake ${PROJECT_BINARY_DIR}/backflowConfigVersion.cmake
+              cmake/FindOneDNN.cmake cmake/FindParallelHDF5.cmake
+        DESTINATION ${package_dir})

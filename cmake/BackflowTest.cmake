@@ -1,0 +1,73 @@
+# backflow_test(name SOURCES file... LIBRARIES library... LABELS label... [RANKS n...] [TIMEOUT seconds])
+#
+# One test program. It is registered as NAME, without the test cases tagged [slow] or [.], and as NAME_slow, labelled slow,
+# which runs them. With RANKS, once for every number of ranks, as NAME_n, under mpirun.
+#
+# backflow_script_test(folder script): registers a script, .sh or .py. Its environment has BACKFLOW_BIN, the directory of
+# the programs, and BACKFLOW_SOURCE, the tree.
+
+set(BACKFLOW_TEST_ENVIRONMENT
+    "BACKFLOW_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}"
+    "BACKFLOW_SOURCE=${PROJECT_SOURCE_DIR}"
+    "OMPI_ALLOW_RUN_AS_ROOT=1"
+    "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1"
+    "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/tsan.supp:ignore_noninstrumented_modules=1"
+    "UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1")
+
+# Sanitized programs run several times slower.
+set(BACKFLOW_TIMEOUT_FACTOR 1)
+if(BACKFLOW_SANITIZE)
+  set(BACKFLOW_TIMEOUT_FACTOR 5)
+endif()
+
+function(backflow_register name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT;PROCESSORS" "COMMAND;LABELS")
+  math(EXPR timeout "${arg_TIMEOUT} * ${BACKFLOW_TIMEOUT_FACTOR}")
+  set(environment ${BACKFLOW_TEST_ENVIRONMENT})
+  if(mpi IN_LIST arg_LABELS)
+    # Open MPI leaves memory behind, in plugins that are unloaded when the leaks are looked for.
+    list(APPEND environment ASAN_OPTIONS=detect_leaks=0)
+  endif()
+  add_test(NAME ${name} COMMAND ${arg_COMMAND})
+  set_tests_properties(${name} PROPERTIES
+    LABELS "${arg_LABELS}"
+    TIMEOUT ${timeout}
+    PROCESSORS ${arg_PROCESSORS}
+    ENVIRONMENT "${environment}")
+endfunction()
+
+function(backflow_test name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT" "SOURCES;LIBRARIES;LABELS;RANKS")
+  if(NOT arg_TIMEOUT)
+    set(arg_TIMEOUT 300)
+  endif()
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE ${arg_LIBRARIES} backflow_test_support backflow_test_main)
+
+  # The tests' threads are part of what is tested: every program counts as all of the machine's cores.
+  cmake_host_system_information(RESULT cores QUERY NUMBER_OF_LOGICAL_CORES)
+  if(arg_RANKS)
+    foreach(ranks ${arg_RANKS})
+      backflow_register(${name}_${ranks}
+        COMMAND mpirun --bind-to none --map-by slot:OVERSUBSCRIBE -n ${ranks} $<TARGET_FILE:${name}> ~[slow]~[.]
+        LABELS ${arg_LABELS} TIMEOUT ${arg_TIMEOUT} PROCESSORS ${cores})
+      backflow_register(${name}_${ranks}_slow
+        COMMAND mpirun --bind-to none --map-by slot:OVERSUBSCRIBE -n ${ranks} $<TARGET_FILE:${name}> [slow]
+        LABELS ${arg_LABELS} slow TIMEOUT ${arg_TIMEOUT} PROCESSORS ${cores})
+    endforeach()
+  else()
+    backflow_register(${name} COMMAND ${name} ~[slow]~[.] LABELS ${arg_LABELS} TIMEOUT ${arg_TIMEOUT} PROCESSORS ${cores})
+    backflow_register(${name}_slow COMMAND ${name} [slow]
+      LABELS ${arg_LABELS} slow TIMEOUT ${arg_TIMEOUT} PROCESSORS ${cores})
+  endif()
+endfunction()
+
+function(backflow_script_test folder script)
+  cmake_path(GET script STEM LAST_ONLY stem)
+  cmake_path(GET script EXTENSION LAST_ONLY extension)
+  set(interpreter bash)
+  if(extension STREQUAL .py)
+    set(interpreter /usr/bin/python3)
+  endif()
+  backflow_register(${folder}_${stem} COMMAND ${interpreter} ${script} LABELS unit TIMEOUT 600 PROCESSORS 2)
+endfunction()

@@ -1,0 +1,245 @@
+#include <backflow/ops/kernels/elementwise.h>
+
+#include <cassert>
+#include <type_traits>
+
+#include <backflow/ops/kernels/strided.h>
+#include <backflow/ops/kernels/vector_loops.h>
+#include <backflow/runtime/threads.h>
+
+namespace backflow::kernels {
+namespace {
+
+constexpr std::int64_t kBlock = 512;  // elements of a strided operand that are gathered at a time
+
+/// The elements [begin, begin + n) of operand k, contiguous or one for all; gathered into `block` when they are strided.
+template <class T, std::size_t N>
+std::pair<const T*, Stride> operand(const StridedLoop<N>& loop, std::size_t k, const T* data, std::int64_t begin,
+                                    std::int64_t n, T* block) {
+  const std::int64_t stride = loop.inner_stride(k);
+  if (begin % loop.inner_size() + n <= loop.inner_size() && stride <= 1 && stride >= 0) {
+    return {data + loop.offset(k, begin), static_cast<Stride>(stride)};
+  }
+  for (std::int64_t i = 0; i < n;) {
+    const std::int64_t row = std::min(n - i, loop.inner_size() - (begin + i) % loop.inner_size());
+    const T* from = data + loop.offset(k, begin + i);
+    for (std::int64_t j = 0; j < row; ++j) {
+      block[i + j] = from[j * stride];
+    }
+    i += row;
+  }
+  return {block, Stride::One};
+}
+
+template <class T, std::size_t N>
+void scatter(const StridedLoop<N>& loop, T* data, std::int64_t begin, std::int64_t n, const T* block) {
+  const std::int64_t stride = loop.inner_stride(0);
+  for (std::int64_t i = 0; i < n;) {
+    const std::int64_t row = std::min(n - i, loop.inner_size() - (begin + i) % loop.inner_size());
+    T* to = data + loop.offset(0, begin + i);
+    for (std::int64_t j = 0; j < row; ++j) {
+      to[j * stride] = block[i + j];
+    }
+    i += row;
+  }
+}
+
+/// Cuts the loop into chunks for the threads and each chunk into pieces on which every operand is contiguous: whole rows
+/// where these are long, else blocks that are gathered first. Calls piece(begin, n) for each.
+template <std::size_t N, class Piece>
+void for_each_piece(const StridedLoop<N>& loop, std::int64_t numel, const Piece& piece) {
+  const bool long_rows = loop.inner_size() >= kBlock;
+  parallel_for(chunks_of(numel, kElementwiseChunk), [&](std::int64_t chunk) {
+    const std::int64_t end = std::min(numel, (chunk + 1) * kElementwiseChunk);
+    for (std::int64_t i = chunk * kElementwiseChunk; i < end;) {
+      std::int64_t n = std::min(end - i, kBlock);
+      if (long_rows) {
+        n = std::min(end - i, loop.inner_size() - i % loop.inner_size());
+      }
+      piece(i, n);
+      i += n;
+    }
+  });
+}
+
+/// Runs `f(operands..., y, n)` over pieces, gathering and scattering what is strided.
+template <class T, std::size_t N, class F>
+void run_loop(const Tensor& y, const std::array<const Tensor*, N>& tensors, const F& f) {
+  const StridedLoop<N> loop(y.sizes(), tensors);
+  std::array<T*, N> data;
+  for (std::size_t k = 0; k < N; ++k) {
+    data[k] = tensors[k]->template data_ptr<T>();
+  }
+  // A piece is longer than a block only when rows are long; then operands with other strides are taken block by block.
+  bool whole_rows = true;
+  for (std::size_t k = 0; k < N; ++k) {
+    whole_rows = whole_rows && loop.inner_stride(k) <= 1 && loop.inner_stride(k) >= 0;
+  }
+  whole_rows = whole_rows && loop.inner_stride(0) == 1;
+  for_each_piece(loop, y.numel(), [&](std::int64_t begin, std::int64_t length) {
+    alignas(64) T blocks[N][kBlock];
+    const std::int64_t step = whole_rows ? length : kBlock;
+    for (std::int64_t i = begin; i < begin + length; i += step) {
+      const std::int64_t n = std::min(step, begin + length - i);
+      std::array<std::pair<const T*, Stride>, N> in;
+      for (std::size_t k = 1; k < N; ++k) {
+        in[k] = operand(loop, k, static_cast<const T*>(data[k]), i, n, blocks[k]);
+      }
+      const bool direct = loop.inner_stride(0) == 1 && i % loop.inner_size() + n <= loop.inner_size();
+      T* out = direct ? data[0] + loop.offset(0, i) : blocks[0];
+      f(in, out, static_cast<std::size_t>(n));
+      if (!direct) {
+        scatter(loop, data[0], i, n, out);
+      }
+    }
+  });
+}
+
+/// The integer form of a binary function; there is one for ring operations alone.
+template <class T>
+T integer_binary(Binary f, T a, T b) {
+  switch (f) {
+    case Binary::Add:
+      return static_cast<T>(a + b);
+    case Binary::Sub:
+      return static_cast<T>(a - b);
+    default:
+      assert(f == Binary::Mul);
+      return static_cast<T>(a * b);
+  }
+}
+
+template <class T>
+void binary_piece(Binary f, std::pair<const T*, Stride> a, std::pair<const T*, Stride> b, T* y, std::size_t n) {
+  if constexpr (std::is_floating_point_v<T>) {
+    vector_loops<T>().binary[static_cast<std::size_t>(f)](a.first, a.second, b.first, b.second, y, n);
+  } else {
+    for (std::size_t i = 0; i < n; ++i) {
+      y[i] = integer_binary(f, a.first[i * static_cast<std::size_t>(a.second)],
+                            b.first[i * static_cast<std::size_t>(b.second)]);
+    }
+  }
+}
+
+constexpr std::int64_t kSmall = 4096;  // elements below which a contiguous operation is one call of one loop
+
+}  // namespace
+
+void unary(Unary f, const Tensor& y, const Tensor& x) {
+  dispatch(y.scalar_type(), [&](auto zero) {
+    using T = decltype(zero);
+    const auto piece = [f](std::pair<const T*, Stride> in, T* out, std::size_t n) {
+      if constexpr (std::is_floating_point_v<T>) {
+        vector_loops<T>().unary[static_cast<std::size_t>(f)](in.first, out, n);
+      } else {
+        assert(f == Unary::Neg);
+        for (std::size_t i = 0; i < n; ++i) {
+          out[i] = static_cast<T>(-in.first[i]);
+        }
+      }
+    };
+    if (y.is_contiguous() && x.is_contiguous() && y.numel() <= kSmall) {
+      piece({x.data_ptr<T>(), Stride::One}, y.data_ptr<T>(), static_cast<std::size_t>(y.numel()));
+      return;
+    }
+    run_loop<T, 2>(y, {&y, &x}, [&](const auto& in, T* out, std::size_t n) {
+      T copies[kBlock];
+      auto source = in[1];
+      if (source.second == Stride::Zero) {  // an expanded operand: the loop wants it written out
+        for (std::size_t i = 0; i < n; i += kBlock) {
+          const std::size_t m = std::min(n - i, static_cast<std::size_t>(kBlock));
+          std::fill_n(copies, m, *source.first);
+          piece({copies, Stride::One}, out + i, m);
+        }
+      } else {
+        piece(source, out, n);
+      }
+    });
+  });
+}
+
+void binary(Binary f, const Tensor& y, const Tensor& a, const Tensor& b) {
+  dispatch(y.scalar_type(), [&](auto zero) {
+    using T = decltype(zero);
+    const auto n = static_cast<std::size_t>(y.numel());
+    if (y.numel() <= kSmall && y.is_contiguous() && a.is_contiguous() && b.is_contiguous() &&
+        a.numel() == y.numel() && b.numel() == y.numel()) {
+      binary_piece<T>(f, {a.data_ptr<T>(), Stride::One}, {b.data_ptr<T>(), Stride::One}, y.data_ptr<T>(), n);
+      return;
+    }
+    run_loop<T, 3>(y, {&y, &a, &b},
+                   [f](const auto& in, T* out, std::size_t m) { binary_piece<T>(f, in[1], in[2], out, m); });
+  });
+}
+
+void binary(Binary f, const Tensor& y, const Tensor& a, const Scalar& b) {
+  dispatch(y.scalar_type(), [&](auto zero) {
+    using T = decltype(zero);
+    const T number = b.to<T>();
+    if (y.numel() <= kSmall && y.is_contiguous() && a.is_contiguous()) {
+      binary_piece<T>(f, {a.data_ptr<T>(), Stride::One}, {&number, Stride::Zero}, y.data_ptr<T>(),
+                      static_cast<std::size_t>(y.numel()));
+      return;
+    }
+    run_loop<T, 2>(y, {&y, &a}, [&](const auto& in, T* out, std::size_t n) {
+      binary_piece<T>(f, in[1], {&number, Stride::Zero}, out, n);
+    });
+  });
+}
+
+void binary(Binary f, const Tensor& y, const Scalar& a, const Tensor& b) {
+  dispatch(y.scalar_type(), [&](auto zero) {
+    using T = decltype(zero);
+    const T number = a.to<T>();
+    run_loop<T, 2>(y, {&y, &b}, [&](const auto& in, T* out, std::size_t n) {
+      binary_piece<T>(f, {&number, Stride::Zero}, in[1], out, n);
+    });
+  });
+}
+
+void copy(const Tensor& y, const Tensor& x) {
+  const StridedLoop<2> loop(y.sizes(), {&y, &x});
+  const std::int64_t row = loop.inner_size();
+  dispatch(y.scalar_type(), [&](auto to) {
+    dispatch(x.scalar_type(), [&](auto from) {
+      using To = decltype(to);
+      using From = decltype(from);
+      To* target = y.data_ptr<To>();
+      const From* source = x.data_ptr<From>();
+      parallel_for(chunks_of(y.numel(), kElementwiseChunk), [&](std::int64_t chunk) {
+        const std::int64_t end = std::min(y.numel(), (chunk + 1) * kElementwiseChunk);
+        for (std::int64_t i = chunk * kElementwiseChunk; i < end;) {
+          const std::int64_t n = std::min(end - i, row - i % row);
+          To* out = target + loop.offset(0, i);
+          const From* in = source + loop.offset(1, i);
+          const std::int64_t so = loop.inner_stride(0);
+          const std::int64_t si = loop.inner_stride(1);
+          if (so == 1 && si == 1) {
+            std::transform(in, in + n, out, [](From v) { return static_cast<To>(v); });
+          } else {
+            for (std::int64_t j = 0; j < n; ++j) {
+              out[j * so] = static_cast<To>(in[j * si]);
+            }
+          }
+          i += n;
+        }
+      });
+    });
+  });
+}
+
+void fill(const Tensor& y, const Scalar& value) {
+  dispatch(y.scalar_type(), [&](auto zero) {
+    using T = decltype(zero);
+    const T number = value.to<T>();
+    if (y.is_contiguous()) {
+      std::fill_n(y.data_ptr<T>(), y.numel(), number);
+      return;
+    }
+    Tensor one = empty_tensor({}, y.scalar_type());
+    *one.data_ptr<T>() = number;
+    copy(y, one);
+  });
+}
+
+}  // namespace backflow::kernels

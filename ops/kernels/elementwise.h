@@ -1,0 +1,32 @@
+#pragma once
+
+#include <backflow/runtime/tensor.h>
+
+namespace backflow::kernels {
+
+/// Element-wise functions of one operand.
+enum class Unary { Neg, Exp, Log, Relu, Tanh, Sigmoid, Count };
+
+/// Element-wise functions of two operands. The *Backward ones take the gradient dy and the forward's result y.
+enum class Binary { Add, Sub, Mul, Div, Pow, Xlogy, ReluBackward, TanhBackward, SigmoidBackward, Count };
+
+/// y = f(x). Shapes and dtypes are equal; any strides; y may be x itself. Unary::Neg takes every dtype, the others
+/// floating-point ones.
+void unary(Unary f, const Tensor& y, const Tensor& x);
+
+/// y = f(a, b), where a and b broadcast to the shape of y. All dtypes are equal; any strides; y may be a or b itself,
+/// but must not overlap them otherwise. Add, Sub and Mul take every dtype, the others floating-point ones.
+void binary(Binary f, const Tensor& y, const Tensor& a, const Tensor& b);
+
+/// y = f(a, b) for a number b.
+void binary(Binary f, const Tensor& y, const Tensor& a, const Scalar& b);
+/// y = f(a, b) for a number a.
+void binary(Binary f, const Tensor& y, const Scalar& a, const Tensor& b);
+
+/// y = x converted to y's dtype; x broadcasts to the shape of y. Any strides, no overlap.
+void copy(const Tensor& y, const Tensor& x);
+
+/// Every element of y becomes `value`.
+void fill(const Tensor& y, const Scalar& value);
+
+}  // namespace backflow::kernels

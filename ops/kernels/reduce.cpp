@@ -1,0 +1,165 @@
+#include <backflow/ops/kernels/reduce.h>
+
+#include <algorithm>
+#include <type_traits>
+#include <vector>
+
+#include <backflow/ops/kernels/elementwise.h>
+#include <backflow/ops/kernels/strided.h>
+#include <backflow/ops/kernels/vector_loops.h>
+#include <backflow/runtime/threads.h>
+
+namespace backflow::kernels {
+namespace {
+
+constexpr std::int64_t kRowBlock = 64;         // rows whose column sums are added before they join the rest
+constexpr std::int64_t kColumnBlock = 1024;    // columns of one piece of a column sum
+constexpr std::int64_t kSumBlock = 64 * 1024;  // elements of one piece of a long sum
+
+template <class T>
+T sum_of(const T* x, std::int64_t n) {
+  if constexpr (std::is_floating_point_v<T>) {
+    return vector_loops<T>().sum(x, static_cast<std::size_t>(n));
+  } else {
+    T total = 0;
+    for (std::int64_t i = 0; i < n; ++i) {
+      total = static_cast<T>(total + x[i]);
+    }
+    return total;
+  }
+}
+
+template <class T>
+void add_to(const T* x, T* y, std::int64_t n) {
+  if constexpr (std::is_floating_point_v<T>) {
+    vector_loops<T>().add_row(x, y, static_cast<std::size_t>(n));
+  } else {
+    std::transform(x, x + n, y, y, [](T a, T b) { return static_cast<T>(a + b); });
+  }
+}
+
+/// One long sum: pieces for the threads, their sums added pairwise by `sum_of`.
+template <class T>
+T long_sum(const T* x, std::int64_t n) {
+  if (n <= kSumBlock) {
+    return sum_of(x, n);
+  }
+  std::vector<T> partial(static_cast<std::size_t>(chunks_of(n, kSumBlock)));
+  parallel_for(static_cast<std::int64_t>(partial.size()), [&](std::int64_t i) {
+    partial[static_cast<std::size_t>(i)] = sum_of(x + i * kSumBlock, std::min(kSumBlock, n - i * kSumBlock));
+  });
+  return sum_of(partial.data(), static_cast<std::int64_t>(partial.size()));
+}
+
+/// y[j] = the sum over rows of x [rows, ld], for n columns: blocks of rows, added up in a second level.
+template <class T>
+void column_sum(const T* x, std::int64_t rows, std::int64_t ld, T* y, std::int64_t n) {
+  std::fill_n(y, n, T{0});
+  std::vector<T> block(static_cast<std::size_t>(n));
+  for (std::int64_t r0 = 0; r0 < rows; r0 += kRowBlock) {
+    T* to = rows <= kRowBlock ? y : block.data();
+    std::copy_n(x + r0 * ld, n, to);
+    for (std::int64_t r = r0 + 1; r < std::min(rows, r0 + kRowBlock); ++r) {
+      add_to(x + r * ld, to, n);
+    }
+    if (to != y) {
+      add_to(to, y, n);
+    }
+  }
+}
+
+/// x [outer, reduced, inner] -> y [outer, inner]
+template <class T>
+void sum_middle(const T* x, std::int64_t outer, std::int64_t reduced, std::int64_t inner, T* y) {
+  if (inner == 1 && outer == 1) {
+    *y = long_sum(x, reduced);
+  } else if (inner == 1) {
+    const std::int64_t rows = std::max<std::int64_t>(1, kElementwiseChunk / std::max<std::int64_t>(reduced, 1));
+    parallel_for(chunks_of(outer, rows), [&](std::int64_t chunk) {
+      for (std::int64_t i = chunk * rows; i < std::min(outer, (chunk + 1) * rows); ++i) {
+        y[i] = sum_of(x + i * reduced, reduced);
+      }
+    });
+  } else {
+    const std::int64_t pieces = chunks_of(inner, kColumnBlock);
+    parallel_for(outer * pieces, [&](std::int64_t i) {
+      const std::int64_t o = i / pieces;
+      const std::int64_t j = i % pieces * kColumnBlock;
+      column_sum(x + o * reduced * inner + j, reduced, inner, y + o * inner + j, std::min(kColumnBlock, inner - j));
+    });
+  }
+}
+
+/// Runs of neighbouring dimensions that are all reduced or all kept, as sizes of alternating kind.
+struct Runs {
+  DimVector sizes;
+  std::vector<bool> reduced;
+
+  Runs(IntArrayRef shape, const DimVector& flags) {
+    for (std::size_t d = 0; d < shape.size(); ++d) {
+      if (shape[d] == 1) {
+        continue;
+      }
+      const bool flag = flags[d] != 0;
+      if (!reduced.empty() && reduced.back() == flag) {
+        sizes.back() *= shape[d];
+      } else {
+        sizes.push_back(shape[d]);
+        reduced.push_back(flag);
+      }
+    }
+  }
+};
+
+}  // namespace
+
+void sum(const Tensor& y, const Tensor& x, const DimVector& reduced) {
+  if (y.numel() == 0) {
+    return;
+  }
+  if (x.numel() == 0) {
+    fill(y, 0);
+    return;
+  }
+  Tensor from = x;
+  if (!x.is_contiguous()) {
+    from = empty_tensor(x.sizes(), x.scalar_type());
+    copy(from, x);
+  }
+  Runs runs(x.sizes(), reduced);
+  // From the last reduced run to the first: each pass leaves one run fewer.
+  for (std::size_t r = runs.reduced.size(); r-- > 0;) {
+    if (!runs.reduced[r]) {
+      continue;
+    }
+    std::int64_t outer = 1;
+    std::int64_t inner = 1;
+    for (std::size_t d = 0; d < runs.sizes.size(); ++d) {
+      outer *= d < r ? runs.sizes[d] : 1;
+      inner *= d > r && !runs.reduced[d] ? runs.sizes[d] : 1;
+    }
+    const Tensor to = empty_tensor({outer, inner}, x.scalar_type());
+    dispatch(x.scalar_type(), [&](auto zero) {
+      using T = decltype(zero);
+      sum_middle(from.data_ptr<T>(), outer, runs.sizes[r], inner, to.data_ptr<T>());
+    });
+    from = to;
+  }
+  copy(y, view_of(from, y.sizes(), contiguous_strides(y.sizes()), from.storage_offset()));
+}
+
+void log_softmax(const Tensor& y, const Tensor& x) {
+  const std::int64_t n = x.dim() == 0 ? 1 : x.size(-1);
+  const std::int64_t rows = n == 0 ? 0 : x.numel() / n;
+  const std::int64_t rows_of_chunk = std::max<std::int64_t>(1, kElementwiseChunk / std::max<std::int64_t>(n, 1));
+  dispatch_floating(x.scalar_type(), "log_softmax", [&](auto zero) {
+    using T = decltype(zero);
+    parallel_for(chunks_of(rows, rows_of_chunk), [&](std::int64_t chunk) {
+      for (std::int64_t i = chunk * rows_of_chunk; i < std::min(rows, (chunk + 1) * rows_of_chunk); ++i) {
+        vector_loops<T>().log_softmax(x.data_ptr<T>() + i * n, y.data_ptr<T>() + i * n, static_cast<std::size_t>(n));
+      }
+    });
+  });
+}
+
+}  // namespace backflow::kernels

@@ -1,0 +1,66 @@
+#include <backflow/runtime/accumulate_grad.h>
+
+#include <backflow/runtime/grad_mode.h>
+#include <backflow/runtime/gradient_ops.h>
+
+namespace backflow {
+namespace {
+
+/// True when nobody else can see the elements of `x`, so that a leaf may keep them as its gradient.
+bool is_exclusive(const Tensor& x) {
+  return x.use_count() == 1 && x.impl().storage->use_count() == 1 && x.is_contiguous() && x.is_leaf();
+}
+
+Tensor copy_of(const Tensor& x) {
+  Tensor y = empty_tensor(x.sizes(), x.scalar_type());
+  gradient_ops().copy_(y, x);
+  return y;
+}
+
+}  // namespace
+
+AccumulateGrad::AccumulateGrad(const Tensor& leaf) : variable_(leaf) {
+  set_sequence_nr(kLast);
+  set_work(100);
+}
+
+AccumulateGrad::~AccumulateGrad() {
+  AutogradMeta& meta = *variable_.impl().autograd;
+  const std::lock_guard lock(meta.mutex);
+  if (meta.accumulator == this) {
+    meta.accumulator = nullptr;
+  }
+}
+
+IntrusivePtr<Node> AccumulateGrad::of(const Tensor& leaf) {
+  AutogradMeta& meta = *leaf.impl().autograd;
+  const std::lock_guard lock(meta.mutex);
+  if (meta.accumulator != nullptr && meta.accumulator->try_retain()) {
+    return IntrusivePtr<Node>::adopt(meta.accumulator);
+  }
+  auto* accumulator = new AccumulateGrad(leaf);
+  meta.accumulator = accumulator;
+  return IntrusivePtr<Node>(accumulator);
+}
+
+void AccumulateGrad::apply(NodeCall& call) {
+  Tensor dy = std::move(call.dy[0]);
+  AutogradMeta& meta = *variable_.impl().autograd;
+  const std::lock_guard lock(meta.mutex);
+  if (meta.grad.defined()) {
+    if (GradMode::is_enabled()) {
+      meta.grad = gradient_ops().add(meta.grad, dy);
+    } else {
+      gradient_ops().add_(meta.grad, dy);
+    }
+  } else if (meta.grad_buffer.defined()) {
+    gradient_ops().copy_(meta.grad_buffer, dy);
+    meta.grad = meta.grad_buffer;
+  } else if (GradMode::is_enabled() || is_exclusive(dy)) {
+    meta.grad = std::move(dy);
+  } else {
+    meta.grad = copy_of(dy);
+  }
+}
+
+}  // namespace backflow

@@ -1,0 +1,133 @@
+#include <backflow/runtime/autograd.h>
+
+#include <algorithm>
+#include <unordered_map>
+
+#include <backflow/runtime/engine.h>
+#include <backflow/runtime/grad_mode.h>
+#include <backflow/runtime/node.h>
+#include <backflow/runtime/plan.h>
+
+namespace backflow {
+namespace {
+
+Tensor one_like(const Tensor& x) {
+  Tensor one = empty_tensor(x.sizes(), x.scalar_type());
+  dispatch_floating(x.scalar_type(), "backward", [&](auto zero) { *one.data_ptr<decltype(zero)>() = 1; });
+  return one;
+}
+
+Tensor root_gradient(const char* where, const Tensor& root, const Tensor& gradient) {
+  if (!gradient.defined()) {
+    check(root.numel() == 1, where, ": no gradient given for ", describe(root),
+          ": need one of that shape, since only a single element has 1 as a default");
+    return one_like(root);
+  }
+  check(gradient.sizes() == root.sizes() && gradient.scalar_type() == root.scalar_type(), where, ": gradient is ",
+        describe(gradient), ", its root is ", describe(root), ": need the same shape and dtype");
+  return gradient;
+}
+
+std::vector<Tensor> run_backward(const char* where, const autograd::variable_list& roots,
+                                 const autograd::variable_list& gradients, std::span<const Edge> wanted,
+                                 const autograd::BackwardOptions& options) {
+  check(gradients.empty() || gradients.size() == roots.size(), where, ": ", gradients.size(), " gradients for ",
+        roots.size(), " roots: need one for each");
+  std::vector<Edge> edges;
+  std::vector<Tensor> root_gradients;
+  for (std::size_t i = 0; i < roots.size(); ++i) {
+    check(roots[i].requires_grad(), where, ": root ", i, " (", describe(roots[i]),
+          ") requires no gradient: need a tensor that was computed, with recording on, from one that does");
+    edges.push_back(gradient_edge(roots[i]));
+    root_gradients.push_back(root_gradient(where, roots[i], gradients.empty() ? Tensor() : gradients[i]));
+  }
+  const Plan plan(edges, wanted);
+  Execution pass(plan, root_gradients,
+                 {.create_graph = options.create_graph,
+                  .keep_graph = options.retain_graph.value_or(options.create_graph),
+                  .num_wanted = wanted.size()},
+                 options.tasks);
+  root_gradients.clear();
+  current_engine().execute(pass);
+  return pass.finish();
+}
+
+void accumulate(const Tensor& leaf, Tensor gradient, bool create_graph) {
+  if (!gradient.defined()) {
+    return;
+  }
+  const AutoGradMode mode(create_graph);
+  const std::uint32_t target = 0;
+  NodeCall call{std::span(&gradient, 1), {}, std::span(&target, 1)};
+  gradient_edge(leaf).node->apply(call);
+}
+
+/// The edges of `inputs`, each once, and for every input which of them is its own.
+struct WantedEdges {
+  std::vector<Edge> edges;
+  std::vector<std::size_t> index;
+
+  WantedEdges(const char* where, const autograd::variable_list& inputs) {
+    std::unordered_map<const TensorImpl*, std::size_t> seen;
+    for (const Tensor& x : inputs) {
+      check(x.requires_grad(), where, ": an input (", describe(x), ") requires no gradient: need requires_grad_()");
+      const auto [it, is_new] = seen.emplace(&x.impl(), edges.size());
+      if (is_new) {
+        edges.push_back(gradient_edge(x));
+      }
+      index.push_back(it->second);
+    }
+  }
+};
+
+}  // namespace
+
+void Tensor::backward(const Tensor& gradient, std::optional<bool> retain_graph, bool create_graph,
+                      TensorList inputs) const {
+  autograd::backward({*this}, {gradient}, retain_graph, create_graph, {inputs.begin(), inputs.end()});
+}
+
+namespace autograd {
+
+void backward(const variable_list& roots, const variable_list& gradients, const BackwardOptions& options,
+              const variable_list& inputs) {
+  if (inputs.empty()) {
+    run_backward("backward", roots, gradients, {}, options);
+    return;
+  }
+  for (const Tensor& x : inputs) {
+    check(x.is_leaf(), "backward: an input (", describe(x), ") is not a leaf: need leaves; autograd::grad takes others");
+  }
+  const WantedEdges wanted("backward", inputs);
+  const std::vector<Tensor> captured = run_backward("backward", roots, gradients, wanted.edges, options);
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const bool first = i == 0 || std::find(wanted.index.begin(), wanted.index.begin() + static_cast<std::ptrdiff_t>(i),
+                                           wanted.index[i]) == wanted.index.begin() + static_cast<std::ptrdiff_t>(i);
+    if (first) {
+      accumulate(inputs[i], captured[wanted.index[i]], options.create_graph);
+    }
+  }
+}
+
+void backward(const variable_list& roots, const variable_list& gradients, std::optional<bool> retain_graph,
+              bool create_graph, const variable_list& inputs) {
+  backward(roots, gradients, {.retain_graph = retain_graph, .create_graph = create_graph, .tasks = {}}, inputs);
+}
+
+variable_list grad(const variable_list& outputs, const variable_list& inputs, const variable_list& grad_outputs,
+                   std::optional<bool> retain_graph, bool create_graph, bool allow_unused) {
+  const WantedEdges wanted("grad", inputs);
+  const std::vector<Tensor> captured =
+      run_backward("grad", outputs, grad_outputs, wanted.edges,
+                   {.retain_graph = retain_graph, .create_graph = create_graph, .tasks = {}});
+  variable_list result;
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    result.push_back(captured[wanted.index[i]]);
+    check(allow_unused || result.back().defined(), "grad: input ", i, " (", describe(inputs[i]),
+          ") was not used to compute the outputs: need allow_unused for an undefined gradient");
+  }
+  return result;
+}
+
+}  // namespace autograd
+}  // namespace backflow

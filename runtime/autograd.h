@@ -1,0 +1,38 @@
+#pragma once
+
+#include <optional>
+#include <span>
+#include <vector>
+
+#include <backflow/runtime/async_task.h>
+#include <backflow/runtime/tensor.h>
+
+namespace backflow::autograd {
+
+using variable_list = std::vector<Tensor>;
+
+/// What a backward pass does besides computing gradients.
+struct BackwardOptions {
+  std::optional<bool> retain_graph;  ///< keep the graph for another backward; as `create_graph` unless said
+  bool create_graph = false;         ///< record the gradients themselves
+  std::span<const AsyncTask> tasks;  ///< work that starts as gradients of leaves become complete
+};
+
+/// Adds the gradients of `roots` to the grad() of the leaves they were computed from, or of `inputs` alone when given.
+/// `gradients`: one per root, of its shape and dtype; an undefined one, or none at all, stands for 1 and is only allowed
+/// for roots with one element. Throws Error for roots that require no gradient, for gradients of other shapes, for a
+/// graph that an earlier backward has freed, and whatever a node throws. Several threads may call it at once.
+void backward(const variable_list& roots, const variable_list& gradients, const BackwardOptions& options,
+              const variable_list& inputs = {});
+/// The same with libtorch's arguments.
+void backward(const variable_list& roots, const variable_list& gradients = {},
+              std::optional<bool> retain_graph = std::nullopt, bool create_graph = false,
+              const variable_list& inputs = {});
+
+/// The gradients of `outputs` with respect to `inputs`, which need not be leaves; nothing is accumulated. An input that
+/// the outputs do not depend on is an Error, or with `allow_unused` gives an undefined tensor.
+variable_list grad(const variable_list& outputs, const variable_list& inputs, const variable_list& grad_outputs = {},
+                   std::optional<bool> retain_graph = std::nullopt, bool create_graph = false,
+                   bool allow_unused = false);
+
+}  // namespace backflow::autograd

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <backflow/runtime/execution.h>
+
+namespace backflow {
+
+/// Runs the nodes and tasks of a backward pass in an order that its plan allows. Engines have no state of a pass: one
+/// engine may execute several at once, from several threads and from within each other.
+class Engine {
+ public:
+  virtual ~Engine() = default;
+  virtual const char* name() const = 0;
+  /// Returns when every node and task has ended, in success or failure.
+  virtual void execute(Execution& pass) = 0;
+};
+
+/// One node after the other on the calling thread, in the order of the plan: what every other engine is checked against.
+class SerialEngine final : public Engine {
+ public:
+  const char* name() const override { return "serial"; }
+  void execute(Execution& pass) override;
+};
+
+/// A oneTBB flow graph: a `continue_node` for every group of nodes, an `async_node` for every task. Independent
+/// branches run at the same time on the pool of threads.h.
+class FlowEngine final : public Engine {
+ public:
+  const char* name() const override { return "flow"; }
+  void execute(Execution& pass) override;
+};
+
+/// The engine that backward uses on this thread: a FlowEngine unless an EngineGuard says otherwise.
+Engine& current_engine();
+
+/// Makes `engine` the current one of this thread until the end of the scope.
+class EngineGuard {
+ public:
+  explicit EngineGuard(Engine& engine);
+  ~EngineGuard();
+  EngineGuard(const EngineGuard&) = delete;
+  EngineGuard& operator=(const EngineGuard&) = delete;
+
+ private:
+  Engine* previous_;
+};
+
+}  // namespace backflow

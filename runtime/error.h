@@ -1,0 +1,45 @@
+#pragma once
+
+#include <sstream>
+#include <stdexcept>
+#include <string>
+
+namespace backflow {
+
+/// A mistake of the caller: wrong shapes, dtypes, values, files. The message follows one grammar,
+/// "where: problem (operands): what is needed; hint", and is complete without a stack trace. Bugs of Backflow's own
+/// are asserts instead.
+class Error : public std::runtime_error {
+ public:
+  explicit Error(const std::string& message) : std::runtime_error(message) {}
+};
+
+/// An operation that was cancelled because another part of the same run failed first.
+class Cancelled : public Error {
+ public:
+  using Error::Error;
+};
+
+/// The text of all `parts`, written one after the other with operator<<.
+template <class... Parts>
+std::string concat(const Parts&... parts) {
+  std::ostringstream out;
+  (out << ... << parts);
+  return out.str();
+}
+
+/// Throws Error with the text of `parts`.
+template <class... Parts>
+[[noreturn, gnu::cold, gnu::noinline]] void fail(const Parts&... parts) {
+  throw Error(concat(parts...));
+}
+
+/// Throws Error with the text of `parts` unless `condition` holds. The text is only made when it is needed.
+template <class... Parts>
+inline void check(bool condition, const Parts&... parts) {
+  if (!condition) [[unlikely]] {
+    fail(parts...);
+  }
+}
+
+}  // namespace backflow

@@ -1,0 +1,198 @@
+#include <backflow/runtime/execution.h>
+
+#include <algorithm>
+#include <mutex>
+#include <utility>
+
+#include <backflow/runtime/accumulate_grad.h>
+#include <backflow/runtime/grad_mode.h>
+#include <backflow/runtime/gradient_ops.h>
+
+namespace backflow {
+
+/// A gradient with several contributions. They arrive in any order and are added in the order of the plan: each one
+/// that arrives waits until those before it are in. Whoever brings the next in order adds it, and after it all that
+/// wait behind; others leave theirs and go. So a serial pass never holds more than one contribution and the sum.
+struct Execution::Sum {
+  std::mutex mutex;
+  std::vector<Tensor> waiting;
+  std::vector<bool> arrived;
+  std::uint32_t next = 0;
+  bool adding = false;
+  bool owned = false;  // the sum so far is our own, so that it can be added to in place
+};
+
+Execution::Execution(const Plan& plan, std::span<const Tensor> root_gradients, const Options& options,
+                     std::span<const AsyncTask> tasks)
+    : plan_(plan),
+      options_(options),
+      tasks_(tasks),
+      gradients_(plan.inputs().size()),
+      sum_of_(plan.inputs().size(), kNoTarget),
+      captured_(options.num_wanted) {
+  std::uint32_t num_sums = 0;
+  for (std::size_t i = 0; i < plan.inputs().size(); ++i) {
+    if (plan.inputs()[i].arrivals > 1) {
+      sum_of_[i] = num_sums++;
+    }
+  }
+  sums_ = std::make_unique<Sum[]>(num_sums);
+  for (std::size_t i = 0; i < plan.inputs().size(); ++i) {
+    if (sum_of_[i] != kNoTarget) {
+      sums_[sum_of_[i]].waiting.resize(plan.inputs()[i].arrivals);
+      sums_[sum_of_[i]].arrived.resize(plan.inputs()[i].arrivals);
+    }
+  }
+  find_task_dependencies();
+  const AutoGradMode mode(options_.create_graph);
+  for (std::size_t r = 0; r < root_gradients.size(); ++r) {
+    if (plan.root_targets()[r] != kNoTarget) {
+      deposit(plan.root_targets()[r], plan.root_places()[r], root_gradients[r]);
+    }
+  }
+}
+
+Execution::~Execution() = default;
+
+void Execution::find_task_dependencies() {
+  task_dependencies_.resize(tasks_.size());
+  if (tasks_.empty()) {
+    return;
+  }
+  std::vector<std::pair<const TensorImpl*, std::uint32_t>> leaves;
+  for (std::uint32_t i = 0; i < plan_.nodes().size(); ++i) {
+    if (const auto* leaf = dynamic_cast<const AccumulateGrad*>(plan_.nodes()[i].node)) {
+      leaves.emplace_back(&leaf->variable().impl(), i);
+    }
+  }
+  std::sort(leaves.begin(), leaves.end());
+  for (std::size_t t = 0; t < tasks_.size(); ++t) {
+    for (const Tensor& x : tasks_[t].leaves) {
+      const TensorImpl* impl = &x.impl();
+      const auto it = std::lower_bound(leaves.begin(), leaves.end(), std::pair(impl, std::uint32_t{0}));
+      if (it != leaves.end() && it->first == impl) {
+        task_dependencies_[t].push_back(it->second);
+      }
+    }
+  }
+}
+
+void Execution::deposit(std::uint32_t input, std::uint32_t place, Tensor gradient) {
+  if (sum_of_[input] == kNoTarget) {
+    gradients_[input] = std::move(gradient);
+    return;
+  }
+  Sum& sum = sums_[sum_of_[input]];
+  std::unique_lock lock(sum.mutex);
+  sum.waiting[place] = std::move(gradient);
+  sum.arrived[place] = true;
+  if (sum.adding) {
+    return;
+  }
+  sum.adding = true;
+  Tensor& total = gradients_[input];
+  while (sum.next < sum.arrived.size() && sum.arrived[sum.next]) {
+    const Tensor next = std::move(sum.waiting[sum.next++]);
+    lock.unlock();
+    if (!total.defined()) {
+      total = next;
+    } else if (next.defined()) {
+      if (sum.owned) {
+        gradient_ops().add_(total, next);
+      } else {
+        total = gradient_ops().add(total, next);
+        sum.owned = !options_.create_graph;
+      }
+    }
+    lock.lock();
+  }
+  sum.adding = false;
+}
+
+void Execution::run(std::uint32_t index) noexcept {
+  if (failed()) {
+    return;
+  }
+  const PlanNode& n = plan_.nodes()[index];
+  try {
+    apply(n);
+  } catch (const Error& error) {
+    fail(std::make_exception_ptr(Error(concat("backward of ", n.node->name(), ": ", error.what()))));
+  } catch (...) {
+    fail(std::current_exception());
+  }
+}
+
+void Execution::apply(const PlanNode& n) {
+  const AutoGradMode mode(options_.create_graph);
+  const std::span<Tensor> dy(&gradients_[n.first_input], n.node->num_outputs());
+  bool any = false;
+  for (std::size_t i = 0; i < dy.size(); ++i) {
+    any = any || dy[i].defined();
+    const std::uint32_t capture = plan_.inputs()[n.first_input + i].capture;
+    if (capture != kNoTarget) {
+      captured_[capture] = dy[i];
+    }
+  }
+  if (n.runs) {
+    constexpr std::size_t kInlineEdges = 8;
+    Tensor small[kInlineEdges];
+    std::vector<Tensor> large;
+    const std::span<const std::uint32_t> targets = plan_.targets(n);
+    std::span<Tensor> dx(small, std::min(targets.size(), kInlineEdges));
+    if (targets.size() > kInlineEdges) {
+      large.resize(targets.size());
+      dx = large;
+    }
+    if (any) {  // a node with no gradient at all hands on none, without computing
+      NodeCall call{dy, dx, targets};
+      n.node->apply(call);
+    }
+    const std::span<const std::uint32_t> places = plan_.places(n);
+    for (std::size_t e = 0; e < targets.size(); ++e) {
+      if (targets[e] != kNoTarget) {
+        deposit(targets[e], places[e], std::move(dx[e]));
+      }
+    }
+    if (!options_.keep_graph) {
+      n.node->release_saved();
+    }
+  }
+  for (Tensor& gradient : dy) {
+    gradient = Tensor();
+  }
+}
+
+void Execution::start_task(std::size_t task, std::function<void()> done) noexcept {
+  if (failed()) {
+    done();
+    return;
+  }
+  try {
+    tasks_[task].start([this, done](std::exception_ptr error) {
+      if (error) {
+        fail(std::move(error));
+      }
+      done();
+    });
+  } catch (...) {
+    fail(std::current_exception());
+    done();
+  }
+}
+
+void Execution::fail(std::exception_ptr error) noexcept {
+  if (!error_set_.test_and_set()) {
+    error_ = std::move(error);
+    failed_.store(true, std::memory_order_release);
+  }
+}
+
+std::vector<Tensor> Execution::finish() {
+  if (failed_.load(std::memory_order_acquire)) {
+    std::rethrow_exception(error_);
+  }
+  return std::move(captured_);
+}
+
+}  // namespace backflow

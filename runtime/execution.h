@@ -1,0 +1,71 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include <backflow/runtime/async_task.h>
+#include <backflow/runtime/plan.h>
+
+namespace backflow {
+
+/// The state of one backward pass over a Plan. An engine decides when each node runs, and on which thread; everything
+/// else is here, once for all engines. `run` may be called from several threads for different nodes, each after all
+/// nodes with an edge to it have run.
+class Execution {
+ public:
+  struct Options {
+    bool create_graph = false;  ///< record the gradients themselves
+    bool keep_graph = false;    ///< leave what the forward saved, for another backward
+    std::size_t num_wanted = 0;
+  };
+
+  /// `root_gradients`: one per root of the plan.
+  Execution(const Plan& plan, std::span<const Tensor> root_gradients, const Options& options,
+            std::span<const AsyncTask> tasks);
+  ~Execution();
+
+  const Plan& plan() const { return plan_; }
+
+  /// Runs node `index` of the plan: adds up its gradients, applies it, hands on the results, frees what it held. Does
+  /// nothing once the pass has failed. Never throws: the first exception ends the pass and is rethrown by finish().
+  void run(std::uint32_t index) noexcept;
+
+  std::size_t num_tasks() const { return tasks_.size(); }
+  /// The nodes that a task waits for, as indices into the plan.
+  std::span<const std::uint32_t> task_dependencies(std::size_t task) const { return task_dependencies_[task]; }
+  /// Starts a task whose dependencies have all run; `done` is called when it has ended, or at once when the pass has
+  /// failed. Never throws.
+  void start_task(std::size_t task, std::function<void()> done) noexcept;
+
+  /// Ends the pass with this error, unless an earlier one already did.
+  void fail(std::exception_ptr error) noexcept;
+  bool failed() const { return failed_.load(std::memory_order_relaxed); }
+  /// To be called when every node and task has ended: rethrows the first error, else gives the wanted gradients.
+  std::vector<Tensor> finish();
+
+ private:
+  struct Sum;
+
+  void deposit(std::uint32_t input, std::uint32_t place, Tensor gradient);
+  void apply(const PlanNode& n);
+  void find_task_dependencies();
+
+  const Plan& plan_;
+  const Options options_;
+  const std::span<const AsyncTask> tasks_;
+  std::vector<std::vector<std::uint32_t>> task_dependencies_;
+  std::vector<Tensor> gradients_;   // by input: the finished sum
+  std::unique_ptr<Sum[]> sums_;     // by input, for those with several contributions
+  std::vector<std::uint32_t> sum_of_;  // by input: its place in sums_, kNoTarget for a single contribution
+  std::vector<Tensor> captured_;
+  std::atomic<bool> failed_{false};
+  std::atomic_flag error_set_ = ATOMIC_FLAG_INIT;
+  std::exception_ptr error_;
+};
+
+}  // namespace backflow

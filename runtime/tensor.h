@@ -1,0 +1,138 @@
+#pragma once
+
+#include <cstdint>
+#include <iosfwd>
+#include <optional>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <backflow/runtime/dtype.h>
+#include <backflow/runtime/intrusive_ptr.h>
+#include <backflow/runtime/scalar.h>
+#include <backflow/runtime/shape.h>
+#include <backflow/runtime/tensor_impl.h>
+#include <backflow/runtime/tensor_options.h>
+
+namespace backflow {
+
+class Node;
+class Tensor;
+using TensorList = std::span<const Tensor>;
+
+/// A multi-dimensional array, as libtorch's: a cheap handle on storage + shape + strides + dtype + autograd data. Copies
+/// of a handle are the same tensor; a default-constructed handle is undefined.
+///
+///   auto x = tensor({1.0, 2.0}, requires_grad());   // a leaf: its gradient will be accumulated in x.grad()
+///   auto y = (x * x).sum();                         // recorded: y.grad_fn() is the node SumBackward0
+///   y.backward();                                   // x.grad() is now [2, 4]
+///
+/// Const methods may be called from several threads at once. Changing a tensor while another thread uses it is a race.
+class Tensor {
+ public:
+  Tensor() = default;
+  explicit Tensor(IntrusivePtr<TensorImpl> impl) : impl_(std::move(impl)) {}
+
+  // ---- geometry ----
+  bool defined() const { return static_cast<bool>(impl_); }
+  std::int64_t dim() const { return static_cast<std::int64_t>(impl().sizes.size()); }
+  std::int64_t ndimension() const { return dim(); }
+  IntArrayRef sizes() const { return impl().sizes; }
+  IntArrayRef strides() const { return impl().strides; }
+  /// Size of one dimension; negative ones count from the end.
+  std::int64_t size(std::int64_t dim) const;
+  std::int64_t stride(std::int64_t dim) const;
+  std::int64_t numel() const { return impl().numel; }
+  std::int64_t storage_offset() const { return impl().offset; }
+  ScalarType scalar_type() const { return impl().dtype; }
+  ScalarType dtype() const { return impl().dtype; }
+  TensorOptions options() const { return TensorOptions(impl().dtype); }
+  std::size_t element_size() const { return backflow::element_size(impl().dtype); }
+  std::size_t itemsize() const { return element_size(); }
+  std::size_t nbytes() const { return static_cast<std::size_t>(numel()) * element_size(); }
+  bool is_floating_point() const { return backflow::is_floating_point(impl().dtype); }
+  bool is_contiguous() const { return impl().is_contiguous; }
+  /// True for the same tensor, not for equal values.
+  bool is_same(const Tensor& other) const { return impl_ == other.impl_; }
+  std::uint32_t use_count() const { return impl_ ? impl_->use_count() : 0; }
+
+  // ---- elements ----
+  /// The first element's address; T must be the C++ type of the dtype. Strides say where the others are.
+  template <class T>
+  T* data_ptr() const {
+    check(dtype_of<T> == scalar_type(), "data_ptr: asked for ", short_name(dtype_of<T>), " of ",
+          short_name(scalar_type()), ": need the tensor's own dtype");
+    return reinterpret_cast<T*>(impl().data());
+  }
+  void* data_ptr() const { return impl().data(); }
+  /// The value of a tensor with one element. Throws Error for any other number of elements.
+  Scalar item() const;
+  template <class T>
+  T item() const {
+    return item().to<T>();
+  }
+
+  // ---- autograd ----
+  bool requires_grad() const { return impl().requires_grad || impl().grad_fn; }
+  /// Says whether operations on this leaf are recorded. Only floating-point leaves can require a gradient.
+  const Tensor& set_requires_grad(bool requires_grad) const;
+  const Tensor& requires_grad_(bool requires_grad = true) const { return set_requires_grad(requires_grad); }
+  /// True for a tensor that no recorded operation made.
+  bool is_leaf() const { return !impl().grad_fn; }
+  /// The node that made this tensor; null for a leaf.
+  const IntrusivePtr<Node>& grad_fn() const { return impl().grad_fn; }
+  std::uint32_t output_nr() const { return impl().output_nr; }
+  /// The gradient accumulated by backward; undefined before the first.
+  const Tensor& grad() const;
+  Tensor& mutable_grad() const;
+  /// The same data off the tape: shares storage and version, requires no gradient.
+  Tensor detach() const;
+  /// Gradients of this tensor with respect to the leaves it was computed from, added to their `grad()`.
+  /// `gradient` is the derivative with respect to this tensor, of its shape and dtype; it may be left out for one
+  /// element. Unless `retain_graph`, the graph is freed; with `create_graph` the gradients are recorded themselves.
+  /// With `inputs`, only those leaves receive a gradient.
+  void backward(const Tensor& gradient = {}, std::optional<bool> retain_graph = std::nullopt,
+                bool create_graph = false, TensorList inputs = {}) const;
+
+  // ---- operators, defined in ops ----
+  Tensor operator[](std::int64_t index) const { return select(0, index); }
+  Tensor operator-() const { return neg(); }
+  Tensor& operator+=(const Tensor& other) { return add_(other); }
+  Tensor& operator+=(const Scalar& other) { return add_(other); }
+  Tensor& operator-=(const Tensor& other) { return sub_(other); }
+  Tensor& operator-=(const Scalar& other) { return sub_(other); }
+  Tensor& operator*=(const Tensor& other) { return mul_(other); }
+  Tensor& operator*=(const Scalar& other) { return mul_(other); }
+  Tensor& operator/=(const Tensor& other) { return div_(other); }
+  Tensor& operator/=(const Scalar& other) { return div_(other); }
+#include <backflow/runtime/tensor_methods.inc>
+
+  /// The object behind the handle; the handle must be defined.
+  TensorImpl& impl() const {
+    if (!impl_) [[unlikely]] {
+      fail_undefined();
+    }
+    return *impl_;
+  }
+  const IntrusivePtr<TensorImpl>& impl_ptr() const { return impl_; }
+
+ private:
+  [[noreturn]] static void fail_undefined();
+
+  IntrusivePtr<TensorImpl> impl_;
+};
+
+/// A row-major tensor with uninitialized elements, off the tape.
+Tensor empty_tensor(IntArrayRef sizes, ScalarType dtype);
+
+/// Another look at the storage of `x`, off the tape. Strides and offset count elements and must stay inside the storage.
+Tensor view_of(const Tensor& x, IntArrayRef sizes, IntArrayRef strides, std::int64_t offset);
+
+/// Dtype and shape for messages: "f32[32, 784]"; "undefined" for an undefined tensor.
+std::string describe(const Tensor& x);
+
+/// Prints in PyTorch's Python form, as "tensor([[6., 6.], [6., 6.]], grad_fn=<AddBackward0>)".
+std::ostream& operator<<(std::ostream& out, const Tensor& x);
+
+}  // namespace backflow

@@ -1,0 +1,46 @@
+#include <backflow/runtime/tensor_impl.h>
+
+#include <new>
+#include <utility>
+
+#include <backflow/runtime/accumulate_grad.h>
+#include <backflow/runtime/memory.h>
+#include <backflow/runtime/node.h>
+
+namespace backflow {
+
+TensorImpl::TensorImpl(IntrusivePtr<Storage> storage_, ScalarType dtype_, IntArrayRef sizes_, IntArrayRef strides_,
+                       std::int64_t offset_)
+    : storage(std::move(storage_)),
+      offset(offset_),
+      numel(numel_of(sizes_)),
+      sizes(sizes_),
+      strides(strides_),
+      dtype(dtype_),
+      is_contiguous(strides_are_contiguous(sizes_, strides_)) {}
+
+TensorImpl::~TensorImpl() = default;
+
+IntrusivePtr<TensorImpl> TensorImpl::make(IntrusivePtr<Storage> storage, ScalarType dtype, IntArrayRef sizes,
+                                          IntArrayRef strides, std::int64_t offset) {
+  void* memory = allocate_object(sizeof(TensorImpl));
+  return IntrusivePtr<TensorImpl>(new (memory) TensorImpl(std::move(storage), dtype, sizes, strides, offset));
+}
+
+IntrusivePtr<TensorImpl> TensorImpl::make(IntrusivePtr<Storage> storage, ScalarType dtype, IntArrayRef sizes) {
+  return make(std::move(storage), dtype, sizes, contiguous_strides(sizes), 0);
+}
+
+void TensorImpl::destroy() noexcept {
+  this->~TensorImpl();
+  deallocate_object(this);
+}
+
+AutogradMeta& TensorImpl::meta() {
+  if (!autograd) {
+    autograd = std::make_unique<AutogradMeta>();
+  }
+  return *autograd;
+}
+
+}  // namespace backflow

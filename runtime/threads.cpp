@@ -1,0 +1,62 @@
+#include <backflow/runtime/threads.h>
+
+#include <memory>
+#include <mutex>
+
+#include <oneapi/tbb/global_control.h>
+#include <oneapi/tbb/info.h>
+#include <oneapi/tbb/parallel_for.h>
+#include <oneapi/tbb/partitioner.h>
+#include <oneapi/tbb/task_arena.h>
+
+#include <backflow/runtime/error.h>
+
+namespace backflow {
+namespace {
+
+/// One arena for all computing threads. `limit` lets it be wider than the machine, as tests of determinism want it.
+struct Pool {
+  explicit Pool(int n)
+      : threads(n), limit(tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(n)), arena(n) {}
+  int threads;
+  tbb::global_control limit;
+  tbb::task_arena arena;
+};
+
+std::unique_ptr<Pool>& pool_slot() {
+  // Never destroyed: threads of oneTBB may outlive static objects.
+  static auto* slot = new std::unique_ptr<Pool>(std::make_unique<Pool>(tbb::info::default_concurrency()));
+  return *slot;
+}
+
+Pool& pool() { return *pool_slot(); }
+
+}  // namespace
+
+int get_num_threads() { return pool().threads; }
+
+void set_num_threads(int threads) {
+  check(threads >= 1 && threads <= 1024, "set_num_threads: ", threads, ": need a number from 1 to 1024");
+  if (threads != pool().threads) {
+    pool_slot() = nullptr;
+    pool_slot() = std::make_unique<Pool>(threads);
+  }
+}
+
+void run_on_pool(FunctionRef<void()> body) { pool().arena.execute([&] { body(); }); }
+
+void parallel_for(std::int64_t chunks, FunctionRef<void(std::int64_t)> body) {
+  if (chunks <= 1 || pool().threads == 1) {
+    for (std::int64_t i = 0; i < chunks; ++i) {
+      body(i);
+    }
+    return;
+  }
+  pool().arena.execute([&] {
+    tbb::this_task_arena::isolate([&] {
+      tbb::parallel_for(std::int64_t{0}, chunks, [&](std::int64_t i) { body(i); }, tbb::simple_partitioner());
+    });
+  });
+}
+
+}  // namespace backflow

@@ -1,0 +1,43 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <type_traits>
+
+namespace backflow {
+
+/// Threads that compute, of the whole process: the width of the one pool that forward, backward and kernels share.
+/// At first the cores that the process may use. Must not be changed while anything computes.
+int get_num_threads();
+/// Throws Error unless `threads` is in [1, 1024].
+void set_num_threads(int threads);
+
+/// A reference to a callable; valid as long as the callable.
+template <class Signature>
+class FunctionRef;
+template <class R, class... Args>
+class FunctionRef<R(Args...)> {
+ public:
+  template <class F>
+    requires(!std::is_same_v<std::remove_cvref_t<F>, FunctionRef>)
+  FunctionRef(F&& f)  // NOLINT(google-explicit-constructor)
+      : object_(const_cast<void*>(static_cast<const void*>(std::addressof(f)))),
+        call_([](void* object, Args... args) -> R {
+          return (*static_cast<std::remove_reference_t<F>*>(object))(args...);
+        }) {}
+  R operator()(Args... args) const { return call_(object_, args...); }
+
+ private:
+  void* object_;
+  R (*call_)(void*, Args...);
+};
+
+/// Calls `body(i)` for every i in [0, chunks), on the pool, and returns when all are done. The first exception is
+/// rethrown here. The caller computes too, but while it waits it takes on nothing except chunks of this loop. How a
+/// loop is cut into chunks must depend on shapes alone: that keeps results independent of the number of threads.
+void parallel_for(std::int64_t chunks, FunctionRef<void(std::int64_t)> body);
+
+/// Calls `body` on the pool and returns when it is done; loops and flow graphs inside it run there.
+void run_on_pool(FunctionRef<void()> body);
+
+}  // namespace backflow

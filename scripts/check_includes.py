@@ -1,0 +1,215 @@
+#!/usr/bin/env python3
+"""Checks who includes whom: the folders' layers, and third-party headers in their places only.
+
+check_includes.py [--self-test] [ROOT]      exit code 1 and a line for each violation
+check_includes.py --public-headers [ROOT]   lists the headers that are installed
+"""
+
+import argparse
+import pathlib
+import re
+import sys
+import tempfile
+
+# A folder may include itself and these.
+LAYERS = {
+    "runtime": [],
+    "ops": ["runtime"],
+    "nn": ["ops", "runtime"],
+    "io": ["runtime"],
+    "distributed": ["nn", "ops", "runtime"],
+    "train": ["distributed", "io", "nn", "ops", "runtime"],
+}
+EVERY_LAYER = list(LAYERS)
+# What is not a library: may use all of them. The empty name is the top of the tree, the umbrella headers.
+OUTSIDE = ["", "tests", "bench", "examples"]
+
+# Third-party headers, and the folders whose sources and private headers may include them.
+THIRD_PARTY = [
+    (r"(oneapi/)?dnnl[/.]|dnnl_\w+\.h", ["ops/kernels"]),
+    (r"hwy/", ["ops/kernels"]),
+    (r"omp\.h", ["ops/kernels"]),
+    (r"(oneapi/)?tbb[/.]", ["runtime", "ops/kernels"]),
+    (r"mpi(-ext)?\.h", ["distributed", "io"]),
+    (r"hdf5\.h|H5\w*\.h", ["io"]),
+    (r"toml\+\+/", ["io"]),
+    (r"zlib\.h", ["io"]),
+    (r"nlohmann/", ["io", "train"]),
+    (r"spdlog/", ["train"]),
+    (r"CLI/", ["train"]),
+]
+IN_PUBLIC_HEADERS_TOO = r"(oneapi/)?tbb[/.]"
+CATCH2 = r"catch2/"
+BENCHMARK = r"benchmark/"
+
+# C++'s own headers have neither a dot nor a slash; these are the operating system's and the compiler's.
+SYSTEM = (
+    r"[a-z_0-9]+|(sys|linux|netinet|arpa)/\w+\.h|"
+    r"(cpuid|cxxabi|dlfcn|errno|execinfo|fcntl|getopt|immintrin|limits|math|netdb|numaif|poll|pthread|sched|semaphore|"
+    r"signal|spawn|stdint|stdio|stdlib|string|strings|time|ucontext|unistd|x86intrin)\.h"
+)
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
+
+
+def is_private(path):
+    """Headers that are not installed: those of the kernels, and those whose name ends in _internal."""
+    return path.startswith("ops/kernels/") or path.endswith("_internal.h")
+
+
+def is_public(path):
+    return path.endswith(".h") and path.split("/")[0] not in OUTSIDE and not is_private(path)
+
+
+def folder_of(path):
+    return path.split("/")[0] if "/" in path else ""
+
+
+def sources(root):
+    for folder in EVERY_LAYER + OUTSIDE:
+        files = (root / folder).glob("*") if folder == "" else (root / folder).rglob("*")
+        for file in sorted(files):
+            path = file.relative_to(root).as_posix()
+            if file.suffix in (".h", ".cpp", ".inc") and not path.startswith("bench/peers/"):
+                yield path, file
+
+
+def check_ours(path, included):
+    """What is wrong with this file including backflow/INCLUDED, or nothing."""
+    here, there = folder_of(path), folder_of(included)
+    if is_public(path) and is_private(included):
+        return f"a public header includes <backflow/{included}>, which is private: move the include into a .cpp"
+    if included.endswith("_internal.h") and there != here and here not in OUTSIDE:
+        return f"<backflow/{included}> is private to {there}/"
+    if here in OUTSIDE:
+        if there in EVERY_LAYER or there == "" or there == here == "tests":
+            return None
+        return f"<backflow/{included}> is no library's header"
+    if there != here and there not in LAYERS[here]:
+        allowed = ", ".join(LAYERS[here]) or "nothing"
+        return f"{here} may include {allowed}: not <backflow/{included}>"
+    return None
+
+
+def may_use(path, places):
+    """Whether the file lies in one of the places, or is a test or a bench of one."""
+    here = folder_of(path)
+    if here == "bench":
+        return True
+    inside = path.removeprefix("tests/")
+    for place in places:
+        if inside.startswith(place + "/") or (here == "tests" and inside.startswith(place.split("/")[0] + "/")):
+            return True
+    return False
+
+
+def check_third_party(path, included):
+    if re.fullmatch(SYSTEM, included):
+        return None
+    if re.match(CATCH2, included):
+        return None if path.startswith("tests/catch2.") else "tests include <backflow/tests/catch2.h>, for both versions"
+    if re.match(BENCHMARK, included):
+        return None if folder_of(path) == "bench" else f"<{included}> belongs in bench"
+    for pattern, places in THIRD_PARTY:
+        if not re.match(pattern, included):
+            continue
+        if not may_use(path, places):
+            return f"<{included}> belongs in {' and '.join(places)}"
+        if is_public(path) and not re.match(IN_PUBLIC_HEADERS_TOO, included):
+            return f"<{included}> in a public header: only in .cpp, ops/kernels and *_internal.h"
+        return None
+    return f"<{included}> is unknown: ours are <backflow/...>; a new library needs a line in scripts/check_includes.py"
+
+
+def check(root):
+    violations = []
+    for path, file in sources(root):
+        for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+            match = INCLUDE.match(line)
+            if not match:
+                continue
+            quote, included = match.groups()
+            if quote == '"':
+                problem = f'"{included}": headers are included as <backflow/folder/name.h>'
+            elif included.startswith("backflow/"):
+                problem = check_ours(path, included.removeprefix("backflow/"))
+            else:
+                problem = check_third_party(path, included)
+            if problem:
+                violations.append(f"{path}:{number}: {problem}")
+    return violations
+
+
+GOOD = [
+    ("runtime/a.h", "<oneapi/tbb/flow_graph.h>"),
+    ("runtime/a.cpp", "<vector>"),
+    ("runtime/b.h", "<backflow/runtime/tensor_methods.inc>"),
+    ("ops/a.h", "<backflow/runtime/a.h>"),
+    ("ops/kernels/a.h", "<dnnl.hpp>"),
+    ("ops/a.cpp", "<backflow/ops/kernels/a.h>"),
+    ("distributed/a.cpp", "<mpi.h>"),
+    ("io/hdf5_internal.h", "<hdf5.h>"),
+    ("io/a.cpp", "<backflow/io/hdf5_internal.h>"),
+    ("train/a.cpp", "<backflow/distributed/a.h>"),
+    ("backflow.h", "<backflow/nn/a.h>"),
+    ("tests/catch2.h", "<catch2/catch.hpp>"),
+    ("tests/ops/a.cpp", "<backflow/tests/catch2.h>"),
+    ("tests/ops/b.cpp", "<dnnl.hpp>"),
+    ("bench/a.cpp", "<mpi.h>"),
+    ("examples/a.cpp", "<backflow/backflow.h>"),
+]
+BAD = [
+    ("runtime/a.cpp", "<backflow/ops/a.h>"),
+    ("ops/a.cpp", "<backflow/nn/a.h>"),
+    ("io/a.cpp", "<backflow/distributed/a.h>"),
+    ("io/b.cpp", "<backflow/ops/a.h>"),
+    ("distributed/a.cpp", "<backflow/io/a.h>"),
+    ("distributed/b.cpp", "<backflow/train/a.h>"),
+    ("nn/a.cpp", "<backflow/backflow.h>"),
+    ("nn/b.cpp", '"b.h"'),
+    ("nn/c.cpp", "<nn/c.h>"),
+    ("ops/b.cpp", "<dnnl.hpp>"),
+    ("ops/b.h", "<backflow/ops/kernels/a.h>"),
+    ("nn/a.h", "<oneapi/tbb/parallel_for.h>"),
+    ("runtime/a.cpp", "<mpi.h>"),
+    ("distributed/a.h", "<mpi.h>"),
+    ("io/a.h", "<hdf5.h>"),
+    ("train/a.cpp", "<toml++/toml.h>"),
+    ("train/b.cpp", "<backflow/io/hdf5_internal.h>"),
+    ("train/c.cpp", "<backflow/tests/catch2.h>"),
+    ("train/d.cpp", "<boost/any.hpp>"),
+    ("tests/nn/a.cpp", "<catch2/catch.hpp>"),
+    ("tests/nn/b.cpp", "<mpi.h>"),
+    ("examples/a.cpp", "<dnnl.hpp>"),
+]
+
+
+def self_test():
+    """Every good include passes and every bad one is found, each in a tree that holds nothing else."""
+    failures = []
+    for cases, expected in ((GOOD, 0), (BAD, 1)):
+        for path, include in cases:
+            with tempfile.TemporaryDirectory() as folder:
+                file = pathlib.Path(folder) / path
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(f"#pragma once\n#include {include}\n", encoding="utf-8")
+                if len(check(pathlib.Path(folder))) != expected:
+                    failures.append(f"self-test: {path} with #include {include}: expected {expected} violation(s)")
+    return failures
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("root", nargs="?", type=pathlib.Path, default=pathlib.Path(__file__).resolve().parent.parent)
+    parser.add_argument("--self-test", action="store_true", help="prove that the check finds what it should")
+    parser.add_argument("--public-headers", action="store_true")
+    arguments = parser.parse_args()
+    if arguments.public_headers:
+        print(*(path for path, _ in sources(arguments.root) if is_public(path) or re.fullmatch(r"\w+\.h", path)), sep="\n")
+        return 0
+    failures = self_test() if arguments.self_test else check(arguments.root)
+    print(*failures, sep="\n", end="\n" if failures else "")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

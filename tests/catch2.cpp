@@ -1,0 +1,56 @@
+// The body of Catch2, compiled once for all test programs.
+#if __has_include(<catch2/catch_session.hpp>)
+#include <catch2/catch_session.hpp>
+#include <catch2/catch_test_case_info.hpp>
+#include <catch2/reporters/catch_reporter_event_listener.hpp>
+#include <catch2/reporters/catch_reporter_registrars.hpp>
+using Listener = Catch::EventListenerBase;
+#else
+#define CATCH_CONFIG_RUNNER
+#define CATCH_CONFIG_EXTERNAL_INTERFACES
+#include <catch2/catch.hpp>
+using Listener = Catch::TestEventListenerBase;
+#endif
+
+#include <backflow/tests/catch2.h>
+
+#include <cstdlib>
+#include <iostream>
+#include <string>
+
+namespace {
+
+std::string program;
+
+// Version 2 has the information inside, version 3 points to it.
+[[maybe_unused]] const Catch::TestCaseInfo& info(const Catch::TestCaseInfo& test) { return test; }
+[[maybe_unused]] const Catch::TestCaseInfo& info(const Catch::TestCaseInfo* test) { return *test; }
+
+struct ReproducingLine : Listener {
+  using Listener::Listener;
+
+  void testCaseEnded(const Catch::TestCaseStats& stats) override {
+    if (stats.totals.assertions.allOk()) return;
+    const char* ranks = std::getenv("OMPI_COMM_WORLD_SIZE");
+    std::string launcher = ranks ? std::string("scripts/mpirun.sh -n ") + ranks + " " : "";
+    std::cerr << "reproduce: " << launcher << program << " '" << info(stats.testInfo).name << "'" << std::endl;
+  }
+};
+
+CATCH_REGISTER_LISTENER(ReproducingLine)
+
+}  // namespace
+
+int backflow::test::run(int argc, char** argv) {
+  program = argv[0];
+  Catch::Session session;
+  const bool under_mpirun = std::getenv("OMPI_COMM_WORLD_SIZE") != nullptr;
+#if __has_include(<catch2/catch_session.hpp>)
+  // As in version 2: a selection without a test is no failure. A program may have no slow test.
+  session.configData().allowZeroTests = true;
+  if (under_mpirun) session.configData().defaultColourMode = Catch::ColourMode::None;
+#else
+  if (under_mpirun) session.configData().useColour = Catch::UseColour::No;
+#endif
+  return session.run(argc, argv);
+}
