@@ -8,6 +8,7 @@
 #include <oneapi/tbb/parallel_for.h>
 #include <oneapi/tbb/partitioner.h>
 #include <oneapi/tbb/task_arena.h>
+#include <oneapi/tbb/version.h>
 
 #include <backflow/runtime/error.h>
 
@@ -41,6 +42,10 @@ void set_num_threads(int threads) {
     pool_slot() = nullptr;
     pool_slot() = std::make_unique<Pool>(threads);
   }
+}
+
+std::string threading_version() {
+  return TBB_runtime_version();
 }
 
 void run_on_pool(FunctionRef<void()> body) { pool().arena.execute([&] { body(); }); }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <type_traits>
 
 namespace backflow {
@@ -39,5 +40,8 @@ void parallel_for(std::int64_t chunks, FunctionRef<void(std::int64_t)> body);
 
 /// Calls `body` on the pool and returns when it is done; loops and flow graphs inside it run there.
 void run_on_pool(FunctionRef<void()> body);
+
+/// The version of oneTBB that runs, as "2021.8".
+std::string threading_version();
 
 }  // namespace backflow

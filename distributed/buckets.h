@@ -1,0 +1,76 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include <backflow/runtime/tensor.h>
+
+namespace backflow::distributed {
+
+/// How much is sent at once. The first bucket of a dtype is small, so that sending starts early.
+struct BucketLimits {
+  std::size_t first_bytes = std::size_t{1} << 20;
+  std::size_t bytes = std::size_t{25} << 20;
+};
+
+/// The place of a parameter's gradient in its bucket. Counts elements.
+struct BucketSlot {
+  std::size_t parameter = 0;  ///< its index in the list that was planned
+  std::int64_t offset = 0;    ///< a multiple of 64 bytes
+  std::int64_t numel = 0;
+};
+
+/// What goes into one bucket: gradients of one dtype, then one element per slot that counts the ranks which have one.
+struct BucketPlan {
+  ScalarType dtype = kFloat32;
+  std::vector<BucketSlot> slots;
+  std::int64_t numel = 0;  ///< of the whole bucket
+
+  /// Where the count of slot `i` is.
+  std::int64_t count_offset(std::size_t i) const {
+    return numel - static_cast<std::int64_t>(slots.size()) + static_cast<std::int64_t>(i);
+  }
+};
+
+/// Assigns parameters to buckets in the reverse of the given order, which is about the order in which backward finishes
+/// them. A bucket holds one dtype and at most its limit; a parameter larger than that has one to itself. Buckets are in
+/// the order of the last parameter that they wait for. A pure function of shapes and dtypes, so all ranks plan the
+/// same.
+std::vector<BucketPlan> plan_buckets(std::span<const Tensor> parameters, const BucketLimits& limits = {});
+
+/// One flat tensor in which the gradients of several parameters live. Not thread-safe.
+class Bucket {
+ public:
+  /// Makes the tensor, all zeros, and sets the parameters' grad_buffer to their places in it; a gradient that is there
+  /// already is not moved. `parameters` is the list that was planned.
+  Bucket(BucketPlan plan, std::span<const Tensor> parameters);
+  /// Takes the grad_buffers back; gradients stay where they are.
+  ~Bucket();
+  Bucket(Bucket&&) = default;
+  Bucket& operator=(Bucket&&) = delete;
+
+  const Tensor& flat() const { return flat_; }
+  const BucketPlan& plan() const { return plan_; }
+  const std::vector<Tensor>& parameters() const { return parameters_; }
+
+  /// Makes the contents complete before the reduction: a gradient that is elsewhere is copied in, and the part of a
+  /// parameter without a gradient is zero. Throws Error for a gradient of another shape or dtype than the parameter.
+  void fill();
+  /// After the reduction: every parameter that took part on some rank has its part as gradient. The others keep none.
+  void publish();
+  /// Before a pass that may add to what the last reduction left as gradient: that sum, which every rank has, must count
+  /// once in the next. One rank has to keep it and all others clear it.
+  enum class Share { Keep, Clear };
+  void begin(Share share);
+
+ private:
+  BucketPlan plan_;
+  Tensor flat_;
+  std::vector<Tensor> parameters_;  ///< by slot
+  std::vector<Tensor> views_;       ///< by slot
+  std::vector<bool> reduced_;       ///< by slot: the gradient is the sum over the ranks
+};
+
+}  // namespace backflow::distributed

@@ -1,0 +1,197 @@
+#include <backflow/distributed/communication_thread.h>
+
+#include <pthread.h>
+#include <signal.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <future>
+#include <iostream>
+#include <memory>
+#include <utility>
+
+#include <backflow/distributed/backoff.h>
+
+namespace backflow::distributed {
+namespace {
+
+using Seconds = std::chrono::seconds;
+
+constexpr Seconds kPatience{5};  ///< for MPI_Abort to end this process
+
+/// Blocks the signals that a program handles, so that they reach its own threads; a new thread inherits the mask.
+class BlockedSignals {
+ public:
+  BlockedSignals() {
+    sigset_t set;
+    sigfillset(&set);
+    for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT}) {
+      sigdelset(&set, fault);
+    }
+    pthread_sigmask(SIG_BLOCK, &set, &before_);
+  }
+  ~BlockedSignals() { pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+  BlockedSignals(const BlockedSignals&) = delete;
+  BlockedSignals& operator=(const BlockedSignals&) = delete;
+
+ private:
+  sigset_t before_{};
+};
+
+void prepare_this_thread() {
+#ifdef __linux__
+  pthread_setname_np(pthread_self(), "backflow-mpi");
+  prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0);  // ns; by default each of our short sleeps would last 50 us longer
+#endif
+}
+
+/// A completion that wakes whoever waits for `future`, which it sets. Owns its promise: the waiting thread may go on
+/// while set_value() is still inside it.
+Completion waker(std::future<void>& future) {
+  auto promise = std::make_shared<std::promise<void>>();
+  future = promise->get_future();
+  return [promise](const std::exception_ptr& error) {
+    if (error) {
+      promise->set_exception(error);
+    } else {
+      promise->set_value();
+    }
+  };
+}
+
+}  // namespace
+
+void flush_streams() noexcept {
+  try {
+    std::cout.flush();
+    std::cerr.flush();
+    std::clog.flush();
+  } catch (...) {  // a stream that throws has nothing to tell a process that ends
+  }
+  std::fflush(nullptr);
+}
+
+CommunicationThread::CommunicationThread(std::function<void(int)> kill) : kill_(std::move(kill)) {
+  const BlockedSignals blocked;
+  thread_ = std::thread([this] { loop(); });
+}
+
+void CommunicationThread::loop() {
+  prepare_this_thread();
+  Entry entry;
+  while (next(entry)) {
+    run_one(entry);
+    entry = {};  // what it holds is let go now, not when the next one comes
+  }
+}
+
+bool CommunicationThread::next(Entry& entry) {
+  std::unique_lock lock(mutex_);
+  wake_.wait(lock, [&] { return !queue_.empty() || ended_ || abort_code_ != kNoAbort; });
+  lock.unlock();
+  kill_if_asked();
+  lock.lock();
+  if (queue_.empty()) {
+    return !ended_;
+  }
+  entry = std::move(queue_.front());
+  queue_.pop_front();
+  busy_ = true;
+  return true;
+}
+
+void CommunicationThread::run_one(Entry& entry) {
+  std::exception_ptr error;
+  try {
+    if (drop_) {
+      throw Cancelled("communicator: dropped: this rank ended before the call was made");
+    }
+    if (entry.job) {
+      entry.job();
+    }
+  } catch (...) {
+    error = std::current_exception();
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    busy_ = false;  // before the completion: who waits for it may close() at once
+  }
+  entry.done(std::move(error));
+}
+
+void CommunicationThread::post(Job job, Completion done) {
+  {
+    const std::lock_guard lock(mutex_);
+    queue_.push_back({std::move(job), std::move(done)});
+  }
+  wake_.notify_all();
+}
+
+void CommunicationThread::run(const Job& job) {
+  check(std::this_thread::get_id() != thread_.get_id(),
+        "communicator: called from its own thread, which would wait for itself: need another thread");
+  std::future<void> future;
+  post(job, waker(future));
+  future.get();
+}
+
+void CommunicationThread::wait_until(const std::function<bool()>& test) {
+  Backoff backoff;
+  while (!test()) {
+    kill_if_asked();
+    if (drop_) {
+      throw Cancelled("communicator: dropped: this rank ended while it waited for the others");
+    }
+    backoff.pause();
+  }
+}
+
+bool CommunicationThread::close(const Job& last) {
+  {
+    const std::lock_guard lock(mutex_);
+    drop_ = busy_ || !queue_.empty();
+  }
+  try {
+    run(last);  // itself dropped after the others, if there were others
+  } catch (...) {
+    return false;
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    ended_ = true;
+  }
+  wake_.notify_all();
+  thread_.join();
+  return true;
+}
+
+void CommunicationThread::kill_if_asked() {
+  if (abort_code_ != kNoAbort) {
+    kill_(abort_code_);
+    std::_Exit(abort_code_);
+  }
+}
+
+void CommunicationThread::abort(int exit_code) noexcept {
+  flush_streams();
+  int none = kNoAbort;
+  const bool first = abort_code_.compare_exchange_strong(none, exit_code);
+  if (std::this_thread::get_id() == thread_.get_id()) {
+    if (first) {
+      kill_(exit_code);
+    }
+    std::_Exit(exit_code);
+  }
+  {
+    const std::lock_guard lock(mutex_);  // so that the thread is either before its check or asleep
+  }
+  wake_.notify_all();
+  std::this_thread::sleep_for(kPatience);
+  std::_Exit(exit_code);
+}
+
+}  // namespace backflow::distributed

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <exception>
+#include <functional>
+#include <mutex>
+#include <thread>
+
+#include <backflow/runtime/async_task.h>
+
+namespace backflow::distributed {
+
+/// The thread that makes all calls of MPI: runs jobs in the order in which they are posted, one at a time, and sleeps
+/// when there are none. It knows nothing of MPI itself. Member functions may be called from any thread unless they say
+/// otherwise.
+class CommunicationThread {
+ public:
+  using Job = std::function<void()>;
+
+  /// Starts the thread. `kill` ends the job of all ranks when abort() is called; it runs on the thread too.
+  explicit CommunicationThread(std::function<void(int)> kill);
+  /// close() must have returned true: there is no end without an answer of the other ranks.
+  ~CommunicationThread() = default;
+
+  /// Queues `job`. `done` is called on the thread with what the job threw, or with Cancelled if it was dropped.
+  void post(Job job, Completion done);
+  /// Runs `job` on the thread, waits for it and rethrows what it throws. Throws Error on the thread itself, which
+  /// would wait for itself.
+  void run(const Job& job);
+  /// For jobs: calls `test` until it returns true, in turn with sleeps, since MPI makes progress only inside its calls.
+  /// Throws Cancelled when the jobs are being dropped.
+  void wait_until(const std::function<bool()>& test);
+  /// Runs `last` and ends the thread. False, and the thread goes on, if `last` throws or if jobs were still unfinished,
+  /// which are dropped: this rank has left the others behind.
+  bool close(const Job& last);
+  /// Calls `kill` on the thread, in the middle of a job if need be. If even that hangs, ends this process.
+  [[noreturn]] void abort(int exit_code) noexcept;
+
+ private:
+  struct Entry {
+    Job job;
+    Completion done;
+  };
+
+  void loop();
+  bool next(Entry& entry);
+  void run_one(Entry& entry);
+  void kill_if_asked();
+
+  static constexpr int kNoAbort = -1;
+
+  std::function<void(int)> kill_;
+  std::mutex mutex_;
+  std::condition_variable wake_;
+  std::deque<Entry> queue_;
+  bool busy_ = false;
+  bool ended_ = false;
+  std::atomic<bool> drop_{false};
+  std::atomic<int> abort_code_{kNoAbort};
+  std::thread thread_;
+};
+
+/// Flushes C and C++ standard streams before an exit that does not.
+void flush_streams() noexcept;
+
+}  // namespace backflow::distributed

@@ -1,0 +1,236 @@
+#include <backflow/distributed/data_parallel.h>
+
+#include <algorithm>
+#include <future>
+#include <mutex>
+#include <sstream>
+#include <unordered_set>
+#include <utility>
+
+#include <backflow/runtime/gradient_ops.h>
+
+namespace backflow::distributed {
+namespace {
+
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  std::istringstream in(text);
+  for (std::string line; std::getline(in, line);) {
+    lines.push_back(line);
+  }
+  return lines;
+}
+
+/// What is wrong with a rank's list of parameters compared to rank 0's; empty when nothing is.
+std::string difference(const std::string& mine, const std::string& first) {
+  const auto ours = lines_of(mine);
+  const auto theirs = lines_of(first);
+  for (std::size_t i = 0; i < std::min(ours.size(), theirs.size()); ++i) {
+    if (ours[i] != theirs[i]) {
+      return concat("parameter ", i, " is ", ours[i], ", on rank 0 ", theirs[i]);
+    }
+  }
+  return ours.size() == theirs.size() ? "" : concat(ours.size(), " parameters, on rank 0 ", theirs.size());
+}
+
+void broadcast_any(Communicator& communicator, const Tensor& x) {
+  if (x.is_contiguous()) {
+    communicator.broadcast(x);
+    return;
+  }
+  const Tensor dense = empty_tensor(x.sizes(), x.scalar_type());
+  gradient_ops().copy_(dense, x.detach());
+  communicator.broadcast(dense);
+  gradient_ops().copy_(x.detach(), dense);
+}
+
+}  // namespace
+
+/// The buckets and how far the reductions of the current backward are.
+class DataParallel::Reducer : public std::enable_shared_from_this<Reducer> {
+ public:
+  Reducer(std::vector<Bucket> buckets, Communicator& communicator)
+      : buckets_(std::move(buckets)), communicator_(communicator), reductions_(buckets_.size()) {}
+
+  std::span<const Bucket> buckets() const { return buckets_; }
+
+  void begin(GradientSync sync) {
+    const std::lock_guard lock(mutex_);
+    check(finished_ == launched_,
+          "data_parallel: reductions of the last backward are under way: need it to have ended");
+    pass_ += sync == GradientSync::Now ? 1 : 0;
+    launched_ = 0;
+    finished_ = 0;
+    reductions_.assign(buckets_.size(), {});
+    for (Bucket& bucket : buckets_) {
+      // A gradient that is already a sum over the ranks is the same on all of them and must be added but once.
+      bucket.begin(communicator_.rank() == 0 ? Bucket::Share::Keep : Bucket::Share::Clear);
+    }
+  }
+
+  /// Launches the buckets up to `index` that have not been, in their order; `done` is called when that one is back.
+  void start(std::size_t index, Completion done) {
+    std::exception_ptr error;
+    {
+      const std::lock_guard lock(mutex_);
+      try {
+        while (launched_ <= index) {
+          buckets_[launched_].fill();
+          launch(launched_);
+        }
+      } catch (...) {
+        error = std::current_exception();
+      }
+      Reduction& reduction = reductions_[index];
+      if (!error && !reduction.finished) {
+        reduction.done = std::move(done);
+        return;
+      }
+      error = error ? error : reduction.error;
+    }
+    done(error);
+  }
+
+ private:
+  struct Reduction {
+    bool finished = false;
+    std::exception_ptr error;
+    Completion done;  ///< once somebody waits
+  };
+
+  void launch(std::size_t index) {
+    constexpr std::int64_t kMaxBuckets = 1'000'000;
+    communicator_.all_reduce_async(
+        buckets_[index].flat(), pass_ * kMaxBuckets + static_cast<std::int64_t>(index),
+        [self = shared_from_this(), index](std::exception_ptr error) { self->finish(index, std::move(error)); });
+    ++launched_;
+  }
+
+  void finish(std::size_t index, std::exception_ptr error) {
+    Completion done;
+    {
+      const std::lock_guard lock(mutex_);
+      if (!error) {
+        buckets_[index].publish();
+      }
+      ++finished_;
+      Reduction& reduction = reductions_[index];
+      reduction.finished = true;
+      reduction.error = error;
+      done = std::move(reduction.done);
+    }
+    if (done) {
+      done(std::move(error));
+    }
+  }
+
+  std::vector<Bucket> buckets_;
+  // Not owned: a reduction under way holds the Reducer, and must not be what the communicator waits for to end.
+  Communicator& communicator_;
+  std::mutex mutex_;  ///< guards all below, and the buckets during a backward
+  std::int64_t pass_ = 0;
+  std::size_t launched_ = 0;
+  std::size_t finished_ = 0;
+  std::vector<Reduction> reductions_;
+};
+
+DataParallel::DataParallel(std::vector<Tensor> parameters, std::shared_ptr<Communicator> communicator,
+                           DataParallelOptions options)
+    : parameters_(std::move(parameters)), communicator_(std::move(communicator)) {
+  check_parameters();
+  check(options.names.empty() || options.names.size() == parameters_.size(), "data_parallel: ", options.names.size(),
+        " names of ", parameters_.size(), " parameters: need one each, or none");
+  if (communicator_->size() == 1) {
+    return;
+  }
+  check_ranks_agree(options);
+  std::vector<Tensor> wanted;
+  for (const Tensor& parameter : parameters_) {
+    broadcast_any(*communicator_, parameter);
+    if (parameter.requires_grad()) {
+      wanted.push_back(parameter);
+    }
+  }
+  std::vector<Bucket> buckets;
+  for (BucketPlan& plan : plan_buckets(wanted, options.limits)) {
+    buckets.emplace_back(std::move(plan), wanted);
+  }
+  reducer_ = std::make_shared<Reducer>(std::move(buckets), *communicator_);
+  make_tasks();
+}
+
+DataParallel::~DataParallel() = default;
+
+void DataParallel::check_parameters() const {
+  check(communicator_ != nullptr, "data_parallel: no communicator: need Communicator::world() or another");
+  std::unordered_set<const TensorImpl*> seen;
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    const Tensor& parameter = parameters_[i];
+    check(parameter.defined(), "data_parallel: parameter ", i, " is undefined: need a tensor");
+    check(parameter.is_leaf(), "data_parallel: parameter ", i, " ", describe(parameter),
+          " was computed from others: need a leaf; detach() gives one");
+    check(seen.insert(parameter.impl_ptr().get()).second, "data_parallel: parameter ", i, " ", describe(parameter),
+          " is listed twice: need each once");
+  }
+}
+
+void DataParallel::check_ranks_agree(const DataParallelOptions& options) const {
+  std::ostringstream list;
+  for (std::size_t i = 0; i < parameters_.size(); ++i) {
+    list << (options.names.empty() ? "" : options.names[i] + " ") << describe(parameters_[i])
+         << (parameters_[i].requires_grad() ? "" : " without gradient") << '\n';
+  }
+  const bool is_first = communicator_->rank() == 0;
+  const std::string first = communicator_->all_gather(is_first ? list.str() : "").front();
+  // Every rank learns what any rank found, so that all of them stop.
+  const auto findings = communicator_->all_gather(difference(list.str(), first));
+  for (std::size_t rank = 0; rank < findings.size(); ++rank) {
+    check(findings[rank].empty(), "data_parallel: rank ", rank, ": ", findings[rank],
+          ": need the same model on every rank");
+  }
+}
+
+void DataParallel::make_tasks() {
+  std::vector<Tensor> leaves;
+  for (std::size_t i = 0; i < reducer_->buckets().size(); ++i) {
+    const auto& own = reducer_->buckets()[i].parameters();
+    leaves.insert(leaves.end(), own.begin(), own.end());
+    tasks_.push_back({leaves, [reducer = reducer_, i](Completion done) { reducer->start(i, std::move(done)); }});
+  }
+}
+
+std::span<AsyncTask> DataParallel::begin_backward(GradientSync sync) {
+  if (reducer_) {
+    reducer_->begin(sync);
+  }
+  return sync == GradientSync::Now ? std::span(tasks_) : std::span<AsyncTask>();
+}
+
+void DataParallel::reduce_now() {
+  for (AsyncTask& task : begin_backward()) {
+    auto promise = std::make_shared<std::promise<void>>();
+    auto future = promise->get_future();
+    task.start([promise](const std::exception_ptr& error) {
+      if (error) {
+        promise->set_exception(error);
+      } else {
+        promise->set_value();
+      }
+    });
+    future.get();
+  }
+}
+
+void DataParallel::zero_grad() {
+  for (const Tensor& parameter : parameters_) {
+    if (parameter.grad().defined()) {
+      parameter.mutable_grad() = Tensor();
+    }
+  }
+}
+
+std::span<const Bucket> DataParallel::buckets() const {
+  return reducer_ ? reducer_->buckets() : std::span<const Bucket>();
+}
+
+}  // namespace backflow::distributed

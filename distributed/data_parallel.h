@@ -1,0 +1,85 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <backflow/distributed/buckets.h>
+#include <backflow/distributed/communicator.h>
+#include <backflow/runtime/async_task.h>
+
+namespace backflow::distributed {
+
+struct DataParallelOptions {
+  BucketLimits limits;
+  std::vector<std::string> names;  ///< of the parameters, for messages; may be left out
+};
+
+/// Whether a backward's gradients are summed over the ranks, or kept for a later backward to add to (as PyTorch's
+/// no_sync()).
+enum class GradientSync { Now, Later };
+
+/// Keeps the gradients of a model equal on all ranks, each of which computes with a part of the batch: after a
+/// backward, grad() is the sum over the ranks. A loss divided by the size of the global batch so gives the gradient of
+/// the global batch, however unevenly it was cut.
+///
+///   DataParallel parallel(parameters, Communicator::world());
+///   for (each step) {
+///     parallel.zero_grad();
+///     run backward of (sum of the local losses / global_n) with parallel.begin_backward() as its asynchronous tasks;
+///     optimizer.step();
+///   }
+///
+/// Gradients live in buckets, each of which is sent as soon as its last gradient is complete, in the same order on all
+/// ranks. As with PyTorch's DDP and find_unused_parameters: a parameter that took part on no rank keeps an undefined
+/// gradient, one that took part on some has their sum everywhere. Gradients that are not cleared between two
+/// backwards accumulate as on one rank: the former sum plus the new one. A gradient kept across zero_grad() is a view
+/// of the bucket and changes with the next backward.
+///
+/// In a world of one there are no buckets, no tasks and no copies.
+///
+/// A backward that fails on this rank leaves the others waiting: unless the same happens on all, let the exception end
+/// the program (see Communicator). Not thread-safe, except that the tasks may be started from any threads.
+class DataParallel {
+ public:
+  /// Collective: takes the values of `parameters` from rank 0. Those that require a gradient get a place in a bucket,
+  /// in reverse order. Throws Error for an undefined parameter, one listed twice and one that is not a leaf, and, on
+  /// every rank, when names, shapes, dtypes or requires_grad differ between ranks.
+  DataParallel(std::vector<Tensor> parameters, std::shared_ptr<Communicator> communicator,
+               DataParallelOptions options = {});
+  /// Gradients stay; later ones no longer live in the buckets. Never waits.
+  ~DataParallel();
+  DataParallel(const DataParallel&) = delete;
+  DataParallel& operator=(const DataParallel&) = delete;
+
+  /// To be called before every backward; the tasks are for that backward alone. Each task may be started when the
+  /// gradients of its leaves are complete, in any order: a task's leaves are those of its bucket and of all before it,
+  /// so that a bucket never waits for one whose gradients fail to come. None with GradientSync::Later. Throws Error
+  /// while reductions of the last backward are under way.
+  std::span<AsyncTask> begin_backward(GradientSync sync = GradientSync::Now);
+  /// Collective, in place of a backward for a rank that has no sample in this step, or after the last backward with
+  /// GradientSync::Later: sums what there is over the ranks and waits. Throws Error when that fails.
+  void reduce_now();
+  /// Makes all gradients undefined; their memory in the buckets is used again.
+  void zero_grad();
+
+  /// None in a world of one.
+  std::span<const Bucket> buckets() const;
+  const std::vector<Tensor>& parameters() const { return parameters_; }
+  const std::shared_ptr<Communicator>& communicator() const { return communicator_; }
+
+ private:
+  class Reducer;
+
+  void check_parameters() const;
+  void check_ranks_agree(const DataParallelOptions& options) const;
+  void make_tasks();
+
+  std::vector<Tensor> parameters_;
+  std::shared_ptr<Communicator> communicator_;
+  std::shared_ptr<Reducer> reducer_;  ///< shared with reductions under way; null in a world of one
+  std::vector<AsyncTask> tasks_;
+};
+
+}  // namespace backflow::distributed

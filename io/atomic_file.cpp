@@ -1,0 +1,80 @@
+#include <backflow/io/atomic_file.h>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include <backflow/runtime/error.h>
+
+namespace backflow::io {
+namespace {
+
+// A name that no other process, on this host or another, is likely to try at once; O_EXCL finds the rest.
+std::string temporary_name(const std::string& directory) {
+  static std::atomic<unsigned> count{0};
+  char host[64] = {};
+  ::gethostname(host, sizeof host - 1);
+  return concat(directory, "/.backflow-", host, "-", ::getpid(), "-", count++, ".tmp");
+}
+
+}  // namespace
+
+AtomicFile::AtomicFile(std::string path) : path_(std::move(path)) {
+  const std::size_t slash = path_.rfind('/');
+  directory_ = slash == std::string::npos ? "." : path_.substr(0, std::max<std::size_t>(slash, 1));
+  check(slash + 1 != path_.size(), "'", path_, "': cannot write: need the name of a file");
+  do {
+    temporary_ = temporary_name(directory_);
+    file_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  } while (file_ < 0 && errno == EEXIST);
+  if (file_ < 0) fail_to("write");
+}
+
+AtomicFile::~AtomicFile() {
+  if (file_ >= 0) ::close(file_);
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+}
+
+void AtomicFile::fail_to(const char* what) const { fail(path_, ": cannot ", what, ": ", std::strerror(errno)); }
+
+void AtomicFile::write(const void* data, std::size_t bytes) {
+  constexpr std::size_t kMostAtOnce = std::size_t{1} << 30;  // Linux writes at most 2 GiB in one call
+  const auto* from = static_cast<const char*>(data);
+  while (bytes > 0) {
+    const ssize_t written = ::write(file_, from, std::min(bytes, kMostAtOnce));
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) fail_to("write");
+    from += written;
+    bytes -= static_cast<std::size_t>(written);
+  }
+}
+
+void AtomicFile::commit() {
+  if (::fsync(file_) != 0) fail_to("write");
+  // Some file systems tell only now that there is no room.
+  if (::close(std::exchange(file_, -1)) != 0) fail_to("write");
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail_to("replace");
+  temporary_.clear();
+  // The new name survives a power cut only with its directory. Not all file systems can flush one.
+  const int directory = ::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (directory < 0) return;
+  const int status = ::fsync(directory);
+  const int error = errno;
+  ::close(directory);
+  errno = error;
+  if (status != 0 && error != EINVAL && error != ENOTSUP && error != EROFS) fail_to("write");
+}
+
+void write_file_atomically(const std::string& path, std::string_view content) {
+  AtomicFile file(path);
+  file.write(content.data(), content.size());
+  file.commit();
+}
+
+}  // namespace backflow::io

@@ -1,0 +1,118 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include <zlib.h>
+
+#include <backflow/io/byte_source_internal.h>
+#include <backflow/runtime/error.h>
+
+namespace backflow::io::detail {
+
+// The state of the decompression, and the compressed bytes that wait for it.
+struct ByteSource::Inflater {
+  z_stream stream{};
+  std::array<std::uint8_t, 64 * 1024> buffer{};
+  bool inside_member = true;
+};
+
+ByteSource::ByteSource(const std::string& path) : path_(path), file_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+  check(file_ >= 0, path, ": cannot open: ", std::strerror(errno));
+  try {
+    struct stat status {};
+    check(::fstat(file_, &status) == 0, path, ": cannot open: ", std::strerror(errno));
+    check(S_ISREG(status.st_mode), path, ": not a regular file: need a file of data");
+    file_bytes_ = static_cast<std::uint64_t>(status.st_size);
+    std::array<std::uint8_t, 2> magic{};
+    const auto found = ::pread(file_, magic.data(), magic.size(), 0);
+    check(found >= 0, path, ": cannot read: ", std::strerror(errno));
+    if (found == 2 && magic[0] == 0x1f && magic[1] == 0x8b) {
+      auto inflater = std::make_unique<Inflater>();
+      constexpr int kGzipWindow = 15 + 16;  // the largest window, and the wrapping of gzip alone
+      check(inflateInit2(&inflater->stream, kGzipWindow) == Z_OK, path, ": no memory to decompress");
+      inflater_ = std::move(inflater);
+    }
+  } catch (...) {
+    ::close(file_);
+    throw;
+  }
+}
+
+ByteSource::~ByteSource() {
+  if (inflater_) inflateEnd(&inflater_->stream);
+  ::close(file_);
+}
+
+std::string ByteSource::where() const {
+  return concat(path_, ": offset ", offset_ - (inflater_ ? inflater_->stream.avail_in : 0));
+}
+
+std::uint64_t ByteSource::size_bound() const {
+  constexpr std::uint64_t kMostInflation = 1032;  // the limit of the deflate format
+  return inflater_ ? file_bytes_ * kMostInflation : file_bytes_;
+}
+
+std::size_t ByteSource::read_file(void* data, std::size_t bytes) {
+  std::size_t done = 0;
+  while (done < bytes) {
+    const ssize_t got = ::read(file_, static_cast<char*>(data) + done, bytes - done);
+    if (got < 0 && errno == EINTR) continue;
+    check(got >= 0, where(), ": cannot read: ", std::strerror(errno));
+    if (got == 0) break;
+    done += static_cast<std::size_t>(got);
+    offset_ += static_cast<std::uint64_t>(got);
+  }
+  return done;
+}
+
+bool ByteSource::refill() {
+  z_stream& stream = inflater_->stream;
+  if (stream.avail_in > 0) return true;
+  stream.avail_in = static_cast<uInt>(read_file(inflater_->buffer.data(), inflater_->buffer.size()));
+  stream.next_in = inflater_->buffer.data();
+  return stream.avail_in > 0;
+}
+
+void ByteSource::start_next_member() {
+  check(inflateReset(&inflater_->stream) == Z_OK, where(), ": cannot decompress");
+  inflater_->inside_member = true;
+}
+
+std::size_t ByteSource::read_inflated(std::uint8_t* data, std::size_t bytes) {
+  z_stream& stream = inflater_->stream;
+  std::size_t done = 0;
+  while (true) {
+    // Once the caller has all it asked for, one more round with no room still checks a member that ends just here.
+    const bool more = refill();
+    if (!inflater_->inside_member) {
+      if (!more || done == bytes) return done;
+      start_next_member();
+    }
+    check(more, where(), ": the gzip stream is truncated: need the rest of the file");
+    const std::size_t room = std::min<std::size_t>(bytes - done, 1U << 30);
+    std::uint8_t nothing = 0;
+    stream.next_out = room > 0 ? data + done : &nothing;
+    stream.avail_out = static_cast<uInt>(room);
+    const uInt waiting = stream.avail_in;
+    const int status = inflate(&stream, Z_NO_FLUSH);
+    done += room - stream.avail_out;
+    if (status == Z_STREAM_END) {
+      inflater_->inside_member = false;
+    } else {
+      check(status == Z_OK || status == Z_BUF_ERROR, where(), ": the gzip stream is damaged (",
+            stream.msg != nullptr ? stream.msg : "no reason given", "): need an intact copy of the file");
+      if (room == 0 && stream.avail_in == waiting) return done;
+    }
+  }
+}
+
+std::size_t ByteSource::read(void* data, std::size_t bytes) {
+  return inflater_ ? read_inflated(static_cast<std::uint8_t*>(data), bytes) : read_file(data, bytes);
+}
+
+}  // namespace backflow::io::detail

@@ -1,0 +1,133 @@
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <backflow/runtime/error.h>
+
+namespace backflow::io {
+
+/// A mistake in a configuration. The message starts with where it is, "configs/x.toml:12:7: " or "--set a.b=value: ".
+class ConfigError : public Error {
+ public:
+  using Error::Error;
+};
+
+/// The integers that a key accepts, both ends included.
+struct IntegerRange {
+  std::int64_t at_least = std::numeric_limits<std::int64_t>::min();
+  std::int64_t at_most = std::numeric_limits<std::int64_t>::max();
+};
+
+/// The numbers that a key accepts: the bounds of the first two are included, those of the others are not.
+struct NumberRange {
+  double at_least = -std::numeric_limits<double>::infinity();
+  double at_most = std::numeric_limits<double>::infinity();
+  double above = -std::numeric_limits<double>::infinity();
+  double below = std::numeric_limits<double>::infinity();
+  bool infinite_or_nan = false;  ///< accept inf and nan too, whatever the bounds
+};
+
+namespace detail {
+struct ConfigTable;
+struct ConfigTree;
+struct ConfigValue;
+}  // namespace detail
+
+/// A table of a configuration: a cheap handle that keeps the configuration alive. Each reader names a key, what it
+/// accepts and its default; without a default the key must be there. Reading records the key, so that
+/// Config::check_all_read() finds the keys that nobody reads and Config::resolved() knows the defaults.
+///
+///   Section train = config.section("train");
+///   const auto batch_size = train.integer("batch_size", {.at_least = 1}, 128);
+///   const auto reduction = train.choice("reduction", {"fast", "reproducible"}, "fast");
+///
+/// Readers throw ConfigError for a missing key, another type, and a value that is not accepted. Not thread-safe: one
+/// thread at a time reads a configuration.
+class Section {
+ public:
+  std::string string(std::string_view key, std::optional<std::string> fallback = {}) const;
+  std::int64_t integer(std::string_view key, IntegerRange range = {}, std::optional<std::int64_t> fallback = {}) const;
+  /// A floating-point number; an integer is accepted for one.
+  double number(std::string_view key, NumberRange range = {}, std::optional<double> fallback = {}) const;
+  bool boolean(std::string_view key, std::optional<bool> fallback = {}) const;
+  /// One of a few strings.
+  std::string choice(std::string_view key, const std::vector<std::string>& choices,
+                     std::optional<std::string> fallback = {}) const;
+
+  /// Arrays; `range` holds for each element.
+  std::vector<std::string> strings(std::string_view key, std::optional<std::vector<std::string>> fallback = {}) const;
+  std::vector<std::int64_t> integers(std::string_view key, IntegerRange range = {},
+                                     std::optional<std::vector<std::int64_t>> fallback = {}) const;
+  std::vector<double> numbers(std::string_view key, NumberRange range = {},
+                              std::optional<std::vector<double>> fallback = {}) const;
+
+  /// The table [key] below this one; an empty one when there is none, so that its keys take their defaults.
+  Section section(std::string_view key) const;
+  /// The tables of the array [[key]] in their order; none when there is no such array.
+  std::vector<Section> sections(std::string_view key) const;
+
+  /// True when the configuration gives `key`. The key counts as known (a hint may name it), but not as read.
+  bool has(std::string_view key) const;
+  /// The keys that the configuration gives, in their order. Reading none of them, this records nothing.
+  std::vector<std::string> keys() const;
+  /// "model.layers.0"; empty at the top level.
+  const std::string& path() const;
+  /// Where the value of `key` is, as "configs/x.toml:12:7" or "--set a.b=value". For a key that takes its default:
+  /// where the section is, or else the file's name alone.
+  std::string where(std::string_view key) const;
+  /// Where the section itself starts.
+  std::string where() const;
+  /// Throws ConfigError with `where(key)` and `message`: for what only the reader can know, as in "a layer with 10
+  /// inputs after one with 20 outputs".
+  [[noreturn]] void fail(std::string_view key, const std::string& message) const;
+
+ private:
+  friend class Config;
+  Section(std::shared_ptr<detail::ConfigTree> tree, detail::ConfigTable* table);
+  const detail::ConfigValue* find(std::string_view key, bool required, const std::string& need) const;
+  template <class T, class F>
+  T take(std::string_view key, const std::optional<T>& fallback, const std::string& need, F&& read) const;
+
+  std::shared_ptr<detail::ConfigTree> tree_;
+  detail::ConfigTable* table_;
+};
+
+/// A configuration: a TOML document and overrides of single keys, read by way of its sections.
+///
+/// An override is the text of a `--set` option, "a.b=value". The value is a TOML value; anything that is not one is
+/// taken as a string, so that quotes are not needed. An element of an array of tables is addressed by its number, as in
+/// "model.layers.0.units=5". A key or a table that the document lacks is made; it must be read like any other.
+class Config {
+ public:
+  /// Reads a file of at most 16 MiB. Throws ConfigError when it cannot be read, is not TOML or an override is
+  /// malformed.
+  static Config load(const std::string& path, const std::vector<std::string>& overrides = {});
+  /// As `load`, for a text; `origin` stands for the file's name in messages.
+  static Config parse(std::string_view text, const std::string& origin, const std::vector<std::string>& overrides = {});
+
+  /// The top level.
+  Section root() const;
+  /// The table [key] of the top level.
+  Section section(std::string_view key) const { return root().section(key); }
+  /// The file's name, or the origin given to `parse`.
+  const std::string& origin() const;
+
+  /// Throws ConfigError for the first key or table that no reader has asked for, with the nearest known key as a hint.
+  void check_all_read() const;
+  /// All that was read, defaults included and in the order read, as TOML text. Reading that text gives the same values.
+  std::string resolved() const;
+
+ private:
+  explicit Config(std::shared_ptr<detail::ConfigTree> tree) : tree_(std::move(tree)) {}
+
+  std::shared_ptr<detail::ConfigTree> tree_;
+};
+
+}  // namespace backflow::io

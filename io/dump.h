@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <backflow/runtime/tensor.h>
+
+namespace backflow::io {
+
+/// Tensors under the names that PyTorch's state_dict gives them, as "layers.0.weight".
+using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
+
+/// What a dump holds: all that is needed to evaluate a model, and to go on training it.
+struct Dump {
+  NamedTensors parameters;
+  NamedTensors buffers;
+  NamedTensors optimizer;
+  std::int64_t step = 0;
+  std::int64_t epoch = 0;
+  std::string config;                           ///< TOML text
+  std::map<std::string, std::string> versions;  ///< of the libraries that made it, as {"onednn", "2.6.3"}
+};
+
+/// Writes `dump` to an HDF5 file that h5py, h5dump and h5ls read:
+///
+///   /parameters/<name>, /buffers/<name>, /optimizer/<name>   a dataset for each tensor: row-major, little-endian
+///   float32,
+///                  float64, int64 or uint8; attribute `checksum` is the CRC-32 of its bytes (`checksum_kind` "crc32")
+///   attributes of /          format_version, step, epoch, config
+///   attributes of /versions  one text for each library
+///
+/// The first 512 bytes are HDF5's user block: text with the file's length and the CRC-32 of all that follows, so that
+/// read_dump() can refuse a damaged file before HDF5 sees it.
+///
+/// The file is there in full or not at all (see AtomicFile). Tensors may be strided; they are written as values, off
+/// the tape. Peak memory is twice the tensors' bytes: the file's image is made in memory. Throws Error for undefined
+/// tensors, names that are empty, repeated, "." or contain '/', and for a file that cannot be written. Thread-safe; one
+/// dump is made at a time.
+void write_dump(const std::string& path, const Dump& dump);
+
+/// Reads a dump, or an HDF5 file of that layout that another program made: there only /parameters is required, and the
+/// digest and checksums are verified where present. Tensors come in the order written, or by name if the file does not
+/// keep an order. Throws Error for a file that is no dump, damaged, from a newer format, or holds links, groups or
+/// dtypes that a dump cannot hold. Thread-safe; one dump is read at a time.
+Dump read_dump(const std::string& path);
+
+}  // namespace backflow::io

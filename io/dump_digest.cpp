@@ -1,0 +1,53 @@
+#include <algorithm>
+#include <array>
+#include <cstdio>
+#include <cstring>
+
+#include <zlib.h>
+
+#include <backflow/io/byte_source_internal.h>
+#include <backflow/io/dump_internal.h>
+
+namespace backflow::io::detail {
+namespace {
+
+// The labels of the user block's three lines, and where they start.
+constexpr std::array<std::pair<std::size_t, std::string_view>, 3> kLabels{
+    {{0, "BACKFLOW-DUMP 1\n"}, {16, "bytes "}, {43, "crc32 "}}};
+
+}  // namespace
+
+std::uint32_t crc32(std::span<const std::byte> bytes, std::uint32_t start) {
+  return static_cast<std::uint32_t>(crc32_z(start, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
+}
+
+std::string user_block(std::uint64_t file_bytes, std::uint32_t crc) {
+  char text[kUserBlockBytes];
+  const int length = std::snprintf(text, sizeof text, "BACKFLOW-DUMP 1\nbytes %020llu\ncrc32 %08x\n",
+                                   static_cast<unsigned long long>(file_bytes), crc);
+  std::string block(text, static_cast<std::size_t>(length));
+  block.resize(kUserBlockBytes, '\0');
+  return block;
+}
+
+Digest verify_digest(const std::string& path) {
+  ByteSource source(path);
+  std::string block(kUserBlockBytes, '\0');
+  std::uint64_t bytes = source.read(block.data(), block.size());
+  // One label is enough to know a block of ours: a damaged one must not pass for the user block of another program.
+  const bool ours = std::any_of(kLabels.begin(), kLabels.end(), [&](const auto& label) {
+    return std::string_view(block).substr(label.first, label.second.size()) == label.second;
+  });
+  if (!ours) return Digest::Absent;
+  std::vector<std::byte> buffer(1 << 20);
+  std::uint32_t crc = crc32({});
+  while (const std::size_t got = source.read(buffer.data(), buffer.size())) {
+    crc = crc32({buffer.data(), got}, crc);
+    bytes += got;
+  }
+  check(block == user_block(bytes, crc), path, ": damaged, or changed by another program: its ", bytes,
+        " bytes do not match the digest at its start: need an intact copy");
+  return Digest::Verified;
+}
+
+}  // namespace backflow::io::detail

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <backflow/io/dump.h>
+
+namespace backflow::io::detail {
+
+inline constexpr std::int64_t kDumpFormat = 1;
+inline constexpr std::size_t kUserBlockBytes = 512;
+
+/// CRC-32 as zlib's.
+std::uint32_t crc32(std::span<const std::byte> bytes, std::uint32_t start = 0);
+
+/// The text of the user block of a file of `file_bytes` bytes, user block included, and the CRC-32 of those behind it.
+std::string user_block(std::uint64_t file_bytes, std::uint32_t crc);
+
+enum class Digest { Verified, Absent };
+/// Compares a file with the digest in its user block. Throws Error when the file cannot be read or does not match.
+Digest verify_digest(const std::string& path);
+
+/// A tensor of a dump, with the checksum that its file states, if any, and the one it has.
+struct DumpEntry {
+  std::string group;
+  std::string name;
+  Tensor value;
+  std::optional<std::int64_t> stated_checksum;
+  std::uint32_t checksum = 0;
+  bool is_intact() const { return !stated_checksum || *stated_checksum == checksum; }
+};
+
+/// All that is in the file; `info` has no tensors. Wrong checksums are the caller's business, a wrong digest is an
+/// Error.
+struct RawDump {
+  Digest digest = Digest::Absent;
+  std::int64_t format_version = 0;  // 0 for a file that states none
+  std::vector<DumpEntry> entries;
+  Dump info;
+};
+RawDump read_raw_dump(const std::string& path);
+
+}  // namespace backflow::io::detail

@@ -1,0 +1,128 @@
+#include <cstring>
+#include <set>
+
+#include <backflow/io/atomic_file.h>
+#include <backflow/io/dump_internal.h>
+#include <backflow/io/hdf5_internal.h>
+
+namespace backflow::io {
+namespace {
+
+using namespace detail;
+
+hid_t file_type_of(ScalarType dtype) {
+  switch (dtype) {
+    case ScalarType::UInt8:
+      return H5T_STD_U8LE;
+    case ScalarType::Int64:
+      return H5T_STD_I64LE;
+    case ScalarType::Float32:
+      return H5T_IEEE_F32LE;
+    case ScalarType::Float64:
+      break;
+  }
+  return H5T_IEEE_F64LE;
+}
+
+// A strided tensor's elements in row-major order.
+std::vector<std::byte> row_major(const Tensor& x) {
+  const std::size_t element = x.element_size();
+  std::vector<std::byte> result(x.nbytes());
+  DimVector index(x.sizes().size(), 0);
+  const auto* data = static_cast<const std::byte*>(x.data_ptr());
+  for (std::size_t done = 0; done < result.size(); done += element) {
+    std::int64_t offset = 0;
+    for (std::size_t d = 0; d < index.size(); ++d) offset += index[d] * x.strides()[d];
+    std::memcpy(result.data() + done, data + offset * static_cast<std::int64_t>(element), element);
+    for (std::size_t d = index.size(); d-- > 0 && ++index[d] == x.sizes()[d];) index[d] = 0;
+  }
+  return result;
+}
+
+void check_names(const NamedTensors& tensors, const std::string& group, const std::string& path) {
+  std::set<std::string> seen;
+  for (const auto& [name, tensor] : tensors) {
+    const bool usable =
+        !name.empty() && name != "." && name.find_first_of(std::string_view("/\0", 2)) == std::string::npos;
+    check(usable, path, ": ", group, " name '", name, "': need a name without '/'");
+    check(seen.insert(name).second, path, ": two tensors '", name, "' in ", group, ": need different names");
+    check(tensor.defined(), path, ": tensor '", name, "' in ", group, " is undefined: need one with a value");
+  }
+}
+
+// New objects take their names as UTF-8.
+Hdf5Properties utf8_names(const std::string& path) {
+  Hdf5Properties properties(H5Pcreate(H5P_LINK_CREATE), path, "write");
+  if (H5Pset_char_encoding(properties, H5T_CSET_UTF8) < 0) fail_hdf5(path, "write");
+  return properties;
+}
+
+void write_tensor(hid_t group, const std::string& name, const Tensor& tensor, const std::string& path) {
+  const std::string what = "write '" + name + "'";
+  std::vector<std::byte> copy;
+  if (!tensor.is_contiguous()) copy = row_major(tensor);
+  const void* data = tensor.is_contiguous() ? tensor.data_ptr() : copy.data();
+  const std::vector<hsize_t> sizes(tensor.sizes().begin(), tensor.sizes().end());
+  const hid_t type = file_type_of(tensor.scalar_type());
+  const Hdf5Space space(H5Screate_simple(static_cast<int>(sizes.size()), sizes.data(), nullptr), path, what);
+  const Hdf5Properties links = utf8_names(path);
+  const Hdf5Dataset dataset(H5Dcreate2(group, name.c_str(), type, space, links, H5P_DEFAULT, H5P_DEFAULT), path, what);
+  if (tensor.numel() > 0 && H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0) fail_hdf5(path, what);
+  const auto checksum = crc32({static_cast<const std::byte*>(data), tensor.nbytes()});
+  write_attribute(dataset, "checksum", std::int64_t{checksum}, path);
+  write_attribute(dataset, "checksum_kind", "crc32", path);
+}
+
+void write_group(hid_t file, const std::string& name, const NamedTensors& tensors, const std::string& path) {
+  const std::string what = "write '/" + name + "'";
+  const Hdf5Properties creation(H5Pcreate(H5P_GROUP_CREATE), path, what);
+  // The order of the parameters is that of the model; by itself HDF5 would only know the alphabet's.
+  if (H5Pset_link_creation_order(creation, H5P_CRT_ORDER_TRACKED | H5P_CRT_ORDER_INDEXED) < 0) fail_hdf5(path, what);
+  const Hdf5Group group(H5Gcreate2(file, name.c_str(), H5P_DEFAULT, creation, H5P_DEFAULT), path, what);
+  for (const auto& [tensor_name, tensor] : tensors) write_tensor(group, tensor_name, tensor, path);
+}
+
+void write_information(hid_t file, const Dump& dump, const std::string& path) {
+  write_attribute(file, "format_version", kDumpFormat, path);
+  write_attribute(file, "step", dump.step, path);
+  write_attribute(file, "epoch", dump.epoch, path);
+  write_attribute(file, "config", dump.config, path);
+  const Hdf5Group versions(H5Gcreate2(file, "versions", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), path,
+                           "write '/versions'");
+  for (const auto& [library, version] : dump.versions) write_attribute(versions, library, version, path);
+}
+
+// What the file will take, and a little more.
+std::size_t expected_bytes(const Dump& dump) {
+  constexpr std::size_t kPerFile = 64 * 1024;
+  constexpr std::size_t kPerTensor = 4 * 1024;
+  std::size_t bytes = kPerFile + 2 * dump.config.size();
+  for (const NamedTensors* tensors : {&dump.parameters, &dump.buffers, &dump.optimizer}) {
+    for (const auto& [name, tensor] : *tensors) bytes += tensor.nbytes() + name.size() + kPerTensor;
+  }
+  return bytes;
+}
+
+}  // namespace
+
+void write_dump(const std::string& path, const Dump& dump) {
+  check_names(dump.parameters, "parameters", path);
+  check_names(dump.buffers, "buffers", path);
+  check_names(dump.optimizer, "optimizer", path);
+  // The target is opened first, so that a directory which cannot be written costs nothing.
+  AtomicFile target(path);
+  const Hdf5Lock lock;
+  Hdf5MemoryFile file(expected_bytes(dump), path);
+  write_information(file.id(), dump, path);
+  write_group(file.id(), "parameters", dump.parameters, path);
+  write_group(file.id(), "buffers", dump.buffers, path);
+  write_group(file.id(), "optimizer", dump.optimizer, path);
+  const std::span<const std::byte> image = file.finish();
+  // HDF5 looks for the start of a file at 0, 512, 1024 ...: what is before it is a user block, as h5jam makes them too.
+  const std::string block = user_block(kUserBlockBytes + image.size(), crc32(image));
+  target.write(block.data(), block.size());
+  target.write(image.data(), image.size());
+  target.commit();
+}
+
+}  // namespace backflow::io

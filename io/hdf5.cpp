@@ -1,0 +1,161 @@
+#include <cstdlib>
+#include <cstring>
+#include <vector>
+
+#include <backflow/io/hdf5_internal.h>
+#include <backflow/runtime/error.h>
+
+namespace backflow::io::detail {
+namespace {
+
+std::mutex& hdf5_mutex() {
+  static std::mutex mutex;
+  return mutex;
+}
+
+// Keeps the first reason that H5Ewalk shows, which is the innermost.
+herr_t keep_first(unsigned, const H5E_error2_t* error, void* text) {
+  auto& reason = *static_cast<std::string*>(text);
+  if (reason.empty() && error->desc != nullptr) reason = error->desc;
+  return 0;
+}
+
+// Attributes larger than this are no text of ours.
+constexpr std::size_t kMostTextBytes = std::size_t{64} << 20;
+
+Hdf5Type text_type(const std::string& path) {
+  Hdf5Type type(H5Tcopy(H5T_C_S1), path, "write");
+  if (H5Tset_size(type, H5T_VARIABLE) < 0 || H5Tset_cset(type, H5T_CSET_UTF8) < 0) fail_hdf5(path, "write");
+  return type;
+}
+
+void write_scalar(hid_t object, const std::string& name, hid_t file_type, hid_t type, const void* value,
+                  const std::string& path) {
+  const std::string what = "write attribute '" + name + "'";
+  const Hdf5Space space(H5Screate(H5S_SCALAR), path, what);
+  const Hdf5Attribute attribute(H5Acreate2(object, name.c_str(), file_type, space, H5P_DEFAULT, H5P_DEFAULT), path,
+                                what);
+  if (H5Awrite(attribute, type, value) < 0) fail_hdf5(path, what);
+}
+
+struct OpenAttribute {
+  std::string what;
+  Hdf5Attribute attribute;
+  Hdf5Type type;
+
+  OpenAttribute(hid_t object, const std::string& name, const std::string& path)
+      : what("read attribute '" + name + "'"),
+        attribute(H5Aopen(object, name.c_str(), H5P_DEFAULT), path, what),
+        type(H5Aget_type(attribute), path, what) {
+    const Hdf5Space space(H5Aget_space(attribute), path, what);
+    check(H5Sget_simple_extent_npoints(space) == 1, path, ": attribute '", name, "' is not a single value: need one");
+  }
+};
+
+}  // namespace
+
+Hdf5Lock::Hdf5Lock() : lock_(hdf5_mutex()) {
+  H5Eget_auto2(H5E_DEFAULT, &print_, &print_data_);
+  H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+}
+
+Hdf5Lock::~Hdf5Lock() { H5Eset_auto2(H5E_DEFAULT, print_, print_data_); }
+
+void fail_hdf5(const std::string& path, const std::string& what) {
+  std::string reason;
+  H5Ewalk2(H5E_DEFAULT, H5E_WALK_UPWARD, keep_first, &reason);
+  fail(path, ": cannot ", what, ": ", reason.empty() ? "HDF5 gives no reason" : reason);
+}
+
+void write_attribute(hid_t object, const std::string& name, const std::string& text, const std::string& path) {
+  check(text.find('\0') == std::string::npos, path, ": text of '", name, "' contains a NUL: need text without");
+  const Hdf5Type type = text_type(path);
+  const char* start = text.c_str();
+  write_scalar(object, name, type, type, &start, path);
+}
+
+void write_attribute(hid_t object, const std::string& name, std::int64_t value, const std::string& path) {
+  write_scalar(object, name, H5T_STD_I64LE, H5T_NATIVE_INT64, &value, path);
+}
+
+bool has_attribute(hid_t object, const std::string& name, const std::string& path) {
+  const htri_t there = H5Aexists(object, name.c_str());
+  if (there < 0) fail_hdf5(path, "read attribute '" + name + "'");
+  return there > 0;
+}
+
+std::string read_text_attribute(hid_t object, const std::string& name, const std::string& path) {
+  const OpenAttribute open(object, name, path);
+  check(H5Tget_class(open.type) == H5T_STRING, path, ": attribute '", name, "' is no text: need text");
+  if (H5Tis_variable_str(open.type) > 0) {
+    char* text = nullptr;
+    if (H5Aread(open.attribute, open.type, &text) < 0) fail_hdf5(path, open.what);
+    std::string result = text != nullptr ? text : "";
+    H5free_memory(text);
+    return result;
+  }
+  const std::size_t size = H5Tget_size(open.type);
+  check(size <= kMostTextBytes, path, ": attribute '", name, "' has ", size, " bytes: need at most ", kMostTextBytes);
+  std::string text(size, '\0');
+  if (H5Aread(open.attribute, open.type, text.data()) < 0) fail_hdf5(path, open.what);
+  if (H5Tget_strpad(open.type) == H5T_STR_SPACEPAD) return text.substr(0, text.find_last_not_of(' ') + 1);
+  return text.substr(0, text.find('\0'));
+}
+
+std::int64_t read_integer_attribute(hid_t object, const std::string& name, const std::string& path) {
+  const OpenAttribute open(object, name, path);
+  check(H5Tget_class(open.type) == H5T_INTEGER, path, ": attribute '", name, "' is no integer: need one");
+  std::int64_t value = 0;
+  if (H5Aread(open.attribute, H5T_NATIVE_INT64, &value) < 0) fail_hdf5(path, open.what);
+  return value;
+}
+
+// The memory behind HDF5's "core" driver. Our callbacks give HDF5 its memory, so that the image is ours once the file
+// is closed, without a copy.
+struct Hdf5MemoryFile::Image {
+  void* data = nullptr;
+
+  ~Image() { std::free(data); }
+
+  static void* allocate(std::size_t bytes, H5FD_file_image_op_t, void* self) {
+    return static_cast<Image*>(self)->data = std::malloc(bytes);
+  }
+  static void* reallocate(void*, std::size_t bytes, H5FD_file_image_op_t, void* self) {
+    auto* image = static_cast<Image*>(self);
+    void* grown = std::realloc(image->data, bytes);
+    return grown != nullptr ? image->data = grown : nullptr;
+  }
+  static void* copy(void* to, const void* from, std::size_t bytes, H5FD_file_image_op_t, void*) {
+    return std::memcpy(to, from, bytes);
+  }
+  static herr_t keep(void*, H5FD_file_image_op_t, void*) { return 0; }
+  static void* share(void* self) { return self; }
+  static herr_t unshare(void*) { return 0; }
+};
+
+Hdf5MemoryFile::Hdf5MemoryFile(std::size_t expected_bytes, std::string path)
+    : path_(std::move(path)), image_(std::make_unique<Image>()) {
+  const Hdf5Properties access(H5Pcreate(H5P_FILE_ACCESS), path_, "write");
+  H5FD_file_image_callbacks_t callbacks{Image::allocate, Image::copy,    Image::reallocate, Image::keep,
+                                        Image::share,    Image::unshare, image_.get()};
+  constexpr hbool_t kNoBackingStore = false;
+  if (H5Pset_fapl_core(access, expected_bytes, kNoBackingStore) < 0 ||
+      H5Pset_file_image_callbacks(access, &callbacks) < 0) {
+    fail_hdf5(path_, "write");
+  }
+  // HDF5 identifies its open files by name, those in memory too.
+  const std::string name = concat("backflow-memory-", static_cast<const void*>(this));
+  file_ = std::make_unique<Hdf5File>(H5Fcreate(name.c_str(), H5F_ACC_EXCL, H5P_DEFAULT, access), path_, "write");
+}
+
+Hdf5MemoryFile::~Hdf5MemoryFile() = default;
+
+std::span<const std::byte> Hdf5MemoryFile::finish() {
+  if (H5Fflush(*file_, H5F_SCOPE_GLOBAL) < 0) fail_hdf5(path_, "write");
+  const ssize_t bytes = H5Fget_file_image(*file_, nullptr, 0);
+  if (bytes < 0) fail_hdf5(path_, "write");
+  file_.reset();
+  return {static_cast<const std::byte*>(image_->data), static_cast<std::size_t>(bytes)};
+}
+
+}  // namespace backflow::io::detail

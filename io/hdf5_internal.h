@@ -1,0 +1,92 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <utility>
+
+#include <hdf5.h>
+
+namespace backflow::io::detail {
+
+/// Held around every use of HDF5, which is not thread-safe here: handles must be made and closed under it. It also
+/// keeps HDF5 from printing its errors, and gives the program its own setting back at the end.
+class Hdf5Lock {
+ public:
+  Hdf5Lock();
+  ~Hdf5Lock();
+  Hdf5Lock(const Hdf5Lock&) = delete;
+  Hdf5Lock& operator=(const Hdf5Lock&) = delete;
+
+ private:
+  std::unique_lock<std::mutex> lock_;
+  H5E_auto2_t print_ = nullptr;
+  void* print_data_ = nullptr;
+};
+
+/// Throws Error: "PATH: cannot WHAT: " and HDF5's own innermost reason.
+[[noreturn]] void fail_hdf5(const std::string& path, const std::string& what);
+
+/// An open HDF5 object, closed at the end.
+template <herr_t (*Close)(hid_t)>
+class Hdf5Handle {
+ public:
+  /// Throws Error, as fail_hdf5, when `id` says that HDF5 failed to `what`.
+  Hdf5Handle(hid_t id, const std::string& path, const std::string& what) : id_(id) {
+    if (id_ < 0) fail_hdf5(path, what);
+  }
+  ~Hdf5Handle() {
+    if (id_ >= 0) Close(id_);
+  }
+  Hdf5Handle(Hdf5Handle&& other) noexcept : id_(std::exchange(other.id_, -1)) {}
+  Hdf5Handle& operator=(Hdf5Handle&&) = delete;
+
+  operator hid_t() const { return id_; }  // NOLINT(google-explicit-constructor)
+
+ private:
+  hid_t id_;
+};
+
+using Hdf5File = Hdf5Handle<H5Fclose>;
+using Hdf5Group = Hdf5Handle<H5Gclose>;
+using Hdf5Dataset = Hdf5Handle<H5Dclose>;
+using Hdf5Object = Hdf5Handle<H5Oclose>;
+using Hdf5Space = Hdf5Handle<H5Sclose>;
+using Hdf5Type = Hdf5Handle<H5Tclose>;
+using Hdf5Attribute = Hdf5Handle<H5Aclose>;
+using Hdf5Properties = Hdf5Handle<H5Pclose>;
+
+/// Attributes. `path` is the file's, for messages. Text is UTF-8 of variable length, which has no limit of 64 KB and
+/// which h5py reads as str; it must not contain a NUL.
+void write_attribute(hid_t object, const std::string& name, const std::string& text, const std::string& path);
+void write_attribute(hid_t object, const std::string& name, std::int64_t value, const std::string& path);
+bool has_attribute(hid_t object, const std::string& name, const std::string& path);
+/// Text of variable or fixed length. Throws Error for any other attribute.
+std::string read_text_attribute(hid_t object, const std::string& name, const std::string& path);
+std::int64_t read_integer_attribute(hid_t object, const std::string& name, const std::string& path);
+
+/// A new file that HDF5 writes to memory. HDF5 1.10 crashes when the disk is full while it writes its own structures;
+/// so it never touches the disk, and we write its image, with errors that we can report.
+class Hdf5MemoryFile {
+ public:
+  /// `expected_bytes` are allocated at once; the file may become longer. `path` is for messages alone.
+  Hdf5MemoryFile(std::size_t expected_bytes, std::string path);
+  ~Hdf5MemoryFile();
+  Hdf5MemoryFile(const Hdf5MemoryFile&) = delete;
+  Hdf5MemoryFile& operator=(const Hdf5MemoryFile&) = delete;
+
+  hid_t id() const { return *file_; }
+  /// Closes the file and returns its bytes, which live as long as this object. All other handles must be closed.
+  std::span<const std::byte> finish();
+
+ private:
+  struct Image;
+  std::string path_;
+  std::unique_ptr<Image> image_;
+  std::unique_ptr<Hdf5File> file_;
+};
+
+}  // namespace backflow::io::detail

@@ -1,0 +1,18 @@
+#pragma once
+
+#include <string>
+
+#include <backflow/runtime/tensor.h>
+
+namespace backflow::io {
+
+/// Reads an IDX file, the format of MNIST and Fashion-MNIST, plain or compressed with gzip (told by its content, not by
+/// its name). The shape is the file's; unsigned bytes give uint8, signed bytes, 16 and 32 bit integers give int64, and
+/// floating-point numbers float32 or float64. A row-major tensor off the tape.
+///
+/// Throws Error for a file that cannot be read, is no IDX file, has more or fewer bytes than its header says, or whose
+/// compressed data are damaged (gzip's checksums are verified). Sizes are compared with the file's before any memory is
+/// allocated. Thread-safe. Format: http://yann.lecun.com/exdb/mnist/
+Tensor read_idx(const std::string& path);
+
+}  // namespace backflow::io

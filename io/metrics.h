@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace backflow::io {
+
+/// A value of a metric: an integer, a number, text, or true/false.
+using MetricValue = std::variant<std::int64_t, double, std::string, bool>;
+
+/// The fields of one event in their order, as {{"step", 10}, {"loss", 0.25}}.
+using MetricRecord = std::vector<std::pair<std::string, MetricValue>>;
+
+/// Writes `metrics.jsonl`: one JSON object a line, {"event": "step", "step": 10, "loss": 0.25}.
+///
+/// Numbers have as many digits as it takes to read back the same double. JSON has no NaN and no infinity: they are the
+/// texts "NaN", "Infinity" and "-Infinity", as protobuf's JSON writes them; metric_number() reads both forms.
+/// Not thread-safe.
+class MetricsWriter {
+ public:
+  enum class Mode { Truncate, Append };
+
+  /// Opens the file. Append, for a resumed run, first drops a last line that was cut off. Throws Error.
+  explicit MetricsWriter(std::string path, Mode mode = Mode::Truncate);
+  ~MetricsWriter();
+  MetricsWriter(const MetricsWriter&) = delete;
+  MetricsWriter& operator=(const MetricsWriter&) = delete;
+
+  /// Appends a line and hands it to the operating system at once. Throws Error when the disk is full; the file then
+  /// ends with the line before.
+  void write(std::string_view event, const MetricRecord& fields);
+
+ private:
+  std::string path_;
+  int file_ = -1;
+};
+
+/// The last complete line of a metrics file, "event" included: {"event": "final", ...} once the run is over. Nothing if
+/// there is no line yet. Throws Error when the file cannot be read or the line is no flat JSON object.
+std::optional<MetricRecord> last_metrics(const std::string& path);
+
+/// The number in the field `key`: an integer, a number or one of the three texts. Throws Error if it is not there.
+double metric_number(const MetricRecord& record, std::string_view key);
+
+/// The JSON text of `fields` as one flat object, indented by two spaces: for environment.json.
+std::string to_json(const MetricRecord& fields);
+
+}  // namespace backflow::io

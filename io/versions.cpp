@@ -1,0 +1,27 @@
+#include <backflow/io/versions.h>
+
+#include <zlib.h>
+#include <nlohmann/json_fwd.hpp>
+
+#include <backflow/io/config_internal.h>
+#include <backflow/io/hdf5_internal.h>
+#include <backflow/runtime/error.h>
+
+namespace backflow::io {
+
+std::map<std::string, std::string> library_versions() {
+  unsigned major = 0;
+  unsigned minor = 0;
+  unsigned patch = 0;
+  {
+    const detail::Hdf5Lock lock;
+    H5get_libversion(&major, &minor, &patch);
+  }
+  return {{"hdf5", concat(major, ".", minor, ".", patch)},
+          {"zlib", zlibVersion()},
+          {"tomlplusplus", detail::toml_version()},
+          {"nlohmann_json",
+           concat(NLOHMANN_JSON_VERSION_MAJOR, ".", NLOHMANN_JSON_VERSION_MINOR, ".", NLOHMANN_JSON_VERSION_PATCH)}};
+}
+
+}  // namespace backflow::io

@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# A rank that dies ends the whole job, within ten seconds, with a message that names it: killed, thrown out of by an
+# exception, or gone while the others wait for it in a reduction or at the end.
+set -uo pipefail
+
+program=${BACKFLOW_BIN:?directory of the test programs}/test_distributed
+export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+failures=0
+
+# expect HOW RANKS PATTERN: the job must fail, in time, and say PATTERN.
+expect() {
+  local output code
+  output=$(timeout --kill-after=2 10 mpirun --bind-to none --map-by slot --oversubscribe -n "$2" \
+    "$program" rank_death "$1" 2>&1)
+  code=$?
+  if ((code == 0 || code == 124)) || ! grep -Eq -- "$3" <<<"$output"; then
+    echo "FAILED: $1 on $2 ranks: exit code $code, wanted a failure that says '$3'; output:"
+    echo "$output"
+    echo "reproduce: scripts/mpirun.sh -n $2 $program rank_death $1"
+    failures=$((failures + 1))
+  fi
+}
+
+for ranks in 2 4; do
+  expect kill "$ranks" 'rank 1 .*(signal 9|Killed)'
+  expect kill_before_end "$ranks" 'rank 1 .*(signal 9|Killed)'
+  expect abort "$ranks" 'rank 1 gives up'
+  expect throw "$ranks" 'caught on rank 1: rank 1 has had enough'
+  expect leave "$ranks" 'rank 0 is at all_reduce_sum .*, rank 1 at the end of its run'
+  expect exit "$ranks" ''  # only mpirun could say who it was, and Open MPI 4.1 loses that message at times
+done
+exit $((failures > 0))

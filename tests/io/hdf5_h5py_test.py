@@ -1,0 +1,227 @@
+#!/usr/bin/env python3
+"""Dumps between Backflow and the rest of the world: h5py reads ours, h5dump and h5ls too, and we read h5py's.
+
+Needs python3-h5py and hdf5-tools, and the program io_dump_tool in $BACKFLOW_BIN (tests/io/tools/dump_tool.cpp).
+"""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import unittest
+import zlib
+
+import h5py
+import numpy as np
+
+TOOL = pathlib.Path(os.environ["BACKFLOW_BIN"]) / "io_dump_tool"
+
+
+def run(*words):
+    """The exit code and the text of a program."""
+    done = subprocess.run([str(word) for word in words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return done.returncode, done.stdout
+
+
+class DumpTest(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.path = pathlib.Path(folder.name) / "a.h5"
+
+    def write_ours(self):
+        code, text = run(TOOL, "write", self.path)
+        self.assertEqual(code, 0, text)
+
+    def read(self):
+        """What we read: a tuple for each tensor."""
+        code, text = run(TOOL, "read", self.path)
+        self.assertEqual(code, 0, text)
+        return [tuple(line.split("|")) for line in text.splitlines() if "|" in line]
+
+    def refusal(self, write=None):
+        """Our message for a file that `write` makes, without its path."""
+        if write is not None:
+            with h5py.File(self.path, "w") as file:
+                write(file)
+        code, text = run(TOOL, "read", self.path)
+        self.assertEqual(code, 1, text)
+        self.assertTrue(text.startswith(f"{self.path}: "), text)
+        return text.removeprefix(f"{self.path}: ").rstrip()
+
+    def test_h5py_reads_ours(self):
+        self.write_ours()
+        with h5py.File(self.path, "r") as file:
+            self.assertEqual(file.userblock_size, 512)
+            self.assertEqual(dict(file["versions"].attrs), {"backflow": "0.1.0", "onednn": "2.6.3"})
+            self.assertEqual((file.attrs["format_version"], file.attrs["step"], file.attrs["epoch"]), (1, 938, 2))
+            self.assertIsInstance(file.attrs["config"], str)
+            self.assertEqual(file.attrs["config"], 'name = "é"\n' + "#" * 200000)
+            self.assertEqual(list(file["parameters"]), ["10.weight", "2.weight", "é.bias"])
+            expected = np.array([[1, -2, 3.5], [0, np.inf, -0.0]], np.float32)
+            weight = file["/parameters/10.weight"]
+            self.assertEqual((weight.dtype, weight.shape), (np.float32, (2, 3)))
+            self.assertEqual(weight[()].tobytes(), expected.tobytes())
+            self.assertEqual(file["/parameters/2.weight"][()], 1e-300)
+            self.assertEqual(file["/parameters/2.weight"].shape, ())
+            self.assertEqual(file["/parameters/é.bias"].shape, (0, 4))
+            self.assertEqual(file["/buffers/count"][()].tolist(), [-(2**63)])
+            self.assertEqual(file["/buffers/mask"].dtype, np.uint8)
+            for group in ("parameters", "buffers"):
+                for dataset in file[group].values():
+                    self.assertEqual(dataset.attrs["checksum_kind"], "crc32")
+                    self.assertEqual(dataset.attrs["checksum"], zlib.crc32(dataset[()].tobytes()))
+
+    def test_the_digest_is_what_its_text_says(self):
+        self.write_ours()
+        data = self.path.read_bytes()
+        lines = data[:512].rstrip(b"\0").decode().splitlines()
+        self.assertEqual(lines, ["BACKFLOW-DUMP 1", f"bytes {len(data):020d}", f"crc32 {zlib.crc32(data[512:]):08x}"])
+
+    def test_hdf5_tools_read_ours(self):
+        self.write_ours()
+        for tool in ("h5dump", "h5ls", "h5stat"):
+            if shutil.which(tool) is None:
+                self.skipTest(f"no {tool}")
+        code, text = run("h5dump", "-d", "/parameters/10.weight", self.path)
+        self.assertEqual(code, 0, text)
+        self.assertIn("(0,0): 1, -2, 3.5", text)
+        self.assertIn("H5T_IEEE_F32LE", text)
+        code, text = run("h5ls", "-r", self.path)
+        self.assertEqual(code, 0, text)
+        self.assertIn("/parameters/2.weight", text)
+        code, text = run("h5stat", self.path)
+        self.assertEqual(code, 0, text)
+
+    def test_we_read_h5py(self):
+        values = {
+            "0.weight": np.arange(6, dtype=np.float32).reshape(2, 3),
+            "1.bias": np.array([1.5, -0.0]),
+            "2.count": np.array(7, np.int64),
+            "3.mask": np.zeros((0, 2), np.uint8),
+            "4.big_endian": np.array([1, 2], ">f4"),
+            "5.packed": np.arange(10000, dtype=np.int64),
+        }
+        for options in ({}, {"libver": "latest"}, {"userblock_size": 1024}, {"track_order": True}):
+            with self.subTest(options=options):
+                with h5py.File(self.path, "w", **options) as file:
+                    for name, value in values.items():
+                        chunks = {"compression": "gzip", "shuffle": True} if name == "5.packed" else {}
+                        file.create_dataset("parameters/" + name, data=value, **chunks)
+                    file["buffers/x"] = np.float32(1)
+                    file.attrs["step"] = 12
+                    file.attrs["config"] = "a = 1"
+                rows = self.read()
+                self.assertEqual([row[1] for row in rows], [*values, "x"])
+                for row, value in zip(rows, values.values()):
+                    little = value.astype(value.dtype.newbyteorder("<"))
+                    self.assertEqual(row[2:], (value.dtype.name, str(list(value.shape)), little.tobytes().hex()))
+                self.assertIn("step 12 epoch 0 config a = 1", run(TOOL, "read", self.path)[1])
+
+    def test_text_of_any_kind(self):
+        for text in ("héllo", np.bytes_(b"hello"), ""):
+            with h5py.File(self.path, "w") as file:
+                file.create_group("parameters")
+                file.attrs["config"] = text
+            shown = text.decode() if isinstance(text, bytes) else text
+            self.assertIn(f"epoch 0 config {shown}\n", run(TOOL, "read", self.path)[1])
+
+    def test_a_copy_by_h5py_is_equal(self):
+        self.write_ours()
+        other = self.path.with_name("b.h5")
+        with h5py.File(self.path, "r") as file, h5py.File(other, "w", track_order=True) as copy:
+            for group in ("parameters", "buffers"):
+                file.copy(group, copy)
+        self.assertEqual(run(TOOL, "diff", self.path, other), (0, ""))
+        self.assertIn("digest none", run(TOOL, "inspect", other)[1])
+        with h5py.File(other, "r+") as file:
+            file["parameters/10.weight"][0, 1] = 5
+        self.assertIn("WRONG", run(TOOL, "inspect", other)[1])
+        self.assertIn("'/parameters/10.weight' does not match its checksum", run(TOOL, "read", other)[1])
+
+    def test_a_file_changed_by_others_is_refused(self):
+        self.write_ours()
+        with h5py.File(self.path, "r+") as file:
+            file["parameters/10.weight"][0, 0] = 2
+        self.assertIn("damaged, or changed by another program", self.refusal())
+
+    def test_what_a_dump_cannot_hold(self):
+        def parameters(**datasets):
+            def write(file):
+                group = file.create_group("parameters")
+                for name, options in datasets.items():
+                    group.create_dataset(name, **options)
+
+            return write
+
+        def put(path, value):
+            return lambda file: file.__setitem__(path, value)
+
+        self.assertEqual(self.refusal(lambda file: None), "no group /parameters: need a dump of parameters")
+        self.assertIn("'/parameters' is no group", self.refusal(put("parameters", 1)))
+        self.assertIn("'/parameters/a' is no dataset", self.refusal(put("parameters/a/weight", np.float32(1))))
+        for value in (np.float16(1), np.int32(1), np.complex64(1), "text", True, np.array([(1, 2.0)], "i8,f4")):
+            self.assertIn("has another dtype", self.refusal(put("parameters/x", value)))
+        self.assertIn("has no data", self.refusal(parameters(x={"data": h5py.Empty("f4")})))
+        self.assertIn("has 9 dimensions", self.refusal(put("parameters/x", np.zeros((1,) * 9, np.float32))))
+        self.assertIn("and 0 bytes of data", self.refusal(parameters(x={"shape": (10**12,), "dtype": "f4"})))
+        huge = {"shape": (10**12,), "dtype": "f4", "chunks": (100,)}
+        self.assertIn("need a file that can hold them", self.refusal(parameters(x=huge)))
+        overflow = {"shape": (2**62, 2**62), "dtype": "f4", "chunks": (100, 100)}
+        self.assertIn("need fewer than 2^63 bytes", self.refusal(parameters(x=overflow)))
+
+    def test_links_and_data_elsewhere(self):
+        def links(file):
+            file["y"] = np.float32(1)
+            file["parameters/x"] = h5py.SoftLink("/y")
+
+        self.assertIn("'/parameters/x' is a link", self.refusal(links))
+
+        def external(file):
+            file["parameters/x"] = h5py.ExternalLink("/etc/passwd", "/y")
+
+        self.assertIn("'/parameters/x' is a link", self.refusal(external))
+
+        def group(file):
+            file["parameters"] = h5py.ExternalLink("other.h5", "/parameters")
+
+        self.assertIn("is a link", self.refusal(group))
+
+        def raw(file):
+            outside = [("/etc/passwd", 0, 4)]
+            file.create_group("parameters").create_dataset("x", (4,), "u1", external=outside)
+
+        self.assertIn("has its data in another file", self.refusal(raw))
+
+        def virtual(file):
+            layout = h5py.VirtualLayout((4,), "f4")
+            layout[:] = h5py.VirtualSource("other.h5", "x", (4,))
+            file.create_group("parameters").create_virtual_dataset("x", layout)
+
+        self.assertIn("has its data in another file", self.refusal(virtual))
+
+    def test_attributes_of_other_kinds(self):
+        def attribute(name, value):
+            def write(file):
+                file.create_group("parameters")
+                file.attrs[name] = value
+
+            return write
+
+        self.assertIn("format version 2: need at most 1", self.refusal(attribute("format_version", 2)))
+        self.assertIn("'step' is no integer", self.refusal(attribute("step", "x")))
+        self.assertIn("'step' is not a single value", self.refusal(attribute("step", [1, 2])))
+        self.assertIn("'config' is no text", self.refusal(attribute("config", 1)))
+        self.assertIn("'config' is not a single value", self.refusal(attribute("config", ["a", "b"])))
+
+        def checksum(file):
+            file["parameters/x"] = np.float32(1)
+            file["parameters/x"].attrs["checksum"] = 5
+            file["parameters/x"].attrs["checksum_kind"] = "sha256"
+
+        self.assertIn("a checksum of kind 'sha256'", self.refusal(checksum))
+
+
+if __name__ == "__main__":
+    unittest.main()

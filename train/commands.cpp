@@ -1,0 +1,180 @@
+#include <backflow/train/commands.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <optional>
+
+#include <backflow/io/dump.h>
+#include <backflow/io/inspect.h>
+#include <backflow/ops/functions.h>
+#include <backflow/ops/kernels/vector_loops.h>
+#include <backflow/ops/kernels/versions.h>
+#include <backflow/ops/random.h>
+#include <backflow/runtime/grad_mode.h>
+#include <backflow/train/evaluation.h>
+#include <backflow/train/platform.h>
+#include <backflow/train/stop_signal.h>
+#include <backflow/train/trainer.h>
+
+namespace backflow::train {
+namespace {
+
+/// What every command on an experiment makes of it: all that can be checked before anything is computed.
+struct Prepared {
+  Experiment experiment;
+  std::string resolved;
+  std::optional<BatchMaker> train_data;
+  BatchMaker test_data;
+  Model model;
+};
+
+enum class Load { All, TestOnly };
+
+Prepared prepare(const io::Config& config, Load load) {
+  Experiment e = Experiment::read(config);
+  e.check_files(config);
+  const auto read = [&e](const std::string& images, const std::string& labels) {
+    return BatchMaker(load_dataset(e.data.path(images), e.data.path(labels)), e.data, e.train.dtype);
+  };
+  std::optional<BatchMaker> train_data;
+  if (load == Load::All) {
+    train_data.emplace(read(e.data.train_images, e.data.train_labels));
+  }
+  BatchMaker test_data = read(e.data.test_images, e.data.test_labels);
+  const Dataset& first = train_data ? train_data->dataset() : test_data.dataset();
+  check(first.sample_shape() == test_data.dataset().sample_shape(), e.data.path(e.data.test_images), ": samples of shape ",
+        test_data.dataset().sample_shape(), ", in ", e.data.path(e.data.train_images), " of ", first.sample_shape(),
+        ": need one shape");
+  manual_seed(static_cast<std::uint64_t>(e.seed));
+  Model model = build_model(e.model, first.sample_shape(), std::max(first.num_classes(), test_data.dataset().num_classes()),
+                            e.train.dtype);
+  return {std::move(e), config.resolved(), std::move(train_data), std::move(test_data), std::move(model)};
+}
+
+/// Runs `body` with the communicator of the job. A rank that fails says so and ends the whole job: the others may be
+/// waiting for it.
+template <class Body>
+int with_world(const Body& body) {
+  const std::shared_ptr<distributed::Communicator> world = distributed::Communicator::world();
+  try {
+    return body(world);
+  } catch (const std::exception& error) {
+    const std::string rank = world->size() > 1 ? concat("rank ", world->rank(), ": ") : "";
+    std::cerr << "backflow: error: " << rank << error.what() << std::endl;
+    world->abort(kFailed);
+  }
+}
+
+void print_plan(const Prepared& p, const distributed::Communicator& world, const Platform& platform) {
+  std::int64_t count = 0;
+  for (const auto& parameter : p.model.module->named_parameters()) {
+    std::cout << "  " << parameter.key() << "  " << describe(parameter.value()) << '\n';
+    count += parameter.value().numel();
+  }
+  const TrainOptions& t = p.experiment.train;
+  const std::int64_t samples = p.train_data->dataset().size();
+  const std::int64_t steps = t.drop_last ? samples / t.batch_size : (samples + t.batch_size - 1) / t.batch_size;
+  std::cout << count << " parameters\n"
+            << samples << " samples, " << p.test_data.dataset().size() << " for testing\n"
+            << t.epochs << " epochs of " << steps << " steps, " << t.batch_size << " samples a step on " << world.size()
+            << (world.size() == 1 ? " rank\n" : " ranks\n")
+            << platform.summary << '\n';
+}
+
+/// Copies a dump's parameters into the model's, after checking that they are the same by name, shape and dtype.
+void load_parameters(const std::string& path, const io::Dump& dump, const nn::Module& module) {
+  const NoGradGuard no_grad;
+  const auto parameters = module.named_parameters();
+  check(parameters.size() == dump.parameters.size(), path, ": ", dump.parameters.size(),
+        " parameters: the model of its configuration has ", parameters.size());
+  std::map<std::string, Tensor> saved(dump.parameters.begin(), dump.parameters.end());
+  for (const auto& parameter : parameters) {
+    const auto it = saved.find(parameter.key());
+    check(it != saved.end(), path, ": no parameter '", parameter.key(), "': the model of its configuration has one");
+    const Tensor& value = parameter.value();
+    check(it->second.sizes() == value.sizes() && it->second.scalar_type() == value.scalar_type(), path, ": parameter '",
+          parameter.key(), "' is ", describe(it->second), ": the model of its configuration needs ", describe(value));
+    value.copy_(it->second);
+  }
+}
+
+}  // namespace
+
+int run_train(const CommandLine& line) {
+  const Prepared p = prepare(io::Config::load(line.config, line.overrides), Load::All);
+  return with_world([&](const auto& world) -> int {
+    const Platform platform = set_up_platform(*world, line.threads);
+    if (line.dry_run) {
+      if (world->rank() == 0) {
+        print_plan(p, *world, platform);
+      }
+      return kDone;
+    }
+    watch_stop_signals();
+    const Outcome outcome = train(p.experiment, p.model, *p.train_data, p.test_data,
+                                  {.out = line.out, .resolved_config = p.resolved}, platform, world);
+    world->barrier();
+    return outcome == Outcome::Stopped ? kStopped : kDone;
+  });
+}
+
+int run_evaluate(const CommandLine& line) {
+  if (!std::filesystem::exists(line.file)) {
+    throw io::ConfigError(concat(line.file, ": no such file: need a dump, as checkpoints/step-000003752.h5"));
+  }
+  const io::Dump dump = io::read_dump(line.file);
+  check(!dump.config.empty(), line.file, ": holds no configuration: need a dump that 'backflow train' wrote");
+  const Prepared p = prepare(io::Config::parse(dump.config, line.file + ":/config", line.overrides), Load::TestOnly);
+  load_parameters(line.file, dump, *p.model.module);
+  return with_world([&](const auto& world) -> int {
+    set_up_platform(*world, line.threads);
+    const Evaluation result = evaluate(p.model, p.test_data, p.experiment.train.eval_batch_size, *world);
+    if (world->rank() == 0) {
+      std::cout << io::to_json({{"test_accuracy", result.accuracy},
+                                {"test_loss", result.loss},
+                                {"samples", p.test_data.dataset().size()},
+                                {"step", dump.step},
+                                {"epoch", dump.epoch}})
+                << std::endl;
+    }
+    return kDone;
+  });
+}
+
+int run_inspect(const CommandLine& line) {
+  for (const std::string& file : {line.file, line.diff}) {
+    if (!file.empty() && !std::filesystem::exists(file)) {
+      throw io::ConfigError(concat(file, ": no such file: need a dump, as checkpoints/step-000003752.h5"));
+    }
+  }
+  if (line.diff.empty()) {
+    std::cout << io::inspect_dump(line.file);
+    return kDone;
+  }
+  const std::vector<io::DumpDifference> differences = io::diff_dumps(line.file, line.diff);
+  for (const io::DumpDifference& difference : differences) {
+    std::cout << difference.text() << '\n';
+  }
+  return differences.empty() ? kDone : kFailed;
+}
+
+int run_config(const CommandLine& line) {
+  const Prepared p = prepare(io::Config::load(line.config, line.overrides), Load::All);
+  if (distributed::environment_rank() == 0) {
+    std::cout << p.resolved;
+  }
+  return kDone;
+}
+
+int run_version() {
+  for (const auto& [library, version] : versions()) {
+    std::cout << library << ' ' << version << '\n';
+  }
+  std::cout << "instruction sets: oneDNN " << kernels::onednn_isa() << ", Highway " << kernels::instruction_set() << '\n';
+  return kDone;
+}
+
+}  // namespace backflow::train

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace backflow::train {
+
+/// The program's exit codes.
+enum ExitCode : int {
+  kDone = 0,
+  kFailed = 1,      ///< while running
+  kWrongUsage = 2,  ///< the command line or the configuration is wrong; nothing has been computed
+  kStopped = 3,     ///< by a signal, after writing a dump
+};
+
+/// What the command line says.
+struct CommandLine {
+  std::string config;                  ///< of train and config
+  std::vector<std::string> overrides;  ///< --set a.b=value
+  std::string out;                     ///< --out
+  int threads = 0;                     ///< --threads; 0 for this rank's part of the cores
+  bool dry_run = false;
+  std::string file;                    ///< of evaluate and inspect
+  std::string diff;                    ///< inspect --diff
+};
+
+/// `backflow train CONFIG`: trains on all ranks. With --dry-run checks everything and says what would be done.
+int run_train(const CommandLine& line);
+/// `backflow evaluate FILE.h5`: loads a dump and evaluates it on the test data that its configuration names.
+int run_evaluate(const CommandLine& line);
+/// `backflow inspect FILE.h5 [--diff OTHER.h5]`: prints what a dump holds, or in what two differ; kFailed when they do.
+int run_inspect(const CommandLine& line);
+/// `backflow config CONFIG`: checks a configuration and prints it with all defaults.
+int run_config(const CommandLine& line);
+/// `backflow --version`
+int run_version();
+
+}  // namespace backflow::train

@@ -1,0 +1,117 @@
+#include <backflow/train/experiment.h>
+
+#include <filesystem>
+#include <utility>
+
+namespace backflow::train {
+namespace {
+
+constexpr std::int64_t kMaxSize = 1 << 24;
+
+DataOptions read_data(const io::Section& s) {
+  s.choice("format", {"idx"}, "idx");
+  DataOptions data;
+  data.directory = s.string("directory", ".");
+  data.train_images = s.string("train_images", "train-images-idx3-ubyte.gz");
+  data.train_labels = s.string("train_labels", "train-labels-idx1-ubyte.gz");
+  data.test_images = s.string("test_images", "t10k-images-idx3-ubyte.gz");
+  data.test_labels = s.string("test_labels", "t10k-labels-idx1-ubyte.gz");
+  data.mean = s.number("mean", {}, 0.0);
+  data.std = s.number("std", {.above = 0}, 1.0);
+  data.shuffle = s.boolean("shuffle", true);
+  return data;
+}
+
+LayerOptions read_layer(const io::Section& s) {
+  LayerOptions layer{.type = s.choice("type", {"linear", "relu", "tanh", "sigmoid", "flatten"}), .section = s};
+  if (layer.type == "linear") {
+    layer.in_features = s.integer("in_features", {.at_least = 0, .at_most = kMaxSize}, 0);
+    layer.out_features = s.integer("out_features", {.at_least = 1, .at_most = kMaxSize});
+    layer.bias = s.boolean("bias", true);
+  }
+  return layer;
+}
+
+ModelOptions read_model(const io::Section& s) {
+  ModelOptions model{.name = "", .hidden = {}, .layers = {}, .section = s};
+  if (s.has("layers")) {
+    model.name = s.choice("name", {"layers"}, "layers");
+    for (const io::Section& layer : s.sections("layers")) {
+      model.layers.push_back(read_layer(layer));
+    }
+    if (model.layers.empty()) {
+      s.fail("layers", "no layers in [model]: need at least one [[model.layers]]");
+    }
+  } else {
+    model.name = s.choice("name", {"mlp"}, "mlp");
+    model.hidden = s.integers("hidden", {.at_least = 1, .at_most = kMaxSize});
+  }
+  return model;
+}
+
+OptimizerOptions read_optimizer(const io::Section& s) {
+  s.choice("name", {"sgd"}, "sgd");
+  OptimizerOptions optimizer;
+  optimizer.lr = s.number("lr", {.at_least = 0});
+  optimizer.momentum = s.number("momentum", {.at_least = 0}, 0.0);
+  optimizer.dampening = s.number("dampening", {}, 0.0);
+  optimizer.weight_decay = s.number("weight_decay", {.at_least = 0}, 0.0);
+  optimizer.nesterov = s.boolean("nesterov", false);
+  if (optimizer.nesterov && (optimizer.momentum == 0 || optimizer.dampening != 0)) {
+    s.fail("nesterov", "'nesterov' in [optimizer]: need a momentum above 0 and no dampening");
+  }
+  return optimizer;
+}
+
+TrainOptions read_train(const io::Section& s) {
+  TrainOptions train;
+  train.epochs = s.integer("epochs", {.at_least = 0, .at_most = 1'000'000}, 1);
+  train.max_steps = s.integer("max_steps", {.at_least = 0}, 0);
+  train.batch_size = s.integer("batch_size", {.at_least = 1, .at_most = kMaxSize}, 128);
+  train.eval_batch_size = s.integer("eval_batch_size", {.at_least = 1, .at_most = kMaxSize}, 1000);
+  train.dtype = dtype_from_name(s.choice("dtype", {"float32", "float64"}, "float32").c_str());
+  train.drop_last = s.boolean("drop_last", false);
+  return train;
+}
+
+CheckpointOptions read_checkpoint(const io::Section& s) {
+  return {.every_steps = s.integer("every_steps", {.at_least = 0}, 0),
+          .keep_last = s.integer("keep_last", {.at_least = 1}, 3)};
+}
+
+}  // namespace
+
+std::string DataOptions::path(const std::string& file) const {
+  return (std::filesystem::path(directory) / file).lexically_normal().string();
+}
+
+Experiment Experiment::read(const io::Config& config) {
+  const io::Section root = config.root();
+  Experiment e{.name = root.string("name"),
+               .seed = root.integer("seed", {.at_least = 0}, 0),
+               .data = read_data(root.section("data")),
+               .model = read_model(root.section("model")),
+               .optimizer = read_optimizer(root.section("optimizer")),
+               .train = read_train(root.section("train")),
+               .checkpoint = read_checkpoint(root.section("checkpoint"))};
+  root.section("distributed").choice("reduction", {"fast"}, "fast");
+  config.check_all_read();
+  return e;
+}
+
+void Experiment::check_files(const io::Config& config) const {
+  const std::pair<const char*, const std::string&> files[] = {{"train_images", data.train_images},
+                                                              {"train_labels", data.train_labels},
+                                                              {"test_images", data.test_images},
+                                                              {"test_labels", data.test_labels}};
+  for (const auto& [key, file] : files) {
+    const std::string path = data.path(file);
+    std::error_code error;
+    if (!std::filesystem::is_regular_file(path, error)) {
+      config.section("data").fail(key, concat("'", key, "' in [data]: no such file: ", path,
+                                              ": need an IDX file; the package dataset-fashion-mnist has four"));
+    }
+  }
+}
+
+}  // namespace backflow::train

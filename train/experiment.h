@@ -1,0 +1,86 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <backflow/io/config.h>
+#include <backflow/runtime/dtype.h>
+
+namespace backflow::train {
+
+/// [data]: where the samples come from.
+struct DataOptions {
+  std::string directory;      ///< of the four files, unless their names are absolute
+  std::string train_images;   ///< IDX files, plain or .gz
+  std::string train_labels;
+  std::string test_images;
+  std::string test_labels;
+  double mean = 0;            ///< subtracted from samples that have been scaled to [0, 1]
+  double std = 1;             ///< and divided by
+  bool shuffle = true;
+
+  std::string path(const std::string& file) const;
+};
+
+/// [[model.layers]]: one layer of a model that is written out.
+struct LayerOptions {
+  std::string type;
+  std::int64_t in_features = 0;  ///< 0 to take what comes
+  std::int64_t out_features = 0;
+  bool bias = true;
+  io::Section section;           ///< for messages
+};
+
+/// [model]
+struct ModelOptions {
+  std::string name;                   ///< "mlp" or "layers"
+  std::vector<std::int64_t> hidden;   ///< of an mlp
+  std::vector<LayerOptions> layers;
+  io::Section section;
+};
+
+/// [optimizer]
+struct OptimizerOptions {
+  double lr = 0.01;
+  double momentum = 0;
+  double dampening = 0;
+  double weight_decay = 0;
+  bool nesterov = false;
+};
+
+/// [train]
+struct TrainOptions {
+  std::int64_t epochs = 1;
+  std::int64_t max_steps = 0;        ///< ends the run early when above 0
+  std::int64_t batch_size = 128;     ///< of all ranks together
+  std::int64_t eval_batch_size = 1000;
+  ScalarType dtype = kFloat32;
+  bool drop_last = false;
+};
+
+/// [checkpoint]
+struct CheckpointOptions {
+  std::int64_t every_steps = 0;  ///< 0: only at the end
+  std::int64_t keep_last = 3;
+};
+
+/// One training run, as a configuration file describes it. Every key is read and checked here; docs/configuration.md
+/// lists them.
+struct Experiment {
+  /// Throws io::ConfigError for anything that is wrong with the configuration, keys that nobody knows included.
+  static Experiment read(const io::Config& config);
+  /// Throws io::ConfigError when one of the data files is not there.
+  void check_files(const io::Config& config) const;
+
+  std::string name;
+  std::int64_t seed = 0;
+  DataOptions data;
+  ModelOptions model;
+  OptimizerOptions optimizer;
+  TrainOptions train;
+  CheckpointOptions checkpoint;
+};
+
+}  // namespace backflow::train

@@ -1,0 +1,87 @@
+// The `backflow` program: reads the command line, runs one command, turns exceptions into one message and an exit code.
+#include <exception>
+#include <iostream>
+
+#include <CLI/CLI.hpp>
+
+#include <backflow/distributed/environment.h>
+#include <backflow/io/config.h>
+#include <backflow/train/commands.h>
+
+namespace {
+
+using namespace backflow;
+using train::CommandLine;
+
+/// Only one rank of a job tells what is wrong with a command line or a configuration that all of them read.
+int report_usage(const std::exception& error) {
+  if (distributed::environment_rank() == 0) {
+    std::cerr << "backflow: error: " << error.what() << std::endl;
+  }
+  return train::kWrongUsage;
+}
+
+void add_config(CLI::App* command, CommandLine& line) {
+  command->add_option("CONFIG", line.config, "TOML file of the experiment")->required();
+  command->add_option("--set", line.overrides, "replace one key, as in train.epochs=2; may be repeated")
+      ->allow_extra_args(false)
+      ->type_name("KEY=VALUE");
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CommandLine line;
+  int (*run)(const CommandLine&) = nullptr;
+  bool version = false;
+  CLI::App app("Backflow trains neural networks on CPU clusters. Start it with mpirun or srun for several ranks.",
+               "backflow");
+  app.add_flag("--version", version, "versions of Backflow and of the libraries that run");
+
+  CLI::App* train = app.add_subcommand("train", "train the model of a configuration");
+  add_config(train, line);
+  train->add_option("--out", line.out, "run directory; runs/<name>/<date-time> unless given")->type_name("DIR");
+  train->add_flag("--dry-run", line.dry_run, "check everything and say what would be done");
+  train->callback([&] { run = backflow::train::run_train; });
+  CLI::App* evaluate = app.add_subcommand("evaluate", "evaluate a dump on the test data of its configuration");
+  evaluate->add_option("FILE", line.file, "dump, as checkpoints/step-000003752.h5")->required();
+  evaluate->add_option("--set", line.overrides, "replace one key of the dump's configuration")
+      ->allow_extra_args(false)
+      ->type_name("KEY=VALUE");
+  evaluate->callback([&] { run = backflow::train::run_evaluate; });
+  for (CLI::App* command : {train, evaluate}) {
+    command->add_option("--threads", line.threads, "computing threads of each rank; its part of the cores unless given")
+        ->check(CLI::Range(1, 1024));
+  }
+  CLI::App* inspect = app.add_subcommand("inspect", "print what a dump holds");
+  inspect->add_option("FILE", line.file, "dump")->required();
+  inspect->add_option("--diff", line.diff, "print in which parameters another dump differs; exit code 1 if any")
+      ->type_name("FILE");
+  inspect->callback([&] { run = backflow::train::run_inspect; });
+  CLI::App* config = app.add_subcommand("config", "check a configuration and print it with all defaults");
+  add_config(config, line);
+  config->callback([&] { run = backflow::train::run_config; });
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp& help) {
+    return app.exit(help);
+  } catch (const CLI::ParseError& error) {
+    return report_usage(error);
+  }
+  try {
+    if (version) {
+      return backflow::train::run_version();
+    }
+    if (run == nullptr) {
+      std::cout << app.help();
+      return backflow::train::kWrongUsage;
+    }
+    return run(line);
+  } catch (const io::ConfigError& error) {
+    return report_usage(error);
+  } catch (const std::exception& error) {
+    std::cerr << "backflow: error: " << error.what() << std::endl;
+    return backflow::train::kFailed;
+  }
+}

@@ -1,0 +1,242 @@
+#include <backflow/train/trainer.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <optional>
+#include <span>
+#include <utility>
+
+#include <backflow/distributed/data_parallel.h>
+#include <backflow/distributed/sampler.h>
+#include <backflow/nn/optim/sgd.h>
+#include <backflow/ops/functions.h>
+#include <backflow/ops/operators.h>
+#include <backflow/ops/reduction.h>
+#include <backflow/runtime/autograd.h>
+#include <backflow/train/run_files.h>
+#include <backflow/train/stop_signal.h>
+
+namespace backflow::train {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+
+optim::SGD make_optimizer(const OptimizerOptions& o, const Model& model) {
+  return {model.module->parameters(), optim::SGDOptions(o.lr)
+                                          .momentum(o.momentum)
+                                          .dampening(o.dampening)
+                                          .weight_decay(o.weight_decay)
+                                          .nesterov(o.nesterov)};
+}
+
+std::vector<std::string> parameter_names(const nn::Module& module) {
+  std::vector<std::string> names;
+  for (const auto& parameter : module.named_parameters()) {
+    names.push_back(parameter.key());
+  }
+  return names;
+}
+
+/// One training run. Its parts in the order of a step: sample, forward, backward with the reduction of buckets in it,
+/// update, metrics.
+class Run {
+ public:
+  Run(const Experiment& experiment, const Model& model, const BatchMaker& train_data, const BatchMaker& test_data,
+      const RunOptions& options, const Platform& platform, std::shared_ptr<distributed::Communicator> world)
+      : experiment_(experiment),
+        model_(model),
+        train_data_(train_data),
+        test_data_(test_data),
+        config_(options.resolved_config),
+        world_(std::move(world)),
+        parallel_(model.module->parameters(), world_, {.limits = {}, .names = parameter_names(*model.module)}),
+        optimizer_(make_optimizer(experiment.optimizer, model)),
+        sampler_({.dataset_size = train_data.dataset().size(),
+                  .batch_size = experiment.train.batch_size,
+                  .seed = static_cast<std::uint64_t>(experiment.seed),
+                  .shuffle = experiment.data.shuffle,
+                  .drop_last = experiment.train.drop_last,
+                  .rank = world_->rank(),
+                  .size = world_->size()}),
+        progress_(Progress::mode_for(world_->rank())) {
+    open_files(options, platform);
+  }
+
+  Outcome run() {
+    Outcome outcome = Outcome::Done;
+    for (std::int64_t epoch = 0; epoch < experiment_.train.epochs && outcome == Outcome::Done && !at_limit(); ++epoch) {
+      outcome = run_epoch(epoch);
+    }
+    const std::string dump = save();
+    if (outcome == Outcome::Stopped) {
+      say(concat("stopped by a signal after step ", step_, "; dump: ", dump));
+      return outcome;
+    }
+    finish(dump);
+    return outcome;
+  }
+
+ private:
+  void open_files(const RunOptions& options, const Platform& platform) {
+    // Rank 0 alone writes; that it could is told to all, so that no rank waits for one that has failed.
+    if (world_->rank() == 0) {
+      files_.emplace(options.out, experiment_.name, config_, environment_json(*world_, platform));
+    }
+    say(platform.summary);
+    if (!platform.warning.empty()) {
+      say("warning: " + platform.warning);
+    }
+  }
+
+  void say(const std::string& text) {
+    progress_.line(text);
+    if (files_) {
+      files_->log(text);
+    }
+  }
+
+  bool at_limit() const { return experiment_.train.max_steps > 0 && step_ >= experiment_.train.max_steps; }
+
+  std::int64_t total_steps() const {
+    const std::int64_t all = experiment_.train.epochs * sampler_.steps_per_epoch();
+    return experiment_.train.max_steps > 0 ? std::min(all, experiment_.train.max_steps) : all;
+  }
+
+  Outcome run_epoch(std::int64_t epoch) {
+    for (std::int64_t s = 0; s < sampler_.steps_per_epoch() && !at_limit(); ++s) {
+      if (step(epoch, sampler_.batch(epoch, s)) == Outcome::Stopped) {
+        return Outcome::Stopped;
+      }
+    }
+    epoch_ = epoch + 1;
+    test_ = evaluate(model_, test_data_, experiment_.train.eval_batch_size, *world_);
+    if (files_) {
+      files_->metric("eval", {{"step", step_}, {"epoch", epoch_}, {"loss", test_->loss}, {"accuracy", test_->accuracy}});
+    }
+    char text[128];
+    std::snprintf(text, sizeof text, "epoch %lld: test accuracy %.4f, test loss %.4f, %.1f s",
+                  static_cast<long long>(epoch_), test_->accuracy, test_->loss, seconds_since(start_));
+    say(text);
+    return Outcome::Done;
+  }
+
+  Outcome step(std::int64_t epoch, const distributed::LocalBatch& local) {
+    const Clock::time_point start = Clock::now();
+    const double loss = gradients(local);
+    optimizer_.step();
+    ++step_;
+    const Outcome outcome = report(epoch, local, loss, start);
+    if (experiment_.checkpoint.every_steps > 0 && step_ % experiment_.checkpoint.every_steps == 0) {
+      save();
+    }
+    return outcome;
+  }
+
+  /// Leaves in the parameters' grad() the gradient of the mean loss over the global batch; returns this rank's part of
+  /// that loss.
+  double gradients(const distributed::LocalBatch& local) {
+    parallel_.zero_grad();
+    const std::span<const AsyncTask> tasks = parallel_.begin_backward();
+    if (local.indices.empty()) {
+      parallel_.reduce_now();
+      return 0;
+    }
+    const Batch batch = train_data_.make(local.indices);
+    const Tensor sum = cross_entropy_loss(model_.forward(batch.x), batch.target, Reduction::Sum);
+    const Tensor loss = sum / static_cast<double>(local.global_n);
+    autograd::backward({loss}, {}, autograd::BackwardOptions{.retain_graph = {}, .create_graph = false, .tasks = tasks});
+    return loss.item<double>();
+  }
+
+  Outcome report(std::int64_t epoch, const distributed::LocalBatch& local, double local_loss, Clock::time_point start) {
+    // One reduction carries both: the loss, and whether a signal has reached any rank.
+    std::array<double, 2> shared = {local_loss, stop_requested() ? 1.0 : 0.0};
+    world_->all_reduce_sum(std::span(shared));
+    check(std::isfinite(shared[0]), "train: the loss at step ", step_, " is ", shared[0],
+          ": need finite numbers; a smaller learning rate may help");
+    const double rate = static_cast<double>(local.global_n) / std::max(seconds_since(start), 1e-9);
+    if (files_) {
+      files_->metric("step", {{"step", step_},
+                              {"epoch", epoch + 1},
+                              {"loss", shared[0]},
+                              {"lr", experiment_.optimizer.lr},
+                              {"samples_per_second", rate}});
+    }
+    progress_.update({.epoch = epoch + 1,
+                      .epochs = experiment_.train.epochs,
+                      .step = step_,
+                      .steps = total_steps(),
+                      .loss = shared[0],
+                      .samples_per_second = rate});
+    return shared[1] > 0 ? Outcome::Stopped : Outcome::Done;
+  }
+
+  /// Rank 0 dumps the model; returns the file's path there.
+  std::string save() {
+    if (!files_) {
+      return "";
+    }
+    io::Dump dump;
+    for (const auto& parameter : model_.module->named_parameters()) {
+      dump.parameters.emplace_back(parameter.key(), parameter.value());
+    }
+    for (const auto& buffer : model_.module->named_buffers()) {
+      dump.buffers.emplace_back(buffer.key(), buffer.value());
+    }
+    dump.step = step_;
+    dump.epoch = epoch_;
+    dump.config = config_;
+    dump.versions = versions();
+    return files_->checkpoint(dump, experiment_.checkpoint.keep_last);
+  }
+
+  void finish(const std::string& dump) {
+    if (!test_) {
+      test_ = evaluate(model_, test_data_, experiment_.train.eval_batch_size, *world_);
+    }
+    const double seconds = seconds_since(start_);
+    if (!files_) {
+      return;
+    }
+    files_->metric("final", {{"test_accuracy", test_->accuracy},
+                             {"test_loss", test_->loss},
+                             {"seconds", seconds},
+                             {"steps", step_},
+                             {"dump", dump}});
+    char text[96];
+    std::snprintf(text, sizeof text, "test accuracy %.4f after %lld steps in %.1f s", test_->accuracy,
+                  static_cast<long long>(step_), seconds);
+    say(concat(text, "\nrun directory: ", files_->directory(), "\ndump: ", dump));
+  }
+
+  const Experiment& experiment_;
+  const Model& model_;
+  const BatchMaker& train_data_;
+  const BatchMaker& test_data_;
+  const std::string config_;
+  std::shared_ptr<distributed::Communicator> world_;
+  distributed::DataParallel parallel_;
+  optim::SGD optimizer_;
+  distributed::ShardedSampler sampler_;
+  Progress progress_;
+  std::optional<RunFiles> files_;  ///< on rank 0
+  std::optional<Evaluation> test_;
+  std::int64_t step_ = 0;
+  std::int64_t epoch_ = 0;
+  Clock::time_point start_ = Clock::now();
+};
+
+}  // namespace
+
+Outcome train(const Experiment& experiment, const Model& model, const BatchMaker& train_data,
+              const BatchMaker& test_data, const RunOptions& options, const Platform& platform,
+              const std::shared_ptr<distributed::Communicator>& world) {
+  return Run(experiment, model, train_data, test_data, options, platform, world).run();
+}
+
+}  // namespace backflow::train

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include <backflow/distributed/communicator.h>
+#include <backflow/io/metrics.h>
+#include <backflow/io/run_directory.h>
+#include <backflow/train/evaluation.h>
+#include <backflow/train/platform.h>
+#include <backflow/train/progress.h>
+
+namespace backflow::train {
+
+/// How a run ended.
+enum class Outcome { Done, Stopped };
+
+/// What a run needs besides the experiment.
+struct RunOptions {
+  std::string out;              ///< the run directory; empty for runs/<name>/<date-time>
+  std::string resolved_config;  ///< TOML text that goes into the run directory and the dumps
+};
+
+/// Trains a model: data-parallel gradient descent over all ranks of `world`, metrics, dumps, and an evaluation on the test
+/// data at the end of each epoch. Rank 0 writes the run directory:
+///
+///   config.toml  environment.json  metrics.jsonl  log.txt  checkpoints/step-*.h5
+///
+/// Collective: every rank calls it with the same arguments. A signal that asks to stop (see stop_signal.h) ends the run
+/// after the present step, with a dump. Throws Error.
+Outcome train(const Experiment& experiment, const Model& model, const BatchMaker& train_data,
+              const BatchMaker& test_data, const RunOptions& options, const Platform& platform,
+              const std::shared_ptr<distributed::Communicator>& world);
+
+}  // namespace backflow::train
