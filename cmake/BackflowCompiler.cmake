@@ -20,6 +20,9 @@ endif()
 # Results must not depend on what the compiler fuses or reorders: no contraction, and never -ffast-math.
 add_compile_options(-ffp-contract=off -fno-math-errno)
 add_compile_options(-Wall -Wextra -Wpedantic -Wshadow)
+if(CMAKE_CXX_COMPILER_ID STREQUAL GNU AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  add_compile_options(-Wno-restrict)  # false for every `"text" + string`: https://gcc.gnu.org/bugzilla/show_bug.cgi?id=105651
+endif()
 # Messages and traces show paths relative to the tree.
 add_compile_options(-fmacro-prefix-map=${PROJECT_SOURCE_DIR}/= -fmacro-prefix-map=${PROJECT_BINARY_DIR}/include/backflow/=)
 add_compile_definitions(BACKFLOW_VERSION="${PROJECT_VERSION}")

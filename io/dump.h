@@ -24,6 +24,11 @@ struct Dump {
   std::map<std::string, std::string> versions;  ///< of the libraries that made it, as {"onednn", "2.6.3"}
 };
 
+/// Starts HDF5; doing it again does nothing. A program that uses MPI calls this before MPI_Init: a parallel HDF5 that
+/// starts later makes MPI calls on whatever thread first reads or writes a dump, and shuts down inside MPI_Finalize.
+/// Started before, it makes none. Throws Error. Thread-safe.
+void start_hdf5();
+
 /// Writes `dump` to an HDF5 file that h5py, h5dump and h5ls read:
 ///
 ///   /parameters/<name>, /buffers/<name>, /optimizer/<name>   a dataset for each tensor: row-major, little-endian

@@ -105,6 +105,11 @@ std::size_t expected_bytes(const Dump& dump) {
 
 }  // namespace
 
+void start_hdf5() {
+  const Hdf5Lock lock;
+  check(H5open() >= 0, "HDF5: cannot start: need a working installation");
+}
+
 void write_dump(const std::string& path, const Dump& dump) {
   check_names(dump.parameters, "parameters", path);
   check_names(dump.buffers, "buffers", path);

@@ -58,6 +58,7 @@ Prepared prepare(const io::Config& config, Load load) {
 /// waiting for it.
 template <class Body>
 int with_world(const Body& body) {
+  io::start_hdf5();  // before MPI: later, its own start would call MPI from this thread
   const std::shared_ptr<distributed::Communicator> world = distributed::Communicator::world();
   try {
     return body(world);
@@ -65,6 +66,7 @@ int with_world(const Body& body) {
     const std::string rank = world->size() > 1 ? concat("rank ", world->rank(), ": ") : "";
     std::cerr << "backflow: error: " << rank << error.what() << std::endl;
     world->abort(kFailed);
+    return kFailed;
   }
 }
 

@@ -1,6 +1,7 @@
 #include <backflow/train/stop_signal.h>
 
 #include <csignal>
+#include <initializer_list>
 
 namespace backflow::train {
 namespace {

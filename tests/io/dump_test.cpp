@@ -12,7 +12,6 @@
 #include <thread>
 
 #include <backflow/io/inspect.h>
-#include <backflow/io/versions.h>
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/io/support.h>
 
@@ -80,6 +79,22 @@ int in_child(F&& f) {
   return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
+// A disk of 256 KiB, if this process may mount one.
+struct SmallDisk {
+  explicit SmallDisk(const std::string& where) : path(where) {
+    std::filesystem::create_directory(path);
+    mounted = ::mount("none", path.c_str(), "tmpfs", 0, "size=256k") == 0;
+  }
+  ~SmallDisk() {
+    if (mounted) ::umount2(path.c_str(), MNT_DETACH);
+  }
+  SmallDisk(const SmallDisk&) = delete;
+  SmallDisk& operator=(const SmallDisk&) = delete;
+
+  std::string path;
+  bool mounted = false;
+};
+
 }  // namespace
 
 TEST_CASE("dump: what is written is read back, in its order") {
@@ -88,6 +103,11 @@ TEST_CASE("dump: what is written is read back, in its order") {
   write_dump(path, sample());
   check_equal(read_dump(path), sample());
   CHECK(directory.names() == std::vector<std::string>{"a.h5"});
+}
+
+TEST_CASE("dump: HDF5 may be started any number of times") {
+  start_hdf5();
+  CHECK_NOTHROW(start_hdf5());
 }
 
 TEST_CASE("dump: an empty one, and a config of 1 MB") {
@@ -184,22 +204,18 @@ TEST_CASE("dump: without room the earlier file survives and nothing else stays")
 
 TEST_CASE("dump: a full disk") {
   const test::TemporaryDirectory directory;
-  const std::string disk = directory.file("disk");
-  std::filesystem::create_directory(disk);
-  if (::mount("none", disk.c_str(), "tmpfs", 0, "size=256k") != 0) {
+  const SmallDisk disk(directory.file("disk"));
+  if (!disk.mounted) {
     WARN("needs the right to mount: left out");
     return;
   }
+  const std::string path = disk.path + "/a.h5";
   Dump large;
   large.parameters = {{"w", make_tensor<float>({100000}, std::vector<float>(100000, 1.0F))}};
-  write_dump(disk + "/a.h5", sample());
-  const std::string message = error_of([&] { write_dump(disk + "/a.h5", large); });
-  std::error_code error;
-  const auto entries = std::distance(std::filesystem::directory_iterator(disk), {});
-  check_equal(read_dump(disk + "/a.h5"), sample());
-  ::umount2(disk.c_str(), MNT_DETACH);
-  CHECK(message == disk + "/a.h5: cannot write: No space left on device");
-  CHECK(entries == 1);
+  write_dump(path, sample());
+  CHECK(error_of([&] { write_dump(path, large); }) == path + ": cannot write: No space left on device");
+  check_equal(read_dump(path), sample());
+  CHECK(std::distance(std::filesystem::directory_iterator(disk.path), {}) == 1);
 }
 
 TEST_CASE("dump: files that are no dumps") {
@@ -235,24 +251,6 @@ TEST_CASE("dump: several threads write and read at once") {
   CHECK(directory.names().size() == 2);
 }
 
-TEST_CASE("inspect: the text of a dump") {
-  const test::TemporaryDirectory directory;
-  const std::string path = directory.file("a.h5");
-  Dump dump;
-  dump.parameters = {{"0.weight", make_tensor<float>({2, 2}, {1, 2, 3, -4})},
-                     {"0.bias", make_tensor<float>({2}, {NAN, 0.5F})},
-                     {"empty", make_tensor<float>({0}, {})}};
-  dump.step = 3;
-  dump.versions = {{"backflow", "0.1.0"}, {"hdf5", "1.10.8"}};
-  write_dump(path, dump);
-  CHECK(inspect_dump(path) == path + ": format 1, step 3, epoch 0, 3 tensors of 24 bytes, digest ok\n" +
-                                  "versions: backflow 0.1.0, hdf5 1.10.8\n"
-                                  "name                  dtype    shape   min  max  mean         checksum\n"
-                                  "/parameters/0.weight  float32  [2, 2]  -4   3    0.5          ok\n"
-                                  "/parameters/0.bias    float32  [2]     0.5  0.5  0.5 (1 NaN)  ok\n"
-                                  "/parameters/empty     float32  [0]     -    -    -            ok\n");
-}
-
 TEST_CASE("inspect: differences of two dumps") {
   const test::TemporaryDirectory directory;
   const std::string a = directory.file("a.h5");
@@ -280,13 +278,4 @@ TEST_CASE("inspect: differences of two dumps") {
             "\n"
             "/buffers/other: only in " +
             b + "\n");
-}
-
-TEST_CASE("versions: every library has one") {
-  const auto versions = library_versions();
-  CHECK(versions.size() == 4);
-  for (const auto& [library, version] : versions) {
-    INFO(library);
-    CHECK(version.find('.') != std::string::npos);
-  }
 }

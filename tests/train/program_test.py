@@ -1,0 +1,231 @@
+"""Runs the `backflow` program as its users do, on one and on two ranks, on real data: results, exit codes, messages.
+
+usage: program_test.py [NAME...]  runs the tests of these names, or all.
+"""
+import gzip
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+
+SOURCE = pathlib.Path(os.environ["BACKFLOW_SOURCE"])
+BACKFLOW = str(pathlib.Path(os.environ["BACKFLOW_BIN"]) / "backflow")
+CONFIG = str(SOURCE / "configs/fashion_mnist_mlp.toml")
+DATA = pathlib.Path("/usr/share/datasets/fashion-mnist")
+MPIRUN = ["mpirun", "--bind-to", "none", "--map-by", "slot:OVERSUBSCRIBE"]
+SMALL = ["--set", "model.hidden=[64, 32]"]
+
+
+def run(*args, ranks=0, expect=0, **options):
+    command = (MPIRUN + ["-n", str(ranks)] if ranks else []) + [BACKFLOW, *map(str, args)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, **options)
+    assert done.returncode == expect, f"exit code {done.returncode}, want {expect}: {command}\n{done.stdout}{done.stderr}"
+    return done
+
+
+def train(out, *args, **options):
+    return run("train", CONFIG, "--out", out, *SMALL, *args, **options)
+
+
+def metrics(out, event):
+    lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    return [line for line in lines if line["event"] == event]
+
+
+def newest(out):
+    return max((out / "checkpoints").glob("step-*.h5"))
+
+
+def steps(n, *args):
+    return ["--set", f"train.max_steps={n}", *args]
+
+
+def compare_losses(folder, n, tolerance, *args):
+    train(folder / "one", *steps(n), *args)
+    train(folder / "two", *steps(n), *args, ranks=2)
+    one, two = (metrics(folder / d, "step") for d in ("one", "two"))
+    assert len(one) == len(two) == n
+    worst = max(abs(a["loss"] - b["loss"]) / abs(a["loss"]) for a, b in zip(one, two))
+    assert worst <= tolerance, f"losses on one and two ranks differ by {worst}, want {tolerance}"
+
+
+def test_one_and_two_ranks_have_the_same_losses_in_float32(folder):
+    compare_losses(folder, 20, 1e-5)
+
+
+def test_one_and_two_ranks_have_the_same_losses_in_float64(folder):
+    compare_losses(folder, 100, 1e-12, "--set", "train.dtype=float64")
+
+
+def test_an_uneven_last_batch_is_exact(folder):
+    # 60,000 samples in batches of 9,999: the last one has 6.
+    compare_losses(folder, 7, 1e-12, "--set", "train.dtype=float64", "--set", "train.batch_size=9999")
+
+
+def test_a_last_batch_with_fewer_samples_than_ranks_does_not_hang(folder):
+    train(folder / "run", "--set", "train.batch_size=59999", ranks=2)
+    assert len(metrics(folder / "run", "step")) == 8  # four epochs
+
+
+def test_dumps_are_bitwise_equal_for_any_number_of_threads(folder):
+    for threads in (1, 2, 4):
+        run("train", CONFIG, "--out", folder / str(threads), "--threads", threads, *steps(12))
+    for threads in (2, 4):
+        run("inspect", newest(folder / "1"), "--diff", newest(folder / str(threads)))
+    train(folder / "other", *steps(12), "--set", "seed=2")
+    train(folder / "small", *steps(12))
+    different = run("inspect", newest(folder / "small"), "--diff", newest(folder / "other"), expect=1)
+    assert "/parameters/0.weight" in different.stdout
+
+
+def test_evaluate_gives_the_final_line_exactly(folder):
+    out = folder / "run"
+    train(out, "--set", "train.epochs=1", ranks=2)
+    final = metrics(out, "final")
+    assert json.loads((out / "metrics.jsonl").read_text().splitlines()[-1]) == final[0]
+    for ranks, threads in ((0, 1), (0, 2), (2, 1)):
+        result = json.loads(run("evaluate", newest(out), "--threads", threads, ranks=ranks).stdout)
+        assert result["test_accuracy"] == final[0]["test_accuracy"] and result["test_loss"] == final[0]["test_loss"]
+    assert final[0]["test_accuracy"] > 0.8
+    for name in ("config.toml", "environment.json", "log.txt"):
+        assert (out / name).stat().st_size > 0
+    listing = run("inspect", newest(out)).stdout
+    assert "0.weight" in listing and "2.bias" in listing and "4.bias" in listing
+
+
+def test_resolved_configuration_gives_the_same_run(folder):
+    resolved = run("config", CONFIG, *SMALL).stdout
+    (folder / "resolved.toml").write_text(resolved)
+    assert run("config", folder / "resolved.toml").stdout == resolved
+    train(folder / "a", *steps(3))
+    run("train", folder / "resolved.toml", "--out", folder / "b", *steps(3))
+    run("inspect", newest(folder / "a"), "--diff", newest(folder / "b"))
+
+
+def test_wrong_configurations_exit_with_2_and_one_line(folder):
+    text = pathlib.Path(CONFIG).read_text()
+    cases = {
+        "unknown key": (text.replace("momentum =", "momentun ="), "did you mean 'momentum'?"),
+        "wrong type": (text.replace("epochs = 4", 'epochs = "four"'), "is a string: need an integer"),
+        "out of range": (text.replace("batch_size = 128", "batch_size = 0"), "need an integer of at least 1"),
+        "missing file": (text.replace("fashion-mnist\"", "fashion\""), "no such file"),
+        "layer": (text.replace('name = "mlp"\nhidden = [1024, 1024]', "[[model.layers]]\ntype = \"flatten\"\n[[model.layers]]\n"
+                               "type = \"linear\"\nin_features = 700\nout_features = 10"), "need in_features = 784"),
+        "last layer": (text.replace('name = "mlp"\nhidden = [1024, 1024]', "[[model.layers]]\ntype = \"flatten\""),
+                       "need [10]"),
+        "not TOML": ("this is not TOML", ""),
+    }
+    for name, (content, message) in cases.items():
+        path = folder / f"{name}.toml"
+        path.write_text(content)
+        for ranks in (0, 2):
+            error = run("train", path, "--out", folder / "run", ranks=ranks, expect=2).stderr
+            ours = [line for line in error.splitlines() if line.startswith("backflow: error: ")]
+            assert len(ours) == 1, f"{name}: {error}"
+            assert ours[0].startswith(f"backflow: error: {path}:") and message in ours[0], ours[0]
+            assert ranks or error.count("\n") == 1, error
+    assert not (folder / "run").exists()
+    assert str(folder / "none.toml") in run("train", folder / "none.toml", expect=2).stderr
+    run("train", CONFIG, "--set", "train.epochs=-1", expect=2)
+    run("train", CONFIG, "--threads", 0, expect=2)
+    run("train", expect=2)
+    run("evaluate", folder / "none.h5", expect=2)
+
+
+def copy_data(folder):
+    target = folder / "data"
+    shutil.copytree(DATA, target)
+    return target, ["--set", f"data.directory={target}"]
+
+
+def test_damaged_data_exit_with_1_and_name_the_file(folder):
+    data, option = copy_data(folder)
+    images = data / "t10k-images-idx3-ubyte.gz"
+    whole = images.read_bytes()
+    plain = gzip.decompress(whole)
+    for content in (whole[: len(whole) // 2], whole[:5000] + b"\0" * 8 + whole[5008:], b"", plain[:-1], plain + b"x",
+                    b"\1" + plain[1:]):
+        images.write_bytes(content)
+        error = run("config", CONFIG, *option, expect=1).stderr
+        assert error.count("\n") == 1 and str(images) in error, error
+    assert str(images) in train(folder / "run", *option, ranks=2, expect=1).stderr
+
+
+def test_a_full_disk_while_dumping_exits_with_1_and_leaves_the_previous_dump(folder):
+    def limit():
+        import resource
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))  # a dump has 220 KB or 3 MB
+    out = folder / "run"
+    train(out, *steps(2))
+    before = newest(out).read_bytes()
+    error = run("train", CONFIG, "--out", out, *steps(2), "--set", "model.hidden=[1000]", expect=1, preexec_fn=limit).stderr
+    assert "cannot write" in error and error.count("\n") == 1, error
+    assert [p.name for p in (out / "checkpoints").iterdir()] == ["step-000000002.h5"]
+    assert newest(out).read_bytes() == before
+
+
+def test_an_unusable_run_directory_exits_with_1(folder):
+    (folder / "file").write_text("in the way")
+    error = train(folder / "file" / "run", expect=1, ranks=2).stderr
+    assert len([line for line in error.splitlines() if line.startswith("backflow: error: rank 0: ")]) == 1, error
+
+
+def start_and_wait_for_step(folder, *prefix):
+    """Starts a long run; returns the process and its ranks' ids once it has done a step."""
+    out = folder / "run"
+    command = [*prefix, BACKFLOW, "train", CONFIG, "--out", str(out), *SMALL, "--set", "train.epochs=100000"]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    while not (out / "metrics.jsonl").exists() or '"step"' not in (out / "metrics.jsonl").read_text():
+        assert process.poll() is None, process.stdout.read()
+    ranks = subprocess.run(["pgrep", "-f", f"^{BACKFLOW} train .*{out}"], capture_output=True, text=True).stdout.split()
+    return process, sorted(map(int, ranks)), out
+
+
+def test_a_killed_rank_ends_the_job_and_is_named(folder):
+    process, ranks, _ = start_and_wait_for_step(folder, *MPIRUN, "-n", "2")
+    assert len(ranks) == 2
+    os.kill(ranks[1], signal.SIGKILL)
+    output, _ = process.communicate(timeout=10)
+    assert process.returncode != 0
+    assert "signal 9" in output and "rank" in output, output
+
+
+def test_a_signal_stops_the_run_with_a_dump_and_exit_code_3(folder):
+    process, _, out = start_and_wait_for_step(folder)
+    process.send_signal(signal.SIGTERM)
+    output, _ = process.communicate(timeout=60)
+    assert process.returncode == 3, output
+    assert "dump: " in output
+    run("evaluate", newest(out))
+
+
+def test_dry_run_and_version_compute_nothing(folder):
+    plan = train(folder / "run", "--dry-run", ranks=2).stdout
+    assert "0.weight" in plan and "469 steps" in plan and "2 ranks" in plan
+    assert not (folder / "run").exists()
+    version = run("--version").stdout
+    for library in ("backflow", "onednn", "onetbb", "mpi", "hdf5"):
+        assert library in version
+
+
+def main():
+    tests = {name[5:]: f for name, f in globals().items() if name.startswith("test_")}
+    chosen = sys.argv[1:] or list(tests)
+    for name in chosen:
+        with tempfile.TemporaryDirectory(prefix="backflow-program-") as folder:
+            try:
+                tests[name](pathlib.Path(folder))
+            except Exception:
+                print(f"FAILED {name}; reproduce: BACKFLOW_SOURCE={SOURCE} BACKFLOW_BIN={os.environ['BACKFLOW_BIN']} "
+                      f"/usr/bin/python3 {__file__} {name}", flush=True)
+                raise
+        print(f"ok {name}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

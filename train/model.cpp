@@ -1,0 +1,74 @@
+#include <backflow/train/model.h>
+
+#include <utility>
+
+#include <backflow/nn/models.h>
+#include <backflow/nn/modules/activation.h>
+#include <backflow/nn/modules/linear.h>
+#include <backflow/nn/modules/container.h>
+
+namespace backflow::train {
+namespace {
+
+Model mlp(const ModelOptions& options, IntArrayRef sample_shape, std::int64_t num_classes) {
+  std::vector<std::int64_t> sizes = {numel_of(sample_shape)};
+  sizes.insert(sizes.end(), options.hidden.begin(), options.hidden.end());
+  sizes.push_back(num_classes);
+  const nn::MLP module(sizes);
+  return {module.ptr(), [module](const Tensor& x) { return module->forward(x); }};
+}
+
+/// Adds a layer for inputs of this shape, batch dimension included; returns the shape of its results.
+DimVector add_layer(nn::Sequential& network, const LayerOptions& layer, const DimVector& input) {
+  if (layer.type == "linear") {
+    const std::int64_t in_features = layer.in_features > 0 ? layer.in_features : input.back();
+    if (in_features != input.back()) {
+      layer.section.fail("in_features",
+                         concat("a linear layer of ", in_features, " inputs after a layer with ", input.back(),
+                                " outputs (shape ", input, "): need in_features = ", input.back()));
+    }
+    network->push_back(nn::Linear(nn::LinearOptions(in_features, layer.out_features).bias(layer.bias)));
+    DimVector output = input;
+    output.back() = layer.out_features;
+    return output;
+  }
+  if (layer.type == "flatten") {
+    network->push_back(nn::Flatten());
+    return {input[0], numel_of(input)};
+  }
+  if (layer.type == "relu") {
+    network->push_back(nn::ReLU());
+  } else if (layer.type == "tanh") {
+    network->push_back(nn::Tanh());
+  } else {
+    network->push_back(nn::Sigmoid());
+  }
+  return input;
+}
+
+Model layers(const ModelOptions& options, IntArrayRef sample_shape, std::int64_t num_classes) {
+  nn::Sequential network;
+  DimVector shape(sample_shape);
+  shape.insert(0, 1);  // of a batch of one
+  for (const LayerOptions& layer : options.layers) {
+    shape = add_layer(network, layer, shape);
+  }
+  if (shape != DimVector{1, num_classes}) {
+    shape.erase(0);
+    options.layers.back().section.fail(
+        "type", concat("the last layer gives shape ", shape, " for each sample, the data have ", num_classes,
+                       " classes: need [", num_classes, "]; a flatten layer makes one dimension of several"));
+  }
+  return {network.ptr(), [network](const Tensor& x) { return network->forward(x); }};
+}
+
+}  // namespace
+
+Model build_model(const ModelOptions& options, IntArrayRef sample_shape, std::int64_t num_classes, ScalarType dtype) {
+  Model model = options.name == "mlp" ? mlp(options, sample_shape, num_classes)
+                                      : layers(options, sample_shape, num_classes);
+  model.module->to(dtype);
+  return model;
+}
+
+}  // namespace backflow::train
