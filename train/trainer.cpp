@@ -141,7 +141,6 @@ class Run {
   /// that loss.
   double gradients(const distributed::LocalBatch& local) {
     parallel_.zero_grad();
-    const std::span<const AsyncTask> tasks = parallel_.begin_backward();
     if (local.indices.empty()) {
       parallel_.reduce_now();
       return 0;
@@ -149,6 +148,7 @@ class Run {
     const Batch batch = train_data_.make(local.indices);
     const Tensor sum = cross_entropy_loss(model_.forward(batch.x), batch.target, Reduction::Sum);
     const Tensor loss = sum / static_cast<double>(local.global_n);
+    const std::span<const AsyncTask> tasks = parallel_.begin_backward();
     autograd::backward({loss}, {}, autograd::BackwardOptions{.retain_graph = {}, .create_graph = false, .tasks = tasks});
     return loss.item<double>();
   }

@@ -111,7 +111,7 @@ def test_wrong_configurations_exit_with_2_and_one_line(folder):
     cases = {
         "unknown key": (text.replace("momentum =", "momentun ="), "did you mean 'momentum'?"),
         "wrong type": (text.replace("epochs = 4", 'epochs = "four"'), "is a string: need an integer"),
-        "out of range": (text.replace("batch_size = 128", "batch_size = 0"), "need an integer of at least 1"),
+        "out of range": (text.replace("batch_size = 128", "batch_size = 0"), "need an integer from 1 to"),
         "missing file": (text.replace("fashion-mnist\"", "fashion\""), "no such file"),
         "layer": (text.replace('name = "mlp"\nhidden = [1024, 1024]', "[[model.layers]]\ntype = \"flatten\"\n[[model.layers]]\n"
                                "type = \"linear\"\nin_features = 700\nout_features = 10"), "need in_features = 784"),

@@ -1,0 +1,38 @@
+#pragma once
+
+/// Everything that a program which trains needs: `#include <backflow/backflow.h>`, and for code written for libtorch
+/// `namespace torch = backflow;`.
+
+#include <backflow/runtime/autograd.h>
+#include <backflow/runtime/error.h>
+#include <backflow/runtime/grad_mode.h>
+#include <backflow/runtime/tensor.h>
+#include <backflow/runtime/threads.h>
+
+#include <backflow/ops/creation.h>
+#include <backflow/ops/functions.h>
+#include <backflow/ops/operators.h>
+#include <backflow/ops/random.h>
+#include <backflow/ops/reduction.h>
+
+#include <backflow/nn/functional.h>
+#include <backflow/nn/init.h>
+#include <backflow/nn/models.h>
+#include <backflow/nn/module.h>
+#include <backflow/nn/modules/activation.h>
+#include <backflow/nn/modules/container.h>
+#include <backflow/nn/modules/linear.h>
+#include <backflow/nn/modules/loss.h>
+#include <backflow/nn/optim/optimizer.h>
+#include <backflow/nn/optim/sgd.h>
+
+// What was not built is not installed.
+#if __has_include(<backflow/distributed/data_parallel.h>)
+#include <backflow/distributed/communicator.h>
+#include <backflow/distributed/data_parallel.h>
+#include <backflow/distributed/sampler.h>
+#endif
+#if __has_include(<backflow/io/dump.h>)
+#include <backflow/io/dump.h>
+#include <backflow/io/idx.h>
+#endif

@@ -1,0 +1,31 @@
+#pragma once
+
+namespace backflow {
+
+/// The constants that options and initializers take, as libtorch's torch::kMean and so on.
+namespace enumtype {
+enum class Reduction { None, Mean, Sum };
+enum class FanMode { FanIn, FanOut };
+enum class Nonlinearity { Linear, Conv1D, Conv2D, Conv3D, Sigmoid, Tanh, ReLU, LeakyReLU };
+}  // namespace enumtype
+
+/// What a loss does with the values of its rows or elements.
+inline constexpr auto kNone = enumtype::Reduction::None;
+inline constexpr auto kMean = enumtype::Reduction::Mean;
+inline constexpr auto kSum = enumtype::Reduction::Sum;
+
+/// Which side of a weight Kaiming's initializers keep the variance of: the forward's, or the backward's.
+inline constexpr auto kFanIn = enumtype::FanMode::FanIn;
+inline constexpr auto kFanOut = enumtype::FanMode::FanOut;
+
+/// What follows a weight, for `calculate_gain`.
+inline constexpr auto kLinear = enumtype::Nonlinearity::Linear;
+inline constexpr auto kConv1D = enumtype::Nonlinearity::Conv1D;
+inline constexpr auto kConv2D = enumtype::Nonlinearity::Conv2D;
+inline constexpr auto kConv3D = enumtype::Nonlinearity::Conv3D;
+inline constexpr auto kSigmoid = enumtype::Nonlinearity::Sigmoid;
+inline constexpr auto kTanh = enumtype::Nonlinearity::Tanh;
+inline constexpr auto kReLU = enumtype::Nonlinearity::ReLU;
+inline constexpr auto kLeakyReLU = enumtype::Nonlinearity::LeakyReLU;
+
+}  // namespace backflow

@@ -1,0 +1,115 @@
+#pragma once
+
+#include <functional>
+#include <iosfwd>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <backflow/nn/module_holder.h>
+#include <backflow/nn/ordered_dict.h>
+#include <backflow/runtime/tensor.h>
+
+namespace backflow::nn {
+
+/// The base of all modules, as libtorch's: a tree of modules with parameters and buffers. A module computes in a function
+/// `forward`, whose arguments are its own.
+///
+///   struct Net : nn::Module {
+///     Net() { fc = register_module("fc", nn::Linear(784, 10)); }
+///     Tensor forward(Tensor x) { return fc(x.flatten(1)); }
+///     nn::Linear fc{nullptr};
+///   };
+///   auto net = std::make_shared<Net>();   // net->parameters(): "fc.weight", "fc.bias"
+///
+/// Names are joined with dots along the tree, as in PyTorch's state_dict. A name that is empty, has a dot or is taken is
+/// an Error. A module or parameter that is registered in several places is listed once, under its first name, except in
+/// state_dict(). Modules are registered, converted and switched by one thread at a time.
+class Module : public std::enable_shared_from_this<Module> {
+ public:
+  Module() = default;
+  /// A module with a name of its own for messages.
+  explicit Module(std::string name) : name_(std::move(name)) {}
+  virtual ~Module() = default;
+  Module(const Module&) = default;
+  Module& operator=(const Module&) = default;
+  Module(Module&&) = default;
+  Module& operator=(Module&&) = default;
+
+  /// What messages and printing call it: its class without namespace and "Impl", as "Linear", unless it was given one.
+  virtual std::string name() const;
+
+  // ---- to be called by constructors ----
+  /// Makes `tensor` a parameter: a leaf that is trained, unless `requires_grad` is false. An undefined one holds the
+  /// name for a parameter that is left out. Throws Error for a tensor that is not a leaf.
+  Tensor& register_parameter(std::string name, Tensor tensor, bool requires_grad = true);
+  /// Makes `tensor` a buffer: state that is saved but not trained.
+  Tensor& register_buffer(std::string name, Tensor tensor);
+  /// Adds a child, which must not be empty.
+  template <class ModuleType>
+  std::shared_ptr<ModuleType> register_module(std::string name, std::shared_ptr<ModuleType> module) {
+    register_child(std::move(name), module);
+    return module;
+  }
+  template <class ModuleType>
+  std::shared_ptr<ModuleType> register_module(std::string name, ModuleHolder<ModuleType> module) {
+    return register_module(std::move(name), module.is_empty() ? nullptr : module.ptr());
+  }
+
+  // ---- parameters and buffers, in the order of registration: a module's own, then its children's ----
+  std::vector<Tensor> parameters(bool recurse = true) const;
+  OrderedDict<std::string, Tensor> named_parameters(bool recurse = true) const;
+  std::vector<Tensor> buffers(bool recurse = true) const;
+  OrderedDict<std::string, Tensor> named_buffers(bool recurse = true) const;
+  /// Parameters and buffers under every name they have, in the order of PyTorch's state_dict.
+  OrderedDict<std::string, Tensor> state_dict() const;
+
+  // ---- the tree ----
+  /// The module and all below it; the module itself must be owned by a shared_ptr, or left out.
+  std::vector<std::shared_ptr<Module>> modules(bool include_self = true) const;
+  OrderedDict<std::string, std::shared_ptr<Module>> named_modules(const std::string& name_prefix = {},
+                                                                  bool include_self = true) const;
+  std::vector<std::shared_ptr<Module>> children() const { return children_.values(); }
+  OrderedDict<std::string, std::shared_ptr<Module>> named_children() const { return children_; }
+  /// Calls `function` with every module below this one, children before parents, then with this one.
+  void apply(const std::function<void(Module&)>& function);
+
+  // ---- changes ----
+  /// Sets whether this module and all below it train or evaluate; they train at first.
+  virtual void train(bool on = true);
+  void eval() { train(false); }
+  bool is_training() const { return is_training_; }
+  /// Converts floating-point parameters, their gradients, and floating-point buffers to `dtype`; handles keep their
+  /// identity. Throws Error for an integral dtype and for gradients that live in buckets.
+  virtual void to(Dtype dtype);
+  /// Drops the gradients of all parameters, or with `set_to_none` false makes them zero.
+  virtual void zero_grad(bool set_to_none = true);
+
+  /// The shape of `forward`'s result for an input of this shape, batch dimension included. Throws Error for a shape that
+  /// forward would not take: that is how a configuration is checked before anything runs. A module that does not
+  /// override this is an Error too.
+  virtual DimVector output_shape(IntArrayRef input) const;
+  /// Writes the module without its children, as "Linear(in_features=784, out_features=10, bias=True)".
+  virtual void pretty_print(std::ostream& stream) const;
+
+ protected:
+  OrderedDict<std::string, Tensor> parameters_;
+  OrderedDict<std::string, Tensor> buffers_;
+  OrderedDict<std::string, std::shared_ptr<Module>> children_;
+
+ private:
+  void register_child(std::string name, std::shared_ptr<Module> module);
+  void check_name(const char* kind, const std::string& name) const;
+
+  std::string name_;
+  bool is_training_ = true;
+};
+
+/// Prints the tree in the form of PyTorch's Python.
+std::ostream& operator<<(std::ostream& stream, const Module& module);
+
+/// Drops the gradient of `parameter`, or makes it zero. One that lives in a bucket stays there for the next backward.
+void zero_grad(const Tensor& parameter, bool set_to_none);
+
+}  // namespace backflow::nn

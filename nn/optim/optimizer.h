@@ -1,0 +1,120 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <backflow/nn/ordered_dict.h>
+#include <backflow/runtime/tensor.h>
+
+namespace backflow::optim {
+
+/// What can be set per group of parameters; each optimizer has its own class.
+class OptimizerOptions {
+ public:
+  virtual ~OptimizerOptions() = default;
+  virtual std::unique_ptr<OptimizerOptions> clone() const = 0;
+  virtual double get_lr() const = 0;
+  virtual void set_lr(double lr) = 0;
+};
+
+/// Parameters that share options; those of the optimizer unless it is given its own. Copies have copies of the options.
+class OptimizerParamGroup {
+ public:
+  OptimizerParamGroup(std::vector<Tensor> params) : params_(std::move(params)) {}  // NOLINT(google-explicit-constructor)
+  OptimizerParamGroup(std::vector<Tensor> params, std::unique_ptr<OptimizerOptions> options)
+      : params_(std::move(params)), options_(std::move(options)) {}
+  OptimizerParamGroup(const OptimizerParamGroup& other)
+      : params_(other.params_), options_(other.options_ ? other.options_->clone() : nullptr) {}
+  OptimizerParamGroup(OptimizerParamGroup&&) = default;
+  OptimizerParamGroup& operator=(const OptimizerParamGroup&) = delete;
+  OptimizerParamGroup& operator=(OptimizerParamGroup&&) = default;
+
+  std::vector<Tensor>& params() { return params_; }
+  const std::vector<Tensor>& params() const { return params_; }
+  bool has_options() const { return options_ != nullptr; }
+  /// Throws Error when there are none.
+  OptimizerOptions& options() const;
+  void set_options(std::unique_ptr<OptimizerOptions> options) { options_ = std::move(options); }
+
+ private:
+  std::vector<Tensor> params_;
+  std::unique_ptr<OptimizerOptions> options_;
+};
+
+/// The base of all optimizers, as libtorch's. Parameters are handles on the model's tensors, changed in place by `step`
+/// off the tape; those whose gradient is undefined are skipped.
+class Optimizer {
+ public:
+  using LossClosure = std::function<Tensor()>;
+  using NamedTensors = OrderedDict<std::string, Tensor>;
+
+  virtual ~Optimizer() = default;
+  Optimizer(const Optimizer&) = delete;
+  Optimizer& operator=(const Optimizer&) = delete;
+
+  /// Adds parameters with their options, or the optimizer's. Throws Error for options of another optimizer or out of
+  /// range, and for a parameter that is undefined, not a leaf, integral or there already.
+  void add_param_group(OptimizerParamGroup group);
+  std::vector<OptimizerParamGroup>& param_groups() { return groups_; }
+  const std::vector<OptimizerParamGroup>& param_groups() const { return groups_; }
+  OptimizerOptions& defaults() { return *defaults_; }
+  /// The number of parameters.
+  std::size_t size() const { return entries_.size(); }
+
+  /// Updates every parameter with its gradient. With a closure, calls it first, with recording on: it computes loss and
+  /// gradients, and its loss is returned.
+  Tensor step(const LossClosure& closure = nullptr);
+  /// The same for some of the parameters alone, in the order given. Threads may call it at once for parameters that are
+  /// not the same. Throws Error for a tensor that is not a parameter of this optimizer.
+  void step_parameters(std::span<const Tensor> parameters);
+  /// Drops all gradients, or with `set_to_none` false makes them zero.
+  void zero_grad(bool set_to_none = true);
+
+  /// What the optimizer keeps for one parameter, as {"momentum_buffer": tensor}; empty before its first step. The tensors
+  /// are the optimizer's own. Throws Error for a tensor that is not a parameter of this optimizer.
+  const NamedTensors& state(const Tensor& parameter) const;
+  /// The state of all parameters, for a checkpoint: "<parameter>.<name>", where the parameter is called as in `names`, or
+  /// else by its number over all groups, as in PyTorch's state_dict.
+  NamedTensors state(const NamedTensors& names = {}) const;
+  /// Takes over what `state(names)` gave; parameters that do not occur in it start anew. Throws Error, and changes
+  /// nothing, for an unknown parameter or name, and for another shape or dtype.
+  void load_state(const NamedTensors& state, const NamedTensors& names = {});
+
+ protected:
+  explicit Optimizer(std::unique_ptr<OptimizerOptions> defaults) : defaults_(std::move(defaults)) {}
+
+  /// A parameter to be updated: its gradient is defined, of its shape and dtype.
+  struct Update {
+    Tensor parameter;
+    NamedTensors* state;
+  };
+  /// Updates parameters of one group. Recording is off.
+  virtual void update(std::span<const Update> updates, const OptimizerOptions& options) = 0;
+  /// Throws Error for options that are not this optimizer's or out of range.
+  virtual void check_options(const OptimizerOptions& options) const = 0;
+  /// Whether the state of `parameter` can hold this tensor under this name.
+  virtual bool accepts(const Tensor& parameter, const std::string& name, const Tensor& value) const = 0;
+
+ private:
+  struct Entry {
+    Tensor parameter;
+    std::size_t group;
+    NamedTensors state;
+  };
+
+  const Entry& entry(const Tensor& parameter) const;
+  std::vector<std::string> paths(const NamedTensors& names) const;
+  void run(std::span<Entry* const> entries);
+
+  std::unique_ptr<OptimizerOptions> defaults_;
+  std::vector<OptimizerParamGroup> groups_;
+  std::vector<std::unique_ptr<Entry>> entries_;  ///< in the order of the groups
+  std::unordered_map<const TensorImpl*, Entry*> by_tensor_;
+};
+
+}  // namespace backflow::optim

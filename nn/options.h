@@ -1,0 +1,90 @@
+#pragma once
+
+#include <cstdint>
+
+#include <backflow/nn/enums.h>
+
+/// The options of modules and functions, as libtorch's: each is set by `name(value)`, which returns the options, and read
+/// by `name()`.
+namespace backflow::nn {
+
+class LinearOptions {
+ public:
+  LinearOptions(std::int64_t in_features, std::int64_t out_features)
+      : in_features_(in_features), out_features_(out_features) {}
+  LinearOptions& bias(bool bias) {
+    bias_ = bias;
+    return *this;
+  }
+  std::int64_t in_features() const { return in_features_; }
+  std::int64_t out_features() const { return out_features_; }
+  bool bias() const { return bias_; }
+
+ private:
+  std::int64_t in_features_;
+  std::int64_t out_features_;
+  bool bias_ = true;
+};
+
+/// The dimensions that are made one, both included.
+class FlattenOptions {
+ public:
+  FlattenOptions& start_dim(std::int64_t dim) {
+    start_dim_ = dim;
+    return *this;
+  }
+  FlattenOptions& end_dim(std::int64_t dim) {
+    end_dim_ = dim;
+    return *this;
+  }
+  std::int64_t start_dim() const { return start_dim_; }
+  std::int64_t end_dim() const { return end_dim_; }
+
+ private:
+  std::int64_t start_dim_ = 1;
+  std::int64_t end_dim_ = -1;
+};
+
+namespace detail {
+
+/// The options of a loss `Loss`.
+template <class Loss>
+class LossOptions {
+ public:
+  using reduction_t = enumtype::Reduction;  // NOLINT: libtorch's name
+
+  LossOptions() = default;
+  LossOptions(reduction_t reduction) : reduction_(reduction) {}  // NOLINT(google-explicit-constructor)
+  LossOptions& reduction(reduction_t reduction) {
+    reduction_ = reduction;
+    return *this;
+  }
+  reduction_t reduction() const { return reduction_; }
+
+ private:
+  reduction_t reduction_ = kMean;
+};
+
+}  // namespace detail
+
+using CrossEntropyLossOptions = detail::LossOptions<struct CrossEntropyTag>;
+using MSELossOptions = detail::LossOptions<struct MseTag>;
+using NLLLossOptions = detail::LossOptions<struct NllTag>;
+
+namespace functional {
+
+using CrossEntropyFuncOptions = CrossEntropyLossOptions;
+using MSELossFuncOptions = MSELossOptions;
+using NLLLossFuncOptions = NLLLossOptions;
+
+class LogSoftmaxFuncOptions {
+ public:
+  LogSoftmaxFuncOptions(std::int64_t dim) : dim_(dim) {}  // NOLINT(google-explicit-constructor)
+  std::int64_t dim() const { return dim_; }
+
+ private:
+  std::int64_t dim_;
+};
+
+}  // namespace functional
+}  // namespace backflow::nn
