@@ -9,19 +9,14 @@ set(BACKFLOW_GENERATED_HEADERS ${BACKFLOW_GENERATED_DIR}/backflow/runtime/tensor
 
 set(script ${PROJECT_SOURCE_DIR}/ops/generate.py)
 file(GLOB families CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/ops/*.cpp)
-if(EXISTS ${script} AND families)
-  find_package(Python3 3.9 REQUIRED COMPONENTS Interpreter)
-  set(stamp ${PROJECT_BINARY_DIR}/generated/stamp)
-  add_custom_command(
-    OUTPUT ${stamp}
-    BYPRODUCTS ${BACKFLOW_GENERATED_SOURCES} ${BACKFLOW_GENERATED_HEADERS}
-    COMMAND Python3::Interpreter ${script} --out ${BACKFLOW_GENERATED_DIR} ${families}
-    COMMAND ${CMAKE_COMMAND} -E touch ${stamp}
-    DEPENDS ${script} ${families}
-    COMMENT "Generating the operators' declarations"
-    VERBATIM)
-  add_custom_target(backflow_generate DEPENDS ${stamp})
-else()
-  set(BACKFLOW_GENERATED_SOURCES "")
-  set(BACKFLOW_GENERATED_HEADERS "")
-endif()
+find_package(Python3 3.9 REQUIRED COMPONENTS Interpreter)
+set(stamp ${PROJECT_BINARY_DIR}/generated/stamp)
+add_custom_command(
+  OUTPUT ${stamp}
+  BYPRODUCTS ${BACKFLOW_GENERATED_SOURCES} ${BACKFLOW_GENERATED_HEADERS}
+  COMMAND Python3::Interpreter ${script} --out ${BACKFLOW_GENERATED_DIR} ${families}
+  COMMAND ${CMAKE_COMMAND} -E touch ${stamp}
+  DEPENDS ${script} ${families}
+  COMMENT "Generating the operators' declarations"
+  VERBATIM)
+add_custom_target(backflow_generate DEPENDS ${stamp})

@@ -2,7 +2,6 @@
 #
 # Makes the library of the folder it is called in: target backflow_FOLDER, alias backflow::FOLDER. LAYERS are the folders
 # that it may use; nothing else is linked, so that an upward call does not link.
-# A folder without sources makes a library of nothing.
 function(backflow_library folder)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LAYERS;PUBLIC;PRIVATE")
   set(target backflow_${folder})
@@ -12,23 +11,12 @@ function(backflow_library folder)
   set(includes "$<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/include;${PROJECT_BINARY_DIR}/generated>"
                "$<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>")
 
-  if(sources)
-    add_library(${target} STATIC ${sources})
-    target_include_directories(${target} PUBLIC "${includes}")
-    target_compile_features(${target} PUBLIC cxx_std_20)
-    target_link_libraries(${target} PUBLIC ${arg_LAYERS} ${arg_PUBLIC} PRIVATE ${arg_PRIVATE})
-    set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON)
-    if(TARGET backflow_generate)
-      add_dependencies(${target} backflow_generate)
-    endif()
-  else()
-    message(STATUS "${folder}/ has no sources yet")
-    add_library(${target} INTERFACE)
-    target_include_directories(${target} INTERFACE "${includes}")
-    target_compile_features(${target} INTERFACE cxx_std_20)
-    target_link_libraries(${target} INTERFACE ${arg_LAYERS} ${arg_PUBLIC})
-  endif()
-
+  add_library(${target} STATIC ${sources})
+  target_include_directories(${target} PUBLIC "${includes}")
+  target_compile_features(${target} PUBLIC cxx_std_20)
+  target_link_libraries(${target} PUBLIC ${arg_LAYERS} ${arg_PUBLIC} PRIVATE ${arg_PRIVATE})
+  set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE ON)
+  add_dependencies(${target} backflow_generate)
   set_target_properties(${target} PROPERTIES EXPORT_NAME ${folder})
   add_library(backflow::${folder} ALIAS ${target})
   set_property(GLOBAL APPEND PROPERTY BACKFLOW_LIBRARIES ${target})

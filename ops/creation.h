@@ -12,8 +12,7 @@ namespace backflow {
 class NestedNumbers {
  public:
   template <class T>
-    requires std::is_arithmetic_v<T>
-  NestedNumbers(T value)  // NOLINT(google-explicit-constructor)
+  requires std::is_arithmetic_v<T> NestedNumbers(T value)  // NOLINT(google-explicit-constructor)
       : values_{static_cast<double>(value)},
         dtype_(std::is_same_v<T, std::uint8_t> ? kUInt8
                : std::is_integral_v<T>         ? kInt64
@@ -25,8 +24,7 @@ class NestedNumbers {
   }
   NestedNumbers(std::initializer_list<NestedNumbers> list);  // NOLINT(google-explicit-constructor)
   template <class T>
-    requires std::is_arithmetic_v<T>
-  NestedNumbers(const std::vector<T>& list)  // NOLINT(google-explicit-constructor)
+  requires std::is_arithmetic_v<T> NestedNumbers(const std::vector<T>& list)  // NOLINT(google-explicit-constructor)
       : sizes_{static_cast<std::int64_t>(list.size())},
         values_(list.begin(), list.end()),
         dtype_(std::is_integral_v<T> ? (std::is_same_v<T, std::uint8_t> ? kUInt8 : kInt64) : kFloat32) {

@@ -18,7 +18,8 @@ const bool kInstalled = [] {
 
 void check_inplace(const char* op, const Tensor& self) {
   check(!(GradMode::is_enabled() && self.is_leaf() && self.requires_grad()), op, "_: ", describe(self),
-        " is a leaf that requires a gradient: need a NoGradGuard around the change, or an operation that is not in place");
+        " is a leaf that requires a gradient: need a NoGradGuard around the change, or an operation that is not in "
+        "place");
 }
 
 void assign_inplace(const char* op, const Tensor& self, const Tensor& y) {

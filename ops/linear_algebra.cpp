@@ -58,8 +58,9 @@ struct Matmul {
       .name = "matmul",
       .signature = "matmul(Tensor self, Tensor other) -> Tensor",
       .formula = "y = x w",
-      .doc = "Product of vectors and matrices, as mm: a vector counts as a row on the left and as a column on the right, "
-             "and its dimension is dropped from the result. On the left, dimensions before the last two are rows too.",
+      .doc =
+          "Product of vectors and matrices, as mm: a vector counts as a row on the left and as a column on the right, "
+          "and its dimension is dropped from the result. On the left, dimensions before the last two are rows too.",
   };
   static Tensor forward(const Tensor& x, const Tensor& w) {
     check(x.dim() >= 1 && (w.dim() == 1 || w.dim() == 2), "matmul: x ", describe(x), ", w ", describe(w),
@@ -71,7 +72,8 @@ struct Matmul {
     if (w.dim() == 2) {
       sizes.push_back(w.size(1));
     }
-    const Tensor rows = x.dim() == 2 ? x : reshape(x, {numel_of(x.sizes()) / std::max<std::int64_t>(x.size(-1), 1), x.size(-1)});
+    const Tensor rows =
+        x.dim() == 2 ? x : reshape(x, {numel_of(x.sizes()) / std::max<std::int64_t>(x.size(-1), 1), x.size(-1)});
     const Tensor y = mm(rows, w.dim() == 2 ? w : reshape(w, {w.size(0), 1}));
     return y.sizes() == IntArrayRef(sizes) ? y : reshape(y, sizes);
   }
@@ -82,8 +84,9 @@ struct Linear {
       .name = "linear",
       .signature = "linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor",
       .formula = "y = x w^T + b;  dx = dy w, dw = dy^T x, db = dy summed over rows",
-      .doc = "A fully connected layer: input [..., k], weight [n, k], bias [n] or none, result [..., n], of one "
-             "floating-point dtype.",
+      .doc =
+          "A fully connected layer: input [..., k], weight [n, k], bias [n] or none, result [..., n], of one "
+          "floating-point dtype.",
       .node = "AddmmBackward0",
   };
   SavedTensor x;

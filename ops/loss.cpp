@@ -63,8 +63,9 @@ struct NllLoss {
       .name = "nll_loss",
       .signature = "nll_loss(Tensor input, Tensor target, int reduction=1) -> Tensor",
       .formula = "y = -x[i, target[i]], reduced over rows i;  dx[i, target[i]] = -dy / n for the mean",
-      .doc = "Negative log-likelihood of log-probabilities [rows, classes] and int64 classes [rows]; reduction is None, "
-             "Mean or Sum.",
+      .doc =
+          "Negative log-likelihood of log-probabilities [rows, classes] and int64 classes [rows]; reduction is None, "
+          "Mean or Sum.",
       .node = "NllLossBackward0",
   };
   SavedTensor target;
@@ -126,7 +127,8 @@ struct CrossEntropyLoss {
       .name = "cross_entropy_loss",
       .signature = "cross_entropy_loss(Tensor input, Tensor target, int reduction=1) -> Tensor",
       .formula = "y = nll_loss(log_softmax(x, 1), target)",
-      .doc = "Cross-entropy of scores (logits) [rows, classes] and int64 classes [rows]; reduction is None, Mean or Sum.",
+      .doc =
+          "Cross-entropy of scores (logits) [rows, classes] and int64 classes [rows]; reduction is None, Mean or Sum.",
   };
   static Tensor forward(const Tensor& x, const Tensor& target, std::int64_t reduction) {
     check(x.dim() == 2, "cross_entropy: input ", describe(x), ": need scores [rows, classes]");

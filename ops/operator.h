@@ -89,7 +89,7 @@ float work_of(const Tensor& y, const Args&... args) {
 /// `backward` is either a composition of other operators, recorded by these, or not differentiable.
 template <class Op, class... Args>
 Tensor record(const Args&... args) {
-  if constexpr (!requires(Op op, Backward& b) { op.backward(b); }) {
+  if constexpr (!requires(Op op, Backward & b) { op.backward(b); }) {
     return Op::forward(args...);
   } else {
     if (!GradMode::is_enabled() || !(detail::requires_grad(args) || ...)) {
@@ -125,8 +125,7 @@ void assign_inplace(const char* op, const Tensor& self, const Tensor& y);
 template <class Op, class... Args>
 Tensor& record_inplace(const Tensor& self, const Args&... args) {
   check_inplace(Op::info.name, self);
-  const bool records =
-      GradMode::is_enabled() && (detail::requires_grad(self) || (detail::requires_grad(args) || ...));
+  const bool records = GradMode::is_enabled() && (detail::requires_grad(self) || (detail::requires_grad(args) || ...));
   bool done = false;
   if constexpr (requires { Op::forward_into(self, self, args...); }) {
     done = !records && Op::forward_into(self, self, args...);

@@ -12,10 +12,10 @@ struct OperatorInfo {
   /// In PyTorch's notation, as "add(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor". A first argument called
   /// `self` makes it a method of Tensor too.
   const char* signature;
-  const char* formula;               ///< y in terms of the operands, and dx in terms of dy
-  const char* doc;                   ///< what it does, shapes, dtypes, errors
-  const char* node = nullptr;        ///< the name of its node on the tape; null when it records none of its own
-  const char* inplace = nullptr;     ///< the signature of its in-place form, if it has one
+  const char* formula;            ///< y in terms of the operands, and dx in terms of dy
+  const char* doc;                ///< what it does, shapes, dtypes, errors
+  const char* node = nullptr;     ///< the name of its node on the tape; null when it records none of its own
+  const char* inplace = nullptr;  ///< the signature of its in-place form, if it has one
 };
 
 /// The operators of one file.

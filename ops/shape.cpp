@@ -19,7 +19,8 @@ DimVector infer_sizes(const char* where, const Tensor& x, IntArrayRef asked) {
     if (sizes[d] == -1 && !inferred) {
       inferred = d;
     } else {
-      check(sizes[d] >= 0, where, ": size ", sizes[d], " in ", asked, ": need sizes of 0 or more, at most one of them -1");
+      check(sizes[d] >= 0, where, ": size ", sizes[d], " in ", asked,
+            ": need sizes of 0 or more, at most one of them -1");
       known *= sizes[d];
     }
   }
@@ -69,8 +70,9 @@ struct Reshape {
       .name = "reshape",
       .signature = "reshape(Tensor self, int[] shape) -> Tensor",
       .formula = "y = x with other sizes;  dx = dy with the sizes of x",
-      .doc = "The elements of x in row-major order under other sizes, of which one may be -1. A view where strides allow "
-             "it, else a copy.",
+      .doc =
+          "The elements of x in row-major order under other sizes, of which one may be -1. A view where strides allow "
+          "it, else a copy.",
       .node = "ReshapeAliasBackward0",
   };
   DimVector sizes;
@@ -295,7 +297,8 @@ struct ToDtype {
       .name = "to",
       .signature = "to(Tensor self, ScalarType dtype) -> Tensor",
       .formula = "y = x converted to another dtype;  dx = dy converted back",
-      .doc = "The tensor itself when it has that dtype already. Fractions are cut towards zero for integers, as in C++.",
+      .doc =
+          "The tensor itself when it has that dtype already. Fractions are cut towards zero for integers, as in C++.",
       .node = "ToCopyBackward0",
   };
   ScalarType x_dtype;

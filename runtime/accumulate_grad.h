@@ -10,10 +10,10 @@ class AccumulateGrad;
 
 /// The autograd data of a leaf.
 struct AutogradMeta {
-  Tensor grad;                           ///< what backward has accumulated; undefined before the first
-  Tensor grad_buffer;                    ///< where the gradient has to live (its place in a bucket), if anywhere
+  Tensor grad;                            ///< what backward has accumulated; undefined before the first
+  Tensor grad_buffer;                     ///< where the gradient has to live (its place in a bucket), if anywhere
   AccumulateGrad* accumulator = nullptr;  ///< weak: the tape owns it, and it owns the leaf
-  std::mutex mutex;                      ///< guards `accumulator`, and `grad` during accumulation
+  std::mutex mutex;                       ///< guards `accumulator`, and `grad` during accumulation
 };
 
 /// The node at the end of the tape: adds what arrives to the leaf's grad(). One per leaf, shared by every graph that

@@ -96,7 +96,8 @@ void backward(const variable_list& roots, const variable_list& gradients, const 
     return;
   }
   for (const Tensor& x : inputs) {
-    check(x.is_leaf(), "backward: an input (", describe(x), ") is not a leaf: need leaves; autograd::grad takes others");
+    check(x.is_leaf(), "backward: an input (", describe(x),
+          ") is not a leaf: need leaves; autograd::grad takes others");
   }
   const WantedEdges wanted("backward", inputs);
   const std::vector<Tensor> captured = run_backward("backward", roots, gradients, wanted.edges, options);

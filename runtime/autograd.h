@@ -19,9 +19,9 @@ struct BackwardOptions {
 };
 
 /// Adds the gradients of `roots` to the grad() of the leaves they were computed from, or of `inputs` alone when given.
-/// `gradients`: one per root, of its shape and dtype; an undefined one, or none at all, stands for 1 and is only allowed
-/// for roots with one element. Throws Error for roots that require no gradient, for gradients of other shapes, for a
-/// graph that an earlier backward has freed, and whatever a node throws. Several threads may call it at once.
+/// `gradients`: one per root, of its shape and dtype; an undefined one, or none at all, stands for 1 and is only
+/// allowed for roots with one element. Throws Error for roots that require no gradient, for gradients of other shapes,
+/// for a graph that an earlier backward has freed, and whatever a node throws. Several threads may call it at once.
 void backward(const variable_list& roots, const variable_list& gradients, const BackwardOptions& options,
               const variable_list& inputs = {});
 /// The same with libtorch's arguments.

@@ -14,7 +14,8 @@ class Engine {
   virtual void execute(Execution& pass) = 0;
 };
 
-/// One node after the other on the calling thread, in the order of the plan: what every other engine is checked against.
+/// One node after the other on the calling thread, in the order of the plan: what every other engine is checked
+/// against.
 class SerialEngine final : public Engine {
  public:
   const char* name() const override { return "serial"; }
@@ -25,8 +26,20 @@ class SerialEngine final : public Engine {
 /// branches run at the same time on the pool of threads.h.
 class FlowEngine final : public Engine {
  public:
+  /// A pass without tasks whose branches together offer less time than this to a second thread runs on the calling
+  /// thread: handing work over costs some 10 us when the other thread is asleep.
+  static constexpr float kWorthwhileNanoseconds = 20'000;
+
+  /// With 0 every pass becomes a flow graph, even on one thread.
+  explicit FlowEngine(float worthwhile_nanoseconds = kWorthwhileNanoseconds) : worthwhile_(worthwhile_nanoseconds) {}
+
   const char* name() const override { return "flow"; }
   void execute(Execution& pass) override;
+
+ private:
+  bool is_worthwhile(const Execution& pass) const;
+
+  float worthwhile_;
 };
 
 /// The engine that backward uses on this thread: a FlowEngine unless an EngineGuard says otherwise.

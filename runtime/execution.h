@@ -59,8 +59,8 @@ class Execution {
   const Options options_;
   const std::span<const AsyncTask> tasks_;
   std::vector<std::vector<std::uint32_t>> task_dependencies_;
-  std::vector<Tensor> gradients_;   // by input: the finished sum
-  std::unique_ptr<Sum[]> sums_;     // by input, for those with several contributions
+  std::vector<Tensor> gradients_;      // by input: the finished sum
+  std::unique_ptr<Sum[]> sums_;        // by input, for those with several contributions
   std::vector<std::uint32_t> sum_of_;  // by input: its place in sums_, kNoTarget for a single contribution
   std::vector<Tensor> captured_;
   std::atomic<bool> failed_{false};

@@ -14,10 +14,6 @@ namespace {
 
 namespace flow = tbb::flow;
 
-/// A pass whose branches together offer less time than this to a second thread runs on the calling thread: handing
-/// work over costs some 10 us when the other thread is asleep.
-constexpr float kWorthwhileNanoseconds = 20'000;
-
 using Groups = std::vector<std::vector<std::uint32_t>>;
 
 /// A pass cut into pieces that one thread runs through: linear chains, and the accumulators of leaves with the node
@@ -163,8 +159,15 @@ class PassGraph {
 
 }  // namespace
 
+bool FlowEngine::is_worthwhile(const Execution& pass) const {
+  if (pass.num_tasks() > 0 || worthwhile_ <= 0) {
+    return true;
+  }
+  return get_num_threads() > 1 && parallel_work(pass.plan()) >= worthwhile_;
+}
+
 void FlowEngine::execute(Execution& pass) {
-  if (pass.num_tasks() == 0 && (get_num_threads() == 1 || parallel_work(pass.plan()) < kWorthwhileNanoseconds)) {
+  if (!is_worthwhile(pass)) {
     SerialEngine().execute(pass);
     return;
   }

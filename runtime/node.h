@@ -38,8 +38,8 @@ class Node : public RefCounted {
 
   /// As PyTorch prints it: "AddBackward0".
   virtual const char* name() const = 0;
-  /// Computes `call.dx` for every operand that `call.wants`. Called by one thread at a time for one Plan; an Error for a
-  /// node that has been released.
+  /// Computes `call.dx` for every operand that `call.wants`. Called by one thread at a time for one Plan; an Error for
+  /// a node that has been released.
   virtual void apply(NodeCall& call) = 0;
   /// Drops what the forward saved for backward.
   virtual void release_saved() {}

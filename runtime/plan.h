@@ -22,7 +22,7 @@ struct PlanNode {
 struct PlanInput {
   std::uint32_t node = 0;
   std::uint32_t arrivals = 0;
-  std::uint32_t first_arrival = 0;  ///< index of its first contribution among all contributions of the plan
+  std::uint32_t first_arrival = 0;    ///< index of its first contribution among all contributions of the plan
   std::uint32_t capture = kNoTarget;  ///< index of the wanted input whose gradient this is, if any
 };
 

@@ -13,8 +13,8 @@ namespace backflow {
 namespace {
 
 constexpr std::int64_t kLineWidth = 80;
-constexpr std::int64_t kEdgeItems = 3;      // shown at each end of a summarized dimension
-constexpr std::int64_t kThreshold = 1000;   // elements beyond which a tensor is summarized
+constexpr std::int64_t kEdgeItems = 3;     // shown at each end of a summarized dimension
+constexpr std::int64_t kThreshold = 1000;  // elements beyond which a tensor is summarized
 const std::string kPrefix = "tensor(";
 
 std::string printf_double(const char* format, double value) {

@@ -12,7 +12,8 @@
 
 namespace backflow {
 
-/// Most dimensions that a tensor can have. Shapes and strides are held inline, so that no shape costs a heap allocation.
+/// Most dimensions that a tensor can have. Shapes and strides are held inline, so that no shape costs a heap
+/// allocation.
 inline constexpr std::size_t kMaxDims = 8;
 
 class DimVector;
@@ -39,9 +40,7 @@ class IntArrayRef {
   constexpr std::int64_t back() const { return data_[size_ - 1]; }
   std::vector<std::int64_t> vec() const { return {begin(), end()}; }
 
-  friend bool operator==(IntArrayRef a, IntArrayRef b) {
-    return std::equal(a.begin(), a.end(), b.begin(), b.end());
-  }
+  friend bool operator==(IntArrayRef a, IntArrayRef b) { return std::equal(a.begin(), a.end(), b.begin(), b.end()); }
   /// Prints "[2, 3]".
   friend std::ostream& operator<<(std::ostream& out, IntArrayRef list);
 

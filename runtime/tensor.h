@@ -21,8 +21,8 @@ class Node;
 class Tensor;
 using TensorList = std::span<const Tensor>;
 
-/// A multi-dimensional array, as libtorch's: a cheap handle on storage + shape + strides + dtype + autograd data. Copies
-/// of a handle are the same tensor; a default-constructed handle is undefined.
+/// A multi-dimensional array, as libtorch's: a cheap handle on storage + shape + strides + dtype + autograd data.
+/// Copies of a handle are the same tensor; a default-constructed handle is undefined.
 ///
 ///   auto x = tensor({1.0, 2.0}, requires_grad());   // a leaf: its gradient will be accumulated in x.grad()
 ///   auto y = (x * x).sum();                         // recorded: y.grad_fn() is the node SumBackward0
@@ -92,8 +92,8 @@ class Tensor {
   /// `gradient` is the derivative with respect to this tensor, of its shape and dtype; it may be left out for one
   /// element. Unless `retain_graph`, the graph is freed; with `create_graph` the gradients are recorded themselves.
   /// With `inputs`, only those leaves receive a gradient.
-  void backward(const Tensor& gradient = {}, std::optional<bool> retain_graph = std::nullopt,
-                bool create_graph = false, TensorList inputs = {}) const;
+  void backward(const Tensor& gradient = {}, std::optional<bool> retain_graph = std::nullopt, bool create_graph = false,
+                TensorList inputs = {}) const;
 
   // ---- operators, defined in ops ----
   Tensor operator[](std::int64_t index) const { return select(0, index); }
@@ -126,7 +126,8 @@ class Tensor {
 /// A row-major tensor with uninitialized elements, off the tape.
 Tensor empty_tensor(IntArrayRef sizes, ScalarType dtype);
 
-/// Another look at the storage of `x`, off the tape. Strides and offset count elements and must stay inside the storage.
+/// Another look at the storage of `x`, off the tape. Strides and offset count elements and must stay inside the
+/// storage.
 Tensor view_of(const Tensor& x, IntArrayRef sizes, IntArrayRef strides, std::int64_t offset);
 
 /// Dtype and shape for messages: "f32[32, 784]"; "undefined" for an undefined tensor.

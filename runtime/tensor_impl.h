@@ -35,9 +35,9 @@ struct TensorImpl final : RefCounted {
   DimVector strides;
   ScalarType dtype = kFloat32;
   bool is_contiguous = true;
-  bool requires_grad = false;             ///< of a leaf; a non-leaf requires one when it has a grad_fn
-  std::uint32_t output_nr = 0;            ///< which output of grad_fn this tensor is
-  IntrusivePtr<Node> grad_fn;             ///< the node that made this tensor; none for a leaf
+  bool requires_grad = false;              ///< of a leaf; a non-leaf requires one when it has a grad_fn
+  std::uint32_t output_nr = 0;             ///< which output of grad_fn this tensor is
+  IntrusivePtr<Node> grad_fn;              ///< the node that made this tensor; none for a leaf
   std::unique_ptr<AutogradMeta> autograd;  ///< gradient and accumulator; none until needed
 
  private:

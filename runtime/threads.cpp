@@ -44,11 +44,11 @@ void set_num_threads(int threads) {
   }
 }
 
-std::string threading_version() {
-  return TBB_runtime_version();
-}
+std::string threading_version() { return TBB_runtime_version(); }
 
-void run_on_pool(FunctionRef<void()> body) { pool().arena.execute([&] { body(); }); }
+void run_on_pool(FunctionRef<void()> body) {
+  pool().arena.execute([&] { body(); });
+}
 
 void parallel_for(std::int64_t chunks, FunctionRef<void(std::int64_t)> body) {
   if (chunks <= 1 || pool().threads == 1) {
@@ -59,7 +59,8 @@ void parallel_for(std::int64_t chunks, FunctionRef<void(std::int64_t)> body) {
   }
   pool().arena.execute([&] {
     tbb::this_task_arena::isolate([&] {
-      tbb::parallel_for(std::int64_t{0}, chunks, [&](std::int64_t i) { body(i); }, tbb::simple_partitioner());
+      tbb::parallel_for(
+          std::int64_t{0}, chunks, [&](std::int64_t i) { body(i); }, tbb::simple_partitioner());
     });
   });
 }

@@ -60,7 +60,9 @@ tracked() {
 changed() {
   local from=$base
   if [[ -z $from ]]; then
-    from=$(git merge-base HEAD origin/main 2>/dev/null || git rev-parse --verify -q HEAD~1 || true)
+    from=$(git merge-base HEAD origin/main 2>/dev/null || true)
+    # In a fresh clone of main the two are the same: then the last commit counts.
+    if [[ -z $from || $from == "$(git rev-parse HEAD)" ]]; then from=$(git rev-parse --verify -q HEAD~1 || true); fi
   fi
   {
     if [[ -n $from ]]; then git diff --name-only "$from" -- '*.cpp'; else git ls-files -- '*.cpp'; fi

@@ -45,12 +45,12 @@ Prepared prepare(const io::Config& config, Load load) {
   }
   BatchMaker test_data = read(e.data.test_images, e.data.test_labels);
   const Dataset& first = train_data ? train_data->dataset() : test_data.dataset();
-  check(first.sample_shape() == test_data.dataset().sample_shape(), e.data.path(e.data.test_images), ": samples of shape ",
-        test_data.dataset().sample_shape(), ", in ", e.data.path(e.data.train_images), " of ", first.sample_shape(),
-        ": need one shape");
+  check(first.sample_shape() == test_data.dataset().sample_shape(), e.data.path(e.data.test_images),
+        ": samples of shape ", test_data.dataset().sample_shape(), ", in ", e.data.path(e.data.train_images), " of ",
+        first.sample_shape(), ": need one shape");
   manual_seed(static_cast<std::uint64_t>(e.seed));
-  Model model = build_model(e.model, first.sample_shape(), std::max(first.num_classes(), test_data.dataset().num_classes()),
-                            e.train.dtype);
+  Model model = build_model(e.model, first.sample_shape(),
+                            std::max(first.num_classes(), test_data.dataset().num_classes()), e.train.dtype);
   return {std::move(e), config.resolved(), std::move(train_data), std::move(test_data), std::move(model)};
 }
 
@@ -82,8 +82,7 @@ void print_plan(const Prepared& p, const distributed::Communicator& world, const
   std::cout << count << " parameters\n"
             << samples << " samples, " << p.test_data.dataset().size() << " for testing\n"
             << t.epochs << " epochs of " << steps << " steps, " << t.batch_size << " samples a step on " << world.size()
-            << (world.size() == 1 ? " rank\n" : " ranks\n")
-            << platform.summary << '\n';
+            << (world.size() == 1 ? " rank\n" : " ranks\n") << platform.summary << '\n';
 }
 
 /// Copies a dump's parameters into the model's, after checking that they are the same by name, shape and dtype.
@@ -175,7 +174,8 @@ int run_version() {
   for (const auto& [library, version] : versions()) {
     std::cout << library << ' ' << version << '\n';
   }
-  std::cout << "instruction sets: oneDNN " << kernels::onednn_isa() << ", Highway " << kernels::instruction_set() << '\n';
+  std::cout << "instruction sets: oneDNN " << kernels::onednn_isa() << ", Highway " << kernels::instruction_set()
+            << '\n';
   return kDone;
 }
 

@@ -20,8 +20,8 @@ struct CommandLine {
   std::string out;                     ///< --out
   int threads = 0;                     ///< --threads; 0 for this rank's part of the cores
   bool dry_run = false;
-  std::string file;                    ///< of evaluate and inspect
-  std::string diff;                    ///< inspect --diff
+  std::string file;  ///< of evaluate and inspect
+  std::string diff;  ///< inspect --diff
 };
 
 /// `backflow train CONFIG`: trains on all ranks. With --dry-run checks everything and says what would be done.

@@ -28,7 +28,8 @@ Dataset load_dataset(const std::string& images, const std::string& labels) {
   Dataset dataset{io::read_idx(images), to(io::read_idx(labels), kInt64)};
   check(dataset.images.scalar_type() == kUInt8 && dataset.images.dim() >= 2, images, ": holds ",
         describe(dataset.images), ": need samples of unsigned bytes, [n, ...]");
-  check(dataset.labels.dim() == 1, labels, ": holds ", describe(dataset.labels), ": need one class for each sample, [n]");
+  check(dataset.labels.dim() == 1, labels, ": holds ", describe(dataset.labels),
+        ": need one class for each sample, [n]");
   check(dataset.images.size(0) == dataset.labels.size(0), labels, ": ", dataset.labels.size(0), " classes for ",
         dataset.images.size(0), " samples in ", images, ": need one for each");
   check(dataset.size() > 0, images, ": no samples: need at least one");

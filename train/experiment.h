@@ -12,13 +12,13 @@ namespace backflow::train {
 
 /// [data]: where the samples come from.
 struct DataOptions {
-  std::string directory;      ///< of the four files, unless their names are absolute
-  std::string train_images;   ///< IDX files, plain or .gz
+  std::string directory;     ///< of the four files, unless their names are absolute
+  std::string train_images;  ///< IDX files, plain or .gz
   std::string train_labels;
   std::string test_images;
   std::string test_labels;
-  double mean = 0;            ///< subtracted from samples that have been scaled to [0, 1]
-  double std = 1;             ///< and divided by
+  double mean = 0;  ///< subtracted from samples that have been scaled to [0, 1]
+  double std = 1;   ///< and divided by
   bool shuffle = true;
 
   std::string path(const std::string& file) const;
@@ -30,13 +30,13 @@ struct LayerOptions {
   std::int64_t in_features = 0;  ///< 0 to take what comes
   std::int64_t out_features = 0;
   bool bias = true;
-  io::Section section;           ///< for messages
+  io::Section section;  ///< for messages
 };
 
 /// [model]
 struct ModelOptions {
-  std::string name;                   ///< "mlp" or "layers"
-  std::vector<std::int64_t> hidden;   ///< of an mlp
+  std::string name;                  ///< "mlp" or "layers"
+  std::vector<std::int64_t> hidden;  ///< of an mlp
   std::vector<LayerOptions> layers;
   io::Section section;
 };
@@ -53,8 +53,8 @@ struct OptimizerOptions {
 /// [train]
 struct TrainOptions {
   std::int64_t epochs = 1;
-  std::int64_t max_steps = 0;        ///< ends the run early when above 0
-  std::int64_t batch_size = 128;     ///< of all ranks together
+  std::int64_t max_steps = 0;     ///< ends the run early when above 0
+  std::int64_t batch_size = 128;  ///< of all ranks together
   std::int64_t eval_batch_size = 1000;
   ScalarType dtype = kFloat32;
   bool drop_last = false;

@@ -4,8 +4,8 @@
 
 #include <backflow/nn/models.h>
 #include <backflow/nn/modules/activation.h>
-#include <backflow/nn/modules/linear.h>
 #include <backflow/nn/modules/container.h>
+#include <backflow/nn/modules/linear.h>
 
 namespace backflow::train {
 namespace {
@@ -65,8 +65,8 @@ Model layers(const ModelOptions& options, IntArrayRef sample_shape, std::int64_t
 }  // namespace
 
 Model build_model(const ModelOptions& options, IntArrayRef sample_shape, std::int64_t num_classes, ScalarType dtype) {
-  Model model = options.name == "mlp" ? mlp(options, sample_shape, num_classes)
-                                      : layers(options, sample_shape, num_classes);
+  Model model =
+      options.name == "mlp" ? mlp(options, sample_shape, num_classes) : layers(options, sample_shape, num_classes);
   model.module->to(dtype);
   return model;
 }

@@ -15,8 +15,8 @@ struct Model {
 };
 
 /// Builds the network for samples of this shape. Its parameters are initialised from the generator's present state.
-/// Throws io::ConfigError for a layer whose input does not fit, or a last layer that does not give one score for each of
-/// the classes; before anything is computed.
+/// Throws io::ConfigError for a layer whose input does not fit, or a last layer that does not give one score for each
+/// of the classes; before anything is computed.
 Model build_model(const ModelOptions& options, IntArrayRef sample_shape, std::int64_t num_classes, ScalarType dtype);
 
 }  // namespace backflow::train

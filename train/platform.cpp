@@ -73,9 +73,10 @@ void describe_nodes(const std::vector<RankPlace>& all, Platform& platform) {
       continue;
     }
     const auto ranks = std::count_if(all.begin(), all.end(), same_host);
-    platform.summary += concat(platform.summary.empty() ? "" : "\n", first->host, ": ", ranks, ranks == 1 ? " rank" : " ranks",
-                               " of ", first->threads, first->threads == 1 ? " thread" : " threads", ", cores ",
-                               first->cores, ", oneDNN ", kernels::onednn_isa(), ", Highway ", kernels::instruction_set());
+    platform.summary +=
+        concat(platform.summary.empty() ? "" : "\n", first->host, ": ", ranks, ranks == 1 ? " rank" : " ranks", " of ",
+               first->threads, first->threads == 1 ? " thread" : " threads", ", cores ", first->cores, ", oneDNN ",
+               kernels::onednn_isa(), ", Highway ", kernels::instruction_set());
   }
   for (const RankPlace& place : all) {
     const std::size_t wanted = sharing(all, place) * static_cast<std::size_t>(place.threads);
@@ -115,7 +116,8 @@ std::map<std::string, std::string> versions() {
 }
 
 Platform set_up_platform(distributed::Communicator& world, int threads) {
-  RankPlace own{.host = host_name(), .cores = allowed_cores(), .num_cores = std::max<std::size_t>(core_list().size(), 1)};
+  RankPlace own{
+      .host = host_name(), .cores = allowed_cores(), .num_cores = std::max<std::size_t>(core_list().size(), 1)};
   const std::size_t part = own.num_cores / sharing(gather(world, own), own);
   own.threads = threads > 0 ? threads : static_cast<int>(std::max<std::size_t>(part, 1));
   set_num_threads(own.threads);

@@ -16,10 +16,10 @@ std::string allowed_cores();
 /// What a run needs to know of where it runs.
 struct Platform {
   std::string host;
-  std::string cores;      ///< that this rank may use
-  int threads = 1;        ///< that this rank computes with
-  std::string summary;    ///< a line for each node: ranks, threads, binding, instruction sets, for rank 0 to print
-  std::string warning;    ///< not empty when ranks share cores that do not suffice for all their threads
+  std::string cores;    ///< that this rank may use
+  int threads = 1;      ///< that this rank computes with
+  std::string summary;  ///< a line for each node: ranks, threads, binding, instruction sets, for rank 0 to print
+  std::string warning;  ///< not empty when ranks share cores that do not suffice for all their threads
 };
 
 /// Sets the number of computing threads, to `threads` or, when that is 0, to this rank's part of the cores that it may

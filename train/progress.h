@@ -6,15 +6,15 @@
 
 namespace backflow::train {
 
-/// Tells a person how a run is doing: a bar that is redrawn on a terminal, a line every few seconds elsewhere, nothing on
-/// ranks that stay quiet.
+/// Tells a person how a run is doing: a bar that is redrawn on a terminal, a line every few seconds elsewhere, nothing
+/// on ranks that stay quiet.
 class Progress {
  public:
   struct State {
-    std::int64_t epoch = 0;          ///< from 1
+    std::int64_t epoch = 0;  ///< from 1
     std::int64_t epochs = 0;
-    std::int64_t step = 0;           ///< steps done in this run
-    std::int64_t steps = 0;          ///< of the whole run
+    std::int64_t step = 0;   ///< steps done in this run
+    std::int64_t steps = 0;  ///< of the whole run
     double loss = 0;
     double samples_per_second = 0;
   };

@@ -116,7 +116,8 @@ class Run {
     epoch_ = epoch + 1;
     test_ = evaluate(model_, test_data_, experiment_.train.eval_batch_size, *world_);
     if (files_) {
-      files_->metric("eval", {{"step", step_}, {"epoch", epoch_}, {"loss", test_->loss}, {"accuracy", test_->accuracy}});
+      files_->metric("eval",
+                     {{"step", step_}, {"epoch", epoch_}, {"loss", test_->loss}, {"accuracy", test_->accuracy}});
     }
     char text[128];
     std::snprintf(text, sizeof text, "epoch %lld: test accuracy %.4f, test loss %.4f, %.1f s",
@@ -149,7 +150,8 @@ class Run {
     const Tensor sum = cross_entropy_loss(model_.forward(batch.x), batch.target, Reduction::Sum);
     const Tensor loss = sum / static_cast<double>(local.global_n);
     const std::span<const AsyncTask> tasks = parallel_.begin_backward();
-    autograd::backward({loss}, {}, autograd::BackwardOptions{.retain_graph = {}, .create_graph = false, .tasks = tasks});
+    autograd::backward({loss}, {},
+                       autograd::BackwardOptions{.retain_graph = {}, .create_graph = false, .tasks = tasks});
     return loss.item<double>();
   }
 

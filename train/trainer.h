@@ -22,8 +22,8 @@ struct RunOptions {
   std::string resolved_config;  ///< TOML text that goes into the run directory and the dumps
 };
 
-/// Trains a model: data-parallel gradient descent over all ranks of `world`, metrics, dumps, and an evaluation on the test
-/// data at the end of each epoch. Rank 0 writes the run directory:
+/// Trains a model: data-parallel gradient descent over all ranks of `world`, metrics, dumps, and an evaluation on the
+/// test data at the end of each epoch. Rank 0 writes the run directory:
 ///
 ///   config.toml  environment.json  metrics.jsonl  log.txt  checkpoints/step-*.h5
 ///

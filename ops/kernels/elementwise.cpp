@@ -12,7 +12,8 @@ namespace {
 
 constexpr std::int64_t kBlock = 512;  // elements of a strided operand that are gathered at a time
 
-/// The elements [begin, begin + n) of operand k, contiguous or one for all; gathered into `block` when they are strided.
+/// The elements [begin, begin + n) of operand k, contiguous or one for all; gathered into `block` when they are
+/// strided.
 template <class T, std::size_t N>
 std::pair<const T*, Stride> operand(const StridedLoop<N>& loop, std::size_t k, const T* data, std::int64_t begin,
                                     std::int64_t n, T* block) {
@@ -44,8 +45,8 @@ void scatter(const StridedLoop<N>& loop, T* data, std::int64_t begin, std::int64
   }
 }
 
-/// Cuts the loop into chunks for the threads and each chunk into pieces on which every operand is contiguous: whole rows
-/// where these are long, else blocks that are gathered first. Calls piece(begin, n) for each.
+/// Cuts the loop into chunks for the threads and each chunk into pieces on which every operand is contiguous: whole
+/// rows where these are long, else blocks that are gathered first. Calls piece(begin, n) for each.
 template <std::size_t N, class Piece>
 void for_each_piece(const StridedLoop<N>& loop, std::int64_t numel, const Piece& piece) {
   const bool long_rows = loop.inner_size() >= kBlock;
@@ -162,8 +163,8 @@ void binary(Binary f, const Tensor& y, const Tensor& a, const Tensor& b) {
   dispatch(y.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
     const auto n = static_cast<std::size_t>(y.numel());
-    if (y.numel() <= kSmall && y.is_contiguous() && a.is_contiguous() && b.is_contiguous() &&
-        a.numel() == y.numel() && b.numel() == y.numel()) {
+    if (y.numel() <= kSmall && y.is_contiguous() && a.is_contiguous() && b.is_contiguous() && a.numel() == y.numel() &&
+        b.numel() == y.numel()) {
       binary_piece<T>(f, {a.data_ptr<T>(), Stride::One}, {b.data_ptr<T>(), Stride::One}, y.data_ptr<T>(), n);
       return;
     }

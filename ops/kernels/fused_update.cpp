@@ -77,7 +77,8 @@ void sgd_loop(T* p, const T* g, T* b, std::size_t n, const SgdFactors<T>& f) {
   }
   for (; i < n; ++i) {
     T buffer = kReads ? b[i] : T{0};
-    sgd_step<kMomentum>(p[i], g[i], buffer, f, decay, [](T x, T y) { return x + y; }, [](T x, T y) { return x * y; });
+    sgd_step<kMomentum>(
+        p[i], g[i], buffer, f, decay, [](T x, T y) { return x + y; }, [](T x, T y) { return x * y; });
     if constexpr (kMomentum != Momentum::None) {
       b[i] = buffer;
     }

@@ -19,7 +19,7 @@ struct SgdNumbers {
 struct SgdOperand {
   Tensor parameter;
   Tensor gradient;
-  Tensor momentum_buffer;  ///< undefined without momentum
+  Tensor momentum_buffer;   ///< undefined without momentum
   bool first_step = false;  ///< the buffer is not read, and becomes the gradient
 };
 

@@ -8,10 +8,10 @@
 namespace backflow::kernels {
 namespace {
 
-constexpr std::int64_t kTinyProduct = 1024;      // multiply-adds below which a plain loop beats oneDNN's 0.4 us
-constexpr double kChunkFlop = 16e6;              // of one piece: about 120 us
-constexpr std::int64_t kMinChunk = 64;           // rows or columns of one piece
-constexpr double kFlopPerNanosecond = 120;       // float32, one core, measured on Sapphire Rapids
+constexpr std::int64_t kTinyProduct = 1024;  // multiply-adds below which a plain loop beats oneDNN's 0.4 us
+constexpr double kChunkFlop = 16e6;          // of one piece: about 120 us
+constexpr std::int64_t kMinChunk = 64;       // rows or columns of one piece
+constexpr double kFlopPerNanosecond = 120;   // float32, one core, measured on Sapphire Rapids
 
 /// The matrix behind `x`, which is copied first when neither of its dimensions is contiguous.
 template <class T>
@@ -101,8 +101,7 @@ void gemm(const Tensor& y, const Tensor& a, const Tensor& b, const Tensor& bias)
   if (empty_sum) {
     return;
   }
-  dispatch_floating(y.scalar_type(), "matmul",
-                    [&](auto zero) { gemm_of<decltype(zero)>(y, a, b, bias.defined()); });
+  dispatch_floating(y.scalar_type(), "matmul", [&](auto zero) { gemm_of<decltype(zero)>(y, a, b, bias.defined()); });
 }
 
 }  // namespace backflow::kernels

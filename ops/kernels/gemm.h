@@ -7,9 +7,9 @@
 namespace backflow::kernels {
 
 /// y = a b, plus `bias` in every row when it is defined: y [M, N] contiguous, a [M, K] and b [K, N] with any strides,
-/// bias [N] contiguous. All of one floating-point dtype. float32 runs on oneDNN, float64 (which oneDNN has not) on loops
-/// of our own. Large products are cut over rows or columns of y into pieces for the pool; the cut depends on M, N and K
-/// alone.
+/// bias [N] contiguous. All of one floating-point dtype. float32 runs on oneDNN, float64 (which oneDNN has not) on
+/// loops of our own. Large products are cut over rows or columns of y into pieces for the pool; the cut depends on M, N
+/// and K alone.
 void gemm(const Tensor& y, const Tensor& a, const Tensor& b, const Tensor& bias = {});
 
 /// Estimated time of a float32 product on one thread, in ns.

@@ -2,8 +2,8 @@
 
 // The one place that knows oneDNN's versions: 2.6 (Debian 12) and 3.x (Debian 13) both compile behind it.
 
-#include <oneapi/dnnl/dnnl.hpp>
 #include <oneapi/dnnl/dnnl_version.h>
+#include <oneapi/dnnl/dnnl.hpp>
 
 #include <omp.h>
 
@@ -13,8 +13,8 @@
 
 namespace backflow::kernels {
 
-/// While it lives, oneDNN sees one OpenMP thread on this thread: parallelism is the pool's. The thread's own setting comes
-/// back at the end, since it may be the user's.
+/// While it lives, oneDNN sees one OpenMP thread on this thread: parallelism is the pool's. The thread's own setting
+/// comes back at the end, since it may be the user's.
 class SingleOpenMpThread {
  public:
   SingleOpenMpThread() : previous_(omp_get_max_threads()) {

@@ -41,11 +41,9 @@ TEST_CASE("samples and classes that do not belong together are an error that nam
   const Files files;
   test::write_idx(files.images, {3, 1, 2}, {0, 255, 51, 102, 5, 10});
   test::write_idx(files.labels, {2}, {2, 0});
-  CHECK_THROWS_WITH(train::load_dataset(files.images, files.labels),
-                    ContainsSubstring("2 classes for 3 samples"));
+  CHECK_THROWS_WITH(train::load_dataset(files.images, files.labels), ContainsSubstring("2 classes for 3 samples"));
   test::write_idx(files.labels, {3, 1}, {2, 0, 1});
-  CHECK_THROWS_WITH(train::load_dataset(files.images, files.labels),
-                    ContainsSubstring(files.labels));
+  CHECK_THROWS_WITH(train::load_dataset(files.images, files.labels), ContainsSubstring(files.labels));
   test::write_idx(files.images, {0, 1, 2}, {});
   test::write_idx(files.labels, {0}, {});
   CHECK_THROWS_WITH(train::load_dataset(files.images, files.labels), ContainsSubstring("no samples"));

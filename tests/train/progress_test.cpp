@@ -5,8 +5,9 @@
 using backflow::train::Progress;
 
 TEST_CASE("a progress line says where the run is") {
-  CHECK(Progress::describe({.epoch = 2, .epochs = 8, .step = 750, .steps = 3752, .loss = 0.40312, .samples_per_second = 10250.4},
-                           42.4) == "epoch 2/8  step 750/3752  loss 0.4031  10250 samples/s  ETA 0:42");
+  CHECK(Progress::describe(
+            {.epoch = 2, .epochs = 8, .step = 750, .steps = 3752, .loss = 0.40312, .samples_per_second = 10250.4},
+            42.4) == "epoch 2/8  step 750/3752  loss 0.4031  10250 samples/s  ETA 0:42");
   CHECK(Progress::describe({}, 3 * 3600 + 62) == "epoch 0/0  step 0/0  loss 0.0000  0 samples/s  ETA 3:01:02");
 }
 
