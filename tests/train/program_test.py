@@ -62,7 +62,7 @@ def test_one_and_two_ranks_have_the_same_losses_in_float64(folder):
 
 
 def test_an_uneven_last_batch_is_exact(folder):
-# 60, 000 samples in batches of 9, 999 : the last one has 6.
+    # 60,000 samples in batches of 9,999: the last one has 6.
     compare_losses(folder, 7, 1e-12, "--set", "train.dtype=float64", "--set", "train.batch_size=9999")
 
 
@@ -219,11 +219,13 @@ def main():
     for name in chosen:
         with tempfile.TemporaryDirectory(prefix="backflow-program-") as folder:
             try:
-                tests
-[name](pathlib.Path(folder)) except Exception
-    : print(f "FAILED {name}; reproduce: BACKFLOW_SOURCE={SOURCE} BACKFLOW_BIN={os.environ['BACKFLOW_BIN']} " f
-              "/usr/bin/python3 {__file__} {name}",
-            flush = True) raise print(f "ok {name}", flush = True)
+                tests[name](pathlib.Path(folder))
+            except Exception:
+                print(f"FAILED {name}; reproduce: BACKFLOW_SOURCE={SOURCE} BACKFLOW_BIN={os.environ['BACKFLOW_BIN']} "
+                      f"/usr/bin/python3 {__file__} {name}", flush=True)
+                raise
+        print(f"ok {name}", flush=True)
 
-          if __name__
-      == "__main__" : main()
+
+if __name__ == "__main__":
+    main()
