@@ -6,16 +6,16 @@
 #include <backflow/nn/enums.h>
 #include <backflow/runtime/tensor.h>
 
-/// Initializers as PyTorch's torch.nn.init: each fills a floating-point tensor, off the tape, and returns it. Random ones
-/// take the next stream of the default generator (ops/random.h), so that `manual_seed` fixes them, on any number of
-/// threads.
+/// Initializers as PyTorch's torch.nn.init: each fills a floating-point tensor, off the tape, and returns it. Random
+/// ones take the next stream of the default generator (ops/random.h), so that `manual_seed` fixes them, on any number
+/// of threads.
 namespace backflow::nn::init {
 
 using FanModeType = enumtype::FanMode;
 using NonlinearityType = enumtype::Nonlinearity;
 
-/// The factor by which a nonlinearity shrinks the standard deviation of what passes it. `param` is the slope of LeakyReLU
-/// below zero.
+/// The factor by which a nonlinearity shrinks the standard deviation of what passes it. `param` is the slope of
+/// LeakyReLU below zero.
 double calculate_gain(NonlinearityType nonlinearity, double param = 0.01);
 
 /// How many inputs an output has, and how many outputs an input has, for a weight [outputs, inputs, kernel...]. Throws
@@ -34,8 +34,8 @@ Tensor normal_(Tensor tensor, double mean = 0, double std = 1);
 Tensor xavier_uniform_(Tensor tensor, double gain = 1);
 Tensor xavier_normal_(Tensor tensor, double gain = 1);
 
-/// He, Zhang, Ren, Sun: "Delving deep into rectifiers", ICCV 2015: a standard deviation of gain / sqrt(fan), where `a` is
-/// the slope of LeakyReLU below zero.
+/// He, Zhang, Ren, Sun: "Delving deep into rectifiers", ICCV 2015: a standard deviation of gain / sqrt(fan), where `a`
+/// is the slope of LeakyReLU below zero.
 Tensor kaiming_uniform_(Tensor tensor, double a = 0, FanModeType mode = kFanIn,
                         NonlinearityType nonlinearity = kLeakyReLU);
 Tensor kaiming_normal_(Tensor tensor, double a = 0, FanModeType mode = kFanIn,

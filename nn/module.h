@@ -13,8 +13,8 @@
 
 namespace backflow::nn {
 
-/// The base of all modules, as libtorch's: a tree of modules with parameters and buffers. A module computes in a function
-/// `forward`, whose arguments are its own.
+/// The base of all modules, as libtorch's: a tree of modules with parameters and buffers. A module computes in a
+/// function `forward`, whose arguments are its own.
 ///
 ///   struct Net : nn::Module {
 ///     Net() { fc = register_module("fc", nn::Linear(784, 10)); }
@@ -23,9 +23,9 @@ namespace backflow::nn {
 ///   };
 ///   auto net = std::make_shared<Net>();   // net->parameters(): "fc.weight", "fc.bias"
 ///
-/// Names are joined with dots along the tree, as in PyTorch's state_dict. A name that is empty, has a dot or is taken is
-/// an Error. A module or parameter that is registered in several places is listed once, under its first name, except in
-/// state_dict(). Modules are registered, converted and switched by one thread at a time.
+/// Names are joined with dots along the tree, as in PyTorch's state_dict. A name that is empty, has a dot or is taken
+/// is an Error. A module or parameter that is registered in several places is listed once, under its first name, except
+/// in state_dict(). Modules are registered, converted and switched by one thread at a time.
 class Module : public std::enable_shared_from_this<Module> {
  public:
   Module() = default;
@@ -86,8 +86,8 @@ class Module : public std::enable_shared_from_this<Module> {
   /// Drops the gradients of all parameters, or with `set_to_none` false makes them zero.
   virtual void zero_grad(bool set_to_none = true);
 
-  /// The shape of `forward`'s result for an input of this shape, batch dimension included. Throws Error for a shape that
-  /// forward would not take: that is how a configuration is checked before anything runs. A module that does not
+  /// The shape of `forward`'s result for an input of this shape, batch dimension included. Throws Error for a shape
+  /// that forward would not take: that is how a configuration is checked before anything runs. A module that does not
   /// override this is an Error too.
   virtual DimVector output_shape(IntArrayRef input) const;
   /// Writes the module without its children, as "Linear(in_features=784, out_features=10, bias=True)".

@@ -20,12 +20,11 @@ class ModuleHolder {
 
   /// A module made without arguments.
   ModuleHolder() : impl_(std::make_shared<Contained>()) {}
-  ModuleHolder(std::nullptr_t) {}                                                        // NOLINT
-  ModuleHolder(std::shared_ptr<Contained> module) : impl_(std::move(module)) {}          // NOLINT
+  ModuleHolder(std::nullptr_t) {}                                                // NOLINT
+  ModuleHolder(std::shared_ptr<Contained> module) : impl_(std::move(module)) {}  // NOLINT
   template <class Head, class... Tail>
-    requires(!(std::is_convertible_v<Head, ModuleHolder> && sizeof...(Tail) == 0) &&
-             std::is_constructible_v<Contained, Head, Tail...>)
-  explicit ModuleHolder(Head&& head, Tail&&... tail)
+  requires(!(std::is_convertible_v<Head, ModuleHolder> && sizeof...(Tail) == 0) &&
+           std::is_constructible_v<Contained, Head, Tail...>) explicit ModuleHolder(Head&& head, Tail&&... tail)
       : impl_(std::make_shared<Contained>(std::forward<Head>(head), std::forward<Tail>(tail)...)) {}
 
   /// Calls the module's forward.

@@ -4,8 +4,8 @@
 
 #include <backflow/nn/enums.h>
 
-/// The options of modules and functions, as libtorch's: each is set by `name(value)`, which returns the options, and read
-/// by `name()`.
+/// The options of modules and functions, as libtorch's: each is set by `name(value)`, which returns the options, and
+/// read by `name()`.
 namespace backflow::nn {
 
 class LinearOptions {

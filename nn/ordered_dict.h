@@ -9,8 +9,8 @@
 
 namespace backflow {
 
-/// Pairs of a key and a value in the order in which they were inserted, as libtorch's. Meant for names: tens or hundreds
-/// of short keys, found by linear search.
+/// Pairs of a key and a value in the order in which they were inserted, as libtorch's. Meant for names: tens or
+/// hundreds of short keys, found by linear search.
 template <class Key, class Value>
 class OrderedDict {
  public:

@@ -21,8 +21,8 @@ import textwrap
 STRING = re.compile(r'"((?:[^"\\]|\\.)*)"')
 STRUCT = re.compile(r"^struct (\w+)[^;{]*\{\n(.*?)^\};", re.M | re.S)
 INFO = re.compile(r"static constexpr OperatorInfo info = \{(.*?)\n  \};", re.S)
-FIELD = re.compile(r"\.(\w+) = ((?:\s*\"(?:[^\"\\]|\\.)*\")+)", re.S)
-LISTED = re.compile(r"return family<(.*?)>\(\"(\w+)\"\)", re.S)
+FIELD = re.compile(r"\.(\w+) =((?:\s*\"(?:[^\"\\]|\\.)*\")+)", re.S)
+LISTED = re.compile(r"return family<(.*?)>\(\s*\"(\w+)\"\)", re.S)
 SIGNATURE = re.compile(r"^(\w+)\((.*)\) -> (Tensor)$")
 
 TYPES = {

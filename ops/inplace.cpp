@@ -17,8 +17,20 @@ const bool kInstalled = [] {
 }  // namespace
 
 void check_inplace(const char* op, const Tensor& self) {
+  if (!self.is_contiguous()) {
+    for (std::size_t d = 0; d < self.sizes().size(); ++d) {
+      check(self.strides()[d] != 0 || self.sizes()[d] <= 1, op, "_: ", describe(self),
+            " has elements that share memory: need a tensor whose elements are its own; clone() gives one");
+    }
+  }
   check(!(GradMode::is_enabled() && self.is_leaf() && self.requires_grad()), op, "_: ", describe(self),
         " is a leaf that requires a gradient: need a NoGradGuard around the change, or an operation that is not in "
+        "place");
+}
+
+void check_recorded_inplace(const char* op, const Tensor& self) {
+  check(!(self.impl().is_view && self.impl().storage->use_count() > 1), op, "_: ", describe(self),
+        " is a view, and the change is recorded: need the tensor that it is a view of, or an operation that is not in "
         "place");
 }
 

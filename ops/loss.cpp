@@ -38,14 +38,14 @@ struct LogSoftmax {
 };
 
 /// Checks log-probabilities [rows, classes] and the class of each row.
-void check_targets(const Tensor& x, const Tensor& target) {
-  check(x.dim() == 2 && target.dim() == 1 && x.size(0) == target.size(0), "nll_loss: input ", describe(x), ", target ",
+void check_targets(const char* where, const Tensor& x, const Tensor& target) {
+  check(x.dim() == 2 && target.dim() == 1 && x.size(0) == target.size(0), where, ": input ", describe(x), ", target ",
         describe(target), ": need an input [rows, classes] and a target [rows]");
-  check(target.scalar_type() == kInt64, "nll_loss: target ", describe(target), ": need int64 class indices");
-  check(x.is_floating_point(), "nll_loss: input ", describe(x), ": need a floating-point tensor");
+  check(target.scalar_type() == kInt64, where, ": target ", describe(target), ": need int64 class indices");
+  check(x.is_floating_point(), where, ": input ", describe(x), ": need a floating-point tensor");
   for (std::int64_t i = 0; i < target.numel(); ++i) {
     const std::int64_t c = target.data_ptr<std::int64_t>()[i * target.stride(0)];
-    check(c >= 0 && c < x.size(1), "nll_loss: target ", c, " in row ", i, ": need a class in [0, ", x.size(1), ")");
+    check(c >= 0 && c < x.size(1), where, ": target ", c, " in row ", i, ": need a class in [0, ", x.size(1), ")");
   }
 }
 
@@ -72,7 +72,7 @@ struct NllLoss {
   DimVector sizes;
   std::int64_t reduction_;
   static Tensor forward(const Tensor& x, const Tensor& target, std::int64_t reduction) {
-    check_targets(x, target);
+    check_targets("nll_loss", x, target);
     const Tensor rows = empty_tensor(target.sizes(), x.scalar_type());
     dispatch_floating(x.scalar_type(), "nll_loss", [&](auto zero) {
       using T = decltype(zero);
@@ -102,6 +102,10 @@ struct NllLossGradient {
   std::int64_t reduction_;
   static Tensor forward(const Tensor& dy, const Tensor& target, IntArrayRef sizes, std::int64_t reduction) {
     Tensor dx = empty_tensor(sizes, dy.scalar_type());
+    check_targets("nll_loss_backward", dx, target);
+    check(reduction == Reduction::None ? dy.sizes() == target.sizes() : dy.dim() == 0, "nll_loss_backward: gradient ",
+          describe(dy), ", target ", describe(target),
+          ": need one number, or one for each row for Reduction::None");
     kernels::fill(dx, 0);
     const auto rows = static_cast<double>(std::max<std::int64_t>(target.numel(), 1));
     const std::int64_t step = dy.dim() == 0 ? 0 : dy.stride(0);

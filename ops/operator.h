@@ -52,7 +52,13 @@ class OpNode final : public Node {
 
 namespace detail {
 
-inline bool requires_grad(const Tensor& x) { return x.defined() && x.requires_grad(); }
+inline bool requires_grad(const Tensor& x) {
+  if (!x.defined()) {
+    return false;
+  }
+  check_history(x);
+  return x.requires_grad();
+}
 template <class T>
 bool requires_grad(const T&) {
   return false;
@@ -69,6 +75,22 @@ inline void add_edge(Edge*& edge, const Tensor& x) {
 }
 template <class T>
 void add_edge(Edge*&, const T&) {}
+
+/// Notes on `y` that it is a view of one of the operands, if it is.
+inline bool is_view_of(const Tensor& y, const Tensor& x) {
+  return x.defined() && !y.is_same(x) && y.impl().storage == x.impl().storage;
+}
+template <class T>
+bool is_view_of(const Tensor&, const T&) {
+  return false;
+}
+template <class... Args>
+void mark_view(const Tensor& y, const Args&... args) {
+  if ((is_view_of(y, args) || ...)) {
+    y.impl().is_view = true;
+    y.impl().view_changes = y.impl().storage->recorded_changes();
+  }
+}
 
 /// Estimated ns of the backward of an element-wise operation; an operator with `work()` knows better.
 template <class Op, class... Args>
@@ -93,12 +115,18 @@ Tensor record(const Args&... args) {
     return Op::forward(args...);
   } else {
     if (!GradMode::is_enabled() || !(detail::requires_grad(args) || ...)) {
-      return Op::forward(args...);
+      Tensor y = Op::forward(args...);
+      detail::mark_view(y, args...);
+      return y;
     }
     Tensor y;
     {
       const NoGradGuard inner;  // a forward that calls other operators is one node all the same
       y = Op::forward(args...);
+    }
+    detail::mark_view(y, args...);
+    if (!y.is_floating_point()) {
+      return y;
     }
     auto* node = new OpNode<Op, detail::num_tensors<Args...>>();
     IntrusivePtr<Node> owner(node);
@@ -115,8 +143,11 @@ Tensor record(const Args&... args) {
   }
 }
 
-/// Throws Error when `self` must not be changed in place: a leaf that requires a gradient, with recording on.
+/// Throws Error when `self` must not be changed in place: elements that share memory, or a leaf that requires a gradient,
+/// with recording on.
 void check_inplace(const char* op, const Tensor& self);
+/// Throws Error when a change of `self` must not be recorded: it is a view, and what it is a view of could not follow.
+void check_recorded_inplace(const char* op, const Tensor& self);
 /// Gives `self` the values and the history of `y`, which was computed from it; shapes must be equal.
 void assign_inplace(const char* op, const Tensor& self, const Tensor& y);
 
@@ -133,11 +164,14 @@ Tensor& record_inplace(const Tensor& self, const Args&... args) {
   if (done) {
     self.impl().storage->bump_version();
   } else if (records) {
+    check_recorded_inplace(Op::info.name, self);
     // What backward saves of the old value must not see the new one.
     Tensor old = self.detach().clone();
     old.impl().grad_fn = self.impl().grad_fn;
     old.impl().output_nr = self.impl().output_nr;
     assign_inplace(Op::info.name, self, record<Op>(old, args...));
+    self.impl().storage->bump_recorded_changes();
+    self.impl().view_changes = self.impl().storage->recorded_changes();
   } else {
     assign_inplace(Op::info.name, self, record<Op>(self, args...));
   }

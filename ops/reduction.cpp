@@ -152,13 +152,15 @@ struct SumToSize {
   DimVector sizes;
   static Tensor forward(const Tensor& x, IntArrayRef size) {
     const std::size_t rank = x.sizes().size();
-    const bool fits = size.size() <= rank;
-    const std::size_t added = fits ? rank - size.size() : 0;
+    const auto check_fit = [&](bool fits) {
+      check(fits, "sum_to_size: ", describe(x), " to ", size, ": need sizes that broadcast to the tensor's");
+    };
+    check_fit(size.size() <= rank);
+    const std::size_t added = rank - size.size();
     DimVector flags(rank, 0);
     for (std::size_t d = 0; d < rank; ++d) {
       const std::int64_t wanted = d < added ? 1 : size[d - added];
-      check(fits && (wanted == x.sizes()[d] || wanted == 1), "sum_to_size: ", describe(x), " to ", size,
-            ": need sizes that broadcast to the tensor's");
+      check_fit(wanted == x.sizes()[d] || wanted == 1);
       flags[d] = d < added || (wanted == 1 && x.sizes()[d] != 1);
     }
     const Tensor y = sum_over(x, flags, KeepDim::Yes);

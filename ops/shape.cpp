@@ -292,13 +292,12 @@ struct Contiguous {
   static Tensor forward(const Tensor& x) { return x.is_contiguous() ? x : clone(x); }
 };
 
-struct ToDtype {
+struct ToCopy {
   static constexpr OperatorInfo info = {
-      .name = "to",
-      .signature = "to(Tensor self, ScalarType dtype) -> Tensor",
-      .formula = "y = x converted to another dtype;  dx = dy converted back",
-      .doc =
-          "The tensor itself when it has that dtype already. Fractions are cut towards zero for integers, as in C++.",
+      .name = "to_copy",
+      .signature = "to_copy(Tensor input, ScalarType dtype) -> Tensor",
+      .formula = "y = x converted to a dtype;  dx = dy converted back",
+      .doc = "Always a row-major copy. Fractions are cut towards zero for integers, as in C++.",
       .node = "ToCopyBackward0",
   };
   ScalarType x_dtype;
@@ -309,6 +308,16 @@ struct ToDtype {
   }
   void save(Needs, const Tensor& x, ScalarType, const Tensor&) { x_dtype = x.scalar_type(); }
   void backward(Backward& b) const { b.dx(0) = to(b.dy(), x_dtype); }
+};
+
+struct ToDtype {
+  static constexpr OperatorInfo info = {
+      .name = "to",
+      .signature = "to(Tensor self, ScalarType dtype) -> Tensor",
+      .formula = "y = x converted to a dtype",
+      .doc = "The tensor itself when it has that dtype already, else to_copy.",
+  };
+  static Tensor forward(const Tensor& x, ScalarType dtype) { return x.scalar_type() == dtype ? x : to_copy(x, dtype); }
 };
 
 struct Copy {
@@ -353,19 +362,31 @@ struct ZerosLike {
       .name = "zeros_like",
       .signature = "zeros_like(Tensor input) -> Tensor",
       .formula = "y = 0",
-      .doc = "Zeros with the sizes and dtype of the operand.",
-      .node = "ZeroBackward0",
-      .inplace = "zero_(Tensor self) -> Tensor",
+      .doc = "Zeros with the sizes and dtype of the operand; never recorded.",
   };
   static Tensor forward(const Tensor& x) {
     Tensor y = empty_tensor(x.sizes(), x.scalar_type());
     kernels::fill(y, 0);
     return y;
   }
+};
+
+struct Zero {
+  static constexpr OperatorInfo info = {
+      .name = "zero",
+      .signature = "zero(Tensor input) -> Tensor",
+      .formula = "y = 0;  dx = 0",
+      .doc = "zeros_like as a recorded operator: what zero_ puts on the tape.",
+      .node = "ZeroBackward0",
+      .inplace = "zero_(Tensor self) -> Tensor",
+  };
+  static Tensor forward(const Tensor& x) { return ZerosLike::forward(x); }
   static bool forward_into(const Tensor& y, const Tensor&) {
     kernels::fill(y, 0);
     return true;
   }
+  void save(Needs, const Tensor&, const Tensor&) {}
+  void backward(Backward& b) const { b.dx(0) = zeros_like(b.dy()); }
 };
 
 struct FullLike {
@@ -373,19 +394,31 @@ struct FullLike {
       .name = "full_like",
       .signature = "full_like(Tensor input, Scalar fill_value) -> Tensor",
       .formula = "y = c",
-      .doc = "A tensor of one number with the sizes and dtype of the operand.",
-      .node = "FillBackward0",
-      .inplace = "fill_(Tensor self, Scalar fill_value) -> Tensor",
+      .doc = "A tensor of one number with the sizes and dtype of the operand; never recorded.",
   };
   static Tensor forward(const Tensor& x, const Scalar& value) {
     Tensor y = empty_tensor(x.sizes(), x.scalar_type());
     kernels::fill(y, value);
     return y;
   }
+};
+
+struct Fill {
+  static constexpr OperatorInfo info = {
+      .name = "fill",
+      .signature = "fill(Tensor input, Scalar value) -> Tensor",
+      .formula = "y = c;  dx = 0",
+      .doc = "full_like as a recorded operator: what fill_ puts on the tape.",
+      .node = "FillBackward0",
+      .inplace = "fill_(Tensor self, Scalar value) -> Tensor",
+  };
+  static Tensor forward(const Tensor& x, const Scalar& value) { return FullLike::forward(x, value); }
   static bool forward_into(const Tensor& y, const Tensor&, const Scalar& value) {
     kernels::fill(y, value);
     return true;
   }
+  void save(Needs, const Tensor&, const Scalar&, const Tensor&) {}
+  void backward(Backward& b) const { b.dx(0) = zeros_like(b.dy()); }
 };
 
 }  // namespace
@@ -393,8 +426,8 @@ struct FullLike {
 #include <backflow/ops/shape_functions.inc>
 
 OperatorFamily shape_operators() {
-  return family<Reshape, View, Flatten, Transpose, T, Select, SelectGradient, Expand, Clone, Contiguous, ToDtype, Copy,
-                ZerosLike, FullLike>("shape");
+  return family<Reshape, View, Flatten, Transpose, T, Select, SelectGradient, Expand, Clone, Contiguous, ToCopy,
+                ToDtype, Copy, ZerosLike, Zero, FullLike, Fill>("shape");
 }
 
 }  // namespace backflow

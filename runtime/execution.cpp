@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <typeinfo>
 #include <utility>
 
 #include <backflow/runtime/accumulate_grad.h>
@@ -9,6 +10,10 @@
 #include <backflow/runtime/gradient_ops.h>
 
 namespace backflow {
+
+/// How many nodes a node's backward may record before their numbers run into those of the next one's. That would only
+/// change the order in which a plan over them runs, and on every engine alike.
+constexpr std::uint64_t kSequenceNrsOfNode = 1 << 16;
 
 /// A gradient with several contributions. They arrive in any order and are added in the order of the plan: each one
 /// that arrives waits until those before it are in. Whoever brings the next in order adds it, and after it all that
@@ -26,6 +31,7 @@ Execution::Execution(const Plan& plan, std::span<const Tensor> root_gradients, c
                      std::span<const AsyncTask> tasks)
     : plan_(plan),
       options_(options),
+      sequence_nrs_(SequenceRange::reserve(plan.nodes().size() * kSequenceNrsOfNode)),
       tasks_(tasks),
       gradients_(plan.inputs().size()),
       sum_of_(plan.inputs().size(), kNoTarget),
@@ -92,6 +98,7 @@ void Execution::deposit(std::uint32_t input, std::uint32_t place, Tensor gradien
   sum.adding = true;
   Tensor& total = gradients_[input];
   while (sum.next < sum.arrived.size() && sum.arrived[sum.next]) {
+    const SequenceRange range(first_sequence_nr(plan_.inputs()[input].node) + sum.next);
     const Tensor next = std::move(sum.waiting[sum.next++]);
     lock.unlock();
     if (!total.defined()) {
@@ -109,6 +116,11 @@ void Execution::deposit(std::uint32_t input, std::uint32_t place, Tensor gradien
   sum.adding = false;
 }
 
+/// Sums of a node's gradients have the first numbers of its range, what it records itself the second half.
+std::uint64_t Execution::first_sequence_nr(std::uint32_t node) const {
+  return sequence_nrs_ + node * kSequenceNrsOfNode;
+}
+
 void Execution::run(std::uint32_t index) noexcept {
   if (failed()) {
     return;
@@ -117,7 +129,10 @@ void Execution::run(std::uint32_t index) noexcept {
   try {
     apply(n);
   } catch (const Error& error) {
-    fail(std::make_exception_ptr(Error(concat("backward of ", n.node->name(), ": ", error.what()))));
+    // What is derived from Error says more by its type than a longer message would.
+    fail(typeid(error) == typeid(Error)
+             ? std::make_exception_ptr(Error(concat("backward of ", n.node->name(), ": ", error.what())))
+             : std::current_exception());
   } catch (...) {
     fail(std::current_exception());
   }
@@ -145,6 +160,8 @@ void Execution::apply(const PlanNode& n) {
       dx = large;
     }
     if (any) {  // a node with no gradient at all hands on none, without computing
+      const auto position = static_cast<std::uint32_t>(&n - plan_.nodes().data());
+      const SequenceRange range(first_sequence_nr(position) + kSequenceNrsOfNode / 2);
       NodeCall call{dy, dx, targets};
       n.node->apply(call);
     }

@@ -53,10 +53,12 @@ class Execution {
 
   void deposit(std::uint32_t input, std::uint32_t place, Tensor gradient);
   void apply(const PlanNode& n);
+  std::uint64_t first_sequence_nr(std::uint32_t node) const;
   void find_task_dependencies();
 
   const Plan& plan_;
   const Options options_;
+  const std::uint64_t sequence_nrs_;  // the first of those that are kept for what the pass records
   const std::span<const AsyncTask> tasks_;
   std::vector<std::vector<std::uint32_t>> task_dependencies_;
   std::vector<Tensor> gradients_;      // by input: the finished sum

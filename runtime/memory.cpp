@@ -1,6 +1,7 @@
 #include <backflow/runtime/memory.h>
 
 #include <atomic>
+#include <cstdlib>
 #include <new>
 
 #include <oneapi/tbb/scalable_allocator.h>
@@ -30,6 +31,21 @@ struct LocalCount {
 
 thread_local LocalCount local;
 
+// AddressSanitizer sees overflows of what comes from malloc alone.
+#ifdef __SANITIZE_ADDRESS__
+void* aligned_bytes(std::size_t bytes) {
+  return std::aligned_alloc(kAlignment, (bytes + kAlignment - 1) / kAlignment * kAlignment);
+}
+void free_aligned(void* data) { std::free(data); }
+void* object_bytes(std::size_t bytes) { return std::malloc(bytes); }
+void free_object(void* object) { std::free(object); }
+#else
+void* aligned_bytes(std::size_t bytes) { return scalable_aligned_malloc(bytes, kAlignment); }
+void free_aligned(void* data) { scalable_aligned_free(data); }
+void* object_bytes(std::size_t bytes) { return scalable_malloc(bytes); }
+void free_object(void* object) { scalable_free(object); }
+#endif
+
 void count(std::int64_t change) {
   local.bytes += change;
   if (local.bytes > kLocalBytes || local.bytes < -kLocalBytes) [[unlikely]] {
@@ -49,7 +65,7 @@ MemoryStats memory_stats() {
 void reset_peak_memory() { peak_bytes.store(memory_stats().current_bytes, std::memory_order_relaxed); }
 
 void* allocate(std::size_t bytes) {
-  void* data = scalable_aligned_malloc(bytes, kAlignment);
+  void* data = aligned_bytes(bytes);
   check(data != nullptr, "memory: cannot allocate ", bytes, " bytes for a tensor: need a smaller batch or model");
   count(static_cast<std::int64_t>(bytes));
   return data;
@@ -57,17 +73,17 @@ void* allocate(std::size_t bytes) {
 
 void deallocate(void* data, std::size_t bytes) noexcept {
   count(-static_cast<std::int64_t>(bytes));
-  scalable_aligned_free(data);
+  free_aligned(data);
 }
 
 void* allocate_object(std::size_t bytes) {
-  void* object = scalable_malloc(bytes);
+  void* object = object_bytes(bytes);
   if (object == nullptr) {
     throw std::bad_alloc();
   }
   return object;
 }
 
-void deallocate_object(void* object) noexcept { scalable_free(object); }
+void deallocate_object(void* object) noexcept { free_object(object); }
 
 }  // namespace backflow

@@ -29,7 +29,14 @@ void Node::destroy() noexcept {
   destroying = false;
 }
 
+void check_history(const Tensor& x) {
+  const TensorImpl& impl = x.impl();
+  check(!impl.is_view || impl.view_changes == impl.storage->recorded_changes(), "autograd: ", describe(x),
+        " is a view of a tensor that was changed in place after the view was made: need a new view");
+}
+
 Edge gradient_edge(const Tensor& x) {
+  check_history(x);
   TensorImpl& impl = x.impl();
   if (impl.grad_fn) {
     return {impl.grad_fn, impl.output_nr};

@@ -74,6 +74,7 @@ class Node : public RefCounted {
 
  private:
   friend class PlanBuilder;
+  friend class SequenceRange;
 
   Edge* edges_ = nullptr;
   std::uint32_t num_edges_ = 0;
@@ -85,6 +86,29 @@ class Node : public RefCounted {
 
   inline static thread_local std::uint64_t next_sequence_nr_ = 0;
 };
+
+/// Numbers the nodes that this thread records from `first` on until the end of the scope. Backward gives each of its nodes
+/// a range of its own, so that what is recorded meanwhile does not depend on which thread ran what.
+class SequenceRange {
+ public:
+  explicit SequenceRange(std::uint64_t first) : previous_(Node::next_sequence_nr_) { Node::next_sequence_nr_ = first; }
+  ~SequenceRange() { Node::next_sequence_nr_ = previous_; }
+  SequenceRange(const SequenceRange&) = delete;
+  SequenceRange& operator=(const SequenceRange&) = delete;
+
+  /// Keeps `count` numbers of this thread for ranges: the first of them.
+  static std::uint64_t reserve(std::uint64_t count) {
+    Node::next_sequence_nr_ += count;
+    return Node::next_sequence_nr_ - count;
+  }
+
+ private:
+  std::uint64_t previous_;
+};
+
+/// Throws Error when `x` is a view of a tensor that a recorded operation has changed in place since: its history is not
+/// that of its values any more.
+void check_history(const Tensor& x);
 
 /// Where the gradient of `x` goes: its grad_fn, the accumulator of a leaf that requires a gradient, or nowhere.
 Edge gradient_edge(const Tensor& x);

@@ -34,11 +34,11 @@ DimVector contiguous_strides(IntArrayRef sizes) {
 }
 
 bool strides_are_contiguous(IntArrayRef sizes, IntArrayRef strides) {
+  if (std::find(sizes.begin(), sizes.end(), 0) != sizes.end()) {
+    return true;
+  }
   std::int64_t expected = 1;
   for (std::size_t i = sizes.size(); i-- > 0;) {
-    if (sizes[i] == 0) {
-      return true;
-    }
     if (sizes[i] != 1 && strides[i] != expected) {
       return false;
     }

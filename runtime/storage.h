@@ -24,6 +24,9 @@ class Storage : public RefCounted {
 
   std::uint32_t version() const { return version_.load(std::memory_order_relaxed); }
   void bump_version() { version_.fetch_add(1, std::memory_order_relaxed); }
+  /// Counts the in-place changes that were recorded: after one, the history of an earlier view is out of date.
+  std::uint32_t recorded_changes() const { return recorded_changes_.load(std::memory_order_relaxed); }
+  void bump_recorded_changes() { recorded_changes_.fetch_add(1, std::memory_order_relaxed); }
 
   /// Called by IntrusivePtr.
   void destroy() noexcept;
@@ -35,6 +38,7 @@ class Storage : public RefCounted {
   std::byte* data_;
   std::size_t bytes_;
   std::atomic<std::uint32_t> version_{0};
+  std::atomic<std::uint32_t> recorded_changes_{0};
   std::function<void(void*)>* deleter_ = nullptr;
 };
 

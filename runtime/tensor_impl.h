@@ -36,6 +36,8 @@ struct TensorImpl final : RefCounted {
   ScalarType dtype = kFloat32;
   bool is_contiguous = true;
   bool requires_grad = false;              ///< of a leaf; a non-leaf requires one when it has a grad_fn
+  bool is_view = false;                    ///< an operator made it from another tensor of the same storage
+  std::uint32_t view_changes = 0;          ///< of a view: the storage's recorded changes when its history was made
   std::uint32_t output_nr = 0;             ///< which output of grad_fn this tensor is
   IntrusivePtr<Node> grad_fn;              ///< the node that made this tensor; none for a leaf
   std::unique_ptr<AutogradMeta> autograd;  ///< gradient and accumulator; none until needed

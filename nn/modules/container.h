@@ -21,10 +21,8 @@ class AnyModule {
   template <class M>
   AnyModule(const ModuleHolder<M>& module) : AnyModule(module.ptr()) {}  // NOLINT(google-explicit-constructor)
   /// Takes a copy of a module that nobody shares yet.
-  template <class M>
-    requires std::derived_from<std::remove_cvref_t<M>, Module>
-  AnyModule(M&& module)  // NOLINT(google-explicit-constructor)
-      : AnyModule(std::make_shared<std::remove_cvref_t<M>>(std::forward<M>(module))) {}
+  template <std::derived_from<Module> M>
+  AnyModule(M module) : AnyModule(std::make_shared<M>(std::move(module))) {}  // NOLINT(google-explicit-constructor)
 
   Tensor forward(const Tensor& input) const { return forward_(input); }
   const std::shared_ptr<Module>& ptr() const { return module_; }
@@ -42,8 +40,8 @@ class SequentialImpl : public Module {
  public:
   SequentialImpl() = default;
   template <class... Modules>
-    requires(sizeof...(Modules) > 0 && (std::constructible_from<AnyModule, Modules> && ...))
-  explicit SequentialImpl(Modules&&... modules) {
+  requires(sizeof...(Modules) > 0 &&
+           (std::constructible_from<AnyModule, Modules> && ...)) explicit SequentialImpl(Modules&&... modules) {
     (push_back(std::forward<Modules>(modules)), ...);
   }
   explicit SequentialImpl(std::initializer_list<NamedAnyModule> modules);
@@ -70,8 +68,7 @@ class Sequential : public ModuleHolder<SequentialImpl> {
   using ModuleHolder<SequentialImpl>::ModuleHolder;
   using Impl = SequentialImpl;
   Sequential() = default;
-  Sequential(std::initializer_list<NamedAnyModule> modules)
-      : ModuleHolder(std::make_shared<SequentialImpl>(modules)) {}
+  Sequential(std::initializer_list<NamedAnyModule> modules) : ModuleHolder(std::make_shared<SequentialImpl>(modules)) {}
 };
 
 /// A function as a module, as in Sequential(Linear(2, 2), Functional(relu)).

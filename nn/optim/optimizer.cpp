@@ -7,7 +7,8 @@
 namespace backflow::optim {
 
 OptimizerOptions& OptimizerParamGroup::options() const {
-  check(options_ != nullptr, "optimizer: a group of ", params_.size(), " parameters has no options yet: need set_options");
+  check(options_ != nullptr, "optimizer: a group of ", params_.size(),
+        " parameters has no options yet: need set_options");
   return *options_;
 }
 
@@ -128,7 +129,8 @@ void Optimizer::load_state(const NamedTensors& state, const NamedTensors& names)
     const Tensor& p = entries_[found->second]->parameter;
     const std::string name = item.key().substr(dot + 1);
     check(item.value().defined() && accepts(p, name, item.value()), "optimizer: state '", item.key(), "', ",
-          describe(item.value()), ", for a parameter ", describe(p), ": need the state of the same optimizer and model");
+          describe(item.value()), ", for a parameter ", describe(p),
+          ": need the state of the same optimizer and model");
     loaded[found->second].insert(name, clone(item.value().detach()));
   }
   for (std::size_t i = 0; i < entries_.size(); ++i) {

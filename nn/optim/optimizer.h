@@ -25,7 +25,8 @@ class OptimizerOptions {
 /// Parameters that share options; those of the optimizer unless it is given its own. Copies have copies of the options.
 class OptimizerParamGroup {
  public:
-  OptimizerParamGroup(std::vector<Tensor> params) : params_(std::move(params)) {}  // NOLINT(google-explicit-constructor)
+  OptimizerParamGroup(std::vector<Tensor> params)
+      : params_(std::move(params)) {}  // NOLINT(google-explicit-constructor)
   OptimizerParamGroup(std::vector<Tensor> params, std::unique_ptr<OptimizerOptions> options)
       : params_(std::move(params)), options_(std::move(options)) {}
   OptimizerParamGroup(const OptimizerParamGroup& other)
@@ -75,11 +76,11 @@ class Optimizer {
   /// Drops all gradients, or with `set_to_none` false makes them zero.
   void zero_grad(bool set_to_none = true);
 
-  /// What the optimizer keeps for one parameter, as {"momentum_buffer": tensor}; empty before its first step. The tensors
-  /// are the optimizer's own. Throws Error for a tensor that is not a parameter of this optimizer.
+  /// What the optimizer keeps for one parameter, as {"momentum_buffer": tensor}; empty before its first step. The
+  /// tensors are the optimizer's own. Throws Error for a tensor that is not a parameter of this optimizer.
   const NamedTensors& state(const Tensor& parameter) const;
-  /// The state of all parameters, for a checkpoint: "<parameter>.<name>", where the parameter is called as in `names`, or
-  /// else by its number over all groups, as in PyTorch's state_dict.
+  /// The state of all parameters, for a checkpoint: "<parameter>.<name>", where the parameter is called as in `names`,
+  /// or else by its number over all groups, as in PyTorch's state_dict.
   NamedTensors state(const NamedTensors& names = {}) const;
   /// Takes over what `state(names)` gave; parameters that do not occur in it start anew. Throws Error, and changes
   /// nothing, for an unknown parameter or name, and for another shape or dtype.

@@ -14,6 +14,9 @@ std::vector<OptimizerParamGroup> one_group(std::vector<Tensor> params) {
   return groups;
 }
 
+/// The elements of `x` one after the other; `x` itself where they are.
+Tensor row_major(const Tensor& x) { return x.is_contiguous() ? x : contiguous(x); }
+
 }  // namespace
 
 SGD::SGD(std::vector<OptimizerParamGroup> groups, SGDOptions defaults) : Optimizer(defaults.clone()) {
@@ -41,7 +44,7 @@ void SGD::update(std::span<const Update> updates, const OptimizerOptions& option
   operands.reserve(updates.size());
   for (const Update& update : updates) {
     const Tensor& p = update.parameter;
-    kernels::SgdOperand operand{contiguous(p.detach()), contiguous(p.grad().detach()), {}};
+    kernels::SgdOperand operand{row_major(p), row_major(p.grad()), {}};
     if (o.momentum() != 0) {
       const Tensor* buffer = update.state->find(kBuffer);
       operand.first_step = buffer == nullptr;

@@ -96,17 +96,20 @@ void run_loop(const Tensor& y, const std::array<const Tensor*, N>& tensors, cons
   });
 }
 
-/// The integer form of a binary function; there is one for ring operations alone.
+/// The integer form of a binary function; there is one for ring operations alone. Integers wrap, as in PyTorch.
 template <class T>
 T integer_binary(Binary f, T a, T b) {
+  using U = std::make_unsigned_t<T>;
+  const U x = static_cast<U>(a);
+  const U w = static_cast<U>(b);
   switch (f) {
     case Binary::Add:
-      return static_cast<T>(a + b);
+      return static_cast<T>(x + w);
     case Binary::Sub:
-      return static_cast<T>(a - b);
+      return static_cast<T>(x - w);
     default:
       assert(f == Binary::Mul);
-      return static_cast<T>(a * b);
+      return static_cast<T>(x * w);
   }
 }
 
@@ -135,7 +138,7 @@ void unary(Unary f, const Tensor& y, const Tensor& x) {
       } else {
         assert(f == Unary::Neg);
         for (std::size_t i = 0; i < n; ++i) {
-          out[i] = static_cast<T>(-in.first[i]);
+          out[i] = integer_binary(Binary::Sub, T{0}, in.first[i]);
         }
       }
     };

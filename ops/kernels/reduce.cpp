@@ -1,6 +1,7 @@
 #include <backflow/ops/kernels/reduce.h>
 
 #include <algorithm>
+#include <bit>
 #include <type_traits>
 #include <vector>
 
@@ -12,7 +13,7 @@
 namespace backflow::kernels {
 namespace {
 
-constexpr std::int64_t kRowBlock = 64;         // rows whose column sums are added before they join the rest
+constexpr std::int64_t kRowBlock = 64;         // rows that are added up one after the other; blocks are added pairwise
 constexpr std::int64_t kColumnBlock = 1024;    // columns of one piece of a column sum
 constexpr std::int64_t kSumBlock = 64 * 1024;  // elements of one piece of a long sum
 
@@ -21,11 +22,11 @@ T sum_of(const T* x, std::int64_t n) {
   if constexpr (std::is_floating_point_v<T>) {
     return vector_loops<T>().sum(x, static_cast<std::size_t>(n));
   } else {
-    T total = 0;
+    std::make_unsigned_t<T> total = 0;  // integers wrap
     for (std::int64_t i = 0; i < n; ++i) {
-      total = static_cast<T>(total + x[i]);
+      total += static_cast<std::make_unsigned_t<T>>(x[i]);
     }
-    return total;
+    return static_cast<T>(total);
   }
 }
 
@@ -34,7 +35,8 @@ void add_to(const T* x, T* y, std::int64_t n) {
   if constexpr (std::is_floating_point_v<T>) {
     vector_loops<T>().add_row(x, y, static_cast<std::size_t>(n));
   } else {
-    std::transform(x, x + n, y, y, [](T a, T b) { return static_cast<T>(a + b); });
+    using U = std::make_unsigned_t<T>;
+    std::transform(x, x + n, y, y, [](T a, T b) { return static_cast<T>(static_cast<U>(a) + static_cast<U>(b)); });
   }
 }
 
@@ -51,21 +53,21 @@ T long_sum(const T* x, std::int64_t n) {
   return sum_of(partial.data(), static_cast<std::int64_t>(partial.size()));
 }
 
-/// y[j] = the sum over rows of x [rows, ld], for n columns: blocks of rows, added up in a second level.
+/// y[j] = the sum over rows of x [rows, ld], for n columns: blocks of rows, added pairwise. `scratch` has n elements for
+/// every level of the pairs.
 template <class T>
-void column_sum(const T* x, std::int64_t rows, std::int64_t ld, T* y, std::int64_t n) {
-  std::fill_n(y, n, T{0});
-  std::vector<T> block(static_cast<std::size_t>(n));
-  for (std::int64_t r0 = 0; r0 < rows; r0 += kRowBlock) {
-    T* to = rows <= kRowBlock ? y : block.data();
-    std::copy_n(x + r0 * ld, n, to);
-    for (std::int64_t r = r0 + 1; r < std::min(rows, r0 + kRowBlock); ++r) {
-      add_to(x + r * ld, to, n);
+void column_sum(const T* x, std::int64_t rows, std::int64_t ld, T* y, std::int64_t n, T* scratch) {
+  if (rows <= kRowBlock) {
+    std::copy_n(x, n, y);
+    for (std::int64_t r = 1; r < rows; ++r) {
+      add_to(x + r * ld, y, n);
     }
-    if (to != y) {
-      add_to(to, y, n);
-    }
+    return;
   }
+  const std::int64_t half = (chunks_of(rows, kRowBlock) + 1) / 2 * kRowBlock;
+  column_sum(x, half, ld, y, n, scratch);
+  column_sum(x + half * ld, rows - half, ld, scratch, n, scratch + n);
+  add_to(scratch, y, n);
 }
 
 /// x [outer, reduced, inner] -> y [outer, inner]
@@ -85,7 +87,10 @@ void sum_middle(const T* x, std::int64_t outer, std::int64_t reduced, std::int64
     parallel_for(outer * pieces, [&](std::int64_t i) {
       const std::int64_t o = i / pieces;
       const std::int64_t j = i % pieces * kColumnBlock;
-      column_sum(x + o * reduced * inner + j, reduced, inner, y + o * inner + j, std::min(kColumnBlock, inner - j));
+      const std::int64_t n = std::min(kColumnBlock, inner - j);
+      const int levels = std::bit_width(static_cast<std::uint64_t>(chunks_of(reduced, kRowBlock) - 1));
+      std::vector<T> scratch(static_cast<std::size_t>(levels * n));
+      column_sum(x + o * reduced * inner + j, reduced, inner, y + o * inner + j, n, scratch.data());
     });
   }
 }

@@ -6,9 +6,10 @@
 // Highway compiles this file once for each instruction set and chooses among the results at run time.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "backflow/ops/kernels/vector_loops.cpp"
-#include <hwy/contrib/math/math-inl.h>
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
+// After foreach_target.h: it is compiled for each instruction set too.
+#include <hwy/contrib/math/math-inl.h>
 
 HWY_BEFORE_NAMESPACE();
 namespace backflow::kernels::HWY_NAMESPACE {
@@ -28,6 +29,14 @@ V by_lane(D d, V a, V b, F f) {
   return hn::Load(d, la);
 }
 
+/// e^x. Highway's polynomial gives finite numbers for NaN, and zero far beyond the largest x whose result is finite.
+template <class D, class V>
+HWY_INLINE V exp_of(D d, V x) {
+  using T = hn::TFromD<D>;
+  const V infinite = hn::Set(d, sizeof(T) == 4 ? T{100} : T{720});
+  return hn::IfThenElse(hn::IsNaN(x), x, hn::Exp(d, hn::Min(x, infinite)));
+}
+
 template <Unary kF, class D, class V>
 HWY_INLINE V apply(D d, V x) {
   const V zero = hn::Zero(d);
@@ -35,8 +44,7 @@ HWY_INLINE V apply(D d, V x) {
   if constexpr (kF == Unary::Neg) {
     return hn::Neg(x);
   } else if constexpr (kF == Unary::Exp) {
-    // Highway's polynomial gives finite numbers for NaN.
-    return hn::IfThenElse(hn::IsNaN(x), x, hn::Exp(d, x));
+    return exp_of(d, x);
   } else if constexpr (kF == Unary::Log) {
     return by_lane(d, x, x, [](auto a, auto) { return std::log(a); });
   } else if constexpr (kF == Unary::Relu) {
@@ -44,8 +52,7 @@ HWY_INLINE V apply(D d, V x) {
   } else if constexpr (kF == Unary::Tanh) {
     return hn::IfThenElse(hn::IsNaN(x), x, hn::Tanh(d, x));
   } else {
-    const V y = hn::Div(one, hn::Add(one, hn::Exp(d, hn::Neg(x))));
-    return hn::IfThenElse(hn::IsNaN(x), x, y);
+    return hn::Div(one, hn::Add(one, exp_of(d, hn::Neg(x))));
   }
 }
 
@@ -94,7 +101,7 @@ HWY_INLINE void store_part(V v, D d, T* p, std::size_t n) {
 }
 
 template <Unary kF, class T>
-void unary_loop(const T* HWY_RESTRICT x, T* y, std::size_t n) {
+void unary_loop(const T* x, T* y, std::size_t n) {
   const hn::ScalableTag<T> d;
   const std::size_t lanes = hn::Lanes(d);
   std::size_t i = 0;
