@@ -4,6 +4,7 @@
 #include <vector>
 
 #include <oneapi/tbb/flow_graph.h>
+#include <oneapi/tbb/task_arena.h>
 
 #include <backflow/runtime/accumulate_grad.h>
 #include <backflow/runtime/engine.h>
@@ -171,7 +172,9 @@ void FlowEngine::execute(Execution& pass) {
     SerialEngine().execute(pass);
     return;
   }
-  run_on_pool([&] { PassGraph(pass).run(); });
+  // A thread that waits for the end of this pass takes on nothing else: when the pass is nested, other nodes of the outer
+  // one, which go backward themselves, would pile up on its stack.
+  run_on_pool([&] { tbb::this_task_arena::isolate([&] { PassGraph(pass).run(); }); });
 }
 
 }  // namespace backflow

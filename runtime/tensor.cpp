@@ -1,5 +1,7 @@
 #include <backflow/runtime/tensor.h>
 
+#include <ostream>
+
 #include <backflow/runtime/accumulate_grad.h>
 #include <backflow/runtime/node.h>
 
@@ -55,8 +57,9 @@ Tensor view_of(const Tensor& x, IntArrayRef sizes, IntArrayRef strides, std::int
   return Tensor(TensorImpl::make(x.impl().storage, x.scalar_type(), sizes, strides, offset));
 }
 
-std::string describe(const Tensor& x) {
-  return x.defined() ? concat(short_name(x.scalar_type()), x.sizes()) : std::string("undefined");
+std::ostream& operator<<(std::ostream& out, const Description& description) {
+  const Tensor& x = description.x_;
+  return x.defined() ? out << short_name(x.scalar_type()) << x.sizes() : out << "undefined";
 }
 
 }  // namespace backflow

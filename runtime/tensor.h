@@ -130,8 +130,17 @@ Tensor empty_tensor(IntArrayRef sizes, ScalarType dtype);
 /// storage.
 Tensor view_of(const Tensor& x, IntArrayRef sizes, IntArrayRef strides, std::int64_t offset);
 
-/// Dtype and shape for messages: "f32[32, 784]"; "undefined" for an undefined tensor.
-std::string describe(const Tensor& x);
+/// Dtype and shape of a tensor for messages: prints "f32[32, 784]", or "undefined". Made for nothing when the message
+/// is not needed; it refers to the tensor, so it must not outlive it.
+class Description {
+ public:
+  explicit Description(const Tensor& x) : x_(x) {}
+  friend std::ostream& operator<<(std::ostream& out, const Description& description);
+
+ private:
+  const Tensor& x_;
+};
+inline Description describe(const Tensor& x) { return Description(x); }
 
 /// Prints in PyTorch's Python form, as "tensor([[6., 6.], [6., 6.]], grad_fn=<AddBackward0>)".
 std::ostream& operator<<(std::ostream& out, const Tensor& x);

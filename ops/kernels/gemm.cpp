@@ -9,8 +9,8 @@ namespace backflow::kernels {
 namespace {
 
 constexpr std::int64_t kTinyProduct = 1024;  // multiply-adds below which a plain loop beats oneDNN's 0.4 us
-constexpr double kChunkFlop = 16e6;          // of one piece: about 120 us
-constexpr std::int64_t kMinChunk = 64;       // rows or columns of one piece
+constexpr double kChunkFlop = 32e6;          // of one piece: about 240 us
+constexpr std::int64_t kMinChunk = 256;      // rows or columns of one piece; docs/performance.md has the measurements
 constexpr double kFlopPerNanosecond = 120;   // float32, one core, measured on Sapphire Rapids
 
 /// The matrix behind `x`, which is copied first when neither of its dimensions is contiguous.

@@ -21,7 +21,10 @@ TEST_CASE("batches are scaled, normalized and in the order of their indices") {
   const Files files;
   test::write_idx(files.images, {3, 1, 2}, {0, 255, 51, 102, 5, 10});
   test::write_idx(files.labels, {3}, {2, 0, 1});
-  const BatchMaker data(train::load_dataset(files.images, files.labels), {.mean = 0.2, .std = 0.5}, kFloat64);
+  train::DataOptions options;
+  options.mean = 0.2;
+  options.std = 0.5;
+  const BatchMaker data(train::load_dataset(files.images, files.labels), options, kFloat64);
   CHECK(data.dataset().num_classes() == 3);
   CHECK(data.dataset().sample_shape() == DimVector{1, 1, 2});
 

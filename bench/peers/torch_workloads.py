@@ -1,0 +1,132 @@
+"""Peer: PyTorch on the CPU. WORKLOAD THREADS [DATA], then commands on standard input as bench/harness.h says.
+
+By hand: echo 'time 2' | python3 bench/peers/torch_workloads.py mlp 2
+DATA is the folder that our side wrote its initial parameters and its batch to.
+"""
+import json
+import pathlib
+import statistics
+import sys
+from time import perf_counter
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class Regression:
+    """Linear regression on three points by gradient descent."""
+
+    def __init__(self, data):
+        self.x = torch.tensor([[1.0], [2.0], [3.0]])
+        self.y = torch.tensor([[2.0], [4.0], [6.0]])
+        self.w = torch.zeros(1, 1, requires_grad=True)
+        self.b = torch.zeros(1, requires_grad=True)
+
+    def forward(self):
+        return ((self.x @ self.w + self.b - self.y) ** 2).mean()
+
+    def backward(self, loss):
+        loss.backward()
+
+    def update(self):
+        with torch.no_grad():
+            self.w.sub_(0.01 * self.w.grad)
+            self.b.sub_(0.01 * self.b.grad)
+        self.w.grad.zero_()
+        self.b.grad.zero_()
+
+
+class Classifier:
+    """A model that is trained on one batch with cross-entropy, and SGD with momentum."""
+
+    def __init__(self, data):
+        self.model = self.make()
+        state = self.model.state_dict()
+        for name in state:
+            state[name].copy_(load(data, name))
+        self.x = load(data, "x")
+        self.t = load(data, "t")
+        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=0.01, momentum=0.9)
+
+    def forward(self):
+        return F.cross_entropy(self.model(self.x), self.t)
+
+    def backward(self, loss):
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+
+    def update(self):
+        self.optimizer.step()
+
+
+class Mlp(Classifier):
+    def make(self):
+        return nn.Sequential(nn.Linear(784, 1024), nn.ReLU(), nn.Linear(1024, 1024), nn.ReLU(), nn.Linear(1024, 10))
+
+
+WORKLOADS = {"linreg": Regression, "mlp": Mlp}
+
+
+def load(data, name):
+    import numpy
+
+    return torch.from_numpy(numpy.load(pathlib.Path(data) / f"{name}.npy"))
+
+
+def step(workload):
+    begin = perf_counter()
+    loss = workload.forward()
+    forward = perf_counter()
+    workload.backward(loss)
+    backward = perf_counter()
+    workload.update()
+    return loss, forward - begin, backward - forward
+
+
+def time_steps(workload, seconds):
+    """As in harness.h: at least five steps, and what a step frees is in its time."""
+    whole, forward, backward = [], [], []
+    start = end = perf_counter()
+    while end - start < seconds or len(whole) < 5:
+        begin = perf_counter()
+        times = step(workload)[1:]
+        end = perf_counter()
+        whole.append(end - begin)
+        forward.append(times[0])
+        backward.append(times[1])
+    median = {"step_us": whole, "forward_us": forward, "backward_us": backward}
+    return {"steps": len(whole), **{name: statistics.median(values) * 1e6 for name, values in median.items()}}
+
+
+def peak_megabytes():
+    for line in pathlib.Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+
+
+def main():
+    if len(sys.argv) < 3 or sys.argv[1] not in WORKLOADS:
+        sys.exit(f"usage: torch_workloads.py {'|'.join(WORKLOADS)} THREADS [DATA]")
+    torch.set_num_threads(int(sys.argv[2]))
+
+    def make():
+        return WORKLOADS[sys.argv[1]](sys.argv[3] if len(sys.argv) > 3 else None)
+
+    workload = make()
+    for line in sys.stdin:
+        command, *arguments = line.split()
+        if command == "check":
+            fresh = make()
+            answer = {"values": [step(fresh)[0].item() for _ in range(3)]}
+        elif command == "time":
+            answer = time_steps(workload, float(arguments[0]))
+        elif command == "peak":
+            answer = {"peak_mb": peak_megabytes()}
+        else:
+            sys.exit(f"unknown command '{line.strip()}': need check, time or peak")
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,240 @@
+"""Measures Backflow against its peers; scripts/bench.sh builds what this needs and calls it.
+
+Every side of a workload is a process that answers commands (bench/harness.h). First all sides must give the same
+numbers; then they are timed by turns, several rounds, in an order that alternates. A figure is the median over rounds
+of a round's median; the ratio is that of two such figures, the spread that of the ratios of single rounds.
+"""
+import argparse
+import dataclasses
+import json
+import os
+import pathlib
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+KEYS = ("name", "dtype", "threads", "metric", "ours", "peer_name", "peer", "ratio")
+METRICS = ("step_us", "forward_ns_per_op", "backward_ns_per_op", "peak_mb")
+TOLERANCE = 1e-4  # relative, of float32 losses after a few steps
+
+
+@dataclasses.dataclass
+class Workload:
+    peers: tuple
+    metrics: tuple
+    operations: int = 1  # those that the time per operation is divided by
+
+    def value(self, metric, answer):
+        """A metric in the answer to `time` or `peak`."""
+        key, scale = {
+            "step_us": ("step_us", 1),
+            "forward_ns_per_op": ("forward_us", 1000 / self.operations),
+            "backward_ns_per_op": ("backward_us", 1000 / self.operations),
+            "peak_mb": ("peak_mb", 1),
+        }[metric]
+        return answer[key] * scale
+
+
+PER_OPERATION = ("forward_ns_per_op", "backward_ns_per_op")
+WORKLOADS = {
+    "linreg": Workload(("pytorch", "libtorch"), ("step_us",)),
+    "chain1000": Workload(("libtorch",), PER_OPERATION, 1000),
+    "tensmul": Workload(("libtorch",), PER_OPERATION, 1000),
+    "mlp": Workload(("pytorch",), ("step_us", "peak_mb")),
+}
+LEFT_OUT = {"wide1000": "needs stack, which Backflow does not have yet"}
+
+
+class Failure(Exception):
+    """A check that failed, or a side that broke down."""
+
+
+class Side:
+    """One process, ours or a peer's."""
+
+    def __init__(self, command, workload, threads, data, environment=None):
+        self.name = f"{pathlib.Path(command[-1]).name} {workload} on {threads} threads"
+        self.process = subprocess.Popen(
+            [*command, workload, str(threads), data], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            env={**os.environ, **(environment or {})})
+
+    def ask(self, command):
+        try:
+            self.process.stdin.write(command + "\n")
+            self.process.stdin.flush()
+            line = self.process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
+        if not line:
+            raise Failure(f"{self.name}: ended with code {self.process.wait()} at '{command}'")
+        return json.loads(line)
+
+    def close(self):
+        try:
+            self.process.stdin.close()
+            self.process.wait(timeout=10)
+        except (BrokenPipeError, subprocess.TimeoutExpired):
+            self.process.kill()
+            self.process.wait()
+        self.process.stdout.close()
+
+
+def find_pytorch():
+    """The command of a Python that has PyTorch, or None."""
+    for python in dict.fromkeys(filter(None, (shutil.which("python3"), "/usr/bin/python3"))):
+        found = subprocess.run([python, "-c", "import torch, numpy"], capture_output=True, check=False)
+        if found.returncode == 0:
+            return [python, str(ROOT / "bench/peers/torch_workloads.py")]
+    return None
+
+
+def peer_environment(pytorch):
+    """Settings that peers need to be at their best, and remarks on those that are unusual."""
+    environment, remarks = {"OMP_WAIT_POLICY": "passive"}, []
+    if pytorch and "OPENBLAS_CORETYPE" not in os.environ:
+        # OpenBLAS falls back to kernels of 2004 on a processor that is newer than itself; then PyTorch's products take
+        # five times as long. A processor has the instructions that it lists, whatever its model number.
+        found = subprocess.run([pytorch[0], "-c", "import torch; torch.mm(torch.ones(9, 9), torch.ones(9, 9))"],
+                               env={**os.environ, "OPENBLAS_VERBOSE": "2"}, capture_output=True, text=True, check=False)
+        flags = pathlib.Path("/proc/cpuinfo").read_text().split()
+        if "Core: Prescott" in found.stderr + found.stdout and "avx2" in flags:
+            core = "Cooperlake" if "avx512_bf16" in flags else "SkylakeX" if "avx512bw" in flags else "Haswell"
+            environment["OPENBLAS_CORETYPE"] = core
+            remarks.append(f"OpenBLAS does not know this processor: for the peers OPENBLAS_CORETYPE={core}")
+    return environment, remarks
+
+
+def agree(ours, theirs, what):
+    same = len(ours) == len(theirs) > 0 and all(
+        abs(a - b) <= TOLERANCE * max(abs(a), abs(b)) for a, b in zip(ours, theirs))  # false for a NaN
+    if not same:
+        raise Failure(f"{what}: the results differ: ours {ours}, the peer's {theirs}: need them equal to {TOLERANCE:g}")
+
+
+def spread(ours, theirs):
+    """Half the range between the quartiles of the rounds' ratios, in percent of their median."""
+    ratios = [b / a for a, b in zip(ours, theirs)]
+    if len(ratios) < 2:
+        return None
+    low, middle, high = statistics.quantiles(ratios, n=4, method="inclusive")
+    return 50 * (high - low) / middle
+
+
+def measure(name, threads, peers, environment, options):
+    """The rows of one workload at one number of threads, with the spread of each; peers that are None give rows too."""
+    workload = WORKLOADS[name]
+    ours_command = [str(pathlib.Path(options.build) / "bin/bench_workloads")]
+    sides = {}
+    with tempfile.TemporaryDirectory(prefix="backflow-bench-") as data:
+        try:
+            sides["backflow"] = Side(ours_command, name, threads, data)
+            ours = sides["backflow"].ask("check")["values"]  # once it answers, the initial values are in data
+            for peer in workload.peers:
+                if peers[peer] is not None:
+                    sides[peer] = Side(peers[peer], name, threads, data, environment)
+                    agree(ours, sides[peer].ask("check")["values"], f"{name}: backflow and {peer}")
+            answers = {side: [] for side in sides}
+            for side in sides.values():
+                side.ask(f"time {options.seconds / 2}")  # to warm up
+            for turn in range(options.rounds):
+                for side in list(sides)[:: 1 if turn % 2 == 0 else -1]:
+                    answers[side].append(sides[side].ask(f"time {options.seconds}"))
+            for side in sides:
+                peak = sides[side].ask("peak")
+                for answer in answers[side]:
+                    answer.update(peak)
+        finally:
+            for side in sides.values():
+                side.close()
+
+    for metric in workload.metrics:
+        values = {side: [workload.value(metric, a) for a in answers[side]] for side in sides}
+        ours = statistics.median(values["backflow"])
+        for peer in workload.peers:
+            theirs = statistics.median(values[peer]) if peer in values else None
+            row = dict(zip(KEYS, (name, "f32", threads, metric, ours, peer, theirs, theirs and theirs / ours)))
+            yield row, theirs and spread(values["backflow"], values[peer])
+
+
+def check_rows(rows):
+    """That what is written keeps its contract, which other programs rely on."""
+    for row in rows:
+        good = (tuple(row) == KEYS and row["name"] in WORKLOADS and row["dtype"] in ("f32", "bf16", "f64") and
+                isinstance(row["threads"], int) and row["metric"] in METRICS and isinstance(row["ours"], float) and
+                row["ours"] > 0 and isinstance(row["peer_name"], str) and
+                (row["peer"] is None) == (row["ratio"] is None) and
+                (row["peer"] is None or abs(row["ratio"] - row["peer"] / row["ours"]) <= 1e-9 * row["ratio"]))
+        if not good:
+            raise Failure(f"row {row}: need the keys {', '.join(KEYS)}, and ratio = peer / ours")
+
+
+def number(value):
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.1f}" if value >= 100 else f"{value:.2f}"
+
+
+def print_row(row, spread_percent):
+    start = (f"{row['name']:<10} {row['threads']:>7}  {row['metric']:<19} {number(row['ours']):>9}  "
+             f"{row['peer_name']:<9} ")
+    if row["peer"] is None:
+        print(start + "   not installed")
+    else:
+        noise = "" if spread_percent is None else f"+-{spread_percent:.0f}%"
+        print(f"{start}{number(row['peer']):>9} {row['ratio']:>7.2f}  {noise:>6}", flush=True)
+
+
+def names(text):
+    chosen = text.split(",")
+    for name in chosen:
+        if name not in WORKLOADS and name not in LEFT_OUT:
+            raise argparse.ArgumentTypeError(f"no workload '{name}': there are {', '.join(WORKLOADS)}")
+    return chosen
+
+
+def thread_counts(text):
+    counts = [int(count) for count in text.split(",")]
+    if min(counts) < 1:
+        raise argparse.ArgumentTypeError(f"{text}: need numbers from 1")
+    return counts
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", type=names, default=[*WORKLOADS, *LEFT_OUT])
+    parser.add_argument("--json", type=pathlib.Path)
+    parser.add_argument("--threads", type=thread_counts, default=[1, 2])
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--seconds", type=float, default=0.5)
+    parser.add_argument("--build", required=True, help="our build directory")
+    parser.add_argument("--libtorch", help="the program of bench/peers/libtorch_small_ops.cpp, if there is one")
+    options = parser.parse_args()
+
+    peers = {"pytorch": find_pytorch(), "libtorch": [options.libtorch] if options.libtorch else None}
+    environment, remarks = peer_environment(peers["pytorch"])
+    print(f"{'workload':<10} {'threads':>7}  {'metric':<19} {'ours':>9}  {'peer':<9} {'':>9} {'ratio':>7}  "
+          f"{'spread':>6}")
+    rows = []
+    try:
+        for name in options.only:
+            if name in LEFT_OUT:
+                remarks.append(f"{name}: left out: {LEFT_OUT[name]}")
+                continue
+            for threads in options.threads:
+                for row, spread_percent in measure(name, threads, peers, environment, options):
+                    rows.append(row)
+                    print_row(row, spread_percent)
+        check_rows(rows)
+    except Failure as failure:
+        sys.exit(f"bench.py: error: {failure}")
+    for remark in remarks:
+        print(remark)
+    if options.json:
+        lines = ",\n  ".join(json.dumps(row) for row in rows)
+        options.json.write_text(f"[\n  {lines}\n]\n" if rows else "[]\n")
+        check_rows(json.loads(options.json.read_text()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# scripts/bench.sh [--only NAME,NAME] [--json FILE] [--threads 1,2] [--rounds N] [--seconds S] [--build DIR]
+#
+# Measures Backflow against PyTorch and libtorch, in one run: installs and builds what that needs, checks that both
+# sides compute the same numbers, times them by turns and prints ours, the peer's, ratio = peer / ours, and the spread.
+#   --only      these workloads alone: linreg, chain1000, tensmul, mlp
+#   --json      also writes the rows to FILE, as a list of objects with the keys name, dtype, threads, metric (step_us,
+#               forward_ns_per_op, backward_ns_per_op or peak_mb), ours, peer_name, peer, ratio; without the peer, the
+#               last two are null
+#   --threads   numbers of threads (1,2)
+#   --rounds    turns of every side (9), each of
+#   --seconds   so many seconds (0.5)
+#   --build     another build directory than build/release
+# Exit code 1 when a check fails. What it measures, and how: docs/performance.md.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+directory=$root/build/release
+peers=$root/build/bench-peers
+options=()
+while (($#)); do
+  case $1 in
+    --help | -h) show_help && exit 0 ;;
+    --build) directory=$(realpath -m "${2:?--build needs a directory}") && peers=$directory/bench-peers && shift ;;
+    --only | --json | --threads | --rounds | --seconds) options+=("$1" "${2:?$1 needs a value}") && shift ;;
+    *) die "unknown option $1; see --help" ;;
+  esac
+  shift
+done
+
+# A peer that cannot be installed is reported in its rows; what we need ourselves is not optional.
+"$root/scripts/setup.sh"
+"$root/scripts/setup.sh" --bench || say "bench: continuing without the peers that are missing"
+
+say "building"
+(
+  cd "$root"
+  nice cmake --preset release -B "$directory" --log-level=WARNING >/dev/null
+  nice cmake --build "$directory" --parallel "${CMAKE_BUILD_PARALLEL_LEVEL:-$(jobs)}" --target bench_workloads
+)
+
+# libtorch's program, made anew when one of its sources is newer.
+libtorch=$peers/libtorch_small_ops
+sources=("$root/bench/peers/libtorch_small_ops.cpp" "$root/bench/small_ops.h" "$root/bench/harness.h")
+headers=/usr/include/torch/csrc/api/include
+if [[ ! -d $headers ]]; then
+  libtorch=
+elif [[ ! -e $libtorch || -n $(find "${sources[@]}" -newer "$libtorch") ]]; then
+  mkdir -p "$peers"
+  nice g++ -std=c++20 -O2 -w -isystem "$headers" -I "$directory/include" "${sources[0]}" -o "$libtorch" \
+    -ltorch -ltorch_cpu -lc10 || die "cannot build bench/peers/libtorch_small_ops.cpp"
+fi
+
+say "measuring"
+python3 "$root/scripts/bench.py" --build "$directory" ${libtorch:+--libtorch "$libtorch"} "${options[@]}"
