@@ -4,17 +4,14 @@
 #include <backflow/runtime/gradient_ops.h>
 
 namespace backflow {
-namespace {
 
-// Every operator calls into this file, so whoever links one links this.
-const bool kInstalled = [] {
+// With C linkage for the linker's option in CMakeLists.txt: whoever links the operators links this.
+extern "C" const bool backflow_gradient_ops_installed = [] {
   set_gradient_ops({.add = [](const Tensor& a, const Tensor& b) { return add(a, b); },
                     .add_ = [](const Tensor& a, const Tensor& b) { a.add_(b); },
                     .copy_ = [](const Tensor& to, const Tensor& from) { kernels::copy(to, from); }});
   return true;
 }();
-
-}  // namespace
 
 void check_inplace(const char* op, const Tensor& self) {
   if (!self.is_contiguous()) {

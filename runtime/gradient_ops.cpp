@@ -1,7 +1,5 @@
 #include <backflow/runtime/gradient_ops.h>
 
-#include <cassert>
-
 namespace backflow {
 namespace {
 
@@ -10,7 +8,7 @@ GradientOps installed{};
 }  // namespace
 
 const GradientOps& gradient_ops() {
-  assert(installed.add != nullptr && "link the operator library: it gives the engine its sums");
+  check(installed.add != nullptr, "autograd: no operators to add gradients with: need the operator library linked");
   return installed;
 }
 

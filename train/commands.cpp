@@ -105,6 +105,7 @@ void load_parameters(const std::string& path, const io::Dump& dump, const nn::Mo
 }  // namespace
 
 int run_train(const CommandLine& line) {
+  watch_stop_signals();
   const Prepared p = prepare(io::Config::load(line.config, line.overrides), Load::All);
   return with_world([&](const auto& world) -> int {
     const Platform platform = set_up_platform(*world, line.threads);
@@ -114,7 +115,6 @@ int run_train(const CommandLine& line) {
       }
       return kDone;
     }
-    watch_stop_signals();
     const Outcome outcome = train(p.experiment, p.model, *p.train_data, p.test_data,
                                   {.out = line.out, .resolved_config = p.resolved}, platform, world);
     world->barrier();

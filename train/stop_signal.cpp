@@ -1,29 +1,46 @@
 #include <backflow/train/stop_signal.h>
 
+#include <atomic>
 #include <csignal>
-#include <initializer_list>
+#include <thread>
+
+#include <pthread.h>
 
 namespace backflow::train {
 namespace {
 
-volatile std::sig_atomic_t requested = 0;
+std::atomic<bool> requested{false};
 
-extern "C" void request_stop(int signal) {
-  if (requested != 0) {
-    std::signal(signal, SIG_DFL);
-    std::raise(signal);
+sigset_t stop_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, SIGTERM);
+  sigaddset(&set, SIGINT);
+  sigaddset(&set, SIGUSR1);
+  return set;
+}
+
+void wait_for_signals() {
+  const sigset_t set = stop_signals();
+  int signal = 0;
+  while (sigwait(&set, &signal) == 0) {
+    if (requested.exchange(true)) {
+      // The second one: let it do what it does to any process.
+      std::signal(signal, SIG_DFL);
+      pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+      std::raise(signal);
+    }
   }
-  requested = 1;
 }
 
 }  // namespace
 
 void watch_stop_signals() {
-  for (const int signal : {SIGTERM, SIGINT, SIGUSR1}) {
-    std::signal(signal, request_stop);
-  }
+  const sigset_t set = stop_signals();
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  std::thread(wait_for_signals).detach();
 }
 
-bool stop_requested() { return requested != 0; }
+bool stop_requested() { return requested.load(std::memory_order_relaxed); }
 
 }  // namespace backflow::train
