@@ -104,8 +104,7 @@ struct NllLossGradient {
     Tensor dx = empty_tensor(sizes, dy.scalar_type());
     check_targets("nll_loss_backward", dx, target);
     check(reduction == Reduction::None ? dy.sizes() == target.sizes() : dy.dim() == 0, "nll_loss_backward: gradient ",
-          describe(dy), ", target ", describe(target),
-          ": need one number, or one for each row for Reduction::None");
+          describe(dy), ", target ", describe(target), ": need one number, or one for each row for Reduction::None");
     kernels::fill(dx, 0);
     const auto rows = static_cast<double>(std::max<std::int64_t>(target.numel(), 1));
     const std::int64_t step = dy.dim() == 0 ? 0 : dy.stride(0);

@@ -143,8 +143,8 @@ Tensor record(const Args&... args) {
   }
 }
 
-/// Throws Error when `self` must not be changed in place: elements that share memory, or a leaf that requires a gradient,
-/// with recording on.
+/// Throws Error when `self` must not be changed in place: elements that share memory, or a leaf that requires a
+/// gradient, with recording on.
 void check_inplace(const char* op, const Tensor& self);
 /// Throws Error when a change of `self` must not be recorded: it is a view, and what it is a view of could not follow.
 void check_recorded_inplace(const char* op, const Tensor& self);

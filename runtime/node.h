@@ -87,8 +87,8 @@ class Node : public RefCounted {
   inline static thread_local std::uint64_t next_sequence_nr_ = 0;
 };
 
-/// Numbers the nodes that this thread records from `first` on until the end of the scope. Backward gives each of its nodes
-/// a range of its own, so that what is recorded meanwhile does not depend on which thread ran what.
+/// Numbers the nodes that this thread records from `first` on until the end of the scope. Backward gives each of its
+/// nodes a range of its own, so that what is recorded meanwhile does not depend on which thread ran what.
 class SequenceRange {
  public:
   explicit SequenceRange(std::uint64_t first) : previous_(Node::next_sequence_nr_) { Node::next_sequence_nr_ = first; }

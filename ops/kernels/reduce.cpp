@@ -53,8 +53,8 @@ T long_sum(const T* x, std::int64_t n) {
   return sum_of(partial.data(), static_cast<std::int64_t>(partial.size()));
 }
 
-/// y[j] = the sum over rows of x [rows, ld], for n columns: blocks of rows, added pairwise. `scratch` has n elements for
-/// every level of the pairs.
+/// y[j] = the sum over rows of x [rows, ld], for n columns: blocks of rows, added pairwise. `scratch` has n elements
+/// for every level of the pairs.
 template <class T>
 void column_sum(const T* x, std::int64_t rows, std::int64_t ld, T* y, std::int64_t n, T* scratch) {
   if (rows <= kRowBlock) {
