@@ -59,6 +59,8 @@ void become(const Tensor& x, const Tensor& from) {
   to.strides = from.impl().strides;
   to.dtype = from.impl().dtype;
   to.is_contiguous = from.impl().is_contiguous;
+  to.is_view = from.impl().is_view;
+  to.view_changes = from.impl().view_changes;
 }
 
 void convert(const Tensor& x, Dtype dtype) {
