@@ -11,9 +11,10 @@ failures=0
 expect() {
   local output code
   output=$(timeout --kill-after=2 10 mpirun --bind-to none --map-by slot --oversubscribe -n "$2" \
-    "$program" rank_death "$1" 2>&1)
+    "$program" rank_death "$1" 2>&1 | tr -d '\0'; exit "${PIPESTATUS[0]}")
   code=$?
-  if ((code == 0 || code == 124)) || ! grep -Eq -- "$3" <<<"$output"; then
+  # Open MPI 5 breaks its message into lines.
+  if ((code == 0 || code == 124)) || ! tr '\n' ' ' <<<"$output" | grep -Eq -- "$3"; then
     echo "FAILED: $1 on $2 ranks: exit code $code, wanted a failure that says '$3'; output:"
     echo "$output"
     echo "reproduce: scripts/mpirun.sh -n $2 $program rank_death $1"
