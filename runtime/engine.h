@@ -30,6 +30,10 @@ class FlowEngine final : public Engine {
   /// thread: handing work over costs some 10 us when the other thread is asleep.
   static constexpr float kWorthwhileNanoseconds = 20'000;
 
+  /// A thread that already waits for this many passes runs the next one to its end, node by node: that bounds its
+  /// stack.
+  static constexpr int kMaxNesting = 8;
+
   /// With 0 every pass becomes a flow graph, even on one thread.
   explicit FlowEngine(float worthwhile_nanoseconds = kWorthwhileNanoseconds) : worthwhile_(worthwhile_nanoseconds) {}
 

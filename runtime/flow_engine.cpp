@@ -4,7 +4,6 @@
 #include <vector>
 
 #include <oneapi/tbb/flow_graph.h>
-#include <oneapi/tbb/task_arena.h>
 
 #include <backflow/runtime/accumulate_grad.h>
 #include <backflow/runtime/engine.h>
@@ -158,6 +157,17 @@ class PassGraph {
   std::vector<Group*> sources_;
 };
 
+/// Flow graphs that this thread is waiting for. While it waits it runs other nodes of any pass, and when these go
+/// backward themselves it may wait again: without a limit, a wide pass of such nodes would pile up on its stack.
+thread_local int passes_of_thread = 0;
+
+struct NestingGuard {
+  NestingGuard() { ++passes_of_thread; }
+  ~NestingGuard() { --passes_of_thread; }
+  NestingGuard(const NestingGuard&) = delete;
+  NestingGuard& operator=(const NestingGuard&) = delete;
+};
+
 }  // namespace
 
 bool FlowEngine::is_worthwhile(const Execution& pass) const {
@@ -168,13 +178,14 @@ bool FlowEngine::is_worthwhile(const Execution& pass) const {
 }
 
 void FlowEngine::execute(Execution& pass) {
-  if (!is_worthwhile(pass)) {
+  if (!is_worthwhile(pass) || passes_of_thread >= kMaxNesting) {
     SerialEngine().execute(pass);
     return;
   }
-  // A thread that waits for the end of this pass takes on nothing else: when the pass is nested, other nodes of the outer
-  // one, which go backward themselves, would pile up on its stack.
-  run_on_pool([&] { tbb::this_task_arena::isolate([&] { PassGraph(pass).run(); }); });
+  run_on_pool([&] {
+    const NestingGuard nested;
+    PassGraph(pass).run();
+  });
 }
 
 }  // namespace backflow

@@ -1,0 +1,207 @@
+// Mistakes of the caller, and the exact message that each gives.
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <backflow/ops/creation.h>
+#include <backflow/ops/operators.h>
+#include <backflow/runtime/error.h>
+
+#include <backflow/tests/catch2.h>
+
+using namespace backflow;
+
+namespace {
+
+struct Mistake {
+  std::string message;
+  std::function<void()> call;
+};
+
+void check_all(const std::vector<Mistake>& mistakes) {
+  for (const Mistake& m : mistakes) {
+    INFO("need: " << m.message);
+    std::string found = "no error";
+    try {
+      m.call();
+    } catch (const Error& error) {
+      found = error.what();
+    }
+    CHECK(found == m.message);
+  }
+}
+
+Tensor f32(IntArrayRef sizes) { return zeros(sizes); }
+Tensor i64(IntArrayRef sizes) { return zeros(sizes, kInt64); }
+Tensor f64(IntArrayRef sizes) { return zeros(sizes, kFloat64); }
+
+}  // namespace
+
+TEST_CASE("errors: element-wise operators") {
+  check_all({
+      {"add: shapes do not broadcast ([2, 3] and [2, 4]): need equal sizes, or 1, counted from the last dimension",
+       [] {
+         add(f32({2, 3}), f32({2, 4}));
+       }},
+      {"tanh_backward: shapes do not broadcast ([2] and [3]): need equal sizes, or 1, counted from the last dimension",
+       [] { tanh_backward(f32({2}), f32({3})); }},
+      {"pow: i64[2] to the power 3: need a floating-point tensor; to(kFloat32) gives one", [] { pow(i64({2}), 3); }},
+      {"tensor: undefined: need a tensor that has been given a value", [] { add(Tensor(), f32({2})); }},
+      {"add_: the result has shape [2, 2], the tensor f32[2]: need equal shapes, since the tensor keeps its own",
+       [] {
+         f32({2}).add_(f32({2, 2}));
+       }},
+      {"div_: the result is f32, the tensor i64[2]: need a floating-point tensor for it",
+       [] { i64({2}).div_(i64({2})); }},
+      {"add_: the result is f32, the tensor i64[2]: need a floating-point tensor for it", [] { i64({2}).add_(0.5); }},
+      {"add_: f32[3, 2] has elements that share memory: need a tensor whose elements are its own; clone() gives one",
+       [] {
+         f32({2}).expand({3, 2}).add_(1);
+       }},
+  });
+}
+
+TEST_CASE("errors: shapes") {
+  check_all({
+      {"reshape: f32[2, 3] to [4, -1]: need the same number of elements, 6",
+       [] {
+         f32({2, 3}).reshape({4, -1});
+       }},
+      {"reshape: size -1 in [-1, -1]: need sizes of 0 or more, at most one of them -1",
+       [] {
+         f32({2, 3}).reshape({-1, -1});
+       }},
+      {"reshape: f32[0, 3] to [0, -1]: need the same number of elements, 0",
+       [] {
+         f32({0, 3}).reshape({0, -1});
+       }},
+      {"view: f32[3, 2] with strides [1, 3] to [6]: need sizes that fit the strides; reshape() copies where they do "
+       "not",
+       [] {
+         f32({2, 3}).t().view({6});
+       }},
+      {"flatten: dimensions 1 to 0 of f32[2, 3]: need the first before the last",
+       [] {
+         f32({2, 3}).flatten(1, 0);
+       }},
+      {"transpose: dimension 2 of a tensor with 2 dimensions: need one in [-2, 1]",
+       [] {
+         f32({2, 3}).transpose(0, 2);
+       }},
+      {"t: f32[1, 2, 3]: need at most 2 dimensions; transpose() takes more",
+       [] {
+         f32({1, 2, 3}).t();
+       }},
+      {"select: f32[] has no dimension to index: need at least one", [] { f32({})[0]; }},
+      {"select: index 3 in dimension 0 of f32[3]: need one in [-3, 2]", [] { f32({3})[3]; }},
+      {"expand: f32[3] to [2, 4]: need equal sizes where the tensor's is not 1",
+       [] {
+         f32({3}).expand({2, 4});
+       }},
+      {"expand: f32[2, 3] to [3]: need at least as many dimensions as the tensor has",
+       [] {
+         f32({2, 3}).expand({3});
+       }},
+      {"tensor: 9 dimensions: need at most 8",
+       [] {
+         f32({1, 1, 1, 1, 1, 1, 1, 1, 1});
+       }},
+      {"tensor: negative size in [2, -3]: need sizes of 0 or more",
+       [] {
+         f32({2, -3});
+       }},
+      {"tensor: inner lists of shapes [2] and [1]: need equal shapes",
+       [] {
+         tensor({{1, 2}, {3}});
+       }},
+  });
+}
+
+TEST_CASE("errors: reductions and losses") {
+  check_all({
+      {"sum: dimension -1 of f32[2, 3] is listed twice in [1, -1]: need each once",
+       [] {
+         f32({2, 3}).sum({1, -1});
+       }},
+      {"mean: dimension 5 of a tensor with 1 dimensions: need one in [-1, 0]", [] { f32({2}).mean({5}); }},
+      {"mean: i64[2]: need a floating-point tensor; to(kFloat32) gives one", [] { i64({2}).mean(); }},
+      {"sum_to_size: f32[2, 3] to [2]: need sizes that broadcast to the tensor's",
+       [] {
+         f32({2, 3}).sum_to_size(2);
+       }},
+      {"sum_to_size: f32[] to [3]: need sizes that broadcast to the tensor's", [] { f32({}).sum_to_size(3); }},
+      {"log_softmax: dtype i64: need f32 or f64", [] { log_softmax(i64({2}), 0); }},
+      {"nll_loss: input f32[2, 3], target i64[3]: need an input [rows, classes] and a target [rows]",
+       [] {
+         nll_loss(f32({2, 3}), i64({3}));
+       }},
+      {"nll_loss: target f32[2]: need int64 class indices",
+       [] {
+         nll_loss(f32({2, 3}), f32({2}));
+       }},
+      {"nll_loss: target 3 in row 1: need a class in [0, 3)",
+       [] {
+         nll_loss(f32({2, 3}), tensor({0, 3}));
+       }},
+      {"nll_loss: target -1 in row 0: need a class in [0, 3)",
+       [] {
+         nll_loss(f32({2, 3}), tensor({-1, 3}));
+       }},
+      {"nll_loss: reduction 7: need Reduction::None, Mean or Sum",
+       [] {
+         nll_loss(f32({2, 3}), i64({2}), 7);
+       }},
+      {"nll_loss_backward: target 3 in row 1: need a class in [0, 3)",
+       [] {
+         nll_loss_backward(f32({}), tensor({0, 3}), {2, 3}, 1);
+       }},
+      {"nll_loss_backward: gradient f32[3], target i64[2]: need one number, or one for each row for Reduction::None",
+       [] {
+         nll_loss_backward(f32({3}), i64({2}), {2, 3}, 0);
+       }},
+      {"cross_entropy: input f32[3]: need scores [rows, classes]", [] { cross_entropy_loss(f32({3}), i64({3})); }},
+      {"mse_loss: input f32[2], target f64[2]: need one shape and one floating-point dtype",
+       [] { mse_loss(f32({2}), f64({2})); }},
+  });
+}
+
+TEST_CASE("errors: matrix products") {
+  check_all({
+      {"mm: x f32[2], w f32[2, 3]: need two matrices",
+       [] {
+         mm(f32({2}), f32({2, 3}));
+       }},
+      {"mm: inner dimensions differ: x f32[2, 3], w f32[4, 5]: need 3",
+       [] {
+         mm(f32({2, 3}), f32({4, 5}));
+       }},
+      {"mm: dtypes f32[2, 3] and f64[3, 2]: need two tensors of one floating-point dtype",
+       [] {
+         mm(f32({2, 3}), f64({3, 2}));
+       }},
+      {"mm: dtypes i64[2, 3] and i64[3, 2]: need two tensors of one floating-point dtype",
+       [] {
+         mm(i64({2, 3}), i64({3, 2}));
+       }},
+      {"matmul: x f32[], w f32[2, 3]: need a tensor with dimensions and a vector or matrix",
+       [] {
+         f32({}).matmul(f32({2, 3}));
+       }},
+      {"matmul: inner dimensions differ: x f32[5, 2, 3], w f32[2, 3]: need 3",
+       [] {
+         f32({5, 2, 3}).matmul(f32({2, 3}));
+       }},
+      {"linear: inner dimensions differ: input f32[32, 784], weight f32[10, 768]: need 768",
+       [] {
+         linear(f32({32, 784}), f32({10, 768}));
+       }},
+      {"linear: bias f32[3], weight f32[10, 4]: need a bias of shape [10]",
+       [] {
+         linear(f32({2, 4}), f32({10, 4}), f32({3}));
+       }},
+      {"linear: input f32[], weight f32[10, 4]: need an input with dimensions and a matrix",
+       [] {
+         linear(f32({}), f32({10, 4}));
+       }},
+  });
+}

@@ -1,0 +1,152 @@
+// In-place operators: values, versions, and gradients through a tensor that was changed.
+#include <backflow/ops/creation.h>
+#include <backflow/ops/operators.h>
+#include <backflow/runtime/autograd.h>
+#include <backflow/runtime/grad_mode.h>
+#include <backflow/runtime/node.h>
+
+#include <backflow/tests/catch2.h>
+#include <backflow/tests/support/samples.h>
+
+using namespace backflow;
+using namespace backflow::test;
+
+namespace {
+
+std::uint32_t version(const Tensor& x) { return x.impl().storage->version(); }
+
+}  // namespace
+
+TEST_CASE("in place: values are those of the operator, and the version counts up") {
+  for (const Sample& s : samples()) {
+    if (!s.inplace) {
+      continue;
+    }
+    INFO(reproduce(s, "in place: values are those of the operator, and the version counts up"));
+    const NoGradGuard guard;
+    for (const ScalarType dtype : {kFloat32, kFloat64}) {
+      const Tensor expected = s.call(operands_of(s, operand_values(s), dtype));
+      const Tensors operands = operands_of(s, operand_values(s), dtype);
+      const std::uint32_t before = version(operands[0]);
+      const void* data = operands[0].data_ptr();
+      s.inplace(operands);
+      CHECK(bitwise_equal(operands[0], expected));
+      CHECK(operands[0].data_ptr() == data);
+      CHECK(version(operands[0]) > before);
+    }
+  }
+}
+
+TEST_CASE("in place: a recorded change has the operator's gradient") {
+  for (const Sample& s : samples()) {
+    if (!s.inplace || !s.differentiable) {
+      continue;
+    }
+    INFO(reproduce(s, "in place: a recorded change has the operator's gradient"));
+    const Tensors operands = operands_of(s, operand_values(s), kFloat64);
+    const Tensors leaves(operands);
+    Tensor y = s.call(operands);
+    const Tensor dy = random_tensor(y.sizes().vec(), "dy", kFloat64);
+    const Tensors expected = autograd::grad({y}, leaves, {dy}, std::nullopt, false, true);
+    Tensors changed = operands;
+    changed[0] = operands[0] + 0;  // not a leaf
+    s.inplace(changed);
+    CHECK(bitwise_equal(changed[0].detach(), y.detach()));
+    CHECK(bitwise_equal(autograd::grad({changed[0]}, leaves, {dy}, std::nullopt, false, true), expected));
+  }
+}
+
+TEST_CASE("in place: a leaf that requires a gradient may not be changed while recording") {
+  const Tensor w = tensor({1.0, 2.0}, requires_grad());
+  CHECK_THROWS_WITH(w.add_(1), Equals("add_: f32[2] is a leaf that requires a gradient: need a NoGradGuard around the "
+                                      "change, or an operation that is not in place"));
+  CHECK_THROWS_WITH(w.zero_(), StartsWith("zero_: "));
+  CHECK_THROWS_WITH(w.fill_(2), StartsWith("fill_: "));
+  CHECK(version(w) == 0);
+  const NoGradGuard guard;
+  w.add_(1);
+  CHECK(w.is_leaf());
+  CHECK(bitwise_equal(w.detach(), tensor({2.0, 3.0})));
+}
+
+TEST_CASE("in place: a saved tensor that was changed is an error that names the node") {
+  const Tensor x = tensor({1.0, 2.0}, requires_grad());
+  const Tensor w = tensor({3.0, 4.0});
+  const Tensor y = (x * w).sum();
+  w.add_(1);
+  CHECK_THROWS_WITH(y.backward(),
+                    ContainsSubstring("MulBackward0: a tensor saved for backward (f32[2], its operand) was "
+                                      "changed in place: it is at version 1, need version 0"));
+  const Tensor z = exp(x);
+  {
+    const NoGradGuard guard;
+    z.mul_(2);
+  }
+  CHECK_THROWS_WITH(z.sum().backward(),
+                    ContainsSubstring("ExpBackward0: a tensor saved for backward (f32[2], its output)"));
+  CHECK_FALSE(x.grad().defined());
+}
+
+TEST_CASE("in place: a change through another handle of the storage is seen too") {
+  const Tensor x = tensor({1.0, 2.0}, requires_grad());
+  const Tensor w = tensor({3.0, 4.0});
+  const Tensor y = (x * w).sum();
+  w[0].zero_();
+  CHECK_THROWS_AS(y.backward(), Error);
+}
+
+TEST_CASE("in place: a constant that is given a recorded value joins the tape") {
+  const Tensor w = tensor({2.0, 3.0}, requires_grad());
+  const Tensor x = zeros({2});
+  x.add_(w).mul_(w);
+  x.sum().backward();
+  CHECK(bitwise_equal(w.grad(), tensor({4.0, 6.0})));
+  CHECK(std::string(x.grad_fn()->name()) == "MulBackward0");
+}
+
+TEST_CASE("in place: zeros and constants cut the gradient") {
+  const Tensor x = tensor({2.0, 3.0}, requires_grad());
+  const Tensor y = x * 2;
+  y.zero_();
+  (y + x).sum().backward();
+  CHECK(bitwise_equal(x.grad(), tensor({1.0, 1.0})));
+  const Tensor z = x * 3;
+  z.fill_(5);
+  z.sum().backward();
+  CHECK(bitwise_equal(x.grad(), tensor({1.0, 1.0})));
+  CHECK(bitwise_equal(z.detach(), tensor({5.0, 5.0})));
+}
+
+TEST_CASE("in place: operands that overlap the target") {
+  const Tensor x = tensor({{1.0, 2.0}, {3.0, 4.0}});
+  x.add_(x.t());
+  CHECK(bitwise_equal(x, tensor({{2.0, 5.0}, {5.0, 8.0}})));
+  x.copy_(x.t());
+  x.mul_(x);
+  CHECK(bitwise_equal(x, tensor({{4.0, 25.0}, {25.0, 64.0}})));
+  x.sub_(x[0]);
+  CHECK(bitwise_equal(x, tensor({{0.0, 0.0}, {21.0, 39.0}})));
+}
+
+TEST_CASE("in place: a view whose history could not follow is an error, not a wrong gradient") {
+  const Tensor w = tensor({2.0, 3.0}, requires_grad());
+  CHECK_THROWS_WITH(w[0].mul_(2), StartsWith("mul_: f32[] is a view"));
+  const Tensor y = w * 2;
+  CHECK_THROWS_WITH(y[0].mul_(2), StartsWith("mul_: f32[] is a view"));
+  const Tensor constant = zeros({2});
+  CHECK_THROWS_WITH(constant[0].copy_(w[0]), StartsWith("copy_: f32[] is a view"));
+  const NoGradGuard guard;
+  w[0].mul_(2);
+  CHECK(bitwise_equal(w.detach(), tensor({4.0, 3.0})));
+}
+
+TEST_CASE("in place: a view of a tensor that was changed after it is an error, not a wrong gradient") {
+  const Tensor w = tensor({2.0, 3.0}, requires_grad());
+  const Tensor y = w * 2;
+  const Tensor first = y[0];
+  y.mul_(3);
+  CHECK_THROWS_WITH(first.backward(), ContainsSubstring("f32[] is a view of a tensor that was changed in place"));
+  CHECK_THROWS_WITH(first * 2, ContainsSubstring("f32[] is a view of a tensor that was changed in place"));
+  y[0].backward();
+  CHECK(bitwise_equal(w.grad(), tensor({6.0, 0.0})));
+}

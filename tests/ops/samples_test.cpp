@@ -1,0 +1,217 @@
+// Every operator sample, in every mode: values, first and second derivatives, dtypes, engines.
+#include <cmath>
+
+#include <backflow/ops/operators.h>
+#include <backflow/runtime/autograd.h>
+#include <backflow/runtime/engine.h>
+#include <backflow/runtime/grad_mode.h>
+#include <backflow/runtime/threads.h>
+
+#include <backflow/tests/catch2.h>
+#include <backflow/tests/support/samples.h>
+
+using namespace backflow;
+using namespace backflow::test;
+
+namespace {
+
+constexpr double kStep = 1e-5;
+
+/// A fixed random direction of the shape and dtype of `x`.
+Tensor direction(const Tensor& x, const std::string& key) {
+  return tensor_of(random_array(x.sizes().vec(), key), x.scalar_type());
+}
+
+Tensors differentiable(const Sample& s, const Tensors& operands) {
+  Tensors result;
+  for (const std::size_t i : differentiable_operands(s)) {
+    result.push_back(operands[i]);
+  }
+  return result;
+}
+
+/// The operands with element e of operand i moved by `step`, and with it those that are the same tensor.
+Arrays moved(const Sample& s, Arrays values, std::size_t i, std::size_t e, double step) {
+  values[i].data[e] += step;
+  for (std::size_t k = 0; k < values.size(); ++k) {
+    if (s.operands[k].same_as == static_cast<int>(i)) {
+      values[k].data[e] += step;
+    }
+  }
+  return values;
+}
+
+/// The sample with every operand row-major, so that each element can be moved alone.
+Sample plain(Sample s) {
+  for (Operand& o : s.operands) {
+    o.layout = Layout::Contiguous;
+  }
+  return s;
+}
+
+/// Central differences of f(values) with respect to every element of the differentiable operands.
+Arrays differences(const Sample& s, const Arrays& values, const std::function<double(const Arrays&)>& f) {
+  Arrays result;
+  for (const std::size_t i : differentiable_operands(s)) {
+    Array d = array_of(values[i].sizes);
+    for (std::size_t e = 0; e < d.data.size(); ++e) {
+      d.data[e] = (f(moved(s, values, i, e, kStep)) - f(moved(s, values, i, e, -kStep))) / (2 * kStep);
+    }
+    result.push_back(d);
+  }
+  return result;
+}
+
+double dot(const Tensor& a, const Tensor& b) {
+  const Array x = array_of(a);
+  const Array y = array_of(b);
+  double total = 0;
+  for (std::size_t i = 0; i < x.data.size(); ++i) {
+    total += x.data[i] * y.data[i];
+  }
+  return total;
+}
+
+/// The gradients of the sample's result in a fixed direction.
+Tensors gradients(const Sample& s, const Tensors& operands, bool create_graph = false) {
+  const Tensor y = s.call(operands);
+  return autograd::grad({y}, differentiable(s, operands), {direction(y, "dy")}, std::nullopt, create_graph);
+}
+
+/// The sum over operands of their gradients, each in a fixed direction: what second derivatives are taken of.
+double gradient_sum(const Sample& s, const Arrays& values) {
+  const Tensors g = gradients(s, operands_of(s, values, kFloat64));
+  double total = 0;
+  for (const Tensor& x : g) {
+    total += dot(x, direction(x, "ddx"));
+  }
+  return total;
+}
+
+void check_close(const Tensors& found, const Arrays& expected, double tolerance) {
+  REQUIRE(found.size() == expected.size());
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    INFO("differentiable operand " << i << " of dtype " << found[i].scalar_type());
+    CHECK(distance(array_of(found[i]), expected[i]) <= tolerance);
+  }
+}
+
+bool has_nan(const Sample& s) {
+  for (const double v : s.reference(operand_values(s)).data) {
+    if (std::isnan(v)) {
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+TEST_CASE("samples: forward agrees with the reference") {
+  for (const Sample& s : samples()) {
+    INFO(reproduce(s, "samples: forward agrees with the reference"));
+    const Arrays values = operand_values(s);
+    const Array expected = s.reference(values);
+    for (const ScalarType dtype : {kFloat64, kFloat32}) {
+      const Tensor y = s.call(operands_of(s, values, dtype));
+      CAPTURE(dtype);
+      CHECK(distance(array_of(y), expected) <= (dtype == kFloat64 ? 1e-13 : 1e-6) * s.tolerance);
+      CHECK(y.requires_grad() == s.differentiable);
+      const NoGradGuard guard;
+      CHECK(bitwise_equal(s.call(operands_of(s, values, dtype)), y));
+    }
+  }
+}
+
+TEST_CASE("samples: gradient agrees with central differences") {
+  for (const Sample& s : samples()) {
+    if (!s.differentiable || has_nan(s)) {
+      continue;
+    }
+    INFO(reproduce(s, "samples: gradient agrees with central differences"));
+    const Arrays values = operand_values(s);
+    const Sample moving = plain(s);
+    const Arrays expected = differences(s, values, [&](const Arrays& at) {
+      const NoGradGuard guard;
+      const Tensor y = moving.call(operands_of(moving, at, kFloat64));
+      return dot(y, direction(y, "dy").to(kFloat64));
+    });
+    check_close(gradients(s, operands_of(s, values, kFloat64)), expected, s.label.starts_with("f32") ? 1e-2 : 1e-7);
+  }
+}
+
+TEST_CASE("samples: second derivative agrees with differences of the first") {
+  for (const Sample& s : samples()) {
+    if (!s.differentiable || has_nan(s) || s.label.starts_with("f32")) {
+      continue;
+    }
+    INFO(reproduce(s, "samples: second derivative agrees with differences of the first"));
+    const Arrays values = operand_values(s);
+    const Sample moving = plain(s);
+    const Arrays expected = differences(s, values, [&](const Arrays& at) { return gradient_sum(moving, at); });
+    const Tensors operands = operands_of(s, values, kFloat64);
+    Tensors recorded;
+    Tensors directions;
+    for (const Tensor& g : gradients(s, operands, true)) {
+      if (g.requires_grad()) {
+        recorded.push_back(g);
+        directions.push_back(direction(g, "ddx"));
+      }
+    }
+    Tensors found(expected.size());
+    if (!recorded.empty()) {
+      found = autograd::grad(recorded, differentiable(s, operands), directions, std::nullopt, false, true);
+    }
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      found[i] = found[i].defined() ? found[i] : tensor_of(array_of(expected[i].sizes), kFloat64);
+    }
+    check_close(found, expected, 1e-7);
+  }
+}
+
+TEST_CASE("samples: float32 gradient agrees with float64") {
+  for (const Sample& s : samples()) {
+    if (!s.differentiable || has_nan(s)) {
+      continue;
+    }
+    INFO(reproduce(s, "samples: float32 gradient agrees with float64"));
+    const Arrays values = operand_values(s);
+    Arrays expected;
+    for (const Tensor& g : gradients(s, operands_of(s, values, kFloat64))) {
+      expected.push_back(array_of(g));
+    }
+    const Tensors found = gradients(s, operands_of(s, values, kFloat32));
+    for (const Tensor& g : found) {
+      CHECK(g.scalar_type() == kFloat32);
+    }
+    check_close(found, expected, 4e-6 * s.tolerance);
+  }
+}
+
+TEST_CASE("samples: gradients are the same bits on both engines and 1, 2, 8 threads") {
+  const int threads = get_num_threads();
+  FlowEngine flow(0);
+  SerialEngine serial;
+  std::vector<Tensors> expected;
+  for (const int n : {1, 2, 8}) {
+    set_num_threads(n);
+    for (std::size_t i = 0; i < samples().size(); ++i) {
+      const Sample& s = samples()[i];
+      if (!s.differentiable) {
+        expected.resize(samples().size());
+        continue;
+      }
+      INFO(reproduce(s, "samples: gradients are the same bits on both engines and 1, 2, 8 threads"));
+      CAPTURE(n);
+      const Tensors operands = operands_of(s, operand_values(s), kFloat32);
+      expected.resize(samples().size());
+      if (n == 1) {
+        const EngineGuard guard(serial);
+        expected[i] = gradients(s, operands);
+      }
+      const EngineGuard guard(flow);
+      CHECK(bitwise_equal(gradients(s, operands), expected[i]));
+    }
+  }
+  set_num_threads(threads);
+}

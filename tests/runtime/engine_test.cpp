@@ -1,0 +1,273 @@
+// The engines: the same bits, errors, tasks, threads, nesting.
+#include <backflow/runtime/engine.h>
+
+#include <atomic>
+#include <memory>
+#include <stdexcept>
+#include <thread>
+
+#include <backflow/ops/creation.h>
+#include <backflow/ops/operators.h>
+#include <backflow/runtime/autograd.h>
+#include <backflow/runtime/grad_mode.h>
+#include <backflow/runtime/threads.h>
+
+#include <backflow/tests/catch2.h>
+#include <backflow/tests/support/arrays.h>
+#include <backflow/tests/support/graphs.h>
+#include <backflow/tests/support/thread_engine.h>
+
+using namespace backflow;
+using namespace backflow::test;
+
+namespace {
+
+std::vector<std::unique_ptr<Engine>> engines() {
+  std::vector<std::unique_ptr<Engine>> all;
+  all.push_back(std::make_unique<SerialEngine>());
+  all.push_back(std::make_unique<FlowEngine>(0.0F));
+  all.push_back(std::make_unique<ThreadEngine>(3));
+  return all;
+}
+
+struct Threads {
+  explicit Threads(int n) : previous(get_num_threads()) { set_num_threads(n); }
+  ~Threads() { set_num_threads(previous); }
+  int previous;
+};
+
+struct Broken : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// x through `width` parallel branches, each with `inside` called in its backward.
+Tensor branches(const Tensor& x, int width, const std::function<void(int)>& inside) {
+  Tensor total = zeros({});
+  for (int i = 0; i < width; ++i) {
+    total = total + hooked(tanh(x), [=] { inside(i); }).sum();
+  }
+  return total;
+}
+
+/// Completes tasks on a thread of its own.
+struct Workers {
+  std::vector<std::thread> threads;
+  ~Workers() { join(); }
+  void join() {
+    for (std::thread& t : threads) {
+      t.join();
+    }
+    threads.clear();
+  }
+};
+
+}  // namespace
+
+TEST_CASE("engines: random graphs give the same bits on every engine and 1, 2, 4, 8 threads") {
+  for (std::uint64_t seed = 0; seed < 8; ++seed) {
+    const Graph graph = random_graph(seed, 20 + 15 * static_cast<int>(seed), seed == 3 ? 40 : 3);
+    SerialEngine serial;
+    const auto gradients = [&](Engine& engine) {
+      const EngineGuard guard(engine);
+      return autograd::grad({graph.root}, graph.leaves, {}, true, false, true);
+    };
+    const std::vector<Tensor> expected = gradients(serial);
+    for (const int n : {1, 2, 4, 8}) {
+      const Threads threads(n);
+      FlowEngine flow(0);
+      ThreadEngine plain(n);
+      for (int repeat = 0; repeat < 3; ++repeat) {
+        CAPTURE(seed, n, repeat);
+        CHECK(bitwise_equal(gradients(flow), expected));
+        CHECK(bitwise_equal(gradients(plain), expected));
+      }
+    }
+  }
+}
+
+TEST_CASE("engines: second derivatives of random graphs give the same bits") {
+  const Graph graph = random_graph(11, 40);
+  std::vector<std::vector<Tensor>> results;
+  for (const auto& engine : engines()) {
+    const EngineGuard guard(*engine);
+    Tensor total = zeros({});
+    for (const Tensor& g : autograd::grad({graph.root}, graph.leaves, {}, true, true, true)) {
+      total = g.defined() ? total + (g * g).sum() : total;
+    }
+    results.push_back(autograd::grad({total}, graph.leaves, {}, true, false, true));
+    CHECK(bitwise_equal(results.back(), results.front()));
+  }
+}
+
+TEST_CASE("engines: the first exception is rethrown, and the engine is usable afterwards") {
+  for (const auto& engine : engines()) {
+    const EngineGuard guard(*engine);
+    const Tensor x = ones({2}, requires_grad());
+    CHECK_THROWS_AS(branches(x, 20,
+                             [](int i) {
+                               if (i == 7) {
+                                 throw Broken("branch 7");
+                               }
+                             })
+                        .backward(),
+                    Broken);
+    CHECK_THROWS_WITH(branches(x, 3, [](int) { fail("hook: bad (x): need good"); }).backward(),
+                      Equals("backward of FunctionNode: hook: bad (x): need good"));
+    CHECK_THROWS_AS(branches(x, 3, [](int) { throw Cancelled("cancelled"); }).backward(), Cancelled);
+    const Tensor w = ones({2}, requires_grad());
+    branches(w, 20, [](int) {}).backward();
+    CHECK(w.grad().defined());
+  }
+}
+
+TEST_CASE("engines: a task starts once, when its leaves are complete, and the pass waits for it") {
+  for (const auto& engine : engines()) {
+    const EngineGuard guard(*engine);
+    const Tensor x = tensor({1.0, 2.0}, requires_grad());
+    const Tensor w = tensor({3.0, 4.0}, requires_grad());
+    const Tensor elsewhere = ones({2}, requires_grad());
+    std::atomic<int> started{0};
+    std::atomic<int> done{0};
+    std::atomic<bool> complete{true};
+    Workers workers;
+    const auto task = [&](std::vector<Tensor> leaves) {
+      return AsyncTask{leaves, [&, leaves](Completion completion) {
+                         ++started;
+                         for (const Tensor& leaf : leaves) {
+                           complete = complete && (leaf.grad().defined() || leaf.is_same(elsewhere));
+                         }
+                         workers.threads.emplace_back([&done, completion] {
+                           std::this_thread::yield();
+                           ++done;
+                           completion(nullptr);
+                         });
+                       }};
+    };
+    // One thread starts tasks at a time, since the workers keeps a plain list.
+    const std::vector<AsyncTask> tasks = {task({x, w, elsewhere})};
+    autograd::backward({(x * w * tanh(w)).sum()}, {}, {.retain_graph = {}, .create_graph = false, .tasks = tasks});
+    CHECK(started == 1);
+    CHECK(done == 1);
+    CHECK(complete);
+    workers.join();
+    const std::vector<AsyncTask> nothing = {task({elsewhere})};
+    autograd::backward({(x * w).sum()}, {}, {.retain_graph = {}, .create_graph = false, .tasks = nothing});
+    CHECK(started == 2);
+    CHECK(done == 2);
+  }
+}
+
+TEST_CASE("engines: a task's error, and tasks of a pass that failed") {
+  for (const auto& engine : engines()) {
+    const EngineGuard guard(*engine);
+    const Tensor x = ones({2}, requires_grad());
+    const Tensor w = ones({2}, requires_grad());
+    std::atomic<int> started{0};
+    Workers workers;
+    const std::vector<AsyncTask> failing = {{{x}, [&](Completion done) {
+                                               ++started;
+                                               workers.threads.emplace_back(
+                                                   [done] { done(std::make_exception_ptr(Broken("task"))); });
+                                             }}};
+    CHECK_THROWS_AS(
+        autograd::backward({(x * w).sum()}, {}, {.retain_graph = {}, .create_graph = false, .tasks = failing}), Broken);
+    workers.join();
+    const std::vector<AsyncTask> throwing = {{{x}, [](Completion) { throw Broken("start"); }}};
+    CHECK_THROWS_AS(
+        autograd::backward({(x * w).sum()}, {}, {.retain_graph = {}, .create_graph = false, .tasks = throwing}),
+        Broken);
+    // The node before x throws, so the task that waits for x never starts; the pass ends all the same.
+    const Tensor y = hooked(x, [] { throw Broken("node"); });
+    CHECK_THROWS_AS(
+        autograd::backward({(y * w).sum()}, {}, {.retain_graph = {}, .create_graph = false, .tasks = failing}), Broken);
+    CHECK(started == 1);
+    (x * w).sum().backward();
+    CHECK(x.grad().defined());
+  }
+}
+
+TEST_CASE("engines: many threads go backward over graphs of their own, and over one that they share") {
+  for (const auto& engine : engines()) {
+    const Graph shared = random_graph(5, 60);
+    const std::vector<Tensor> expected = autograd::grad({shared.root}, shared.leaves, {}, true, false, true);
+    std::atomic<int> wrong{0};
+    Workers workers;
+    for (std::uint64_t t = 0; t < 4; ++t) {
+      workers.threads.emplace_back([&, t] {
+        const EngineGuard guard(*engine);
+        for (int repeat = 0; repeat < 4; ++repeat) {
+          wrong += !bitwise_equal(autograd::grad({shared.root}, shared.leaves, {}, true, false, true), expected);
+          const Graph own = random_graph(100 + t, 30);
+          own.root.backward();
+          const Graph again = random_graph(100 + t, 30);
+          wrong += !bitwise_equal(autograd::grad({again.root}, {again.leaves[0]}, {}, true, false, true)[0],
+                                  own.leaves[0].grad());
+        }
+      });
+    }
+    workers.join();
+    CHECK(wrong == 0);
+  }
+}
+
+TEST_CASE("engines: many threads accumulate into one leaf") {
+  for (const auto& engine : engines()) {
+    const Tensor x = ones({2}, requires_grad());
+    Workers workers;
+    for (int t = 0; t < 4; ++t) {
+      workers.threads.emplace_back([&] {
+        const EngineGuard guard(*engine);
+        for (int repeat = 0; repeat < 10; ++repeat) {
+          (x * 2).sum().backward();
+        }
+      });
+    }
+    workers.join();
+    CHECK(bitwise_equal(x.grad(), tensor({80.0, 80.0})));
+  }
+}
+
+TEST_CASE("engines: backward inside a backward, in many branches") {
+  for (const int n : {1, 2, 8}) {
+    const Threads threads(n);
+    for (const auto& engine : engines()) {
+      Engine& nested_engine = *engine;
+      std::atomic<int> calls{0};
+      const Tensor x = ones({2}, requires_grad());
+      const EngineGuard guard(nested_engine);
+      branches(x, 200, [&](int) {
+        const EngineGuard inner(nested_engine);
+        const AutoGradMode mode(true);
+        const Tensor w = ones({2}, requires_grad());
+        branches(w, 3, [](int) {}).backward();
+        ++calls;
+      }).backward();
+      CHECK(calls == 200);
+      CHECK(x.grad().defined());
+    }
+  }
+}
+
+TEST_CASE("engines: nested passes do not pile up on the stack of a thread that waits") {
+  const Threads threads(4);
+  FlowEngine flow(0);
+  const EngineGuard guard(flow);
+  std::atomic<int> deepest{0};
+  const Tensor x = ones({2}, requires_grad());
+  branches(x, 1000, [&](int) {
+    thread_local int depth = 0;
+    ++depth;
+    for (int seen = deepest; depth > seen && !deepest.compare_exchange_weak(seen, depth);) {
+    }
+    const EngineGuard inner(flow);
+    const AutoGradMode mode(true);
+    const Tensor w = ones({2}, requires_grad());
+    branches(w, 8, [](int) {
+      for (int i = 0; i < 20; ++i) {
+        std::this_thread::yield();  // so that others take some of the branches
+      }
+    }).backward();
+    --depth;
+  }).backward();
+  CHECK(deepest <= FlowEngine::kMaxNesting + 1);
+}

@@ -1,0 +1,79 @@
+#include <backflow/tests/support/samples.h>
+
+#include <cmath>
+#include <cstdlib>
+
+namespace backflow::test {
+namespace {
+
+Samples all_samples() {
+  Samples all;
+  for (Samples family :
+       {pointwise_samples(), shape_samples(), reduction_samples(), linear_algebra_samples(), loss_samples()}) {
+    all.insert(all.end(), family.begin(), family.end());
+  }
+  const char* wanted = std::getenv("BACKFLOW_SAMPLE");
+  if (wanted != nullptr) {
+    std::erase_if(all, [&](const Sample& s) { return s.title().find(wanted) == std::string::npos; });
+  }
+  return all;
+}
+
+}  // namespace
+
+const Samples& samples() {
+  static const Samples kAll = all_samples();
+  return kAll;
+}
+
+Arrays operand_values(const Sample& sample) {
+  Arrays values;
+  for (std::size_t i = 0; i < sample.operands.size(); ++i) {
+    const Operand& o = sample.operands[i];
+    if (o.same_as >= 0) {
+      values.push_back(values[static_cast<std::size_t>(o.same_as)]);
+      continue;
+    }
+    Array x = random_array(o.sizes, sample.title() + std::to_string(i), o.low, o.high);
+    if (o.is_index) {
+      x = map(x, [&](double v) { return std::min(std::floor(v), o.high - 1); });
+    } else {
+      x = map(x, [](double v) { return static_cast<double>(static_cast<float>(v)); });  // exact in every dtype
+    }
+    if (o.layout == Layout::Expanded) {
+      x = array_of(tensor_of(x, kFloat64, o.layout));
+    }
+    values.push_back(std::move(x));
+  }
+  return values;
+}
+
+Tensors operands_of(const Sample& sample, const Arrays& values, ScalarType dtype) {
+  Tensors operands;
+  for (std::size_t i = 0; i < sample.operands.size(); ++i) {
+    const Operand& o = sample.operands[i];
+    if (o.same_as >= 0) {
+      operands.push_back(operands[static_cast<std::size_t>(o.same_as)]);
+      continue;
+    }
+    operands.push_back(tensor_of(values[i], o.is_index ? kInt64 : dtype, o.layout));
+    operands.back().set_requires_grad(!o.is_index);
+  }
+  return operands;
+}
+
+std::vector<std::size_t> differentiable_operands(const Sample& sample) {
+  std::vector<std::size_t> result;
+  for (std::size_t i = 0; i < sample.operands.size(); ++i) {
+    if (!sample.operands[i].is_index && sample.operands[i].same_as < 0) {
+      result.push_back(i);
+    }
+  }
+  return result;
+}
+
+std::string reproduce(const Sample& sample, const std::string& test_case) {
+  return "reproduce: BACKFLOW_SAMPLE='" + sample.title() + "' test_ops '" + test_case + "'";
+}
+
+}  // namespace backflow::test

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <backflow/tests/support/arrays.h>
+
+// The sample table: what every operator is tested with. A new operator needs one row here, in the file of its family;
+// the tests of tests/ops do the rest.
+namespace backflow::test {
+
+using Tensors = std::vector<Tensor>;
+using Arrays = std::vector<Array>;
+
+/// One tensor operand of a sample.
+struct Operand {
+  std::vector<std::int64_t> sizes;
+  double low = -2;
+  double high = 2;
+  Layout layout = Layout::Contiguous;
+  bool is_index = false;  ///< int64 numbers in [low, high), whatever the sample runs in, without a gradient
+  int same_as = -1;       ///< the operand with this number, that very tensor
+};
+
+/// One call of an operator.
+struct Sample {
+  std::string op;     ///< the operator's name in the registry
+  std::string label;  ///< what is special about the operands
+  std::vector<Operand> operands;
+  std::function<Tensor(const Tensors&)> call;        ///< through the public function
+  std::function<Array(const Arrays&)> reference;     ///< the same in plain loops over float64
+  std::function<void(const Tensors&)> inplace = {};  ///< the in-place form, on the first operand, if there is one
+  bool differentiable = true;                        ///< false: no gradient is recorded
+  double tolerance = 1;                              ///< factor on the tolerances of float32
+
+  std::string title() const { return op + "/" + label; }
+};
+
+using Samples = std::vector<Sample>;
+
+Samples pointwise_samples();
+Samples shape_samples();
+Samples reduction_samples();
+Samples linear_algebra_samples();
+Samples loss_samples();
+
+/// All of them, or those whose title contains $BACKFLOW_SAMPLE.
+const Samples& samples();
+
+/// The values of the operands, by number; those that are `same_as` another are equal to it.
+Arrays operand_values(const Sample& sample);
+/// The operands, with these values, as leaves of `dtype` that require a gradient where there can be one.
+Tensors operands_of(const Sample& sample, const Arrays& values, ScalarType dtype);
+/// The operands that are different tensors and have a gradient.
+std::vector<std::size_t> differentiable_operands(const Sample& sample);
+
+/// The line that reproduces a failure of `sample` in the test case of this name.
+std::string reproduce(const Sample& sample, const std::string& test_case);
+
+}  // namespace backflow::test

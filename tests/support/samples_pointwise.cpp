@@ -1,0 +1,230 @@
+#include <cmath>
+
+#include <backflow/ops/operators.h>
+#include <backflow/tests/support/samples.h>
+
+namespace backflow::test {
+namespace {
+
+struct Range {
+  double low = -2;
+  double high = 2;
+};
+
+using Call = std::function<Tensor(const Tensors&)>;
+using Inplace = std::function<void(const Tensors&)>;
+
+/// A function of two tensors, on every kind of shape and layout.
+struct Binary {
+  std::string op;
+  Call call;
+  std::function<double(double, double)> f;
+  Inplace inplace = {};
+  Range x = {};
+  Range w = {};
+  std::string label = "";
+  double tolerance = 1;
+};
+
+/// A function of one tensor.
+struct Unary {
+  std::string op;
+  Call call;
+  std::function<double(double)> f;
+  Inplace inplace = {};
+  Range x = {};
+  std::string label = "";
+  double tolerance = 1;
+};
+
+struct Shapes {
+  const char* label;
+  std::vector<std::int64_t> x;
+  std::vector<std::int64_t> w;
+  Layout x_layout = Layout::Contiguous;
+  Layout w_layout = Layout::Contiguous;
+  int same_as = -1;
+  bool inplace = true;  ///< the result has the shape of x
+};
+
+std::vector<Shapes> binary_shapes() {
+  return {{"same", {2, 3}, {2, 3}},
+          {"one", {1}, {1}},
+          {"scalars", {}, {}},
+          {"broadcast_row", {3, 4}, {4}},
+          {"broadcast_both", {3, 1}, {1, 4}, Layout::Contiguous, Layout::Contiguous, -1, false},
+          {"broadcast_column", {2, 3, 4}, {3, 1}},
+          {"tensor_scalar", {2, 3}, {}},
+          {"scalar_tensor", {}, {2, 3}, Layout::Contiguous, Layout::Contiguous, -1, false},
+          {"empty", {0, 3}, {3}},
+          {"empty_broadcast", {2, 0}, {1, 1}},
+          {"transposed", {3, 4}, {3, 4}, Layout::Transposed},
+          {"both_transposed", {3, 4}, {3, 4}, Layout::Transposed, Layout::Transposed},
+          {"strided", {2, 3, 5}, {2, 3, 5}, Layout::Strided, Layout::Strided},
+          {"expanded", {3, 4}, {3, 4}, Layout::Contiguous, Layout::Expanded},
+          {"aliased", {2, 3}, {2, 3}, Layout::Contiguous, Layout::Contiguous, 0}};
+}
+
+void add(Samples& all, const Binary& b) {
+  for (const Shapes& s : binary_shapes()) {
+    // Of x op x both operands have to be in both ranges.
+    const Range x = s.same_as == 0 ? Range{std::max(b.x.low, b.w.low), std::min(b.x.high, b.w.high)} : b.x;
+    Sample sample{.op = b.op,
+                  .label = b.label + s.label,
+                  .operands = {{s.x, x.low, x.high, s.x_layout}, {s.w, b.w.low, b.w.high, s.w_layout}},
+                  .call = b.call,
+                  .reference = [f = b.f](const Arrays& a) { return map(a[0], a[1], f); },
+                  .tolerance = b.tolerance};
+    sample.operands[1].same_as = s.same_as;
+    if (s.inplace && s.same_as < 0) {
+      sample.inplace = b.inplace;
+    }
+    all.push_back(sample);
+  }
+}
+
+void add(Samples& all, const Unary& u) {
+  struct Kind {
+    const char* label;
+    std::vector<std::int64_t> sizes;
+    Layout layout = Layout::Contiguous;
+  };
+  for (const Kind& k : std::vector<Kind>{{"matrix", {3, 5}},
+                                         {"scalar", {}},
+                                         {"empty", {0, 2}},
+                                         {"odd_length", {37}},
+                                         {"transposed", {4, 3}, Layout::Transposed},
+                                         {"strided", {2, 9}, Layout::Strided},
+                                         {"expanded", {3, 4}, Layout::Expanded}}) {
+    all.push_back({.op = u.op,
+                   .label = u.label + k.label,
+                   .operands = {{k.sizes, u.x.low, u.x.high, k.layout}},
+                   .call = u.call,
+                   .reference = [f = u.f](const Arrays& a) { return map(a[0], f); },
+                   .inplace = k.layout == Layout::Expanded ? Inplace{} : u.inplace,
+                   .tolerance = u.tolerance});
+  }
+}
+
+double sigmoid_of(double x) { return 1 / (1 + std::exp(-x)); }
+
+void add_arithmetic(Samples& all) {
+  add(all, Binary{"add", [](const Tensors& x) { return add(x[0], x[1]); }, [](double a, double b) { return a + b; },
+                  [](const Tensors& x) { x[0].add_(x[1]); }});
+  add(all, Binary{"add",
+                  [](const Tensors& x) { return add(x[0], x[1], 0.5); },
+                  [](double a, double b) { return a + 0.5 * b; },
+                  [](const Tensors& x) { x[0].add_(x[1], 0.5); },
+                  {},
+                  {},
+                  "scaled_"});
+  add(all, Binary{"sub", [](const Tensors& x) { return sub(x[0], x[1]); }, [](double a, double b) { return a - b; },
+                  [](const Tensors& x) { x[0].sub_(x[1]); }});
+  add(all, Binary{"sub",
+                  [](const Tensors& x) { return sub(x[0], x[1], 3); },
+                  [](double a, double b) { return a - 3 * b; },
+                  [](const Tensors& x) { x[0].sub_(x[1], 3); },
+                  {},
+                  {},
+                  "scaled_"});
+  add(all, Binary{"mul", [](const Tensors& x) { return mul(x[0], x[1]); }, [](double a, double b) { return a * b; },
+                  [](const Tensors& x) { x[0].mul_(x[1]); }});
+  add(all, Binary{"div",
+                  [](const Tensors& x) { return div(x[0], x[1]); },
+                  [](double a, double b) { return a / b; },
+                  [](const Tensors& x) { x[0].div_(x[1]); },
+                  {},
+                  {0.5, 2}});
+  add(all, Binary{"pow",
+                  [](const Tensors& x) { return pow(x[0], x[1]); },
+                  [](double a, double b) { return std::pow(a, b); },
+                  [](const Tensors& x) { x[0].pow_(x[1]); },
+                  {0.5, 2},
+                  {-2, 2},
+                  "",
+                  4});
+  add(all, Binary{"xlogy",
+                  [](const Tensors& x) { return xlogy(x[0], x[1]); },
+                  [](double a, double b) { return a * std::log(b); },
+                  [](const Tensors& x) { x[0].xlogy_(x[1]); },
+                  {},
+                  {0.5, 2}});
+}
+
+void add_with_numbers(Samples& all) {
+  add(all, Unary{"add",
+                 [](const Tensors& x) { return add(x[0], 1.5); },
+                 [](double a) { return a + 1.5; },
+                 [](const Tensors& x) { x[0].add_(1.5); },
+                 {},
+                 "number_"});
+  add(all, Unary{"sub",
+                 [](const Tensors& x) { return sub(x[0], 2); },
+                 [](double a) { return a - 2; },
+                 [](const Tensors& x) { x[0].sub_(2); },
+                 {},
+                 "number_"});
+  add(all, Unary{"rsub", [](const Tensors& x) { return 2 - x[0]; }, [](double a) { return 2 - a; }});
+  add(all, Unary{"mul",
+                 [](const Tensors& x) { return mul(x[0], -0.5); },
+                 [](double a) { return a * -0.5; },
+                 [](const Tensors& x) { x[0].mul_(-0.5); },
+                 {},
+                 "number_"});
+  add(all, Unary{"div",
+                 [](const Tensors& x) { return div(x[0], 4); },
+                 [](double a) { return a / 4; },
+                 [](const Tensors& x) { x[0].div_(4); },
+                 {},
+                 "number_"});
+  add(all, Unary{"rdiv", [](const Tensors& x) { return 3 / x[0]; }, [](double a) { return 3 / a; }, {}, {0.5, 2}});
+  for (const double c : {-1.0, 0.0, 0.5, 1.0, 2.0, 3.0}) {
+    add(all, Unary{"pow",
+                   [c](const Tensors& x) { return pow(x[0], c); },
+                   [c](double a) { return std::pow(a, c); },
+                   [c](const Tensors& x) { x[0].pow_(c); },
+                   {0.5, 2},
+                   "number_" + std::to_string(c).substr(0, 4) + "_",
+                   4});
+  }
+}
+
+void add_functions(Samples& all) {
+  add(all, Unary{"neg", [](const Tensors& x) { return -x[0]; }, [](double a) { return -a; },
+                 [](const Tensors& x) { x[0].neg_(); }});
+  add(all, Unary{"exp", [](const Tensors& x) { return exp(x[0]); }, [](double a) { return std::exp(a); },
+                 [](const Tensors& x) { x[0].exp_(); }});
+  add(all, Unary{"log",
+                 [](const Tensors& x) { return log(x[0]); },
+                 [](double a) { return std::log(a); },
+                 [](const Tensors& x) { x[0].log_(); },
+                 {0.5, 3}});
+  add(all, Unary{"relu", [](const Tensors& x) { return relu(x[0]); }, [](double a) { return a > 0 ? a : 0; },
+                 [](const Tensors& x) { x[0].relu_(); }});
+  add(all, Unary{"tanh", [](const Tensors& x) { return tanh(x[0]); }, [](double a) { return std::tanh(a); },
+                 [](const Tensors& x) { x[0].tanh_(); }});
+  add(all, Unary{"sigmoid", [](const Tensors& x) { return sigmoid(x[0]); }, sigmoid_of,
+                 [](const Tensors& x) { x[0].sigmoid_(); }});
+}
+
+void add_gradients(Samples& all) {
+  add(all, Binary{"relu_backward", [](const Tensors& x) { return relu_backward(x[0], x[1]); },
+                  [](double dy, double y) { return y > 0 ? dy : 0; }});
+  add(all, Binary{"tanh_backward", [](const Tensors& x) { return tanh_backward(x[0], x[1]); },
+                  [](double dy, double y) { return dy * (1 - y * y); }});
+  add(all, Binary{"sigmoid_backward", [](const Tensors& x) { return sigmoid_backward(x[0], x[1]); },
+                  [](double dy, double y) { return dy * y * (1 - y); }});
+}
+
+}  // namespace
+
+Samples pointwise_samples() {
+  Samples all;
+  add_arithmetic(all);
+  add_with_numbers(all);
+  add_functions(all);
+  add_gradients(all);
+  return all;
+}
+
+}  // namespace backflow::test
