@@ -47,7 +47,8 @@ run_mpi() {
       break
     fi
   done
-  cores=$(lscpu -p=CORE,SOCKET | grep -v '^#' | sort -u | wc -l)
+  # Open MPI counts cores, not hardware threads. A container may hide them: then what the process may use counts.
+  cores=$( (lscpu -p=CORE,SOCKET 2>/dev/null || seq "$(nproc)") | grep -v '^#' | sort -u | wc -l)
   if ((ranks > cores)); then
     map=slot:OVERSUBSCRIBE
   fi

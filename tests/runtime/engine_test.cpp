@@ -143,7 +143,7 @@ TEST_CASE("engines: a task starts once, when its leaves are complete, and the pa
                          });
                        }};
     };
-    // One thread starts tasks at a time, since the workers keeps a plain list.
+    // One thread starts tasks at a time, since the list of workers is a plain one.
     const std::vector<AsyncTask> tasks = {task({x, w, elsewhere})};
     autograd::backward({(x * w * tanh(w)).sum()}, {}, {.retain_graph = {}, .create_graph = false, .tasks = tasks});
     CHECK(started == 1);
