@@ -190,7 +190,7 @@ def test_a_killed_rank_ends_the_job_and_is_named(folder):
     process, ranks, _ = start_and_wait_for_step(folder, *MPIRUN, "-n", "2")
     assert len(ranks) == 2
     os.kill(ranks[1], signal.SIGKILL)
-    output, _ = process.communicate(timeout=10)
+    output, _ = process.communicate(timeout=60)
     assert process.returncode != 0
     assert "signal 9" in output and "rank" in output, output
 
