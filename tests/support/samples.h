@@ -40,7 +40,7 @@ struct Sample {
 
 using Samples = std::vector<Sample>;
 
-Samples pointwise_samples();
+Samples elementwise_samples();
 Samples shape_samples();
 Samples reduction_samples();
 Samples linear_algebra_samples();

@@ -218,7 +218,7 @@ void add_gradients(Samples& all) {
 
 }  // namespace
 
-Samples pointwise_samples() {
+Samples elementwise_samples() {
   Samples all;
   add_arithmetic(all);
   add_with_numbers(all);

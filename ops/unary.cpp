@@ -1,0 +1,178 @@
+// Element-wise functions of one operand, and the gradients of those that have operators of their own.
+#include <backflow/ops/elementwise_internal.h>
+
+namespace backflow {
+namespace {
+
+using namespace detail;
+
+struct Neg : UnaryOperator<Unary::Neg> {
+  static constexpr OperatorInfo info = {
+      .name = "neg",
+      .signature = "neg(Tensor self) -> Tensor",
+      .formula = "y = -x;  dx = -dy",
+      .doc = "Negative, of every dtype.",
+      .node = "NegBackward0",
+      .inplace = "neg_(Tensor self) -> Tensor",
+  };
+  static Tensor forward(const Tensor& x) {
+    Tensor y = empty_tensor(x.sizes(), x.scalar_type());
+    kernels::unary(Unary::Neg, y, x);
+    return y;
+  }
+  void save(Needs, const Tensor&, const Tensor&) {}
+  void backward(Backward& b) const { b.dx(0) = neg(b.dy()); }
+};
+
+struct Exp : UnaryOperator<Unary::Exp> {
+  static constexpr OperatorInfo info = {
+      .name = "exp",
+      .signature = "exp(Tensor self) -> Tensor",
+      .formula = "y = e^x;  dx = dy y",
+      .doc = "Exponential; integers give float32.",
+      .node = "ExpBackward0",
+      .inplace = "exp_(Tensor self) -> Tensor",
+  };
+  SavedTensor y;
+  void save(Needs, const Tensor&, const Tensor& y_) { y.save_output(y_); }
+  void backward(Backward& b) const { b.dx(0) = b.dy() * b(y); }
+};
+
+struct Log : UnaryOperator<Unary::Log> {
+  static constexpr OperatorInfo info = {
+      .name = "log",
+      .signature = "log(Tensor self) -> Tensor",
+      .formula = "y = ln(x);  dx = dy / x",
+      .doc = "Natural logarithm; integers give float32.",
+      .node = "LogBackward0",
+      .inplace = "log_(Tensor self) -> Tensor",
+  };
+  SavedTensor x;
+  void save(Needs, const Tensor& x_, const Tensor&) { x.save(x_); }
+  void backward(Backward& b) const { b.dx(0) = b.dy() / b(x); }
+};
+
+struct Relu : UnaryOperator<Unary::Relu> {
+  static constexpr OperatorInfo info = {
+      .name = "relu",
+      .signature = "relu(Tensor self) -> Tensor",
+      .formula = "y = max(x, 0);  dx = dy where y > 0, else 0",
+      .doc = "Rectified linear unit.",
+      .node = "ReluBackward0",
+      .inplace = "relu_(Tensor self) -> Tensor",
+  };
+  SavedTensor y;
+  void save(Needs, const Tensor&, const Tensor& y_) { y.save_output(y_); }
+  void backward(Backward& b) const { b.dx(0) = relu_backward(b.dy(), b(y)); }
+};
+
+struct Tanh : UnaryOperator<Unary::Tanh> {
+  static constexpr OperatorInfo info = {
+      .name = "tanh",
+      .signature = "tanh(Tensor self) -> Tensor",
+      .formula = "y = tanh(x);  dx = dy (1 - y^2)",
+      .doc = "Hyperbolic tangent; integers give float32.",
+      .node = "TanhBackward0",
+      .inplace = "tanh_(Tensor self) -> Tensor",
+  };
+  SavedTensor y;
+  void save(Needs, const Tensor&, const Tensor& y_) { y.save_output(y_); }
+  void backward(Backward& b) const { b.dx(0) = tanh_backward(b.dy(), b(y)); }
+};
+
+struct Sigmoid : UnaryOperator<Unary::Sigmoid> {
+  static constexpr OperatorInfo info = {
+      .name = "sigmoid",
+      .signature = "sigmoid(Tensor self) -> Tensor",
+      .formula = "y = 1 / (1 + e^-x);  dx = dy y (1 - y)",
+      .doc = "Logistic function; integers give float32.",
+      .node = "SigmoidBackward0",
+      .inplace = "sigmoid_(Tensor self) -> Tensor",
+  };
+  SavedTensor y;
+  void save(Needs, const Tensor&, const Tensor& y_) { y.save_output(y_); }
+  void backward(Backward& b) const { b.dx(0) = sigmoid_backward(b.dy(), b(y)); }
+};
+
+struct ReluGradient : BinaryOperator<ReluGradient, Binary::ReluBackward, true> {
+  static constexpr OperatorInfo info = {
+      .name = "relu_backward",
+      .signature = "relu_backward(Tensor grad, Tensor result) -> Tensor",
+      .formula = "dx = dy where y > 0, else 0",
+      .doc = "The gradient of relu, from that of its result and the result; linear in the first operand.",
+      .node = "ThresholdBackwardBackward0",
+  };
+  SavedTensor y;
+  void save(Needs, const Tensor& dy, const Tensor& y_, const Tensor&) {
+    save_geometry(dy, y_);
+    y.save(y_);
+  }
+  void backward(Backward& b) const {
+    if (b.wants(0)) {
+      b.dx(0) = to_x(relu_backward(b.dy(), b(y)));
+    }
+    if (b.wants(1)) {
+      b.dx(1) = zeros_like(b(y));
+    }
+  }
+};
+
+struct TanhGradient : BinaryOperator<TanhGradient, Binary::TanhBackward, true> {
+  static constexpr OperatorInfo info = {
+      .name = "tanh_backward",
+      .signature = "tanh_backward(Tensor grad, Tensor result) -> Tensor",
+      .formula = "dx = dy (1 - y^2);  its own gradients are g (1 - y^2) and -2 g dy y",
+      .doc = "The gradient of tanh, from that of its result and the result.",
+      .node = "TanhBackwardBackward0",
+  };
+  SavedTensor dy;
+  SavedTensor y;
+  void save(Needs, const Tensor& dy_, const Tensor& y_, const Tensor&) {
+    save_geometry(dy_, y_);
+    dy.save(dy_);
+    y.save(y_);
+  }
+  void backward(Backward& b) const {
+    if (b.wants(0)) {
+      b.dx(0) = to_x(tanh_backward(b.dy(), b(y)));
+    }
+    if (b.wants(1)) {
+      b.dx(1) = to_w(b.dy() * b(dy) * b(y) * -2);
+    }
+  }
+};
+
+struct SigmoidGradient : BinaryOperator<SigmoidGradient, Binary::SigmoidBackward, true> {
+  static constexpr OperatorInfo info = {
+      .name = "sigmoid_backward",
+      .signature = "sigmoid_backward(Tensor grad, Tensor result) -> Tensor",
+      .formula = "dx = dy y (1 - y);  its own gradients are g y (1 - y) and g dy (1 - 2 y)",
+      .doc = "The gradient of sigmoid, from that of its result and the result.",
+      .node = "SigmoidBackwardBackward0",
+  };
+  SavedTensor dy;
+  SavedTensor y;
+  void save(Needs, const Tensor& dy_, const Tensor& y_, const Tensor&) {
+    save_geometry(dy_, y_);
+    dy.save(dy_);
+    y.save(y_);
+  }
+  void backward(Backward& b) const {
+    if (b.wants(0)) {
+      b.dx(0) = to_x(sigmoid_backward(b.dy(), b(y)));
+    }
+    if (b.wants(1)) {
+      b.dx(1) = to_w(b.dy() * b(dy) * rsub(b(y) * 2, 1));
+    }
+  }
+};
+
+}  // namespace
+
+#include <backflow/ops/unary_functions.inc>
+
+OperatorFamily unary_operators() {
+  return family<Neg, Exp, Log, Relu, Tanh, Sigmoid, ReluGradient, TanhGradient, SigmoidGradient>("unary");
+}
+
+}  // namespace backflow
