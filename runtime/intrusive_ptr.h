@@ -59,7 +59,9 @@ class IntrusivePtr {
   IntrusivePtr(const IntrusivePtr& other) : IntrusivePtr(other.p_) {}
   IntrusivePtr(IntrusivePtr&& other) noexcept : p_(std::exchange(other.p_, nullptr)) {}
   IntrusivePtr& operator=(const IntrusivePtr& other) {
-    IntrusivePtr(other).swap(*this);
+    if (this != &other) {
+      IntrusivePtr(other).swap(*this);
+    }
     return *this;
   }
   IntrusivePtr& operator=(IntrusivePtr&& other) noexcept {
