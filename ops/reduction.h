@@ -7,7 +7,7 @@
 namespace backflow {
 
 /// What a loss does with the values of its rows or elements, as libtorch's at::Reduction.
-namespace Reduction {
+namespace Reduction {  // NOLINT(readability-identifier-naming): libtorch's name
 enum Reduction : std::int64_t { None = 0, Mean = 1, Sum = 2 };
 }  // namespace Reduction
 
