@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 
+#include <backflow/distributed/sampler.h>
 #include <backflow/io/dump.h>
 #include <backflow/io/inspect.h>
 #include <backflow/ops/functions.h>
@@ -78,7 +79,11 @@ void print_plan(const Prepared& p, const distributed::Communicator& world, const
   }
   const TrainOptions& t = p.experiment.train;
   const std::int64_t samples = p.train_data->dataset().size();
-  const std::int64_t steps = t.drop_last ? samples / t.batch_size : (samples + t.batch_size - 1) / t.batch_size;
+  distributed::SamplerOptions sampling;
+  sampling.dataset_size = samples;
+  sampling.batch_size = t.batch_size;
+  sampling.drop_last = t.drop_last;
+  const std::int64_t steps = distributed::ShardedSampler(sampling).steps_per_epoch();
   std::cout << count << " parameters\n"
             << samples << " samples, " << p.test_data.dataset().size() << " for testing\n"
             << t.epochs << " epochs of " << steps << " steps, " << t.batch_size << " samples a step on " << world.size()
