@@ -30,6 +30,7 @@ TYPES = {
     "Tensor?": "const Tensor&",
     "Scalar": "const Scalar&",
     "int": "std::int64_t",
+    "int?": "std::optional<std::int64_t>",
     "int[]": "IntArrayRef",
     "float": "double",
     "bool": "bool",
@@ -50,6 +51,8 @@ class Argument:
             fail(where, f"cannot read argument '{text}': need one of {', '.join(TYPES)}, a name and maybe a default")
         self.type, self.name, default = TYPES[match[1]], match[2], match[3]
         self.default = DEFAULTS.get(default, default)
+        if default == "None" and "std::optional" in self.type:
+            self.default = "std::nullopt"
 
     def declared(self):
         return f"{self.type} {self.name}" + (f" = {self.default}" if self.default else "")
@@ -113,7 +116,7 @@ def read_family(path):
 
 
 def functions_header(families):
-    out = [HEAD, "#pragma once\n\n#include <cstdint>\n\n#include <backflow/runtime/tensor.h>\n\nnamespace backflow {\n"]
+    out = [HEAD, "#pragma once\n\n#include <cstdint>\n#include <optional>\n\n#include <backflow/runtime/tensor.h>\n\nnamespace backflow {\n"]
     for name, operators in families:
         out.append(f"\n// ---- {name} ----\n")
         for op in operators:

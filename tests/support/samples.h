@@ -42,6 +42,7 @@ using Samples = std::vector<Sample>;
 
 Samples elementwise_samples();
 Samples shape_samples();
+Samples strided_samples();
 Samples reduction_samples();
 Samples linear_algebra_samples();
 Samples loss_samples();
