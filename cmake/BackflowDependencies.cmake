@@ -5,6 +5,10 @@ find_package(TBB 2021 REQUIRED COMPONENTS tbb tbbmalloc)
 find_package(OneDNN 2.6 REQUIRED)
 find_package(OpenMP REQUIRED COMPONENTS CXX)
 find_package(hwy REQUIRED)
+# Function names and lines of a stack, for anomaly mode.
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(LibDW REQUIRED IMPORTED_TARGET libdw)
+find_path(Backward_INCLUDE_DIR backward.hpp REQUIRED)
 
 if(BACKFLOW_WITH_MPI OR BACKFLOW_WITH_HDF5)
   # The C interface alone, which C++ compilers understand: MPI_CXX is the language that we compile, not the old bindings.

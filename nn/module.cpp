@@ -1,16 +1,14 @@
 #include <backflow/nn/module.h>
 
-#include <cxxabi.h>
-
-#include <cstdlib>
 #include <ostream>
 #include <sstream>
 #include <typeinfo>
 #include <unordered_set>
 
 #include <backflow/ops/functions.h>
-#include <backflow/runtime/accumulate_grad.h>
+#include <backflow/runtime/autograd_meta.h>
 #include <backflow/runtime/grad_mode.h>
+#include <backflow/runtime/type_name.h>
 
 namespace backflow::nn {
 namespace {
@@ -50,26 +48,13 @@ void append(const std::string& prefix, const OrderedDict<std::string, Tensor>& t
   }
 }
 
-/// Makes `x` the tensor that `from` is: elements, dtype and geometry.
-void become(const Tensor& x, const Tensor& from) {
-  TensorImpl& to = x.impl();
-  to.storage = from.impl().storage;
-  to.offset = from.impl().offset;
-  to.sizes = from.impl().sizes;
-  to.strides = from.impl().strides;
-  to.dtype = from.impl().dtype;
-  to.is_contiguous = from.impl().is_contiguous;
-  to.is_view = from.impl().is_view;
-  to.view_changes = from.impl().view_changes;
-}
-
 void convert(const Tensor& x, Dtype dtype) {
   if (!x.defined() || !x.is_floating_point() || x.scalar_type() == dtype) {
     return;
   }
   check(!x.impl().autograd || !x.impl().autograd->grad_buffer.defined(), "to: parameter ", describe(x),
         " has its gradient in a bucket: need the conversion before data parallelism is set up");
-  become(x, backflow::to(x.detach(), dtype));
+  x.set_data(backflow::to(x.detach(), dtype));
   if (x.grad().defined()) {
     x.mutable_grad() = backflow::to(x.grad().detach(), dtype);
   }
@@ -81,13 +66,7 @@ std::string Module::name() const {
   if (!name_.empty()) {
     return name_;
   }
-  int status = 0;
-  char* text = abi::__cxa_demangle(typeid(*this).name(), nullptr, nullptr, &status);
-  std::string type = status == 0 ? text : typeid(*this).name();
-  std::free(text);
-  const std::size_t end = type.find('<');
-  const std::size_t colon = type.rfind("::", end);
-  type = type.substr(colon == std::string::npos ? 0 : colon + 2);
+  const std::string type = type_name(typeid(*this));
   const bool is_impl = type.size() > 4 && type.ends_with("Impl");
   return is_impl ? type.substr(0, type.size() - 4) : type;
 }

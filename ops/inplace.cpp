@@ -1,47 +1,90 @@
 // What every in-place operator has in common, and the sums that the engine needs.
+#include <algorithm>
+
+#include <backflow/ops/elementwise_internal.h>
 #include <backflow/ops/kernels/elementwise.h>
 #include <backflow/ops/operator.h>
 #include <backflow/runtime/gradient_ops.h>
 
 namespace backflow {
 
+namespace {
+
+/// A row-major copy off the tape.
+Tensor copy_of(const Tensor& x) {
+  Tensor y = empty_tensor(x.sizes(), x.scalar_type());
+  kernels::copy(y, x);
+  return y;
+}
+
+bool has_nan(const Tensor& x) {
+  return x.is_floating_point() && dispatch_floating(x.scalar_type(), "anomaly mode", [&](auto zero) {
+    using T = decltype(zero);
+    const Tensor row = x.is_contiguous() ? x : copy_of(x);
+    const T* values = row.data_ptr<T>();
+    return std::any_of(values, values + row.numel(), [](T value) { return value != value; });
+  });
+}
+
+Tensor zeros(IntArrayRef sizes, ScalarType dtype) {
+  Tensor y = empty_tensor(sizes, dtype);
+  kernels::fill(y, 0);
+  return y;
+}
+
+}  // namespace
+
 // With C linkage for the linker's option in CMakeLists.txt: whoever links the operators links this.
 extern "C" const bool backflow_gradient_ops_installed = [] {
-  set_gradient_ops({.add = [](const Tensor& a, const Tensor& b) { return add(a, b); },
-                    .add_ = [](const Tensor& a, const Tensor& b) { a.add_(b); },
-                    .copy_ = [](const Tensor& to, const Tensor& from) { kernels::copy(to, from); }});
+  set_gradient_ops(
+      {.add = [](const Tensor& a, const Tensor& b) { return add(a, b); },
+       .add_ = [](const Tensor& a, const Tensor& b) { a.add_(b); },
+       .copy_ = [](const Tensor& to, const Tensor& from) { kernels::copy(to, from); },
+       .reduce_to = detail::reduce_to,
+       .as_strided = [](const Tensor& x, const Geometry& v) { return as_strided(x, v.sizes, v.strides, v.offset); },
+       .gather =
+           [](const Tensor& x, const Geometry& base, const Geometry& v) {
+             return strided_gather(x, base.strides, v.sizes, v.strides, v.offset - base.offset);
+           },
+       .scatter =
+           [](const Tensor& x, const Tensor& src, const Geometry& base, const Geometry& v) {
+             return strided_scatter(x, src.defined() ? src : zeros(v.sizes, x.scalar_type()), base.strides, v.strides,
+                                    v.offset - base.offset);
+           },
+       .zeros = zeros,
+       .has_nan_ = has_nan});
   return true;
 }();
 
-void check_inplace(const char* op, const Tensor& self) {
-  if (!self.is_contiguous()) {
-    for (std::size_t d = 0; d < self.sizes().size(); ++d) {
-      check(self.strides()[d] != 0 || self.sizes()[d] <= 1, op, "_: ", describe(self),
-            " has elements that share memory: need a tensor whose elements are its own; clone() gives one");
-    }
+namespace detail {
+
+Tensor old_value(const Tensor& self) {
+  Tensor old = self.detach();
+  set_history(old, self.grad_fn(), self.output_nr());
+  return old;
+}
+
+void keep_old_value(Tensor& old) {
+  if (old.use_count() == 1) {
+    return;
   }
-  check(!(GradMode::is_enabled() && self.is_leaf() && self.requires_grad()), op, "_: ", describe(self),
-        " is a leaf that requires a gradient: need a NoGradGuard around the change, or an operation that is not in "
-        "place");
+  Tensor kept = copy_of(old);
+  set_history(kept, old.grad_fn(), old.output_nr());
+  old = std::move(kept);
 }
 
-void check_recorded_inplace(const char* op, const Tensor& self) {
-  check(!(self.impl().is_view && self.impl().storage->use_count() > 1), op, "_: ", describe(self),
-        " is a view, and the change is recorded: need the tensor that it is a view of, or an operation that is not in "
-        "place");
-}
-
-void assign_inplace(const char* op, const Tensor& self, const Tensor& y) {
-  check(y.sizes() == self.sizes(), op, "_: the result has shape ", y.sizes(), ", the tensor ", describe(self),
+void assign_inplace(std::string_view op, const Tensor& self, const Tensor& y) {
+  check(y.sizes() == self.sizes(), op, ": the result has shape ", y.sizes(), ", the tensor ", describe(self),
         ": need equal shapes, since the tensor keeps its own");
-  check(y.is_floating_point() <= self.is_floating_point(), op, "_: the result is ", short_name(y.scalar_type()),
+  check(y.is_floating_point() <= self.is_floating_point(), op, ": the result is ", short_name(y.scalar_type()),
         ", the tensor ", describe(self), ": need a floating-point tensor for it");
   const Tensor same = y.scalar_type() == self.scalar_type() ? y : to(y, self.scalar_type());
   kernels::copy(self, same);
-  self.impl().storage->bump_version();
+  bump_version(self);
   if (!same.is_leaf()) {
-    set_history(self, same.grad_fn(), same.output_nr());
+    rebase_history(self, same.grad_fn(), same.output_nr());
   }
 }
 
+}  // namespace detail
 }  // namespace backflow

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -12,6 +14,7 @@
 #include <backflow/runtime/grad_mode.h>
 #include <backflow/runtime/node.h>
 #include <backflow/runtime/saved_tensor.h>
+#include <backflow/runtime/view_history.h>
 
 namespace backflow {
 
@@ -36,11 +39,15 @@ class Backward {
 template <class Op, std::size_t N>
 class OpNode final : public Node {
  public:
-  OpNode() { set_edges(edges); }
-  const char* name() const override { return Op::info.node; }
+  OpNode() {
+    set_edges(edges);
+    set_saves(!std::is_trivially_destructible_v<Op>);  // one without tensors has nothing to free
+  }
+  std::string name() const override { return Op::info.node; }
   void apply(NodeCall& call) override {
-    check(saved.has_value(),
-          "the graph was freed by an earlier backward: need retain_graph=true there to go through it again");
+    if (!saved) [[unlikely]] {
+      fail_freed();
+    }
     Backward b(*this, call);
     saved->backward(b);
   }
@@ -56,7 +63,6 @@ inline bool requires_grad(const Tensor& x) {
   if (!x.defined()) {
     return false;
   }
-  check_history(x);
   return x.requires_grad();
 }
 template <class T>
@@ -76,20 +82,21 @@ inline void add_edge(Edge*& edge, const Tensor& x) {
 template <class T>
 void add_edge(Edge*&, const T&) {}
 
-/// Notes on `y` that it is a view of one of the operands, if it is.
-inline bool is_view_of(const Tensor& y, const Tensor& x) {
-  return x.defined() && !y.is_same(x) && y.impl().storage == x.impl().storage;
+/// Notes on `y` that it is a view of an operand, if it is.
+inline bool track_if_view(const Tensor& y, const Tensor& x) {
+  const bool is_view = x.defined() && !y.is_same(x) && y.impl().storage == x.impl().storage;
+  if (is_view) {
+    track_view(y, x, view_origin());
+  }
+  return is_view;
 }
 template <class T>
-bool is_view_of(const Tensor&, const T&) {
+bool track_if_view(const Tensor&, const T&) {
   return false;
 }
 template <class... Args>
-void mark_view(const Tensor& y, const Args&... args) {
-  if ((is_view_of(y, args) || ...)) {
-    y.impl().is_view = true;
-    y.impl().view_changes = y.impl().storage->recorded_changes();
-  }
+void track_views(const Tensor& y, const Args&... args) {
+  static_cast<void>((track_if_view(y, args) || ...));
 }
 
 /// Estimated ns of the backward of an element-wise operation; an operator with `work()` knows better.
@@ -116,7 +123,7 @@ Tensor record(const Args&... args) {
   } else {
     if (!GradMode::is_enabled() || !(detail::requires_grad(args) || ...)) {
       Tensor y = Op::forward(args...);
-      detail::mark_view(y, args...);
+      detail::track_views(y, args...);
       return y;
     }
     Tensor y;
@@ -124,7 +131,7 @@ Tensor record(const Args&... args) {
       const NoGradGuard inner;  // a forward that calls other operators is one node all the same
       y = Op::forward(args...);
     }
-    detail::mark_view(y, args...);
+    detail::track_views(y, args...);
     if (!y.is_floating_point()) {
       return y;
     }
@@ -134,7 +141,7 @@ Tensor record(const Args&... args) {
     (detail::add_edge(edge, args), ...);
     std::array<bool, detail::num_tensors<Args...>> needs{};
     for (std::size_t i = 0; i < needs.size(); ++i) {
-      needs[i] = static_cast<bool>(node->edges[i].node);
+      needs[i] = static_cast<bool>(node->edges[i].function);
     }
     node->saved->save(needs, args..., y);
     node->set_work(detail::work_of<Op>(y, args...));
@@ -143,37 +150,89 @@ Tensor record(const Args&... args) {
   }
 }
 
-/// Throws Error when `self` must not be changed in place: elements that share memory, or a leaf that requires a
-/// gradient, with recording on.
-void check_inplace(const char* op, const Tensor& self);
-/// Throws Error when a change of `self` must not be recorded: it is a view, and what it is a view of could not follow.
-void check_recorded_inplace(const char* op, const Tensor& self);
+namespace detail {
+
 /// Gives `self` the values and the history of `y`, which was computed from it; shapes must be equal.
-void assign_inplace(const char* op, const Tensor& self, const Tensor& y);
+void assign_inplace(std::string_view op, const Tensor& self, const Tensor& y);
+
+/// A tensor with the elements and the history of `self`, which an operation in place is about to change: what the
+/// operation has for its operand.
+Tensor old_value(const Tensor& self);
+/// Gives the old value elements of its own when a node has saved it, so that backward does not see the new ones.
+void keep_old_value(Tensor& old);
+
+inline bool shares_memory(const Tensor& x, const Tensor& w) { return w.defined() && x.is_alias_of(w); }
+template <class T>
+bool shares_memory(const Tensor&, const T&) {
+  return false;
+}
+
+/// "add_" of "add_(Tensor self, Tensor other) -> Tensor".
+constexpr std::string_view function_name(std::string_view signature) { return signature.substr(0, signature.find('(')); }
+
+/// Changes `self` in place without a temporary and records it, or does nothing and returns false when `Op` can't.
+template <class Op, class... Args>
+bool record_into(const Tensor& self, const Args&... args) {
+  if constexpr (requires { Op::forward_into(self, self, args...); }) {
+    if ((shares_memory(self, args) || ...)) {
+      return false;
+    }
+    auto* node = new OpNode<Op, num_tensors<Tensor, Args...>>();
+    const IntrusivePtr<Node> owner(node);
+    Tensor old = old_value(self);
+    Edge* edge = node->edges.data();
+    add_edge(edge, old);
+    (add_edge(edge, args), ...);
+    std::array<bool, num_tensors<Tensor, Args...>> needs{};
+    for (std::size_t i = 0; i < needs.size(); ++i) {
+      needs[i] = node->edges[i].is_valid();
+    }
+    {
+      Op probe;  // shows whether backward needs the old value, which then has to be kept
+      ThreadState without_hooks = thread_state();
+      without_hooks.saved_tensor_hooks = nullptr;
+      const ThreadStateGuard state(without_hooks);
+      probe.save(needs, old, args..., self);
+      keep_old_value(old);
+    }
+    if (!Op::forward_into(self, old, args...)) {
+      return false;
+    }
+    bump_version(self);
+    node->saved->save(needs, old, args..., self);
+    node->set_work(work_of<Op>(self, old, args...));
+    rebase_history(self, owner);
+    return true;
+  } else {
+    return false;
+  }
+}
+
+}  // namespace detail
 
 /// The in-place form of `Op`: `self` becomes `Op(self, args...)`, keeping its storage and dtype. An `Op` that has
-/// `forward_into(y, self, args...)` does it without a temporary where nothing is recorded.
+/// `forward_into(y, self, args...)` does it without a temporary.
 template <class Op, class... Args>
 Tensor& record_inplace(const Tensor& self, const Args&... args) {
-  check_inplace(Op::info.name, self);
+  constexpr std::string_view kName = detail::function_name(Op::info.inplace);
   const bool records = GradMode::is_enabled() && (detail::requires_grad(self) || (detail::requires_grad(args) || ...));
+  check_inplace(kName, self, records);
+  if (records) {
+    if (!detail::record_into<Op>(self, args...)) {
+      Tensor old = self.detach().clone();
+      set_history(old, self.grad_fn(), self.output_nr());
+      detail::assign_inplace(kName, self, record<Op>(old, args...));
+    }
+    return const_cast<Tensor&>(self);
+  }
   bool done = false;
   if constexpr (requires { Op::forward_into(self, self, args...); }) {
-    done = !records && Op::forward_into(self, self, args...);
+    done = Op::forward_into(self, self, args...);
   }
   if (done) {
-    self.impl().storage->bump_version();
-  } else if (records) {
-    check_recorded_inplace(Op::info.name, self);
-    // What backward saves of the old value must not see the new one.
-    Tensor old = self.detach().clone();
-    old.impl().grad_fn = self.impl().grad_fn;
-    old.impl().output_nr = self.impl().output_nr;
-    assign_inplace(Op::info.name, self, record<Op>(old, args...));
-    self.impl().storage->bump_recorded_changes();
-    self.impl().view_changes = self.impl().storage->recorded_changes();
+    bump_version(self);
   } else {
-    assign_inplace(Op::info.name, self, record<Op>(self, args...));
+    detail::assign_inplace(kName, self, record<Op>(self, args...));
   }
   return const_cast<Tensor&>(self);
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstring>
 #include <mutex>
 #include <numbers>
 
@@ -37,10 +38,42 @@ Generator::State Generator::take_stream() {
   return taken;
 }
 
+Tensor Generator::get_state() const {
+  const State now = state();
+  Tensor out = empty_tensor({sizeof(State)}, kUInt8);
+  std::memcpy(out.data_ptr(), &now, sizeof(State));
+  return out;
+}
+
+void Generator::set_state(const Tensor& state) {
+  check(state.scalar_type() == kUInt8 && state.numel() == sizeof(State) && state.is_contiguous(), "set_state: ",
+        describe(state), ": need what get_state returned, a u8[", sizeof(State), "]");
+  State from;
+  std::memcpy(&from, state.data_ptr(), sizeof(State));
+  set_state(from);
+}
+
+namespace {
+
+thread_local Generator* default_of_thread = nullptr;
+
+}  // namespace
+
 Generator& default_generator() {
   static Generator generator;
-  return generator;
+  return default_of_thread != nullptr ? *default_of_thread : generator;
 }
+
+DefaultGeneratorGuard::DefaultGeneratorGuard(const Generator::State& state) : previous_(default_of_thread) {
+  generator_.set_state(state);
+  default_of_thread = &generator_;
+}
+
+DefaultGeneratorGuard::~DefaultGeneratorGuard() { default_of_thread = previous_; }
+
+Tensor get_rng_state() { return default_generator().get_state(); }
+
+void set_rng_state(const Tensor& state) { default_generator().set_state(state); }
 
 void manual_seed(std::uint64_t seed) { default_generator().set_current_seed(seed); }
 
@@ -115,13 +148,17 @@ const Tensor& fill_inplace(const Tensor& self, const Fill& fill) {
     fill(rows);
     kernels::copy(self, rows);
   }
-  self.impl().storage->bump_version();
+  bump_version(self);
   return self;
 }
 
+/// Checks that `self` can be filled. Its new values depend on nothing: what is recorded is that.
 void check_random(const char* op, const Tensor& self) {
-  check(self.is_floating_point(), op, "_: ", describe(self), ": need a floating-point tensor");
-  check_inplace(op, self);
+  check(self.is_floating_point(), op, ": ", describe(self), ": need a floating-point tensor");
+  check_inplace(op, self, self.requires_grad());
+  if (GradMode::is_enabled() && self.requires_grad()) {
+    self.zero_();
+  }
 }
 
 Generator& or_default(std::optional<Generator>& generator) { return generator ? *generator : default_generator(); }
@@ -129,7 +166,7 @@ Generator& or_default(std::optional<Generator>& generator) { return generator ? 
 }  // namespace
 
 const Tensor& uniform_(const Tensor& self, double from, double to, std::optional<Generator> generator) {
-  check_random("uniform", self);
+  check_random("uniform_", self);
   check(from <= to, "uniform_: [", from, ", ", to, "): need from <= to");
   const Generator::State state = or_default(generator).take_stream();
   return fill_inplace(self, [&](const Tensor& x) {
@@ -150,7 +187,7 @@ const Tensor& uniform_(const Tensor& self, double from, double to, std::optional
 }
 
 const Tensor& normal_(const Tensor& self, double mean, double std, std::optional<Generator> generator) {
-  check_random("normal", self);
+  check_random("normal_", self);
   check(std >= 0, "normal_: standard deviation ", std, ": need a number >= 0");
   const Generator::State state = or_default(generator).take_stream();
   return fill_inplace(self, [&](const Tensor& x) {

@@ -30,6 +30,9 @@ class Generator {
   void set_current_seed(std::uint64_t seed) { set_state({seed, 0}); }
   State state() const;
   void set_state(const State& state);
+  /// The same as a uint8 tensor, as libtorch has it.
+  Tensor get_state() const;
+  void set_state(const Tensor& state);
   /// The seed and a stream that no other call gets.
   State take_stream();
 
@@ -43,6 +46,24 @@ Generator& default_generator();
 
 /// Starts the default generator again, with this seed.
 void manual_seed(std::uint64_t seed);
+
+/// The state of the default generator, a uint8 tensor.
+Tensor get_rng_state();
+void set_rng_state(const Tensor& state);
+
+/// Until the end of the scope, this thread's default generator is one that starts from `state`; that of the other
+/// threads goes on as it was. What runs a piece of a forward again draws the same numbers so.
+class DefaultGeneratorGuard {
+ public:
+  explicit DefaultGeneratorGuard(const Generator::State& state);
+  ~DefaultGeneratorGuard();
+  DefaultGeneratorGuard(const DefaultGeneratorGuard&) = delete;
+  DefaultGeneratorGuard& operator=(const DefaultGeneratorGuard&) = delete;
+
+ private:
+  Generator generator_;
+  Generator* previous_;
+};
 
 /// Uniform numbers in [0, 1), float32 or float64, with 24 or 53 random bits. Throws Error for other dtypes.
 Tensor rand(IntArrayRef size, TensorOptions options = {});

@@ -2,6 +2,7 @@
 
 #include <backflow/runtime/grad_mode.h>
 #include <backflow/runtime/gradient_ops.h>
+#include <backflow/runtime/hooks.h>
 
 namespace backflow {
 namespace {
@@ -21,6 +22,7 @@ Tensor copy_of(const Tensor& x) {
 
 AccumulateGrad::AccumulateGrad(const Tensor& leaf) : variable_(leaf) {
   set_sequence_nr(kLast);
+  set_saves(false);
   set_work(100);
 }
 
@@ -40,12 +42,13 @@ IntrusivePtr<Node> AccumulateGrad::of(const Tensor& leaf) {
   }
   auto* accumulator = new AccumulateGrad(leaf);
   meta.accumulator = accumulator;
+  accumulator->set_hooks(meta.leaf_hooks);
   return IntrusivePtr<Node>(accumulator);
 }
 
-void AccumulateGrad::apply(NodeCall& call) {
-  Tensor dy = std::move(call.dy[0]);
-  AutogradMeta& meta = *variable_.impl().autograd;
+void AccumulateGrad::apply(NodeCall& call) { accumulate_into(*variable_.impl().autograd, std::move(call.dy[0])); }
+
+void accumulate_into(AutogradMeta& meta, Tensor dy) {
   const std::lock_guard lock(meta.mutex);
   if (meta.grad.defined()) {
     if (GradMode::is_enabled()) {

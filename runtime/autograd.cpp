@@ -1,8 +1,9 @@
 #include <backflow/runtime/autograd.h>
 
-#include <algorithm>
-#include <unordered_map>
+#include <map>
+#include <utility>
 
+#include <backflow/runtime/autograd_meta.h>
 #include <backflow/runtime/engine.h>
 #include <backflow/runtime/grad_mode.h>
 #include <backflow/runtime/node.h>
@@ -29,7 +30,7 @@ Tensor root_gradient(const char* where, const Tensor& root, const Tensor& gradie
 }
 
 std::vector<Tensor> run_backward(const char* where, const autograd::variable_list& roots,
-                                 const autograd::variable_list& gradients, std::span<const Edge> wanted,
+                                 const autograd::variable_list& gradients, const Wanted& wanted,
                                  const autograd::BackwardOptions& options) {
   check(gradients.empty() || gradients.size() == roots.size(), where, ": ", gradients.size(), " gradients for ",
         roots.size(), " roots: need one for each");
@@ -45,21 +46,11 @@ std::vector<Tensor> run_backward(const char* where, const autograd::variable_lis
   Execution pass(plan, root_gradients,
                  {.create_graph = options.create_graph,
                   .keep_graph = options.retain_graph.value_or(options.create_graph),
-                  .num_wanted = wanted.size()},
+                  .num_wanted = wanted.captured.size()},
                  options.tasks);
   root_gradients.clear();
-  current_engine().execute(pass);
+  execute(pass);
   return pass.finish();
-}
-
-void accumulate(const Tensor& leaf, Tensor gradient, bool create_graph) {
-  if (!gradient.defined()) {
-    return;
-  }
-  const AutoGradMode mode(create_graph);
-  const std::uint32_t target = 0;
-  NodeCall call{std::span(&gradient, 1), {}, std::span(&target, 1)};
-  gradient_edge(leaf).node->apply(call);
 }
 
 /// The edges of `inputs`, each once, and for every input which of them is its own.
@@ -68,12 +59,13 @@ struct WantedEdges {
   std::vector<std::size_t> index;
 
   WantedEdges(const char* where, const autograd::variable_list& inputs) {
-    std::unordered_map<const TensorImpl*, std::size_t> seen;
+    std::map<std::pair<const Node*, std::uint32_t>, std::size_t> seen;
     for (const Tensor& x : inputs) {
       check(x.requires_grad(), where, ": an input (", describe(x), ") requires no gradient: need requires_grad_()");
-      const auto [it, is_new] = seen.emplace(&x.impl(), edges.size());
+      Edge edge = gradient_edge(x);
+      const auto [it, is_new] = seen.emplace(std::pair(edge.function.get(), edge.input_nr), edges.size());
       if (is_new) {
-        edges.push_back(gradient_edge(x));
+        edges.push_back(std::move(edge));
       }
       index.push_back(it->second);
     }
@@ -95,18 +87,24 @@ void backward(const variable_list& roots, const variable_list& gradients, const 
     run_backward("backward", roots, gradients, {}, options);
     return;
   }
+  // Leaves are reached through their accumulators; what is no leaf is captured, and added to its grad() afterwards.
+  variable_list leaves;
+  variable_list others;
   for (const Tensor& x : inputs) {
-    check(x.is_leaf(), "backward: an input (", describe(x),
-          ") is not a leaf: need leaves; autograd::grad takes others");
+    (x.is_leaf() ? leaves : others).push_back(x);
   }
-  const WantedEdges wanted("backward", inputs);
-  const std::vector<Tensor> captured = run_backward("backward", roots, gradients, wanted.edges, options);
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    const bool first = i == 0 || std::find(wanted.index.begin(), wanted.index.begin() + static_cast<std::ptrdiff_t>(i),
-                                           wanted.index[i]) == wanted.index.begin() + static_cast<std::ptrdiff_t>(i);
-    if (first) {
-      accumulate(inputs[i], captured[wanted.index[i]], options.create_graph);
+  const WantedEdges applied("backward", leaves);
+  const WantedEdges captured("backward", others);
+  const std::vector<Tensor> grads =
+      run_backward("backward", roots, gradients, {.captured = captured.edges, .applied = applied.edges}, options);
+  const AutoGradMode mode(options.create_graph);
+  std::vector<bool> added(grads.size());
+  for (std::size_t i = 0; i < others.size(); ++i) {
+    const std::size_t g = captured.index[i];
+    if (grads[g].defined() && !added[g]) {
+      accumulate_into(others[i].impl().meta(), grads[g]);
     }
+    added[g] = true;
   }
 }
 
@@ -119,7 +117,7 @@ variable_list grad(const variable_list& outputs, const variable_list& inputs, co
                    std::optional<bool> retain_graph, bool create_graph, bool allow_unused) {
   const WantedEdges wanted("grad", inputs);
   const std::vector<Tensor> captured =
-      run_backward("grad", outputs, grad_outputs, wanted.edges,
+      run_backward("grad", outputs, grad_outputs, {.captured = wanted.edges},
                    {.retain_graph = retain_graph, .create_graph = create_graph, .tasks = {}});
   variable_list result;
   for (std::size_t i = 0; i < inputs.size(); ++i) {

@@ -9,6 +9,7 @@
 
 namespace backflow::autograd {
 
+using Variable = Tensor;
 using variable_list = std::vector<Tensor>;
 
 /// What a backward pass does besides computing gradients.
@@ -18,7 +19,8 @@ struct BackwardOptions {
   std::span<const AsyncTask> tasks;  ///< work that starts as gradients of leaves become complete
 };
 
-/// Adds the gradients of `roots` to the grad() of the leaves they were computed from, or of `inputs` alone when given.
+/// Adds the gradients of `roots` to the grad() of the leaves they were computed from, or of `inputs` alone when given;
+/// these need not be leaves.
 /// `gradients`: one per root, of its shape and dtype; an undefined one, or none at all, stands for 1 and is only
 /// allowed for roots with one element. Throws Error for roots that require no gradient, for gradients of other shapes,
 /// for a graph that an earlier backward has freed, and whatever a node throws. Several threads may call it at once.

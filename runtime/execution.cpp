@@ -6,14 +6,31 @@
 #include <utility>
 
 #include <backflow/runtime/accumulate_grad.h>
+#include <backflow/runtime/anomaly.h>
 #include <backflow/runtime/grad_mode.h>
 #include <backflow/runtime/gradient_ops.h>
+#include <backflow/runtime/hooks.h>
 
 namespace backflow {
 
 /// How many nodes a node's backward may record before their numbers run into those of the next one's. That would only
 /// change the order in which a plan over them runs, and on every engine alike.
 constexpr std::uint64_t kSequenceNrsOfNode = 1 << 16;
+
+namespace {
+
+/// Calls a node that other passes may be calling at the same time.
+void apply_node(Node& node, NodeCall& call, bool keep_graph) {
+  node.enter();
+  const struct Leave {
+    Node& node;
+    bool keep_graph;
+    ~Leave() { node.leave(keep_graph); }
+  } leave{node, keep_graph};
+  node.apply(call);
+}
+
+}  // namespace
 
 /// A gradient with several contributions. They arrive in any order and are added in the order of the plan: each one
 /// that arrives waits until those before it are in. Whoever brings the next in order adds it, and after it all that
@@ -31,11 +48,15 @@ Execution::Execution(const Plan& plan, std::span<const Tensor> root_gradients, c
                      std::span<const AsyncTask> tasks)
     : plan_(plan),
       options_(options),
+      state_(thread_state()),
       sequence_nrs_(SequenceRange::reserve(plan.nodes().size() * kSequenceNrsOfNode)),
       tasks_(tasks),
       gradients_(plan.inputs().size()),
       sum_of_(plan.inputs().size(), kNoTarget),
       captured_(options.num_wanted) {
+  state_.grad_mode = options.create_graph;
+  state_.inference_mode = false;
+  state_.pass = this;
   std::uint32_t num_sums = 0;
   for (std::size_t i = 0; i < plan.inputs().size(); ++i) {
     if (plan.inputs()[i].arrivals > 1) {
@@ -126,58 +147,96 @@ void Execution::run(std::uint32_t index) noexcept {
     return;
   }
   const PlanNode& n = plan_.nodes()[index];
+  const ThreadStateGuard state(state_);
+  thread_state().node = n.node;
   try {
-    apply(n);
+    visit(n);
   } catch (const Error& error) {
     // What is derived from Error says more by its type than a longer message would.
-    fail(typeid(error) == typeid(Error)
-             ? std::make_exception_ptr(Error(concat("backward of ", n.node->name(), ": ", error.what())))
-             : std::current_exception());
+    fail(typeid(error) == typeid(Error) ? std::make_exception_ptr(Error(concat("backward of ", n.node->name(), ": ",
+                                                                               error.what(), Origin(*n.node))))
+                                        : std::current_exception());
   } catch (...) {
     fail(std::current_exception());
   }
 }
 
-void Execution::apply(const PlanNode& n) {
-  const AutoGradMode mode(options_.create_graph);
+void Execution::visit(const PlanNode& n) {
   const std::span<Tensor> dy(&gradients_[n.first_input], n.node->num_outputs());
-  bool any = false;
+  const NodeHooks* hooks = n.node->hooks();
+  if (hooks != nullptr) [[unlikely]] {
+    run_hooks([&] { hooks->run_tensor_hooks(*n.node, dy); });
+    hooks->run_retain_grad(dy);
+  }
   for (std::size_t i = 0; i < dy.size(); ++i) {
-    any = any || dy[i].defined();
     const std::uint32_t capture = plan_.inputs()[n.first_input + i].capture;
     if (capture != kNoTarget) {
       captured_[capture] = dy[i];
     }
   }
   if (n.runs) {
-    constexpr std::size_t kInlineEdges = 8;
-    Tensor small[kInlineEdges];
-    std::vector<Tensor> large;
-    const std::span<const std::uint32_t> targets = plan_.targets(n);
-    std::span<Tensor> dx(small, std::min(targets.size(), kInlineEdges));
-    if (targets.size() > kInlineEdges) {
-      large.resize(targets.size());
-      dx = large;
-    }
-    if (any) {  // a node with no gradient at all hands on none, without computing
-      const auto position = static_cast<std::uint32_t>(&n - plan_.nodes().data());
-      const SequenceRange range(first_sequence_nr(position) + kSequenceNrsOfNode / 2);
-      NodeCall call{dy, dx, targets};
-      n.node->apply(call);
-    }
-    const std::span<const std::uint32_t> places = plan_.places(n);
-    for (std::size_t e = 0; e < targets.size(); ++e) {
-      if (targets[e] != kNoTarget) {
-        deposit(targets[e], places[e], std::move(dx[e]));
-      }
-    }
-    if (!options_.keep_graph) {
-      n.node->release_saved();
-    }
+    apply(n, dy);
   }
   for (Tensor& gradient : dy) {
     gradient = Tensor();
   }
+}
+
+void Execution::apply(const PlanNode& n, std::span<Tensor> dy) {
+  constexpr std::size_t kInlineEdges = 8;
+  Tensor small[kInlineEdges];
+  std::vector<Tensor> large;
+  const std::span<const std::uint32_t> targets = plan_.targets(n);
+  std::span<Tensor> dx(small, std::min(targets.size(), kInlineEdges));
+  if (targets.size() > kInlineEdges) {
+    large.resize(targets.size());
+    dx = large;
+  }
+  // A node with no gradient at all hands on none, without computing.
+  if (std::any_of(dy.begin(), dy.end(), [](const Tensor& x) { return x.defined(); })) {
+    const auto position = static_cast<std::uint32_t>(&n - plan_.nodes().data());
+    const SequenceRange range(first_sequence_nr(position) + kSequenceNrsOfNode / 2);
+    NodeCall call{dy, dx, targets};
+    if (n.node->hooks() != nullptr) [[unlikely]] {
+      apply_with_hooks(n, call);
+    } else {
+      apply_node(*n.node, call, options_.keep_graph);
+    }
+    if (AnomalyMode::is_enabled()) [[unlikely]] {
+      check_gradients(dx);
+    }
+  }
+  const std::span<const std::uint32_t> places = plan_.places(n);
+  for (std::size_t e = 0; e < targets.size(); ++e) {
+    if (targets[e] != kNoTarget) {
+      deposit(targets[e], places[e], std::move(dx[e]));
+    }
+  }
+}
+
+void Execution::apply_with_hooks(const PlanNode& n, NodeCall& call) {
+  const NodeHooks& hooks = *n.node->hooks();
+  run_hooks([&] { hooks.run_pre_hooks(*n.node, call.dy); });
+  const std::vector<Tensor> dy(call.dy.begin(), call.dy.end());
+  apply_node(*n.node, call, options_.keep_graph);
+  run_hooks([&] {
+    if (const auto* leaf = dynamic_cast<const AccumulateGrad*>(n.node)) {
+      hooks.run_accumulate_hooks(leaf->variable());
+    }
+    hooks.run_post_hooks(*n.node, call.dx, dy);
+  });
+}
+
+/// One hook of a pass at a time, whatever the threads: what hooks share needs no lock of its own. A nested backward
+/// must not come across another node of this pass, whose hooks would wait for those that it is called from.
+void Execution::run_hooks(FunctionRef<void()> hooks) {
+  const std::lock_guard lock(hooks_mutex_);
+  run_isolated(hooks);
+}
+
+std::uint64_t Execution::next_id() {
+  static std::atomic<std::uint64_t> count{0};
+  return count.fetch_add(1, std::memory_order_relaxed);
 }
 
 void Execution::start_task(std::size_t task, std::function<void()> done) noexcept {

@@ -5,11 +5,14 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <span>
 #include <vector>
 
 #include <backflow/runtime/async_task.h>
 #include <backflow/runtime/plan.h>
+#include <backflow/runtime/thread_state.h>
+#include <backflow/runtime/threads.h>
 
 namespace backflow {
 
@@ -30,6 +33,8 @@ class Execution {
   ~Execution();
 
   const Plan& plan() const { return plan_; }
+  /// A number that no other pass of the process has.
+  std::uint64_t id() const { return id_; }
 
   /// Runs node `index` of the plan: adds up its gradients, applies it, hands on the results, frees what it held. Does
   /// nothing once the pass has failed. Never throws: the first exception ends the pass and is rethrown by finish().
@@ -52,12 +57,19 @@ class Execution {
   struct Sum;
 
   void deposit(std::uint32_t input, std::uint32_t place, Tensor gradient);
-  void apply(const PlanNode& n);
+  void visit(const PlanNode& n);
+  void apply(const PlanNode& n, std::span<Tensor> dy);
+  void apply_with_hooks(const PlanNode& n, NodeCall& call);
+  void run_hooks(FunctionRef<void()> hooks);
   std::uint64_t first_sequence_nr(std::uint32_t node) const;
   void find_task_dependencies();
 
+  static std::uint64_t next_id();
+
   const Plan& plan_;
   const Options options_;
+  const std::uint64_t id_ = next_id();
+  ThreadState state_;  // of every thread while it runs a node of the pass
   const std::uint64_t sequence_nrs_;  // the first of those that are kept for what the pass records
   const std::span<const AsyncTask> tasks_;
   std::vector<std::vector<std::uint32_t>> task_dependencies_;
@@ -65,6 +77,7 @@ class Execution {
   std::unique_ptr<Sum[]> sums_;        // by input, for those with several contributions
   std::vector<std::uint32_t> sum_of_;  // by input: its place in sums_, kNoTarget for a single contribution
   std::vector<Tensor> captured_;
+  std::mutex hooks_mutex_;  // held while a hook runs
   std::atomic<bool> failed_{false};
   std::atomic_flag error_set_ = ATOMIC_FLAG_INIT;
   std::exception_ptr error_;

@@ -178,13 +178,18 @@ bool FlowEngine::is_worthwhile(const Execution& pass) const {
 }
 
 void FlowEngine::execute(Execution& pass) {
-  if (!is_worthwhile(pass) || passes_of_thread >= kMaxNesting) {
+  if (!may_use_pool() || !is_worthwhile(pass) || passes_of_thread >= kMaxNesting) {
     SerialEngine().execute(pass);
     return;
   }
   run_on_pool([&] {
     const NestingGuard nested;
-    PassGraph(pass).run();
+    if (thread_state().pass == nullptr) {
+      PassGraph(pass).run();
+    } else {
+      // A node or hook of an outer pass waits for this one, and may hold what another of its nodes waits for.
+      run_isolated([&] { PassGraph(pass).run(); });
+    }
   });
 }
 

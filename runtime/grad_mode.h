@@ -1,15 +1,14 @@
 #pragma once
 
+#include <backflow/runtime/thread_state.h>
+
 namespace backflow {
 
 /// Whether operations of this thread are recorded. True at the start of every thread.
 class GradMode {
  public:
-  static bool is_enabled() { return enabled_; }
-  static void set_enabled(bool enabled) { enabled_ = enabled; }
-
- private:
-  inline static thread_local bool enabled_ = true;
+  static bool is_enabled() { return thread_state().grad_mode; }
+  static void set_enabled(bool enabled) { thread_state().grad_mode = enabled; }
 };
 
 /// Sets the recording of this thread until the end of the scope.
@@ -28,6 +27,29 @@ class AutoGradMode {
 class NoGradGuard : public AutoGradMode {
  public:
   NoGradGuard() : AutoGradMode(false) {}
+};
+
+/// For code that will never be differentiated: until the end of the scope this thread records nothing, and the tensors
+/// it makes are inference tensors, which have no version counter and whose views are not tracked. These can't be saved
+/// for a backward, be changed in place or require a gradient outside of inference mode; clone() gives a normal tensor.
+/// Tensors made before stay normal, and so do views of them. `InferenceMode(false)` is normal mode with recording on.
+class InferenceMode {
+ public:
+  explicit InferenceMode(bool enabled = true) : previous_(thread_state()) {
+    thread_state().inference_mode = enabled;
+    thread_state().grad_mode = !enabled;
+  }
+  ~InferenceMode() {
+    thread_state().inference_mode = previous_.inference_mode;
+    thread_state().grad_mode = previous_.grad_mode;
+  }
+  InferenceMode(const InferenceMode&) = delete;
+  InferenceMode& operator=(const InferenceMode&) = delete;
+
+  static bool is_enabled() { return thread_state().inference_mode; }
+
+ private:
+  ThreadState previous_;
 };
 
 }  // namespace backflow

@@ -1,6 +1,10 @@
 #include <backflow/runtime/node.h>
 
+#include <utility>
+
 #include <backflow/runtime/accumulate_grad.h>
+#include <backflow/runtime/anomaly.h>
+#include <backflow/runtime/hooks.h>
 #include <backflow/runtime/memory.h>
 
 namespace backflow {
@@ -29,17 +33,25 @@ void Node::destroy() noexcept {
   destroying = false;
 }
 
-void check_history(const Tensor& x) {
-  const TensorImpl& impl = x.impl();
-  check(!impl.is_view || impl.view_changes == impl.storage->recorded_changes(), "autograd: ", describe(x),
-        " is a view of a tensor that was changed in place after the view was made: need a new view");
+Node::~Node() = default;
+
+const std::shared_ptr<NodeHooks>& Node::make_hooks() {
+  if (!hooks_) {
+    hooks_ = std::make_shared<NodeHooks>();
+  }
+  return hooks_;
 }
 
+void Node::fail_freed() {
+  fail("the graph was freed by an earlier backward: need retain_graph=true there to go through it again");
+}
+
+void Node::note_origin() { origin_ = AnomalyRecord::make(); }
+
 Edge gradient_edge(const Tensor& x) {
-  check_history(x);
   TensorImpl& impl = x.impl();
-  if (impl.grad_fn) {
-    return {impl.grad_fn, impl.output_nr};
+  if (const IntrusivePtr<Node>& node = impl.history()) {
+    return {node, impl.output_nr};
   }
   return {impl.requires_grad ? AccumulateGrad::of(x) : nullptr, 0};
 }

@@ -2,18 +2,31 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <span>
+#include <string>
+#include <vector>
 
+#include <backflow/runtime/anomaly_mode.h>
 #include <backflow/runtime/intrusive_ptr.h>
 #include <backflow/runtime/tensor.h>
 
 namespace backflow {
 
+struct AnomalyRecord;
+class FunctionPostHook;
+class FunctionPreHook;
+class NodeHooks;
+class RemovableHandle;
+
 /// Where a gradient goes: to an input of a node's backward, that is to the node that made the forward's operand and
 /// which of its outputs the operand was. No node means that the operand needs no gradient.
 struct Edge {
-  IntrusivePtr<Node> node;
-  std::uint32_t output_nr = 0;
+  IntrusivePtr<Node> function;
+  std::uint32_t input_nr = 0;
+
+  bool is_valid() const { return static_cast<bool>(function); }
 };
 
 /// The value of a `PlanEdge` target for an edge that no wanted gradient needs.
@@ -34,18 +47,24 @@ struct NodeCall {
 class Node : public RefCounted {
  public:
   /// `num_outputs` of the forward, at least 1.
-  explicit Node(std::uint32_t num_outputs = 1) : num_outputs_(num_outputs) {}
+  explicit Node(std::uint32_t num_outputs = 1) : num_outputs_(num_outputs) {
+    if (AnomalyMode::is_enabled()) [[unlikely]] {
+      note_origin();
+    }
+  }
 
   /// As PyTorch prints it: "AddBackward0".
-  virtual const char* name() const = 0;
-  /// Computes `call.dx` for every operand that `call.wants`. Called by one thread at a time for one Plan; an Error for
-  /// a node that has been released.
+  virtual std::string name() const = 0;
+  /// Computes `call.dx` for every operand that `call.wants`. Called once in a pass, but by several threads at once when
+  /// passes that run at the same time share the node.
   virtual void apply(NodeCall& call) = 0;
-  /// Drops what the forward saved for backward.
+  /// Drops what the forward saved for backward. Called when no pass is inside the node, and none will come.
   virtual void release_saved() {}
   /// The operands' nodes, in the order of the operands.
   std::span<const Edge> next_edges() const { return {edges_, num_edges_}; }
 
+  const Edge& next_edge(std::size_t i) const { return edges_[i]; }
+  std::size_t num_inputs() const { return num_outputs_; }  ///< libtorch's word: the gradients that backward is given
   std::uint32_t num_outputs() const { return num_outputs_; }
   /// Counts up with each node that a thread records; kLast for nodes that end the tape. Backward runs the ready node
   /// with the largest number first, so branches end in the reverse order of their forward.
@@ -53,6 +72,46 @@ class Node : public RefCounted {
   /// Estimated time of `apply` on one thread, in ns, for deciding what is worth a task of its own.
   float work() const { return work_; }
   void set_work(float nanoseconds) { work_ = nanoseconds; }
+
+  // ---- hooks, see hooks.h ----
+  /// The node's hooks; null when it has none. `make_hooks` makes them. Not thread-safe against each other.
+  NodeHooks* hooks() const { return hooks_.get(); }
+  const std::shared_ptr<NodeHooks>& make_hooks();
+  void set_hooks(std::shared_ptr<NodeHooks> hooks) { hooks_ = std::move(hooks); }
+  void add_pre_hook(std::unique_ptr<FunctionPreHook>&& hook);
+  std::uintptr_t add_post_hook(std::unique_ptr<FunctionPostHook>&& hook);
+  /// False when there is no hook of this number any more.
+  bool del_post_hook(std::uintptr_t key);
+  /// As PyTorch's Node.register_hook and register_prehook; an empty list leaves the gradients as they are.
+  RemovableHandle register_hook(std::function<std::vector<Tensor>(const std::vector<Tensor>& grad_inputs,
+                                                                  const std::vector<Tensor>& grad_outputs)> hook);
+  RemovableHandle register_prehook(std::function<std::vector<Tensor>(const std::vector<Tensor>& grad_outputs)> hook);
+
+  // ---- for the engine ----
+  /// A pass that goes through the node says so before and after `apply`, so that what the forward saved is not dropped
+  /// under another. `enter` throws Error when a pass that did not retain the graph was here before.
+  void enter() {
+    if (saves_ && (passes_.fetch_add(1, std::memory_order_acquire) & kFreed) != 0) [[unlikely]] {
+      passes_.fetch_sub(1, std::memory_order_relaxed);
+      fail_freed();
+    }
+  }
+  void leave(bool keep_graph) {
+    if (!saves_) {
+      return;
+    }
+    if (!keep_graph) {
+      passes_.fetch_or(kFreed, std::memory_order_relaxed);
+    }
+    if (passes_.fetch_sub(1, std::memory_order_acq_rel) == kFreed + 1) {
+      release_saved();
+    }
+  }
+  bool saves() const { return saves_; }
+  /// The Error of a node whose saved tensors are gone.
+  [[noreturn]] static void fail_freed();
+  /// Where the forward ran; null unless it ran in anomaly mode.
+  const std::shared_ptr<const AnomalyRecord>& origin() const { return origin_; }
 
   bool release() const noexcept { return release_shared(); }
   /// Called by IntrusivePtr.
@@ -64,25 +123,36 @@ class Node : public RefCounted {
  protected:
   static constexpr std::uint64_t kLast = ~std::uint64_t{0};
 
-  virtual ~Node() = default;
+  virtual ~Node();
   /// Says where the node's edges are: an array that lives as long as the node.
   void set_edges(std::span<Edge> edges) {
     edges_ = edges.data();
     num_edges_ = static_cast<std::uint32_t>(edges.size());
   }
   void set_sequence_nr(std::uint64_t nr) { sequence_nr_ = nr; }
+  void set_num_outputs(std::uint32_t n) { num_outputs_ = n; }
+  /// A node that saves nothing can be gone through any number of times. True unless said otherwise.
+  void set_saves(bool saves) { saves_ = saves; }
 
  private:
   friend class PlanBuilder;
   friend class SequenceRange;
 
+  static constexpr std::uint32_t kFreed = 1U << 31;
+
+  void note_origin();
+
   Edge* edges_ = nullptr;
   std::uint32_t num_edges_ = 0;
   std::uint32_t num_outputs_;
+  std::atomic<std::uint32_t> passes_{0};  ///< those inside the node; kFreed once one did not keep the graph
   float work_ = 0;
+  bool saves_ = true;
   std::uint64_t sequence_nr_ = next_sequence_nr_++;
   std::atomic<std::uint64_t> stamp_{0};  ///< the node's place in the plan that is being built over it
   Node* next_dead_ = nullptr;            ///< links nodes that wait for destruction
+  std::shared_ptr<NodeHooks> hooks_;
+  std::shared_ptr<const AnomalyRecord> origin_;
 
   inline static thread_local std::uint64_t next_sequence_nr_ = 0;
 };
@@ -106,17 +176,20 @@ class SequenceRange {
   std::uint64_t previous_;
 };
 
-/// Throws Error when `x` is a view of a tensor that a recorded operation has changed in place since: its history is not
-/// that of its values any more.
-void check_history(const Tensor& x);
-
 /// Where the gradient of `x` goes: its grad_fn, the accumulator of a leaf that requires a gradient, or nowhere.
 Edge gradient_edge(const Tensor& x);
 
-/// Makes `y` output number `output_nr` of `node`.
+/// Makes the new tensor `y` output number `output_nr` of `node`.
 inline void set_history(const Tensor& y, IntrusivePtr<Node> node, std::uint32_t output_nr = 0) {
   y.impl().grad_fn = std::move(node);
   y.impl().output_nr = output_nr;
 }
 
+namespace autograd {
+
+using Edge = backflow::Edge;
+using Node = backflow::Node;
+using edge_list = std::vector<Edge>;
+
+}  // namespace autograd
 }  // namespace backflow

@@ -24,7 +24,7 @@ std::uint32_t next_plan_id() {
 /// wanted, number what is left.
 class PlanBuilder {
  public:
-  PlanBuilder(Plan& plan, std::span<const Edge> roots, std::span<const Edge> wanted)
+  PlanBuilder(Plan& plan, std::span<const Edge> roots, const Wanted& wanted)
       : plan_(plan), roots_(roots), wanted_(wanted), id_(next_plan_id()) {}
 
   void build() {
@@ -63,7 +63,7 @@ class PlanBuilder {
 
   std::uint32_t add(Node& node) {
     const auto index = static_cast<std::uint32_t>(found_.size());
-    found_.push_back({&node, 0, wanted_.empty(), false, kNoTarget});
+    found_.push_back({&node, 0, wanted_.everything(), false, kNoTarget});
     std::uint64_t free = 0;
     if (!node.stamp_.compare_exchange_strong(free, std::uint64_t{id_} << 32 | index, std::memory_order_relaxed)) {
       overflow_.emplace(&node, index);
@@ -79,19 +79,19 @@ class PlanBuilder {
 
   void find_nodes() {
     for (const Edge& root : roots_) {
-      if (root.node && index_of(*root.node) == kNoTarget) {
-        add(*root.node);
+      if (root.function && index_of(*root.function) == kNoTarget) {
+        add(*root.function);
       }
     }
     // `found_` is the queue of the walk: everything behind `next` still has to be looked at.
     for (std::size_t next = 0; next < found_.size(); ++next) {
       for (const Edge& edge : found_[next].node->next_edges()) {
-        if (!edge.node) {
+        if (!edge.function) {
           continue;
         }
-        std::uint32_t index = index_of(*edge.node);
+        std::uint32_t index = index_of(*edge.function);
         if (index == kNoTarget) {
-          index = add(*edge.node);
+          index = add(*edge.function);
         }
         ++found_[index].dependencies;
       }
@@ -119,8 +119,8 @@ class PlanBuilder {
       ready.pop();
       order_.push_back(i);
       for (const Edge& edge : found_[i].node->next_edges()) {
-        if (edge.node) {
-          const std::uint32_t next = index_of(*edge.node);
+        if (edge.function) {
+          const std::uint32_t next = index_of(*edge.function);
           if (--missing[next] == 0) {
             ready.push(next);
           }
@@ -130,20 +130,26 @@ class PlanBuilder {
   }
 
   void mark_needed() {
-    if (wanted_.empty()) {
+    if (wanted_.everything()) {
       return;
     }
-    for (const Edge& edge : wanted_) {
-      const std::uint32_t i = edge.node ? index_of(*edge.node) : kNoTarget;
+    for (const Edge& edge : wanted_.captured) {
+      const std::uint32_t i = edge.function ? index_of(*edge.function) : kNoTarget;
       if (i != kNoTarget) {
         found_[i].captured = true;
+      }
+    }
+    for (const Edge& edge : wanted_.applied) {
+      const std::uint32_t i = index_of(*edge.function);
+      if (i != kNoTarget) {
+        found_[i].leads_to_wanted = true;
       }
     }
     for (auto it = order_.rbegin(); it != order_.rend(); ++it) {
       Found& f = found_[*it];
       for (const Edge& edge : f.node->next_edges()) {
-        if (edge.node) {
-          const Found& to = found_[index_of(*edge.node)];
+        if (edge.function) {
+          const Found& to = found_[index_of(*edge.function)];
           f.leads_to_wanted = f.leads_to_wanted || to.leads_to_wanted || to.captured;
         }
       }
@@ -168,8 +174,8 @@ class PlanBuilder {
       plan_.targets_.resize(plan_.targets_.size() + f.node->next_edges().size(), kNoTarget);
     }
     plan_.places_.resize(plan_.targets_.size());
-    for (std::uint32_t w = 0; w < wanted_.size(); ++w) {
-      const std::uint32_t target = target_of(wanted_[w]);
+    for (std::uint32_t w = 0; w < wanted_.captured.size(); ++w) {
+      const std::uint32_t target = target_of(wanted_.captured[w]);
       if (target != kNoTarget) {
         plan_.inputs_[target].capture = w;
       }
@@ -177,11 +183,11 @@ class PlanBuilder {
   }
 
   std::uint32_t target_of(const Edge& edge) const {
-    const std::uint32_t i = edge.node ? index_of(*edge.node) : kNoTarget;
+    const std::uint32_t i = edge.function ? index_of(*edge.function) : kNoTarget;
     if (i == kNoTarget || found_[i].position == kNoTarget) {
       return kNoTarget;
     }
-    return plan_.nodes_[found_[i].position].first_input + edge.output_nr;
+    return plan_.nodes_[found_[i].position].first_input + edge.input_nr;
   }
 
   void number_edges() {
@@ -203,21 +209,17 @@ class PlanBuilder {
         ++e;
       }
     }
-    for (PlanInput& input : plan_.inputs_) {
-      input.first_arrival = plan_.num_arrivals_;
-      plan_.num_arrivals_ += input.arrivals;
-    }
   }
 
   Plan& plan_;
   std::span<const Edge> roots_;
-  std::span<const Edge> wanted_;
+  const Wanted& wanted_;
   std::uint32_t id_;
   std::vector<Found> found_;
   std::vector<std::uint32_t> order_;
   std::unordered_map<const Node*, std::uint32_t> overflow_;
 };
 
-Plan::Plan(std::span<const Edge> roots, std::span<const Edge> wanted) { PlanBuilder(*this, roots, wanted).build(); }
+Plan::Plan(std::span<const Edge> roots, const Wanted& wanted) { PlanBuilder(*this, roots, wanted).build(); }
 
 }  // namespace backflow

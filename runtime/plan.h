@@ -22,8 +22,16 @@ struct PlanNode {
 struct PlanInput {
   std::uint32_t node = 0;
   std::uint32_t arrivals = 0;
-  std::uint32_t first_arrival = 0;    ///< index of its first contribution among all contributions of the plan
   std::uint32_t capture = kNoTarget;  ///< index of the wanted input whose gradient this is, if any
+};
+
+/// What a backward pass is asked for: gradients that it hands back, and leaves whose grad() it adds to. With neither,
+/// all leaves.
+struct Wanted {
+  std::span<const Edge> captured = {};
+  std::span<const Edge> applied = {};
+
+  bool everything() const { return captured.empty() && applied.empty(); }
 };
 
 /// What a backward pass will do, fixed before it starts: the nodes reached from the roots that lead to a wanted
@@ -35,8 +43,8 @@ struct PlanInput {
 /// edges allow.
 class Plan {
  public:
-  /// `roots`: where backward starts. `wanted`: the edges whose gradient is asked for; none means every leaf.
-  Plan(std::span<const Edge> roots, std::span<const Edge> wanted);
+  /// `roots`: where backward starts.
+  Plan(std::span<const Edge> roots, const Wanted& wanted);
 
   std::span<const PlanNode> nodes() const { return nodes_; }
   std::span<const PlanInput> inputs() const { return inputs_; }
@@ -52,8 +60,6 @@ class Plan {
   /// roots of that input.
   std::span<const std::uint32_t> root_targets() const { return root_targets_; }
   std::span<const std::uint32_t> root_places() const { return root_places_; }
-  /// Contributions to all inputs together.
-  std::uint32_t num_arrivals() const { return num_arrivals_; }
 
  private:
   friend class PlanBuilder;
@@ -64,7 +70,6 @@ class Plan {
   std::vector<std::uint32_t> places_;
   std::vector<std::uint32_t> root_targets_;
   std::vector<std::uint32_t> root_places_;
-  std::uint32_t num_arrivals_ = 0;
 };
 
 }  // namespace backflow

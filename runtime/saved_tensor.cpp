@@ -1,18 +1,59 @@
 #include <backflow/runtime/saved_tensor.h>
 
+#include <utility>
+
 #include <backflow/runtime/grad_mode.h>
 #include <backflow/runtime/node.h>
 
 namespace backflow {
 
+/// What hooks made of a tensor, and what it takes to put the result in its place.
+struct SavedTensor::Packed {
+  std::any value;
+  std::shared_ptr<const SavedTensorHooks::Unpack> unpack;
+  Edge edge;  ///< of an operand: where its gradient goes
+  DimVector sizes;
+  ScalarType dtype;
+};
+
+void SavedTensor::DeletePacked::operator()(Packed* packed) const { delete packed; }
+
+void SavedTensor::keep_specially(Tensor kept, const Tensor& x) {
+  check(!x.is_inference() || InferenceMode::is_enabled(), "save for backward: ", describe(x),
+        " was made in inference mode: need a normal tensor, which clone() gives");
+  version_ = x.impl().storage->version();
+  const SavedTensorHooks* hooks = thread_state().saved_tensor_hooks;
+  if (hooks == nullptr) {
+    tensor_ = std::move(kept);
+    return;
+  }
+  packed_.reset(new Packed);
+  packed_->edge = gradient_edge(kept);
+  packed_->sizes = x.sizes();
+  packed_->dtype = x.scalar_type();
+  packed_->unpack = hooks->unpack_;
+  const NoGradGuard no_grad;
+  packed_->value = hooks->pack_(kept);
+  check(x.impl().storage->version() == version_, "saved_tensors_hooks: pack changed its tensor (", describe(x),
+        ") in place: need a pack that leaves it as it is");
+}
+
 Tensor SavedTensor::unpack(Node& owner) const {
+  if (packed_) [[unlikely]] {
+    return unpack_packed(owner);
+  }
   if (!tensor_.defined()) {
     return tensor_;
   }
   const std::uint32_t now = tensor_.impl().storage->version();
-  check(now == version_, owner.name(), ": a tensor saved for backward (", describe(tensor_),
-        is_output_ ? ", its output" : ", its operand", ") was changed in place: it is at version ", now,
-        ", need version ", version_, "; clone() it before the change");
+  if (now != version_) [[unlikely]] {
+    const bool from_leaf = !is_output_ && tensor_.is_leaf();
+    const std::string maker = is_output_ ? owner.name() : from_leaf ? "a leaf" : tensor_.grad_fn()->name();
+    fail("a tensor saved for backward (", describe(tensor_), ", ",
+         from_leaf ? maker : concat("output ", is_output_ ? output_nr_ : tensor_.output_nr(), " of ", maker),
+         ") was changed in place: it is at version ", now, ", need version ", version_,
+         "; clone() it before the change");
+  }
   if (!is_output_ || !GradMode::is_enabled()) {
     return tensor_;
   }
@@ -20,5 +61,27 @@ Tensor SavedTensor::unpack(Node& owner) const {
   set_history(y, IntrusivePtr<Node>(&owner), output_nr_);
   return y;
 }
+
+Tensor SavedTensor::unpack_packed(Node& owner) const {
+  const Tensor x = (*packed_->unpack)(packed_->value);
+  check(x.defined() && x.sizes() == IntArrayRef(packed_->sizes) && x.scalar_type() == packed_->dtype,
+        "saved_tensors_hooks: unpack gave ", describe(x), ": need ", short_name(packed_->dtype), packed_->sizes);
+  Tensor y = x.detach();
+  if (is_output_) {
+    set_history(y, IntrusivePtr<Node>(&owner), output_nr_);
+  } else {
+    set_history(y, packed_->edge.function, packed_->edge.input_nr);
+  }
+  return y;
+}
+
+SavedTensorHooks::SavedTensorHooks(Pack pack, Unpack unpack)
+    : pack_(std::move(pack)),
+      unpack_(std::make_shared<const Unpack>(std::move(unpack))),
+      outer_(thread_state().saved_tensor_hooks) {
+  thread_state().saved_tensor_hooks = this;
+}
+
+SavedTensorHooks::~SavedTensorHooks() { thread_state().saved_tensor_hooks = outer_; }
 
 }  // namespace backflow

@@ -47,6 +47,19 @@ bool strides_are_contiguous(IntArrayRef sizes, IntArrayRef strides) {
   return true;
 }
 
+bool is_expandable_to(IntArrayRef from, IntArrayRef to) {
+  if (from.size() > to.size()) {
+    return false;
+  }
+  const std::size_t added = to.size() - from.size();
+  for (std::size_t d = 0; d < from.size(); ++d) {
+    if (from[d] != 1 && from[d] != to[added + d]) {
+      return false;
+    }
+  }
+  return true;
+}
+
 DimVector broadcast_shapes(const char* where, IntArrayRef a, IntArrayRef b) {
   const std::size_t rank = std::max(a.size(), b.size());
   DimVector out;

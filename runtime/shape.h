@@ -113,6 +113,9 @@ DimVector contiguous_strides(IntArrayRef sizes);
 /// True when `strides` are those of row-major storage; the strides of dimensions of size 1 do not matter.
 bool strides_are_contiguous(IntArrayRef sizes, IntArrayRef strides);
 
+/// Whether a tensor of shape `from` broadcasts to shape `to`.
+bool is_expandable_to(IntArrayRef from, IntArrayRef to);
+
 /// The shape of an operation on two shapes under PyTorch's broadcasting rule; `where` starts the message of the Error
 /// that shapes which do not broadcast are.
 DimVector broadcast_shapes(const char* where, IntArrayRef a, IntArrayRef b);

@@ -25,6 +25,13 @@ IntrusivePtr<Storage> Storage::wrap(void* data, std::size_t bytes, std::function
   return IntrusivePtr<Storage>(storage);
 }
 
+IntrusivePtr<Storage> Storage::alias(const IntrusivePtr<Storage>& storage, std::uint32_t version) {
+  IntrusivePtr<Storage> out = wrap(storage->data_, storage->bytes_, nullptr);
+  out->owner_ = storage->owner_ ? storage->owner_ : storage;
+  out->version_.store(version, std::memory_order_relaxed);
+  return out;
+}
+
 void Storage::destroy() noexcept {
   std::size_t block_bytes = kHeaderBytes;
   if (deleter_ == nullptr) {

@@ -18,9 +18,14 @@ class Storage : public RefCounted {
   static IntrusivePtr<Storage> make(std::size_t bytes);
   /// Storage over the caller's memory; `deleter(data)` runs when the last tensor over it is gone.
   static IntrusivePtr<Storage> wrap(void* data, std::size_t bytes, std::function<void(void*)> deleter);
+  /// The same bytes with a version counter of their own, at `version`: what changes through the one does not count as a
+  /// change of the other.
+  static IntrusivePtr<Storage> alias(const IntrusivePtr<Storage>& storage, std::uint32_t version);
 
   std::byte* data() const { return data_; }
   std::size_t bytes() const { return bytes_; }
+  /// True when a change of the one can be seen through the other.
+  bool shares_bytes(const Storage& other) const { return bytes_owner() == other.bytes_owner(); }
 
   std::uint32_t version() const { return version_.load(std::memory_order_relaxed); }
   void bump_version() { version_.fetch_add(1, std::memory_order_relaxed); }
@@ -35,11 +40,14 @@ class Storage : public RefCounted {
   Storage(std::byte* data, std::size_t bytes) : data_(data), bytes_(bytes) {}
   ~Storage() = default;
 
+  const Storage* bytes_owner() const { return owner_ ? owner_.get() : this; }
+
   std::byte* data_;
   std::size_t bytes_;
   std::atomic<std::uint32_t> version_{0};
   std::atomic<std::uint32_t> recorded_changes_{0};
   std::function<void(void*)>* deleter_ = nullptr;
+  IntrusivePtr<Storage> owner_;  ///< of an alias: whose bytes these are
 };
 
 }  // namespace backflow

@@ -2,7 +2,8 @@
 
 #include <ostream>
 
-#include <backflow/runtime/accumulate_grad.h>
+#include <backflow/runtime/autograd_meta.h>
+#include <backflow/runtime/grad_mode.h>
 #include <backflow/runtime/node.h>
 
 namespace backflow {
@@ -24,9 +25,11 @@ const Tensor& Tensor::set_requires_grad(bool requires_grad) const {
   TensorImpl& self = impl();
   check(!requires_grad || is_floating_point(), "requires_grad_: dtype ", short_name(scalar_type()),
         ": need a floating-point tensor");
-  check(requires_grad || !self.grad_fn,
+  check(!(requires_grad && self.is_inference) || InferenceMode::is_enabled(), "requires_grad_: ", describe(*this),
+        " was made in inference mode: need that mode, or a normal tensor, which clone() gives");
+  check(requires_grad || is_leaf(),
         "requires_grad_: false for a tensor that a recorded operation made: need a leaf; detach() gives one");
-  if (!self.grad_fn) {
+  if (is_leaf()) {
     self.requires_grad = requires_grad;
     if (requires_grad) {
       self.meta();  // made now, so that threads which record with this leaf only read
@@ -45,7 +48,54 @@ Tensor& Tensor::mutable_grad() const { return impl().meta().grad; }
 
 Tensor Tensor::detach() const {
   const TensorImpl& self = impl();
-  return Tensor(TensorImpl::make(self.storage, self.dtype, self.sizes, self.strides, self.offset));
+  Tensor y(TensorImpl::make(self.storage, self.dtype, self.sizes, self.strides, self.offset));
+  y.impl().is_inference = self.is_inference;
+  return y;
+}
+
+const Tensor& Tensor::detach_() const {
+  TensorImpl& self = impl();
+  check(!self.base, "detach_: ", describe(*this), " is a view: need a tensor that is none; detach() takes both");
+  check(!retains_grad(), "detach_: ", describe(*this), " retains its gradient: need a tensor that does not");
+  self.grad_fn.reset();
+  self.output_nr = 0;
+  self.requires_grad = false;
+  return *this;
+}
+
+Tensor Tensor::data() const {
+  const TensorImpl& self = impl();
+  Tensor y(TensorImpl::make(Storage::alias(self.storage, 0), self.dtype, self.sizes, self.strides, self.offset));
+  y.impl().is_inference = self.is_inference;
+  return y;
+}
+
+void Tensor::set_data(const Tensor& other) const {
+  TensorImpl& self = impl();
+  const TensorImpl& from = other.impl();
+  check(!requires_grad() || other.is_floating_point(), "set_data: ", describe(*this), " requires a gradient, ",
+        describe(other), " is integral: need a floating-point tensor");
+  if (from.dtype != self.dtype && self.autograd) {
+    self.autograd->accumulator = nullptr;  // it adds gradients of the other dtype
+  }
+  self.storage = Storage::alias(from.storage, self.storage->version());
+  self.offset = from.offset;
+  self.numel = from.numel;
+  self.sizes = from.sizes;
+  self.strides = from.strides;
+  self.dtype = from.dtype;
+  self.is_contiguous = from.is_contiguous;
+  self.base.reset();
+}
+
+std::uint32_t Tensor::_version() const {  // NOLINT(readability-identifier-naming)
+  check(!is_inference(), "_version: ", describe(*this), " was made in inference mode: need a tensor that counts changes");
+  return impl().storage->version();
+}
+
+Tensor Tensor::_base() const {  // NOLINT(readability-identifier-naming)
+  check(is_view(), "_base: ", describe(*this), " is no view: need one");
+  return Tensor(impl().base);
 }
 
 Tensor empty_tensor(IntArrayRef sizes, ScalarType dtype) {

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <iosfwd>
 #include <optional>
 #include <span>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -55,6 +57,10 @@ class Tensor {
   bool is_contiguous() const { return impl().is_contiguous; }
   /// True for the same tensor, not for equal values.
   bool is_same(const Tensor& other) const { return impl_ == other.impl_; }
+  /// True when both show elements of the same memory.
+  bool is_alias_of(const Tensor& other) const { return impl().storage->shares_bytes(*other.impl().storage); }
+  /// Makes this handle undefined.
+  void reset() { impl_.reset(); }
   std::uint32_t use_count() const { return impl_ ? impl_->use_count() : 0; }
 
   // ---- elements ----
@@ -74,24 +80,58 @@ class Tensor {
   }
 
   // ---- autograd ----
-  bool requires_grad() const { return impl().requires_grad || impl().grad_fn; }
+  bool requires_grad() const { return impl().requires_grad || impl().history(); }
   /// Says whether operations on this leaf are recorded. Only floating-point leaves can require a gradient.
   const Tensor& set_requires_grad(bool requires_grad) const;
   const Tensor& requires_grad_(bool requires_grad = true) const { return set_requires_grad(requires_grad); }
   /// True for a tensor that no recorded operation made.
-  bool is_leaf() const { return !impl().grad_fn; }
+  bool is_leaf() const { return !impl().history(); }
   /// The node that made this tensor; null for a leaf.
-  const IntrusivePtr<Node>& grad_fn() const { return impl().grad_fn; }
+  const IntrusivePtr<Node>& grad_fn() const { return impl().history(); }
   std::uint32_t output_nr() const { return impl().output_nr; }
-  /// The gradient accumulated by backward; undefined before the first.
+  /// The gradient accumulated by backward; undefined before the first, and for a non-leaf that does not retain it.
   const Tensor& grad() const;
   Tensor& mutable_grad() const;
+  /// Lets backward set grad() of this non-leaf too; nothing changes for a leaf. Throws Error unless it requires one.
+  void retain_grad() const;
+  bool retains_grad() const;
+  /// Calls `hook(grad)` in each backward, with the gradient with respect to this tensor's present value once it is
+  /// complete; what the hook returns, if it is a defined tensor, replaces it. Returns a number for remove_hook. The
+  /// hooks of one backward never run at the same time, but on any of the engine's threads, and those of different
+  /// tensors in any order that the graph allows. Throws Error unless the tensor requires a gradient.
+  template <class Hook>
+  unsigned register_hook(Hook&& hook) const {
+    if constexpr (std::is_void_v<std::invoke_result_t<Hook&, const Tensor&>>) {
+      return add_hook([f = std::forward<Hook>(hook)](const Tensor& grad) mutable {
+        f(grad);
+        return Tensor();
+      });
+    } else {
+      return add_hook(std::forward<Hook>(hook));
+    }
+  }
+  void remove_hook(unsigned id) const;
+
   /// The same data off the tape: shares storage and version, requires no gradient.
   Tensor detach() const;
+  /// Takes this tensor off the tape. Throws Error for a view, whose base would stay on it.
+  const Tensor& detach_() const;
+  /// The same data off the tape with a version counter of its own, so that changes through it go unnoticed.
+  Tensor data() const;
+  Tensor variable_data() const { return data(); }
+  /// Puts the data of `other` in the place of this tensor's, which keeps its identity, its gradient and its version.
+  void set_data(const Tensor& other) const;
+  /// How often the elements have been changed in place. Throws Error for an inference tensor.
+  std::uint32_t _version() const;  // NOLINT(readability-identifier-naming): libtorch's name
+  bool is_view() const { return static_cast<bool>(impl().base); }
+  /// The tensor that this is a view of. Throws Error when it is none.
+  Tensor _base() const;  // NOLINT(readability-identifier-naming): libtorch's name
+  bool is_inference() const { return impl().is_inference; }
+
   /// Gradients of this tensor with respect to the leaves it was computed from, added to their `grad()`.
   /// `gradient` is the derivative with respect to this tensor, of its shape and dtype; it may be left out for one
   /// element. Unless `retain_graph`, the graph is freed; with `create_graph` the gradients are recorded themselves.
-  /// With `inputs`, only those leaves receive a gradient.
+  /// With `inputs`, only those receive a gradient.
   void backward(const Tensor& gradient = {}, std::optional<bool> retain_graph = std::nullopt, bool create_graph = false,
                 TensorList inputs = {}) const;
 
@@ -119,6 +159,7 @@ class Tensor {
 
  private:
   [[noreturn]] static void fail_undefined();
+  unsigned add_hook(std::function<Tensor(const Tensor&)> hook) const;
 
   IntrusivePtr<TensorImpl> impl_;
 };

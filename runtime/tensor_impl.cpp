@@ -3,9 +3,10 @@
 #include <new>
 #include <utility>
 
-#include <backflow/runtime/accumulate_grad.h>
+#include <backflow/runtime/autograd_meta.h>
 #include <backflow/runtime/memory.h>
 #include <backflow/runtime/node.h>
+#include <backflow/runtime/thread_state.h>
 
 namespace backflow {
 
@@ -28,7 +29,9 @@ IntrusivePtr<TensorImpl> TensorImpl::make(IntrusivePtr<Storage> storage, ScalarT
 }
 
 IntrusivePtr<TensorImpl> TensorImpl::make(IntrusivePtr<Storage> storage, ScalarType dtype, IntArrayRef sizes) {
-  return make(std::move(storage), dtype, sizes, contiguous_strides(sizes), 0);
+  IntrusivePtr<TensorImpl> impl = make(std::move(storage), dtype, sizes, contiguous_strides(sizes), 0);
+  impl->is_inference = thread_state().inference_mode;
+  return impl;
 }
 
 void TensorImpl::destroy() noexcept {
@@ -38,7 +41,7 @@ void TensorImpl::destroy() noexcept {
 
 AutogradMeta& TensorImpl::meta() {
   if (!autograd) {
-    autograd = std::make_unique<AutogradMeta>();
+    autograd = IntrusivePtr<AutogradMeta>(new AutogradMeta);
   }
   return *autograd;
 }

@@ -1,8 +1,8 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 
 #include <backflow/runtime/dtype.h>
 #include <backflow/runtime/intrusive_ptr.h>
@@ -13,6 +13,9 @@ namespace backflow {
 
 class Node;
 struct AutogradMeta;
+
+/// Under which settings a view was made: some can't be followed when an operation in place is recorded.
+enum class ViewOrigin : std::uint8_t { kRecording, kNoGrad, kInference, kCustomFunction };
 
 /// What a Tensor handle points at: storage, geometry, and the tensor's place on the tape.
 struct TensorImpl final : RefCounted {
@@ -25,8 +28,16 @@ struct TensorImpl final : RefCounted {
   void destroy() noexcept;
 
   std::byte* data() const { return storage->data() + offset * static_cast<std::int64_t>(element_size(dtype)); }
-  /// The autograd data of a leaf, made when first asked for. Not thread-safe.
+  /// Made when first asked for. Not thread-safe.
   AutogradMeta& meta();
+  /// The node that made the present values; null for a leaf. That of a view is made anew when a recorded operation has
+  /// changed the elements under it in place.
+  const IntrusivePtr<Node>& history() {
+    if (base && view_changes.load(std::memory_order_acquire) != storage->recorded_changes()) [[unlikely]] {
+      refresh_history();
+    }
+    return grad_fn;
+  }
 
   IntrusivePtr<Storage> storage;
   std::int64_t offset = 0;
@@ -36,16 +47,19 @@ struct TensorImpl final : RefCounted {
   ScalarType dtype = kFloat32;
   bool is_contiguous = true;
   bool requires_grad = false;              ///< of a leaf; a non-leaf requires one when it has a grad_fn
-  bool is_view = false;                    ///< an operator made it from another tensor of the same storage
-  std::uint32_t view_changes = 0;          ///< of a view: the storage's recorded changes when its history was made
-  std::uint32_t output_nr = 0;             ///< which output of grad_fn this tensor is
-  IntrusivePtr<Node> grad_fn;              ///< the node that made this tensor; none for a leaf
-  std::unique_ptr<AutogradMeta> autograd;  ///< gradient and accumulator; none until needed
+  bool is_inference = false;               ///< made in inference mode: no version, no tracking of views
+  ViewOrigin view_origin = ViewOrigin::kRecording;
+  std::atomic<std::uint32_t> view_changes{0};  ///< of a view: the storage's recorded changes when `grad_fn` was made
+  std::uint32_t output_nr = 0;                 ///< which output of grad_fn this tensor is
+  IntrusivePtr<Node> grad_fn;                  ///< see history()
+  IntrusivePtr<TensorImpl> base;               ///< of a view: the tensor, itself no view, whose elements it shows
+  IntrusivePtr<AutogradMeta> autograd;         ///< gradient, accumulator, hooks; none until needed
 
  private:
   TensorImpl(IntrusivePtr<Storage> storage_, ScalarType dtype_, IntArrayRef sizes_, IntArrayRef strides_,
              std::int64_t offset_);
   ~TensorImpl();
+  void refresh_history();
 };
 
 }  // namespace backflow

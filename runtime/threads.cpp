@@ -1,7 +1,9 @@
 #include <backflow/runtime/threads.h>
 
+#include <exception>
 #include <memory>
 #include <mutex>
+#include <thread>
 
 #include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/info.h>
@@ -32,6 +34,8 @@ std::unique_ptr<Pool>& pool_slot() {
 
 Pool& pool() { return *pool_slot(); }
 
+thread_local bool on_fresh_stack = false;
+
 }  // namespace
 
 int get_num_threads() { return pool().threads; }
@@ -50,8 +54,33 @@ void run_on_pool(FunctionRef<void()> body) {
   pool().arena.execute([&] { body(); });
 }
 
+void run_isolated(FunctionRef<void()> body) {
+  if (on_fresh_stack || pool().threads == 1) {
+    body();
+  } else {
+    tbb::this_task_arena::isolate([&] { body(); });
+  }
+}
+
+void run_on_fresh_stack(FunctionRef<void()> body) {
+  std::exception_ptr error;
+  std::thread([&] {
+    on_fresh_stack = true;
+    try {
+      body();
+    } catch (...) {
+      error = std::current_exception();
+    }
+  }).join();
+  if (error) {
+    std::rethrow_exception(error);
+  }
+}
+
+bool may_use_pool() { return !on_fresh_stack; }
+
 void parallel_for(std::int64_t chunks, FunctionRef<void(std::int64_t)> body) {
-  if (chunks <= 1 || pool().threads == 1) {
+  if (chunks <= 1 || pool().threads == 1 || on_fresh_stack) {
     for (std::int64_t i = 0; i < chunks; ++i) {
       body(i);
     }

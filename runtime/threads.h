@@ -41,6 +41,15 @@ void parallel_for(std::int64_t chunks, FunctionRef<void(std::int64_t)> body);
 /// Calls `body` on the pool and returns when it is done; loops and flow graphs inside it run there.
 void run_on_pool(FunctionRef<void()> body);
 
+/// Calls `body` here. While it waits for loops and flow graphs this thread takes on nothing that was started outside.
+void run_isolated(FunctionRef<void()> body);
+
+/// Calls `body` on a new thread and waits for it: for a caller whose stack is nearly used up. The new thread is not of
+/// the pool, whose threads may all be waiting like the caller; loops inside `body` run on it alone.
+void run_on_fresh_stack(FunctionRef<void()> body);
+/// False inside of run_on_fresh_stack.
+bool may_use_pool();
+
 /// The version of oneTBB that runs, as "2021.8".
 std::string threading_version();
 

@@ -30,7 +30,7 @@ class Source final : public Node {
     set_work(1e6F);  // worth a task of its own
   }
 
-  const char* name() const override { return "Source"; }
+  std::string name() const override { return "Source"; }
   void apply(NodeCall& call) override {
     if (throws_) {
       throw std::runtime_error("no gradient today");

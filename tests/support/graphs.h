@@ -14,7 +14,7 @@ class FunctionNode final : public Node {
   using Function = std::function<void(NodeCall&)>;
   FunctionNode(const std::vector<Tensor>& operands, Function f);
 
-  const char* name() const override { return "FunctionNode"; }
+  std::string name() const override { return "FunctionNode"; }
   void apply(NodeCall& call) override { f_(call); }
 
  private:

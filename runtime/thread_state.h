@@ -1,0 +1,38 @@
+#pragma once
+
+namespace backflow {
+
+class Engine;
+class Execution;
+class Node;
+class SavedTensorHooks;
+
+/// The settings of one thread that decide what its operations record. A backward pass carries those of the thread that
+/// called it to every thread that runs its nodes.
+struct ThreadState {
+  bool grad_mode = true;                                ///< operations are recorded
+  bool inference_mode = false;                          ///< new tensors are inference tensors
+  Engine* engine = nullptr;                             ///< set by an EngineGuard
+  const SavedTensorHooks* saved_tensor_hooks = nullptr;  ///< the innermost ones
+  Execution* pass = nullptr;                            ///< the backward pass that this thread runs a node of
+  Node* node = nullptr;                                 ///< that node
+};
+
+inline ThreadState& thread_state() {
+  static constinit thread_local ThreadState state;
+  return state;
+}
+
+/// Gives this thread the settings of another until the end of the scope.
+class ThreadStateGuard {
+ public:
+  explicit ThreadStateGuard(const ThreadState& state) : previous_(thread_state()) { thread_state() = state; }
+  ~ThreadStateGuard() { thread_state() = previous_; }
+  ThreadStateGuard(const ThreadStateGuard&) = delete;
+  ThreadStateGuard& operator=(const ThreadStateGuard&) = delete;
+
+ private:
+  ThreadState previous_;
+};
+
+}  // namespace backflow

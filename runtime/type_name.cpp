@@ -1,0 +1,18 @@
+#include <backflow/runtime/type_name.h>
+
+#include <cstdlib>
+
+#include <cxxabi.h>
+
+namespace backflow {
+
+std::string type_name(const std::type_info& type) {
+  int status = 0;
+  char* text = abi::__cxa_demangle(type.name(), nullptr, nullptr, &status);
+  const std::string name = status == 0 ? text : type.name();
+  std::free(text);
+  const std::size_t colon = name.rfind("::", name.find('<'));
+  return name.substr(colon == std::string::npos ? 0 : colon + 2);
+}
+
+}  // namespace backflow

@@ -1,0 +1,11 @@
+#pragma once
+
+#include <string>
+#include <typeinfo>
+
+namespace backflow {
+
+/// The name of a type without its namespaces: "LinearImpl" of backflow::nn::LinearImpl.
+std::string type_name(const std::type_info& type);
+
+}  // namespace backflow
