@@ -10,6 +10,7 @@
 #include <backflow/ops/kernels/elementwise.h>
 #include <backflow/ops/operator.h>
 #include <backflow/runtime/philox.h>
+#include <backflow/runtime/thread_state.h>
 #include <backflow/runtime/threads.h>
 
 namespace backflow {
@@ -53,23 +54,18 @@ void Generator::set_state(const Tensor& state) {
   set_state(from);
 }
 
-namespace {
-
-thread_local Generator* default_of_thread = nullptr;
-
-}  // namespace
-
 Generator& default_generator() {
   static Generator generator;
-  return default_of_thread != nullptr ? *default_of_thread : generator;
+  Generator* of_thread = thread_state().generator;
+  return of_thread != nullptr ? *of_thread : generator;
 }
 
-DefaultGeneratorGuard::DefaultGeneratorGuard(const Generator::State& state) : previous_(default_of_thread) {
+DefaultGeneratorGuard::DefaultGeneratorGuard(const Generator::State& state) : previous_(thread_state().generator) {
   generator_.set_state(state);
-  default_of_thread = &generator_;
+  thread_state().generator = &generator_;
 }
 
-DefaultGeneratorGuard::~DefaultGeneratorGuard() { default_of_thread = previous_; }
+DefaultGeneratorGuard::~DefaultGeneratorGuard() { thread_state().generator = previous_; }
 
 Tensor get_rng_state() { return default_generator().get_state(); }
 

@@ -49,10 +49,6 @@ class FlowEngine final : public Engine {
 /// The engine that backward uses on this thread: a FlowEngine unless an EngineGuard says otherwise.
 Engine& current_engine();
 
-/// A thread on whose stack this many passes wait for the next, because nodes and hooks went backward themselves, runs
-/// that one on a fresh stack.
-inline constexpr int kMaxNestedPasses = 48;
-
 /// Runs a pass on the current engine, however deep in others.
 void execute(Execution& pass);
 

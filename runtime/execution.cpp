@@ -264,7 +264,15 @@ void Execution::fail(std::exception_ptr error) noexcept {
   }
 }
 
+void Execution::at_end(std::function<void()> callback) {
+  const std::lock_guard lock(end_mutex_);
+  at_end_.push_back(std::move(callback));
+}
+
 std::vector<Tensor> Execution::finish() {
+  for (const auto& callback : at_end_) {
+    callback();
+  }
   if (failed_.load(std::memory_order_acquire)) {
     std::rethrow_exception(error_);
   }

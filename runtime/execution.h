@@ -50,6 +50,8 @@ class Execution {
   /// Ends the pass with this error, unless an earlier one already did.
   void fail(std::exception_ptr error) noexcept;
   bool failed() const { return failed_.load(std::memory_order_relaxed); }
+  /// Calls `callback` when the pass ends, in success or failure. For what a node keeps for others of this pass.
+  void at_end(std::function<void()> callback);
   /// To be called when every node and task has ended: rethrows the first error, else gives the wanted gradients.
   std::vector<Tensor> finish();
 
@@ -78,6 +80,8 @@ class Execution {
   std::vector<std::uint32_t> sum_of_;  // by input: its place in sums_, kNoTarget for a single contribution
   std::vector<Tensor> captured_;
   std::mutex hooks_mutex_;  // held while a hook runs
+  std::mutex end_mutex_;
+  std::vector<std::function<void()>> at_end_;
   std::atomic<bool> failed_{false};
   std::atomic_flag error_set_ = ATOMIC_FLAG_INIT;
   std::exception_ptr error_;

@@ -38,38 +38,54 @@ void SavedTensor::keep_specially(Tensor kept, const Tensor& x) {
         ") in place: need a pack that leaves it as it is");
 }
 
-Tensor SavedTensor::unpack(Node& owner) const {
-  if (packed_) [[unlikely]] {
-    return unpack_packed(owner);
+void SavedTensor::check_version(const Node* owner) const {
+  const std::uint32_t now = tensor_.impl().storage->version();
+  if (now == version_) {
+    return;
   }
-  if (!tensor_.defined()) {
+  const auto output = [](std::uint32_t nr, const Node& node) { return concat("output ", nr, " of ", node.name()); };
+  const std::string origin = is_output_           ? output(output_nr_, *owner)
+                             : tensor_.is_leaf() ? "a leaf"
+                                                 : output(tensor_.output_nr(), *tensor_.grad_fn());
+  fail("a tensor saved for backward (", describe(tensor_), ", ", origin, ") was changed in place: it is at version ",
+       now, ", need version ", version_, "; clone() it before the change");
+}
+
+Tensor SavedTensor::unpack(Node& owner) const {
+  if (!packed_ && !tensor_.defined()) {
     return tensor_;
   }
-  const std::uint32_t now = tensor_.impl().storage->version();
-  if (now != version_) [[unlikely]] {
-    const bool from_leaf = !is_output_ && tensor_.is_leaf();
-    const std::string maker = is_output_ ? owner.name() : from_leaf ? "a leaf" : tensor_.grad_fn()->name();
-    fail("a tensor saved for backward (", describe(tensor_), ", ",
-         from_leaf ? maker : concat("output ", is_output_ ? output_nr_ : tensor_.output_nr(), " of ", maker),
-         ") was changed in place: it is at version ", now, ", need version ", version_,
-         "; clone() it before the change");
+  Tensor y;
+  if (packed_) [[unlikely]] {
+    y = unpack_packed();
+  } else {
+    check_version(&owner);
+    y = tensor_;
   }
   if (!is_output_ || !GradMode::is_enabled()) {
-    return tensor_;
+    return y;
   }
-  Tensor y = tensor_.detach();
+  y = y.detach();
   set_history(y, IntrusivePtr<Node>(&owner), output_nr_);
   return y;
 }
 
-Tensor SavedTensor::unpack_packed(Node& owner) const {
+Tensor SavedTensor::unpack() const {
+  if (packed_) {
+    return unpack_packed();
+  }
+  if (tensor_.defined()) {
+    check_version(nullptr);
+  }
+  return tensor_;
+}
+
+Tensor SavedTensor::unpack_packed() const {
   const Tensor x = (*packed_->unpack)(packed_->value);
   check(x.defined() && x.sizes() == IntArrayRef(packed_->sizes) && x.scalar_type() == packed_->dtype,
         "saved_tensors_hooks: unpack gave ", describe(x), ": need ", short_name(packed_->dtype), packed_->sizes);
   Tensor y = x.detach();
-  if (is_output_) {
-    set_history(y, IntrusivePtr<Node>(&owner), output_nr_);
-  } else {
+  if (!is_output_) {
     set_history(y, packed_->edge.function, packed_->edge.input_nr);
   }
   return y;

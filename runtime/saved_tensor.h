@@ -29,6 +29,8 @@ class SavedTensor {
   bool defined() const { return packed_ || tensor_.defined(); }
   /// The tensor, with the history it had; `owner` is the node that saved it. Throws Error when it has been changed.
   Tensor unpack(Node& owner) const;
+  /// The same for an operand that no node saved.
+  Tensor unpack() const;
 
  private:
   struct Packed;
@@ -45,7 +47,8 @@ class SavedTensor {
     tensor_ = std::move(kept);
   }
   void keep_specially(Tensor kept, const Tensor& x);
-  Tensor unpack_packed(Node& owner) const;
+  Tensor unpack_packed() const;
+  void check_version(const Node* owner) const;
 
   Tensor tensor_;
   std::unique_ptr<Packed, DeletePacked> packed_;  ///< instead of `tensor_`, what the hooks made of it

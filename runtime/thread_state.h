@@ -4,6 +4,7 @@ namespace backflow {
 
 class Engine;
 class Execution;
+class Generator;
 class Node;
 class SavedTensorHooks;
 
@@ -14,6 +15,7 @@ struct ThreadState {
   bool inference_mode = false;                          ///< new tensors are inference tensors
   Engine* engine = nullptr;                             ///< set by an EngineGuard
   const SavedTensorHooks* saved_tensor_hooks = nullptr;  ///< the innermost ones
+  Generator* generator = nullptr;                       ///< set by a DefaultGeneratorGuard
   Execution* pass = nullptr;                            ///< the backward pass that this thread runs a node of
   Node* node = nullptr;                                 ///< that node
 };
