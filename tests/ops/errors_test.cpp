@@ -102,6 +102,33 @@ TEST_CASE("errors: shapes") {
        [] {
          f32({2, 3}).expand({3});
        }},
+      {"permute: dimensions [0, -2] of f32[2, 3]: need each of them once",
+       [] {
+         f32({2, 3}).permute({0, -2});
+       }},
+      {"permute: dimensions [0] of f32[2, 3]: need each of them once",
+       [] {
+         f32({2, 3}).permute(0);
+       }},
+      {"squeeze: dimension 2 of a tensor with 2 dimensions: need one in [-2, 1]",
+       [] {
+         f32({2, 3}).squeeze(2);
+       }},
+      {"unsqueeze: dimension 4 of a tensor with 3 dimensions: need one in [-3, 2]",
+       [] {
+         f32({2, 3}).unsqueeze(4);
+       }},
+      {"slice: f32[] has no dimension to slice: need at least one", [] { f32({}).slice(); }},
+      {"slice: step 0: need one of 1 or more", [] { f32({2}).slice(0, 0, 2, 0); }},
+      {"slice_backward: gradient f32[2], view f32[3]: need equal sizes",
+       [] { slice_backward(f32({2}), 4, 0, 1, std::nullopt, 1); }},
+      {"narrow: start 4 in dimension 0 of f32[3]: need one in [-3, 3]", [] { f32({3}).narrow(0, 4, 0); }},
+      {"narrow: length 2 from 2 in dimension 0 of f32[3]: need one in [0, 1]", [] { f32({3}).narrow(0, 2, 2); }},
+      {"diagonal: f32[3]: need at least 2 dimensions", [] { f32({3}).diagonal(); }},
+      {"diagonal: dimensions 1 and -1 of f32[2, 3] are the same: need two",
+       [] {
+         f32({2, 3}).diagonal(0, 1, -1);
+       }},
       {"tensor: 9 dimensions: need at most 8",
        [] {
          f32({1, 1, 1, 1, 1, 1, 1, 1, 1});

@@ -41,7 +41,9 @@ struct Sample {
 using Samples = std::vector<Sample>;
 
 Samples elementwise_samples();
-Samples shape_samples();
+Samples views_samples();
+Samples indexing_samples();
+Samples copies_samples();
 Samples strided_samples();
 Samples reduction_samples();
 Samples linear_algebra_samples();

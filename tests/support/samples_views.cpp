@@ -21,34 +21,27 @@ Array transposed(const Array& x, std::size_t a, std::size_t b) {
   return y;
 }
 
-Array expanded(const Array& x, const Index& sizes) {
-  return map(array_of(sizes), x, [](double, double v) { return v; });
-}
-
-Array selected(const Array& x, std::size_t dim, std::int64_t index) {
-  Index sizes = x.sizes;
-  sizes.erase(sizes.begin() + static_cast<std::ptrdiff_t>(dim));
+Array permuted(const Array& x, const Index& dims) {
+  Index sizes;
+  for (const std::int64_t d : dims) {
+    sizes.push_back(x.sizes[static_cast<std::size_t>(d)]);
+  }
   Array y = array_of(sizes);
   for_each_index(sizes, [&](const Index& to) {
-    Index from = to;
-    from.insert(from.begin() + static_cast<std::ptrdiff_t>(dim), index);
+    Index from(to.size());
+    for (std::size_t d = 0; d < to.size(); ++d) {
+      from[static_cast<std::size_t>(dims[d])] = to[d];
+    }
     y.at(to) = x.at(from);
   });
   return y;
 }
 
-Array unselected(const Array& dy, const Index& sizes, std::size_t dim, std::int64_t index) {
-  Array y = array_of(sizes);
-  for_each_index(dy.sizes, [&](const Index& from) {
-    Index to = from;
-    to.insert(to.begin() + static_cast<std::ptrdiff_t>(dim), index);
-    y.at(to) = dy.at(from);
-  });
-  return y;
+Array expanded(const Array& x, const Index& sizes) {
+  return map(array_of(sizes), x, [](double, double v) { return v; });
 }
 
 Array same(const Arrays& x) { return x[0]; }
-Array zeros(const Arrays& x) { return array_of(x[0].sizes); }
 
 void add_reshape(Samples& all) {
   struct Case {
@@ -135,44 +128,81 @@ void add_transpose(Samples& all) {
   all.push_back({"t", "vector", {{{3}}}, [](const Tensors& x) { return x[0].t(); }, same});
 }
 
-void add_select(Samples& all) {
-  all.push_back({"select",
-                 "row",
-                 {{{3, 4}}},
-                 [](const Tensors& x) { return x[0][1]; },
-                 [](const Arrays& x) { return selected(x[0], 0, 1); }});
-  all.push_back({"select",
-                 "last_column_transposed",
-                 {{{3, 4}, -2, 2, Layout::Transposed}},
-                 [](const Tensors& x) { return select(x[0], -1, -1); },
-                 [](const Arrays& x) { return selected(x[0], 1, 3); }});
-  all.push_back({"select",
-                 "to_scalar",
-                 {{{5}, -2, 2, Layout::Strided}},
-                 [](const Tensors& x) { return select(x[0], 0, 2); },
-                 [](const Arrays& x) { return selected(x[0], 0, 2); }});
-  all.push_back({"select",
+void add_permute(Samples& all) {
+  for (const Layout layout : {Layout::Contiguous, Layout::Transposed, Layout::Strided, Layout::Expanded}) {
+    all.push_back({"permute",
+                   name(layout),
+                   {{{2, 3, 4}, -2, 2, layout}},
+                   [](const Tensors& x) {
+                     return x[0].permute({2, 0, -2});
+                   },
+                   [](const Arrays& x) {
+                     return permuted(x[0], {2, 0, 1});
+                   }});
+  }
+  all.push_back({"permute", "scalar", {{{}}}, [](const Tensors& x) { return x[0].permute({}); }, same});
+  all.push_back({"permute",
                  "empty",
-                 {{{2, 0}}},
-                 [](const Tensors& x) { return select(x[0], 0, 1); },
-                 [](const Arrays& x) { return selected(x[0], 0, 1); }});
-  all.push_back({"select_backward",
-                 "row",
-                 {{{4}}},
+                 {{{0, 3}}},
                  [](const Tensors& x) {
-                   return select_backward(x[0], {3, 4}, 0, 1);
+                   return x[0].permute({1, 0});
                  },
+                 [](const Arrays& x) { return transposed(x[0], 0, 1); }});
+}
+
+void add_squeeze(Samples& all) {
+  struct Case {
+    const char* op;
+    const char* label;
+    Index from;
+    std::function<Tensor(const Tensor&)> call;
+    Index to;
+    Layout layout = Layout::Contiguous;
+  };
+  const auto squeezed = [](const Tensor& x) { return x.squeeze(); };
+  const auto along = [](std::int64_t dim) { return [dim](const Tensor& x) { return x.squeeze(dim); }; };
+  const auto unsqueezed = [](std::int64_t dim) { return [dim](const Tensor& x) { return x.unsqueeze(dim); }; };
+  for (const Case& c :
+       std::vector<Case>{{"squeeze", "all", {1, 2, 1, 3}, squeezed, {2, 3}},
+                         {"squeeze", "all_transposed", {3, 1, 4}, squeezed, {3, 4}, Layout::Transposed},
+                         {"squeeze", "none", {2, 3}, squeezed, {2, 3}, Layout::Strided},
+                         {"squeeze", "to_scalar", {1, 1}, squeezed, {}},
+                         {"squeeze", "scalar", {}, squeezed, {}},
+                         {"squeeze", "empty", {0, 1}, squeezed, {0}},
+                         {"squeeze", "first", {1, 2, 1}, along(0), {2, 1}},
+                         {"squeeze", "last_strided", {3, 2, 1}, along(-1), {3, 2}, Layout::Strided},
+                         {"squeeze", "not_one", {3, 1}, along(0), {3, 1}},
+                         {"squeeze", "dim_of_scalar", {}, along(0), {}},
+                         {"unsqueeze", "first", {2, 3}, unsqueezed(0), {1, 2, 3}},
+                         {"unsqueeze", "middle_transposed", {2, 3}, unsqueezed(1), {2, 1, 3}, Layout::Transposed},
+                         {"unsqueeze", "last_strided", {2, 3}, unsqueezed(-1), {2, 3, 1}, Layout::Strided},
+                         {"unsqueeze", "expanded", {3, 4}, unsqueezed(-3), {1, 3, 4}, Layout::Expanded},
+                         {"unsqueeze", "scalar", {}, unsqueezed(0), {1}},
+                         {"unsqueeze", "empty", {0}, unsqueezed(1), {0, 1}}}) {
+    all.push_back({c.op,
+                   c.label,
+                   {{c.from, -2, 2, c.layout}},
+                   [call = c.call](const Tensors& x) { return call(x[0]); },
+                   [to = c.to](const Arrays& x) { return reshaped(x[0], to); }});
+  }
+}
+
+void add_as_other(Samples& all) {
+  // The other operand's values do not matter, so it is one without a gradient.
+  const Operand other = {.sizes = {3, 4}, .low = 0, .high = 2, .is_index = true};
+  all.push_back({"view_as",
+                 "matrix",
+                 {{{2, 6}}, other},
+                 [](const Tensors& x) { return x[0].view_as(x[1]); },
                  [](const Arrays& x) {
-                   return unselected(x[0], {3, 4}, 0, 1);
+                   return reshaped(x[0], {3, 4});
                  }});
-  all.push_back({"select_backward",
-                 "column_strided",
-                 {{{3}, -2, 2, Layout::Strided}},
-                 [](const Tensors& x) {
-                   return select_backward(x[0], {3, 4}, 1, -1);
-                 },
+  all.push_back({"expand_as",
+                 "row",
+                 {{{4}}, other},
+                 [](const Tensors& x) { return x[0].expand_as(x[1]); },
                  [](const Arrays& x) {
-                   return unselected(x[0], {3, 4}, 1, 3);
+                   return expanded(x[0], {3, 4});
                  }});
 }
 
@@ -198,70 +228,16 @@ void add_expand(Samples& all) {
   }
 }
 
-void add_copies(Samples& all) {
-  for (const Layout layout : {Layout::Contiguous, Layout::Transposed, Layout::Strided, Layout::Expanded}) {
-    const std::vector<Operand> one = {{{3, 4}, -2, 2, layout}};
-    all.push_back({"clone", name(layout), one, [](const Tensors& x) { return clone(x[0]); }, same});
-    all.push_back({"contiguous", name(layout), one, [](const Tensors& x) { return x[0].contiguous(); }, same});
-    all.push_back(
-        {"to", std::string("f64_") + name(layout), one, [](const Tensors& x) { return x[0].to(kFloat64); }, same});
-    all.push_back({"to_copy", std::string("f64_") + name(layout), one,
-                   [](const Tensors& x) { return to_copy(x[0], kFloat64); }, same});
-    all.push_back({"to", std::string("f32_") + name(layout), one,
-                   [](const Tensors& x) { return x[0].to(kFloat32).to(x[0].scalar_type()); }, same});
-    all.push_back({"copy",
-                   name(layout),
-                   {{{3, 4}}, {{3, 4}, -2, 2, layout}},
-                   [](const Tensors& x) { return copy(x[0], x[1]); },
-                   [](const Arrays& x) { return x[1]; },
-                   [](const Tensors& x) { x[0].copy_(x[1]); }});
-  }
-  all.push_back({"copy",
-                 "broadcast",
-                 {{{3, 4}}, {{3, 1}}},
-                 [](const Tensors& x) { return copy(x[0], x[1]); },
-                 [](const Arrays& x) {
-                   return expanded(x[1], {3, 4});
-                 },
-                 [](const Tensors& x) { x[0].copy_(x[1]); }});
-  for (const Index& sizes : std::vector<Index>{{2, 3}, {}, {0}}) {
-    const std::string label = "rank" + std::to_string(sizes.size()) + (sizes == Index{0} ? "_empty" : "");
-    all.push_back({.op = "zeros_like",
-                   .label = label,
-                   .operands = {{sizes}},
-                   .call = [](const Tensors& x) { return zeros_like(x[0]); },
-                   .reference = zeros,
-                   .differentiable = false});
-    all.push_back({.op = "full_like",
-                   .label = label,
-                   .operands = {{sizes}},
-                   .call = [](const Tensors& x) { return full_like(x[0], 2.5); },
-                   .reference = [](const Arrays& x) { return map(x[0], [](double) { return 2.5; }); },
-                   .differentiable = false});
-    all.push_back({"zero",
-                   label,
-                   {{sizes}},
-                   [](const Tensors& x) { return zero(x[0]); },
-                   zeros,
-                   [](const Tensors& x) { x[0].zero_(); }});
-    all.push_back({"fill",
-                   label,
-                   {{sizes}},
-                   [](const Tensors& x) { return fill(x[0], 2.5); },
-                   [](const Arrays& x) { return map(x[0], [](double) { return 2.5; }); },
-                   [](const Tensors& x) { x[0].fill_(2.5); }});
-  }
-}
-
 }  // namespace
 
-Samples shape_samples() {
+Samples views_samples() {
   Samples all;
   add_reshape(all);
+  add_squeeze(all);
   add_transpose(all);
-  add_select(all);
+  add_permute(all);
   add_expand(all);
-  add_copies(all);
+  add_as_other(all);
   return all;
 }
 

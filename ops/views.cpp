@@ -1,9 +1,8 @@
-// Operators that move or copy elements without computing: views, copies, conversions.
+// The same elements under other sizes, in another order of dimensions or repeated.
 #include <algorithm>
 
 #include <backflow/ops/kernels/elementwise.h>
 #include <backflow/ops/operator.h>
-#include <backflow/ops/operators.h>
 
 namespace backflow {
 namespace {
@@ -109,6 +108,16 @@ struct View {
   void backward(Backward& b) const { b.dx(0) = reshape(b.dy(), sizes); }
 };
 
+struct ViewAs {
+  static constexpr OperatorInfo info = {
+      .name = "view_as",
+      .signature = "view_as(Tensor self, Tensor other) -> Tensor",
+      .formula = "y = x with the sizes of w",
+      .doc = "view(other.sizes()).",
+  };
+  static Tensor forward(const Tensor& x, const Tensor& w) { return view(x, w.sizes()); }
+};
+
 struct Flatten {
   static constexpr OperatorInfo info = {
       .name = "flatten",
@@ -136,6 +145,75 @@ struct Flatten {
     }
     return reshape(x, sizes);
   }
+};
+
+struct Squeeze {
+  static constexpr OperatorInfo info = {
+      .name = "squeeze",
+      .signature = "squeeze(Tensor self) -> Tensor",
+      .formula = "y = x without its dimensions of size 1;  dx = dy with the sizes of x",
+      .doc = "A view.",
+      .node = "SqueezeBackward0",
+  };
+  DimVector sizes;
+  static Tensor forward(const Tensor& x) {
+    DimVector sizes;
+    DimVector strides;
+    for (std::size_t d = 0; d < x.sizes().size(); ++d) {
+      if (x.sizes()[d] != 1) {
+        sizes.push_back(x.sizes()[d]);
+        strides.push_back(x.strides()[d]);
+      }
+    }
+    return view_of(x, sizes, strides, x.storage_offset());
+  }
+  void save(Needs, const Tensor& x, const Tensor&) { sizes = x.sizes(); }
+  void backward(Backward& b) const { b.dx(0) = reshape(b.dy(), sizes); }
+};
+
+struct SqueezeDim {
+  static constexpr OperatorInfo info = {
+      .name = "squeeze",
+      .signature = "squeeze(Tensor self, int dim) -> Tensor",
+      .formula = "y = x without a dimension;  dx = dy with the sizes of x",
+      .doc = "A view. A dimension whose size is not 1 stays.",
+      .node = "SqueezeBackward1",
+  };
+  DimVector sizes;
+  static Tensor forward(const Tensor& x, std::int64_t dim) {
+    const std::size_t d = wrap_dim("squeeze", dim, x.sizes().size());
+    DimVector sizes(x.sizes());
+    DimVector strides(x.strides());
+    if (x.dim() > 0 && sizes[d] == 1) {
+      sizes.erase(d);
+      strides.erase(d);
+    }
+    return view_of(x, sizes, strides, x.storage_offset());
+  }
+  void save(Needs, const Tensor& x, std::int64_t, const Tensor&) { sizes = x.sizes(); }
+  void backward(Backward& b) const { b.dx(0) = reshape(b.dy(), sizes); }
+};
+
+struct Unsqueeze {
+  static constexpr OperatorInfo info = {
+      .name = "unsqueeze",
+      .signature = "unsqueeze(Tensor self, int dim) -> Tensor",
+      .formula = "y = x with a new dimension of size 1;  dx = dy without it",
+      .doc = "A view, whose dimension `dim` is the new one; negative ones count from the end of the view's.",
+      .node = "UnsqueezeBackward0",
+  };
+  std::int64_t dim_;
+  static Tensor forward(const Tensor& x, std::int64_t dim) {
+    const std::size_t d = wrap_dim("unsqueeze", dim, x.sizes().size() + 1);
+    DimVector sizes(x.sizes());
+    DimVector strides(x.strides());
+    const std::int64_t stride = d < sizes.size() ? sizes[d] * strides[d] : 1;
+    sizes.insert(d, 1);
+    strides.insert(d, stride);
+    return view_of(x, sizes, strides, x.storage_offset());
+  }
+  void save(Needs, const Tensor&, std::int64_t dim, const Tensor&) { dim_ = dim; }
+  void backward(Backward& b) const { b.dx(0) = squeeze(b.dy(), dim_); }
 };
 
 struct Transpose {
@@ -182,59 +260,36 @@ struct T {
   void backward(Backward& b) const { b.dx(0) = t(b.dy()); }
 };
 
-struct Select {
+struct Permute {
   static constexpr OperatorInfo info = {
-      .name = "select",
-      .signature = "select(Tensor self, int dim, int index) -> Tensor",
-      .formula = "y = x[index] along a dimension;  dx = zeros with dy at the index",
-      .doc = "A view with one dimension less. Negative indices count from the end; an Error outside the tensor.",
-      .node = "SelectBackward0",
+      .name = "permute",
+      .signature = "permute(Tensor self, int[] dims) -> Tensor",
+      .formula = "y = x with dimension dims[d] as its d-th;  dx = dy with the dimensions back in their places",
+      .doc = "A view. Each dimension is listed once; negative ones count from the end.",
+      .node = "PermuteBackward0",
   };
-  DimVector sizes;
-  std::int64_t dim_;
-  std::int64_t index_;
-  static Tensor forward(const Tensor& x, std::int64_t dim, std::int64_t index) {
-    check(x.dim() > 0, "select: ", describe(x), " has no dimension to index: need at least one");
-    const std::size_t d = wrap_dim("select", dim, x.sizes().size());
-    const std::int64_t size = x.sizes()[d];
-    check(index >= -size && index < size, "select: index ", index, " in dimension ", d, " of ", describe(x),
-          ": need one in [", -size, ", ", size - 1, "]");
-    DimVector sizes(x.sizes());
-    DimVector strides(x.strides());
-    const std::int64_t offset = x.storage_offset() + (index < 0 ? index + size : index) * strides[d];
-    sizes.erase(d);
-    strides.erase(d);
-    return view_of(x, sizes, strides, offset);
+  DimVector inverse;
+  static Tensor forward(const Tensor& x, IntArrayRef dims) {
+    check(dims.size() == x.sizes().size(), "permute: dimensions ", dims, " of ", describe(x),
+          ": need each of them once");
+    DimVector sizes;
+    DimVector strides;
+    DimVector listed(dims.size(), 0);
+    for (const std::int64_t dim : dims) {
+      const std::size_t d = wrap_dim("permute", dim, dims.size());
+      check(listed[d]++ == 0, "permute: dimensions ", dims, " of ", describe(x), ": need each of them once");
+      sizes.push_back(x.sizes()[d]);
+      strides.push_back(x.strides()[d]);
+    }
+    return view_of(x, sizes, strides, x.storage_offset());
   }
-  void save(Needs, const Tensor& x, std::int64_t dim, std::int64_t index, const Tensor&) {
-    sizes = x.sizes();
-    dim_ = dim;
-    index_ = index;
+  void save(Needs, const Tensor&, IntArrayRef dims, const Tensor&) {
+    inverse.resize(dims.size());
+    for (std::size_t d = 0; d < dims.size(); ++d) {
+      inverse[wrap_dim("permute", dims[d], dims.size())] = static_cast<std::int64_t>(d);
+    }
   }
-  void backward(Backward& b) const { b.dx(0) = select_backward(b.dy(), sizes, dim_, index_); }
-};
-
-struct SelectGradient {
-  static constexpr OperatorInfo info = {
-      .name = "select_backward",
-      .signature = "select_backward(Tensor grad, int[] input_sizes, int dim, int index) -> Tensor",
-      .formula = "dx = zeros of input_sizes with dy at the index;  its own gradient is g[index]",
-      .doc = "The gradient of select.",
-      .node = "SelectBackwardBackward0",
-  };
-  std::int64_t dim_;
-  std::int64_t index_;
-  static Tensor forward(const Tensor& dy, IntArrayRef input_sizes, std::int64_t dim, std::int64_t index) {
-    Tensor dx = empty_tensor(input_sizes, dy.scalar_type());
-    kernels::fill(dx, 0);
-    kernels::copy(Select::forward(dx, dim, index), dy);
-    return dx;
-  }
-  void save(Needs, const Tensor&, IntArrayRef, std::int64_t dim, std::int64_t index, const Tensor&) {
-    dim_ = dim;
-    index_ = index;
-  }
-  void backward(Backward& b) const { b.dx(0) = select(b.dy(), dim_, index_); }
+  void backward(Backward& b) const { b.dx(0) = permute(b.dy(), inverse); }
 };
 
 struct Expand {
@@ -265,169 +320,23 @@ struct Expand {
   void backward(Backward& b) const { b.dx(0) = sum_to_size(b.dy(), sizes); }
 };
 
-struct Clone {
+struct ExpandAs {
   static constexpr OperatorInfo info = {
-      .name = "clone",
-      .signature = "clone(Tensor self) -> Tensor",
-      .formula = "y = x;  dx = dy",
-      .doc = "A row-major copy with storage of its own.",
-      .node = "CloneBackward0",
+      .name = "expand_as",
+      .signature = "expand_as(Tensor self, Tensor other) -> Tensor",
+      .formula = "y = x repeated to the sizes of w",
+      .doc = "expand(other.sizes()).",
   };
-  static Tensor forward(const Tensor& x) {
-    Tensor y = empty_tensor(x.sizes(), x.scalar_type());
-    kernels::copy(y, x);
-    return y;
-  }
-  void save(Needs, const Tensor&, const Tensor&) {}
-  void backward(Backward& b) const { b.dx(0) = b.dy(); }
-};
-
-struct Contiguous {
-  static constexpr OperatorInfo info = {
-      .name = "contiguous",
-      .signature = "contiguous(Tensor self) -> Tensor",
-      .formula = "y = x",
-      .doc = "The tensor itself when it is row-major, else a clone.",
-  };
-  static Tensor forward(const Tensor& x) { return x.is_contiguous() ? x : clone(x); }
-};
-
-struct ToCopy {
-  static constexpr OperatorInfo info = {
-      .name = "to_copy",
-      .signature = "to_copy(Tensor input, ScalarType dtype) -> Tensor",
-      .formula = "y = x converted to a dtype;  dx = dy converted back",
-      .doc = "Always a row-major copy. Fractions are cut towards zero for integers, as in C++.",
-      .node = "ToCopyBackward0",
-  };
-  ScalarType x_dtype;
-  static Tensor forward(const Tensor& x, ScalarType dtype) {
-    Tensor y = empty_tensor(x.sizes(), dtype);
-    kernels::copy(y, x);
-    return y;
-  }
-  void save(Needs, const Tensor& x, ScalarType, const Tensor&) { x_dtype = x.scalar_type(); }
-  void backward(Backward& b) const { b.dx(0) = to(b.dy(), x_dtype); }
-};
-
-struct ToDtype {
-  static constexpr OperatorInfo info = {
-      .name = "to",
-      .signature = "to(Tensor self, ScalarType dtype) -> Tensor",
-      .formula = "y = x converted to a dtype",
-      .doc = "The tensor itself when it has that dtype already, else to_copy.",
-  };
-  static Tensor forward(const Tensor& x, ScalarType dtype) { return x.scalar_type() == dtype ? x : to_copy(x, dtype); }
-};
-
-struct Copy {
-  static constexpr OperatorInfo info = {
-      .name = "copy",
-      .signature = "copy(Tensor input, Tensor src) -> Tensor",
-      .formula = "y = w, with the sizes and dtype of x;  dw = dy summed to the sizes of w, dx = 0",
-      .doc = "The values of src, broadcast and converted to the tensor's shape and dtype.",
-      .node = "CopyBackwards",
-      .inplace = "copy_(Tensor self, Tensor src) -> Tensor",
-  };
-  DimVector w_sizes;
-  ScalarType w_dtype;
-  static Tensor forward(const Tensor& x, const Tensor& w) {
-    Tensor y = empty_tensor(x.sizes(), x.scalar_type());
-    kernels::copy(y, Expand::forward(w, x.sizes()));
-    return y;
-  }
-  static bool forward_into(const Tensor& y, const Tensor&, const Tensor& w) {
-    if (y.impl().storage.get() == w.impl().storage.get()) {
-      return false;  // the two may overlap
-    }
-    kernels::copy(y, Expand::forward(w, y.sizes()));
-    return true;
-  }
-  void save(Needs, const Tensor&, const Tensor& w, const Tensor&) {
-    w_sizes = w.sizes();
-    w_dtype = w.scalar_type();
-  }
-  void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = zeros_like(b.dy());
-    }
-    if (b.wants(1)) {
-      b.dx(1) = to(sum_to_size(b.dy(), w_sizes), w_dtype);
-    }
-  }
-};
-
-struct ZerosLike {
-  static constexpr OperatorInfo info = {
-      .name = "zeros_like",
-      .signature = "zeros_like(Tensor input) -> Tensor",
-      .formula = "y = 0",
-      .doc = "Zeros with the sizes and dtype of the operand; never recorded.",
-  };
-  static Tensor forward(const Tensor& x) {
-    Tensor y = empty_tensor(x.sizes(), x.scalar_type());
-    kernels::fill(y, 0);
-    return y;
-  }
-};
-
-struct Zero {
-  static constexpr OperatorInfo info = {
-      .name = "zero",
-      .signature = "zero(Tensor input) -> Tensor",
-      .formula = "y = 0;  dx = 0",
-      .doc = "zeros_like as a recorded operator: what zero_ puts on the tape.",
-      .node = "ZeroBackward0",
-      .inplace = "zero_(Tensor self) -> Tensor",
-  };
-  static Tensor forward(const Tensor& x) { return ZerosLike::forward(x); }
-  static bool forward_into(const Tensor& y, const Tensor&) {
-    kernels::fill(y, 0);
-    return true;
-  }
-  void save(Needs, const Tensor&, const Tensor&) {}
-  void backward(Backward& b) const { b.dx(0) = zeros_like(b.dy()); }
-};
-
-struct FullLike {
-  static constexpr OperatorInfo info = {
-      .name = "full_like",
-      .signature = "full_like(Tensor input, Scalar fill_value) -> Tensor",
-      .formula = "y = c",
-      .doc = "A tensor of one number with the sizes and dtype of the operand; never recorded.",
-  };
-  static Tensor forward(const Tensor& x, const Scalar& value) {
-    Tensor y = empty_tensor(x.sizes(), x.scalar_type());
-    kernels::fill(y, value);
-    return y;
-  }
-};
-
-struct Fill {
-  static constexpr OperatorInfo info = {
-      .name = "fill",
-      .signature = "fill(Tensor input, Scalar value) -> Tensor",
-      .formula = "y = c;  dx = 0",
-      .doc = "full_like as a recorded operator: what fill_ puts on the tape.",
-      .node = "FillBackward0",
-      .inplace = "fill_(Tensor self, Scalar value) -> Tensor",
-  };
-  static Tensor forward(const Tensor& x, const Scalar& value) { return FullLike::forward(x, value); }
-  static bool forward_into(const Tensor& y, const Tensor&, const Scalar& value) {
-    kernels::fill(y, value);
-    return true;
-  }
-  void save(Needs, const Tensor&, const Scalar&, const Tensor&) {}
-  void backward(Backward& b) const { b.dx(0) = zeros_like(b.dy()); }
+  static Tensor forward(const Tensor& x, const Tensor& w) { return expand(x, w.sizes()); }
 };
 
 }  // namespace
 
-#include <backflow/ops/shape_functions.inc>
+#include <backflow/ops/views_functions.inc>
 
-OperatorFamily shape_operators() {
-  return family<Reshape, View, Flatten, Transpose, T, Select, SelectGradient, Expand, Clone, Contiguous, ToCopy,
-                ToDtype, Copy, ZerosLike, Zero, FullLike, Fill>("shape");
+OperatorFamily views_operators() {
+  return family<Reshape, View, ViewAs, Flatten, Squeeze, SqueezeDim, Unsqueeze, Transpose, T, Permute, Expand,
+                ExpandAs>("views");
 }
 
 }  // namespace backflow
