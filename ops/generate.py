@@ -29,6 +29,7 @@ TYPES = {
     "Tensor": "const Tensor&",
     "Tensor?": "const Tensor&",
     "Scalar": "const Scalar&",
+    "Scalar?": "const std::optional<Scalar>&",
     "int": "std::int64_t",
     "int?": "std::optional<std::int64_t>",
     "int[]": "IntArrayRef",

@@ -6,7 +6,21 @@ namespace {
 
 using namespace detail;
 
-struct Neg : UnaryOperator<Unary::Neg> {
+/// Functions that integers have too.
+template <Unary kF>
+struct NumericOperator {
+  static Tensor forward(const Tensor& x) {
+    Tensor y = empty_tensor(x.sizes(), x.scalar_type());
+    kernels::unary(kF, y, x);
+    return y;
+  }
+  static bool forward_into(const Tensor& y, const Tensor& x) {
+    kernels::unary(kF, y, x);
+    return true;
+  }
+};
+
+struct Neg : NumericOperator<Unary::Neg> {
   static constexpr OperatorInfo info = {
       .name = "neg",
       .signature = "neg(Tensor self) -> Tensor",
@@ -15,13 +29,92 @@ struct Neg : UnaryOperator<Unary::Neg> {
       .node = "NegBackward0",
       .inplace = "neg_(Tensor self) -> Tensor",
   };
-  static Tensor forward(const Tensor& x) {
-    Tensor y = empty_tensor(x.sizes(), x.scalar_type());
-    kernels::unary(Unary::Neg, y, x);
-    return y;
-  }
   void save(Needs, const Tensor&, const Tensor&) {}
   void backward(Backward& b) const { b.dx(0) = neg(b.dy()); }
+};
+
+struct Abs : NumericOperator<Unary::Abs> {
+  static constexpr OperatorInfo info = {
+      .name = "abs",
+      .signature = "abs(Tensor self) -> Tensor",
+      .formula = "y = |x|;  dx = dy sign(x)",
+      .doc = "Absolute value, of every dtype.",
+      .node = "AbsBackward0",
+      .inplace = "abs_(Tensor self) -> Tensor",
+  };
+  SavedTensor x;
+  void save(Needs, const Tensor& x_, const Tensor&) { x.save(x_); }
+  void backward(Backward& b) const { b.dx(0) = b.dy() * sign(b(x)); }
+};
+
+struct Sign : NumericOperator<Unary::Sign> {
+  static constexpr OperatorInfo info = {
+      .name = "sign",
+      .signature = "sign(Tensor self) -> Tensor",
+      .formula = "y = 1 where x > 0, -1 where x < 0, else 0;  dx = 0",
+      .doc = "Sign, of every dtype; that of NaN is 0, as in PyTorch.",
+      .node = "SignBackward0",
+      .inplace = "sign_(Tensor self) -> Tensor",
+  };
+  void save(Needs, const Tensor&, const Tensor&) {}
+  void backward(Backward& b) const { b.dx(0) = zeros_like(b.dy()); }
+};
+
+struct Square {
+  static constexpr OperatorInfo info = {
+      .name = "square",
+      .signature = "square(Tensor self) -> Tensor",
+      .formula = "y = x^2",
+      .doc = "pow(x, 2), of every dtype.",
+      .inplace = "square_(Tensor self) -> Tensor",
+  };
+  static Tensor forward(const Tensor& x) { return pow(x, 2); }
+  static bool forward_into(const Tensor& y, const Tensor& x) {
+    kernels::binary(Binary::Mul, y, x, x);
+    return true;
+  }
+};
+
+struct Sqrt : UnaryOperator<Unary::Sqrt> {
+  static constexpr OperatorInfo info = {
+      .name = "sqrt",
+      .signature = "sqrt(Tensor self) -> Tensor",
+      .formula = "y = x^(1/2);  dx = dy / (2 y)",
+      .doc = "Square root; integers give float32.",
+      .node = "SqrtBackward0",
+      .inplace = "sqrt_(Tensor self) -> Tensor",
+  };
+  SavedTensor y;
+  void save(Needs, const Tensor&, const Tensor& y_) { y.save_output(y_); }
+  void backward(Backward& b) const { b.dx(0) = b.dy() / (b(y) * 2); }
+};
+
+struct Sin : UnaryOperator<Unary::Sin> {
+  static constexpr OperatorInfo info = {
+      .name = "sin",
+      .signature = "sin(Tensor self) -> Tensor",
+      .formula = "y = sin(x);  dx = dy cos(x)",
+      .doc = "Sine of radians; integers give float32.",
+      .node = "SinBackward0",
+      .inplace = "sin_(Tensor self) -> Tensor",
+  };
+  SavedTensor x;
+  void save(Needs, const Tensor& x_, const Tensor&) { x.save(x_); }
+  void backward(Backward& b) const { b.dx(0) = b.dy() * cos(b(x)); }
+};
+
+struct Cos : UnaryOperator<Unary::Cos> {
+  static constexpr OperatorInfo info = {
+      .name = "cos",
+      .signature = "cos(Tensor self) -> Tensor",
+      .formula = "y = cos(x);  dx = -dy sin(x)",
+      .doc = "Cosine of radians; integers give float32.",
+      .node = "CosBackward0",
+      .inplace = "cos_(Tensor self) -> Tensor",
+  };
+  SavedTensor x;
+  void save(Needs, const Tensor& x_, const Tensor&) { x.save(x_); }
+  void backward(Backward& b) const { b.dx(0) = b.dy() * neg(sin(b(x))); }
 };
 
 struct Exp : UnaryOperator<Unary::Exp> {
@@ -172,7 +265,8 @@ struct SigmoidGradient : BinaryOperator<SigmoidGradient, Binary::SigmoidBackward
 #include <backflow/ops/unary_functions.inc>
 
 OperatorFamily unary_operators() {
-  return family<Neg, Exp, Log, Relu, Tanh, Sigmoid, ReluGradient, TanhGradient, SigmoidGradient>("unary");
+  return family<Neg, Abs, Sign, Square, Sqrt, Sin, Cos, Exp, Log, Relu, Tanh, Sigmoid, ReluGradient, TanhGradient,
+                SigmoidGradient>("unary");
 }
 
 }  // namespace backflow

@@ -1,5 +1,6 @@
 #include <backflow/ops/kernels/elementwise.h>
 
+#include <algorithm>
 #include <cassert>
 #include <type_traits>
 
@@ -96,7 +97,8 @@ void run_loop(const Tensor& y, const std::array<const Tensor*, N>& tensors, cons
   });
 }
 
-/// The integer form of a binary function; there is one for ring operations alone. Integers wrap, as in PyTorch.
+/// The integer form of a binary function; there is one for ring operations and comparisons alone. Integers wrap, as in
+/// PyTorch.
 template <class T>
 T integer_binary(Binary f, T a, T b) {
   using U = std::make_unsigned_t<T>;
@@ -107,9 +109,26 @@ T integer_binary(Binary f, T a, T b) {
       return static_cast<T>(x + w);
     case Binary::Sub:
       return static_cast<T>(x - w);
+    case Binary::Maximum:
+      return std::max(a, b);
+    case Binary::Minimum:
+      return std::min(a, b);
     default:
       assert(f == Binary::Mul);
       return static_cast<T>(x * w);
+  }
+}
+
+template <class T>
+T integer_unary(Unary f, T x) {
+  switch (f) {
+    case Unary::Abs:
+      return x < T{0} ? integer_binary(Binary::Sub, T{0}, x) : x;
+    case Unary::Sign:
+      return static_cast<T>((x > T{0}) - (x < T{0}));
+    default:
+      assert(f == Unary::Neg);
+      return integer_binary(Binary::Sub, T{0}, x);
   }
 }
 
@@ -136,9 +155,8 @@ void unary(Unary f, const Tensor& y, const Tensor& x) {
       if constexpr (std::is_floating_point_v<T>) {
         vector_loops<T>().unary[static_cast<std::size_t>(f)](in.first, out, n);
       } else {
-        assert(f == Unary::Neg);
         for (std::size_t i = 0; i < n; ++i) {
-          out[i] = integer_binary(Binary::Sub, T{0}, in.first[i]);
+          out[i] = integer_unary(f, in.first[i]);
         }
       }
     };

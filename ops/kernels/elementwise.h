@@ -5,17 +5,34 @@
 namespace backflow::kernels {
 
 /// Element-wise functions of one operand.
-enum class Unary { Neg, Exp, Log, Relu, Tanh, Sigmoid, Count };
+enum class Unary { Neg, Abs, Sign, Exp, Log, Sqrt, Sin, Cos, Relu, Tanh, Sigmoid, Count };
 
-/// Element-wise functions of two operands. The *Backward ones take the gradient dy and the forward's result y.
-enum class Binary { Add, Sub, Mul, Div, Pow, Xlogy, ReluBackward, TanhBackward, SigmoidBackward, Count };
+/// Element-wise functions of two operands. Comparisons give 1 or 0; a maximum or minimum with NaN is NaN. The *Backward
+/// ones take the gradient dy and the forward's result y.
+enum class Binary {
+  Add,
+  Sub,
+  Mul,
+  Maximum,
+  Minimum,
+  Div,
+  Pow,
+  Xlogy,
+  Equal,
+  GreaterEqual,
+  LessEqual,
+  ReluBackward,
+  TanhBackward,
+  SigmoidBackward,
+  Count
+};
 
-/// y = f(x). Shapes and dtypes are equal; any strides; y may be x itself. Unary::Neg takes every dtype, the others
-/// floating-point ones.
+/// y = f(x). Shapes and dtypes are equal; any strides; y may be x itself. Neg, Abs and Sign take every dtype, the
+/// others floating-point ones.
 void unary(Unary f, const Tensor& y, const Tensor& x);
 
 /// y = f(a, b), where a and b broadcast to the shape of y. All dtypes are equal; any strides; y may be a or b itself,
-/// but must not overlap them otherwise. Add, Sub and Mul take every dtype, the others floating-point ones.
+/// but must not overlap them otherwise. Those from Add to Minimum take every dtype, the others floating-point ones.
 void binary(Binary f, const Tensor& y, const Tensor& a, const Tensor& b);
 
 /// y = f(a, b) for a number b.

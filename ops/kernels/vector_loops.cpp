@@ -1,7 +1,9 @@
 #include <backflow/ops/kernels/vector_loops.h>
 
+#include <array>
 #include <cmath>
 #include <cstddef>
+#include <utility>
 
 // Highway compiles this file once for each instruction set and chooses among the results at run time.
 #undef HWY_TARGET_INCLUDE
@@ -37,16 +39,36 @@ HWY_INLINE V exp_of(D d, V x) {
   return hn::IfThenElse(hn::IsNaN(x), x, hn::Exp(d, hn::Min(x, infinite)));
 }
 
+/// Sine or cosine. Highway's reduction of the argument holds up to 39000; beyond that, and for NaN, the library's.
+template <Unary kF, class D, class V>
+HWY_INLINE V sine_of(D d, V x) {
+  const auto near = hn::Le(hn::Abs(x), hn::Set(d, hn::TFromD<D>{30000}));
+  const V y = kF == Unary::Sin ? hn::Sin(d, x) : hn::Cos(d, x);
+  if (hn::AllTrue(d, near)) {
+    return y;
+  }
+  return hn::IfThenElse(near, y,
+                        by_lane(d, x, x, [](auto a, auto) { return kF == Unary::Sin ? std::sin(a) : std::cos(a); }));
+}
+
 template <Unary kF, class D, class V>
 HWY_INLINE V apply(D d, V x) {
   const V zero = hn::Zero(d);
   const V one = hn::Set(d, hn::TFromD<D>{1});
   if constexpr (kF == Unary::Neg) {
     return hn::Neg(x);
+  } else if constexpr (kF == Unary::Abs) {
+    return hn::Abs(x);
+  } else if constexpr (kF == Unary::Sign) {
+    return hn::Sub(hn::IfThenElseZero(hn::Gt(x, zero), one), hn::IfThenElseZero(hn::Lt(x, zero), one));
   } else if constexpr (kF == Unary::Exp) {
     return exp_of(d, x);
   } else if constexpr (kF == Unary::Log) {
     return by_lane(d, x, x, [](auto a, auto) { return std::log(a); });
+  } else if constexpr (kF == Unary::Sqrt) {
+    return hn::Sqrt(x);
+  } else if constexpr (kF == Unary::Sin || kF == Unary::Cos) {
+    return sine_of<kF>(d, x);
   } else if constexpr (kF == Unary::Relu) {
     return hn::IfThenElse(hn::IsNaN(x), x, hn::Max(x, zero));
   } else if constexpr (kF == Unary::Tanh) {
@@ -66,12 +88,22 @@ HWY_INLINE V apply(D d, V a, V b) {
     return hn::Sub(a, b);
   } else if constexpr (kF == Binary::Mul) {
     return hn::Mul(a, b);
+  } else if constexpr (kF == Binary::Maximum) {
+    return hn::IfThenElse(hn::Or(hn::IsNaN(a), hn::IsNaN(b)), hn::Add(a, b), hn::Max(a, b));
+  } else if constexpr (kF == Binary::Minimum) {
+    return hn::IfThenElse(hn::Or(hn::IsNaN(a), hn::IsNaN(b)), hn::Add(a, b), hn::Min(a, b));
   } else if constexpr (kF == Binary::Div) {
     return hn::Div(a, b);
   } else if constexpr (kF == Binary::Pow) {
     return by_lane(d, a, b, [](auto x, auto y) { return std::pow(x, y); });
   } else if constexpr (kF == Binary::Xlogy) {
     return by_lane(d, a, b, [](auto x, auto y) { return x == 0 && !std::isnan(y) ? x : x * std::log(y); });
+  } else if constexpr (kF == Binary::Equal) {
+    return hn::IfThenElseZero(hn::Eq(a, b), one);
+  } else if constexpr (kF == Binary::GreaterEqual) {
+    return hn::IfThenElseZero(hn::Ge(a, b), one);
+  } else if constexpr (kF == Binary::LessEqual) {
+    return hn::IfThenElseZero(hn::Le(a, b), one);
   } else if constexpr (kF == Binary::ReluBackward) {
     return hn::IfThenElse(hn::Le(b, zero), zero, a);
   } else if constexpr (kF == Binary::TanhBackward) {
@@ -211,16 +243,20 @@ void log_softmax(const T* x, T* y, std::size_t n) {
   binary_row<Binary::Sub, Stride::One, Stride::Zero>(y, &log_sum, y, n);
 }
 
+template <class T, std::size_t... kFs>
+constexpr std::array<UnaryLoop<T>, sizeof...(kFs)> all_unary(std::index_sequence<kFs...>) {
+  return {unary_loop<static_cast<Unary>(kFs), T>...};
+}
+
+template <class T, std::size_t... kFs>
+constexpr std::array<BinaryLoop<T>, sizeof...(kFs)> all_binary(std::index_sequence<kFs...>) {
+  return {binary_loop<static_cast<Binary>(kFs), T>...};
+}
+
 template <class T>
 constexpr VectorLoops<T> make_loops() {
-  return {{unary_loop<Unary::Neg, T>, unary_loop<Unary::Exp, T>, unary_loop<Unary::Log, T>, unary_loop<Unary::Relu, T>,
-           unary_loop<Unary::Tanh, T>, unary_loop<Unary::Sigmoid, T>},
-          {binary_loop<Binary::Add, T>, binary_loop<Binary::Sub, T>, binary_loop<Binary::Mul, T>,
-           binary_loop<Binary::Div, T>, binary_loop<Binary::Pow, T>, binary_loop<Binary::Xlogy, T>,
-           binary_loop<Binary::ReluBackward, T>, binary_loop<Binary::TanhBackward, T>,
-           binary_loop<Binary::SigmoidBackward, T>},
-          sum<T>,
-          add_row<T>,
+  return {all_unary<T>(std::make_index_sequence<static_cast<std::size_t>(Unary::Count)>()),
+          all_binary<T>(std::make_index_sequence<static_cast<std::size_t>(Binary::Count)>()), sum<T>, add_row<T>,
           log_softmax<T>};
 }
 

@@ -170,8 +170,47 @@ TEST_CASE("element-wise: NaN and infinities propagate") {
       check_value("relu", relu(x), std::isnan(v) ? v : std::max(v, 0.0));
       check_value("log", log(x), std::log(v));
       check_value("neg", neg(x), -v);
+      check_value("abs", abs(x), std::abs(v));
+      check_value("sign", sign(x), static_cast<double>(v > 0) - static_cast<double>(v < 0));
+      check_value("sqrt", sqrt(x), std::sqrt(v));
+      check_value("sin", sin(x), std::sin(v));
+      check_value("cos", cos(x), std::cos(v));
+      check_value("clamp", clamp(x, -50, 50), std::isnan(v) ? v : std::min(std::max(v, -50.0), 50.0));
+      check_value("clamp by NaN", clamp(x, kNan, 50), kNan);
     }
   }
+}
+
+TEST_CASE("element-wise: sine and cosine over the range of the vector form and beyond") {
+  for (const double scale : {1e-3, 1.0, 30.0, 1e3, 29999.0, 30001.0, 1e6}) {
+    const Array x = random_array({37, 11}, "x", -scale, scale);
+    const Tensor f64 = tensor_of(x, kFloat64);
+    const Tensor f32 = tensor_of(x, kFloat32);
+    CAPTURE(scale);
+    const auto sine = [](double v) { return std::sin(v); };
+    const auto cosine = [](double v) { return std::cos(v); };
+    CHECK(distance(array_of(sin(f64)), map(x, sine)) < 1e-15);
+    CHECK(distance(array_of(cos(f64)), map(x, cosine)) < 1e-15);
+    CHECK(distance(array_of(sin(f32)), map(array_of(f32), sine)) < 3e-7);
+    CHECK(distance(array_of(cos(f32)), map(array_of(f32), cosine)) < 3e-7);
+  }
+}
+
+TEST_CASE("element-wise: integers keep their dtype where the function has integers") {
+  const Tensor x = tensor({-3, 0, 5});
+  CHECK(bitwise_equal(abs(x), tensor({3, 0, 5})));
+  CHECK(bitwise_equal(sign(x), tensor({-1, 0, 1})));
+  CHECK(bitwise_equal(square(x), tensor({9, 0, 25})));
+  CHECK(bitwise_equal(clamp(x, -1, 2), tensor({-1, 0, 2})));
+  CHECK(bitwise_equal(clamp(x, -1, 2.5), tensor({-1.0, 0.0, 2.5})));
+  CHECK(bitwise_equal(x.clone().abs_().square_().clamp_max_(10), tensor({9, 0, 10})));
+  const Tensor bytes = tensor({0, 200}, kUInt8);
+  CHECK(bitwise_equal(sign(bytes), tensor({0, 1}, kUInt8)));
+  CHECK(bitwise_equal(abs(bytes), bytes));
+  CHECK(bitwise_equal(clamp(bytes, -1, 300), bytes));
+  CHECK(sqrt(x).dtype() == kFloat32);
+  CHECK(sin(x).dtype() == kFloat32);
+  CHECK(cos(x).dtype() == kFloat32);
 }
 
 TEST_CASE("type promotion: as PyTorch's") {

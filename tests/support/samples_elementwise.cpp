@@ -207,6 +207,49 @@ void add_functions(Samples& all) {
                  [](const Tensors& x) { x[0].sigmoid_(); }});
 }
 
+void add_more_functions(Samples& all) {
+  add(all, Unary{"abs", [](const Tensors& x) { return abs(x[0]); }, [](double a) { return std::abs(a); },
+                 [](const Tensors& x) { x[0].abs_(); }});
+  add(all, Unary{"sign", [](const Tensors& x) { return sign(x[0]); }, [](double a) { return a < 0 ? -1 : 1; },
+                 [](const Tensors& x) { x[0].sign_(); }});
+  add(all, Unary{"square", [](const Tensors& x) { return square(x[0]); }, [](double a) { return a * a; },
+                 [](const Tensors& x) { x[0].square_(); }});
+  add(all, Unary{"sqrt",
+                 [](const Tensors& x) { return sqrt(x[0]); },
+                 [](double a) { return std::sqrt(a); },
+                 [](const Tensors& x) { x[0].sqrt_(); },
+                 {0.5, 3}});
+  add(all, Unary{"sin",
+                 [](const Tensors& x) { return sin(x[0]); },
+                 [](double a) { return std::sin(a); },
+                 [](const Tensors& x) { x[0].sin_(); },
+                 {-9, 9}});
+  add(all, Unary{"cos",
+                 [](const Tensors& x) { return cos(x[0]); },
+                 [](double a) { return std::cos(a); },
+                 [](const Tensors& x) { x[0].cos_(); },
+                 {-9, 9}});
+  add(all, Unary{"clamp", [](const Tensors& x) { return clamp(x[0], -0.75, 1); },
+                 [](double a) { return std::min(std::max(a, -0.75), 1.0); },
+                 [](const Tensors& x) { x[0].clamp_(-0.75, 1); }});
+  add(all, Unary{"clamp",
+                 [](const Tensors& x) { return clamp(x[0], 0.5); },
+                 [](double a) { return std::max(a, 0.5); },
+                 [](const Tensors& x) { x[0].clamp_(0.5); },
+                 {},
+                 "below_"});
+  add(all, Unary{"clamp",
+                 [](const Tensors& x) { return clamp(x[0], std::nullopt, 0.5); },
+                 [](double a) { return std::min(a, 0.5); },
+                 [](const Tensors& x) { x[0].clamp_(std::nullopt, 0.5); },
+                 {},
+                 "above_"});
+  add(all, Unary{"clamp_min", [](const Tensors& x) { return clamp_min(x[0], -0.5); },
+                 [](double a) { return std::max(a, -0.5); }, [](const Tensors& x) { x[0].clamp_min_(-0.5); }});
+  add(all, Unary{"clamp_max", [](const Tensors& x) { return clamp_max(x[0], -0.5); },
+                 [](double a) { return std::min(a, -0.5); }, [](const Tensors& x) { x[0].clamp_max_(-0.5); }});
+}
+
 void add_gradients(Samples& all) {
   add(all, Binary{"relu_backward", [](const Tensors& x) { return relu_backward(x[0], x[1]); },
                   [](double dy, double y) { return y > 0 ? dy : 0; }});
@@ -223,6 +266,7 @@ Samples elementwise_samples() {
   add_arithmetic(all);
   add_with_numbers(all);
   add_functions(all);
+  add_more_functions(all);
   add_gradients(all);
   return all;
 }

@@ -1,0 +1,132 @@
+// Numbers kept within bounds.
+#include <algorithm>
+
+#include <backflow/ops/elementwise_internal.h>
+
+namespace backflow {
+namespace {
+
+using namespace detail;
+using Bound = std::optional<Scalar>;
+
+/// What the operators have in common. A missing bound does not bind.
+struct ClampOperator {
+  SavedTensor x;
+  Bound lower;
+  Bound upper;
+
+  static ScalarType dtype(const Tensor& x, const Bound& min, const Bound& max) {
+    const ScalarType common = min ? result_type(x.scalar_type(), *min) : x.scalar_type();
+    return max ? result_type(common, *max) : common;
+  }
+  static Tensor clamped(const Tensor& x, const Bound& min, const Bound& max) {
+    Tensor y = empty_tensor(x.sizes(), dtype(x, min, max));
+    clamp_into(y, cast(x, y.scalar_type()), min, max);
+    return y;
+  }
+  static bool clamp_into(const Tensor& y, const Tensor& x, const Bound& min, const Bound& max) {
+    if (dtype(x, min, max) != y.scalar_type()) {
+      return false;
+    }
+    if (min) {
+      kernels::binary(Binary::Maximum, y, x, representable(*min, y.scalar_type()));
+    }
+    if (max) {
+      kernels::binary(Binary::Minimum, y, min ? y : x, representable(*max, y.scalar_type()));
+    }
+    return true;
+  }
+
+  void backward(Backward& b) const { b.dx(0) = relu_backward(b.dy(), within_bounds(b(x))); }
+
+ protected:
+  void save_operand(const Tensor& x_, const Bound& min, const Bound& max) {
+    x.save(x_);
+    lower = min;
+    upper = max;
+  }
+
+ private:
+  /// A byte would wrap a bound that it cannot hold.
+  static Scalar representable(const Scalar& bound, ScalarType dtype) {
+    return dtype == kUInt8 ? Scalar(std::clamp<std::int64_t>(bound.to<std::int64_t>(), 0, 255)) : bound;
+  }
+  /// 1 where min <= x <= max, else 0; off the tape.
+  Tensor within_bounds(const Tensor& value) const {
+    Tensor result = empty_tensor(value.sizes(), value.scalar_type());
+    if (!upper) {
+      kernels::binary(Binary::GreaterEqual, result, value, *lower);
+      return result;
+    }
+    kernels::binary(Binary::LessEqual, result, value, *upper);
+    if (lower) {
+      const Tensor above = empty_tensor(value.sizes(), value.scalar_type());
+      kernels::binary(Binary::GreaterEqual, above, value, *lower);
+      kernels::binary(Binary::Mul, result, result, above);
+    }
+    return result;
+  }
+};
+
+struct Clamp : ClampOperator {
+  static constexpr OperatorInfo info = {
+      .name = "clamp",
+      .signature = "clamp(Tensor self, Scalar? min=None, Scalar? max=None) -> Tensor",
+      .formula = "y = min(max(x, lower), upper);  dx = dy where lower <= x <= upper, else 0",
+      .doc =
+          "x kept within two bounds, of which one may be missing; an Error without both. NaN stays NaN; where the "
+          "bounds are crossed, the upper one wins. Integers give float32 where a bound is a fraction.",
+      .node = "ClampBackward1",
+      .inplace = "clamp_(Tensor self, Scalar? min=None, Scalar? max=None) -> Tensor",
+  };
+  static Tensor forward(const Tensor& x, const Bound& min, const Bound& max) {
+    check_bounds(x, min, max);
+    return clamped(x, min, max);
+  }
+  static bool forward_into(const Tensor& y, const Tensor& x, const Bound& min, const Bound& max) {
+    check_bounds(x, min, max);
+    return clamp_into(y, x, min, max);
+  }
+  void save(Needs, const Tensor& x_, const Bound& min, const Bound& max, const Tensor&) { save_operand(x_, min, max); }
+
+ private:
+  static void check_bounds(const Tensor& x, const Bound& min, const Bound& max) {
+    check(min || max, "clamp: ", describe(x), " without bounds: need a minimum or a maximum");
+  }
+};
+
+struct ClampMin : ClampOperator {
+  static constexpr OperatorInfo info = {
+      .name = "clamp_min",
+      .signature = "clamp_min(Tensor self, Scalar min) -> Tensor",
+      .formula = "y = max(x, lower);  dx = dy where x >= lower, else 0",
+      .doc = "clamp with a lower bound alone.",
+      .node = "ClampMinBackward0",
+      .inplace = "clamp_min_(Tensor self, Scalar min) -> Tensor",
+  };
+  static Tensor forward(const Tensor& x, const Scalar& min) { return clamped(x, min, {}); }
+  static bool forward_into(const Tensor& y, const Tensor& x, const Scalar& min) { return clamp_into(y, x, min, {}); }
+  void save(Needs, const Tensor& x_, const Scalar& min, const Tensor&) { save_operand(x_, min, {}); }
+};
+
+struct ClampMax : ClampOperator {
+  static constexpr OperatorInfo info = {
+      .name = "clamp_max",
+      .signature = "clamp_max(Tensor self, Scalar max) -> Tensor",
+      .formula = "y = min(x, upper);  dx = dy where x <= upper, else 0",
+      .doc = "clamp with an upper bound alone.",
+      .node = "ClampMaxBackward0",
+      .inplace = "clamp_max_(Tensor self, Scalar max) -> Tensor",
+  };
+  static Tensor forward(const Tensor& x, const Scalar& max) { return clamped(x, {}, max); }
+  static bool forward_into(const Tensor& y, const Tensor& x, const Scalar& max) { return clamp_into(y, x, {}, max); }
+  void save(Needs, const Tensor& x_, const Scalar& max, const Tensor&) { save_operand(x_, {}, max); }
+};
+
+}  // namespace
+
+#include <backflow/ops/clamp_functions.inc>
+
+OperatorFamily clamp_operators() { return family<Clamp, ClampMin, ClampMax>("clamp"); }
+
+}  // namespace backflow
