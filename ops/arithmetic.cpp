@@ -259,116 +259,13 @@ struct RdivScalar {
   void backward(Backward& b) const { b.dx(0) = neg(b.dy()) * (b(y) / b(x)); }
 };
 
-struct Pow : BinaryOperator<Pow, Binary::Pow, true> {
-  static constexpr OperatorInfo info = {
-      .name = "pow",
-      .signature = "pow(Tensor self, Tensor exponent) -> Tensor",
-      .formula = "y = x^w;  dx = dy w x^(w-1), dw = dy y log(x), where y = 0 gives dw = 0",
-      .doc = "Power, broadcast; integers give float32.",
-      .node = "PowBackward1",
-      .inplace = "pow_(Tensor self, Tensor exponent) -> Tensor",
-  };
-  SavedTensor x;
-  SavedTensor w;
-  SavedTensor y;
-  void save(Needs needs, const Tensor& x_, const Tensor& w_, const Tensor& y_) {
-    save_geometry(x_, w_);
-    x.save(x_);
-    w.save(w_);
-    if (needs[1]) {
-      y.save_output(y_);
-    }
-  }
-  void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = to_x(b.dy() * (b(w) * pow(b(x), b(w) - 1)));
-    }
-    if (b.wants(1)) {
-      b.dx(1) = to_w(b.dy() * xlogy(b(y), b(x)));
-    }
-  }
-};
-
-struct PowScalar : ScalarOperator<PowScalar, Binary::Pow> {
-  static constexpr OperatorInfo info = {
-      .name = "pow",
-      .signature = "pow(Tensor self, Scalar exponent) -> Tensor",
-      .formula = "y = x^c;  dx = dy c x^(c-1)",
-      .doc = "Power with a number as exponent; x is floating-point or c a square.",
-      .node = "PowBackward0",
-      .inplace = "pow_(Tensor self, Scalar exponent) -> Tensor",
-  };
-  SavedTensor x;
-  Scalar exponent;
-  static Tensor forward(const Tensor& x, const Scalar& exponent) {
-    const ScalarType common = dtype(x, exponent);
-    Tensor y = empty_tensor(x.sizes(), common);
-    forward_into(y, cast(x, common), exponent);
-    return y;
-  }
-  static bool forward_into(const Tensor& y, const Tensor& x, const Scalar& exponent) {
-    if (dtype(x, exponent) != y.scalar_type()) {
-      return false;
-    }
-    if (exponent.to<double>() == 2) {
-      kernels::binary(Binary::Mul, y, x, x);
-    } else if (exponent.to<double>() == 1) {
-      kernels::copy(y, x);
-    } else {
-      check(y.is_floating_point(), "pow: ", describe(x), " to the power ", exponent.to<double>(),
-            ": need a floating-point tensor; to(kFloat32) gives one");
-      kernels::binary(Binary::Pow, y, x, exponent);
-    }
-    return true;
-  }
-  void save(Needs, const Tensor& x_, const Scalar& number, const Tensor&) {
-    x_dtype = x_.scalar_type();
-    x.save(x_);
-    exponent = number;
-  }
-  void backward(Backward& b) const {
-    const auto c = exponent.to<double>();
-    if (c == 0) {
-      b.dx(0) = zeros_like(b(x));
-    } else {
-      b.dx(0) = to_x(b.dy() * (pow(b(x), c - 1) * c));
-    }
-  }
-};
-
-struct Xlogy : BinaryOperator<Xlogy, Binary::Xlogy, true> {
-  static constexpr OperatorInfo info = {
-      .name = "xlogy",
-      .signature = "xlogy(Tensor self, Tensor other) -> Tensor",
-      .formula = "y = x log(w), 0 where x = 0;  dx = dy log(w), dw = dy x / w",
-      .doc = "x log(w) with 0 log(0) = 0, broadcast; integers give float32.",
-      .node = "XlogyBackward0",
-      .inplace = "xlogy_(Tensor self, Tensor other) -> Tensor",
-  };
-  SavedTensor x;
-  SavedTensor w;
-  void save(Needs, const Tensor& x_, const Tensor& w_, const Tensor&) {
-    save_geometry(x_, w_);
-    x.save(x_);
-    w.save(w_);
-  }
-  void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = to_x(b.dy() * log(b(w)));
-    }
-    if (b.wants(1)) {
-      b.dx(1) = to_w(b.dy() * (b(x) / b(w)));
-    }
-  }
-};
-
 }  // namespace
 
 #include <backflow/ops/arithmetic_functions.inc>
 
 OperatorFamily arithmetic_operators() {
   return family<Add, AddScalar, AddScaled, Sub, SubScalar, SubScaled, RsubScalar, Mul, MulScalar, Div, DivScalar,
-                RdivScalar, Pow, PowScalar, Xlogy>("arithmetic");
+                RdivScalar>("arithmetic");
 }
 
 }  // namespace backflow

@@ -1,0 +1,135 @@
+// Powers, and the logarithm that their gradient needs.
+#include <backflow/ops/elementwise_internal.h>
+
+namespace backflow {
+namespace {
+
+using namespace detail;
+
+/// `v` with ones where x = 0 and f(w, 0) holds, of the shape and dtype of dy; no gradient flows from these. There, a
+/// gradient is 0 by definition while its formula is not finite.
+Tensor ones_where_zero(const Tensor& v, const Tensor& x, Binary f, const Tensor& w, const Tensor& dy) {
+  const ScalarType dtype = dy.scalar_type();
+  const Tensor x_is_zero = empty_tensor(x.sizes(), dtype);
+  kernels::binary(Binary::Equal, x_is_zero, cast(x, dtype), 0);
+  const Tensor w_holds = empty_tensor(w.sizes(), dtype);
+  kernels::binary(f, w_holds, cast(w, dtype), 0);
+  const Tensor replaced = empty_tensor(dy.sizes(), dtype);
+  kernels::binary(Binary::Mul, replaced, x_is_zero, w_holds);
+  const Tensor kept = empty_tensor(dy.sizes(), dtype);
+  kernels::binary(Binary::Sub, kept, 1, replaced);
+  return relu_backward(v, kept) + replaced;
+}
+
+struct Pow : BinaryOperator<Pow, Binary::Pow, true> {
+  static constexpr OperatorInfo info = {
+      .name = "pow",
+      .signature = "pow(Tensor self, Tensor exponent) -> Tensor",
+      .formula = "y = x^w;  dx = dy w x^(w-1), 0 for 0^0, dw = dy y log(x), 0 where x = 0 and w >= 0",
+      .doc = "Power, broadcast; integers give float32.",
+      .node = "PowBackward1",
+      .inplace = "pow_(Tensor self, Tensor exponent) -> Tensor",
+  };
+  SavedTensor x;
+  SavedTensor w;
+  SavedTensor y;
+  void save(Needs needs, const Tensor& x_, const Tensor& w_, const Tensor& y_) {
+    save_geometry(x_, w_);
+    x.save(x_);
+    w.save(w_);
+    if (needs[1]) {
+      y.save_output(y_);
+    }
+  }
+  void backward(Backward& b) const {
+    if (b.wants(0)) {
+      const Tensor base = ones_where_zero(b(x), b(x), Binary::Equal, b(w), b.dy());
+      b.dx(0) = to_x(b.dy() * (b(w) * pow(base, b(w) - 1)));
+    }
+    if (b.wants(1)) {
+      const Tensor base = ones_where_zero(b(x), b(x), Binary::GreaterEqual, b(w), b.dy());
+      b.dx(1) = to_w(b.dy() * xlogy(b(y), base));
+    }
+  }
+};
+
+struct PowScalar : ScalarOperator<PowScalar, Binary::Pow> {
+  static constexpr OperatorInfo info = {
+      .name = "pow",
+      .signature = "pow(Tensor self, Scalar exponent) -> Tensor",
+      .formula = "y = x^c;  dx = dy c x^(c-1)",
+      .doc = "Power with a number as exponent; x is floating-point or c a square.",
+      .node = "PowBackward0",
+      .inplace = "pow_(Tensor self, Scalar exponent) -> Tensor",
+  };
+  SavedTensor x;
+  Scalar exponent;
+  static Tensor forward(const Tensor& x, const Scalar& exponent) {
+    const ScalarType common = dtype(x, exponent);
+    Tensor y = empty_tensor(x.sizes(), common);
+    forward_into(y, cast(x, common), exponent);
+    return y;
+  }
+  static bool forward_into(const Tensor& y, const Tensor& x, const Scalar& exponent) {
+    if (dtype(x, exponent) != y.scalar_type()) {
+      return false;
+    }
+    if (exponent.to<double>() == 2) {
+      kernels::binary(Binary::Mul, y, x, x);
+    } else if (exponent.to<double>() == 1) {
+      kernels::copy(y, x);
+    } else {
+      check(y.is_floating_point(), "pow: ", describe(x), " to the power ", exponent.to<double>(),
+            ": need a floating-point tensor; to(kFloat32) gives one");
+      kernels::binary(Binary::Pow, y, x, exponent);
+    }
+    return true;
+  }
+  void save(Needs, const Tensor& x_, const Scalar& number, const Tensor&) {
+    x_dtype = x_.scalar_type();
+    x.save(x_);
+    exponent = number;
+  }
+  void backward(Backward& b) const {
+    const auto c = exponent.to<double>();
+    if (c == 0) {
+      b.dx(0) = zeros_like(b(x));
+    } else {
+      b.dx(0) = to_x(b.dy() * (pow(b(x), c - 1) * c));
+    }
+  }
+};
+
+struct Xlogy : BinaryOperator<Xlogy, Binary::Xlogy, true> {
+  static constexpr OperatorInfo info = {
+      .name = "xlogy",
+      .signature = "xlogy(Tensor self, Tensor other) -> Tensor",
+      .formula = "y = x log(w), 0 where x = 0;  dx = dy log(w), 0 where x = 0 and w <= 0, dw = dy x / w",
+      .doc = "x log(w) with 0 log(0) = 0, broadcast; integers give float32.",
+      .node = "XlogyBackward0",
+      .inplace = "xlogy_(Tensor self, Tensor other) -> Tensor",
+  };
+  SavedTensor x;
+  SavedTensor w;
+  void save(Needs, const Tensor& x_, const Tensor& w_, const Tensor&) {
+    save_geometry(x_, w_);
+    x.save(x_);
+    w.save(w_);
+  }
+  void backward(Backward& b) const {
+    if (b.wants(0)) {
+      b.dx(0) = to_x(xlogy(b.dy(), ones_where_zero(b(w), b(x), Binary::LessEqual, b(w), b.dy())));
+    }
+    if (b.wants(1)) {
+      b.dx(1) = to_w(b.dy() * (b(x) / b(w)));
+    }
+  }
+};
+
+}  // namespace
+
+#include <backflow/ops/powers_functions.inc>
+
+OperatorFamily powers_operators() { return family<Pow, PowScalar, Xlogy>("powers"); }
+
+}  // namespace backflow
