@@ -9,6 +9,7 @@
 #include <backflow/runtime/tensor.h>
 #include <backflow/runtime/threads.h>
 
+#include <backflow/ops/comparison.h>
 #include <backflow/ops/creation.h>
 #include <backflow/ops/functions.h>
 #include <backflow/ops/operators.h>

@@ -136,6 +136,9 @@ class Tensor {
                 TensorList inputs = {}) const;
 
   // ---- operators, defined in ops ----
+  /// As the functions of ops/comparison.h.
+  bool equal(const Tensor& other) const;
+  bool allclose(const Tensor& other, double rtol = 1e-5, double atol = 1e-8, bool equal_nan = false) const;
   Tensor operator[](std::int64_t index) const { return select(0, index); }
   Tensor operator-() const { return neg(); }
   Tensor& operator+=(const Tensor& other) { return add_(other); }
