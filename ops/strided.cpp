@@ -1,6 +1,8 @@
 // Views with strides of the caller's choice, and what leads through them in both directions: gradients, and new values
 // for the elements that a view shows.
 #include <algorithm>
+#include <type_traits>
+#include <utility>
 #include <vector>
 
 #include <backflow/ops/creation.h>
@@ -129,9 +131,10 @@ class Field {
     for_each_element(g, [&](std::int64_t offset) { ++count[static_cast<std::size_t>(offset - begin_)]; });
     dispatch(memory.scalar_type(), [&](auto zero) {
       using T = decltype(zero);
+      using Wide = std::common_type_t<T, std::int64_t>;  // a byte could not hold the count
       T* values = memory.data_ptr<T>();
       for (std::size_t i = 0; i < count.size(); ++i) {
-        values[i] = count[i] > 1 ? static_cast<T>(values[i] / static_cast<T>(count[i])) : values[i];
+        values[i] = count[i] > 1 ? static_cast<T>(values[i] / static_cast<Wide>(count[i])) : values[i];
       }
     });
   }

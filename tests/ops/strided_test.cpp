@@ -32,6 +32,10 @@ TEST_CASE("as_strided: the gradient of a leaf that shares memory is divided, as 
   CHECK(bitwise_equal(x.grad(), tensor({{0.5, 0.5, 0.5, 0.0, 0.0, 0.0}, {0.5, 0.5, 0.5, 0.0, 0.0, 0.0}})));
 }
 
+TEST_CASE("strided_gather: bytes that share memory 256 times") {
+  CHECK(bitwise_equal(strided_gather(zeros({256, 2}, kUInt8), {0, 1}, 2, 1, 0), zeros({2}, kUInt8)));
+}
+
 TEST_CASE("as_strided: mistakes and their messages") {
   const Tensor x = zeros({2, 3});
   CHECK_THROWS_WITH(x.as_strided({2, 3}, 1), Equals("as_strided: sizes [2, 3], strides [1]: need one stride for each "
