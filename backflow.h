@@ -6,6 +6,7 @@
 #include <backflow/runtime/autograd.h>
 #include <backflow/runtime/error.h>
 #include <backflow/runtime/grad_mode.h>
+#include <backflow/runtime/node.h>
 #include <backflow/runtime/tensor.h>
 #include <backflow/runtime/threads.h>
 
