@@ -37,6 +37,7 @@ THIRD_PARTY = [
     (r"nlohmann/", ["io", "train"]),
     (r"spdlog/", ["train"]),
     (r"CLI/", ["train"]),
+    (r"torch/", ["compat"]),
 ]
 IN_PUBLIC_HEADERS_TOO = r"(oneapi/)?tbb[/.]"
 CATCH2 = r"catch2/"

@@ -1,7 +1,7 @@
 // What the tutorial "Autograd in C++ Frontend" shows, as far as the operators go.
 #include <string>
 
-#include "torch_api.h"
+#include <backflow/tests/compat/torch_api.h>
 
 void basic_operations() {
   auto x = torch::ones({2, 2}, torch::requires_grad());

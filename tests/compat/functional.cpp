@@ -1,5 +1,5 @@
 // torch::nn::functional, initializers, and modules put together.
-#include "torch_api.h"
+#include <backflow/tests/compat/torch_api.h>
 
 namespace F = torch::nn::functional;
 namespace nn = torch::nn;

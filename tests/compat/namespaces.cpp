@@ -2,7 +2,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "torch_api.h"
+#include <backflow/tests/compat/torch_api.h>
 
 namespace torch {
 /// An operation that the program adds to torch.

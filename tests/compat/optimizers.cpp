@@ -1,5 +1,5 @@
 // Optimizers: groups with options of their own, changing the learning rate, a closure.
-#include "torch_api.h"
+#include <backflow/tests/compat/torch_api.h>
 
 int main() {
   auto x = torch::tensor({1.0, -2.0}, torch::requires_grad());

@@ -1,7 +1,7 @@
 // A training loop with a module of the program's own. The weights are set, since random numbers differ.
 #include <cmath>
 
-#include "torch_api.h"
+#include <backflow/tests/compat/torch_api.h>
 
 struct NetImpl : torch::nn::Module {
   NetImpl(int64_t inputs, int64_t hidden, int64_t classes)
