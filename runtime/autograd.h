@@ -5,10 +5,14 @@
 #include <vector>
 
 #include <backflow/runtime/async_task.h>
+#include <backflow/runtime/grad_mode.h>
 #include <backflow/runtime/tensor.h>
 
 namespace backflow::autograd {
 
+// libtorch's names.
+using backflow::AutoGradMode;
+using backflow::GradMode;
 using Variable = Tensor;
 using variable_list = std::vector<Tensor>;
 

@@ -54,7 +54,8 @@ int main() {
   scale(x).sum().backward();
   optimizer.step();
   show("weight", scale->weight);
-  show("gradient", autograd::grad({scale(x).sum()}, {x})[0]);
+  const torch::autograd::Variable gradient = autograd::grad({scale(x).sum()}, {x})[0];
+  show("gradient", gradient);
   {
     at::NoGradGuard guard;
     std::printf("recording: %d\n", at::GradMode::is_enabled());
