@@ -79,6 +79,10 @@ void assign_inplace(std::string_view op, const Tensor& self, const Tensor& y) {
   check(y.is_floating_point() <= self.is_floating_point(), op, ": the result is ", short_name(y.scalar_type()),
         ", the tensor ", describe(self), ": need a floating-point tensor for it");
   const Tensor same = y.scalar_type() == self.scalar_type() ? y : to(y, self.scalar_type());
+  if (self.is_view() && !same.is_leaf()) {
+    self.copy_(same);  // one node, as the base's history needs it, however many made `same`
+    return;
+  }
   kernels::copy(self, same);
   bump_version(self);
   if (!same.is_leaf()) {

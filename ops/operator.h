@@ -173,7 +173,7 @@ constexpr std::string_view function_name(std::string_view signature) { return si
 /// Changes `self` in place without a temporary and records it, or does nothing and returns false when `Op` can't.
 template <class Op, class... Args>
 bool record_into(const Tensor& self, const Args&... args) {
-  if constexpr (requires { Op::forward_into(self, self, args...); }) {
+  if constexpr (requires(Op op, Backward & b) { op.backward(b), Op::forward_into(self, self, args...); }) {
     if ((shares_memory(self, args) || ...)) {
       return false;
     }

@@ -58,7 +58,7 @@ TEST_CASE("views: they share their operand's storage, and are recorded under PyT
     const Tensor y = r.call(x);
     CHECK(y.grad_fn()->name() == r.node);
     CHECK(y.impl().storage == x.impl().storage);
-    CHECK(y.impl().is_view);
+    CHECK(y.is_view());
     CHECK(y.strides() == IntArrayRef(r.strides));
     CHECK(y.storage_offset() == r.offset);
   }
