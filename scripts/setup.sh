@@ -2,7 +2,7 @@
 # scripts/setup.sh [--dev] [--bench] [--check]
 #
 # Installs what Backflow needs and this Debian 12 or 13 lacks, with apt. Does nothing when all is there.
-#   --dev     also what scripts/check.sh needs: clang-format, clang-tidy
+#   --dev     also what scripts/check.sh and scripts/coverage.sh need: clang-format, clang-tidy, gcovr
 #   --bench   also the peers that the benches are compared with: PyTorch and libtorch
 #   --check   only list what is missing; exit code 1 if anything is
 # On another system install what it lists, by hand, and set BACKFLOW_SKIP_SETUP=1.
@@ -20,7 +20,7 @@ packages=(
   dataset-fashion-mnist                                                 # to train on
   catch2 libbenchmark-dev hdf5-tools python3-h5py python3-numpy         # to test and measure
 )
-developer_packages=(clang-format clang-tidy libomp-dev) # the last for clang-tidy to find omp.h
+developer_packages=(clang-format clang-tidy gcovr libomp-dev) # the last for clang-tidy to find omp.h
 bench_packages=(python3-torch libtorch-dev libopenblas0-openmp)
 
 check_only=no
