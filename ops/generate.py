@@ -28,6 +28,7 @@ SIGNATURE = re.compile(r"^(\w+)\((.*)\) -> (Tensor)$")
 TYPES = {
     "Tensor": "const Tensor&",
     "Tensor?": "const Tensor&",
+    "Tensor[]": "TensorList",
     "Scalar": "const Scalar&",
     "Scalar?": "const std::optional<Scalar>&",
     "int": "std::int64_t",

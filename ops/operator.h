@@ -2,12 +2,15 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include <backflow/ops/functions.h>
 #include <backflow/ops/registry.h>
@@ -24,7 +27,7 @@ class Backward {
   Backward(Node& node, NodeCall& call) : node_(node), call_(call) {}
 
   const Tensor& dy() const { return call_.dy[0]; }
-  /// Whether the gradient of the forward's tensor operand number `i` is wanted.
+  /// Whether the gradient of the forward's tensor operand number `i` is wanted. The tensors of a list count one by one.
   bool wants(std::size_t i) const { return call_.wants(i); }
   Tensor& dx(std::size_t i) { return call_.dx[i]; }
   /// What the forward saved.
@@ -35,11 +38,17 @@ class Backward {
   NodeCall& call_;
 };
 
-/// The tape's node of one recorded call of the operator `Op`, with N tensor operands.
+/// The number of tensor operands of an operator that takes a list of them: each call has its own.
+inline constexpr std::size_t kListOfTensors = ~std::size_t{0};
+
+/// The tape's node of one recorded call of the operator `Op`, with N tensor operands or kListOfTensors.
 template <class Op, std::size_t N>
 class OpNode final : public Node {
  public:
-  OpNode() {
+  explicit OpNode([[maybe_unused]] std::size_t num_edges) {
+    if constexpr (N == kListOfTensors) {
+      edges.resize(num_edges);
+    }
     set_edges(edges);
     set_saves(!std::is_trivially_destructible_v<Op>);  // one without tensors has nothing to free
   }
@@ -54,16 +63,20 @@ class OpNode final : public Node {
   void release_saved() override { saved.reset(); }
 
   std::optional<Op> saved{std::in_place};
-  std::array<Edge, N> edges;
+  std::conditional_t<N == kListOfTensors, std::vector<Edge>, std::array<Edge, N>> edges;
 };
 
 namespace detail {
 
 inline bool requires_grad(const Tensor& x) {
-  if (!x.defined()) {
-    return false;
+  return x.defined() && x.requires_grad();
+}
+inline bool requires_grad(TensorList list) {
+  bool any = false;
+  for (const Tensor& x : list) {
+    any = requires_grad(x) || any;
   }
-  return x.requires_grad();
+  return any;
 }
 template <class T>
 bool requires_grad(const T&) {
@@ -71,7 +84,18 @@ bool requires_grad(const T&) {
 }
 
 template <class... Args>
-inline constexpr std::size_t num_tensors = (std::size_t{std::is_same_v<Args, Tensor>} + ... + 0);
+inline constexpr std::size_t num_tensors = (std::is_same_v<Args, TensorList> || ...)
+                                               ? kListOfTensors
+                                               : (std::size_t{std::is_same_v<Args, Tensor>} + ... + 0);
+
+template <class T>
+constexpr std::size_t count_tensors(const T& arg) {
+  if constexpr (std::is_same_v<T, TensorList>) {
+    return arg.size();
+  } else {
+    return std::is_same_v<T, Tensor>;
+  }
+}
 
 inline void add_edge(Edge*& edge, const Tensor& x) {
   if (x.defined()) {
@@ -79,8 +103,29 @@ inline void add_edge(Edge*& edge, const Tensor& x) {
   }
   ++edge;
 }
+inline void add_edge(Edge*& edge, TensorList list) {
+  for (const Tensor& x : list) {
+    add_edge(edge, x);
+  }
+}
 template <class T>
 void add_edge(Edge*&, const T&) {}
+
+/// Calls `save(needs)`, where needs[i] says whether the operand of edges[i] wants a gradient.
+template <class Edges, class F>
+void with_needs(const Edges& edges, const F& save) {
+  const auto fill = [&](bool* needs) {
+    for (std::size_t i = 0; i < edges.size(); ++i) {
+      needs[i] = edges[i].is_valid();
+    }
+    save(std::span<const bool>(needs, edges.size()));
+  };
+  if constexpr (std::is_same_v<Edges, std::vector<Edge>>) {
+    fill(std::make_unique<bool[]>(edges.size()).get());
+  } else {
+    fill(std::array<bool, std::tuple_size_v<Edges>>().data());
+  }
+}
 
 /// Notes on `y` that it is a view of an operand, if it is.
 inline bool track_if_view(const Tensor& y, const Tensor& x) {
@@ -135,15 +180,11 @@ Tensor record(const Args&... args) {
     if (!y.is_floating_point()) {
       return y;
     }
-    auto* node = new OpNode<Op, detail::num_tensors<Args...>>();
+    auto* node = new OpNode<Op, detail::num_tensors<Args...>>((detail::count_tensors(args) + ... + 0));
     IntrusivePtr<Node> owner(node);
     Edge* edge = node->edges.data();
     (detail::add_edge(edge, args), ...);
-    std::array<bool, detail::num_tensors<Args...>> needs{};
-    for (std::size_t i = 0; i < needs.size(); ++i) {
-      needs[i] = static_cast<bool>(node->edges[i].function);
-    }
-    node->saved->save(needs, args..., y);
+    detail::with_needs(node->edges, [&](std::span<const bool> needs) { node->saved->save(needs, args..., y); });
     node->set_work(detail::work_of<Op>(y, args...));
     set_history(y, std::move(owner));
     return y;
@@ -177,29 +218,25 @@ bool record_into(const Tensor& self, const Args&... args) {
     if ((shares_memory(self, args) || ...)) {
       return false;
     }
-    auto* node = new OpNode<Op, num_tensors<Tensor, Args...>>();
+    auto* node = new OpNode<Op, num_tensors<Tensor, Args...>>((1 + ... + count_tensors(args)));
     const IntrusivePtr<Node> owner(node);
     Tensor old = old_value(self);
     Edge* edge = node->edges.data();
     add_edge(edge, old);
     (add_edge(edge, args), ...);
-    std::array<bool, num_tensors<Tensor, Args...>> needs{};
-    for (std::size_t i = 0; i < needs.size(); ++i) {
-      needs[i] = node->edges[i].is_valid();
-    }
     {
       Op probe;  // shows whether backward needs the old value, which then has to be kept
       ThreadState without_hooks = thread_state();
       without_hooks.saved_tensor_hooks = nullptr;
       const ThreadStateGuard state(without_hooks);
-      probe.save(needs, old, args..., self);
+      with_needs(node->edges, [&](std::span<const bool> needs) { probe.save(needs, old, args..., self); });
       keep_old_value(old);
     }
     if (!Op::forward_into(self, old, args...)) {
       return false;
     }
     bump_version(self);
-    node->saved->save(needs, old, args..., self);
+    with_needs(node->edges, [&](std::span<const bool> needs) { node->saved->save(needs, old, args..., self); });
     node->set_work(work_of<Op>(self, old, args...));
     rebase_history(self, owner);
     return true;

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <iosfwd>
 #include <optional>
 #include <span>
@@ -21,7 +23,33 @@ namespace backflow {
 
 class Node;
 class Tensor;
-using TensorList = std::span<const Tensor>;
+
+/// A read-only view of a list of tensors; owns nothing. Converts from a braced list, a vector, an array, a span and a
+/// single tensor, as libtorch's.
+class TensorList {
+ public:
+  constexpr TensorList() = default;
+  constexpr TensorList(const Tensor* data, std::size_t size) : data_(data), size_(size) {}
+  constexpr TensorList(const Tensor& one) : data_(&one), size_(1) {}  // NOLINT(google-explicit-constructor)
+  constexpr TensorList(const std::initializer_list<Tensor>& list)     // NOLINT(google-explicit-constructor)
+      : data_(std::data(list)), size_(list.size()) {}
+  inline TensorList(const std::vector<Tensor>& list);  // NOLINT(google-explicit-constructor)
+  template <std::size_t N>
+  TensorList(const std::array<Tensor, N>& list) : TensorList(list.data(), N) {}  // NOLINT(google-explicit-constructor)
+  inline TensorList(std::span<const Tensor> list);                               // NOLINT(google-explicit-constructor)
+
+  constexpr std::size_t size() const { return size_; }
+  constexpr bool empty() const { return size_ == 0; }
+  constexpr const Tensor* data() const { return data_; }
+  constexpr const Tensor* begin() const { return data_; }
+  inline const Tensor* end() const;
+  inline const Tensor& operator[](std::size_t i) const;
+  inline std::vector<Tensor> vec() const;
+
+ private:
+  const Tensor* data_ = nullptr;
+  std::size_t size_ = 0;
+};
 
 /// A multi-dimensional array, as libtorch's: a cheap handle on storage + shape + strides + dtype + autograd data.
 /// Copies of a handle are the same tensor; a default-constructed handle is undefined.
@@ -166,6 +194,12 @@ class Tensor {
 
   IntrusivePtr<TensorImpl> impl_;
 };
+
+inline TensorList::TensorList(const std::vector<Tensor>& list) : data_(list.data()), size_(list.size()) {}
+inline TensorList::TensorList(std::span<const Tensor> list) : data_(list.data()), size_(list.size()) {}
+inline const Tensor* TensorList::end() const { return data_ + size_; }
+inline const Tensor& TensorList::operator[](std::size_t i) const { return data_[i]; }
+inline std::vector<Tensor> TensorList::vec() const { return {begin(), end()}; }
 
 /// A row-major tensor with uninitialized elements, off the tape.
 Tensor empty_tensor(IntArrayRef sizes, ScalarType dtype);
