@@ -195,6 +195,43 @@ TEST_CASE("errors: reductions and losses") {
   });
 }
 
+TEST_CASE("errors: joining") {
+  check_all({
+      {"stack: no tensors: need at least one", [] { stack({}); }},
+      {"stack: tensor 1 is f32[2, 3], tensor 0 f32[3]: need equal shapes",
+       [] {
+         stack({f32({3}), f32({2, 3})});
+       }},
+      {"stack: dimension 2 of a tensor with 2 dimensions: need one in [-2, 1]",
+       [] {
+         stack({f32({3}), f32({3})}, 2);
+       }},
+      {"tensor: undefined: need a tensor that has been given a value",
+       [] {
+         stack({f32({3}), Tensor()});
+       }},
+      {"cat: no tensors: need at least one", [] { cat({}); }},
+      {"cat: tensor 1 is f32[], without dimensions: need tensors that have some; stack() joins numbers",
+       [] {
+         cat({f32({3}), f32({})});
+       }},
+      {"cat: tensor 2 is f32[2, 4], tensor 1 f32[2, 3]: need equal sizes except in dimension 0",
+       [] {
+         cat({f32({0}), f32({2, 3}), f32({2, 4})});
+       }},
+      {"cat: tensor 1 is f32[2], tensor 0 f32[2, 3]: need equal sizes except in dimension 1",
+       [] {
+         cat({f32({2, 3}), f32({2})}, -1);
+       }},
+      {"cat: dimension 1 of a tensor with 1 dimensions: need one in [-1, 0]",
+       [] {
+         cat({f32({3}), f32({3})}, 1);
+       }},
+      {"cat_backward: 2 elements from 2 on in dimension 0 of f32[3]: need a part of it",
+       [] { cat_backward(f32({3}), 0, 2, 2); }},
+  });
+}
+
 TEST_CASE("errors: matrix products") {
   check_all({
       {"mm: x f32[2], w f32[2, 3]: need two matrices",

@@ -48,6 +48,7 @@ Samples strided_samples();
 Samples reduction_samples();
 Samples linear_algebra_samples();
 Samples loss_samples();
+Samples joining_samples();
 
 /// All of them, or those whose title contains $BACKFLOW_SAMPLE.
 const Samples& samples();

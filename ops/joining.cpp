@@ -1,0 +1,207 @@
+// Operators that join a list of tensors.
+#include <vector>
+
+#include <backflow/ops/kernels/elementwise.h>
+#include <backflow/ops/operator.h>
+#include <backflow/ops/operators.h>
+
+namespace backflow {
+namespace {
+
+using Needs = std::span<const bool>;
+
+ScalarType common_dtype(TensorList tensors) {
+  ScalarType common = tensors[0].scalar_type();
+  for (const Tensor& x : tensors) {
+    common = promote_types(common, x.scalar_type());
+  }
+  return common;
+}
+
+std::vector<ScalarType> dtypes_of(TensorList tensors) {
+  std::vector<ScalarType> dtypes;
+  for (const Tensor& x : tensors) {
+    dtypes.push_back(x.scalar_type());
+  }
+  return dtypes;
+}
+
+Tensor convert(const Tensor& x, ScalarType dtype) { return x.scalar_type() == dtype ? x : to(x, dtype); }
+
+/// Elements [start, start + length) of dimension `dim`, off the tape.
+Tensor part(const Tensor& x, std::size_t dim, std::int64_t start, std::int64_t length) {
+  DimVector sizes(x.sizes());
+  sizes[dim] = length;
+  return view_of(x, sizes, x.strides(), x.storage_offset() + start * x.strides()[dim]);
+}
+
+struct Stack {
+  static constexpr OperatorInfo info = {
+      .name = "stack",
+      .signature = "stack(Tensor[] tensors, int dim=0) -> Tensor",
+      .formula = "y[i] = x_i along a new dimension;  dx_i = dy[i]",
+      .doc =
+          "Tensors of one shape along a new dimension, which is put before dimension dim of theirs; a negative one "
+          "counts from the end of the result. Dtypes are promoted. An Error for no tensors and for shapes that differ.",
+      .node = "StackBackward0",
+  };
+  std::int64_t dim_;
+  std::vector<ScalarType> dtypes;
+  static Tensor forward(TensorList tensors, std::int64_t dim) {
+    check(!tensors.empty(), "stack: no tensors: need at least one");
+    for (std::size_t i = 1; i < tensors.size(); ++i) {
+      check(tensors[i].sizes() == tensors[0].sizes(), "stack: tensor ", i, " is ", describe(tensors[i]), ", tensor 0 ",
+            describe(tensors[0]), ": need equal shapes");
+    }
+    DimVector sizes(tensors[0].sizes());
+    const std::size_t d = wrap_dim("stack", dim, sizes.size() + 1);
+    sizes.insert(d, static_cast<std::int64_t>(tensors.size()));
+    Tensor y = empty_tensor(sizes, common_dtype(tensors));
+    DimVector strides(y.strides());
+    strides.erase(d);
+    for (std::size_t i = 0; i < tensors.size(); ++i) {
+      const std::int64_t offset = static_cast<std::int64_t>(i) * y.strides()[d];
+      kernels::copy(view_of(y, tensors[0].sizes(), strides, offset), tensors[i]);
+    }
+    return y;
+  }
+  void save(Needs, TensorList tensors, std::int64_t dim, const Tensor&) {
+    dim_ = dim;
+    dtypes = dtypes_of(tensors);
+  }
+  void backward(Backward& b) const {
+    for (std::size_t i = 0; i < dtypes.size(); ++i) {
+      if (b.wants(i)) {
+        b.dx(i) = convert(select(b.dy(), dim_, static_cast<std::int64_t>(i)), dtypes[i]);
+      }
+    }
+  }
+};
+
+struct Cat {
+  static constexpr OperatorInfo info = {
+      .name = "cat",
+      .signature = "cat(Tensor[] tensors, int dim=0) -> Tensor",
+      .formula = "y = [x_0, x_1, ...] along a dimension;  dx_i = the part of dy that was x_i",
+      .doc =
+          "Tensors one after the other along a dimension; their other sizes must be equal. Dtypes are promoted. As in "
+          "PyTorch, tensors of shape [0] are left out. An Error for no tensors, for one without dimensions and for "
+          "sizes that differ.",
+      .node = "CatBackward0",
+  };
+  std::size_t dim_;
+  std::vector<ScalarType> dtypes;
+  std::vector<std::int64_t> lengths;
+  std::vector<bool> left_out;
+
+  static bool is_left_out(const Tensor& x) { return x.sizes() == IntArrayRef({0}); }
+  /// The first tensor that counts, or the first of all.
+  static std::size_t first_of(TensorList tensors) {
+    std::size_t first = 0;
+    while (first < tensors.size() && is_left_out(tensors[first])) {
+      ++first;
+    }
+    return first < tensors.size() ? first : 0;
+  }
+  static DimVector shape(TensorList tensors, std::int64_t dim) {
+    const std::size_t first = first_of(tensors);
+    DimVector sizes(tensors[first].sizes());
+    const std::size_t d = wrap_dim("cat", dim, sizes.size());
+    sizes[d] = 0;
+    for (std::size_t i = 0; i < tensors.size(); ++i) {
+      if (is_left_out(tensors[i])) {
+        continue;
+      }
+      DimVector other(tensors[i].sizes());
+      bool fits = other.size() == sizes.size();
+      if (fits) {
+        other[d] = sizes[d];
+        fits = other == sizes;
+      }
+      check(fits, "cat: tensor ", i, " is ", describe(tensors[i]), ", tensor ", first, " ", describe(tensors[first]),
+            ": need equal sizes except in dimension ", d);
+      sizes[d] += tensors[i].sizes()[d];
+    }
+    return sizes;
+  }
+  static Tensor forward(TensorList tensors, std::int64_t dim) {
+    check(!tensors.empty(), "cat: no tensors: need at least one");
+    for (std::size_t i = 0; i < tensors.size(); ++i) {
+      check(tensors[i].dim() > 0, "cat: tensor ", i, " is ", describe(tensors[i]),
+            ", without dimensions: need tensors that have some; stack() joins numbers");
+    }
+    Tensor y = empty_tensor(shape(tensors, dim), common_dtype(tensors));
+    const std::size_t d = wrap_dim("cat", dim, y.sizes().size());
+    std::int64_t start = 0;
+    for (const Tensor& x : tensors) {
+      if (!is_left_out(x)) {
+        kernels::copy(part(y, d, start, x.sizes()[d]), x);
+        start += x.sizes()[d];
+      }
+    }
+    return y;
+  }
+  void save(Needs, TensorList tensors, std::int64_t dim, const Tensor& y) {
+    dim_ = wrap_dim("cat", dim, y.sizes().size());
+    dtypes = dtypes_of(tensors);
+    for (const Tensor& x : tensors) {
+      left_out.push_back(is_left_out(x));
+      lengths.push_back(left_out.back() ? 0 : x.sizes()[dim_]);
+    }
+  }
+  void backward(Backward& b) const {
+    std::int64_t start = 0;
+    for (std::size_t i = 0; i < dtypes.size(); ++i) {
+      if (b.wants(i) && left_out[i]) {
+        b.dx(i) = empty_tensor({0}, dtypes[i]);
+      } else if (b.wants(i)) {
+        b.dx(i) = convert(cat_backward(b.dy(), static_cast<std::int64_t>(dim_), start, lengths[i]), dtypes[i]);
+      }
+      start += lengths[i];
+    }
+  }
+};
+
+struct CatGradient {
+  static constexpr OperatorInfo info = {
+      .name = "cat_backward",
+      .signature = "cat_backward(Tensor grad, int dim, int start, int length) -> Tensor",
+      .formula = "dx_i = dy from start on along a dimension, as a view;  its own gradient is zeros with g there",
+      .doc = "The gradient of one tensor of cat: length elements of dimension dim.",
+      .node = "CatBackwardBackward0",
+  };
+  DimVector sizes;
+  std::size_t dim_;
+  std::int64_t start_;
+  static Tensor forward(const Tensor& dy, std::int64_t dim, std::int64_t start, std::int64_t length) {
+    const std::size_t d = wrap_dim("cat_backward", dim, dy.sizes().size());
+    check(dy.dim() > 0 && start >= 0 && length >= 0 && start + length <= dy.sizes()[d], "cat_backward: ", length,
+          " elements from ", start, " on in dimension ", d, " of ", describe(dy), ": need a part of it");
+    return part(dy, d, start, length);
+  }
+  void save(Needs, const Tensor& dy, std::int64_t dim, std::int64_t start, std::int64_t, const Tensor&) {
+    sizes = dy.sizes();
+    dim_ = wrap_dim("cat_backward", dim, sizes.size());
+    start_ = start;
+  }
+  void backward(Backward& b) const {
+    const Tensor& g = b.dy();
+    const auto zeros = [&](std::int64_t length) {
+      DimVector around(sizes);
+      around[dim_] = length;
+      Tensor z = empty_tensor(around, g.scalar_type());
+      kernels::fill(z, 0);
+      return z;
+    };
+    const std::int64_t after = sizes[dim_] - start_ - g.sizes()[dim_];
+    b.dx(0) = cat({zeros(start_), g, zeros(after)}, static_cast<std::int64_t>(dim_));
+  }
+};
+
+}  // namespace
+
+#include <backflow/ops/joining_functions.inc>
+
+OperatorFamily joining_operators() { return family<Stack, Cat, CatGradient>("joining"); }
+
+}  // namespace backflow
