@@ -3,13 +3,19 @@
 /// Everything that a program which trains needs: `#include <backflow/backflow.h>`, and for code written for libtorch
 /// `namespace torch = backflow;`.
 
+#include <backflow/runtime/anomaly.h>
 #include <backflow/runtime/autograd.h>
+#include <backflow/runtime/custom_function.h>
 #include <backflow/runtime/error.h>
 #include <backflow/runtime/grad_mode.h>
+#include <backflow/runtime/hooks.h>
 #include <backflow/runtime/node.h>
+#include <backflow/runtime/saved_tensor.h>
 #include <backflow/runtime/tensor.h>
 #include <backflow/runtime/threads.h>
 
+#include <backflow/ops/autograd/checkpoint.h>
+#include <backflow/ops/autograd/functional.h>
 #include <backflow/ops/comparison.h>
 #include <backflow/ops/creation.h>
 #include <backflow/ops/functions.h>
