@@ -108,7 +108,7 @@ class Tensor {
   }
 
   // ---- autograd ----
-  bool requires_grad() const { return impl().requires_grad || impl().history(); }
+  bool requires_grad() const { return impl().needs_grad(); }
   /// Says whether operations on this leaf are recorded. Only floating-point leaves can require a gradient.
   const Tensor& set_requires_grad(bool requires_grad) const;
   const Tensor& requires_grad_(bool requires_grad = true) const { return set_requires_grad(requires_grad); }

@@ -33,10 +33,17 @@ struct TensorImpl final : RefCounted {
   /// The node that made the present values; null for a leaf. That of a view is made anew when a recorded operation has
   /// changed the elements under it in place.
   const IntrusivePtr<Node>& history() {
-    if (base && view_changes.load(std::memory_order_acquire) != storage->recorded_changes()) [[unlikely]] {
+    if (is_stale()) [[unlikely]] {
       refresh_history();
     }
     return grad_fn;
+  }
+  /// Whether operations on the tensor are recorded. Makes no history and never throws.
+  bool needs_grad() const {
+    if (is_stale()) [[unlikely]] {
+      return base->requires_grad || base->grad_fn || requires_grad || grad_fn;
+    }
+    return requires_grad || grad_fn;
   }
 
   IntrusivePtr<Storage> storage;
@@ -59,6 +66,10 @@ struct TensorImpl final : RefCounted {
   TensorImpl(IntrusivePtr<Storage> storage_, ScalarType dtype_, IntArrayRef sizes_, IntArrayRef strides_,
              std::int64_t offset_);
   ~TensorImpl();
+  /// Whether the tensor is a view whose elements a recorded operation has changed since `grad_fn` was made.
+  bool is_stale() const {
+    return base && view_changes.load(std::memory_order_acquire) != storage->recorded_changes();
+  }
   void refresh_history();
 };
 
