@@ -4,17 +4,18 @@
 
 namespace backflow {
 
-/// Whether operations of this thread are recorded. True at the start of every thread.
+/// Whether operations of this thread are recorded. True at the start of every thread; never in inference mode, whatever
+/// `set_enabled` is given there.
 class GradMode {
  public:
-  static bool is_enabled() { return thread_state().grad_mode; }
+  static bool is_enabled() { return thread_state().grad_mode && !thread_state().inference_mode; }
   static void set_enabled(bool enabled) { thread_state().grad_mode = enabled; }
 };
 
 /// Sets the recording of this thread until the end of the scope.
 class AutoGradMode {
  public:
-  explicit AutoGradMode(bool enabled) : previous_(GradMode::is_enabled()) { GradMode::set_enabled(enabled); }
+  explicit AutoGradMode(bool enabled) : previous_(thread_state().grad_mode) { GradMode::set_enabled(enabled); }
   ~AutoGradMode() { GradMode::set_enabled(previous_); }
   AutoGradMode(const AutoGradMode&) = delete;
   AutoGradMode& operator=(const AutoGradMode&) = delete;
