@@ -4,6 +4,7 @@
 
 #include <backflow/runtime/autograd_meta.h>
 #include <backflow/runtime/grad_mode.h>
+#include <backflow/runtime/hooks.h>
 #include <backflow/runtime/node.h>
 
 namespace backflow {
@@ -56,7 +57,10 @@ Tensor Tensor::detach() const {
 const Tensor& Tensor::detach_() const {
   TensorImpl& self = impl();
   check(!self.base, "detach_: ", describe(*this), " is a view: need a tensor that is none; detach() takes both");
-  check(!retains_grad(), "detach_: ", describe(*this), " retains its gradient: need a tensor that does not");
+  if (retains_grad() && self.grad_fn) {
+    self.grad_fn->make_hooks()->release_grad(*self.autograd);
+    self.autograd->retains_grad = false;
+  }
   self.grad_fn.reset();
   self.output_nr = 0;
   self.requires_grad = false;
@@ -104,7 +108,9 @@ Tensor empty_tensor(IntArrayRef sizes, ScalarType dtype) {
 }
 
 Tensor view_of(const Tensor& x, IntArrayRef sizes, IntArrayRef strides, std::int64_t offset) {
-  return Tensor(TensorImpl::make(x.impl().storage, x.scalar_type(), sizes, strides, offset));
+  Tensor y(TensorImpl::make(x.impl().storage, x.scalar_type(), sizes, strides, offset));
+  y.impl().is_inference = x.is_inference();
+  return y;
 }
 
 std::ostream& operator<<(std::ostream& out, const Description& description) {
