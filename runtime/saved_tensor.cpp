@@ -47,7 +47,9 @@ void SavedTensor::check_version(const Node* owner) const {
   const std::string origin = is_output_           ? output(output_nr_, *owner)
                              : tensor_.is_leaf() ? "a leaf"
                                                  : output(tensor_.output_nr(), *tensor_.grad_fn());
-  fail("a tensor saved for backward (", describe(tensor_), ", ", origin, ") was changed in place: it is at version ",
+  const Node* current = thread_state().node;
+  const bool inside_other = owner != nullptr && current != nullptr && current != owner;  // of CopySlices
+  fail(inside_other ? owner->name() + ": " : "", "a tensor saved for backward (", describe(tensor_), ", ", origin, ") was changed in place: it is at version ",
        now, ", need version ", version_, "; clone() it before the change");
 }
 
