@@ -50,10 +50,8 @@ class CopySlices final : public Node {
     }
   }
 
-  void release_saved() override {
-    fn_->release_saved();
-    fn_ = nullptr;
-  }
+  /// Leaves what `fn` saved to its last owner: a recorded gradient may hold it as a node of its own.
+  void release_saved() override { fn_ = nullptr; }
 
  private:
   Geometry base_;
@@ -114,6 +112,7 @@ void track_view(const Tensor& y, const Tensor& x, ViewOrigin origin) {
 
 void TensorImpl::refresh_history() {
   static std::mutex mutex;
+  IntrusivePtr<Node> previous;  // destroyed after the lock is, since that may run the user's code
   const std::lock_guard lock(mutex);
   const std::uint32_t changes = storage->recorded_changes();
   if (view_changes.load(std::memory_order_relaxed) == changes) {
@@ -124,8 +123,12 @@ void TensorImpl::refresh_history() {
           origin_name(view_origin),
           ", and a recorded operation has changed the elements under it in place: need the view and the change both "
           "recorded, or neither");
-    const AutoGradMode recording(true);
+    ThreadState recording = thread_state();
+    recording.grad_mode = true;
+    recording.inference_mode = false;
+    const ThreadStateGuard state(recording);
     const Tensor fresh = gradient_ops().as_strided(Tensor(base), geometry_of(*this));
+    previous = grad_fn;
     replace_history(*this, fresh.impl().grad_fn, fresh.impl().output_nr);
   }
   view_changes.store(changes, std::memory_order_release);
