@@ -209,7 +209,9 @@ bool shares_memory(const Tensor&, const T&) {
 }
 
 /// "add_" of "add_(Tensor self, Tensor other) -> Tensor".
-constexpr std::string_view function_name(std::string_view signature) { return signature.substr(0, signature.find('(')); }
+constexpr std::string_view function_name(std::string_view signature) {
+  return signature.substr(0, signature.find('('));
+}
 
 /// Changes `self` in place without a temporary and records it, or does nothing and returns false when `Op` can't.
 template <class Op, class... Args>
@@ -252,7 +254,8 @@ bool record_into(const Tensor& self, const Args&... args) {
 template <class Op, class... Args>
 Tensor& record_inplace(const Tensor& self, const Args&... args) {
   constexpr std::string_view kName = detail::function_name(Op::info.inplace);
-  const bool records = GradMode::is_enabled() && (detail::requires_grad(self) || (detail::requires_grad(args) || ...));
+  const bool records = GradMode::is_enabled() && self.is_floating_point() &&
+                       (detail::requires_grad(self) || (detail::requires_grad(args) || ...));
   check_inplace(kName, self, records);
   if (records) {
     if (!detail::record_into<Op>(self, args...)) {
