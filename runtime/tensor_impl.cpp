@@ -4,6 +4,7 @@
 #include <utility>
 
 #include <backflow/runtime/autograd_meta.h>
+#include <backflow/runtime/hooks.h>
 #include <backflow/runtime/memory.h>
 #include <backflow/runtime/node.h>
 #include <backflow/runtime/thread_state.h>
@@ -20,7 +21,12 @@ TensorImpl::TensorImpl(IntrusivePtr<Storage> storage_, ScalarType dtype_, IntArr
       dtype(dtype_),
       is_contiguous(strides_are_contiguous(sizes_, strides_)) {}
 
-TensorImpl::~TensorImpl() = default;
+TensorImpl::~TensorImpl() {
+  // Nobody can ask for its grad() any more. A recorded one leads back to the node, which would keep itself alive.
+  if (autograd && autograd->retains_grad && grad_fn && grad_fn->hooks() != nullptr) [[unlikely]] {
+    grad_fn->hooks()->release_grad(*autograd);
+  }
+}
 
 IntrusivePtr<TensorImpl> TensorImpl::make(IntrusivePtr<Storage> storage, ScalarType dtype, IntArrayRef sizes,
                                           IntArrayRef strides, std::int64_t offset) {
