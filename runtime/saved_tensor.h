@@ -58,8 +58,8 @@ class SavedTensor {
 };
 
 /// Until the end of the scope, what operations of this thread save for backward goes through these functions: `pack`
-/// turns a tensor into anything (a file's name, a compressed copy, a recipe), and `unpack` turns that back into a tensor
-/// of the same shape and dtype when backward needs it. Hooks nest; the innermost are used. `pack` is called with
+/// turns a tensor into anything (a file's name, a compressed copy, a recipe), and `unpack` turns that back into a
+/// tensor of the same shape and dtype when backward needs it. Hooks nest; the innermost are used. `pack` is called with
 /// recording off and must not change its tensor; `unpack` is called on any of the engine's threads, for several tensors
 /// at once, and once for each use. As torch.autograd.graph.saved_tensors_hooks.
 class SavedTensorHooks {

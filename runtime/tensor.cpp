@@ -93,7 +93,8 @@ void Tensor::set_data(const Tensor& other) const {
 }
 
 std::uint32_t Tensor::_version() const {  // NOLINT(readability-identifier-naming)
-  check(!is_inference(), "_version: ", describe(*this), " was made in inference mode: need a tensor that counts changes");
+  check(!is_inference(), "_version: ", describe(*this),
+        " was made in inference mode: need a tensor that counts changes");
   return impl().storage->version();
 }
 

@@ -41,7 +41,7 @@ struct TensorImpl final : RefCounted {
   /// Whether operations on the tensor are recorded. Makes no history and never throws.
   bool needs_grad() const {
     if (is_stale()) [[unlikely]] {
-      return base->requires_grad || base->grad_fn || requires_grad || grad_fn;
+      return (base->storage == storage && (base->requires_grad || base->grad_fn)) || requires_grad || grad_fn;
     }
     return requires_grad || grad_fn;
   }
@@ -53,8 +53,8 @@ struct TensorImpl final : RefCounted {
   DimVector strides;
   ScalarType dtype = kFloat32;
   bool is_contiguous = true;
-  bool requires_grad = false;              ///< of a leaf; a non-leaf requires one when it has a grad_fn
-  bool is_inference = false;               ///< made in inference mode: no version, no tracking of views
+  bool requires_grad = false;  ///< of a leaf; a non-leaf requires one when it has a grad_fn
+  bool is_inference = false;   ///< made in inference mode: no version, no tracking of views
   ViewOrigin view_origin = ViewOrigin::kRecording;
   std::atomic<std::uint32_t> view_changes{0};  ///< of a view: the storage's recorded changes when `grad_fn` was made
   std::uint32_t output_nr = 0;                 ///< which output of grad_fn this tensor is
@@ -67,9 +67,7 @@ struct TensorImpl final : RefCounted {
              std::int64_t offset_);
   ~TensorImpl();
   /// Whether the tensor is a view whose elements a recorded operation has changed since `grad_fn` was made.
-  bool is_stale() const {
-    return base && view_changes.load(std::memory_order_acquire) != storage->recorded_changes();
-  }
+  bool is_stale() const { return base && view_changes.load(std::memory_order_acquire) != storage->recorded_changes(); }
   void refresh_history();
 };
 

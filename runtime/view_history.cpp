@@ -118,7 +118,7 @@ void TensorImpl::refresh_history() {
   if (view_changes.load(std::memory_order_relaxed) == changes) {
     return;
   }
-  if (base->requires_grad || base->grad_fn) {
+  if (base->storage == storage && (base->requires_grad || base->grad_fn)) {  // else the base has other elements now
     check(view_origin == ViewOrigin::kRecording, "autograd: ", describe(Tensor(IntrusivePtr<TensorImpl>(this))), " is ",
           origin_name(view_origin),
           ", and a recorded operation has changed the elements under it in place: need the view and the change both "
@@ -147,8 +147,7 @@ void check_inplace(std::string_view op, const Tensor& self, bool recorded) {
   if (!GradMode::is_enabled()) {
     return;
   }
-  constexpr const char* kNeed =
-      ": need a NoGradGuard around the change, or an operation that is not in place";
+  constexpr const char* kNeed = ": need a NoGradGuard around the change, or an operation that is not in place";
   check(!(self.is_leaf() && self.requires_grad()), op, ": ", describe(self), " is a leaf that requires a gradient",
         kNeed);
   if (!impl.base) {
@@ -160,6 +159,10 @@ void check_inplace(std::string_view op, const Tensor& self, bool recorded) {
   check(impl.view_origin == ViewOrigin::kRecording || !(recorded || base.requires_grad || base.grad_fn), op, ": ",
         describe(self), " is ", origin_name(impl.view_origin),
         ": need the view and the change both recorded, or neither");
+  check(!recorded || base.storage == impl.storage, op, ": ", describe(self),
+        " is a view of a tensor that set_data() has given other elements", kNeed);
+  check(!(recorded && impl.grad_fn && !base.grad_fn), op, ": ", describe(self),
+        " is on the tape, but detach_() has taken off it the tensor that it is a view of", kNeed);
 }
 
 void rebase_history(const Tensor& self, IntrusivePtr<Node> node, std::uint32_t output_nr) {

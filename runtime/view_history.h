@@ -15,7 +15,8 @@ ViewOrigin view_origin();
 
 /// Throws Error when `self` can't be changed in place, by an operation that is recorded or not: an inference tensor
 /// outside of inference mode; when it is recorded, a leaf that requires a gradient, a view of one, and a view whose
-/// base could not follow. `op` is the operation's name, as "add_".
+/// base could not follow: see ViewOrigin, and after set_data() or detach_() of the base. `op` is the operation's name,
+/// as "add_".
 void check_inplace(std::string_view op, const Tensor& self, bool recorded);
 
 /// Counts a change of the elements of `self`.
