@@ -6,6 +6,7 @@
 #include <backflow/runtime/anomaly.h>
 #include <backflow/runtime/autograd.h>
 #include <backflow/runtime/custom_function.h>
+#include <backflow/runtime/engine.h>
 #include <backflow/runtime/error.h>
 #include <backflow/runtime/grad_mode.h>
 #include <backflow/runtime/hooks.h>

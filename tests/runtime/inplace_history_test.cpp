@@ -80,6 +80,18 @@ const std::vector<Change>& changes() {
       {"tanh_(Tensor self)", [](auto& x, auto&) { x.tanh_(); }, [](const T& x, const T&) { return x.tanh(); }},
       {"sigmoid_(Tensor self)", [](auto& x, auto&) { x.sigmoid_(); },
        [](const T& x, const T&) { return (1 + (-x).exp()).pow(-1); }},
+      {"abs_(Tensor self)", [](auto& x, auto&) { x.abs_(); }, [](const T& x, const T&) { return x.abs(); }},
+      {"sign_(Tensor self)", [](auto& x, auto&) { x.sign_(); }, [](const T& x, const T&) { return x.sign(); }},
+      {"square_(Tensor self)", [](auto& x, auto&) { x.square_(); }, [](const T& x, const T&) { return x * x; }},
+      {"sqrt_(Tensor self)", [](auto& x, auto&) { x.sqrt_(); }, [](const T& x, const T&) { return x.pow(0.5); }},
+      {"sin_(Tensor self)", [](auto& x, auto&) { x.sin_(); }, [](const T& x, const T&) { return x.sin(); }},
+      {"cos_(Tensor self)", [](auto& x, auto&) { x.cos_(); }, [](const T& x, const T&) { return x.cos(); }},
+      {"clamp_(Tensor self, Scalar? min=None, Scalar? max=None)", [](auto& x, auto&) { x.clamp_(0.2, 0.8); },
+       [](const T& x, const T&) { return x.clamp(0.2, 0.8); }},
+      {"clamp_min_(Tensor self, Scalar min)", [](auto& x, auto&) { x.clamp_min_(0.5); },
+       [](const T& x, const T&) { return x.clamp_min(0.5); }},
+      {"clamp_max_(Tensor self, Scalar max)", [](auto& x, auto&) { x.clamp_max_(0.5); },
+       [](const T& x, const T&) { return x.clamp_max(0.5); }},
   };
   return kChanges;
 }
