@@ -80,7 +80,7 @@ struct Copy {
     return y;
   }
   static bool forward_into(const Tensor& y, const Tensor&, const Tensor& w) {
-    if (y.impl().storage.get() == w.impl().storage.get()) {
+    if (y.is_alias_of(w)) {
       return false;  // the two may overlap
     }
     kernels::copy(y, expand(w, y.sizes()));

@@ -32,10 +32,10 @@ inline Tensor reduce_to(const Tensor& dx, IntArrayRef sizes, ScalarType dtype) {
   return out.scalar_type() == dtype ? out : to(out, dtype);
 }
 
-/// True when `y` may be written while `x` is read: they share no storage, or are the very same elements.
+/// True when `y` may be written while `x` is read: they share no memory, or are the very same elements.
 inline bool may_overwrite(const Tensor& y, const Tensor& x) {
-  return y.impl().storage.get() != x.impl().storage.get() ||
-         (y.storage_offset() == x.storage_offset() && y.sizes() == x.sizes() && y.strides() == x.strides());
+  return !y.is_alias_of(x) || (y.data_ptr() == x.data_ptr() && y.scalar_type() == x.scalar_type() &&
+                               y.sizes() == x.sizes() && y.strides() == x.strides());
 }
 
 /// Shapes, dtypes and the kernel of `y = f(x, w)` with broadcasting; `Op` adds the gradient.

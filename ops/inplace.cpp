@@ -19,11 +19,11 @@ Tensor copy_of(const Tensor& x) {
 
 bool has_nan(const Tensor& x) {
   return x.is_floating_point() && dispatch_floating(x.scalar_type(), "anomaly mode", [&](auto zero) {
-    using T = decltype(zero);
-    const Tensor row = x.is_contiguous() ? x : copy_of(x);
-    const T* values = row.data_ptr<T>();
-    return std::any_of(values, values + row.numel(), [](T value) { return value != value; });
-  });
+           using T = decltype(zero);
+           const Tensor row = x.is_contiguous() ? x : copy_of(x);
+           const T* values = row.data_ptr<T>();
+           return std::any_of(values, values + row.numel(), [](T value) { return value != value; });
+         });
 }
 
 Tensor zeros(IntArrayRef sizes, ScalarType dtype) {
