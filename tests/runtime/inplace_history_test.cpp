@@ -1,5 +1,6 @@
 // Changes in place that are recorded: versions, saved tensors that were changed, old values that are kept, and every
 // in-place operator through a base and a view.
+#include <any>
 #include <cstdint>
 #include <functional>
 #include <set>
@@ -14,6 +15,7 @@
 #include <backflow/runtime/grad_mode.h>
 #include <backflow/runtime/memory.h>
 #include <backflow/runtime/node.h>
+#include <backflow/runtime/saved_tensor.h>
 
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/arrays.h>
@@ -435,4 +437,31 @@ TEST_CASE("in-place history: double backward through CopySlices that frees the g
   CHECK_NOTHROW(autograd::grad({g.sum()}, {w}, {}, true));
   CHECK_NOTHROW(autograd::grad({root}, {w}));
   CHECK_THROWS_WITH(autograd::grad({root}, {w}), ContainsSubstring("the graph was freed by an earlier backward"));
+}
+
+TEST_CASE("in-place history: saved tensors that hooks have copied may change, and old values go through hooks too") {
+  for (const Change& c : changes()) {
+    INFO(c.signature);
+    const Tensor w = leaf("w");
+    const Tensor u = leaf("u");
+    const auto changed = [&] {
+      const Tensor y = w * w;
+      c.inplace(y.t(), u.t());
+      return y;
+    };
+    const Tensors expected = derivatives(changed(), {w, u});
+    Tensor y;
+    {
+      const SavedTensorHooks hooks([](const Tensor& x) { return std::any(x.clone()); },
+                                   [](const std::any& x) { return std::any_cast<Tensor>(x); });
+      y = changed();
+      const Tensor copy = y * 1;
+      {
+        const NoGradGuard guard;
+        y.fill_(9);
+      }
+      y = copy;
+    }
+    CHECK(bitwise_equal(derivatives(y, {w, u}), expected));
+  }
 }
