@@ -388,6 +388,7 @@ TEST_CASE("in-place history: a tensor with itself") {
   z.mul_(z);  // as in PyTorch: the second operand was saved, and is what changed
   CHECK(bitwise_equal(z.detach(), tensor({4.0, 9.0}, kFloat64)));
   CHECK_THROWS_WITH(z.sum().backward(), ContainsSubstring("was changed in place"));
+  z.detach_();  // as in PyTorch, what an operation saved and then changed keeps itself alive
   const Tensor v = w * 1;
   v.copy_(v);
   CHECK(bitwise_equal(autograd::grad({v.sum()}, {w})[0], tensor({1.0, 1.0}, kFloat64)));
