@@ -11,7 +11,9 @@
 namespace backflow {
 
 /// A tensor that a forward keeps for its backward. It remembers the version of the storage: when the tensor has been
-/// changed in place since, unpack() is an Error rather than a wrong gradient.
+/// changed in place since, unpack() is an Error rather than a wrong gradient. As in PyTorch, an operand that an
+/// operation in place later makes depend on the node that saved it keeps itself and the node alive; detach_() lets go
+/// of both.
 class SavedTensor {
  public:
   /// Keeps an operand of the forward. Throws Error for an inference tensor outside of inference mode.
