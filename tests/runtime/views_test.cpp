@@ -175,7 +175,6 @@ TEST_CASE("views: operands that are views of the changed tensor") {
 
 TEST_CASE("views: an operator that takes several nodes changes a view with its own gradient") {
   const Tensor w = tensor({2.0, 3.0}, TensorOptions(kFloat64).requires_grad(true));
-  const Tensor x = (w.to(kFloat32) * 1).view({2});
   const Tensor y = w.to(kFloat32) * 1;
   y[0].mul_(w[0].view({1}).sum() * 3);
   y.view({1, 2})[0].mul_(w * 3);  // f64 into f32: the product, then the conversion
