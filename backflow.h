@@ -17,6 +17,7 @@
 
 #include <backflow/ops/autograd/checkpoint.h>
 #include <backflow/ops/autograd/functional.h>
+#include <backflow/ops/autograd/gradcheck.h>
 #include <backflow/ops/comparison.h>
 #include <backflow/ops/creation.h>
 #include <backflow/ops/functions.h>

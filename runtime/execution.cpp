@@ -244,16 +244,21 @@ void Execution::start_task(std::size_t task, std::function<void()> done) noexcep
     done();
     return;
   }
-  try {
-    tasks_[task].start([this, done](std::exception_ptr error) {
-      if (error) {
-        fail(std::move(error));
-      }
-      done();
-    });
-  } catch (...) {
-    fail(std::current_exception());
+  // A task that throws after it has completed must not end twice.
+  auto ended = std::make_shared<std::atomic_flag>();
+  const auto end = [this, ended, done = std::move(done)](std::exception_ptr error) {
+    if (ended->test_and_set()) {
+      return;
+    }
+    if (error) {
+      fail(std::move(error));
+    }
     done();
+  };
+  try {
+    tasks_[task].start(end);
+  } catch (...) {
+    end(std::current_exception());
   }
 }
 

@@ -13,9 +13,9 @@ struct CheckpointOptions {
 
 /// Calls `fn(inputs)` and lets backward compute again what it would have had to keep: none of the tensors that the
 /// operations inside save are held between forward and backward, only the inputs. Backward runs `fn` once more, at the
-/// first saved tensor that it comes to and only as far as it has to, and drops each tensor as its node ends. So `fn` must
-/// do the same again, and what it refers to besides `inputs` must not have changed. Gradients, also with respect to
-/// tensors that `fn` captures, are bit for bit those without a checkpoint; grad(), create_graph, retain_graph and
+/// first saved tensor that it comes to and only as far as it has to, and drops each tensor as its node ends. So `fn`
+/// must do the same again, and what it refers to besides `inputs` must not have changed. Gradients, also with respect
+/// to tensors that `fn` captures, are bit for bit those without a checkpoint; grad(), create_graph, retain_graph and
 /// checkpoints inside of checkpoints work, to any depth. Throws Error in backward when the second run saves other
 /// tensors than the first, or an input was changed in place.
 ///

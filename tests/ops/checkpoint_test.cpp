@@ -42,7 +42,8 @@ TEST_CASE("checkpoint: gradients are those without it, also of what the function
   FlowEngine flow(0);
   for (int retained = 0; retained < 2; ++retained) {
     const EngineGuard guard(flow);
-    CHECK(bitwise_equal(gradients(x, w, [&](const Tensor& h) { return checkpoint(segment, checkpoint(segment, h)); }), plain));
+    CHECK(bitwise_equal(gradients(x, w, [&](const Tensor& h) { return checkpoint(segment, checkpoint(segment, h)); }),
+                        plain));
   }
   const Tensor y = checkpoint(segment, checkpoint(segment, x)).sum();
   CHECK(bitwise_equal(autograd::grad({y}, {x, w}, {}, true), plain));
@@ -161,12 +162,12 @@ TEST_CASE("checkpoint: branches that share a segment run it again once, on any n
     const Tensor dx = autograd::grad({sum.sum()}, {x})[0];
     CHECK(runs == 2);
     CHECK(bitwise_equal(dx, autograd::grad({[&] {
-                                Tensor plain = x.exp() * x;
-                                for (int i = 1; i < 16; ++i) {
-                                  plain = plain + x.exp() * x;
-                                }
-                                return plain.sum();
-                              }()},
+                                             Tensor plain = x.exp() * x;
+                                             for (int i = 1; i < 16; ++i) {
+                                               plain = plain + x.exp() * x;
+                                             }
+                                             return plain.sum();
+                                           }()},
                                            {x})[0]));
   }
   set_num_threads(before);
