@@ -3,6 +3,7 @@
 #include <backflow/runtime/grad_mode.h>
 #include <backflow/runtime/gradient_ops.h>
 #include <backflow/runtime/hooks.h>
+#include <backflow/runtime/shape.h>
 
 namespace backflow {
 namespace {
@@ -16,6 +17,12 @@ Tensor copy_of(const Tensor& x) {
   Tensor y = empty_tensor(x.sizes(), x.scalar_type());
   gradient_ops().copy_(y, x);
   return y;
+}
+
+/// The same with a history: what is done in place to the one leaves the other as it is.
+Tensor recorded_copy_of(const Tensor& x) {
+  const Geometry all{x.sizes(), contiguous_strides(x.sizes()), 0};
+  return gradient_ops().gather(x, all, all);
 }
 
 }  // namespace
@@ -59,10 +66,21 @@ void accumulate_into(AutogradMeta& meta, Tensor dy) {
   } else if (meta.grad_buffer.defined()) {
     gradient_ops().copy_(meta.grad_buffer, dy);
     meta.grad = meta.grad_buffer;
-  } else if (GradMode::is_enabled() || is_exclusive(dy)) {
+  } else if (GradMode::is_enabled()) {
+    meta.grad = recorded_copy_of(dy);
+  } else if (is_exclusive(dy)) {
     meta.grad = std::move(dy);
   } else {
     meta.grad = copy_of(dy);
+  }
+}
+
+void retain_in(AutogradMeta& meta, const Tensor& dy) {
+  const std::lock_guard lock(meta.mutex);
+  if (meta.grad.defined()) {
+    meta.grad = gradient_ops().add(meta.grad, dy);
+  } else {
+    meta.grad = GradMode::is_enabled() ? recorded_copy_of(dy) : copy_of(dy);
   }
 }
 

@@ -87,7 +87,7 @@ void backward(const variable_list& roots, const variable_list& gradients, const 
     run_backward("backward", roots, gradients, {}, options);
     return;
   }
-  // Leaves are reached through their accumulators; what is no leaf is captured, and added to its grad() afterwards.
+  // Leaves are reached through their accumulators; what is no leaf retains its gradient from now on.
   variable_list leaves;
   variable_list others;
   for (const Tensor& x : inputs) {
@@ -95,17 +95,10 @@ void backward(const variable_list& roots, const variable_list& gradients, const 
   }
   const WantedEdges applied("backward", leaves);
   const WantedEdges captured("backward", others);
-  const std::vector<Tensor> grads =
-      run_backward("backward", roots, gradients, {.captured = captured.edges, .applied = applied.edges}, options);
-  const AutoGradMode mode(options.create_graph);
-  std::vector<bool> added(grads.size());
-  for (std::size_t i = 0; i < others.size(); ++i) {
-    const std::size_t g = captured.index[i];
-    if (grads[g].defined() && !added[g]) {
-      accumulate_into(others[i].impl().meta(), grads[g]);
-    }
-    added[g] = true;
+  for (const Tensor& x : others) {
+    x.retain_grad();
   }
+  run_backward("backward", roots, gradients, {.captured = captured.edges, .applied = applied.edges}, options);
 }
 
 void backward(const variable_list& roots, const variable_list& gradients, std::optional<bool> retain_graph,

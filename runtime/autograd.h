@@ -24,7 +24,7 @@ struct BackwardOptions {
 };
 
 /// Adds the gradients of `roots` to the grad() of the leaves they were computed from, or of `inputs` alone when given;
-/// these need not be leaves.
+/// these need not be leaves, and retain their gradient from then on.
 /// `gradients`: one per root, of its shape and dtype; an undefined one, or none at all, stands for 1 and is only
 /// allowed for roots with one element. Throws Error for roots that require no gradient, for gradients of other shapes,
 /// for a graph that an earlier backward has freed, and whatever a node throws. Several threads may call it at once.

@@ -25,11 +25,13 @@ struct AutogradMeta final : RefCounted {
   bool retains_grad = false;              ///< of a non-leaf: backward sets `grad` too
   /// Where each hook of the tensor went, by the number that register_hook gave: an operation in place gives the tensor
   /// another node, and leaves the hooks with the value that they were registered for.
-  std::vector<std::pair<std::shared_ptr<NodeHooks>, std::uint64_t>> tensor_hooks;
+  std::vector<std::pair<std::weak_ptr<NodeHooks>, std::uint64_t>> tensor_hooks;
   std::mutex mutex;  ///< guards `accumulator` and `leaf_hooks`, and `grad` during accumulation
 };
 
 /// Adds a gradient to `meta.grad`; recorded when recording is on. Thread-safe.
 void accumulate_into(AutogradMeta& meta, Tensor dy);
+/// The same for a non-leaf that retains its gradient, which becomes another tensor each time.
+void retain_in(AutogradMeta& meta, const Tensor& dy);
 
 }  // namespace backflow

@@ -8,17 +8,25 @@
 namespace backflow::autograd {
 namespace {
 
-/// The call that this thread is in, for needs_input_grad.
-thread_local const NodeCall* current_call = nullptr;
+/// The call of a backward that this thread is in, for needs_input_grad.
+struct CurrentCall {
+  const CustomNode* node = nullptr;
+  const NodeCall* call = nullptr;
+};
+thread_local CurrentCall current;
 
 bool contains(const variable_list& list, const Tensor& x) {
   return std::any_of(list.begin(), list.end(), [&](const Tensor& y) { return y.is_same(x); });
 }
 
-/// The history of a gradient that must not be differentiated again.
+/// The history of a gradient that must not be differentiated again, with respect to anything that it depends on.
 class NotDifferentiable final : public Node {
  public:
-  explicit NotDifferentiable(std::string function) : function_(std::move(function)) {}
+  NotDifferentiable(std::string function, std::vector<Edge> edges)
+      : function_(std::move(function)), edges_(std::move(edges)) {
+    set_edges(edges_);
+    set_saves(false);
+  }
   std::string name() const override { return "NotDifferentiable"; }
   void apply(NodeCall&) override {
     fail(function_, " is differentiable once: need a backward that is written with recorded operations");
@@ -26,6 +34,7 @@ class NotDifferentiable final : public Node {
 
  private:
   std::string function_;
+  std::vector<Edge> edges_;
 };
 
 }  // namespace
@@ -44,11 +53,11 @@ variable_list AutogradContext::get_saved_variables() const {
 bool AutogradContext::needs_input_grad(std::size_t i) const {
   check(i < node_->edges_.size(), "needs_input_grad: ", i, " of ", node_->name(), ": need the number of one of its ",
         node_->edges_.size(), " tensor operands");
-  return node_->edges_[i].is_valid() && (current_call == nullptr || current_call->wants(i));
+  return node_->edges_[i].is_valid() && (current.node != node_ || current.call->wants(i));
 }
 
 CustomNode::Metadata CustomNode::metadata_of(const Tensor& x) {
-  return x.defined() ? Metadata{x.sizes(), x.scalar_type()} : Metadata{};
+  return x.defined() ? Metadata{x.sizes(), x.scalar_type(), true} : Metadata{};
 }
 
 CustomNode::CustomNode(std::vector<bool> is_tensor, const variable_list& operands, bool records)
@@ -68,47 +77,54 @@ variable_list CustomNode::wrap(variable_list outputs, const variable_list& opera
     check(contains(outputs, x), name(), ": marks ", describe(x), " dirty but does not return it: need it returned");
   }
   set_num_outputs(static_cast<std::uint32_t>(std::max<std::size_t>(outputs.size(), 1)));
-  for (std::size_t i = 0; i < outputs.size(); ++i) {
-    Tensor& y = outputs[i];
+  for (const Tensor& y : outputs) {
     outputs_.push_back(metadata_of(y));
-    if (!y.defined()) {
-      continue;
-    }
-    const bool is_operand = contains(operands, y);
-    const bool is_dirty = contains(context_.dirty_, y);
-    const bool differentiable =
-        records_ && y.is_floating_point() && !contains(context_.non_differentiable_, y);
-    const auto output_nr = static_cast<std::uint32_t>(i);
-    if (is_dirty && records_) {
-      check_inplace(name(), y, true);
-      check(!y.is_view() || (i == 0 && outputs.size() == 1 && operands[0].is_same(y)), name(), ": ", describe(y),
-            " is dirty and a view: need it as the first operand and the only result");
-      check(differentiable, name(), ": ", describe(y), " is dirty and not differentiable: need one or the other");
-      rebase_history(y, IntrusivePtr<Node>(this), output_nr);
-      continue;
-    }
-    if (is_operand && !is_dirty) {
-      // The operand keeps its own history: what is returned is another tensor with its elements.
-      const Tensor x = y;
-      y = view_of(x, x.sizes(), x.strides(), x.storage_offset());
-      track_view(y, x, ViewOrigin::kCustomFunction);
-    } else if (y.is_view() && differentiable) {
-      y.impl().view_origin = ViewOrigin::kCustomFunction;
-    }
-    if (differentiable) {
-      set_history(y, IntrusivePtr<Node>(this), output_nr);
+  }
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    if (outputs[i].defined()) {
+      outputs[i] = wrap_one(outputs[i], static_cast<std::uint32_t>(i), outputs, operands);
     }
   }
-  save_tensors();
+  save_tensors(outputs);
   return outputs;
 }
 
-void CustomNode::save_tensors() {
+Tensor CustomNode::wrap_one(Tensor y, std::uint32_t output_nr, const variable_list& outputs,
+                            const variable_list& operands) {
+  const bool is_operand = contains(operands, y);
+  const bool is_dirty = contains(context_.dirty_, y);
+  const bool differentiable = records_ && y.is_floating_point() && !contains(context_.non_differentiable_, y);
+  if (is_dirty) {
+    check_inplace(name(), y, differentiable);
+    bump_version(y);
+    if (differentiable) {
+      check(!y.is_view() || (outputs.size() == 1 && operands[0].is_same(y)), name(), ": ", describe(y),
+            " is dirty and a view: need it as the first operand and the only result");
+      rebase_history(y, IntrusivePtr<Node>(this), output_nr);
+    }
+    return !differentiable && records_ && y.requires_grad() ? y.detach() : y;
+  }
+  if (is_operand) {
+    // The operand keeps its own history: what is returned is another tensor with its elements.
+    const Tensor x = std::exchange(y, view_of(y, y.sizes(), y.strides(), y.storage_offset()));
+    track_view(y, x, ViewOrigin::kCustomFunction);
+  } else if (y.is_view() && differentiable) {
+    y.impl().view_origin = ViewOrigin::kCustomFunction;
+  }
+  if (differentiable) {
+    set_history(y, IntrusivePtr<Node>(this), output_nr);
+  }
+  return y;
+}
+
+void CustomNode::save_tensors(const variable_list& outputs) {
   if (records_) {
     for (const Tensor& x : context_.to_save_) {
       auto& [is_defined, saved] = context_.saved_.emplace_back(x.defined(), SavedTensor());
-      if (x.defined() && x.impl().grad_fn.get() == this) {
-        saved.save_output(x, x.output_nr());
+      // A dirty view is a result as well, whose history is not this node but leads here.
+      const auto result = std::find_if(outputs.begin(), outputs.end(), [&](const Tensor& y) { return y.is_same(x); });
+      if (x.defined() && x.requires_grad() && result != outputs.end()) {
+        saved.save_output(x, static_cast<std::uint32_t>(result - outputs.begin()));
       } else if (x.defined()) {
         saved.save(x);
       }
@@ -123,7 +139,7 @@ void CustomNode::save_tensors() {
 variable_list CustomNode::materialized(std::span<const Tensor> dy) const {
   variable_list grads(dy.begin(), dy.end());
   for (std::size_t i = 0; i < grads.size() && context_.materialize_grads_; ++i) {
-    if (!grads[i].defined()) {
+    if (!grads[i].defined() && outputs_[i].defined) {
       grads[i] = gradient_ops().zeros(outputs_[i].sizes, outputs_[i].dtype);
     }
   }
@@ -135,27 +151,32 @@ Tensor CustomNode::checked(std::size_t operand, const Tensor& dx) const {
   if (!dx.defined() || (dx.sizes() == IntArrayRef(x.sizes) && dx.scalar_type() == x.dtype)) {
     return dx;
   }
-  check(dx.is_floating_point() && is_expandable_to(x.sizes, dx.sizes()), name(), ": its backward returned ", describe(dx),
-        " for operand ", operand, ": need ", short_name(x.dtype), x.sizes);
+  check(dx.is_floating_point() && is_expandable_to(x.sizes, dx.sizes()), name(), ": its backward returned ",
+        describe(dx), " for operand ", operand, ": need ", short_name(x.dtype), x.sizes);
   return gradient_ops().reduce_to(dx, x.sizes, x.dtype);
 }
 
 void CustomNode::apply(NodeCall& call) {
-  const NodeCall* outer = std::exchange(current_call, &call);
   const struct Restore {
-    const NodeCall* outer;
-    ~Restore() { current_call = outer; }
-  } restore{outer};
+    CurrentCall outer;
+    ~Restore() { current = outer; }
+  } restore{std::exchange(current, CurrentCall{this, &call})};
 
   const bool once = once_differentiable() && GradMode::is_enabled();
+  std::vector<Edge> dependencies;
+  if (once) {
+    dependencies = edges_;
+    for (const Tensor& dy : call.dy) {
+      dependencies.push_back(dy.defined() ? gradient_edge(dy) : Edge());
+    }
+  }
   variable_list dx;
   {
     const AutoGradMode recording(GradMode::is_enabled() && !once);
     dx = backward(materialized(call.dy));
   }
-  check(dx.size() >= is_tensor_.size() &&
-            std::none_of(dx.begin() + static_cast<std::ptrdiff_t>(is_tensor_.size()), dx.end(),
-                         [](const Tensor& x) { return x.defined(); }),
+  check(dx.size() >= is_tensor_.size() && std::none_of(dx.begin() + static_cast<std::ptrdiff_t>(is_tensor_.size()),
+                                                       dx.end(), [](const Tensor& x) { return x.defined(); }),
         name(), ": its backward returned ", dx.size(), " gradients: need ", is_tensor_.size(),
         ", one for each argument of forward");
   for (std::size_t argument = 0, operand = 0; argument < is_tensor_.size(); ++argument) {
@@ -169,7 +190,7 @@ void CustomNode::apply(NodeCall& call) {
       out = checked(operand, dx[argument]);
       if (once && out.defined()) {
         out = out.detach();
-        set_history(out, IntrusivePtr<Node>(new NotDifferentiable(name())));
+        set_history(out, IntrusivePtr<Node>(new NotDifferentiable(name(), dependencies)));
       }
     }
     ++operand;

@@ -38,7 +38,8 @@ class AutogradContext {
   void mark_non_differentiable(const variable_list& outputs) { non_differentiable_ = outputs; }
   /// Whether backward is given zeros for results that no gradient comes to, which is the default, or undefined tensors.
   void set_materialize_grads(bool value) { materialize_grads_ = value; }
-  /// Whether the gradient of tensor operand number `i` is wanted: in forward by anyone, in backward by the present pass.
+  /// Whether the gradient of tensor operand number `i` is wanted: in forward by anyone, in backward by the present
+  /// pass.
   bool needs_input_grad(std::size_t i) const;
 
  private:
@@ -60,6 +61,7 @@ class CustomNode : public Node {
   CustomNode(std::vector<bool> is_tensor, const variable_list& operands, bool records);
 
   void apply(NodeCall& call) final;
+  bool takes_undefined() const final { return true; }
   void release_saved() final;
 
   AutogradContext& context() { return context_; }
@@ -78,11 +80,13 @@ class CustomNode : public Node {
   struct Metadata {
     DimVector sizes;
     ScalarType dtype = kFloat32;
+    bool defined = false;
   };
   static Metadata metadata_of(const Tensor& x);
   variable_list materialized(std::span<const Tensor> dy) const;
   Tensor checked(std::size_t operand, const Tensor& dx) const;
-  void save_tensors();
+  Tensor wrap_one(Tensor y, std::uint32_t output_nr, const variable_list& outputs, const variable_list& operands);
+  void save_tensors(const variable_list& outputs);
 
   std::vector<bool> is_tensor_;
   std::vector<Edge> edges_;

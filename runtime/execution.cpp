@@ -165,7 +165,7 @@ void Execution::visit(const PlanNode& n) {
   const std::span<Tensor> dy(&gradients_[n.first_input], n.node->num_outputs());
   const NodeHooks* hooks = n.node->hooks();
   if (hooks != nullptr) [[unlikely]] {
-    run_hooks([&] { hooks->run_tensor_hooks(*n.node, dy); });
+    run_hooks([&] { hooks->run_tensor_hooks(dy); });
     hooks->run_retain_grad(dy);
   }
   for (std::size_t i = 0; i < dy.size(); ++i) {
@@ -192,13 +192,17 @@ void Execution::apply(const PlanNode& n, std::span<Tensor> dy) {
     large.resize(targets.size());
     dx = large;
   }
-  // A node with no gradient at all hands on none, without computing.
-  if (std::any_of(dy.begin(), dy.end(), [](const Tensor& x) { return x.defined(); })) {
+  const NodeHooks* hooks = n.node->hooks();
+  if (hooks != nullptr) [[unlikely]] {
+    run_hooks([&] { hooks->run_pre_hooks(dy); });
+  }
+  // Most nodes with no gradient at all hand on none, without computing.
+  if (n.node->takes_undefined() || std::any_of(dy.begin(), dy.end(), [](const Tensor& x) { return x.defined(); })) {
     const auto position = static_cast<std::uint32_t>(&n - plan_.nodes().data());
     const SequenceRange range(first_sequence_nr(position) + kSequenceNrsOfNode / 2);
     NodeCall call{dy, dx, targets};
-    if (n.node->hooks() != nullptr) [[unlikely]] {
-      apply_with_hooks(n, call);
+    if (hooks != nullptr) [[unlikely]] {
+      apply_with_hooks(*n.node, *hooks, call);
     } else {
       apply_node(*n.node, call, options_.keep_graph);
     }
@@ -214,16 +218,19 @@ void Execution::apply(const PlanNode& n, std::span<Tensor> dy) {
   }
 }
 
-void Execution::apply_with_hooks(const PlanNode& n, NodeCall& call) {
-  const NodeHooks& hooks = *n.node->hooks();
-  run_hooks([&] { hooks.run_pre_hooks(*n.node, call.dy); });
-  const std::vector<Tensor> dy(call.dy.begin(), call.dy.end());
-  apply_node(*n.node, call, options_.keep_graph);
+void Execution::apply_with_hooks(Node& node, const NodeHooks& hooks, NodeCall& call) {
+  // A leaf may keep a gradient that nobody else holds.
+  const bool has_post_hooks = hooks.has_post_hooks();
+  const std::vector<Tensor> dy =
+      has_post_hooks ? std::vector<Tensor>(call.dy.begin(), call.dy.end()) : std::vector<Tensor>();
+  apply_node(node, call, options_.keep_graph);
   run_hooks([&] {
-    if (const auto* leaf = dynamic_cast<const AccumulateGrad*>(n.node)) {
+    if (const auto* leaf = dynamic_cast<const AccumulateGrad*>(&node)) {
       hooks.run_accumulate_hooks(leaf->variable());
     }
-    hooks.run_post_hooks(*n.node, call.dx, dy);
+    if (has_post_hooks) {
+      hooks.run_post_hooks(call.dx, dy);
+    }
   });
 }
 
@@ -232,11 +239,6 @@ void Execution::apply_with_hooks(const PlanNode& n, NodeCall& call) {
 void Execution::run_hooks(FunctionRef<void()> hooks) {
   const std::lock_guard lock(hooks_mutex_);
   run_isolated(hooks);
-}
-
-std::uint64_t Execution::next_id() {
-  static std::atomic<std::uint64_t> count{0};
-  return count.fetch_add(1, std::memory_order_relaxed);
 }
 
 void Execution::start_task(std::size_t task, std::function<void()> done) noexcept {

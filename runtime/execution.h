@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <span>
+#include <unordered_map>
 #include <vector>
 
 #include <backflow/runtime/async_task.h>
@@ -33,8 +34,9 @@ class Execution {
   ~Execution();
 
   const Plan& plan() const { return plan_; }
-  /// A number that no other pass of the process has.
-  std::uint64_t id() const { return id_; }
+  /// What hooks of several tensors note about this pass, by an address that names them; null at first. For hooks
+  /// while they run.
+  std::shared_ptr<void>& hook_state(const void* key) { return hook_states_[key]; }
 
   /// Runs node `index` of the plan: adds up its gradients, applies it, hands on the results, frees what it held. Does
   /// nothing once the pass has failed. Never throws: the first exception ends the pass and is rethrown by finish().
@@ -61,17 +63,14 @@ class Execution {
   void deposit(std::uint32_t input, std::uint32_t place, Tensor gradient);
   void visit(const PlanNode& n);
   void apply(const PlanNode& n, std::span<Tensor> dy);
-  void apply_with_hooks(const PlanNode& n, NodeCall& call);
+  void apply_with_hooks(Node& node, const NodeHooks& hooks, NodeCall& call);
   void run_hooks(FunctionRef<void()> hooks);
   std::uint64_t first_sequence_nr(std::uint32_t node) const;
   void find_task_dependencies();
 
-  static std::uint64_t next_id();
-
   const Plan& plan_;
   const Options options_;
-  const std::uint64_t id_ = next_id();
-  ThreadState state_;  // of every thread while it runs a node of the pass
+  ThreadState state_;                 // of every thread while it runs a node of the pass
   const std::uint64_t sequence_nrs_;  // the first of those that are kept for what the pass records
   const std::span<const AsyncTask> tasks_;
   std::vector<std::vector<std::uint32_t>> task_dependencies_;
@@ -82,6 +81,7 @@ class Execution {
   std::mutex hooks_mutex_;  // held while a hook runs
   std::mutex end_mutex_;
   std::vector<std::function<void()>> at_end_;
+  std::unordered_map<const void*, std::shared_ptr<void>> hook_states_;
   std::atomic<bool> failed_{false};
   std::atomic_flag error_set_ = ATOMIC_FLAG_INIT;
   std::exception_ptr error_;

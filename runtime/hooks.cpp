@@ -2,34 +2,31 @@
 
 #include <algorithm>
 #include <atomic>
-#include <unordered_map>
 
 #include <backflow/runtime/accumulate_grad.h>
 #include <backflow/runtime/execution.h>
+#include <backflow/runtime/thread_state.h>
 
 namespace backflow {
 namespace {
 
-/// What a hook made of a gradient: of the same shape and dtype, or nothing.
-void replace(const Node& node, const char* kind, Tensor& gradient, const Tensor& result) {
-  if (!result.defined()) {
-    return;
-  }
-  check(!gradient.defined() ||
+/// What a hook may make of a gradient: another of the same shape and dtype.
+void check_result(const char* kind, const Tensor& gradient, const Tensor& result) {
+  check(!result.defined() || !gradient.defined() ||
             (result.sizes() == gradient.sizes() && result.scalar_type() == gradient.scalar_type()),
-        kind, " of ", node.name(), ": returned ", describe(result), " for a gradient ", describe(gradient),
+        kind, ": returned ", describe(result), " for a gradient ", describe(gradient),
         ": need the same shape and dtype");
-  gradient = result;
 }
 
-void replace_all(const Node& node, const char* kind, std::span<Tensor> gradients, const variable_list& results) {
+/// An empty list leaves all gradients as they are.
+void replace_all(const char* kind, std::span<Tensor> gradients, variable_list results) {
   if (results.empty()) {
     return;
   }
-  check(results.size() == gradients.size(), kind, " of ", node.name(), ": returned ", results.size(),
-        " gradients: need ", gradients.size());
+  check(results.size() == gradients.size(), kind, ": returned ", results.size(), " gradients: need ", gradients.size());
   for (std::size_t i = 0; i < gradients.size(); ++i) {
-    replace(node, kind, gradients[i], results[i]);
+    check_result(kind, gradients[i], results[i]);
+    gradients[i] = std::move(results[i]);
   }
 }
 
@@ -84,9 +81,9 @@ std::uint64_t NodeHooks::next_number() {
   return count.fetch_add(1, std::memory_order_relaxed);
 }
 
-std::uint64_t NodeHooks::add_tensor_hook(std::uint32_t output_nr, TensorHook hook) {
+std::uint64_t NodeHooks::add_tensor_hook(std::uint32_t output_nr, TensorHook hook, Undefined undefined) {
   const std::lock_guard lock(mutex_);
-  tensor_hooks_.push_back({next_id_, {output_nr, std::move(hook)}});
+  tensor_hooks_.push_back({next_id_, {output_nr, undefined == Undefined::kPassed, std::move(hook)}});
   return next_id_++;
 }
 
@@ -126,14 +123,18 @@ void NodeHooks::release_grad(const AutogradMeta& meta) {
 
 // Each of these runs a copy of the list, since a hook may remove itself or add others.
 
-void NodeHooks::run_tensor_hooks(const Node& node, std::span<Tensor> dy) const {
+void NodeHooks::run_tensor_hooks(std::span<Tensor> dy) const {
   std::unique_lock lock(mutex_);
   const auto hooks = tensor_hooks_;
   lock.unlock();
   for (const auto& [id, entry] : hooks) {
-    Tensor& gradient = dy[entry.first];
-    if (gradient.defined()) {
-      replace(node, "tensor hook", gradient, entry.second(gradient));
+    Tensor& gradient = dy[entry.output_nr];
+    if (gradient.defined() || entry.takes_undefined) {
+      Tensor result = entry.hook(gradient);
+      if (result.defined()) {
+        check_result("tensor hook", gradient, result);
+        gradient = std::move(result);
+      }
     }
   }
 }
@@ -144,26 +145,26 @@ void NodeHooks::run_retain_grad(std::span<const Tensor> dy) const {
   lock.unlock();
   for (const auto& [output_nr, meta] : retained) {
     if (dy[output_nr].defined()) {
-      accumulate_into(*meta, dy[output_nr]);
+      retain_in(*meta, dy[output_nr]);
     }
   }
 }
 
-void NodeHooks::run_pre_hooks(const Node& node, std::span<Tensor> dy) const {
+void NodeHooks::run_pre_hooks(std::span<Tensor> dy) const {
   std::unique_lock lock(mutex_);
   const auto hooks = pre_hooks_;
   lock.unlock();
   for (const auto& [id, hook] : hooks) {
-    replace_all(node, "pre-hook", dy, (*hook)({dy.begin(), dy.end()}));
+    replace_all("pre-hook", dy, (*hook)({dy.begin(), dy.end()}));
   }
 }
 
-void NodeHooks::run_post_hooks(const Node& node, std::span<Tensor> dx, std::span<const Tensor> dy) const {
+void NodeHooks::run_post_hooks(std::span<Tensor> dx, std::span<const Tensor> dy) const {
   std::unique_lock lock(mutex_);
   const auto hooks = post_hooks_;
   lock.unlock();
   for (const auto& [id, hook] : hooks) {
-    replace_all(node, "post-hook", dx, (*hook)({dx.begin(), dx.end()}, {dy.begin(), dy.end()}));
+    replace_all("post-hook", dx, (*hook)({dx.begin(), dx.end()}, {dy.begin(), dy.end()}));
   }
 }
 
@@ -211,7 +212,9 @@ void Tensor::remove_hook(unsigned id) const {
   check(self.autograd && id < self.autograd->tensor_hooks.size(), "remove_hook: ", id, " of ", describe(*this),
         ": need a number that register_hook of this tensor returned");
   const auto& [hooks, key] = self.autograd->tensor_hooks[id];
-  hooks->remove(key);
+  if (const std::shared_ptr<NodeHooks> alive = hooks.lock()) {
+    alive->remove(key);
+  }
 }
 
 void Tensor::retain_grad() const {
@@ -255,7 +258,8 @@ class MultiGradHook : public std::enable_shared_from_this<MultiGradHook> {
         self->arrive(i, dy);
         return Tensor();
       };
-      attached.emplace_back(hooks, hooks->add_tensor_hook(tensors[i].output_nr(), arrived));
+      attached.emplace_back(hooks,
+                            hooks->add_tensor_hook(tensors[i].output_nr(), arrived, NodeHooks::Undefined::kPassed));
     }
     return RemovableHandle([attached] {
       for (const auto& [hooks, id] : attached) {
@@ -265,32 +269,31 @@ class MultiGradHook : public std::enable_shared_from_this<MultiGradHook> {
   }
 
  private:
+  /// What one pass has brought so far.
   struct Arrivals {
+    std::shared_ptr<MultiGradHook> hook;  // so that no other can have its address
     std::ptrdiff_t missing = 0;
+    bool called = false;
     variable_list grads;
   };
 
   void arrive(std::size_t i, const Tensor& grad) {
-    const Execution& pass = *thread_state().pass;
-    std::unique_lock lock(mutex_);
-    // A pass that failed half-way leaves its entry behind; its id never comes back.
-    auto [it, is_first] = arrivals_.try_emplace(pass.id());
-    Arrivals& arrivals = it->second;
-    if (is_first) {
-      arrivals.grads.resize(numbers_.size());
-      arrivals.missing = expected(pass.plan());
+    Execution& pass = *thread_state().pass;
+    std::shared_ptr<void>& state = pass.hook_state(this);
+    if (!state) {
+      state = std::make_shared<Arrivals>(
+          Arrivals{shared_from_this(), expected(pass.plan()), false, variable_list(numbers_.size())});
     }
+    auto& arrivals = *static_cast<Arrivals*>(state.get());
     arrivals.grads[i] = grad;
     const bool is_last = --arrivals.missing == 0;
-    const bool call = mode_ == MultiGradMode::kAny ? is_first : is_last;
-    const variable_list grads = call ? arrivals.grads : variable_list();
-    if (is_last) {
-      arrivals_.erase(it);
+    const bool call = mode_ == MultiGradMode::kAny ? grad.defined() && !arrivals.called : is_last;
+    if (!call) {
+      return;
     }
-    lock.unlock();
-    if (call) {
-      hook_(grads);
-    }
+    arrivals.called = true;
+    const variable_list grads = mode_ == MultiGradMode::kAny ? arrivals.grads : std::move(arrivals.grads);
+    hook_(grads);
   }
 
   /// How many of the tensors a pass comes to.
@@ -307,14 +310,12 @@ class MultiGradHook : public std::enable_shared_from_this<MultiGradHook> {
   std::vector<std::uint64_t> numbers_;
   std::function<void(const variable_list&)> hook_;
   MultiGradMode mode_;
-  std::mutex mutex_;
-  std::unordered_map<std::uint64_t, Arrivals> arrivals_;
 };
 
 }  // namespace
 
-RemovableHandle register_multi_grad_hook(const variable_list& tensors,
-                                         std::function<void(const variable_list&)> hook, MultiGradMode mode) {
+RemovableHandle register_multi_grad_hook(const variable_list& tensors, std::function<void(const variable_list&)> hook,
+                                         MultiGradMode mode) {
   return std::make_shared<MultiGradHook>(std::move(hook), mode)->attach(tensors);
 }
 

@@ -38,8 +38,11 @@ class NodeHooks final {
   using TensorHook = std::function<Tensor(const Tensor& grad)>;
   using AccumulateHook = std::function<void(const Tensor& leaf)>;
 
+  /// Whether a tensor hook is called when the gradient is undefined.
+  enum class Undefined : std::uint8_t { kSkipped, kPassed };
+
   /// Each returns a number for `remove`.
-  std::uint64_t add_tensor_hook(std::uint32_t output_nr, TensorHook hook);
+  std::uint64_t add_tensor_hook(std::uint32_t output_nr, TensorHook hook, Undefined undefined = Undefined::kSkipped);
   std::uint64_t add_pre_hook(std::shared_ptr<FunctionPreHook> hook);
   std::uint64_t add_post_hook(std::shared_ptr<FunctionPostHook> hook);
   std::uint64_t add_accumulate_hook(AccumulateHook hook);
@@ -51,16 +54,21 @@ class NodeHooks final {
   /// Takes back what retain_grad set up for `meta`.
   void release_grad(const AutogradMeta& meta);
 
-  void run_tensor_hooks(const Node& node, std::span<Tensor> dy) const;
+  void run_tensor_hooks(std::span<Tensor> dy) const;
   void run_retain_grad(std::span<const Tensor> dy) const;
-  void run_pre_hooks(const Node& node, std::span<Tensor> dy) const;
-  void run_post_hooks(const Node& node, std::span<Tensor> dx, std::span<const Tensor> dy) const;
+  void run_pre_hooks(std::span<Tensor> dy) const;
+  void run_post_hooks(std::span<Tensor> dx, std::span<const Tensor> dy) const;
   void run_accumulate_hooks(const Tensor& leaf) const;
   bool has_post_hooks() const;
   /// A number that no other node's hooks have, now or later.
   std::uint64_t number() const { return number_; }
 
  private:
+  struct OutputHook {
+    std::uint32_t output_nr;
+    bool takes_undefined;
+    TensorHook hook;
+  };
   template <class Hook>
   using List = std::vector<std::pair<std::uint64_t, Hook>>;
 
@@ -69,7 +77,7 @@ class NodeHooks final {
   mutable std::mutex mutex_;
   const std::uint64_t number_ = next_number();
   std::uint64_t next_id_ = 1;
-  List<std::pair<std::uint32_t, TensorHook>> tensor_hooks_;
+  List<OutputHook> tensor_hooks_;
   List<std::shared_ptr<FunctionPreHook>> pre_hooks_;
   List<std::shared_ptr<FunctionPostHook>> post_hooks_;
   List<AccumulateHook> accumulate_hooks_;

@@ -58,6 +58,8 @@ class Node : public RefCounted {
   /// Computes `call.dx` for every operand that `call.wants`. Called once in a pass, but by several threads at once when
   /// passes that run at the same time share the node.
   virtual void apply(NodeCall& call) = 0;
+  /// True when `apply` is to be called even if no gradient comes at all.
+  virtual bool takes_undefined() const { return false; }
   /// Drops what the forward saved for backward. Called when no pass is inside the node, and none will come.
   virtual void release_saved() {}
   /// The operands' nodes, in the order of the operands.
@@ -84,7 +86,8 @@ class Node : public RefCounted {
   bool del_post_hook(std::uintptr_t key);
   /// As PyTorch's Node.register_hook and register_prehook; an empty list leaves the gradients as they are.
   RemovableHandle register_hook(std::function<std::vector<Tensor>(const std::vector<Tensor>& grad_inputs,
-                                                                  const std::vector<Tensor>& grad_outputs)> hook);
+                                                                  const std::vector<Tensor>& grad_outputs)>
+                                    hook);
   RemovableHandle register_prehook(std::function<std::vector<Tensor>(const std::vector<Tensor>& grad_outputs)> hook);
 
   // ---- for the engine ----

@@ -14,6 +14,7 @@
 
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/arrays.h>
+#include <backflow/tests/support/engines.h>
 #include <backflow/tests/support/graphs.h>
 #include <backflow/tests/support/thread_engine.h>
 
@@ -22,43 +23,8 @@ using namespace backflow::test;
 
 namespace {
 
-std::vector<std::unique_ptr<Engine>> engines() {
-  std::vector<std::unique_ptr<Engine>> all;
-  all.push_back(std::make_unique<SerialEngine>());
-  all.push_back(std::make_unique<FlowEngine>(0.0F));
-  all.push_back(std::make_unique<ThreadEngine>(3));
-  return all;
-}
-
-struct Threads {
-  explicit Threads(int n) : previous(get_num_threads()) { set_num_threads(n); }
-  ~Threads() { set_num_threads(previous); }
-  int previous;
-};
-
 struct Broken : std::runtime_error {
   using std::runtime_error::runtime_error;
-};
-
-/// x through `width` parallel branches, each with `inside` called in its backward.
-Tensor branches(const Tensor& x, int width, const std::function<void(int)>& inside) {
-  Tensor total = zeros({});
-  for (int i = 0; i < width; ++i) {
-    total = total + hooked(tanh(x), [=] { inside(i); }).sum();
-  }
-  return total;
-}
-
-/// Completes tasks on a thread of its own.
-struct Workers {
-  std::vector<std::thread> threads;
-  ~Workers() { join(); }
-  void join() {
-    for (std::thread& t : threads) {
-      t.join();
-    }
-    threads.clear();
-  }
 };
 
 }  // namespace
