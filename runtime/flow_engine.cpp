@@ -182,14 +182,10 @@ void FlowEngine::execute(Execution& pass) {
     SerialEngine().execute(pass);
     return;
   }
-  run_on_pool([&] {
+  // The caller may hold what nodes of other passes wait for, or of the pass whose node or hook it is.
+  run_apart([&] {
     const NestingGuard nested;
-    if (thread_state().pass == nullptr) {
-      PassGraph(pass).run();
-    } else {
-      // A node or hook of an outer pass waits for this one, and may hold what another of its nodes waits for.
-      run_isolated([&] { PassGraph(pass).run(); });
-    }
+    PassGraph(pass).run();
   });
 }
 

@@ -17,10 +17,17 @@
 namespace backflow {
 namespace {
 
-/// One arena for all computing threads. `limit` lets it be wider than the machine, as tests of determinism want it.
+/// Callers that find a place in the pool whatever else is in it. One more would wait until another has gone, which may
+/// itself wait for something that this one holds.
+constexpr int kCallers = 64;
+
+/// One arena for all computing threads: n - 1 workers and those who call. `limit` lets it be wider than the machine, as
+/// tests of determinism want it.
 struct Pool {
   explicit Pool(int n)
-      : threads(n), limit(tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(n)), arena(n) {}
+      : threads(n),
+        limit(tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(n)),
+        arena(n - 1 + kCallers, kCallers) {}
   int threads;
   tbb::global_control limit;
   tbb::task_arena arena;
@@ -50,12 +57,13 @@ void set_num_threads(int threads) {
 
 std::string threading_version() { return TBB_runtime_version(); }
 
-void run_on_pool(FunctionRef<void()> body) {
-  pool().arena.execute([&] { body(); });
+void run_apart(FunctionRef<void()> body) {
+  tbb::task_arena arena(pool().threads, 1);
+  arena.execute([&] { body(); });
 }
 
 void run_isolated(FunctionRef<void()> body) {
-  if (on_fresh_stack || pool().threads == 1) {
+  if (on_fresh_stack) {
     body();
   } else {
     tbb::this_task_arena::isolate([&] { body(); });

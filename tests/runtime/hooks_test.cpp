@@ -546,7 +546,7 @@ TEST_CASE("hooks: those of one pass never overlap, so that they share without a 
 }
 
 TEST_CASE("hooks: may go backward themselves") {
-  const Threads threads(4);
+  const Threads threads(GENERATE(1, 4));
   for (const auto& engine : engines()) {
     const EngineGuard guard(*engine);
     const Tensor x = leaf({1.0, 2.0});
