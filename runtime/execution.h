@@ -38,6 +38,9 @@ class Execution {
   /// while they run.
   std::shared_ptr<void>& hook_state(const void* key) { return hook_states_[key]; }
 
+  /// To be called by an engine that runs the nodes inside of run_apart: their loops stay there.
+  void enter_arena() { state_.in_arena = true; }
+
   /// Runs node `index` of the plan: adds up its gradients, applies it, hands on the results, frees what it held. Does
   /// nothing once the pass has failed. Never throws: the first exception ends the pass and is rethrown by finish().
   void run(std::uint32_t index) noexcept;

@@ -185,6 +185,7 @@ void FlowEngine::execute(Execution& pass) {
   // The caller may hold what nodes of other passes wait for, or of the pass whose node or hook it is.
   run_apart([&] {
     const NestingGuard nested;
+    pass.enter_arena();
     PassGraph(pass).run();
   });
 }

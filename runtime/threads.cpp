@@ -13,6 +13,7 @@
 #include <oneapi/tbb/version.h>
 
 #include <backflow/runtime/error.h>
+#include <backflow/runtime/thread_state.h>
 
 namespace backflow {
 namespace {
@@ -94,12 +95,17 @@ void parallel_for(std::int64_t chunks, FunctionRef<void(std::int64_t)> body) {
     }
     return;
   }
-  pool().arena.execute([&] {
+  const auto loop = [&] {
     tbb::this_task_arena::isolate([&] {
       tbb::parallel_for(
           std::int64_t{0}, chunks, [&](std::int64_t i) { body(i); }, tbb::simple_partitioner());
     });
-  });
+  };
+  if (thread_state().in_arena) {
+    loop();  // its threads are here already
+  } else {
+    pool().arena.execute(loop);
+  }
 }
 
 }  // namespace backflow
