@@ -68,9 +68,7 @@ class OpNode final : public Node {
 
 namespace detail {
 
-inline bool requires_grad(const Tensor& x) {
-  return x.defined() && x.requires_grad();
-}
+inline bool requires_grad(const Tensor& x) { return x.defined() && x.requires_grad(); }
 inline bool requires_grad(TensorList list) {
   bool any = false;
   for (const Tensor& x : list) {

@@ -47,8 +47,8 @@ Tensor Generator::get_state() const {
 }
 
 void Generator::set_state(const Tensor& state) {
-  check(state.scalar_type() == kUInt8 && state.numel() == sizeof(State) && state.is_contiguous(), "set_state: ",
-        describe(state), ": need what get_state returned, a u8[", sizeof(State), "]");
+  check(state.scalar_type() == kUInt8 && state.numel() == sizeof(State) && state.is_contiguous(),
+        "set_state: ", describe(state), ": need what get_state returned, a u8[", sizeof(State), "]");
   State from;
   std::memcpy(&from, state.data_ptr(), sizeof(State));
   set_state(from);

@@ -20,8 +20,12 @@ constexpr int kMaxFrames = 48;
 
 /// True for the functions between an operator's and the making of its node.
 bool is_recording(std::string_view function) {
-  constexpr std::array kInner = {"backflow::AnomalyRecord", "backflow::Node::", "backflow::OpNode", "backflow::record",
-                                 "backflow::Tensor backflow::record", "backflow::autograd::Function"};
+  constexpr std::array kInner = {"backflow::AnomalyRecord",
+                                 "backflow::Node::",
+                                 "backflow::OpNode",
+                                 "backflow::record",
+                                 "backflow::Tensor backflow::record",
+                                 "backflow::autograd::Function"};
   return std::any_of(kInner.begin(), kInner.end(), [&](std::string_view name) { return function.starts_with(name); });
 }
 

@@ -15,17 +15,17 @@ namespace backflow {
 class IValue {
  public:
   IValue() = default;
-  IValue(Tensor value) : value_(std::move(value)) {}                    // NOLINT(google-explicit-constructor)
-  IValue(bool value) : value_(value) {}                                 // NOLINT(google-explicit-constructor)
-  IValue(double value) : value_(value) {}                               // NOLINT(google-explicit-constructor)
-  IValue(std::int64_t value) : value_(value) {}                         // NOLINT(google-explicit-constructor)
-  IValue(int value) : value_(std::int64_t{value}) {}                    // NOLINT(google-explicit-constructor)
-  IValue(std::string value) : value_(std::move(value)) {}               // NOLINT(google-explicit-constructor)
-  IValue(const char* value) : value_(std::string(value)) {}             // NOLINT(google-explicit-constructor)
-  IValue(IntArrayRef value) : value_(value.vec()) {}                    // NOLINT(google-explicit-constructor)
+  IValue(Tensor value) : value_(std::move(value)) {}                     // NOLINT(google-explicit-constructor)
+  IValue(bool value) : value_(value) {}                                  // NOLINT(google-explicit-constructor)
+  IValue(double value) : value_(value) {}                                // NOLINT(google-explicit-constructor)
+  IValue(std::int64_t value) : value_(value) {}                          // NOLINT(google-explicit-constructor)
+  IValue(int value) : value_(std::int64_t{value}) {}                     // NOLINT(google-explicit-constructor)
+  IValue(std::string value) : value_(std::move(value)) {}                // NOLINT(google-explicit-constructor)
+  IValue(const char* value) : value_(std::string(value)) {}              // NOLINT(google-explicit-constructor)
+  IValue(IntArrayRef value) : value_(value.vec()) {}                     // NOLINT(google-explicit-constructor)
   IValue(std::vector<std::int64_t> value) : value_(std::move(value)) {}  // NOLINT(google-explicit-constructor)
-  IValue(std::vector<double> value) : value_(std::move(value)) {}       // NOLINT(google-explicit-constructor)
-  IValue(std::vector<Tensor> value) : value_(std::move(value)) {}       // NOLINT(google-explicit-constructor)
+  IValue(std::vector<double> value) : value_(std::move(value)) {}        // NOLINT(google-explicit-constructor)
+  IValue(std::vector<Tensor> value) : value_(std::move(value)) {}        // NOLINT(google-explicit-constructor)
 
   bool isNone() const { return is<std::monostate>(); }
   bool isTensor() const { return is<Tensor>(); }
@@ -59,9 +59,9 @@ class IValue {
     return *value;
   }
 
-  static constexpr const char* kNames[] = {"nothing",   "a tensor",           "a bool",            "a double",
-                                           "an integer", "a string",           "a list of integers", "a list of doubles",
-                                           "a list of tensors"};
+  static constexpr const char* kNames[] = {
+      "nothing",           "a tensor",         "a bool", "a double", "an integer", "a string", "a list of integers",
+      "a list of doubles", "a list of tensors"};
   std::variant<std::monostate, Tensor, bool, double, std::int64_t, std::string, std::vector<std::int64_t>,
                std::vector<double>, std::vector<Tensor>>
       value_;

@@ -44,13 +44,13 @@ void SavedTensor::check_version(const Node* owner) const {
     return;
   }
   const auto output = [](std::uint32_t nr, const Node& node) { return concat("output ", nr, " of ", node.name()); };
-  const std::string origin = is_output_           ? output(output_nr_, *owner)
+  const std::string origin = is_output_          ? output(output_nr_, *owner)
                              : tensor_.is_leaf() ? "a leaf"
                                                  : output(tensor_.output_nr(), *tensor_.grad_fn());
   const Node* current = thread_state().node;
   const bool inside_other = owner != nullptr && current != nullptr && current != owner;  // of CopySlices
-  fail(inside_other ? owner->name() + ": " : "", "a tensor saved for backward (", describe(tensor_), ", ", origin, ") was changed in place: it is at version ",
-       now, ", need version ", version_, "; clone() it before the change");
+  fail(inside_other ? owner->name() + ": " : "", "a tensor saved for backward (", describe(tensor_), ", ", origin,
+       ") was changed in place: it is at version ", now, ", need version ", version_, "; clone() it before the change");
 }
 
 Tensor SavedTensor::unpack(Node& owner) const {

@@ -11,14 +11,14 @@ class SavedTensorHooks;
 /// The settings of one thread that decide what its operations record. A backward pass carries those of the thread that
 /// called it to every thread that runs its nodes.
 struct ThreadState {
-  bool grad_mode = true;                                ///< operations are recorded
-  bool inference_mode = false;                          ///< new tensors are inference tensors
-  bool in_arena = false;                                ///< this thread runs a node inside of run_apart
-  Engine* engine = nullptr;                             ///< set by an EngineGuard
+  bool grad_mode = true;                                 ///< operations are recorded
+  bool inference_mode = false;                           ///< new tensors are inference tensors
+  bool in_arena = false;                                 ///< this thread runs a node inside of run_apart
+  Engine* engine = nullptr;                              ///< set by an EngineGuard
   const SavedTensorHooks* saved_tensor_hooks = nullptr;  ///< the innermost ones
-  Generator* generator = nullptr;                       ///< set by a DefaultGeneratorGuard
-  Execution* pass = nullptr;                            ///< the backward pass that this thread runs a node of
-  Node* node = nullptr;                                 ///< that node
+  Generator* generator = nullptr;                        ///< set by a DefaultGeneratorGuard
+  Execution* pass = nullptr;                             ///< the backward pass that this thread runs a node of
+  Node* node = nullptr;                                  ///< that node
 };
 
 inline ThreadState& thread_state() {

@@ -30,6 +30,7 @@ THIRD_PARTY = [
     (r"hwy/", ["ops/kernels"]),
     (r"omp\.h", ["ops/kernels"]),
     (r"(oneapi/)?tbb[/.]", ["runtime", "ops/kernels"]),
+    (r"backward\.hpp", ["runtime"]),
     (r"mpi(-ext)?\.h", ["distributed", "io"]),
     (r"hdf5\.h|H5\w*\.h", ["io"]),
     (r"toml\+\+/", ["io"]),

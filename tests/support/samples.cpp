@@ -8,9 +8,9 @@ namespace {
 
 Samples all_samples() {
   Samples all;
-  for (Samples family : {elementwise_samples(), views_samples(), indexing_samples(), copies_samples(),
-                         strided_samples(), reduction_samples(), linear_algebra_samples(), loss_samples(),
-                         joining_samples()}) {
+  for (Samples family :
+       {elementwise_samples(), views_samples(), indexing_samples(), copies_samples(), strided_samples(),
+        reduction_samples(), linear_algebra_samples(), loss_samples(), joining_samples()}) {
     all.insert(all.end(), family.begin(), family.end());
   }
   const char* wanted = std::getenv("BACKFLOW_SAMPLE");
