@@ -162,7 +162,7 @@ void Execution::run(std::uint32_t index) noexcept {
 }
 
 void Execution::visit(const PlanNode& n) {
-  const std::span<Tensor> dy(&gradients_[n.first_input], n.node->num_outputs());
+  const std::span<Tensor> dy(&gradients_[n.first_input], n.node->num_inputs());
   const NodeHooks* hooks = n.node->hooks();
   if (hooks != nullptr) [[unlikely]] {
     run_hooks([&] { hooks->run_tensor_hooks(dy); });

@@ -66,8 +66,10 @@ class Node : public RefCounted {
   std::span<const Edge> next_edges() const { return {edges_, num_edges_}; }
 
   const Edge& next_edge(std::size_t i) const { return edges_[i]; }
-  std::size_t num_inputs() const { return num_outputs_; }  ///< libtorch's word: the gradients that backward is given
-  std::uint32_t num_outputs() const { return num_outputs_; }
+  /// The gradients that backward is given, one for each output of the forward. As libtorch's.
+  std::uint32_t num_inputs() const { return num_outputs_; }
+  /// The gradients that backward returns: the number of edges. As libtorch's.
+  std::uint32_t num_outputs() const { return num_edges_; }
   /// Counts up with each node that a thread records; kLast for nodes that end the tape. Backward runs the ready node
   /// with the largest number first, so branches end in the reverse order of their forward.
   std::uint64_t sequence_nr() const { return sequence_nr_; }

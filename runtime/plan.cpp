@@ -170,7 +170,7 @@ class PlanBuilder {
       n.first_input = static_cast<std::uint32_t>(plan_.inputs_.size());
       n.first_edge = static_cast<std::uint32_t>(plan_.targets_.size());
       plan_.nodes_.push_back(n);
-      plan_.inputs_.resize(plan_.inputs_.size() + f.node->num_outputs(), PlanInput{f.position});
+      plan_.inputs_.resize(plan_.inputs_.size() + f.node->num_inputs(), PlanInput{f.position});
       plan_.targets_.resize(plan_.targets_.size() + f.node->next_edges().size(), kNoTarget);
     }
     plan_.places_.resize(plan_.targets_.size());

@@ -8,7 +8,7 @@
 
 namespace backflow {
 
-/// One node of a backward pass. Its gradients are inputs [first_input, first_input + node->num_outputs()) of the plan,
+/// One node of a backward pass. Its gradients are inputs [first_input, first_input + node->num_inputs()) of the plan,
 /// its edges are targets [first_edge, first_edge + node->next_edges().size()).
 struct PlanNode {
   Node* node = nullptr;

@@ -37,7 +37,7 @@ class CopySlices final : public Node {
     }
     const Tensor& dy = call.dy[0];
     const GradientOps& ops = gradient_ops();
-    std::vector<Tensor> outputs(fn_->num_outputs());
+    std::vector<Tensor> outputs(fn_->num_inputs());
     outputs[output_nr_] = ops.gather(dy, base_, view_);
     std::vector<Tensor> dx(edges_.size());
     NodeCall inner{outputs, dx, call.targets};
