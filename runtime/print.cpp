@@ -204,7 +204,8 @@ std::ostream& operator<<(std::ostream& out, const Tensor& x) {
   }
   std::string text = kPrefix + (x.numel() == 0 ? "[]" : Printer(x).text());
   const std::size_t newline = text.rfind('\n');
-  auto line = static_cast<std::int64_t>(text.size() - (newline == std::string::npos ? 0 : newline));
+  // PyTorch counts the last line so, its newline and one more included.
+  auto line = static_cast<std::int64_t>(text.size() + 1 - newline);  // npos, which is -1, without a newline
   for (const std::string& suffix : suffixes(x)) {
     const auto length = static_cast<std::int64_t>(suffix.size());
     if (line + length + 2 > kLineWidth) {
