@@ -170,6 +170,10 @@ void Module::train(bool on) {
   is_training_ = on;
 }
 
+void Module::to(Device, bool) {}
+
+void Module::to(Device, Dtype dtype, bool) { to(dtype); }
+
 void Module::to(Dtype dtype) {
   check(is_floating_point(dtype), "to: dtype ", dtype, " for module ", name(), ": need a floating-point one");
   for (const auto& child : children_) {

@@ -83,6 +83,9 @@ class Module : public std::enable_shared_from_this<Module> {
   /// Converts floating-point parameters, their gradients, and floating-point buffers to `dtype`; handles keep their
   /// identity. Throws Error for an integral dtype and for gradients that live in buckets.
   virtual void to(Dtype dtype);
+  /// Changes nothing: every device is the CPU.
+  virtual void to(Device device, bool non_blocking = false);
+  virtual void to(Device device, Dtype dtype, bool non_blocking = false);
   /// Drops the gradients of all parameters, or with `set_to_none` false makes them zero.
   virtual void zero_grad(bool set_to_none = true);
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <initializer_list>
 #include <type_traits>
 #include <vector>
@@ -55,7 +56,32 @@ Tensor tensor(std::initializer_list<NestedNumbers> numbers, TensorOptions option
 Tensor empty(IntArrayRef size, TensorOptions options = {});
 Tensor zeros(IntArrayRef size, TensorOptions options = {});
 Tensor ones(IntArrayRef size, TensorOptions options = {});
+/// Its dtype is int64 for an integer, unless the options name one.
 Tensor full(IntArrayRef size, Scalar fill_value, TensorOptions options = {});
-Tensor ones_like(const Tensor& input);
+
+/// With the sizes of `input`, and its dtype unless the options name one; row-major and off the tape.
+Tensor empty_like(const Tensor& input, TensorOptions options = {});
+Tensor ones_like(const Tensor& input, TensorOptions options = {});
+Tensor zeros_like(const Tensor& input, TensorOptions options);
+Tensor full_like(const Tensor& input, Scalar fill_value, TensorOptions options);
+
+/// The numbers start, start + step, ... before `end`; from 0 and by 1 unless said. Integers give int64 unless the
+/// options name a dtype. Throws Error for a step that is 0 or leads away from `end`.
+Tensor arange(Scalar end, TensorOptions options = {});
+Tensor arange(Scalar start, Scalar end, TensorOptions options = {});
+Tensor arange(Scalar start, Scalar end, Scalar step, TensorOptions options = {});
+/// `steps` numbers at equal distances, `start` and `end` among them.
+Tensor linspace(Scalar start, Scalar end, std::int64_t steps, TensorOptions options = {});
+/// The matrix with ones on its diagonal, n by n or n by m.
+Tensor eye(std::int64_t n, TensorOptions options = {});
+Tensor eye(std::int64_t n, std::int64_t m, TensorOptions options = {});
+
+/// A tensor over the caller's memory, row-major unless strides, which count elements, are given. The memory must live
+/// as long as any tensor over it; `deleter(data)` runs when the last is gone.
+Tensor from_blob(void* data, IntArrayRef sizes, TensorOptions options = {});
+Tensor from_blob(void* data, IntArrayRef sizes, std::function<void(void*)> deleter, TensorOptions options = {});
+Tensor from_blob(void* data, IntArrayRef sizes, IntArrayRef strides, TensorOptions options = {});
+Tensor from_blob(void* data, IntArrayRef sizes, IntArrayRef strides, std::function<void(void*)> deleter,
+                 TensorOptions options = {});
 
 }  // namespace backflow

@@ -212,6 +212,22 @@ Tensor randn(IntArrayRef size, std::optional<Generator> generator, TensorOptions
 }
 Tensor randn(IntArrayRef size, TensorOptions options) { return randn(size, std::nullopt, options); }
 
+Tensor rand_like(const Tensor& input, TensorOptions options) {
+  return rand(input.sizes(), options.dtype(options.dtype_or(input.scalar_type())));
+}
+Tensor randn_like(const Tensor& input, TensorOptions options) {
+  return randn(input.sizes(), options.dtype(options.dtype_or(input.scalar_type())));
+}
+
+Tensor& Tensor::uniform_(double from, double to) const { return uniform_(from, to, std::nullopt); }
+Tensor& Tensor::uniform_(double from, double to, const std::optional<Generator>& generator) const {
+  return const_cast<Tensor&>(backflow::uniform_(*this, from, to, generator));  // NOLINT(*-const-cast): a handle
+}
+Tensor& Tensor::normal_(double mean, double std) const { return normal_(mean, std, std::nullopt); }
+Tensor& Tensor::normal_(double mean, double std, const std::optional<Generator>& generator) const {
+  return const_cast<Tensor&>(backflow::normal_(*this, mean, std, generator));  // NOLINT(*-const-cast): a handle
+}
+
 Tensor randint(std::int64_t low, std::int64_t high, IntArrayRef size, std::optional<Generator> generator,
                TensorOptions options) {
   check(low < high, "randint: from ", low, " to ", high, ": need low < high");

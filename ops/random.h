@@ -44,6 +44,12 @@ class Generator {
 /// The generator of every random operation that is not given one.
 Generator& default_generator();
 
+// libtorch's names.
+namespace detail {
+inline Generator createCPUGenerator(std::uint64_t seed = 67280421310721) { return Generator(seed); }
+inline Generator& getDefaultCPUGenerator() { return default_generator(); }
+}  // namespace detail
+
 /// Starts the default generator again, with this seed.
 void manual_seed(std::uint64_t seed);
 
@@ -68,6 +74,10 @@ class DefaultGeneratorGuard {
 /// Uniform numbers in [0, 1), float32 or float64, with 24 or 53 random bits. Throws Error for other dtypes.
 Tensor rand(IntArrayRef size, TensorOptions options = {});
 Tensor rand(IntArrayRef size, std::optional<Generator> generator, TensorOptions options = {});
+
+/// With the sizes of `input`, and its dtype unless the options name one.
+Tensor rand_like(const Tensor& input, TensorOptions options = {});
+Tensor randn_like(const Tensor& input, TensorOptions options = {});
 
 /// Standard normal numbers, float32 or float64, by Box and Muller's transformation ("A note on the generation of random
 /// normal deviates", 1958). Throws Error for other dtypes.

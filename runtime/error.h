@@ -12,6 +12,9 @@ namespace backflow {
 class Error : public std::runtime_error {
  public:
   explicit Error(const std::string& message) : std::runtime_error(message) {}
+  /// libtorch's names for the message.
+  std::string msg() const { return what(); }
+  const char* what_without_backtrace() const noexcept { return what(); }
 };
 
 /// An operation that was cancelled because another part of the same run failed first.

@@ -18,10 +18,17 @@ class Scalar {
 
   bool is_integral() const { return is_integer_; }
   bool is_floating_point() const { return !is_integer_; }
+  bool isIntegral(bool /*include_bool*/ = false) const { return is_integer_; }
+  bool isFloatingPoint() const { return !is_integer_; }
   template <class T>
   T to() const {
     return is_integer_ ? static_cast<T>(integer_) : static_cast<T>(real_);
   }
+  float toFloat() const { return to<float>(); }
+  double toDouble() const { return to<double>(); }
+  int toInt() const { return to<int>(); }
+  std::int64_t toLong() const { return to<std::int64_t>(); }
+  bool toBool() const { return to<bool>(); }
 
  private:
   union {

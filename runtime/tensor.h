@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <concepts>
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
@@ -12,20 +13,23 @@
 #include <utility>
 #include <vector>
 
+#include <backflow/runtime/device.h>
 #include <backflow/runtime/dtype.h>
 #include <backflow/runtime/intrusive_ptr.h>
 #include <backflow/runtime/scalar.h>
 #include <backflow/runtime/shape.h>
+#include <backflow/runtime/tensor_accessor.h>
 #include <backflow/runtime/tensor_impl.h>
 #include <backflow/runtime/tensor_options.h>
 
 namespace backflow {
 
+class Generator;
 class Node;
 class Tensor;
 
 /// A read-only view of a list of tensors; owns nothing. Converts from a braced list, a vector, an array, a span and a
-/// single tensor, as libtorch's.
+/// single tensor, as libtorch's, and from an optional list: none is empty.
 class TensorList {
  public:
   constexpr TensorList() = default;
@@ -37,6 +41,11 @@ class TensorList {
   template <std::size_t N>
   TensorList(const std::array<Tensor, N>& list) : TensorList(list.data(), N) {}  // NOLINT(google-explicit-constructor)
   inline TensorList(std::span<const Tensor> list);                               // NOLINT(google-explicit-constructor)
+
+  constexpr TensorList(std::nullopt_t) {}  // NOLINT(google-explicit-constructor)
+  template <std::same_as<TensorList> List>
+  constexpr TensorList(const std::optional<List>& list)  // NOLINT(google-explicit-constructor)
+      : TensorList(list.value_or(List())) {}
 
   constexpr std::size_t size() const { return size_; }
   constexpr bool empty() const { return size_ == 0; }
@@ -82,6 +91,9 @@ class Tensor {
   std::size_t itemsize() const { return element_size(); }
   std::size_t nbytes() const { return static_cast<std::size_t>(numel()) * element_size(); }
   bool is_floating_point() const { return backflow::is_floating_point(impl().dtype); }
+  Device device() const { return {}; }
+  bool is_cpu() const { return true; }
+  bool is_cuda() const { return false; }
   bool is_contiguous() const { return impl().is_contiguous; }
   /// True for the same tensor, not for equal values.
   bool is_same(const Tensor& other) const { return impl_ == other.impl_; }
@@ -100,6 +112,15 @@ class Tensor {
     return reinterpret_cast<T*>(impl().data());
   }
   void* data_ptr() const { return impl().data(); }
+  /// Reads and writes elements by their indices: `x.accessor<float, 2>()[i][j]`. Throws Error for another number of
+  /// dimensions or dtype. Not of a temporary, since the accessor refers to the tensor.
+  template <class T, std::size_t N>
+  TensorAccessor<T, N> accessor() const& {
+    check(dim() == N, "accessor: asked for ", N, " dimensions of ", dim(), ": need the tensor's own number");
+    return {data_ptr<T>(), impl().sizes.data(), impl().strides.data()};
+  }
+  template <class T, std::size_t N>
+  TensorAccessor<T, N> accessor() && = delete;
   /// The value of a tensor with one element. Throws Error for any other number of elements.
   Scalar item() const;
   template <class T>
@@ -177,6 +198,19 @@ class Tensor {
   Tensor& operator*=(const Scalar& other) { return mul_(other); }
   Tensor& operator/=(const Tensor& other) { return div_(other); }
   Tensor& operator/=(const Scalar& other) { return div_(other); }
+  /// This tensor with the dtype of the options when they name one; with `copy` always a new one. Every device is the
+  /// CPU.
+  Tensor to(const TensorOptions& options, bool non_blocking = false, bool copy = false) const;
+  Tensor to(Device device, ScalarType dtype, bool non_blocking = false, bool copy = false) const;
+  /// With the dtype of `other`.
+  Tensor to(const Tensor& other, bool non_blocking = false, bool copy = false) const;
+  Tensor toType(ScalarType dtype) const { return to(dtype); }
+  Tensor cpu() const { return *this; }
+  /// As the functions of ops/random.h.
+  Tensor& uniform_(double from = 0, double to = 1) const;
+  Tensor& uniform_(double from, double to, const std::optional<Generator>& generator) const;
+  Tensor& normal_(double mean = 0, double std = 1) const;
+  Tensor& normal_(double mean, double std, const std::optional<Generator>& generator) const;
 #include <backflow/runtime/tensor_methods.inc>
 
   /// The object behind the handle; the handle must be defined.

@@ -12,6 +12,7 @@ namespace torch = backflow;
 #endif
 
 #include <cstdio>
+#include <exception>
 
 /// Prints the elements of a floating-point tensor in row-major order: libtorch prints tensors in another form than
 /// PyTorch and Backflow.
@@ -22,4 +23,18 @@ inline void show(const char* what, const torch::Tensor& x) {
     std::printf(" %.4f", values.data_ptr<double>()[i]);
   }
   std::printf("\n");
+}
+
+inline void fact(const char* what, bool holds) { std::printf("%s: %s\n", what, holds ? "yes" : "no"); }
+
+/// Prints whether `body` throws, and that it is what a program written for libtorch catches.
+template <class Body>
+void throws(const char* what, Body body) {
+  bool thrown = false;
+  try {
+    body();
+  } catch (const std::exception& error) {
+    thrown = error.what()[0] != '\0';
+  }
+  fact(what, thrown);
 }

@@ -110,7 +110,7 @@ TEST_CASE("autograd: create_graph records the gradients, to any order") {
 }
 
 TEST_CASE("autograd: gradients go to their place in a bucket, and accumulate there") {
-  const Tensor bucket = full({5}, 9);
+  const Tensor bucket = full({5}, 9.0);
   const Tensor x = tensor({1.0, 2.0}, requires_grad());
   x.impl().meta().grad_buffer = view_of(bucket, {2}, {1}, 1);
   (x * 2).sum().backward();
