@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <type_traits>
@@ -95,6 +96,30 @@ class CustomNode : public Node {
   bool records_;
 };
 
+namespace detail {
+
+/// Adds what one argument of a forward stands for among the gradients of backward: for each says whether it is a
+/// tensor, and adds those that are to `operands`. A TensorList stands for its tensors, anything else for one.
+template <class T>
+void collect_operands(const T& x, std::vector<bool>& is_tensor, variable_list& operands) {
+  if constexpr (std::is_same_v<T, Tensor>) {
+    is_tensor.push_back(true);
+    operands.push_back(x);
+  } else if constexpr (std::is_same_v<T, std::optional<Tensor>>) {
+    is_tensor.push_back(x.has_value() && x->defined());
+    if (is_tensor.back()) {
+      operands.push_back(*x);
+    }
+  } else if constexpr (std::is_same_v<T, TensorList>) {
+    is_tensor.insert(is_tensor.end(), x.size(), true);
+    operands.insert(operands.end(), x.begin(), x.end());
+  } else {
+    is_tensor.push_back(false);
+  }
+}
+
+}  // namespace detail
+
 template <class T>
 concept OnceDifferentiable = requires {
   requires T::once_differentiable;
@@ -126,7 +151,8 @@ class FunctionNode final : public CustomNode {
 ///   Tensor y = Exp::apply(x);
 ///
 /// `forward` returns a Tensor or a variable_list and runs with recording off. `backward` is given a gradient for every
-/// result and returns one for every argument of forward, undefined for those that are no tensors or need none; a
+/// result and returns one for every argument of forward (for every tensor of a TensorList; a tensor may be optional),
+/// undefined for those that are no tensors or need none; a
 /// gradient is summed to its operand's shape when it can be, and is an Error otherwise. It is recorded under
 /// create_graph, unless T has `static constexpr bool once_differentiable = true`. Backwards of different calls may run
 /// at the same time on different threads: what they share needs a lock.
@@ -138,18 +164,13 @@ struct Function {
     static_assert(std::is_same_v<Result, Tensor> || std::is_same_v<Result, variable_list>,
                   "the forward of a custom function returns a Tensor or a variable_list");
     variable_list operands;
-    const auto collect = [&operands](const auto& x) {
-      if constexpr (std::is_same_v<std::remove_cvref_t<decltype(x)>, Tensor>) {
-        operands.push_back(x);
-      }
-    };
-    (collect(args), ...);
+    std::vector<bool> is_tensor;
+    (detail::collect_operands(args, is_tensor, operands), ...);
     bool records = false;
     for (const Tensor& x : operands) {
       records = records || (GradMode::is_enabled() && x.defined() && x.requires_grad());
     }
-    const IntrusivePtr<FunctionNode<F>> node(
-        new FunctionNode<F>({std::is_same_v<std::remove_cvref_t<Args>, Tensor>...}, operands, records));
+    const IntrusivePtr<FunctionNode<F>> node(new FunctionNode<F>(std::move(is_tensor), operands, records));
     const auto forward = [&] {
       const NoGradGuard no_grad;
       return F::forward(&node->context(), std::forward<Args>(args)...);

@@ -101,6 +101,10 @@ class RemovableHandle {
 
 namespace autograd {
 
+// libtorch's names.
+using backflow::FunctionPostHook;
+using backflow::FunctionPreHook;
+
 enum class MultiGradMode { kAll, kAny };
 
 /// Calls `hook` once in each backward: with `kAll` when the gradients of all `tensors` that the pass computes are there

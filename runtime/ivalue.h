@@ -15,11 +15,13 @@ namespace backflow {
 class IValue {
  public:
   IValue() = default;
-  IValue(Tensor value) : value_(std::move(value)) {}                     // NOLINT(google-explicit-constructor)
-  IValue(bool value) : value_(value) {}                                  // NOLINT(google-explicit-constructor)
-  IValue(double value) : value_(value) {}                                // NOLINT(google-explicit-constructor)
-  IValue(std::int64_t value) : value_(value) {}                          // NOLINT(google-explicit-constructor)
-  IValue(int value) : value_(std::int64_t{value}) {}                     // NOLINT(google-explicit-constructor)
+  IValue(Tensor value) : value_(std::move(value)) {}  // NOLINT(google-explicit-constructor)
+  IValue(bool value) : value_(value) {}               // NOLINT(google-explicit-constructor)
+  IValue(double value) : value_(value) {}             // NOLINT(google-explicit-constructor)
+  IValue(std::int64_t value) : value_(value) {}       // NOLINT(google-explicit-constructor)
+  IValue(int value) : value_(std::int64_t{value}) {}  // NOLINT(google-explicit-constructor)
+  IValue(const Scalar& value)                         // NOLINT(google-explicit-constructor)
+      : IValue(value.is_integral() ? IValue(value.toLong()) : IValue(value.toDouble())) {}
   IValue(std::string value) : value_(std::move(value)) {}                // NOLINT(google-explicit-constructor)
   IValue(const char* value) : value_(std::string(value)) {}              // NOLINT(google-explicit-constructor)
   IValue(IntArrayRef value) : value_(value.vec()) {}                     // NOLINT(google-explicit-constructor)
@@ -33,6 +35,7 @@ class IValue {
   bool isBool() const { return is<bool>(); }
   bool isDouble() const { return is<double>(); }
   bool isInt() const { return is<std::int64_t>(); }
+  bool isScalar() const { return isInt() || isDouble(); }
   bool isString() const { return is<std::string>(); }
   bool isIntList() const { return is<std::vector<std::int64_t>>(); }
   bool isDoubleList() const { return is<std::vector<double>>(); }
@@ -41,6 +44,7 @@ class IValue {
   const Tensor& toTensor() const { return get<Tensor>("a tensor"); }
   bool toBool() const { return get<bool>("a bool"); }
   double toDouble() const { return isInt() ? static_cast<double>(toInt()) : get<double>("a double"); }
+  Scalar toScalar() const { return isInt() ? Scalar(toInt()) : Scalar(toDouble()); }
   std::int64_t toInt() const { return get<std::int64_t>("an integer"); }
   const std::string& toStringRef() const { return get<std::string>("a string"); }
   const std::vector<std::int64_t>& toIntVector() const { return get<std::vector<std::int64_t>>("a list of integers"); }
