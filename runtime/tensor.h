@@ -72,6 +72,16 @@ class Tensor {
  public:
   Tensor() = default;
   explicit Tensor(IntrusivePtr<TensorImpl> impl) : impl_(std::move(impl)) {}
+  Tensor(const Tensor&) = default;
+  Tensor(Tensor&&) noexcept = default;
+  ~Tensor() = default;
+  /// `x = y` makes x another handle on the tensor y; what is assigned to a temporary is written into its elements, so
+  /// that `x[0] = y` and `x[1][2] = 3.0` change x.
+  Tensor& operator=(const Tensor&) & = default;
+  Tensor& operator=(Tensor&&) & noexcept = default;
+  Tensor& operator=(const Tensor& other) && { return copy_(other); }
+  Tensor& operator=(Tensor&& other) && { return copy_(other); }  // NOLINT(*-noexcept-move*, *-rvalue-reference*)
+  Tensor& operator=(const Scalar& value) && { return fill_(value); }
 
   // ---- geometry ----
   bool defined() const { return static_cast<bool>(impl_); }
