@@ -162,6 +162,12 @@ Tensor from_blob(void* data, IntArrayRef sizes, IntArrayRef strides, std::functi
   return x.set_requires_grad(options.requires_grad());
 }
 
+Tensor Tensor::new_empty(IntArrayRef size, TensorOptions options) const { return empty(size, like(*this, options)); }
+
+Tensor Tensor::new_full(IntArrayRef size, const Scalar& fill_value, TensorOptions options) const {
+  return full(size, fill_value, like(*this, options));
+}
+
 Tensor Tensor::to(const TensorOptions& options, bool /*non_blocking*/, bool copy) const {
   const ScalarType dtype = options.dtype_or(scalar_type());
   return !copy ? to(dtype) : dtype == scalar_type() ? clone() : to_copy(*this, dtype);

@@ -15,6 +15,7 @@ using backflow::AutoGradMode;
 using backflow::GradMode;
 using Variable = Tensor;
 using variable_list = std::vector<Tensor>;
+using tensor_list = std::vector<Tensor>;
 
 /// What a backward pass does besides computing gradients.
 struct BackwardOptions {

@@ -215,7 +215,13 @@ class Tensor {
   /// With the dtype of `other`.
   Tensor to(const Tensor& other, bool non_blocking = false, bool copy = false) const;
   Tensor toType(ScalarType dtype) const { return to(dtype); }
+  Tensor type_as(const Tensor& other) const { return to(other.scalar_type()); }
   Tensor cpu() const { return *this; }
+  /// As the functions of ops/creation.h, with this tensor's dtype unless the options name one.
+  Tensor new_empty(IntArrayRef size, TensorOptions options = {}) const;
+  Tensor new_full(IntArrayRef size, const Scalar& fill_value, TensorOptions options = {}) const;
+  Tensor new_zeros(IntArrayRef size, TensorOptions options = {}) const { return new_full(size, 0, options); }
+  Tensor new_ones(IntArrayRef size, TensorOptions options = {}) const { return new_full(size, 1, options); }
   /// As the functions of ops/random.h.
   Tensor& uniform_(double from = 0, double to = 1) const;
   Tensor& uniform_(double from, double to, const std::optional<Generator>& generator) const;

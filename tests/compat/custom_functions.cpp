@@ -68,7 +68,7 @@ struct Exp : Function<Exp> {
     fact("recording in forward", torch::GradMode::is_enabled());
     return y;
   }
-  static variable_list backward(AutogradContext* ctx, variable_list dy) {
+  static torch::autograd::tensor_list backward(AutogradContext* ctx, torch::autograd::tensor_list dy) {
     return {dy[0] * ctx->get_saved_variables()[0]};
   }
 };

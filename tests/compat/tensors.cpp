@@ -118,6 +118,9 @@ void creation() {
   fact("likes", torch::ones_like(x, torch::requires_grad()).requires_grad() && !torch::zeros_like(x).requires_grad());
   show("full_like", torch::full_like(x, 2.5, torch::kFloat));
   show("zeros_like", torch::zeros_like(x, torch::dtype(torch::kLong)));
+  fact("new ones", x.new_zeros({4}).dtype() == torch::kDouble && x.new_ones({2}, torch::kLong).dtype() == torch::kLong);
+  show("new_full", x.new_full({2}, 1.5));
+  fact("new_empty", x.new_empty({3, 1}).size(0) == 3 && torch::ones({1}).type_as(x).dtype() == torch::kDouble);
   show("vector", torch::tensor(std::vector<float>{1, 2, 3}));
   show("vector of integers", torch::tensor(std::vector<int64_t>{4, 5}));
   fact("of integers", torch::tensor({1, 2}).dtype() == torch::kLong && torch::tensor(2.5).dim() == 0);
