@@ -36,6 +36,7 @@ Tensor part(const Tensor& x, std::size_t dim, std::int64_t start, std::int64_t l
 }
 
 struct Stack {
+  static constexpr bool kSavesTensors = false;
   static constexpr OperatorInfo info = {
       .name = "stack",
       .signature = "stack(Tensor[] tensors, int dim=0) -> Tensor",
@@ -79,6 +80,7 @@ struct Stack {
 };
 
 struct Cat {
+  static constexpr bool kSavesTensors = false;
   static constexpr OperatorInfo info = {
       .name = "cat",
       .signature = "cat(Tensor[] tensors, int dim=0) -> Tensor",
@@ -155,46 +157,10 @@ struct Cat {
       if (b.wants(i) && left_out[i]) {
         b.dx(i) = empty_tensor({0}, dtypes[i]);
       } else if (b.wants(i)) {
-        b.dx(i) = convert(cat_backward(b.dy(), static_cast<std::int64_t>(dim_), start, lengths[i]), dtypes[i]);
+        b.dx(i) = convert(narrow(b.dy(), static_cast<std::int64_t>(dim_), start, lengths[i]), dtypes[i]);
       }
       start += lengths[i];
     }
-  }
-};
-
-struct CatGradient {
-  static constexpr OperatorInfo info = {
-      .name = "cat_backward",
-      .signature = "cat_backward(Tensor grad, int dim, int start, int length) -> Tensor",
-      .formula = "dx_i = dy from start on along a dimension, as a view;  its own gradient is zeros with g there",
-      .doc = "The gradient of one tensor of cat: length elements of dimension dim.",
-      .node = "CatBackwardBackward0",
-  };
-  DimVector sizes;
-  std::size_t dim_;
-  std::int64_t start_;
-  static Tensor forward(const Tensor& dy, std::int64_t dim, std::int64_t start, std::int64_t length) {
-    const std::size_t d = wrap_dim("cat_backward", dim, dy.sizes().size());
-    check(dy.dim() > 0 && start >= 0 && length >= 0 && start + length <= dy.sizes()[d], "cat_backward: ", length,
-          " elements from ", start, " on in dimension ", d, " of ", describe(dy), ": need a part of it");
-    return part(dy, d, start, length);
-  }
-  void save(Needs, const Tensor& dy, std::int64_t dim, std::int64_t start, std::int64_t, const Tensor&) {
-    sizes = dy.sizes();
-    dim_ = wrap_dim("cat_backward", dim, sizes.size());
-    start_ = start;
-  }
-  void backward(Backward& b) const {
-    const Tensor& g = b.dy();
-    const auto zeros = [&](std::int64_t length) {
-      DimVector around(sizes);
-      around[dim_] = length;
-      Tensor z = empty_tensor(around, g.scalar_type());
-      kernels::fill(z, 0);
-      return z;
-    };
-    const std::int64_t after = sizes[dim_] - start_ - g.sizes()[dim_];
-    b.dx(0) = cat({zeros(start_), g, zeros(after)}, static_cast<std::int64_t>(dim_));
   }
 };
 
@@ -202,6 +168,6 @@ struct CatGradient {
 
 #include <backflow/ops/joining_functions.inc>
 
-OperatorFamily joining_operators() { return family<Stack, Cat, CatGradient>("joining"); }
+OperatorFamily joining_operators() { return family<Stack, Cat>("joining"); }
 
 }  // namespace backflow

@@ -50,7 +50,7 @@ class OpNode final : public Node {
       edges.resize(num_edges);
     }
     set_edges(edges);
-    set_saves(!std::is_trivially_destructible_v<Op>);  // one without tensors has nothing to free
+    set_saves(saves_tensors());  // one that saves none has nothing to free
   }
   std::string name() const override { return Op::info.node; }
   void apply(NodeCall& call) override {
@@ -61,6 +61,15 @@ class OpNode final : public Node {
     saved->backward(b);
   }
   void release_saved() override { saved.reset(); }
+
+  /// What holds tensors needs destruction; an `Op` that needs it for another reason says so.
+  static constexpr bool saves_tensors() {
+    if constexpr (requires { Op::kSavesTensors; }) {
+      return Op::kSavesTensors;
+    } else {
+      return !std::is_trivially_destructible_v<Op>;
+    }
+  }
 
   std::optional<Op> saved{std::in_place};
   std::conditional_t<N == kListOfTensors, std::vector<Edge>, std::array<Edge, N>> edges;

@@ -114,7 +114,7 @@ struct Faulty : Function<Faulty> {
     ctx->saved_data["kind"] = kind;
     return x * 1;
   }
-  static variable_list backward(AutogradContext* ctx, variable_list dy) {
+  static variable_list backward(AutogradContext* ctx, variable_list) {
     switch (ctx->saved_data["kind"].toInt()) {
       case 0:
         throw std::runtime_error("no gradient today");

@@ -101,7 +101,7 @@ TEST_CASE("threads: five on a graph of which they share a part, each with retain
     }
     workers.join();
     CHECK(failures == 0);
-    CHECK(bitwise_equal(x.grad(), full({5, 5}, 5)));
+    CHECK(bitwise_equal(x.grad(), full({5, 5}, 5.0)));
   }
 }
 

@@ -35,18 +35,6 @@ Array stacked(Arrays arrays, std::size_t dim) {
   return joined(arrays, dim);
 }
 
-Array part(const Array& x, std::size_t dim, std::int64_t start, std::int64_t length) {
-  Index sizes = x.sizes;
-  sizes[dim] = length;
-  Array y = array_of(sizes);
-  for_each_index(sizes, [&](const Index& to) {
-    Index from = to;
-    from[dim] += start;
-    y.at(to) = x.at(from);
-  });
-  return y;
-}
-
 Operand twin_of(int operand, const Index& sizes) {
   Operand twin{sizes};
   twin.same_as = operand;
@@ -133,18 +121,6 @@ void add_cat(Samples& all) {
                    return cat({x[0], x[1].to(kFloat32)});
                  },
                  [](const Arrays& x) { return joined(x, 0); }});
-  for (const Layout layout : {Layout::Contiguous, strided, transposed}) {
-    all.push_back({"cat_backward",
-                   name(layout),
-                   {{{3, 5}, -2, 2, layout}},
-                   [](const Tensors& x) { return cat_backward(x[0], 1, 2, 2); },
-                   [](const Arrays& x) { return part(x[0], 1, 2, 2); }});
-  }
-  all.push_back({"cat_backward",
-                 "all",
-                 {{{5}}},
-                 [](const Tensors& x) { return cat_backward(x[0], -1, 0, 5); },
-                 [](const Arrays& x) { return x[0]; }});
 }
 
 }  // namespace
