@@ -58,6 +58,16 @@ inline Workload tensmul() {
   });
 }
 
+inline Workload wide1000() {
+  return chain([](const torch::Tensor& x) {
+    std::vector<torch::Tensor> branches;
+    for (int i = 0; i < 1000; ++i) {
+      branches.push_back(torch::tanh(x * static_cast<double>(i)));
+    }
+    return torch::stack(branches).sum();
+  });
+}
+
 /// Linear regression on three points by gradient descent.
 class LinearRegression {
  public:
@@ -114,6 +124,8 @@ inline bool find_small(const std::string& name, Workload& found) {
     found = chain1000();
   } else if (name == "tensmul") {
     found = tensmul();
+  } else if (name == "wide1000") {
+    found = wide1000();
   } else if (name == "linreg") {
     found = linreg();
   } else {
