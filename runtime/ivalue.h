@@ -29,7 +29,6 @@ class IValue {
   IValue(std::vector<double> value) : value_(std::move(value)) {}        // NOLINT(google-explicit-constructor)
   IValue(std::vector<Tensor> value) : value_(std::move(value)) {}        // NOLINT(google-explicit-constructor)
 
-  // NOLINTBEGIN(readability-identifier-naming): libtorch's names
   bool isNone() const { return is<std::monostate>(); }
   bool isTensor() const { return is<Tensor>(); }
   bool isBool() const { return is<bool>(); }
@@ -50,7 +49,6 @@ class IValue {
   const std::vector<std::int64_t>& toIntVector() const { return get<std::vector<std::int64_t>>("a list of integers"); }
   const std::vector<double>& toDoubleVector() const { return get<std::vector<double>>("a list of doubles"); }
   const std::vector<Tensor>& toTensorVector() const { return get<std::vector<Tensor>>("a list of tensors"); }
-  // NOLINTEND(readability-identifier-naming)
 
  private:
   template <class T>

@@ -92,13 +92,13 @@ void Tensor::set_data(const Tensor& other) const {
   self.base.reset();
 }
 
-std::uint32_t Tensor::_version() const {  // NOLINT(readability-identifier-naming)
+std::uint32_t Tensor::_version() const {
   check(!is_inference(), "_version: ", describe(*this),
         " was made in inference mode: need a tensor that counts changes");
   return impl().storage->version();
 }
 
-Tensor Tensor::_base() const {  // NOLINT(readability-identifier-naming)
+Tensor Tensor::_base() const {
   check(is_view(), "_base: ", describe(*this), " is no view: need one");
   return Tensor(impl().base);
 }

@@ -181,10 +181,10 @@ class Tensor {
   /// Puts the data of `other` in the place of this tensor's, which keeps its identity, its gradient and its version.
   void set_data(const Tensor& other) const;
   /// How often the elements have been changed in place. Throws Error for an inference tensor.
-  std::uint32_t _version() const;  // NOLINT(readability-identifier-naming): libtorch's name
+  std::uint32_t _version() const;
   bool is_view() const { return static_cast<bool>(impl().base); }
   /// The tensor that this is a view of. Throws Error when it is none.
-  Tensor _base() const;  // NOLINT(readability-identifier-naming): libtorch's name
+  Tensor _base() const;
   bool is_inference() const { return impl().is_inference; }
 
   /// Gradients of this tensor with respect to the leaves it was computed from, added to their `grad()`.
