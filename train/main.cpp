@@ -1,6 +1,8 @@
 // The `backflow` program: reads the command line, runs one command, turns exceptions into one message and an exit code.
+#include <chrono>
 #include <exception>
 #include <iostream>
+#include <thread>
 
 #include <CLI/CLI.hpp>
 
@@ -13,10 +15,16 @@ namespace {
 using namespace backflow;
 using train::CommandLine;
 
-/// Only one rank of a job tells what is wrong with a command line or a configuration that all of them read.
+/// Tells what is wrong with a command line or a configuration, which all ranks read: once. When rank 0 ends, mpirun
+/// ends the others; a rank that ended first would make it end rank 0 before that has said anything. A rank that is
+/// still there after a while found what rank 0 did not, as a file that is missing on one node.
 int report_usage(const std::exception& error) {
-  if (distributed::environment_rank() == 0) {
+  const int rank = distributed::environment_rank();
+  if (rank == 0) {
     std::cerr << "backflow: error: " << error.what() << std::endl;
+  } else {
+    std::this_thread::sleep_for(std::chrono::seconds(3));
+    std::cerr << "backflow: error: rank " << rank << ": " << error.what() << std::endl;
   }
   return train::kWrongUsage;
 }
