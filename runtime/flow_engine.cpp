@@ -157,8 +157,8 @@ class PassGraph {
   std::vector<Group*> sources_;
 };
 
-/// Flow graphs that this thread is waiting for. While it waits it runs other nodes of any pass, and when these go
-/// backward themselves it may wait again: without a limit, a wide pass of such nodes would pile up on its stack.
+/// Flow graphs that this thread is waiting for. While it waits it runs nodes of that pass alone, and when these go
+/// backward themselves it may wait again: every one has an arena, so there is a limit.
 thread_local int passes_of_thread = 0;
 
 struct NestingGuard {

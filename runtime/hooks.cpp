@@ -81,29 +81,33 @@ std::uint64_t NodeHooks::next_number() {
   return count.fetch_add(1, std::memory_order_relaxed);
 }
 
-std::uint64_t NodeHooks::add_tensor_hook(std::uint32_t output_nr, TensorHook hook, Undefined undefined) {
+template <class Hook>
+std::uint64_t NodeHooks::add(List<Hook>& list, Hook hook) {
   const std::lock_guard lock(mutex_);
-  tensor_hooks_.push_back({next_id_, {output_nr, undefined == Undefined::kPassed, std::move(hook)}});
+  list.emplace_back(next_id_, std::move(hook));
   return next_id_++;
+}
+
+/// A copy of a list, to be run while a hook may remove itself or add others.
+template <class Hooks>
+Hooks NodeHooks::snapshot(const Hooks& list) const {
+  const std::lock_guard lock(mutex_);
+  return list;
+}
+
+std::uint64_t NodeHooks::add_tensor_hook(std::uint32_t output_nr, TensorHook hook, Undefined undefined) {
+  return add(tensor_hooks_, OutputHook{output_nr, undefined == Undefined::kPassed, std::move(hook)});
 }
 
 std::uint64_t NodeHooks::add_pre_hook(std::shared_ptr<FunctionPreHook> hook) {
-  const std::lock_guard lock(mutex_);
-  pre_hooks_.emplace_back(next_id_, std::move(hook));
-  return next_id_++;
+  return add(pre_hooks_, std::move(hook));
 }
 
 std::uint64_t NodeHooks::add_post_hook(std::shared_ptr<FunctionPostHook> hook) {
-  const std::lock_guard lock(mutex_);
-  post_hooks_.emplace_back(next_id_, std::move(hook));
-  return next_id_++;
+  return add(post_hooks_, std::move(hook));
 }
 
-std::uint64_t NodeHooks::add_accumulate_hook(AccumulateHook hook) {
-  const std::lock_guard lock(mutex_);
-  accumulate_hooks_.emplace_back(next_id_, std::move(hook));
-  return next_id_++;
-}
+std::uint64_t NodeHooks::add_accumulate_hook(AccumulateHook hook) { return add(accumulate_hooks_, std::move(hook)); }
 
 bool NodeHooks::remove(std::uint64_t id) {
   const std::lock_guard lock(mutex_);
@@ -121,13 +125,8 @@ void NodeHooks::release_grad(const AutogradMeta& meta) {
   std::erase_if(retained_, [&meta](const auto& entry) { return entry.second.get() == &meta; });
 }
 
-// Each of these runs a copy of the list, since a hook may remove itself or add others.
-
 void NodeHooks::run_tensor_hooks(std::span<Tensor> dy) const {
-  std::unique_lock lock(mutex_);
-  const auto hooks = tensor_hooks_;
-  lock.unlock();
-  for (const auto& [id, entry] : hooks) {
+  for (const auto& [id, entry] : snapshot(tensor_hooks_)) {
     Tensor& gradient = dy[entry.output_nr];
     if (gradient.defined() || entry.takes_undefined) {
       Tensor result = entry.hook(gradient);
@@ -140,10 +139,7 @@ void NodeHooks::run_tensor_hooks(std::span<Tensor> dy) const {
 }
 
 void NodeHooks::run_retain_grad(std::span<const Tensor> dy) const {
-  std::unique_lock lock(mutex_);
-  const auto retained = retained_;
-  lock.unlock();
-  for (const auto& [output_nr, meta] : retained) {
+  for (const auto& [output_nr, meta] : snapshot(retained_)) {
     if (dy[output_nr].defined()) {
       retain_in(*meta, dy[output_nr]);
     }
@@ -151,28 +147,19 @@ void NodeHooks::run_retain_grad(std::span<const Tensor> dy) const {
 }
 
 void NodeHooks::run_pre_hooks(std::span<Tensor> dy) const {
-  std::unique_lock lock(mutex_);
-  const auto hooks = pre_hooks_;
-  lock.unlock();
-  for (const auto& [id, hook] : hooks) {
+  for (const auto& [id, hook] : snapshot(pre_hooks_)) {
     replace_all("pre-hook", dy, (*hook)({dy.begin(), dy.end()}));
   }
 }
 
 void NodeHooks::run_post_hooks(std::span<Tensor> dx, std::span<const Tensor> dy) const {
-  std::unique_lock lock(mutex_);
-  const auto hooks = post_hooks_;
-  lock.unlock();
-  for (const auto& [id, hook] : hooks) {
+  for (const auto& [id, hook] : snapshot(post_hooks_)) {
     replace_all("post-hook", dx, (*hook)({dx.begin(), dx.end()}, {dy.begin(), dy.end()}));
   }
 }
 
 void NodeHooks::run_accumulate_hooks(const Tensor& leaf) const {
-  std::unique_lock lock(mutex_);
-  const auto hooks = accumulate_hooks_;
-  lock.unlock();
-  for (const auto& [id, hook] : hooks) {
+  for (const auto& [id, hook] : snapshot(accumulate_hooks_)) {
     hook(leaf);
   }
 }

@@ -73,6 +73,10 @@ class NodeHooks final {
   using List = std::vector<std::pair<std::uint64_t, Hook>>;
 
   static std::uint64_t next_number();
+  template <class Hook>
+  std::uint64_t add(List<Hook>& list, Hook hook);
+  template <class Hooks>
+  Hooks snapshot(const Hooks& list) const;
 
   mutable std::mutex mutex_;
   const std::uint64_t number_ = next_number();
