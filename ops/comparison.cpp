@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include <backflow/ops/kernels/elementwise.h>
+#include <backflow/ops/elementwise_internal.h>
 #include <backflow/ops/kernels/strided.h>
 
 namespace backflow {
@@ -28,15 +28,6 @@ bool all_of(IntArrayRef shape, const Tensor& x, const Tensor& w, const F& f) {
   });
 }
 
-Tensor cast(const Tensor& x, ScalarType dtype) {
-  if (x.scalar_type() == dtype) {
-    return x;
-  }
-  Tensor y = empty_tensor(x.sizes(), dtype);
-  kernels::copy(y, x);
-  return y;
-}
-
 }  // namespace
 
 bool equal(const Tensor& self, const Tensor& other) {
@@ -44,7 +35,8 @@ bool equal(const Tensor& self, const Tensor& other) {
     return false;
   }
   const ScalarType common = promote_types(self.scalar_type(), other.scalar_type());
-  return all_of(self.sizes(), cast(self, common), cast(other, common), [](auto a, auto b) { return a == b; });
+  return all_of(self.sizes(), detail::cast(self, common), detail::cast(other, common),
+                [](auto a, auto b) { return a == b; });
 }
 
 bool allclose(const Tensor& self, const Tensor& other, double rtol, double atol, bool equal_nan) {

@@ -1,6 +1,7 @@
 // Views of some of the elements: one index, a slice, a diagonal.
 #include <algorithm>
 
+#include <backflow/ops/creation.h>
 #include <backflow/ops/kernels/elementwise.h>
 #include <backflow/ops/operator.h>
 
@@ -8,12 +9,6 @@ namespace backflow {
 namespace {
 
 using Needs = std::span<const bool>;
-
-Tensor zero_tensor(IntArrayRef sizes, ScalarType dtype) {
-  Tensor x = empty_tensor(sizes, dtype);
-  kernels::fill(x, 0);
-  return x;
-}
 
 /// Copies the gradient of a view to where the view shows that of its operand.
 void copy_gradient(const char* where, const Tensor& view, const Tensor& dy) {
@@ -65,7 +60,7 @@ struct SelectGradient {
   std::int64_t dim_;
   std::int64_t index_;
   static Tensor forward(const Tensor& dy, IntArrayRef input_sizes, std::int64_t dim, std::int64_t index) {
-    Tensor dx = zero_tensor(input_sizes, dy.scalar_type());
+    Tensor dx = zeros(input_sizes, dy.scalar_type());
     copy_gradient(info.name, Select::forward(dx, dim, index), dy);
     return dx;
   }
@@ -132,7 +127,7 @@ struct SliceGradient {
   std::int64_t step_;
   static Tensor forward(const Tensor& dy, IntArrayRef input_sizes, std::int64_t dim, std::optional<std::int64_t> start,
                         std::optional<std::int64_t> end, std::int64_t step) {
-    Tensor dx = zero_tensor(input_sizes, dy.scalar_type());
+    Tensor dx = zeros(input_sizes, dy.scalar_type());
     copy_gradient(info.name, Slice::forward(dx, dim, start, end, step), dy);
     return dx;
   }
@@ -222,7 +217,7 @@ struct DiagonalGradient {
   std::int64_t dim2_;
   static Tensor forward(const Tensor& dy, IntArrayRef input_sizes, std::int64_t offset, std::int64_t dim1,
                         std::int64_t dim2) {
-    Tensor dx = zero_tensor(input_sizes, dy.scalar_type());
+    Tensor dx = zeros(input_sizes, dy.scalar_type());
     copy_gradient(info.name, Diagonal::forward(dx, offset, dim1, dim2), dy);
     return dx;
   }

@@ -1,13 +1,13 @@
 // What every in-place operator has in common, and the sums that the engine needs.
 #include <algorithm>
 
+#include <backflow/ops/creation.h>
 #include <backflow/ops/elementwise_internal.h>
 #include <backflow/ops/kernels/elementwise.h>
 #include <backflow/ops/operator.h>
 #include <backflow/runtime/gradient_ops.h>
 
 namespace backflow {
-
 namespace {
 
 /// A row-major copy off the tape.
@@ -24,12 +24,6 @@ bool has_nan(const Tensor& x) {
            const T* values = row.data_ptr<T>();
            return std::any_of(values, values + row.numel(), [](T value) { return value != value; });
          });
-}
-
-Tensor zeros(IntArrayRef sizes, ScalarType dtype) {
-  Tensor y = empty_tensor(sizes, dtype);
-  kernels::fill(y, 0);
-  return y;
 }
 
 }  // namespace
@@ -51,7 +45,7 @@ extern "C" const bool backflow_gradient_ops_installed = [] {
              return strided_scatter(x, src.defined() ? src : zeros(v.sizes, x.scalar_type()), base.strides, v.strides,
                                     v.offset - base.offset);
            },
-       .zeros = zeros,
+       .zeros = [](IntArrayRef sizes, ScalarType dtype) { return zeros(sizes, dtype); },
        .has_nan_ = has_nan});
   return true;
 }();

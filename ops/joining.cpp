@@ -26,8 +26,6 @@ std::vector<ScalarType> dtypes_of(TensorList tensors) {
   return dtypes;
 }
 
-Tensor convert(const Tensor& x, ScalarType dtype) { return x.scalar_type() == dtype ? x : to(x, dtype); }
-
 /// Elements [start, start + length) of dimension `dim`, off the tape.
 Tensor part(const Tensor& x, std::size_t dim, std::int64_t start, std::int64_t length) {
   DimVector sizes(x.sizes());
@@ -73,7 +71,7 @@ struct Stack {
   void backward(Backward& b) const {
     for (std::size_t i = 0; i < dtypes.size(); ++i) {
       if (b.wants(i)) {
-        b.dx(i) = convert(select(b.dy(), dim_, static_cast<std::int64_t>(i)), dtypes[i]);
+        b.dx(i) = to(select(b.dy(), dim_, static_cast<std::int64_t>(i)), dtypes[i]);
       }
     }
   }
@@ -157,7 +155,7 @@ struct Cat {
       if (b.wants(i) && left_out[i]) {
         b.dx(i) = empty_tensor({0}, dtypes[i]);
       } else if (b.wants(i)) {
-        b.dx(i) = convert(narrow(b.dy(), static_cast<std::int64_t>(dim_), start, lengths[i]), dtypes[i]);
+        b.dx(i) = to(narrow(b.dy(), static_cast<std::int64_t>(dim_), start, lengths[i]), dtypes[i]);
       }
       start += lengths[i];
     }

@@ -118,6 +118,19 @@ inline void add_edge(Edge*& edge, TensorList list) {
 template <class T>
 void add_edge(Edge*&, const T&) {}
 
+template <class Op, class... Args>
+using NodeOf = OpNode<Op, num_tensors<Args...>>;
+
+/// A node of `Op`, a NodeOf<Op, Args...>, with the edges of its operands.
+template <class Op, class... Args>
+IntrusivePtr<Node> make_node(const Args&... args) {
+  auto* node = new NodeOf<Op, Args...>((count_tensors(args) + ... + 0));
+  IntrusivePtr<Node> owner(node);
+  Edge* edge = node->edges.data();
+  (add_edge(edge, args), ...);
+  return owner;
+}
+
 /// Calls `save(needs)`, where needs[i] says whether the operand of edges[i] wants a gradient.
 template <class Edges, class F>
 void with_needs(const Edges& edges, const F& save) {
@@ -187,10 +200,8 @@ Tensor record(const Args&... args) {
     if (!y.is_floating_point()) {
       return y;
     }
-    auto* node = new OpNode<Op, detail::num_tensors<Args...>>((detail::count_tensors(args) + ... + 0));
-    IntrusivePtr<Node> owner(node);
-    Edge* edge = node->edges.data();
-    (detail::add_edge(edge, args), ...);
+    IntrusivePtr<Node> owner = detail::make_node<Op>(args...);
+    auto* node = static_cast<detail::NodeOf<Op, Args...>*>(owner.get());
     detail::with_needs(node->edges, [&](std::span<const bool> needs) { node->saved->save(needs, args..., y); });
     node->set_work(detail::work_of<Op>(y, args...));
     set_history(y, std::move(owner));
@@ -227,12 +238,9 @@ bool record_into(const Tensor& self, const Args&... args) {
     if ((shares_memory(self, args) || ...)) {
       return false;
     }
-    auto* node = new OpNode<Op, num_tensors<Tensor, Args...>>((1 + ... + count_tensors(args)));
-    const IntrusivePtr<Node> owner(node);
     Tensor old = old_value(self);
-    Edge* edge = node->edges.data();
-    add_edge(edge, old);
-    (add_edge(edge, args), ...);
+    const IntrusivePtr<Node> owner = make_node<Op>(old, args...);
+    auto* node = static_cast<NodeOf<Op, Tensor, Args...>*>(owner.get());
     {
       Op probe;  // shows whether backward needs the old value, which then has to be kept
       ThreadState without_hooks = thread_state();
