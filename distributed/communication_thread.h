@@ -8,7 +8,7 @@
 #include <mutex>
 #include <thread>
 
-#include <backflow/runtime/async_task.h>
+#include <backflow/runtime/pass_task.h>
 
 namespace backflow::distributed {
 

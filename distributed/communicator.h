@@ -8,7 +8,7 @@
 #include <vector>
 
 #include <backflow/distributed/environment.h>
-#include <backflow/runtime/async_task.h>
+#include <backflow/runtime/pass_task.h>
 #include <backflow/runtime/tensor.h>
 
 namespace backflow::distributed {

@@ -199,15 +199,15 @@ void DataParallel::make_tasks() {
   }
 }
 
-std::span<AsyncTask> DataParallel::begin_backward(GradientSync sync) {
+std::span<PassTask> DataParallel::begin_backward(GradientSync sync) {
   if (reducer_) {
     reducer_->begin(sync);
   }
-  return sync == GradientSync::Now ? std::span(tasks_) : std::span<AsyncTask>();
+  return sync == GradientSync::Now ? std::span(tasks_) : std::span<PassTask>();
 }
 
 void DataParallel::reduce_now() {
-  for (AsyncTask& task : begin_backward()) {
+  for (PassTask& task : begin_backward()) {
     auto promise = std::make_shared<std::promise<void>>();
     auto future = promise->get_future();
     task.start([promise](const std::exception_ptr& error) {

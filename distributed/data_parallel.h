@@ -7,7 +7,7 @@
 
 #include <backflow/distributed/buckets.h>
 #include <backflow/distributed/communicator.h>
-#include <backflow/runtime/async_task.h>
+#include <backflow/runtime/pass_task.h>
 
 namespace backflow::distributed {
 
@@ -57,7 +57,7 @@ class DataParallel {
   /// gradients of its leaves are complete, in any order: a task's leaves are those of its bucket and of all before it,
   /// so that a bucket never waits for one whose gradients fail to come. None with GradientSync::Later. Throws Error
   /// while reductions of the last backward are under way.
-  std::span<AsyncTask> begin_backward(GradientSync sync = GradientSync::Now);
+  std::span<PassTask> begin_backward(GradientSync sync = GradientSync::Now);
   /// Collective, in place of a backward for a rank that has no sample in this step, or after the last backward with
   /// GradientSync::Later: sums what there is over the ranks and waits. Throws Error when that fails.
   void reduce_now();
@@ -79,7 +79,7 @@ class DataParallel {
   std::vector<Tensor> parameters_;
   std::shared_ptr<Communicator> communicator_;
   std::shared_ptr<Reducer> reducer_;  ///< shared with reductions under way; null in a world of one
-  std::vector<AsyncTask> tasks_;
+  std::vector<PassTask> tasks_;
 };
 
 }  // namespace backflow::distributed

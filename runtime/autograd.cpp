@@ -46,7 +46,8 @@ std::vector<Tensor> run_backward(const char* where, const autograd::variable_lis
   Execution pass(plan, root_gradients,
                  {.create_graph = options.create_graph,
                   .keep_graph = options.retain_graph.value_or(options.create_graph),
-                  .num_wanted = wanted.captured.size()},
+                  .num_wanted = wanted.captured.size(),
+                  .stop = options.stop},
                  options.tasks);
   root_gradients.clear();
   execute(pass);
@@ -103,15 +104,14 @@ void backward(const variable_list& roots, const variable_list& gradients, const 
 
 void backward(const variable_list& roots, const variable_list& gradients, std::optional<bool> retain_graph,
               bool create_graph, const variable_list& inputs) {
-  backward(roots, gradients, {.retain_graph = retain_graph, .create_graph = create_graph, .tasks = {}}, inputs);
+  backward(roots, gradients, {.retain_graph = retain_graph, .create_graph = create_graph}, inputs);
 }
 
 variable_list grad(const variable_list& outputs, const variable_list& inputs, const variable_list& grad_outputs,
                    std::optional<bool> retain_graph, bool create_graph, bool allow_unused) {
   const WantedEdges wanted("grad", inputs);
-  const std::vector<Tensor> captured =
-      run_backward("grad", outputs, grad_outputs, {.captured = wanted.edges},
-                   {.retain_graph = retain_graph, .create_graph = create_graph, .tasks = {}});
+  const std::vector<Tensor> captured = run_backward("grad", outputs, grad_outputs, {.captured = wanted.edges},
+                                                    {.retain_graph = retain_graph, .create_graph = create_graph});
   variable_list result;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     result.push_back(captured[wanted.index[i]]);

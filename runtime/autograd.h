@@ -2,10 +2,11 @@
 
 #include <optional>
 #include <span>
+#include <stop_token>
 #include <vector>
 
-#include <backflow/runtime/async_task.h>
 #include <backflow/runtime/grad_mode.h>
+#include <backflow/runtime/pass_task.h>
 #include <backflow/runtime/tensor.h>
 
 namespace backflow::autograd {
@@ -19,9 +20,10 @@ using tensor_list = std::vector<Tensor>;
 
 /// What a backward pass does besides computing gradients.
 struct BackwardOptions {
-  std::optional<bool> retain_graph;  ///< keep the graph for another backward; as `create_graph` unless said
-  bool create_graph = false;         ///< record the gradients themselves
-  std::span<const AsyncTask> tasks;  ///< work that starts as gradients of leaves become complete
+  std::optional<bool> retain_graph = {};  ///< keep the graph for another backward; as `create_graph` unless said
+  bool create_graph = false;              ///< record the gradients themselves
+  std::span<const PassTask> tasks = {};   ///< work that starts as gradients of leaves become complete
+  std::stop_token stop = {};              ///< from any thread: ends the pass with Cancelled before the next node
 };
 
 /// Adds the gradients of `roots` to the grad() of the leaves they were computed from, or of `inputs` alone when given;

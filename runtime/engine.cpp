@@ -6,9 +6,9 @@
 namespace backflow {
 
 Engine& current_engine() {
-  static FlowEngine flow;
+  static auto* flow = new FlowEngine;  // never destroyed: threads of oneTBB may outlive static objects
   Engine* selected = thread_state().engine;
-  return selected != nullptr ? *selected : flow;
+  return selected != nullptr ? *selected : *flow;
 }
 
 EngineGuard::EngineGuard(Engine& engine) : previous_(thread_state().engine) { thread_state().engine = &engine; }

@@ -1,5 +1,8 @@
 #pragma once
 
+#include <cstddef>
+#include <memory>
+
 #include <backflow/runtime/execution.h>
 
 namespace backflow {
@@ -22,28 +25,42 @@ class SerialEngine final : public Engine {
   void execute(Execution& pass) override;
 };
 
-/// A oneTBB flow graph: a `continue_node` for every group of nodes, an `async_node` for every task. Independent
-/// branches run at the same time on the pool of threads.h.
+class FlowGraphCache;
+
+/// A oneTBB flow graph: a `continue_node` for every group of a Schedule, an `async_node` for every task that is done
+/// elsewhere. Independent branches run at the same time, on the threads of threads.h; those with more work behind them
+/// first. Passes over the same work reuse a graph.
 class FlowEngine final : public Engine {
  public:
-  /// A pass without tasks whose branches together offer less time than this to a second thread runs on the calling
-  /// thread: handing work over costs some 10 us when the other thread is asleep.
+  /// Whether a pass becomes a flow graph: when several threads are estimated to be faster, by at least 5%, or always.
+  enum class Use { WhenFaster, Always };
+
+  /// A pass without tasks whose branches together offer less time than this to a second thread is not looked at any
+  /// further: handing work over costs some 10 us when the other thread is asleep.
   static constexpr float kWorthwhileNanoseconds = 20'000;
 
   /// A thread that already waits for this many passes runs the next one to its end, node by node: that bounds its
   /// stack.
   static constexpr int kMaxNesting = 8;
 
-  /// With 0 every pass becomes a flow graph, even on one thread.
-  explicit FlowEngine(float worthwhile_nanoseconds = kWorthwhileNanoseconds) : worthwhile_(worthwhile_nanoseconds) {}
+  /// Of the graphs that no pass is using.
+  struct CacheStats {
+    std::size_t graphs = 0;
+    std::size_t size = 0;    ///< their items and groups
+    std::size_t made = 0;    ///< since the start
+    std::size_t reused = 0;  ///< since the start
+  };
+
+  explicit FlowEngine(Use use = Use::WhenFaster);
+  ~FlowEngine() override;
 
   const char* name() const override { return "flow"; }
   void execute(Execution& pass) override;
+  CacheStats cache_stats() const;
 
  private:
-  bool is_worthwhile(const Execution& pass) const;
-
-  float worthwhile_;
+  Use use_;
+  std::unique_ptr<FlowGraphCache> cache_;
 };
 
 /// The engine that backward uses on this thread: a FlowEngine unless an EngineGuard says otherwise.

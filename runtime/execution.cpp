@@ -10,6 +10,7 @@
 #include <backflow/runtime/grad_mode.h>
 #include <backflow/runtime/gradient_ops.h>
 #include <backflow/runtime/hooks.h>
+#include <backflow/runtime/warning.h>
 
 namespace backflow {
 
@@ -18,6 +19,17 @@ namespace backflow {
 constexpr std::uint64_t kSequenceNrsOfNode = 1 << 16;
 
 namespace {
+
+/// A pass has one error: the others are told, and forgotten.
+void warn_dropped(const std::exception_ptr& error) noexcept {
+  try {
+    std::rethrow_exception(error);
+  } catch (const std::exception& e) {
+    warn("backward: dropped a further error of a pass that had failed: ", e.what());
+  } catch (...) {
+    warn("backward: dropped a further error of a pass that had failed");
+  }
+}
 
 /// Calls a node that other passes may be calling at the same time.
 void apply_node(Node& node, NodeCall& call, bool keep_graph) {
@@ -32,109 +44,169 @@ void apply_node(Node& node, NodeCall& call, bool keep_graph) {
 
 }  // namespace
 
-/// A gradient with several contributions. They arrive in any order and are added in the order of the plan: each one
-/// that arrives waits until those before it are in. Whoever brings the next in order adds it, and after it all that
-/// wait behind; others leave theirs and go. So a serial pass never holds more than one contribution and the sum.
+/// A gradient that waits for its turn to be added.
+struct Execution::Contribution {
+  Tensor gradient;
+  std::atomic<bool> arrived{false};
+};
+
+/// A gradient with several contributions. On several threads they arrive in any order and are added in that of the
+/// plan: whoever brings the next one adds it, and after it all that have arrived behind it; others leave theirs and go.
 struct Execution::Sum {
-  std::mutex mutex;
-  std::vector<Tensor> waiting;
-  std::vector<bool> arrived;
-  std::uint32_t next = 0;
-  bool adding = false;
-  bool owned = false;  // the sum so far is our own, so that it can be added to in place
+  Contribution* contributions = nullptr;
+  std::uint32_t next = 0;  // the first that has not been added; for the thread that has `adding`
+  std::atomic<bool> adding{false};
 };
 
 Execution::Execution(const Plan& plan, std::span<const Tensor> root_gradients, const Options& options,
-                     std::span<const AsyncTask> tasks)
+                     std::span<const PassTask> tasks)
     : plan_(plan),
       options_(options),
       state_(thread_state()),
       sequence_nrs_(SequenceRange::reserve(plan.nodes().size() * kSequenceNrsOfNode)),
       tasks_(tasks),
       gradients_(plan.inputs().size()),
-      sum_of_(plan.inputs().size(), kNoTarget),
+      owned_(plan.inputs().size(), 0),
       captured_(options.num_wanted) {
   state_.grad_mode = options.create_graph;
   state_.inference_mode = false;
   state_.pass = this;
-  std::uint32_t num_sums = 0;
-  for (std::size_t i = 0; i < plan.inputs().size(); ++i) {
-    if (plan.inputs()[i].arrivals > 1) {
-      sum_of_[i] = num_sums++;
-    }
-  }
-  sums_ = std::make_unique<Sum[]>(num_sums);
-  for (std::size_t i = 0; i < plan.inputs().size(); ++i) {
-    if (sum_of_[i] != kNoTarget) {
-      sums_[sum_of_[i]].waiting.resize(plan.inputs()[i].arrivals);
-      sums_[sum_of_[i]].arrived.resize(plan.inputs()[i].arrivals);
-    }
-  }
-  find_task_dependencies();
   const AutoGradMode mode(options_.create_graph);
   for (std::size_t r = 0; r < root_gradients.size(); ++r) {
     if (plan.root_targets()[r] != kNoTarget) {
-      deposit(plan.root_targets()[r], plan.root_places()[r], root_gradients[r]);
+      hand_on(plan.root_targets()[r], plan.root_places()[r], root_gradients[r]);
     }
   }
 }
 
 Execution::~Execution() = default;
 
-void Execution::find_task_dependencies() {
-  task_dependencies_.resize(tasks_.size());
-  if (tasks_.empty()) {
-    return;
+void Execution::begin_parallel() {
+  std::size_t count = 0;
+  for (const PlanInput& input : plan_.inputs()) {
+    count += input.arrivals > 1 ? input.arrivals : 0;
   }
-  std::vector<std::pair<const TensorImpl*, std::uint32_t>> leaves;
-  for (std::uint32_t i = 0; i < plan_.nodes().size(); ++i) {
-    if (const auto* leaf = dynamic_cast<const AccumulateGrad*>(plan_.nodes()[i].node)) {
-      leaves.emplace_back(&leaf->variable().impl(), i);
-    }
+  contributions_ = std::make_unique<Contribution[]>(count);
+  sums_ = std::make_unique<Sum[]>(plan_.inputs().size());
+  count = 0;
+  for (std::size_t i = 0; i < plan_.inputs().size(); ++i) {
+    sums_[i].contributions = &contributions_[count];
+    count += plan_.inputs()[i].arrivals > 1 ? plan_.inputs()[i].arrivals : 0;
   }
-  std::sort(leaves.begin(), leaves.end());
-  for (std::size_t t = 0; t < tasks_.size(); ++t) {
-    for (const Tensor& x : tasks_[t].leaves) {
-      const TensorImpl* impl = &x.impl();
-      const auto it = std::lower_bound(leaves.begin(), leaves.end(), std::pair(impl, std::uint32_t{0}));
-      if (it != leaves.end() && it->first == impl) {
-        task_dependencies_[t].push_back(it->second);
-      }
+  for (const std::uint32_t input : plan_.root_targets()) {
+    if (input != kNoTarget) {
+      ++sums_[input].next;  // in the sum already
     }
   }
 }
 
-void Execution::deposit(std::uint32_t input, std::uint32_t place, Tensor gradient) {
-  if (sum_of_[input] == kNoTarget) {
-    gradients_[input] = std::move(gradient);
-    return;
+/// The leaves that the pass reaches and tasks wait for: pairs of a node and a task, ordered by node.
+std::vector<std::pair<std::uint32_t, std::uint32_t>> Execution::leaves_of_tasks() const {
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> pairs;
+  if (tasks_.empty()) {
+    return pairs;
   }
-  Sum& sum = sums_[sum_of_[input]];
-  std::unique_lock lock(sum.mutex);
-  sum.waiting[place] = std::move(gradient);
-  sum.arrived[place] = true;
-  if (sum.adding) {
-    return;
+  std::unordered_map<const TensorImpl*, std::uint32_t> node_of;
+  for (std::uint32_t i = 0; i < plan_.nodes().size(); ++i) {
+    if (const auto* leaf = dynamic_cast<const AccumulateGrad*>(plan_.nodes()[i].node)) {
+      node_of.emplace(&leaf->variable().impl(), i);
+    }
   }
-  sum.adding = true;
-  Tensor& total = gradients_[input];
-  while (sum.next < sum.arrived.size() && sum.arrived[sum.next]) {
-    const SequenceRange range(first_sequence_nr(plan_.inputs()[input].node) + sum.next);
-    const Tensor next = std::move(sum.waiting[sum.next++]);
-    lock.unlock();
-    if (!total.defined()) {
-      total = next;
-    } else if (next.defined()) {
-      if (sum.owned) {
-        gradient_ops().add_(total, next);
-      } else {
-        total = gradient_ops().add(total, next);
-        sum.owned = !options_.create_graph;
+  for (std::uint32_t t = 0; t < tasks_.size(); ++t) {
+    for (const Tensor& x : tasks_[t].leaves) {
+      if (const auto it = node_of.find(&x.impl()); it != node_of.end()) {
+        pairs.emplace_back(it->second, t);
       }
     }
-    lock.lock();
   }
-  sum.adding = false;
+  std::sort(pairs.begin(), pairs.end());
+  return pairs;
+}
+
+WorkGraph Execution::work_graph() const {
+  const auto num_nodes = static_cast<std::uint32_t>(plan_.nodes().size());
+  WorkGraph graph;
+  graph.kinds.resize(num_nodes + tasks_.size(), WorkGraph::Kind::Node);
+  graph.work.reserve(graph.size());
+  graph.dependencies.resize(graph.size());
+  graph.first_edge.reserve(graph.size() + 1);
+  const auto add_edge = [&graph](std::uint32_t to) {
+    graph.edges.push_back(to);
+    ++graph.dependencies[to];
+  };
+  const auto waiting = leaves_of_tasks();
+  auto next = waiting.begin();
+  for (std::uint32_t i = 0; i < num_nodes; ++i) {
+    graph.first_edge.push_back(static_cast<std::uint32_t>(graph.edges.size()));
+    graph.work.push_back(plan_.nodes()[i].node->work());
+    for (const std::uint32_t target : plan_.targets(plan_.nodes()[i])) {
+      if (target != kNoTarget) {
+        add_edge(plan_.inputs()[target].node);
+      }
+    }
+    for (; next != waiting.end() && next->first == i; ++next) {
+      add_edge(num_nodes + next->second);
+    }
+  }
+  for (std::uint32_t t = 0; t < tasks_.size(); ++t) {
+    graph.first_edge.push_back(static_cast<std::uint32_t>(graph.edges.size()));
+    graph.work.push_back(tasks_[t].work);
+    graph.kinds[num_nodes + t] = tasks_[t].start ? WorkGraph::Kind::Async : WorkGraph::Kind::Task;
+    for (std::uint32_t later = t + 1; later < tasks_.size(); ++later) {
+      const std::vector<std::uint32_t>& after = tasks_[later].after;
+      for (auto n = std::count(after.begin(), after.end(), t); n > 0; --n) {
+        add_edge(num_nodes + later);
+      }
+    }
+  }
+  graph.first_edge.push_back(static_cast<std::uint32_t>(graph.edges.size()));
+  return graph;
+}
+
+void Execution::hand_on(std::uint32_t input, std::uint32_t place, Tensor gradient) {
+  if (plan_.inputs()[input].arrivals == 1) {
+    gradients_[input] = std::move(gradient);
+  } else if (sums_ != nullptr) {
+    hand_on_in_any_order(input, place, std::move(gradient));
+  } else {
+    add(input, place, std::move(gradient));
+  }
+}
+
+void Execution::hand_on_in_any_order(std::uint32_t input, std::uint32_t place, Tensor gradient) {
+  Sum& sum = sums_[input];
+  const std::uint32_t arrivals = plan_.inputs()[input].arrivals;
+  sum.contributions[place].gradient = std::move(gradient);
+  sum.contributions[place].arrived.store(true);
+  std::uint32_t next = 0;
+  do {
+    // Sequentially consistent, as the store above and the load below: when we find somebody adding he has yet to look
+    // whether ours has arrived.
+    if (sum.adding.exchange(true)) {
+      return;
+    }
+    for (; sum.next < arrivals && sum.contributions[sum.next].arrived.load(); ++sum.next) {
+      add(input, sum.next, std::move(sum.contributions[sum.next].gradient));
+    }
+    next = sum.next;
+    sum.adding.store(false);
+  } while (next < arrivals && sum.contributions[next].arrived.load());
+}
+
+/// Adds the next contribution, in the order of the plan.
+void Execution::add(std::uint32_t input, std::uint32_t place, Tensor gradient) {
+  Tensor& total = gradients_[input];
+  if (!total.defined()) {
+    total = std::move(gradient);
+  } else if (gradient.defined()) {
+    const SequenceRange range(first_sequence_nr(plan_.inputs()[input].node) + place);
+    if (owned_[input] != 0) {
+      gradient_ops().add_(total, gradient);
+    } else {
+      total = gradient_ops().add(total, gradient);
+      owned_[input] = options_.create_graph ? 0 : 1;
+    }
+  }
 }
 
 /// Sums of a node's gradients have the first numbers of its range, what it records itself the second half.
@@ -142,12 +214,33 @@ std::uint64_t Execution::first_sequence_nr(std::uint32_t node) const {
   return sequence_nrs_ + node * kSequenceNrsOfNode;
 }
 
-void Execution::run(std::uint32_t index) noexcept {
-  if (failed()) {
+void Execution::run(std::span<const std::uint32_t> items) noexcept {
+  const ThreadStateGuard state(state_);
+  for (const std::uint32_t item : items) {
+    run_item(item);
+  }
+}
+
+void Execution::run_nodes() noexcept {
+  const ThreadStateGuard state(state_);
+  for (std::uint32_t i = 0; i < plan_.nodes().size(); ++i) {
+    run_item(i);
+  }
+}
+
+void Execution::run_item(std::uint32_t item) noexcept {
+  if (options_.stop.stop_requested() && !failed()) [[unlikely]] {
+    fail(std::make_exception_ptr(
+        Cancelled("backward: cancelled: a stop was requested before all gradients were there")));
+  }
+  if (failed()) [[unlikely]] {
     return;
   }
-  const PlanNode& n = plan_.nodes()[index];
-  const ThreadStateGuard state(state_);
+  if (item >= plan_.nodes().size()) {
+    run_task(tasks_[item - plan_.nodes().size()]);
+    return;
+  }
+  const PlanNode& n = plan_.nodes()[item];
   thread_state().node = n.node;
   try {
     visit(n);
@@ -156,6 +249,15 @@ void Execution::run(std::uint32_t index) noexcept {
     fail(typeid(error) == typeid(Error) ? std::make_exception_ptr(Error(concat("backward of ", n.node->name(), ": ",
                                                                                error.what(), Origin(*n.node))))
                                         : std::current_exception());
+  } catch (...) {
+    fail(std::current_exception());
+  }
+}
+
+void Execution::run_task(const PassTask& task) noexcept {
+  thread_state().node = nullptr;
+  try {
+    task.run();
   } catch (...) {
     fail(std::current_exception());
   }
@@ -213,7 +315,7 @@ void Execution::apply(const PlanNode& n, std::span<Tensor> dy) {
   const std::span<const std::uint32_t> places = plan_.places(n);
   for (std::size_t e = 0; e < targets.size(); ++e) {
     if (targets[e] != kNoTarget) {
-      deposit(targets[e], places[e], std::move(dx[e]));
+      hand_on(targets[e], places[e], std::move(dx[e]));
     }
   }
 }
@@ -241,7 +343,7 @@ void Execution::run_hooks(FunctionRef<void()> hooks) {
   run_isolated(hooks);
 }
 
-void Execution::start_task(std::size_t task, std::function<void()> done) noexcept {
+void Execution::start_task(std::uint32_t item, std::function<void()> done) noexcept {
   if (failed()) {
     done();
     return;
@@ -258,17 +360,19 @@ void Execution::start_task(std::size_t task, std::function<void()> done) noexcep
     done();
   };
   try {
-    tasks_[task].start(end);
+    tasks_[item - plan_.nodes().size()].start(end);
   } catch (...) {
     end(std::current_exception());
   }
 }
 
 void Execution::fail(std::exception_ptr error) noexcept {
-  if (!error_set_.test_and_set()) {
-    error_ = std::move(error);
-    failed_.store(true, std::memory_order_release);
+  if (error_set_.test_and_set()) {
+    warn_dropped(error);
+    return;
   }
+  error_ = std::move(error);
+  failed_.store(true, std::memory_order_release);
 }
 
 void Execution::at_end(std::function<void()> callback) {

@@ -7,30 +7,35 @@
 #include <memory>
 #include <mutex>
 #include <span>
+#include <stop_token>
 #include <unordered_map>
 #include <vector>
 
-#include <backflow/runtime/async_task.h>
+#include <backflow/runtime/pass_task.h>
 #include <backflow/runtime/plan.h>
 #include <backflow/runtime/thread_state.h>
 #include <backflow/runtime/threads.h>
+#include <backflow/runtime/work_graph.h>
 
 namespace backflow {
 
-/// The state of one backward pass over a Plan. An engine decides when each node runs, and on which thread; everything
-/// else is here, once for all engines. `run` may be called from several threads for different nodes, each after all
-/// nodes with an edge to it have run.
+/// The state of one backward pass over a Plan. An engine decides when each item of its work runs, and on which thread;
+/// everything else is here, once for all engines.
+///
+/// Nodes run on one thread in the order of the plan, or, after begin_parallel(), on several threads at once: each item
+/// when all those that it waits for have run.
 class Execution {
  public:
   struct Options {
     bool create_graph = false;  ///< record the gradients themselves
     bool keep_graph = false;    ///< leave what the forward saved, for another backward
     std::size_t num_wanted = 0;
+    std::stop_token stop = {};  ///< ends the pass with Cancelled
   };
 
   /// `root_gradients`: one per root of the plan.
   Execution(const Plan& plan, std::span<const Tensor> root_gradients, const Options& options,
-            std::span<const AsyncTask> tasks);
+            std::span<const PassTask> tasks);
   ~Execution();
 
   const Plan& plan() const { return plan_; }
@@ -38,21 +43,26 @@ class Execution {
   /// while they run.
   std::shared_ptr<void>& hook_state(const void* key) { return hook_states_[key]; }
 
-  /// To be called by an engine that runs the nodes inside of run_apart: their loops stay there.
+  std::size_t num_tasks() const { return tasks_.size(); }
+  /// The nodes of the plan, then the tasks.
+  WorkGraph work_graph() const;
+
+  /// To be called, before anything runs, by an engine that runs items on several threads or in another order.
+  void begin_parallel();
+  /// To be called by an engine that runs the items in an arena of their own: their loops stay there.
   void enter_arena() { state_.in_arena = true; }
 
-  /// Runs node `index` of the plan: adds up its gradients, applies it, hands on the results, frees what it held. Does
-  /// nothing once the pass has failed. Never throws: the first exception ends the pass and is rethrown by finish().
-  void run(std::uint32_t index) noexcept;
+  /// Runs items of the work graph one after the other. A node adds up its gradients, is applied, hands on the results
+  /// and frees what it held. Does nothing once the pass has failed. Never throws: the first exception ends the pass and
+  /// is rethrown by finish().
+  void run(std::span<const std::uint32_t> items) noexcept;
+  /// Runs all nodes in the order of the plan.
+  void run_nodes() noexcept;
+  /// Starts the task of an asynchronous item; `done` is called when it has ended, or at once when the pass has failed.
+  /// Never throws.
+  void start_task(std::uint32_t item, std::function<void()> done) noexcept;
 
-  std::size_t num_tasks() const { return tasks_.size(); }
-  /// The nodes that a task waits for, as indices into the plan.
-  std::span<const std::uint32_t> task_dependencies(std::size_t task) const { return task_dependencies_[task]; }
-  /// Starts a task whose dependencies have all run; `done` is called when it has ended, or at once when the pass has
-  /// failed. Never throws.
-  void start_task(std::size_t task, std::function<void()> done) noexcept;
-
-  /// Ends the pass with this error, unless an earlier one already did.
+  /// Ends the pass with this error; when an earlier one already did, this one is dropped with a warning.
   void fail(std::exception_ptr error) noexcept;
   bool failed() const { return failed_.load(std::memory_order_relaxed); }
   /// Calls `callback` when the pass ends, in success or failure. For what a node keeps for others of this pass.
@@ -62,24 +72,29 @@ class Execution {
 
  private:
   struct Sum;
+  struct Contribution;
 
-  void deposit(std::uint32_t input, std::uint32_t place, Tensor gradient);
+  void run_item(std::uint32_t item) noexcept;
+  void run_task(const PassTask& task) noexcept;
   void visit(const PlanNode& n);
   void apply(const PlanNode& n, std::span<Tensor> dy);
   void apply_with_hooks(Node& node, const NodeHooks& hooks, NodeCall& call);
   void run_hooks(FunctionRef<void()> hooks);
+  void hand_on(std::uint32_t input, std::uint32_t place, Tensor gradient);
+  void hand_on_in_any_order(std::uint32_t input, std::uint32_t place, Tensor gradient);
+  void add(std::uint32_t input, std::uint32_t place, Tensor gradient);
   std::uint64_t first_sequence_nr(std::uint32_t node) const;
-  void find_task_dependencies();
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> leaves_of_tasks() const;
 
   const Plan& plan_;
   const Options options_;
-  ThreadState state_;                 // of every thread while it runs a node of the pass
+  ThreadState state_;                 // of every thread while it runs an item of the pass
   const std::uint64_t sequence_nrs_;  // the first of those that are kept for what the pass records
-  const std::span<const AsyncTask> tasks_;
-  std::vector<std::vector<std::uint32_t>> task_dependencies_;
-  std::vector<Tensor> gradients_;      // by input: the finished sum
-  std::unique_ptr<Sum[]> sums_;        // by input, for those with several contributions
-  std::vector<std::uint32_t> sum_of_;  // by input: its place in sums_, kNoTarget for a single contribution
+  const std::span<const PassTask> tasks_;
+  std::vector<Tensor> gradients_;                  // by input: the sum so far
+  std::vector<std::uint8_t> owned_;                // by input: the sum is our own, so that it can be added to in place
+  std::unique_ptr<Sum[]> sums_;                    // by input, once several threads run nodes
+  std::unique_ptr<Contribution[]> contributions_;  // those to the first input, then those to the second, ...
   std::vector<Tensor> captured_;
   std::mutex hooks_mutex_;  // held while a hook runs
   std::mutex end_mutex_;

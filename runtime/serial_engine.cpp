@@ -1,34 +1,94 @@
-#include <latch>
+#include <condition_variable>
+#include <mutex>
+#include <span>
+#include <utility>
 #include <vector>
 
 #include <backflow/runtime/engine.h>
 
 namespace backflow {
+namespace {
 
-void SerialEngine::execute(Execution& pass) {
-  std::latch tasks_left(static_cast<std::ptrdiff_t>(pass.num_tasks()));
-  std::vector<std::size_t> missing(pass.num_tasks());
-  std::vector<std::vector<std::size_t>> tasks_after(pass.plan().nodes().size());
-  const auto start = [&](std::size_t task) { pass.start_task(task, [&] { tasks_left.count_down(); }); };
+/// A pass with tasks: each one runs, or starts, as soon as what it waits for has ended.
+class PassWithTasks {
+ public:
+  explicit PassWithTasks(Execution& pass) : pass_(pass), graph_(pass.work_graph()), missing_(graph_.dependencies) {}
 
-  for (std::size_t task = 0; task < pass.num_tasks(); ++task) {
-    missing[task] = pass.task_dependencies(task).size();
-    for (const std::uint32_t node : pass.task_dependencies(task)) {
-      tasks_after[node].push_back(task);
+  void run() {
+    const auto num_nodes = static_cast<std::uint32_t>(graph_.size() - pass_.num_tasks());
+    for (std::uint32_t task = num_nodes; task < graph_.size(); ++task) {
+      if (graph_.dependencies[task] == 0) {
+        begin(task);
+      }
     }
-    if (missing[task] == 0) {
-      start(task);
+    for (std::uint32_t node = 0; node < num_nodes; ++node) {
+      pass_.run(std::span(&node, 1));
+      release_after(node);
+      take_ended();
+    }
+    while (under_way_ > 0) {
+      wait_for_end();
+      take_ended();
     }
   }
-  for (std::uint32_t node = 0; node < pass.plan().nodes().size(); ++node) {
-    pass.run(node);
-    for (const std::size_t task : tasks_after[node]) {
-      if (--missing[task] == 0) {
-        start(task);
+
+ private:
+  void begin(std::uint32_t task) {
+    if (graph_.kinds[task] == WorkGraph::Kind::Async) {
+      ++under_way_;
+      pass_.start_task(task, [this, task] {
+        const std::lock_guard lock(mutex_);
+        ended_.push_back(task);
+        changed_.notify_one();
+      });
+    } else {
+      pass_.run(std::span(&task, 1));
+      release_after(task);
+    }
+  }
+
+  void release_after(std::uint32_t item) {
+    for (const std::uint32_t next : graph_.successors(item)) {
+      if (--missing_[next] == 0 && graph_.kinds[next] != WorkGraph::Kind::Node) {
+        begin(next);
       }
     }
   }
-  tasks_left.wait();
+
+  void take_ended() {
+    std::vector<std::uint32_t> ended;
+    {
+      const std::lock_guard lock(mutex_);
+      ended.swap(ended_);
+    }
+    for (const std::uint32_t task : ended) {
+      --under_way_;
+      release_after(task);
+    }
+  }
+
+  void wait_for_end() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return !ended_.empty(); });
+  }
+
+  Execution& pass_;
+  const WorkGraph graph_;
+  std::vector<std::uint32_t> missing_;  // by item
+  std::size_t under_way_ = 0;           // asynchronous tasks whose end has not been seen
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::vector<std::uint32_t> ended_;
+};
+
+}  // namespace
+
+void SerialEngine::execute(Execution& pass) {
+  if (pass.num_tasks() == 0) {
+    pass.run_nodes();
+  } else {
+    PassWithTasks(pass).run();
+  }
 }
 
 }  // namespace backflow

@@ -58,11 +58,6 @@ void set_num_threads(int threads) {
 
 std::string threading_version() { return TBB_runtime_version(); }
 
-void run_apart(FunctionRef<void()> body) {
-  tbb::task_arena arena(pool().threads, 1);
-  arena.execute([&] { body(); });
-}
-
 void run_isolated(FunctionRef<void()> body) {
   if (on_fresh_stack) {
     body();

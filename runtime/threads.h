@@ -38,10 +38,6 @@ class FunctionRef<R(Args...)> {
 /// loop is cut into chunks must depend on shapes alone: that keeps results independent of the number of threads.
 void parallel_for(std::int64_t chunks, FunctionRef<void(std::int64_t)> body);
 
-/// Calls `body` on threads of the pool, this one among them, that take on nothing else while they wait in it: for flow
-/// graphs, whose wait takes no notice of run_isolated.
-void run_apart(FunctionRef<void()> body);
-
 /// Calls `body` here. While it waits for loops this thread takes on nothing that was started outside.
 void run_isolated(FunctionRef<void()> body);
 

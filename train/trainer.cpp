@@ -149,7 +149,7 @@ class Run {
     const Batch batch = train_data_.make(local.indices);
     const Tensor sum = cross_entropy_loss(model_.forward(batch.x), batch.target, Reduction::Sum);
     const Tensor loss = sum / static_cast<double>(local.global_n);
-    const std::span<const AsyncTask> tasks = parallel_.begin_backward();
+    const std::span<const PassTask> tasks = parallel_.begin_backward();
     autograd::backward({loss}, {},
                        autograd::BackwardOptions{.retain_graph = {}, .create_graph = false, .tasks = tasks});
     return loss.item<double>();

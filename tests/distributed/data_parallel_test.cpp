@@ -34,7 +34,7 @@ std::vector<Tensor> several_parameters(std::size_t n, double value = 0) {
 }
 
 /// What backward does with its tasks: all at once, from several threads, in an order of this rank's own.
-void run_shuffled(std::span<AsyncTask> tasks, unsigned seed) {
+void run_shuffled(std::span<PassTask> tasks, unsigned seed) {
   std::vector<std::size_t> order(tasks.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::shuffle(order.begin(), order.end(), std::mt19937(seed));

@@ -64,7 +64,7 @@ Tensor loss_of(const std::vector<Tensor>& parameters, double value) {
   return result_of(branches, 1);
 }
 
-void run_backward(const Tensor& loss, std::span<const AsyncTask> tasks) {
+void run_backward(const Tensor& loss, std::span<const PassTask> tasks) {
   autograd::BackwardOptions options;
   options.tasks = tasks;
   autograd::backward({loss}, {}, options);

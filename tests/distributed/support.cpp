@@ -22,7 +22,7 @@ void receive_gradient(const Tensor& leaf, double value) {
   });
 }
 
-void run_and_wait(AsyncTask& task) {
+void run_and_wait(PassTask& task) {
   auto promise = std::make_shared<std::promise<void>>();
   auto future = promise->get_future();
   task.start([promise](const std::exception_ptr& error) {

@@ -50,7 +50,7 @@ inline bool all_equal(const Tensor& x, double value) {
 void receive_gradient(const Tensor& leaf, double value);
 
 /// Runs a task and waits until it is done; rethrows its error.
-void run_and_wait(AsyncTask& task);
+void run_and_wait(PassTask& task);
 
 /// One of several ranks that are not there: reductions wait until the test completes them.
 class FakeCommunicator final : public distributed::Communicator {

@@ -39,7 +39,7 @@ TEST_CASE("checkpoint: gradients are those without it, also of what the function
   const Tensor w = rand({5}, kFloat64).requires_grad_();
   const auto plain = gradients(x, w, [&](const Tensor& h) { return layer(layer(h, w), w); });
   const auto segment = [&](const Tensor& h) { return layer(h, w); };
-  FlowEngine flow(0);
+  FlowEngine flow(FlowEngine::Use::Always);
   for (int retained = 0; retained < 2; ++retained) {
     const EngineGuard guard(flow);
     CHECK(bitwise_equal(gradients(x, w, [&](const Tensor& h) { return checkpoint(segment, checkpoint(segment, h)); }),
@@ -139,7 +139,7 @@ TEST_CASE("checkpoint: mistakes are errors, not wrong gradients") {
 
 TEST_CASE("checkpoint: branches that share a segment run it again once, on any number of threads") {
   const Tensor x = rand({64}, kFloat64).requires_grad_();
-  FlowEngine flow(0);
+  FlowEngine flow(FlowEngine::Use::Always);
   const EngineGuard guard(flow);
   const int before = get_num_threads();
   for (const int threads : {1, 4}) {

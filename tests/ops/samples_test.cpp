@@ -190,7 +190,7 @@ TEST_CASE("samples: float32 gradient agrees with float64") {
 
 TEST_CASE("samples: gradients are the same bits on both engines and 1, 2, 8 threads") {
   const int threads = get_num_threads();
-  FlowEngine flow(0);
+  FlowEngine flow(FlowEngine::Use::Always);
   SerialEngine serial;
   std::vector<Tensors> expected;
   for (const int n : {1, 2, 8}) {

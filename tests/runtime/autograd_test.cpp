@@ -124,7 +124,7 @@ TEST_CASE("autograd: gradients go to their place in a bucket, and accumulate the
 }
 
 TEST_CASE("autograd: chains of 1,000 and 1,000,000 nodes are built, walked and destroyed") {
-  FlowEngine flow(0);
+  FlowEngine flow(FlowEngine::Use::Always);
   SerialEngine serial;
   for (Engine* engine : {static_cast<Engine*>(&flow), static_cast<Engine*>(&serial)}) {
     for (const int length : {1000, 1'000'000}) {

@@ -40,7 +40,7 @@ TEST_CASE("engines: random graphs give the same bits on every engine and 1, 2, 4
     const std::vector<Tensor> expected = gradients(serial);
     for (const int n : {1, 2, 4, 8}) {
       const Threads threads(n);
-      FlowEngine flow(0);
+      FlowEngine flow(FlowEngine::Use::Always);
       ThreadEngine plain(n);
       for (int repeat = 0; repeat < 3; ++repeat) {
         CAPTURE(seed, n, repeat);
@@ -97,27 +97,27 @@ TEST_CASE("engines: a task starts once, when its leaves are complete, and the pa
     std::atomic<bool> complete{true};
     Workers workers;
     const auto task = [&](std::vector<Tensor> leaves) {
-      return AsyncTask{leaves, [&, leaves](Completion completion) {
-                         ++started;
-                         for (const Tensor& leaf : leaves) {
-                           complete = complete && (leaf.grad().defined() || leaf.is_same(elsewhere));
-                         }
-                         workers.threads.emplace_back([&done, completion] {
-                           std::this_thread::yield();
-                           ++done;
-                           completion(nullptr);
-                         });
-                       }};
+      return PassTask{leaves, [&, leaves](Completion completion) {
+                        ++started;
+                        for (const Tensor& leaf : leaves) {
+                          complete = complete && (leaf.grad().defined() || leaf.is_same(elsewhere));
+                        }
+                        workers.threads.emplace_back([&done, completion] {
+                          std::this_thread::yield();
+                          ++done;
+                          completion(nullptr);
+                        });
+                      }};
     };
     // One thread starts tasks at a time, since the list of workers is a plain one.
-    const std::vector<AsyncTask> tasks = {task({x, w, elsewhere})};
-    autograd::backward({(x * w * tanh(w)).sum()}, {}, {.retain_graph = {}, .create_graph = false, .tasks = tasks});
+    const std::vector<PassTask> tasks = {task({x, w, elsewhere})};
+    autograd::backward({(x * w * tanh(w)).sum()}, {}, {.tasks = tasks});
     CHECK(started == 1);
     CHECK(done == 1);
     CHECK(complete);
     workers.join();
-    const std::vector<AsyncTask> nothing = {task({elsewhere})};
-    autograd::backward({(x * w).sum()}, {}, {.retain_graph = {}, .create_graph = false, .tasks = nothing});
+    const std::vector<PassTask> nothing = {task({elsewhere})};
+    autograd::backward({(x * w).sum()}, {}, {.tasks = nothing});
     CHECK(started == 2);
     CHECK(done == 2);
   }
@@ -130,22 +130,18 @@ TEST_CASE("engines: a task's error, and tasks of a pass that failed") {
     const Tensor w = ones({2}, requires_grad());
     std::atomic<int> started{0};
     Workers workers;
-    const std::vector<AsyncTask> failing = {{{x}, [&](Completion done) {
-                                               ++started;
-                                               workers.threads.emplace_back(
-                                                   [done] { done(std::make_exception_ptr(Broken("task"))); });
-                                             }}};
-    CHECK_THROWS_AS(
-        autograd::backward({(x * w).sum()}, {}, {.retain_graph = {}, .create_graph = false, .tasks = failing}), Broken);
+    const std::vector<PassTask> failing = {{{x}, [&](Completion done) {
+                                              ++started;
+                                              workers.threads.emplace_back(
+                                                  [done] { done(std::make_exception_ptr(Broken("task"))); });
+                                            }}};
+    CHECK_THROWS_AS(autograd::backward({(x * w).sum()}, {}, {.tasks = failing}), Broken);
     workers.join();
-    const std::vector<AsyncTask> throwing = {{{x}, [](Completion) { throw Broken("start"); }}};
-    CHECK_THROWS_AS(
-        autograd::backward({(x * w).sum()}, {}, {.retain_graph = {}, .create_graph = false, .tasks = throwing}),
-        Broken);
+    const std::vector<PassTask> throwing = {{{x}, [](Completion) { throw Broken("start"); }}};
+    CHECK_THROWS_AS(autograd::backward({(x * w).sum()}, {}, {.tasks = throwing}), Broken);
     // The node before x throws, so the task that waits for x never starts; the pass ends all the same.
     const Tensor y = hooked(x, [] { throw Broken("node"); });
-    CHECK_THROWS_AS(
-        autograd::backward({(y * w).sum()}, {}, {.retain_graph = {}, .create_graph = false, .tasks = failing}), Broken);
+    CHECK_THROWS_AS(autograd::backward({(y * w).sum()}, {}, {.tasks = failing}), Broken);
     CHECK(started == 1);
     (x * w).sum().backward();
     CHECK(x.grad().defined());
@@ -216,7 +212,7 @@ TEST_CASE("engines: backward inside a backward, in many branches") {
 
 TEST_CASE("engines: nested passes do not pile up on the stack of a thread that waits") {
   const Threads threads(4);
-  FlowEngine flow(0);
+  FlowEngine flow(FlowEngine::Use::Always);
   const EngineGuard guard(flow);
   std::atomic<int> deepest{0};
   const Tensor x = ones({2}, requires_grad());

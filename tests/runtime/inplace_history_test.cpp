@@ -192,7 +192,7 @@ TEST_CASE("in-place history: every operator at the end of a chain, bitwise equal
   for (const Change& c : changes()) {
     INFO(c.signature);
     SerialEngine serial;
-    FlowEngine flow(0);
+    FlowEngine flow(FlowEngine::Use::Always);
     ThreadEngine threads(3);
     Tensors first;
     for (Engine* engine :

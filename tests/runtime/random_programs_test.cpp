@@ -265,7 +265,7 @@ TEST_CASE("random programs: backward agrees with central differences, on every e
     }
     ++checked;
     SerialEngine serial;
-    FlowEngine flow(0);
+    FlowEngine flow(FlowEngine::Use::Always);
     ThreadEngine threads(2);
     Tensors first;
     for (Engine* engine :

@@ -75,7 +75,7 @@ std::vector<std::unique_ptr<Engine>> pool_engines() {
   std::vector<std::unique_ptr<Engine>> all;
   all.push_back(std::make_unique<SerialEngine>());
   all.push_back(std::make_unique<FlowEngine>());
-  all.push_back(std::make_unique<FlowEngine>(0.0F));
+  all.push_back(std::make_unique<FlowEngine>(FlowEngine::Use::Always));
   return all;
 }
 
@@ -149,7 +149,7 @@ TEST_CASE("threads: five on graphs of their own") {
 }
 
 TEST_CASE("threads: a pass runs none of another thread's nodes while its caller holds a lock") {
-  FlowEngine flow(0);
+  FlowEngine flow(FlowEngine::Use::Always);
   const Threads threads(4);
   std::mutex mutex;
   Workers workers;

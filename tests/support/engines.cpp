@@ -11,7 +11,7 @@ namespace backflow::test {
 std::vector<std::unique_ptr<Engine>> engines() {
   std::vector<std::unique_ptr<Engine>> all;
   all.push_back(std::make_unique<SerialEngine>());
-  all.push_back(std::make_unique<FlowEngine>(0.0F));
+  all.push_back(std::make_unique<FlowEngine>(FlowEngine::Use::Always));
   all.push_back(std::make_unique<ThreadEngine>(3));
   return all;
 }

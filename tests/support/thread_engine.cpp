@@ -2,6 +2,7 @@
 
 #include <condition_variable>
 #include <mutex>
+#include <span>
 #include <thread>
 #include <vector>
 
@@ -11,21 +12,11 @@ namespace {
 class Pass {
  public:
   explicit Pass(Execution& pass)
-      : pass_(pass), missing_(pass.plan().nodes().size()), tasks_after_(missing_.size()), left_(missing_.size()) {
-    for (std::uint32_t i = 0; i < missing_.size(); ++i) {
-      missing_[i] = pass.plan().nodes()[i].dependencies;
+      : pass_(pass), graph_(pass.work_graph()), missing_(graph_.dependencies), left_(graph_.size()) {
+    pass.begin_parallel();
+    for (std::uint32_t i = 0; i < graph_.size(); ++i) {
       if (missing_[i] == 0) {
         ready_.push_back(i);
-      }
-    }
-    for (std::size_t t = 0; t < pass.num_tasks(); ++t) {
-      task_missing_.push_back(pass.task_dependencies(t).size());
-      for (const std::uint32_t node : pass.task_dependencies(t)) {
-        tasks_after_[node].push_back(t);
-      }
-      ++left_;
-      if (task_missing_[t] == 0) {
-        ready_tasks_.push_back(t);
       }
     }
   }
@@ -34,46 +25,29 @@ class Pass {
   void work() {
     std::unique_lock lock(mutex_);
     while (true) {
-      changed_.wait(lock, [&] { return left_ == 0 || !ready_.empty() || !ready_tasks_.empty(); });
+      changed_.wait(lock, [&] { return left_ == 0 || !ready_.empty(); });
       if (left_ == 0) {
         return;
       }
-      if (!ready_tasks_.empty()) {
-        const std::size_t task = ready_tasks_.back();
-        ready_tasks_.pop_back();
-        lock.unlock();
-        pass_.start_task(task, [this] { end_one(); });
-        lock.lock();
-        continue;
-      }
-      const std::uint32_t node = ready_.back();
+      const std::uint32_t item = ready_.back();
       ready_.pop_back();
       lock.unlock();
-      pass_.run(node);
+      if (graph_.kinds[item] == WorkGraph::Kind::Async) {
+        pass_.start_task(item, [this, item] { end(item); });
+      } else {
+        pass_.run(std::span(&item, 1));
+        end(item);
+      }
       lock.lock();
-      release_successors(node);
     }
   }
 
  private:
-  void end_one() {
+  void end(std::uint32_t item) {
     const std::lock_guard lock(mutex_);
-    --left_;
-    changed_.notify_all();
-  }
-
-  void release_successors(std::uint32_t node) {
-    for (const std::uint32_t target : pass_.plan().targets(pass_.plan().nodes()[node])) {
-      if (target != kNoTarget) {
-        const std::uint32_t next = pass_.plan().inputs()[target].node;
-        if (--missing_[next] == 0) {
-          ready_.push_back(next);
-        }
-      }
-    }
-    for (const std::size_t task : tasks_after_[node]) {
-      if (--task_missing_[task] == 0) {
-        ready_tasks_.push_back(task);
+    for (const std::uint32_t next : graph_.successors(item)) {
+      if (--missing_[next] == 0) {
+        ready_.push_back(next);
       }
     }
     --left_;
@@ -81,14 +55,12 @@ class Pass {
   }
 
   Execution& pass_;
+  const WorkGraph graph_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::vector<std::uint32_t> missing_;  // by node
-  std::vector<std::size_t> task_missing_;
-  std::vector<std::vector<std::size_t>> tasks_after_;
+  std::vector<std::uint32_t> missing_;  // by item
   std::vector<std::uint32_t> ready_;
-  std::vector<std::size_t> ready_tasks_;
-  std::size_t left_;  // nodes and tasks that have not ended
+  std::size_t left_;  // items that have not ended
 };
 
 }  // namespace

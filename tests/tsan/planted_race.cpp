@@ -48,7 +48,7 @@ void count_branches(Engine& engine) {
 int main(int argc, char**) {
   set_num_threads(4);
   test::ThreadEngine threads(4);
-  FlowEngine flow(0);
+  FlowEngine flow(FlowEngine::Use::Always);
   count_branches(argc > 1 ? static_cast<Engine&>(flow) : threads);
   std::printf("%d\n", counter);
 }

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace backflow {
+
+/// The work of a backward pass as one acyclic graph of items: the nodes of its plan in their order, then its tasks in
+/// theirs. No edge leads to an item of a smaller number.
+struct WorkGraph {
+  enum class Kind : std::uint8_t {
+    Node,
+    Task,   ///< computes on a thread of the engine
+    Async,  ///< is done elsewhere
+  };
+
+  std::vector<Kind> kinds;                  ///< by item
+  std::vector<float> work;                  ///< by item: estimated ns on one thread
+  std::vector<std::uint32_t> dependencies;  ///< by item: how many edges lead to it
+  std::vector<std::uint32_t> first_edge;    ///< by item, and one more
+  std::vector<std::uint32_t> edges;         ///< the items that wait for item i: [first_edge[i], first_edge[i + 1])
+
+  std::size_t size() const { return kinds.size(); }
+  std::span<const std::uint32_t> successors(std::uint32_t item) const {
+    return {edges.data() + first_edge[item], edges.data() + first_edge[item + 1]};
+  }
+  /// The time from the start of each item to the end of everything that waits for it, in ns, with any number of
+  /// threads.
+  std::vector<float> remaining() const;
+
+  friend bool operator==(const WorkGraph&, const WorkGraph&) = default;
+  /// Equal for equal graphs.
+  std::uint64_t hash() const;
+};
+
+/// A cut of a WorkGraph into groups, each of which one thread runs through. A group is worth handing to another thread:
+/// what is cheap goes with its neighbours, and linear chains stay together. The groups and what they wait for form an
+/// acyclic graph again.
+///
+/// Items are taken depth first, so that a branch is followed to its end before the next one, and what ends with an item
+/// comes right after it. Groups are consecutive items of that order, which is why they can't wait for each other in a
+/// circle.
+class Schedule {
+ public:
+  struct Group {
+    std::vector<std::uint32_t> items;       ///< ascending, which is an order in which they can run
+    std::vector<std::uint32_t> successors;  ///< the groups that wait for this one, each once
+    std::uint32_t dependencies = 0;         ///< how many groups this one waits for
+    float work = 0;                         ///< ns
+    float remaining = 0;                    ///< ns from its start to the end of everything that waits for it
+    bool is_async = false;                  ///< its only item is done elsewhere
+  };
+
+  explicit Schedule(const WorkGraph& graph);
+
+  const std::vector<Group>& groups() const { return groups_; }
+  /// By item.
+  std::uint32_t group_of(std::uint32_t item) const { return group_of_[item]; }
+  /// Of all groups, in ns.
+  float work() const { return work_; }
+  /// The work along the longest path through the groups, in ns: no number of threads is faster.
+  float critical_path() const { return critical_path_; }
+  /// Estimated ns on so many threads, with what it costs to hand out the groups.
+  float time_on(int threads) const;
+
+ private:
+  class Builder;
+
+  std::vector<Group> groups_;
+  std::vector<std::uint32_t> group_of_;
+  float work_ = 0;
+  float critical_path_ = 0;
+};
+
+}  // namespace backflow
