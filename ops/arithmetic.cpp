@@ -6,24 +6,51 @@ namespace {
 
 using namespace detail;
 
-struct Add : BinaryOperator<Add, Binary::Add> {
-  static constexpr OperatorInfo info = {
-      .name = "add",
-      .signature = "add(Tensor self, Tensor other) -> Tensor",
-      .formula = "y = x + w;  dx = dy, dw = dy",
-      .doc = "Sum, broadcast; the dtypes are promoted.",
-      .node = "AddBackward0",
-      .inplace = "add_(Tensor self, Tensor other) -> Tensor",
-  };
-  void save(Needs, const Tensor& x, const Tensor& w, const Tensor&) { save_geometry(x, w); }
+/// y = x + alpha w for Binary::Add, x - alpha w for Binary::Sub; `Op` names it.
+template <class Op, Binary kF>
+struct SumOperator : BinaryOperator<Op, kF> {
+  using Base = BinaryOperator<Op, kF>;
+  static constexpr bool kSavesTensors = false;
+
+  Scalar factor;  // of w
+
+  static bool is_one(const Scalar& alpha) { return alpha.to<double>() == 1; }
+  static Tensor forward(const Tensor& x, const Tensor& w, const Scalar& alpha) {
+    return Base::forward(x, is_one(alpha) ? w : mul(w, alpha));
+  }
+  static bool forward_into(const Tensor& y, const Tensor& x, const Tensor& w, const Scalar& alpha) {
+    if (is_one(alpha)) {
+      return Base::forward_into(y, x, w);
+    }
+    if (!y.is_floating_point() || !Base::fits(y, x, w)) {
+      return false;
+    }
+    kernels::binary(kF, y, x, Cast(w, y.scalar_type()), alpha);
+    return true;
+  }
+  void save(Needs, const Tensor& x, const Tensor& w, const Scalar& alpha, const Tensor& y) {
+    this->save_geometry(x, w, y);
+    factor = kF == Binary::Add ? alpha : -alpha;
+  }
   void backward(Backward& b) const {
     if (b.wants(0)) {
-      b.dx(0) = to_x(b.dy());
+      b.dx(0) = this->to_x(b.dy());
     }
     if (b.wants(1)) {
-      b.dx(1) = to_w(b.dy());
+      b.dx(1) = this->to_w(is_one(factor) ? b.dy() : is_one(-factor) ? neg(b.dy()) : b.dy() * factor);
     }
   }
+};
+
+struct Add : SumOperator<Add, Binary::Add> {
+  static constexpr OperatorInfo info = {
+      .name = "add",
+      .signature = "add(Tensor self, Tensor other, Scalar alpha=1) -> Tensor",
+      .formula = "y = x + alpha w;  dx = dy, dw = alpha dy",
+      .doc = "Sum with a multiple of the second operand, broadcast; the dtypes are promoted.",
+      .node = "AddBackward0",
+      .inplace = "add_(Tensor self, Tensor other, Scalar alpha=1) -> Tensor",
+  };
 };
 
 struct AddScalar : ScalarOperator<AddScalar, Binary::Add> {
@@ -39,51 +66,15 @@ struct AddScalar : ScalarOperator<AddScalar, Binary::Add> {
   void backward(Backward& b) const { b.dx(0) = to_x(b.dy()); }
 };
 
-struct AddScaled : BinaryOperator<AddScaled, Binary::Add> {
-  static constexpr OperatorInfo info = {
-      .name = "add",
-      .signature = "add(Tensor self, Tensor other, Scalar alpha) -> Tensor",
-      .formula = "y = x + alpha w;  dx = dy, dw = alpha dy",
-      .doc = "Sum with a multiple of the second operand, broadcast.",
-      .node = "AddBackward0",
-      .inplace = "add_(Tensor self, Tensor other, Scalar alpha) -> Tensor",
-  };
-  Scalar factor;
-  static Tensor forward(const Tensor& x, const Tensor& w, const Scalar& alpha) {
-    return BinaryOperator::forward(x, mul(w, alpha));
-  }
-  void save(Needs, const Tensor& x, const Tensor& w, const Scalar& alpha, const Tensor&) {
-    save_geometry(x, w);
-    factor = alpha;
-  }
-  void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = to_x(b.dy());
-    }
-    if (b.wants(1)) {
-      b.dx(1) = to_w(b.dy() * factor);
-    }
-  }
-};
-
-struct Sub : BinaryOperator<Sub, Binary::Sub> {
+struct Sub : SumOperator<Sub, Binary::Sub> {
   static constexpr OperatorInfo info = {
       .name = "sub",
-      .signature = "sub(Tensor self, Tensor other) -> Tensor",
-      .formula = "y = x - w;  dx = dy, dw = -dy",
-      .doc = "Difference, broadcast; the dtypes are promoted.",
+      .signature = "sub(Tensor self, Tensor other, Scalar alpha=1) -> Tensor",
+      .formula = "y = x - alpha w;  dx = dy, dw = -alpha dy",
+      .doc = "Difference with a multiple of the second operand, broadcast; the dtypes are promoted.",
       .node = "SubBackward0",
-      .inplace = "sub_(Tensor self, Tensor other) -> Tensor",
+      .inplace = "sub_(Tensor self, Tensor other, Scalar alpha=1) -> Tensor",
   };
-  void save(Needs, const Tensor& x, const Tensor& w, const Tensor&) { save_geometry(x, w); }
-  void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = to_x(b.dy());
-    }
-    if (b.wants(1)) {
-      b.dx(1) = to_w(neg(b.dy()));
-    }
-  }
 };
 
 struct SubScalar : ScalarOperator<SubScalar, Binary::Sub> {
@@ -99,33 +90,6 @@ struct SubScalar : ScalarOperator<SubScalar, Binary::Sub> {
   void backward(Backward& b) const { b.dx(0) = to_x(b.dy()); }
 };
 
-struct SubScaled : BinaryOperator<SubScaled, Binary::Sub> {
-  static constexpr OperatorInfo info = {
-      .name = "sub",
-      .signature = "sub(Tensor self, Tensor other, Scalar alpha) -> Tensor",
-      .formula = "y = x - alpha w;  dx = dy, dw = -alpha dy",
-      .doc = "Difference with a multiple of the second operand, broadcast.",
-      .node = "SubBackward0",
-      .inplace = "sub_(Tensor self, Tensor other, Scalar alpha) -> Tensor",
-  };
-  Scalar factor;
-  static Tensor forward(const Tensor& x, const Tensor& w, const Scalar& alpha) {
-    return BinaryOperator::forward(x, mul(w, alpha));
-  }
-  void save(Needs, const Tensor& x, const Tensor& w, const Scalar& alpha, const Tensor&) {
-    save_geometry(x, w);
-    factor = alpha;
-  }
-  void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = to_x(b.dy());
-    }
-    if (b.wants(1)) {
-      b.dx(1) = to_w(neg(b.dy() * factor));
-    }
-  }
-};
-
 struct RsubScalar {
   static constexpr OperatorInfo info = {
       .name = "rsub",
@@ -136,8 +100,8 @@ struct RsubScalar {
   };
   static Tensor forward(const Tensor& x, const Scalar& number) {
     const ScalarType dtype = result_type(x.scalar_type(), number);
-    Tensor y = empty_tensor(x.sizes(), dtype);
-    kernels::binary(Binary::Sub, y, number, cast(x, dtype));
+    Tensor y = empty_tensor_like(x, dtype);
+    kernels::binary(Binary::Sub, y, number, Cast(x, dtype));
     return y;
   }
   void save(Needs, const Tensor&, const Scalar&, const Tensor&) {}
@@ -155,8 +119,8 @@ struct Mul : BinaryOperator<Mul, Binary::Mul> {
   };
   SavedTensor x;
   SavedTensor w;
-  void save(Needs needs, const Tensor& x_, const Tensor& w_, const Tensor&) {
-    save_geometry(x_, w_);
+  void save(Needs needs, const Tensor& x_, const Tensor& w_, const Tensor& y) {
+    save_geometry(x_, w_, y);
     if (needs[0]) {
       w.save(w_);
     }
@@ -202,8 +166,8 @@ struct Div : BinaryOperator<Div, Binary::Div, true> {
   };
   SavedTensor x;
   SavedTensor w;
-  void save(Needs needs, const Tensor& x_, const Tensor& w_, const Tensor&) {
-    save_geometry(x_, w_);
+  void save(Needs needs, const Tensor& x_, const Tensor& w_, const Tensor& y) {
+    save_geometry(x_, w_, y);
     w.save(w_);
     if (needs[1]) {
       x.save(x_);
@@ -248,8 +212,8 @@ struct RdivScalar {
   SavedTensor y;
   static Tensor forward(const Tensor& x, const Scalar& number) {
     const ScalarType dtype = floating(x.scalar_type());
-    Tensor y = empty_tensor(x.sizes(), dtype);
-    kernels::binary(Binary::Div, y, number, cast(x, dtype));
+    Tensor y = empty_tensor_like(x, dtype);
+    kernels::binary(Binary::Div, y, number, Cast(x, dtype));
     return y;
   }
   void save(Needs, const Tensor& x_, const Scalar&, const Tensor& y_) {
@@ -264,8 +228,7 @@ struct RdivScalar {
 #include <backflow/ops/arithmetic_functions.inc>
 
 OperatorFamily arithmetic_operators() {
-  return family<Add, AddScalar, AddScaled, Sub, SubScalar, SubScaled, RsubScalar, Mul, MulScalar, Div, DivScalar,
-                RdivScalar>("arithmetic");
+  return family<Add, AddScalar, Sub, SubScalar, RsubScalar, Mul, MulScalar, Div, DivScalar, RdivScalar>("arithmetic");
 }
 
 }  // namespace backflow

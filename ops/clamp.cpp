@@ -20,8 +20,8 @@ struct ClampOperator {
     return max ? result_type(common, *max) : common;
   }
   static Tensor clamped(const Tensor& x, const Bound& min, const Bound& max) {
-    Tensor y = empty_tensor(x.sizes(), dtype(x, min, max));
-    clamp_into(y, cast(x, y.scalar_type()), min, max);
+    Tensor y = empty_tensor_like(x, dtype(x, min, max));
+    clamp_into(y, Cast(x, y.scalar_type()), min, max);
     return y;
   }
   static bool clamp_into(const Tensor& y, const Tensor& x, const Bound& min, const Bound& max) {
@@ -53,14 +53,14 @@ struct ClampOperator {
   }
   /// 1 where min <= x <= max, else 0; off the tape.
   Tensor within_bounds(const Tensor& value) const {
-    Tensor result = empty_tensor(value.sizes(), value.scalar_type());
+    Tensor result = empty_tensor_like(value, value.scalar_type());
     if (!upper) {
       kernels::binary(Binary::GreaterEqual, result, value, *lower);
       return result;
     }
     kernels::binary(Binary::LessEqual, result, value, *upper);
     if (lower) {
-      const Tensor above = empty_tensor(value.sizes(), value.scalar_type());
+      const Tensor above = empty_tensor_like(value, value.scalar_type());
       kernels::binary(Binary::GreaterEqual, above, value, *lower);
       kernels::binary(Binary::Mul, result, result, above);
     }

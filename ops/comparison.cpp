@@ -35,7 +35,7 @@ bool equal(const Tensor& self, const Tensor& other) {
     return false;
   }
   const ScalarType common = promote_types(self.scalar_type(), other.scalar_type());
-  return all_of(self.sizes(), detail::cast(self, common), detail::cast(other, common),
+  return all_of(self.sizes(), detail::Cast(self, common), detail::Cast(other, common),
                 [](auto a, auto b) { return a == b; });
 }
 

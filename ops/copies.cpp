@@ -17,7 +17,7 @@ struct Clone {
       .node = "CloneBackward0",
   };
   static Tensor forward(const Tensor& x) {
-    Tensor y = empty_tensor(x.sizes(), x.scalar_type());
+    Tensor y = empty_tensor_like(x, x.scalar_type());
     kernels::copy(y, x);
     return y;
   }
@@ -45,7 +45,7 @@ struct ToCopy {
   };
   ScalarType x_dtype;
   static Tensor forward(const Tensor& x, ScalarType dtype) {
-    Tensor y = empty_tensor(x.sizes(), dtype);
+    Tensor y = empty_tensor_like(x, dtype);
     kernels::copy(y, x);
     return y;
   }
@@ -75,7 +75,7 @@ struct Copy {
   DimVector w_sizes;
   ScalarType w_dtype;
   static Tensor forward(const Tensor& x, const Tensor& w) {
-    Tensor y = empty_tensor(x.sizes(), x.scalar_type());
+    Tensor y = empty_tensor_like(x, x.scalar_type());
     kernels::copy(y, expand(w, x.sizes()));
     return y;
   }
@@ -108,7 +108,7 @@ struct ZerosLike {
       .doc = "Zeros with the sizes and dtype of the operand; never recorded.",
   };
   static Tensor forward(const Tensor& x) {
-    Tensor y = empty_tensor(x.sizes(), x.scalar_type());
+    Tensor y = empty_tensor_like(x, x.scalar_type());
     kernels::fill(y, 0);
     return y;
   }
@@ -140,7 +140,7 @@ struct FullLike {
       .doc = "A tensor of one number with the sizes and dtype of the operand; never recorded.",
   };
   static Tensor forward(const Tensor& x, const Scalar& value) {
-    Tensor y = empty_tensor(x.sizes(), x.scalar_type());
+    Tensor y = empty_tensor_like(x, x.scalar_type());
     kernels::fill(y, value);
     return y;
   }

@@ -2,7 +2,9 @@
 
 // What element-wise operators have in common: shapes, dtypes and the call of the kernel. Each adds its gradient.
 
+#include <memory>
 #include <span>
+#include <utility>
 
 #include <backflow/ops/kernels/elementwise.h>
 #include <backflow/ops/operator.h>
@@ -13,24 +15,56 @@ namespace backflow::detail {
 using kernels::Binary;
 using kernels::Unary;
 
-/// `x` converted to `dtype` off the tape, or x itself.
-inline Tensor cast(const Tensor& x, ScalarType dtype) {
-  if (x.scalar_type() == dtype) {
-    return x;
+/// `x` converted to `dtype` off the tape, or a reference to x itself when it is of that dtype.
+class Cast {
+ public:
+  Cast(const Tensor& x, ScalarType dtype) : x_(x) {
+    if (x.scalar_type() != dtype) {
+      converted_ = empty_tensor_like(x, dtype);
+      kernels::copy(converted_, x);
+    }
   }
-  Tensor y = empty_tensor(x.sizes(), dtype);
-  kernels::copy(y, x);
-  return y;
-}
+  operator const Tensor&() const {  // NOLINT(google-explicit-constructor)
+    return converted_.defined() ? converted_ : x_;
+  }
+
+ private:
+  const Tensor& x_;
+  Tensor converted_;
+};
 
 /// The dtype of a function that only floating-point numbers have.
 inline ScalarType floating(ScalarType dtype) { return is_floating_point(dtype) ? dtype : kFloat32; }
 
 /// The gradient `dx` of an operand of these sizes and dtype: summed over what was broadcast, cast back.
-inline Tensor reduce_to(const Tensor& dx, IntArrayRef sizes, ScalarType dtype) {
-  Tensor out = dx.sizes() == sizes ? dx : sum_to_size(dx, sizes);
+inline Tensor reduce_to(Tensor dx, IntArrayRef sizes, ScalarType dtype) {
+  Tensor out = dx.sizes() == sizes ? std::move(dx) : sum_to_size(dx, sizes);
   return out.scalar_type() == dtype ? out : to(out, dtype);
 }
+
+/// Of an operand: the sizes and the dtype that its gradient must have.
+class OperandGeometry {
+ public:
+  /// `y` is the result, whose sizes most operands have.
+  void save(const Tensor& x, const Tensor& y) {
+    dtype_ = x.scalar_type();
+    if (x.sizes() != y.sizes()) {
+      broadcast_from_ = std::make_unique<DimVector>(x.sizes());
+    }
+  }
+  /// The gradient of the operand from `dx`, that of the operand broadcast.
+  Tensor reduce(Tensor dx) const {
+    if (broadcast_from_ == nullptr && dx.scalar_type() == dtype_) {
+      return dx;
+    }
+    const DimVector sizes = broadcast_from_ == nullptr ? DimVector(dx.sizes()) : *broadcast_from_;
+    return reduce_to(std::move(dx), sizes, dtype_);
+  }
+
+ private:
+  std::unique_ptr<DimVector> broadcast_from_;  // null when that is the result's shape
+  ScalarType dtype_ = kFloat32;
+};
 
 /// True when `y` may be written while `x` is read: they share no memory, or are the very same elements.
 inline bool may_overwrite(const Tensor& y, const Tensor& x) {
@@ -41,13 +75,11 @@ inline bool may_overwrite(const Tensor& y, const Tensor& x) {
 /// Shapes, dtypes and the kernel of `y = f(x, w)` with broadcasting; `Op` adds the gradient.
 template <class Op, Binary kF, bool kFloating = false>
 struct BinaryOperator {
-  DimVector x_sizes;
-  DimVector w_sizes;
-  ScalarType x_dtype;
-  ScalarType w_dtype;
+  OperandGeometry x_geometry;
+  OperandGeometry w_geometry;
 
   static DimVector shape(const Tensor& x, const Tensor& w) {
-    return x.sizes() == w.sizes() ? DimVector(x.sizes()) : broadcast_shapes(Op::info.name, x.sizes(), w.sizes());
+    return broadcast_shapes(Op::info.name, x.sizes(), w.sizes());
   }
   static ScalarType dtype(const Tensor& x, const Tensor& w) {
     // As in PyTorch, a tensor without dimensions does not raise the dtype of one of the same kind that has some.
@@ -61,27 +93,30 @@ struct BinaryOperator {
 
   static Tensor forward(const Tensor& x, const Tensor& w) {
     const ScalarType common = dtype(x, w);
-    Tensor y = empty_tensor(shape(x, w), common);
-    kernels::binary(kF, y, cast(x, common), cast(w, common));
+    Tensor y = x.sizes() == w.sizes() ? empty_tensor_like(x, common) : empty_tensor(shape(x, w), common);
+    kernels::binary(kF, y, Cast(x, common), Cast(w, common));
     return y;
   }
   static bool forward_into(const Tensor& y, const Tensor& x, const Tensor& w) {
-    if (!may_overwrite(y, w) || dtype(x, w) != y.scalar_type() || shape(x, w) != DimVector(y.sizes())) {
+    if (!fits(y, x, w)) {
       return false;
     }
-    kernels::binary(kF, y, x, cast(w, y.scalar_type()));
+    kernels::binary(kF, y, x, Cast(w, y.scalar_type()));
     return true;
   }
 
  protected:
-  void save_geometry(const Tensor& x, const Tensor& w) {
-    x_sizes = x.sizes();
-    w_sizes = w.sizes();
-    x_dtype = x.scalar_type();
-    w_dtype = w.scalar_type();
+  /// True when `y`, whose shape is that of x, may become f(x, w) in place.
+  static bool fits(const Tensor& y, const Tensor& x, const Tensor& w) {
+    return may_overwrite(y, w) && dtype(x, w) == y.scalar_type() &&
+           (w.sizes() == y.sizes() || shape(x, w) == DimVector(y.sizes()));
   }
-  Tensor to_x(const Tensor& dx) const { return reduce_to(dx, x_sizes, x_dtype); }
-  Tensor to_w(const Tensor& dw) const { return reduce_to(dw, w_sizes, w_dtype); }
+  void save_geometry(const Tensor& x, const Tensor& w, const Tensor& y) {
+    x_geometry.save(x, y);
+    w_geometry.save(w, y);
+  }
+  Tensor to_x(Tensor dx) const { return x_geometry.reduce(std::move(dx)); }
+  Tensor to_w(Tensor dw) const { return w_geometry.reduce(std::move(dw)); }
 };
 
 /// The same for `y = f(x, number)`.
@@ -95,8 +130,8 @@ struct ScalarOperator {
   }
   static Tensor forward(const Tensor& x, const Scalar& number) {
     const ScalarType common = dtype(x, number);
-    Tensor y = empty_tensor(x.sizes(), common);
-    kernels::binary(kF, y, cast(x, common), number);
+    Tensor y = empty_tensor_like(x, common);
+    kernels::binary(kF, y, Cast(x, common), number);
     return y;
   }
   static bool forward_into(const Tensor& y, const Tensor& x, const Scalar& number) {
@@ -108,7 +143,7 @@ struct ScalarOperator {
   }
 
  protected:
-  Tensor to_x(const Tensor& dx) const { return dx.scalar_type() == x_dtype ? dx : to(dx, x_dtype); }
+  Tensor to_x(Tensor dx) const { return dx.scalar_type() == x_dtype ? dx : to(dx, x_dtype); }
 };
 
 /// The same for `y = f(x)` on floating-point numbers.
@@ -116,8 +151,8 @@ template <Unary kF>
 struct UnaryOperator {
   static Tensor forward(const Tensor& x) {
     const ScalarType dtype = floating(x.scalar_type());
-    Tensor y = empty_tensor(x.sizes(), dtype);
-    kernels::unary(kF, y, cast(x, dtype));
+    Tensor y = empty_tensor_like(x, dtype);
+    kernels::unary(kF, y, Cast(x, dtype));
     return y;
   }
   static bool forward_into(const Tensor& y, const Tensor& x) {

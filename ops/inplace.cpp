@@ -12,7 +12,7 @@ namespace {
 
 /// A row-major copy off the tape.
 Tensor copy_of(const Tensor& x) {
-  Tensor y = empty_tensor(x.sizes(), x.scalar_type());
+  Tensor y = empty_tensor_like(x, x.scalar_type());
   kernels::copy(y, x);
   return y;
 }
@@ -26,15 +26,26 @@ bool has_nan(const Tensor& x) {
          });
 }
 
+/// a += b, as a.add_(b) off the tape: gradients that are added are nearly always of one kind, and apart.
+void add_gradient(const Tensor& a, const Tensor& b) {
+  if (a.scalar_type() == b.scalar_type() && a.sizes() == b.sizes() && !a.is_alias_of(b)) {
+    kernels::binary(kernels::Binary::Add, a, a, b);
+    bump_version(a);
+  } else {
+    a.add_(b);
+  }
+}
+
 }  // namespace
 
 // With C linkage for the linker's option in CMakeLists.txt: whoever links the operators links this.
 extern "C" const bool backflow_gradient_ops_installed = [] {
   set_gradient_ops(
       {.add = [](const Tensor& a, const Tensor& b) { return add(a, b); },
-       .add_ = [](const Tensor& a, const Tensor& b) { a.add_(b); },
+       .add_ = add_gradient,
        .copy_ = [](const Tensor& to, const Tensor& from) { kernels::copy(to, from); },
-       .reduce_to = detail::reduce_to,
+       .reduce_to = [](const Tensor& x, IntArrayRef sizes,
+                       ScalarType dtype) { return detail::reduce_to(x, sizes, dtype); },
        .as_strided = [](const Tensor& x, const Geometry& v) { return as_strided(x, v.sizes, v.strides, v.offset); },
        .gather =
            [](const Tensor& x, const Geometry& base, const Geometry& v) {

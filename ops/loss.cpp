@@ -26,7 +26,7 @@ struct LogSoftmax {
     const std::size_t d = wrap_dim("log_softmax", dim, x.sizes().size());
     const bool last = d + 1 >= x.sizes().size();
     const Tensor rows = contiguous(last ? x : transpose(x, static_cast<std::int64_t>(d), -1));
-    Tensor y = empty_tensor(rows.sizes(), rows.scalar_type());
+    Tensor y = empty_tensor_like(rows, rows.scalar_type());
     kernels::log_softmax(y, rows);
     return last ? y : contiguous(transpose(y, static_cast<std::int64_t>(d), -1));
   }
@@ -73,7 +73,7 @@ struct NllLoss {
   std::int64_t reduction_;
   static Tensor forward(const Tensor& x, const Tensor& target, std::int64_t reduction) {
     check_targets("nll_loss", x, target);
-    const Tensor rows = empty_tensor(target.sizes(), x.scalar_type());
+    const Tensor rows = empty_tensor_like(target, x.scalar_type());
     dispatch_floating(x.scalar_type(), "nll_loss", [&](auto zero) {
       using T = decltype(zero);
       for_each_target(x, target, [from = x.data_ptr<T>(), to = rows.data_ptr<T>()](std::int64_t i, std::int64_t at) {

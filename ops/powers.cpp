@@ -10,13 +10,13 @@ using namespace detail;
 /// gradient is 0 by definition while its formula is not finite.
 Tensor ones_where_zero(const Tensor& v, const Tensor& x, Binary f, const Tensor& w, const Tensor& dy) {
   const ScalarType dtype = dy.scalar_type();
-  const Tensor x_is_zero = empty_tensor(x.sizes(), dtype);
-  kernels::binary(Binary::Equal, x_is_zero, cast(x, dtype), 0);
-  const Tensor w_holds = empty_tensor(w.sizes(), dtype);
-  kernels::binary(f, w_holds, cast(w, dtype), 0);
-  const Tensor replaced = empty_tensor(dy.sizes(), dtype);
+  const Tensor x_is_zero = empty_tensor_like(x, dtype);
+  kernels::binary(Binary::Equal, x_is_zero, Cast(x, dtype), 0);
+  const Tensor w_holds = empty_tensor_like(w, dtype);
+  kernels::binary(f, w_holds, Cast(w, dtype), 0);
+  const Tensor replaced = empty_tensor_like(dy, dtype);
   kernels::binary(Binary::Mul, replaced, x_is_zero, w_holds);
-  const Tensor kept = empty_tensor(dy.sizes(), dtype);
+  const Tensor kept = empty_tensor_like(dy, dtype);
   kernels::binary(Binary::Sub, kept, 1, replaced);
   return relu_backward(v, kept) + replaced;
 }
@@ -34,7 +34,7 @@ struct Pow : BinaryOperator<Pow, Binary::Pow, true> {
   SavedTensor w;
   SavedTensor y;
   void save(Needs needs, const Tensor& x_, const Tensor& w_, const Tensor& y_) {
-    save_geometry(x_, w_);
+    save_geometry(x_, w_, y_);
     x.save(x_);
     w.save(w_);
     if (needs[1]) {
@@ -66,8 +66,8 @@ struct PowScalar : ScalarOperator<PowScalar, Binary::Pow> {
   Scalar exponent;
   static Tensor forward(const Tensor& x, const Scalar& exponent) {
     const ScalarType common = dtype(x, exponent);
-    Tensor y = empty_tensor(x.sizes(), common);
-    forward_into(y, cast(x, common), exponent);
+    Tensor y = empty_tensor_like(x, common);
+    forward_into(y, Cast(x, common), exponent);
     return y;
   }
   static bool forward_into(const Tensor& y, const Tensor& x, const Scalar& exponent) {
@@ -95,7 +95,7 @@ struct PowScalar : ScalarOperator<PowScalar, Binary::Pow> {
     if (c == 0) {
       b.dx(0) = zeros_like(b(x));
     } else {
-      b.dx(0) = to_x(b.dy() * (pow(b(x), c - 1) * c));
+      b.dx(0) = to_x(b.dy() * ((c == 2 ? b(x) : pow(b(x), c - 1)) * c));
     }
   }
 };
@@ -111,8 +111,8 @@ struct Xlogy : BinaryOperator<Xlogy, Binary::Xlogy, true> {
   };
   SavedTensor x;
   SavedTensor w;
-  void save(Needs, const Tensor& x_, const Tensor& w_, const Tensor&) {
-    save_geometry(x_, w_);
+  void save(Needs, const Tensor& x_, const Tensor& w_, const Tensor& y) {
+    save_geometry(x_, w_, y);
     x.save(x_);
     w.save(w_);
   }

@@ -140,7 +140,7 @@ const Tensor& fill_inplace(const Tensor& self, const Fill& fill) {
   if (self.is_contiguous()) {
     fill(self);
   } else {
-    const Tensor rows = empty_tensor(self.sizes(), self.scalar_type());
+    const Tensor rows = empty_tensor_like(self, self.scalar_type());
     fill(rows);
     kernels::copy(self, rows);
   }

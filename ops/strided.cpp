@@ -172,7 +172,7 @@ Tensor lay_out(const Field& field, const Tensor& x, const Geometry& g) {
 }
 
 Tensor row_major_copy(const Tensor& x) {
-  Tensor y = empty_tensor(x.sizes(), x.scalar_type());
+  Tensor y = empty_tensor_like(x, x.scalar_type());
   kernels::copy(y, x);
   return y;
 }

@@ -10,7 +10,7 @@ using namespace detail;
 template <Unary kF>
 struct NumericOperator {
   static Tensor forward(const Tensor& x) {
-    Tensor y = empty_tensor(x.sizes(), x.scalar_type());
+    Tensor y = empty_tensor_like(x, x.scalar_type());
     kernels::unary(kF, y, x);
     return y;
   }
@@ -196,8 +196,8 @@ struct ReluGradient : BinaryOperator<ReluGradient, Binary::ReluBackward, true> {
       .node = "ThresholdBackwardBackward0",
   };
   SavedTensor y;
-  void save(Needs, const Tensor& dy, const Tensor& y_, const Tensor&) {
-    save_geometry(dy, y_);
+  void save(Needs, const Tensor& dy, const Tensor& y_, const Tensor& dx) {
+    save_geometry(dy, y_, dx);
     y.save(y_);
   }
   void backward(Backward& b) const {
@@ -220,8 +220,8 @@ struct TanhGradient : BinaryOperator<TanhGradient, Binary::TanhBackward, true> {
   };
   SavedTensor dy;
   SavedTensor y;
-  void save(Needs, const Tensor& dy_, const Tensor& y_, const Tensor&) {
-    save_geometry(dy_, y_);
+  void save(Needs, const Tensor& dy_, const Tensor& y_, const Tensor& dx) {
+    save_geometry(dy_, y_, dx);
     dy.save(dy_);
     y.save(y_);
   }
@@ -245,8 +245,8 @@ struct SigmoidGradient : BinaryOperator<SigmoidGradient, Binary::SigmoidBackward
   };
   SavedTensor dy;
   SavedTensor y;
-  void save(Needs, const Tensor& dy_, const Tensor& y_, const Tensor&) {
-    save_geometry(dy_, y_);
+  void save(Needs, const Tensor& dy_, const Tensor& y_, const Tensor& dx) {
+    save_geometry(dy_, y_, dx);
     dy.save(dy_);
     y.save(y_);
   }

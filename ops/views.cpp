@@ -80,7 +80,7 @@ struct Reshape {
     if (const auto strides = view_strides(x, asked)) {
       return view_of(x, asked, *strides, x.storage_offset());
     }
-    Tensor y = empty_tensor(x.sizes(), x.scalar_type());
+    Tensor y = empty_tensor_like(x, x.scalar_type());
     kernels::copy(y, x);
     return view_of(y, asked, contiguous_strides(asked), 0);
   }

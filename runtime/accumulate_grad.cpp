@@ -14,7 +14,7 @@ bool is_exclusive(const Tensor& x) {
 }
 
 Tensor copy_of(const Tensor& x) {
-  Tensor y = empty_tensor(x.sizes(), x.scalar_type());
+  Tensor y = empty_tensor_like(x, x.scalar_type());
   gradient_ops().copy_(y, x);
   return y;
 }

@@ -13,7 +13,7 @@ namespace backflow {
 namespace {
 
 Tensor one_like(const Tensor& x) {
-  Tensor one = empty_tensor(x.sizes(), x.scalar_type());
+  Tensor one = empty_tensor_like(x, x.scalar_type());
   dispatch_floating(x.scalar_type(), "backward", [&](auto zero) { *one.data_ptr<decltype(zero)>() = 1; });
   return one;
 }

@@ -31,6 +31,35 @@ void warn_dropped(const std::exception_ptr& error) noexcept {
   }
 }
 
+/// The gradients that a node computes: undefined tensors at first, without a heap allocation for most nodes.
+class Results {
+ public:
+  explicit Results(std::size_t n) : size_(n) {
+    if (n > kInline) {
+      large_.resize(n);
+    } else {
+      std::uninitialized_default_construct_n(small(), n);
+    }
+  }
+  ~Results() {
+    if (size_ <= kInline) {
+      std::destroy_n(small(), size_);
+    }
+  }
+  Results(const Results&) = delete;
+  Results& operator=(const Results&) = delete;
+
+  std::span<Tensor> tensors() { return {size_ > kInline ? large_.data() : small(), size_}; }
+
+ private:
+  static constexpr std::size_t kInline = 8;
+  Tensor* small() { return reinterpret_cast<Tensor*>(bytes_); }
+
+  std::size_t size_;
+  alignas(Tensor) std::byte bytes_[kInline * sizeof(Tensor)];
+  std::vector<Tensor> large_;
+};
+
 /// Calls a node that other passes may be calling at the same time.
 void apply_node(Node& node, NodeCall& call, bool keep_graph) {
   node.enter();
@@ -285,21 +314,15 @@ void Execution::visit(const PlanNode& n) {
 }
 
 void Execution::apply(const PlanNode& n, std::span<Tensor> dy) {
-  constexpr std::size_t kInlineEdges = 8;
-  Tensor small[kInlineEdges];
-  std::vector<Tensor> large;
   const std::span<const std::uint32_t> targets = plan_.targets(n);
-  std::span<Tensor> dx(small, std::min(targets.size(), kInlineEdges));
-  if (targets.size() > kInlineEdges) {
-    large.resize(targets.size());
-    dx = large;
-  }
+  Results results(targets.size());
+  const std::span<Tensor> dx = results.tensors();
   const NodeHooks* hooks = n.node->hooks();
   if (hooks != nullptr) [[unlikely]] {
     run_hooks([&] { hooks->run_pre_hooks(dy); });
   }
   // Most nodes with no gradient at all hand on none, without computing.
-  if (n.node->takes_undefined() || std::any_of(dy.begin(), dy.end(), [](const Tensor& x) { return x.defined(); })) {
+  if (std::any_of(dy.begin(), dy.end(), [](const Tensor& x) { return x.defined(); }) || n.node->takes_undefined()) {
     const auto position = static_cast<std::uint32_t>(&n - plan_.nodes().data());
     const SequenceRange range(first_sequence_nr(position) + kSequenceNrsOfNode / 2);
     NodeCall call{dy, dx, targets};

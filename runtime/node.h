@@ -105,10 +105,12 @@ class Node : public RefCounted {
     if (!saves_) {
       return;
     }
-    if (!keep_graph) {
-      passes_.fetch_or(kFreed, std::memory_order_relaxed);
-    }
-    if (passes_.fetch_sub(1, std::memory_order_acq_rel) == kFreed + 1) {
+    std::uint32_t before = passes_.load(std::memory_order_relaxed);
+    std::uint32_t after = 0;
+    do {
+      after = (keep_graph ? before : before | kFreed) - 1;
+    } while (!passes_.compare_exchange_weak(before, after, std::memory_order_acq_rel, std::memory_order_relaxed));
+    if (after == kFreed) {
       release_saved();
     }
   }

@@ -14,8 +14,7 @@ struct PlanNode {
   Node* node = nullptr;
   std::uint32_t first_input = 0;
   std::uint32_t first_edge = 0;
-  std::uint32_t dependencies = 0;  ///< edges of other nodes of the plan that lead here
-  bool runs = true;                ///< false for a node that is only there for its gradient to be captured
+  bool runs = true;  ///< false for a node that is only there for its gradient to be captured
 };
 
 /// One incoming gradient of a node: the sum of `arrivals` contributions, always added in the same order.

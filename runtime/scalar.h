@@ -29,6 +29,7 @@ class Scalar {
   int toInt() const { return to<int>(); }
   std::int64_t toLong() const { return to<std::int64_t>(); }
   bool toBool() const { return to<bool>(); }
+  Scalar operator-() const { return is_integer_ ? Scalar(-integer_) : Scalar(-real_); }
 
  private:
   union {

@@ -108,6 +108,10 @@ Tensor empty_tensor(IntArrayRef sizes, ScalarType dtype) {
   return Tensor(TensorImpl::make(Storage::make(bytes), dtype, sizes));
 }
 
+Tensor empty_tensor_like(const Tensor& x, ScalarType dtype) {
+  return x.is_contiguous() ? Tensor(TensorImpl::make_like(x.impl(), dtype)) : empty_tensor(x.sizes(), dtype);
+}
+
 Tensor view_of(const Tensor& x, IntArrayRef sizes, IntArrayRef strides, std::int64_t offset) {
   Tensor y(TensorImpl::make(x.impl().storage, x.scalar_type(), sizes, strides, offset));
   y.impl().is_inference = x.is_inference();

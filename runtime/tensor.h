@@ -254,6 +254,9 @@ inline std::vector<Tensor> TensorList::vec() const { return {begin(), end()}; }
 /// A row-major tensor with uninitialized elements, off the tape.
 Tensor empty_tensor(IntArrayRef sizes, ScalarType dtype);
 
+/// The same with the sizes of `x`, which costs less when that is row-major.
+Tensor empty_tensor_like(const Tensor& x, ScalarType dtype);
+
 /// Another look at the storage of `x`, off the tape. Strides and offset count elements and must stay inside the
 /// storage.
 Tensor view_of(const Tensor& x, IntArrayRef sizes, IntArrayRef strides, std::int64_t offset);

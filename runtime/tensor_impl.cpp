@@ -21,6 +21,9 @@ TensorImpl::TensorImpl(IntrusivePtr<Storage> storage_, ScalarType dtype_, IntArr
       dtype(dtype_),
       is_contiguous(strides_are_contiguous(sizes_, strides_)) {}
 
+TensorImpl::TensorImpl(IntrusivePtr<Storage> storage_, const TensorImpl& like, ScalarType dtype_)
+    : storage(std::move(storage_)), numel(like.numel), sizes(like.sizes), strides(like.strides), dtype(dtype_) {}
+
 TensorImpl::~TensorImpl() {
   // Nobody can ask for its grad() any more. A recorded one leads back to the node, which would keep itself alive.
   if (autograd && autograd->retains_grad && grad_fn && grad_fn->hooks() != nullptr) [[unlikely]] {
@@ -36,6 +39,14 @@ IntrusivePtr<TensorImpl> TensorImpl::make(IntrusivePtr<Storage> storage, ScalarT
 
 IntrusivePtr<TensorImpl> TensorImpl::make(IntrusivePtr<Storage> storage, ScalarType dtype, IntArrayRef sizes) {
   IntrusivePtr<TensorImpl> impl = make(std::move(storage), dtype, sizes, contiguous_strides(sizes), 0);
+  impl->is_inference = thread_state().inference_mode;
+  return impl;
+}
+
+IntrusivePtr<TensorImpl> TensorImpl::make_like(const TensorImpl& x, ScalarType dtype) {
+  auto storage = Storage::make(static_cast<std::size_t>(x.numel) * element_size(dtype));
+  void* memory = allocate_object(sizeof(TensorImpl));
+  IntrusivePtr<TensorImpl> impl(new (memory) TensorImpl(std::move(storage), x, dtype));
   impl->is_inference = thread_state().inference_mode;
   return impl;
 }

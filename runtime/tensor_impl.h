@@ -24,6 +24,8 @@ struct TensorImpl final : RefCounted {
                                        IntArrayRef strides, std::int64_t offset);
   /// The same with row-major strides and offset 0.
   static IntrusivePtr<TensorImpl> make(IntrusivePtr<Storage> storage, ScalarType dtype, IntArrayRef sizes);
+  /// A new row-major tensor with the sizes of `x`, which is one too: nothing has to be computed.
+  static IntrusivePtr<TensorImpl> make_like(const TensorImpl& x, ScalarType dtype);
   /// Called by IntrusivePtr.
   void destroy() noexcept;
 
@@ -65,6 +67,7 @@ struct TensorImpl final : RefCounted {
  private:
   TensorImpl(IntrusivePtr<Storage> storage_, ScalarType dtype_, IntArrayRef sizes_, IntArrayRef strides_,
              std::int64_t offset_);
+  TensorImpl(IntrusivePtr<Storage> storage_, const TensorImpl& like, ScalarType dtype_);
   ~TensorImpl();
   /// Whether the tensor is a view whose elements a recorded operation has changed since `grad_fn` was made.
   bool is_stale() const { return base && view_changes.load(std::memory_order_acquire) != storage->recorded_changes(); }

@@ -146,6 +146,11 @@ void binary_piece(Binary f, std::pair<const T*, Stride> a, std::pair<const T*, S
 
 constexpr std::int64_t kSmall = 4096;  // elements below which a contiguous operation is one call of one loop
 
+bool is_small_and_flat(const Tensor& y, const Tensor& a, const Tensor& b) {
+  return y.numel() <= kSmall && y.is_contiguous() && a.is_contiguous() && b.is_contiguous() && a.numel() == y.numel() &&
+         b.numel() == y.numel();
+}
+
 }  // namespace
 
 void unary(Unary f, const Tensor& y, const Tensor& x) {
@@ -184,13 +189,34 @@ void binary(Binary f, const Tensor& y, const Tensor& a, const Tensor& b) {
   dispatch(y.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
     const auto n = static_cast<std::size_t>(y.numel());
-    if (y.numel() <= kSmall && y.is_contiguous() && a.is_contiguous() && b.is_contiguous() && a.numel() == y.numel() &&
-        b.numel() == y.numel()) {
+    if (is_small_and_flat(y, a, b)) {
       binary_piece<T>(f, {a.data_ptr<T>(), Stride::One}, {b.data_ptr<T>(), Stride::One}, y.data_ptr<T>(), n);
       return;
     }
     run_loop<T, 3>(y, {&y, &a, &b},
                    [f](const auto& in, T* out, std::size_t m) { binary_piece<T>(f, in[1], in[2], out, m); });
+  });
+}
+
+void binary(Binary f, const Tensor& y, const Tensor& a, const Tensor& b, const Scalar& factor) {
+  dispatch_floating(y.scalar_type(), "add", [&](auto zero) {
+    using T = decltype(zero);
+    const T number = factor.to<T>();
+    const auto piece = [&](std::pair<const T*, Stride> in_a, std::pair<const T*, Stride> in_b, T* out, std::size_t n) {
+      alignas(64) T products[kBlock];
+      for (std::size_t i = 0; i < n; i += kBlock) {
+        const std::size_t m = std::min(n - i, static_cast<std::size_t>(kBlock));
+        const auto at = [i](const auto& in) { return in.first + i * static_cast<std::size_t>(in.second); };
+        binary_piece<T>(Binary::Mul, {at(in_b), in_b.second}, {&number, Stride::Zero}, products, m);
+        binary_piece<T>(f, {at(in_a), in_a.second}, {products, Stride::One}, out + i, m);
+      }
+    };
+    if (is_small_and_flat(y, a, b)) {
+      piece({a.data_ptr<T>(), Stride::One}, {b.data_ptr<T>(), Stride::One}, y.data_ptr<T>(),
+            static_cast<std::size_t>(y.numel()));
+      return;
+    }
+    run_loop<T, 3>(y, {&y, &a, &b}, [&](const auto& in, T* out, std::size_t n) { piece(in[1], in[2], out, n); });
   });
 }
 

@@ -35,6 +35,9 @@ void unary(Unary f, const Tensor& y, const Tensor& x);
 /// but must not overlap them otherwise. Those from Add to Minimum take every dtype, the others floating-point ones.
 void binary(Binary f, const Tensor& y, const Tensor& a, const Tensor& b);
 
+/// y = f(a, factor b), with one rounding for the product and one for f; floating-point dtypes.
+void binary(Binary f, const Tensor& y, const Tensor& a, const Tensor& b, const Scalar& factor);
+
 /// y = f(a, b) for a number b.
 void binary(Binary f, const Tensor& y, const Tensor& a, const Scalar& b);
 /// y = f(a, b) for a number a.

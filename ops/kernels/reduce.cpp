@@ -128,7 +128,7 @@ void sum(const Tensor& y, const Tensor& x, const DimVector& reduced) {
   }
   Tensor from = x;
   if (!x.is_contiguous()) {
-    from = empty_tensor(x.sizes(), x.scalar_type());
+    from = empty_tensor_like(x, x.scalar_type());
     copy(from, x);
   }
   Runs runs(x.sizes(), reduced);

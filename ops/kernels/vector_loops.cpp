@@ -116,20 +116,28 @@ HWY_INLINE V apply(D d, V a, V b) {
 /// The first `n` elements at p in the lowest lanes, n < Lanes; the others are zero.
 template <class D, class T = hn::TFromD<D>>
 HWY_INLINE auto load_part(D d, const T* p, std::size_t n) {
+#if !HWY_MEM_OPS_MIGHT_FAULT
+  return hn::MaskedLoad(hn::FirstN(d, n), d, p);
+#else
   alignas(64) T lanes[hn::MaxLanes(d)] = {};
   for (std::size_t i = 0; i < n; ++i) {
     lanes[i] = p[i];
   }
   return hn::Load(d, lanes);
+#endif
 }
 
 template <class D, class V, class T = hn::TFromD<D>>
 HWY_INLINE void store_part(V v, D d, T* p, std::size_t n) {
+#if !HWY_MEM_OPS_MIGHT_FAULT
+  hn::BlendedStore(v, hn::FirstN(d, n), d, p);
+#else
   alignas(64) T lanes[hn::MaxLanes(d)];
   hn::Store(v, d, lanes);
   for (std::size_t i = 0; i < n; ++i) {
     p[i] = lanes[i];
   }
+#endif
 }
 
 template <Unary kF, class T>

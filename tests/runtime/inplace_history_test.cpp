@@ -44,17 +44,17 @@ struct Change {
 const std::vector<Change>& changes() {
   using T = Tensor;
   static const std::vector<Change> kChanges = {
-      {"add_(Tensor self, Tensor other)", [](auto& x, auto& w) { x.add_(w); },
+      {"add_(Tensor self, Tensor other, Scalar alpha=1)", [](auto& x, auto& w) { x.add_(w); },
        [](const T& x, const T& w) { return x + w; }},
       {"add_(Tensor self, Scalar other)", [](auto& x, auto&) { x.add_(3); },
        [](const T& x, const T&) { return x + 3; }},
-      {"add_(Tensor self, Tensor other, Scalar alpha)", [](auto& x, auto& w) { x.add_(w, 3); },
+      {"add_(Tensor self, Tensor other, Scalar alpha=1)", [](auto& x, auto& w) { x.add_(w, 3); },
        [](const T& x, const T& w) { return x + w * 3; }},
-      {"sub_(Tensor self, Tensor other)", [](auto& x, auto& w) { x.sub_(w); },
+      {"sub_(Tensor self, Tensor other, Scalar alpha=1)", [](auto& x, auto& w) { x.sub_(w); },
        [](const T& x, const T& w) { return x - w; }},
       {"sub_(Tensor self, Scalar other)", [](auto& x, auto&) { x.sub_(3); },
        [](const T& x, const T&) { return x - 3; }},
-      {"sub_(Tensor self, Tensor other, Scalar alpha)", [](auto& x, auto& w) { x.sub_(w, 3); },
+      {"sub_(Tensor self, Tensor other, Scalar alpha=1)", [](auto& x, auto& w) { x.sub_(w, 3); },
        [](const T& x, const T& w) { return x - w * 3; }},
       {"mul_(Tensor self, Tensor other)", [](auto& x, auto& w) { x.mul_(w); },
        [](const T& x, const T& w) { return x * w; }},
