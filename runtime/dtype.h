@@ -84,7 +84,9 @@ decltype(auto) dispatch(ScalarType dtype, F&& f) {
 /// As `dispatch`, for floating-point dtypes alone; `where` starts the message of the Error that any other dtype is.
 template <class F>
 decltype(auto) dispatch_floating(ScalarType dtype, const char* where, F&& f) {
-  check(is_floating_point(dtype), where, ": dtype ", short_name(dtype), ": need f32 or f64");
+  if (!is_floating_point(dtype)) [[unlikely]] {
+    fail(where, ": dtype ", short_name(dtype), ": need f32 or f64");
+  }
   return dtype == ScalarType::Float32 ? f(float{}) : f(double{});
 }
 

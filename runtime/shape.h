@@ -55,8 +55,15 @@ class DimVector {
   DimVector() = default;
   DimVector(std::initializer_list<std::int64_t> list) : DimVector(IntArrayRef(list)) {}
   DimVector(IntArrayRef list) {  // NOLINT(google-explicit-constructor)
-    resize(list.size());
-    std::copy(list.begin(), list.end(), begin());
+    check_size(list.size());
+    size_ = static_cast<std::uint32_t>(list.size());
+    copy_values(list.data());
+  }
+  DimVector(const DimVector& other) : size_(other.size_) { copy_values(other.data()); }
+  DimVector& operator=(const DimVector& other) {
+    size_ = other.size_;
+    copy_values(other.data());
+    return *this;
   }
   DimVector(std::size_t size, std::int64_t value) { resize(size, value); }
 
@@ -73,7 +80,7 @@ class DimVector {
   std::int64_t back() const { return values_[size_ - 1]; }
 
   void resize(std::size_t size, std::int64_t value = 0) {
-    check(size <= kMaxDims, "tensor: ", size, " dimensions: need at most ", kMaxDims);
+    check_size(size);
     for (std::size_t i = size_; i < size; ++i) {
       values_[i] = value;
     }
@@ -96,9 +103,24 @@ class DimVector {
   friend std::ostream& operator<<(std::ostream& out, const DimVector& list) { return out << IntArrayRef(list); }
 
  private:
+  static void check_size(std::size_t size) {
+    check(size <= kMaxDims, "tensor: ", size, " dimensions: need at most ", kMaxDims);
+  }
+  /// Without a call of memmove, which costs more than these few numbers.
+  void copy_values(const std::int64_t* from) {
+    std::uint32_t i = 0;
+    do {
+      if (i >= size_) {
+        return;
+      }
+      values_[i] = from[i];
+    } while (++i < 2);
+    std::copy(from + i, from + size_, values_.data() + i);
+  }
+
   // Left uninitialized past size_: a tensor is made for each operation, and most have few dimensions.
-  std::array<std::int64_t, kMaxDims> values_;
   std::uint32_t size_ = 0;
+  std::array<std::int64_t, kMaxDims> values_;
 };
 
 inline IntArrayRef::IntArrayRef(const DimVector& v) : data_(v.data()), size_(v.size()) {}

@@ -11,6 +11,10 @@ namespace backflow {
 
 void Tensor::fail_undefined() { fail("tensor: undefined: need a tensor that has been given a value"); }
 
+void Tensor::fail_dtype(ScalarType asked) const {
+  fail("data_ptr: asked for ", short_name(asked), " of ", short_name(scalar_type()), ": need the tensor's own dtype");
+}
+
 std::int64_t Tensor::size(std::int64_t dim) const { return impl().sizes[wrap_dim("size", dim, impl().sizes.size())]; }
 
 std::int64_t Tensor::stride(std::int64_t dim) const {

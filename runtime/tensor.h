@@ -117,8 +117,9 @@ class Tensor {
   /// The first element's address; T must be the C++ type of the dtype. Strides say where the others are.
   template <class T>
   T* data_ptr() const {
-    check(dtype_of<T> == scalar_type(), "data_ptr: asked for ", short_name(dtype_of<T>), " of ",
-          short_name(scalar_type()), ": need the tensor's own dtype");
+    if (dtype_of<T> != scalar_type()) [[unlikely]] {
+      fail_dtype(dtype_of<T>);
+    }
     return reinterpret_cast<T*>(impl().data());
   }
   void* data_ptr() const { return impl().data(); }
@@ -240,6 +241,7 @@ class Tensor {
 
  private:
   [[noreturn]] static void fail_undefined();
+  [[noreturn]] void fail_dtype(ScalarType asked) const;
   unsigned add_hook(std::function<Tensor(const Tensor&)> hook) const;
 
   IntrusivePtr<TensorImpl> impl_;

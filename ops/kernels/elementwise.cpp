@@ -146,10 +146,32 @@ void binary_piece(Binary f, std::pair<const T*, Stride> a, std::pair<const T*, S
 
 constexpr std::int64_t kSmall = 4096;  // elements below which a contiguous operation is one call of one loop
 
-bool is_small_and_flat(const Tensor& y, const Tensor& a, const Tensor& b) {
-  return y.numel() <= kSmall && y.is_contiguous() && a.is_contiguous() && b.is_contiguous() && a.numel() == y.numel() &&
-         b.numel() == y.numel();
+/// Whether all elements of `x` broadcast to more are one and the same.
+bool is_one_element(const Tensor& x) {
+  for (std::size_t d = 0; d < x.sizes().size(); ++d) {
+    if (x.sizes()[d] != 1 && x.strides()[d] != 0) {
+      return false;
+    }
+  }
+  return true;
 }
+
+/// An operand of a small row-major `y` that one call of one loop can read as it is: contiguous, or one element.
+template <class T>
+struct FlatOperand {
+  FlatOperand(const Tensor& x, const Tensor& y) {
+    if (x.is_contiguous() && x.numel() == y.numel()) {
+      in = {x.data_ptr<T>(), Stride::One};
+    } else if (is_one_element(x)) {
+      in = {x.data_ptr<T>(), Stride::Zero};
+    }
+  }
+  explicit operator bool() const { return in.first != nullptr; }
+
+  std::pair<const T*, Stride> in = {nullptr, Stride::One};
+};
+
+bool is_small_and_flat(const Tensor& y) { return y.numel() <= kSmall && y.is_contiguous(); }
 
 }  // namespace
 
@@ -188,10 +210,13 @@ void unary(Unary f, const Tensor& y, const Tensor& x) {
 void binary(Binary f, const Tensor& y, const Tensor& a, const Tensor& b) {
   dispatch(y.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
-    const auto n = static_cast<std::size_t>(y.numel());
-    if (is_small_and_flat(y, a, b)) {
-      binary_piece<T>(f, {a.data_ptr<T>(), Stride::One}, {b.data_ptr<T>(), Stride::One}, y.data_ptr<T>(), n);
-      return;
+    if (is_small_and_flat(y)) {
+      const FlatOperand<T> flat_a(a, y);
+      const FlatOperand<T> flat_b(b, y);
+      if (flat_a && flat_b) {
+        binary_piece<T>(f, flat_a.in, flat_b.in, y.data_ptr<T>(), static_cast<std::size_t>(y.numel()));
+        return;
+      }
     }
     run_loop<T, 3>(y, {&y, &a, &b},
                    [f](const auto& in, T* out, std::size_t m) { binary_piece<T>(f, in[1], in[2], out, m); });
@@ -211,10 +236,13 @@ void binary(Binary f, const Tensor& y, const Tensor& a, const Tensor& b, const S
         binary_piece<T>(f, {at(in_a), in_a.second}, {products, Stride::One}, out + i, m);
       }
     };
-    if (is_small_and_flat(y, a, b)) {
-      piece({a.data_ptr<T>(), Stride::One}, {b.data_ptr<T>(), Stride::One}, y.data_ptr<T>(),
-            static_cast<std::size_t>(y.numel()));
-      return;
+    if (is_small_and_flat(y)) {
+      const FlatOperand<T> flat_a(a, y);
+      const FlatOperand<T> flat_b(b, y);
+      if (flat_a && flat_b) {
+        piece(flat_a.in, flat_b.in, y.data_ptr<T>(), static_cast<std::size_t>(y.numel()));
+        return;
+      }
     }
     run_loop<T, 3>(y, {&y, &a, &b}, [&](const auto& in, T* out, std::size_t n) { piece(in[1], in[2], out, n); });
   });
@@ -224,10 +252,11 @@ void binary(Binary f, const Tensor& y, const Tensor& a, const Scalar& b) {
   dispatch(y.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
     const T number = b.to<T>();
-    if (y.numel() <= kSmall && y.is_contiguous() && a.is_contiguous()) {
-      binary_piece<T>(f, {a.data_ptr<T>(), Stride::One}, {&number, Stride::Zero}, y.data_ptr<T>(),
-                      static_cast<std::size_t>(y.numel()));
-      return;
+    if (is_small_and_flat(y)) {
+      if (const FlatOperand<T> flat(a, y); flat) {
+        binary_piece<T>(f, flat.in, {&number, Stride::Zero}, y.data_ptr<T>(), static_cast<std::size_t>(y.numel()));
+        return;
+      }
     }
     run_loop<T, 2>(y, {&y, &a}, [&](const auto& in, T* out, std::size_t n) {
       binary_piece<T>(f, in[1], {&number, Stride::Zero}, out, n);
