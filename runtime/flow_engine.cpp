@@ -60,7 +60,7 @@ void FlowEngine::execute(Execution& pass) {
   }
   std::unique_ptr<FlowGraph> graph = cache_->take(pass.work_graph(), threads);
   const Schedule& schedule = graph->schedule();
-  if (always || schedule.time_on(threads) < 0.95F * schedule.work()) {
+  if (always || schedule.time() < 0.95F * schedule.work()) {
     // The caller may hold what nodes of other passes wait for, or of the pass whose node or hook it is: the threads of
     // the graph's arena take on nothing else while they wait.
     const NestingGuard nested;

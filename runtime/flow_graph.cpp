@@ -8,7 +8,7 @@ namespace backflow {
 namespace flow = tbb::flow;
 
 FlowGraph::FlowGraph(WorkGraph work, std::uint64_t hash, int threads)
-    : work_(std::move(work)), hash_(hash), threads_(threads), schedule_(work_), arena_(threads, 1) {}
+    : work_(std::move(work)), hash_(hash), threads_(threads), schedule_(work_, threads), arena_(threads, 1) {}
 
 void FlowGraph::build() {
   nodes_.emplace();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <numeric>
 #include <utility>
 
 namespace backflow {
@@ -44,14 +45,15 @@ std::uint64_t WorkGraph::hash() const {
 /// Takes the items depth first and decides for each whether it joins the last group or starts another.
 class Schedule::Builder {
  public:
-  Builder(Schedule& schedule, const WorkGraph& graph)
+  Builder(Schedule& schedule, const WorkGraph& graph, int threads)
       : schedule_(schedule),
         graph_(graph),
         remaining_(graph.remaining()),
         missing_(graph.dependencies),
         released_by_(graph.size(), kNone),
         ready_at_(graph.size(), 0),
-        from_last_(graph.size()) {}
+        from_last_(graph.size()),
+        deadline_(deadline(threads)) {}
 
   void build() {
     schedule_.group_of_.assign(graph_.size(), kNone);
@@ -75,6 +77,13 @@ class Schedule::Builder {
   }
 
  private:
+  /// The time in which so many threads could be done, about.
+  float deadline(int threads) const {
+    const float total = std::accumulate(graph_.work.begin(), graph_.work.end(), 0.0F);
+    const float longest = remaining_.empty() ? 0 : *std::max_element(remaining_.begin(), remaining_.end());
+    return std::max(1.1F * longest, total / static_cast<float>(threads));
+  }
+
   struct Edges {
     std::uint32_t group = kNone;
     std::uint32_t count = 0;
@@ -97,14 +106,22 @@ class Schedule::Builder {
     }
     // Whatever else waits for the group alone is held up by what joins it.
     const float limit = waiting_for_last_ > 0 ? kTail : kGrain;
-    return cheap_ + graph_.work[item] <= limit && ready_at_[item] <= start_ + kTail;
+    if (cheap_ + graph_.work[item] > limit || ready_at_[item] > start_ + kTail) {
+      return false;
+    }
+    const float end = std::max(start_, ready_at_[item]) + schedule_.groups_.back().work + graph_.work[item];
+    return follows_last(item) || end <= std::min(latest_end_, latest_end(item));
   }
+
+  /// When the item must have ended so that all can be done by the deadline.
+  float latest_end(std::uint32_t item) const { return deadline_ - (remaining_[item] - graph_.work[item]); }
 
   void open_group() {
     close_group();
     schedule_.groups_.emplace_back();
     start_ = 0;
     cheap_ = 0;
+    latest_end_ = deadline_;
     open_edges_ = 0;
     waiting_for_last_ = 0;
   }
@@ -132,6 +149,7 @@ class Schedule::Builder {
     group.is_async = graph_.kinds[item] == WorkGraph::Kind::Async;
     cheap_ = work > kGrain ? 0 : cheap_ + work;
     start_ = std::max(start_, ready_at_[item]);
+    latest_end_ = std::min(latest_end_, latest_end(item));
     schedule_.group_of_[item] = last();
     for (const std::uint32_t next : graph_.successors(item)) {
       from_last_[next] = {last(), edges_from_last(next) + 1};
@@ -185,19 +203,21 @@ class Schedule::Builder {
   std::vector<std::uint32_t> released_by_;  // by item: the group of the last of its dependencies
   std::vector<float> ready_at_;             // by item: when the closed groups that it waits for have ended
   std::vector<Edges> from_last_;            // by item: the edges that lead to it from the last group
+  const float deadline_;
   std::vector<std::uint32_t> ready_;
   std::vector<std::uint32_t> released_;
   // Of the last group:
   float start_ = 0;
+  float latest_end_ = 0;
   float cheap_ = 0;                     // work of the cheap items since the last that is not
   std::uint32_t open_edges_ = 0;        // edges that lead out of it
   std::uint32_t waiting_for_last_ = 0;  // ready items that wait for nothing else
 };
 
-Schedule::Schedule(const WorkGraph& graph) { Builder(*this, graph).build(); }
+Schedule::Schedule(const WorkGraph& graph, int threads) : threads_(threads) { Builder(*this, graph, threads).build(); }
 
-float Schedule::time_on(int threads) const {
-  const auto n = static_cast<float>(threads);
+float Schedule::time() const {
+  const auto n = static_cast<float>(threads_);
   return std::max(critical_path_, work_ / n) + kStartCost + kGroupCost * static_cast<float>(groups_.size()) / n;
 }
 

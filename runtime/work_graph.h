@@ -53,7 +53,8 @@ class Schedule {
     bool is_async = false;                  ///< its only item is done elsewhere
   };
 
-  explicit Schedule(const WorkGraph& graph);
+  /// For so many threads.
+  Schedule(const WorkGraph& graph, int threads);
 
   const std::vector<Group>& groups() const { return groups_; }
   /// By item.
@@ -62,12 +63,13 @@ class Schedule {
   float work() const { return work_; }
   /// The work along the longest path through the groups, in ns: no number of threads is faster.
   float critical_path() const { return critical_path_; }
-  /// Estimated ns on so many threads, with what it costs to hand out the groups.
-  float time_on(int threads) const;
+  /// Estimated ns on the threads, with what it costs to hand out the groups.
+  float time() const;
 
  private:
   class Builder;
 
+  int threads_;
   std::vector<Group> groups_;
   std::vector<std::uint32_t> group_of_;
   float work_ = 0;
