@@ -11,6 +11,7 @@
 #include <backflow/runtime/grad_mode.h>
 #include <backflow/runtime/hooks.h>
 #include <backflow/runtime/node.h>
+#include <backflow/runtime/parallel.h>
 #include <backflow/runtime/saved_tensor.h>
 #include <backflow/runtime/tensor.h>
 #include <backflow/runtime/threads.h>

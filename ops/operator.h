@@ -124,11 +124,10 @@ using NodeOf = OpNode<Op, num_tensors<Args...>>;
 /// A node of `Op`, a NodeOf<Op, Args...>, with the edges of its operands.
 template <class Op, class... Args>
 IntrusivePtr<Node> make_node(const Args&... args) {
-  auto* node = new NodeOf<Op, Args...>((count_tensors(args) + ... + 0));
-  IntrusivePtr<Node> owner(node);
+  auto node = Node::make<NodeOf<Op, Args...>>((count_tensors(args) + ... + 0));
   Edge* edge = node->edges.data();
   (add_edge(edge, args), ...);
-  return owner;
+  return node;
 }
 
 /// Calls `save(needs)`, where needs[i] says whether the operand of edges[i] wants a gradient.

@@ -9,6 +9,7 @@
 
 #include <backflow/ops/kernels/elementwise.h>
 #include <backflow/ops/operator.h>
+#include <backflow/runtime/branch.h>
 #include <backflow/runtime/philox.h>
 #include <backflow/runtime/thread_state.h>
 #include <backflow/runtime/threads.h>
@@ -16,6 +17,7 @@
 namespace backflow {
 
 struct Generator::Shared {
+  const std::uint64_t branch = branch_id();  // that the generator was made in
   std::mutex mutex;
   State state;
 };
@@ -23,16 +25,19 @@ struct Generator::Shared {
 Generator::Generator(std::uint64_t seed) : shared_(std::make_shared<Shared>()) { shared_->state.seed = seed; }
 
 Generator::State Generator::state() const {
+  wait_for_turn(shared_->branch);
   const std::lock_guard lock(shared_->mutex);
   return shared_->state;
 }
 
 void Generator::set_state(const State& state) {
+  wait_for_turn(shared_->branch);
   const std::lock_guard lock(shared_->mutex);
   shared_->state = state;
 }
 
 Generator::State Generator::take_stream() {
+  wait_for_turn(shared_->branch);
   const std::lock_guard lock(shared_->mutex);
   const State taken = shared_->state;
   ++shared_->state.offset;
@@ -55,7 +60,10 @@ void Generator::set_state(const Tensor& state) {
 }
 
 Generator& default_generator() {
-  static Generator generator;
+  static Generator generator = [] {
+    const ThreadStateGuard outside({});  // it belongs to no branch, whoever asks for it first
+    return Generator();
+  }();
   Generator* of_thread = thread_state().generator;
   return of_thread != nullptr ? *of_thread : generator;
 }

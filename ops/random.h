@@ -12,7 +12,9 @@ namespace backflow {
 ///
 /// Numbers come from Philox4x32-10 (runtime/philox.h): the key is the seed, and every filled tensor takes the next
 /// stream. An element's number depends on seed, stream and row-major index alone, so that a result is bitwise the same
-/// on any number of threads. Thread-safe, but calls that race decide by their order who gets which stream.
+/// on any number of threads. Thread-safe, but calls that race decide by their order who gets which stream. In a closure
+/// of parallel() whatever reads or changes a generator's state waits for the closures before it, unless the generator
+/// was made in that closure.
 class Generator {
  public:
   /// What a Generator does next is a function of its state: save it in a checkpoint, set it when resuming.

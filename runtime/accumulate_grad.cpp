@@ -1,5 +1,6 @@
 #include <backflow/runtime/accumulate_grad.h>
 
+#include <backflow/runtime/branch.h>
 #include <backflow/runtime/grad_mode.h>
 #include <backflow/runtime/gradient_ops.h>
 #include <backflow/runtime/hooks.h>
@@ -27,8 +28,7 @@ Tensor recorded_copy_of(const Tensor& x) {
 
 }  // namespace
 
-AccumulateGrad::AccumulateGrad(const Tensor& leaf) : variable_(leaf) {
-  set_sequence_nr(kLast);
+AccumulateGrad::AccumulateGrad(const Tensor& leaf) : Node(1, kLast), variable_(leaf) {
   set_saves(false);
   set_work(100);
 }
@@ -56,6 +56,7 @@ IntrusivePtr<Node> AccumulateGrad::of(const Tensor& leaf) {
 void AccumulateGrad::apply(NodeCall& call) { accumulate_into(*variable_.impl().autograd, std::move(call.dy[0])); }
 
 void accumulate_into(AutogradMeta& meta, Tensor dy) {
+  wait_for_turn();  // the order of a sum decides its last bits
   const std::lock_guard lock(meta.mutex);
   if (meta.grad.defined()) {
     if (GradMode::is_enabled()) {
@@ -76,6 +77,7 @@ void accumulate_into(AutogradMeta& meta, Tensor dy) {
 }
 
 void retain_in(AutogradMeta& meta, const Tensor& dy) {
+  wait_for_turn();
   const std::lock_guard lock(meta.mutex);
   if (meta.grad.defined()) {
     meta.grad = gradient_ops().add(meta.grad, dy);

@@ -6,14 +6,14 @@
 #include <backflow/runtime/view_history.h>
 
 namespace backflow::autograd {
-namespace {
 
-/// The call of a backward that this thread is in, for needs_input_grad.
-struct CurrentCall {
-  const CustomNode* node = nullptr;
-  const NodeCall* call = nullptr;
+/// The call of a backward that a thread is in, for needs_input_grad.
+struct CustomCall {
+  const CustomNode* node;
+  const NodeCall* call;
 };
-thread_local CurrentCall current;
+
+namespace {
 
 bool contains(const variable_list& list, const Tensor& x) {
   return std::any_of(list.begin(), list.end(), [&](const Tensor& y) { return y.is_same(x); });
@@ -53,7 +53,8 @@ variable_list AutogradContext::get_saved_variables() const {
 bool AutogradContext::needs_input_grad(std::size_t i) const {
   check(i < node_->edges_.size(), "needs_input_grad: ", i, " of ", node_->name(), ": need the number of one of its ",
         node_->edges_.size(), " tensor operands");
-  return node_->edges_[i].is_valid() && (current.node != node_ || current.call->wants(i));
+  const CustomCall* current = thread_state().custom_call;
+  return node_->edges_[i].is_valid() && (current == nullptr || current->node != node_ || current->call->wants(i));
 }
 
 CustomNode::Metadata CustomNode::metadata_of(const Tensor& x) {
@@ -157,10 +158,11 @@ Tensor CustomNode::checked(std::size_t operand, const Tensor& dx) const {
 }
 
 void CustomNode::apply(NodeCall& call) {
+  const CustomCall here{this, &call};
   const struct Restore {
-    CurrentCall outer;
-    ~Restore() { current = outer; }
-  } restore{std::exchange(current, CurrentCall{this, &call})};
+    const CustomCall* outer;
+    ~Restore() { thread_state().custom_call = outer; }
+  } restore{std::exchange(thread_state().custom_call, &here)};
 
   const bool once = once_differentiable() && GradMode::is_enabled();
   std::vector<Edge> dependencies;
@@ -190,7 +192,7 @@ void CustomNode::apply(NodeCall& call) {
       out = checked(operand, dx[argument]);
       if (once && out.defined()) {
         out = out.detach();
-        set_history(out, IntrusivePtr<Node>(new NotDifferentiable(name(), dependencies)));
+        set_history(out, Node::make<NotDifferentiable>(name(), dependencies));
       }
     }
     ++operand;

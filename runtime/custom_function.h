@@ -170,7 +170,7 @@ struct Function {
     for (const Tensor& x : operands) {
       records = records || (GradMode::is_enabled() && x.defined() && x.requires_grad());
     }
-    const IntrusivePtr<FunctionNode<F>> node(new FunctionNode<F>(std::move(is_tensor), operands, records));
+    const auto node = Node::make<FunctionNode<F>>(std::move(is_tensor), operands, records);
     const auto forward = [&] {
       const NoGradGuard no_grad;
       return F::forward(&node->context(), std::forward<Args>(args)...);

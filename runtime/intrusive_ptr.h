@@ -1,6 +1,7 @@
 #pragma once
 
 #include <atomic>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <utility>
@@ -58,6 +59,11 @@ class IntrusivePtr {
   }
   IntrusivePtr(const IntrusivePtr& other) : IntrusivePtr(other.p_) {}
   IntrusivePtr(IntrusivePtr&& other) noexcept : p_(std::exchange(other.p_, nullptr)) {}
+  /// The handle of a derived class.
+  template <class U>
+  requires std::convertible_to<U*, T*> IntrusivePtr(IntrusivePtr<U> other)
+  noexcept  // NOLINT(google-explicit-constructor)
+      : p_(std::exchange(other.p_, nullptr)) {}
   IntrusivePtr& operator=(const IntrusivePtr& other) {
     if (this != &other) {
       IntrusivePtr(other).swap(*this);
@@ -91,6 +97,9 @@ class IntrusivePtr {
   friend bool operator==(const IntrusivePtr& a, std::nullptr_t) { return a.p_ == nullptr; }
 
  private:
+  template <class U>
+  friend class IntrusivePtr;
+
   T* p_ = nullptr;
 };
 

@@ -4,6 +4,7 @@
 
 #include <backflow/runtime/accumulate_grad.h>
 #include <backflow/runtime/anomaly.h>
+#include <backflow/runtime/branch.h>
 #include <backflow/runtime/hooks.h>
 #include <backflow/runtime/memory.h>
 
@@ -19,7 +20,7 @@ void Node::destroy() noexcept {
   thread_local bool destroying = false;
   thread_local Node* waiting = nullptr;
   if (destroying) {
-    next_dead_ = waiting;
+    next_ = waiting;
     waiting = this;
     return;
   }
@@ -27,7 +28,7 @@ void Node::destroy() noexcept {
   delete this;
   while (waiting != nullptr) {
     Node* node = waiting;
-    waiting = node->next_dead_;
+    waiting = node->next_;
     delete node;
   }
   destroying = false;
@@ -45,6 +46,8 @@ const std::shared_ptr<NodeHooks>& Node::make_hooks() {
 void Node::fail_freed() {
   fail("the graph was freed by an earlier backward: need retain_graph=true there to go through it again");
 }
+
+void Node::log() { thread_state().branch->log(*this); }
 
 void Node::note_origin() { origin_ = AnomalyRecord::make(); }
 

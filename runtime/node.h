@@ -6,11 +6,13 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <backflow/runtime/anomaly_mode.h>
 #include <backflow/runtime/intrusive_ptr.h>
 #include <backflow/runtime/tensor.h>
+#include <backflow/runtime/thread_state.h>
 
 namespace backflow {
 
@@ -46,11 +48,18 @@ struct NodeCall {
 /// edges that lead to it; destroyed without recursion, however long the chain.
 class Node : public RefCounted {
  public:
-  /// `num_outputs` of the forward, at least 1.
-  explicit Node(std::uint32_t num_outputs = 1) : num_outputs_(num_outputs) {
-    if (AnomalyMode::is_enabled()) [[unlikely]] {
-      note_origin();
+  /// `num_outputs` of the forward, at least 1. Takes the thread's next sequence number.
+  explicit Node(std::uint32_t num_outputs = 1) : Node(num_outputs, next_sequence_nr_++) {}
+
+  /// Makes a node of class `N`. Every node is made by this, except those that end the tape: parallel() has to know of
+  /// them.
+  template <class N, class... Args>
+  static IntrusivePtr<N> make(Args&&... args) {
+    IntrusivePtr<N> node(new N(std::forward<Args>(args)...));
+    if (thread_state().branch != nullptr) [[unlikely]] {
+      node->log();
     }
+    return node;
   }
 
   /// As PyTorch prints it: "AddBackward0".
@@ -71,7 +80,8 @@ class Node : public RefCounted {
   /// The gradients that backward returns: the number of edges. As libtorch's.
   std::uint32_t num_outputs() const { return num_edges_; }
   /// Counts up with each node that a thread records; kLast for nodes that end the tape. Backward runs the ready node
-  /// with the largest number first, so branches end in the reverse order of their forward.
+  /// with the largest number first, so branches end in the reverse order of their forward. In a closure of parallel()
+  /// final only when all closures have ended.
   std::uint64_t sequence_nr() const { return sequence_nr_; }
   /// Estimated time of `apply` on one thread, in ns, for deciding what is worth a task of its own.
   float work() const { return work_; }
@@ -130,24 +140,30 @@ class Node : public RefCounted {
  protected:
   static constexpr std::uint64_t kLast = ~std::uint64_t{0};
 
+  Node(std::uint32_t num_outputs, std::uint64_t sequence_nr) : num_outputs_(num_outputs), sequence_nr_(sequence_nr) {
+    if (AnomalyMode::is_enabled()) [[unlikely]] {
+      note_origin();
+    }
+  }
   virtual ~Node();
   /// Says where the node's edges are: an array that lives as long as the node.
   void set_edges(std::span<Edge> edges) {
     edges_ = edges.data();
     num_edges_ = static_cast<std::uint32_t>(edges.size());
   }
-  void set_sequence_nr(std::uint64_t nr) { sequence_nr_ = nr; }
   void set_num_outputs(std::uint32_t n) { num_outputs_ = n; }
   /// A node that saves nothing can be gone through any number of times. True unless said otherwise.
   void set_saves(bool saves) { saves_ = saves; }
 
  private:
+  friend class Branch;
   friend class PlanBuilder;
   friend class SequenceRange;
 
   static constexpr std::uint32_t kFreed = 1U << 31;
 
   void note_origin();
+  void log();
 
   Edge* edges_ = nullptr;
   std::uint32_t num_edges_ = 0;
@@ -155,9 +171,9 @@ class Node : public RefCounted {
   std::atomic<std::uint32_t> passes_{0};  ///< those inside the node; kFreed once one did not keep the graph
   float work_ = 0;
   bool saves_ = true;
-  std::uint64_t sequence_nr_ = next_sequence_nr_++;
+  std::uint64_t sequence_nr_;
   std::atomic<std::uint64_t> stamp_{0};  ///< the node's place in the plan that is being built over it
-  Node* next_dead_ = nullptr;            ///< links nodes that wait for destruction
+  Node* next_ = nullptr;                 ///< links the nodes of a Branch, or those that wait for destruction
   std::shared_ptr<NodeHooks> hooks_;
   std::shared_ptr<const AnomalyRecord> origin_;
 

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include <backflow/runtime/branch.h>
 #include <backflow/runtime/grad_mode.h>
 #include <backflow/runtime/node.h>
 
@@ -27,6 +28,7 @@ void SavedTensor::keep_specially(Tensor kept, const Tensor& x) {
     tensor_ = std::move(kept);
     return;
   }
+  wait_for_turn(hooks->branch_);
   packed_.reset(new Packed);
   packed_->edge = gradient_edge(kept);
   packed_->sizes = x.sizes();
@@ -96,7 +98,8 @@ Tensor SavedTensor::unpack_packed() const {
 SavedTensorHooks::SavedTensorHooks(Pack pack, Unpack unpack)
     : pack_(std::move(pack)),
       unpack_(std::make_shared<const Unpack>(std::move(unpack))),
-      outer_(thread_state().saved_tensor_hooks) {
+      outer_(thread_state().saved_tensor_hooks),
+      branch_(branch_id()) {
   thread_state().saved_tensor_hooks = this;
 }
 

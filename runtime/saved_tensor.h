@@ -80,6 +80,7 @@ class SavedTensorHooks {
   Pack pack_;
   std::shared_ptr<const Unpack> unpack_;
   const SavedTensorHooks* outer_;
+  const std::uint64_t branch_;  ///< that they were set in
 };
 
 namespace autograd::graph {

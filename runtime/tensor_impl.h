@@ -40,6 +40,8 @@ struct TensorImpl final : RefCounted {
     }
     return grad_fn;
   }
+  /// Makes the history of a view anew if that is out of date, without waiting for other closures of a parallel().
+  void remake_history();
   /// Whether operations on the tensor are recorded. Makes no history and never throws.
   bool needs_grad() const {
     if (is_stale()) [[unlikely]] {

@@ -2,6 +2,11 @@
 
 namespace backflow {
 
+namespace autograd {
+struct CustomCall;
+}  // namespace autograd
+
+class Branch;
 class Engine;
 class Execution;
 class Generator;
@@ -9,7 +14,7 @@ class Node;
 class SavedTensorHooks;
 
 /// The settings of one thread that decide what its operations record. A backward pass carries those of the thread that
-/// called it to every thread that runs its nodes.
+/// called it to every thread that runs its nodes, and parallel() to those that run its closures.
 struct ThreadState {
   bool grad_mode = true;                                 ///< operations are recorded
   bool inference_mode = false;                           ///< new tensors are inference tensors
@@ -19,6 +24,8 @@ struct ThreadState {
   Generator* generator = nullptr;                        ///< set by a DefaultGeneratorGuard
   Execution* pass = nullptr;                             ///< the backward pass that this thread runs a node of
   Node* node = nullptr;                                  ///< that node
+  const autograd::CustomCall* custom_call = nullptr;     ///< the backward of a custom function that it is in
+  Branch* branch = nullptr;                              ///< the closure of parallel() that it works for
 };
 
 inline ThreadState& thread_state() {

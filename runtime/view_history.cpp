@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <backflow/runtime/autograd_meta.h>
+#include <backflow/runtime/branch.h>
 #include <backflow/runtime/grad_mode.h>
 #include <backflow/runtime/hooks.h>
 
@@ -111,6 +112,11 @@ void track_view(const Tensor& y, const Tensor& x, ViewOrigin origin) {
 }
 
 void TensorImpl::refresh_history() {
+  wait_for_turn();  // the new node's number is to be that of a serial run
+  remake_history();
+}
+
+void TensorImpl::remake_history() {
   static std::mutex mutex;
   IntrusivePtr<Node> previous;  // destroyed after the lock is, since that may run the user's code
   const std::lock_guard lock(mutex);
@@ -173,10 +179,9 @@ void rebase_history(const Tensor& self, IntrusivePtr<Node> node, std::uint32_t o
     return;
   }
   const Tensor base(impl.base);
-  replace_history(base.impl(), IntrusivePtr<Node>(new CopySlices(base, geometry_of(impl), std::move(node), output_nr)),
-                  0);
+  replace_history(base.impl(), Node::make<CopySlices>(base, geometry_of(impl), std::move(node), output_nr), 0);
   impl.storage->bump_recorded_changes();
-  impl.history();
+  impl.remake_history();  // at once: what is changed here is no business of other closures of a parallel()
 }
 
 }  // namespace backflow

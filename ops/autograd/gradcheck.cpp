@@ -28,7 +28,7 @@ class UndefinedGrad final : public Node {
 
   static Tensor of(const Tensor& x) {
     Tensor y = x.detach();
-    set_history(y, IntrusivePtr<Node>(new UndefinedGrad(x)));
+    set_history(y, Node::make<UndefinedGrad>(x));
     return y;
   }
 

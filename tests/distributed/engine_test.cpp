@@ -51,7 +51,7 @@ class Source final : public Node {
 
 Tensor result_of(std::vector<Tensor> operands, double value, bool throws = false) {
   const Tensor y = filled({}, 0);
-  set_history(y, IntrusivePtr<Node>(new Source(std::move(operands), value, throws)));
+  set_history(y, Node::make<Source>(std::move(operands), value, throws));
   return y;
 }
 

@@ -125,7 +125,7 @@ TEST_CASE("gradcheck: backward must be deterministic, linear, and take undefined
         Edge edge_;
         bool careful_;
       };
-      const IntrusivePtr<Node> node(new Both(a[0], careful));
+      const IntrusivePtr<Node> node = Node::make<Both>(a[0], careful);
       variable_list y = {a[0].detach().clone(), a[0].detach().clone()};
       set_history(y[0], node, 0);
       set_history(y[1], node, 1);

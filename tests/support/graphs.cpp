@@ -17,7 +17,7 @@ FunctionNode::FunctionNode(const std::vector<Tensor>& operands, Function f) : f_
 
 Tensor recorded(const Tensor& y, const std::vector<Tensor>& operands, FunctionNode::Function backward) {
   Tensor result = y.detach();
-  set_history(result, IntrusivePtr<Node>(new FunctionNode(operands, std::move(backward))));
+  set_history(result, Node::make<FunctionNode>(operands, std::move(backward)));
   return result;
 }
 

@@ -1,0 +1,279 @@
+// parallel(): what depends on the order of the closures, errors among it.
+#include <any>
+#include <atomic>
+#include <latch>
+#include <memory>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+#include <backflow/ops/creation.h>
+#include <backflow/ops/operators.h>
+#include <backflow/ops/random.h>
+#include <backflow/runtime/branch.h>
+#include <backflow/runtime/engine.h>
+#include <backflow/runtime/grad_mode.h>
+#include <backflow/runtime/node.h>
+#include <backflow/runtime/parallel.h>
+#include <backflow/runtime/saved_tensor.h>
+
+#include <backflow/tests/catch2.h>
+#include <backflow/tests/support/arrays.h>
+#include <backflow/tests/support/engines.h>
+#include <backflow/tests/support/serial_run.h>
+
+using namespace backflow;
+using namespace backflow::test;
+
+namespace {
+
+constexpr int kClosures = 6;
+
+/// Takes the longer the earlier the closure is, so that it would be overtaken.
+Tensor delayed(const Tensor& x, int i) {
+  Tensor y = x;
+  for (int k = 0; k < (kClosures - i) * 4; ++k) {
+    y = tanh(mm(y, x));
+  }
+  return y;
+}
+
+Tensor input() { return random_tensor({48, 48}, "x", kFloat32, -1, 1).requires_grad_(); }
+
+/// Closures that say where they were, of which those in `failing` throw.
+struct Failing {
+  explicit Failing(std::vector<int> failing) : failing_(std::move(failing)) {}
+
+  Closures closures(int count) {
+    Closures all;
+    for (int i = 0; i < count; ++i) {
+      all.emplace_back([this, i] {
+        const Tensor y = ones({2}, requires_grad()) * 2;
+        for (const int failing : failing_) {
+          if (i == failing) {
+            throw std::runtime_error(std::to_string(i));
+          }
+        }
+        const Tensor drawn = rand({2});
+        draws |= 1U << i;
+        return y * drawn;
+      });
+    }
+    return all;
+  }
+
+  std::atomic<unsigned> draws{0};
+
+ private:
+  std::vector<int> failing_;
+};
+
+}  // namespace
+
+TEST_CASE("parallel: random numbers are those of a serial run, on any number of threads") {
+  Generator shared(9);
+  check_as_in_a_row(
+      [&] {
+        manual_seed(4);
+        shared.set_current_seed(9);
+        const Tensor x = input();
+        Program program{{x}, {}};
+        for (int i = 0; i < kClosures; ++i) {
+          program.closures.emplace_back([=] {
+            const Tensor y = delayed(x, i);
+            const Tensor mask = rand_like(y).sub(0.25).mul(1e9).clamp(0, 1);
+            return y * mask / 0.75 + randn({48}) + rand({48}, i % 2 == 0 ? std::optional(shared) : std::nullopt);
+          });
+        }
+        return program;
+      },
+      50);
+}
+
+TEST_CASE("parallel: a generator is seeded, read and restored in the order of the closures") {
+  check_as_in_a_row([] {
+    manual_seed(4);
+    const Tensor x = input();
+    return Program{{x},
+                   {[=] { return delayed(x, 0) * rand({48}); },
+                    [=] {
+                      const Tensor state = get_rng_state();
+                      const Tensor y = rand({48});
+                      set_rng_state(state);
+                      return x + y + rand({48});
+                    },
+                    [=] {
+                      manual_seed(11);
+                      return x * rand({48});
+                    },
+                    [=] { return x + rand({48}); }}};
+  });
+}
+
+TEST_CASE("parallel: random numbers in closures of closures") {
+  check_as_in_a_row(
+      [] {
+        manual_seed(4);
+        const Tensor x = input();
+        Program program{{x}, {}};
+        for (int i = 0; i < 3; ++i) {
+          program.closures.emplace_back([=] {
+            Generator own(3);
+            const auto y =
+                parallel({[&] { return delayed(x, 2 * i) * rand({48}); }, [&] { return x * rand({48}, own); },
+                          [&] { return x + rand({48}) * rand({48}, own); }});
+            return y[0] + y[1] + y[2];
+          });
+        }
+        return program;
+      },
+      10);
+}
+
+TEST_CASE("parallel: a closure does not wait for others before it draws from a generator of its own") {
+  const Threads threads(2);
+  std::latch drawn(1);
+  parallel({[&] {
+              drawn.wait();  // for ever, if the other waits for this one
+              return Tensor();
+            },
+            [&] {
+              Generator own(1);
+              Tensor y = rand({3}, own);
+              const DefaultGeneratorGuard guard(own.state());
+              y = y + randn({3});
+              drawn.count_down();
+              return y;
+            }});
+}
+
+TEST_CASE("parallel: settings of the caller hold in closures, and those of a closure end with it") {
+  for (const int n : {1, 4}) {
+    const Threads threads(n);
+    SerialEngine engine;
+    const EngineGuard engine_guard(engine);
+    Closures closures;
+    std::atomic<int> wrong{0};
+    for (int i = 0; i < 16; ++i) {
+      closures.emplace_back([&] {
+        wrong += GradMode::is_enabled();
+        wrong += &current_engine() != &engine;
+        GradMode::set_enabled(true);
+        return ones({1}, requires_grad()) * 2;
+      });
+    }
+    {
+      const NoGradGuard no_grad;
+      for (const Tensor& y : parallel(closures)) {
+        CHECK(y.requires_grad());
+      }
+      CHECK_FALSE(GradMode::is_enabled());
+    }
+    CHECK(wrong == 0);
+    const InferenceMode inference;
+    for (const Tensor& y : parallel(Closures(16, [] { return ones({1}) * 2; }))) {
+      CHECK(y.is_inference());
+    }
+    CHECK(branch_id() == 0);
+  }
+}
+
+TEST_CASE("parallel: hooks of the caller pack in the order of a serial run, one at a time") {
+  std::vector<double> expected;
+  for (const int n : {1, 2, 8}) {
+    const Threads threads(n);
+    for (int repeat = 0; repeat < 10; ++repeat) {
+      std::vector<double> packed;  // without a lock
+      const SavedTensorHooks hooks(
+          [&](const Tensor& t) -> std::any {
+            packed.push_back(t.sum().item<double>());
+            return t;
+          },
+          [](const std::any& t) { return std::any_cast<const Tensor&>(t); });
+      const Tensor x = input();
+      Closures closures;
+      for (int i = 0; i < kClosures; ++i) {
+        closures.emplace_back([=] { return tanh(delayed(x.detach(), i) * x * i); });
+      }
+      parallel(closures);
+      CHECK(packed.size() >= kClosures);
+      if (expected.empty()) {
+        expected = packed;
+      }
+      CHECK(packed == expected);
+    }
+  }
+}
+
+TEST_CASE("parallel: the first error of a serial run comes out, and random numbers and the tape go on from there") {
+  for (const int n : {1, 2, 8}) {
+    const Threads threads(n);
+    for (int repeat = 0; repeat < 20; ++repeat) {
+      manual_seed(2);
+      Failing failing({4, 2, 7});
+      const std::uint64_t first = SequenceRange::reserve(0);
+      CHECK_THROWS_WITH(parallel(failing.closures(10)), Equals("2"));
+      CHECK(SequenceRange::reserve(0) - first == 5);  // two nodes of each closure, one of the failed one
+      CHECK(failing.draws == 0b11);                   // none after the failed one
+      CHECK(default_generator().state().offset == 2);
+      CHECK(branch_id() == 0);
+      CHECK(parallel(Failing({}).closures(10)).size() == 10);
+    }
+  }
+}
+
+TEST_CASE("parallel: an error that comes first in time does not come first in order") {
+  const Threads threads(2);
+  std::latch failed(1);
+  const Closures closures = {[&]() -> Tensor {
+                               failed.wait();
+                               throw std::runtime_error("first");
+                             },
+                             [&]() -> Tensor {
+                               failed.count_down();
+                               throw std::runtime_error("second");
+                             }};
+  CHECK_THROWS_WITH(parallel(closures), Equals("first"));
+}
+
+TEST_CASE("parallel: errors in closures of closures") {
+  for (const int n : {1, 2, 4}) {
+    const Threads threads(n);
+    for (int repeat = 0; repeat < 20; ++repeat) {
+      manual_seed(2);
+      Failing first({});
+      Failing second({1});
+      Failing third({0});
+      const auto inner = [](Failing& failing) { return [&] { return parallel(failing.closures(4))[0]; }; };
+      CHECK_THROWS_WITH(parallel({inner(first), inner(second), inner(third)}), Equals("1"));
+      CHECK(default_generator().state().offset == 5);
+      CHECK(third.draws == 0);
+    }
+  }
+}
+
+TEST_CASE("parallel: from several threads at once") {
+  const Threads pool(4);
+  std::atomic<int> wrong{0};
+  Workers workers;
+  for (int t = 0; t < 4; ++t) {
+    workers.threads.emplace_back([&] {
+      for (int repeat = 0; repeat < 20; ++repeat) {
+        Generator shared(1);
+        const std::uint64_t first = SequenceRange::reserve(0);
+        const Tensor x = input();
+        const auto y = parallel({[&] { return delayed(x, 4) * rand({48}, shared); },
+                                 [&] { return x * rand({48}, shared); }, [&] { return x * rand({48}, shared); }});
+        wrong += shared.state().offset != 3;
+        wrong += y[2].grad_fn()->sequence_nr() + 1 != SequenceRange::reserve(0);
+        wrong += SequenceRange::reserve(0) - first != 16 + 3;
+        Generator same(1);
+        rand({48}, same);
+        rand({48}, same);
+        wrong += !bitwise_equal(y[2], x * rand({48}, same));
+      }
+    });
+  }
+  workers.join();
+  CHECK(wrong == 0);
+}
