@@ -31,6 +31,7 @@
 #include <backflow/nn/models.h>
 #include <backflow/nn/module.h>
 #include <backflow/nn/modules/activation.h>
+#include <backflow/nn/modules/branches.h>
 #include <backflow/nn/modules/container.h>
 #include <backflow/nn/modules/linear.h>
 #include <backflow/nn/modules/loss.h>

@@ -6,6 +6,7 @@ namespace backflow {
 namespace enumtype {
 enum class Reduction { None, Mean, Sum };
 enum class FanMode { FanIn, FanOut };
+enum class Combine { Sum, Concat };
 enum class Nonlinearity { Linear, Conv1D, Conv2D, Conv3D, Sigmoid, Tanh, ReLU, LeakyReLU };
 }  // namespace enumtype
 
@@ -13,6 +14,10 @@ enum class Nonlinearity { Linear, Conv1D, Conv2D, Conv3D, Sigmoid, Tanh, ReLU, L
 inline constexpr auto kNone = enumtype::Reduction::None;
 inline constexpr auto kMean = enumtype::Reduction::Mean;
 inline constexpr auto kSum = enumtype::Reduction::Sum;
+
+/// What nn::Branches makes of the results of its branches: their sum, or one after the other along a dimension.
+inline constexpr auto kBranchSum = enumtype::Combine::Sum;
+inline constexpr auto kBranchConcat = enumtype::Combine::Concat;
 
 /// Which side of a weight Kaiming's initializers keep the variance of: the forward's, or the backward's.
 inline constexpr auto kFanIn = enumtype::FanMode::FanIn;

@@ -207,12 +207,18 @@ std::ostream& operator<<(std::ostream& stream, const Module& module) {
   if (children.is_empty()) {
     return stream << head.str() << (head.str().ends_with(')') ? "" : "()");
   }
-  stream << head.str() << "(\n";
+  // Options, as in "Name(options)", have a line of their own before the children.
+  const std::string text = head.str();
+  const std::size_t open = text.ends_with(')') ? text.find('(') : text.size();
+  stream << text.substr(0, open) << "(\n";
+  if (open + 2 < text.size()) {
+    stream << "  " << text.substr(open + 1, text.size() - open - 2) << '\n';
+  }
   for (const auto& child : children) {
-    std::ostringstream text;
-    text << *child.value();
+    std::ostringstream tree;
+    tree << *child.value();
     stream << "  (" << child.key() << "): ";
-    for (const char c : text.str()) {
+    for (const char c : tree.str()) {
       stream << c << (c == '\n' ? "  " : "");
     }
     stream << '\n';

@@ -45,6 +45,30 @@ class FlattenOptions {
   std::int64_t end_dim_ = -1;
 };
 
+/// How the results of branches become one.
+class BranchesOptions {
+ public:
+  using combine_t = enumtype::Combine;  // NOLINT: in libtorch's manner
+
+  BranchesOptions() = default;
+  BranchesOptions(combine_t combine) : combine_(combine) {}  // NOLINT(google-explicit-constructor)
+  BranchesOptions& combine(combine_t combine) {
+    combine_ = combine;
+    return *this;
+  }
+  /// Of a concatenation.
+  BranchesOptions& dim(std::int64_t dim) {
+    dim_ = dim;
+    return *this;
+  }
+  combine_t combine() const { return combine_; }
+  std::int64_t dim() const { return dim_; }
+
+ private:
+  combine_t combine_ = kBranchSum;
+  std::int64_t dim_ = 1;
+};
+
 namespace detail {
 
 /// The options of a loss `Loss`.

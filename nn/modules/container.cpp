@@ -31,16 +31,20 @@ Tensor SequentialImpl::forward(const Tensor& input) const {
 DimVector SequentialImpl::output_shape(IntArrayRef input) const {
   DimVector shape(input);
   for (const auto& child : children_) {
-    try {
-      shape = child.value()->output_shape(shape);
-    } catch (const Error& error) {
-      const std::string message = error.what();
-      const std::size_t at = message.rfind("; in layer ");
-      fail(at == std::string::npos ? message + "; in layer " + child.key()
-                                   : message.substr(0, at + 11) + child.key() + "." + message.substr(at + 11));
-    }
+    shape = detail::output_shape_of(child.key(), *child.value(), shape);
   }
   return shape;
+}
+
+DimVector detail::output_shape_of(const std::string& name, const Module& child, IntArrayRef input) {
+  try {
+    return child.output_shape(input);
+  } catch (const Error& error) {
+    const std::string message = error.what();
+    const std::size_t at = message.rfind("; in layer ");
+    fail(at == std::string::npos ? message + "; in layer " + name
+                                 : message.substr(0, at + 11) + name + "." + message.substr(at + 11));
+  }
 }
 
 }  // namespace backflow::nn
