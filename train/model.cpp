@@ -4,6 +4,7 @@
 
 #include <backflow/nn/models.h>
 #include <backflow/nn/modules/activation.h>
+#include <backflow/nn/modules/branches.h>
 #include <backflow/nn/modules/container.h>
 #include <backflow/nn/modules/linear.h>
 
@@ -16,6 +17,27 @@ Model mlp(const ModelOptions& options, IntArrayRef sample_shape, std::int64_t nu
   sizes.push_back(num_classes);
   const nn::MLP module(sizes);
   return {module.ptr(), [module](const Tensor& x) { return module->forward(x); }};
+}
+
+nn::Sequential network_of(const std::vector<LayerOptions>& layers, DimVector& shape);
+
+/// Adds branches for inputs of this shape, batch dimension included; returns the shape of what they give together.
+DimVector add_branches(nn::Sequential& network, const LayerOptions& layer, const DimVector& input) {
+  const auto combine = layer.combine == "sum" ? kBranchSum : kBranchConcat;
+  const nn::Branches branches(nn::BranchesOptions(combine).dim(layer.dim));
+  DimVector output;
+  for (const BranchOptions& branch : layer.branches) {
+    DimVector shape = input;
+    branches->push_back(network_of(branch.layers, shape));
+    try {
+      output = branches->output_shape(input);
+    } catch (const Error& error) {
+      // The first can only be wrong in what all are combined along.
+      branches->size() == 1 ? layer.section.fail("dim", error.what()) : branch.section.fail("layers", error.what());
+    }
+  }
+  network->push_back(branches);
+  return output;
 }
 
 /// Adds a layer for inputs of this shape, batch dimension included; returns the shape of its results.
@@ -36,6 +58,9 @@ DimVector add_layer(nn::Sequential& network, const LayerOptions& layer, const Di
     network->push_back(nn::Flatten());
     return {input[0], numel_of(input)};
   }
+  if (layer.type == "branches") {
+    return add_branches(network, layer, input);
+  }
   if (layer.type == "relu") {
     network->push_back(nn::ReLU());
   } else if (layer.type == "tanh") {
@@ -46,13 +71,19 @@ DimVector add_layer(nn::Sequential& network, const LayerOptions& layer, const Di
   return input;
 }
 
-Model layers(const ModelOptions& options, IntArrayRef sample_shape, std::int64_t num_classes) {
+/// These layers, for inputs of shape `shape`, batch dimension included, which becomes that of the results.
+nn::Sequential network_of(const std::vector<LayerOptions>& layers, DimVector& shape) {
   nn::Sequential network;
-  DimVector shape(sample_shape);
-  shape.insert(0, 1);  // of a batch of one
-  for (const LayerOptions& layer : options.layers) {
+  for (const LayerOptions& layer : layers) {
     shape = add_layer(network, layer, shape);
   }
+  return network;
+}
+
+Model layers(const ModelOptions& options, IntArrayRef sample_shape, std::int64_t num_classes) {
+  DimVector shape(sample_shape);
+  shape.insert(0, 1);  // of a batch of one
+  const nn::Sequential network = network_of(options.layers, shape);
   if (shape != DimVector{1, num_classes}) {
     shape.erase(0);
     options.layers.back().section.fail(

@@ -15,6 +15,7 @@ import tempfile
 SOURCE = pathlib.Path(os.environ["BACKFLOW_SOURCE"])
 BACKFLOW = str(pathlib.Path(os.environ["BACKFLOW_BIN"]) / "backflow")
 CONFIG = str(SOURCE / "configs/fashion_mnist_mlp.toml")
+TOWERS = str(SOURCE / "configs/fashion_mnist_towers.toml")
 DATA = pathlib.Path("/usr/share/datasets/fashion-mnist")
 MPIRUN = ["mpirun", "--bind-to", "none", "--map-by", "slot:OVERSUBSCRIBE"]
 SMALL = ["--set", "model.hidden=[64, 32]"]
@@ -80,6 +81,21 @@ def test_dumps_are_bitwise_equal_for_any_number_of_threads(folder):
     train(folder / "small", *steps(12))
     different = run("inspect", newest(folder / "small"), "--diff", newest(folder / "other"), expect=1)
     assert "/parameters/0.weight" in different.stdout
+
+
+def test_towers_compute_the_same_on_any_number_of_threads(folder):
+    assert "1 rank" in run("train", TOWERS, "--dry-run").stdout
+    (folder / "resolved.toml").write_text(run("config", TOWERS).stdout)
+    assert run("config", folder / "resolved.toml").stdout == (folder / "resolved.toml").read_text()
+    for threads in (1, 2, 4):
+        run("train", TOWERS, "--out", folder / str(threads), "--threads", threads, *steps(20))
+    for threads in (2, 4):
+        run("inspect", newest(folder / "1"), "--diff", newest(folder / str(threads)))
+    run("train", folder / "resolved.toml", "--out", folder / "resolved", *steps(20))
+    run("inspect", newest(folder / "1"), "--diff", newest(folder / "resolved"))
+    assert "3.7.4.weight" in run("inspect", newest(folder / "1")).stdout
+    first, *_, last = (line["loss"] for line in metrics(folder / "1", "step"))
+    assert first < 2.5 and last < 0.9 * first, (first, last)
 
 
 def test_evaluate_gives_the_final_line_exactly(folder):

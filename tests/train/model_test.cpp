@@ -1,0 +1,104 @@
+// Configurations of models: what is built from them, and what is said about wrong ones.
+#include <string>
+#include <vector>
+
+#include <backflow/io/config.h>
+#include <backflow/nn/modules/branches.h>
+#include <backflow/ops/creation.h>
+#include <backflow/ops/operators.h>
+#include <backflow/ops/random.h>
+#include <backflow/train/experiment.h>
+#include <backflow/train/model.h>
+
+#include <backflow/tests/catch2.h>
+#include <backflow/tests/support/arrays.h>
+
+using namespace backflow;
+using namespace backflow::train;
+using test::bitwise_equal;
+
+namespace {
+
+const std::string kHead = "name = \"test\"\n[optimizer]\nlr = 0.1\n[model]\n";
+
+/// The model of a text that follows a head of four lines, for samples of shape [6] and 4 classes.
+Model model_of(const std::string& text) {
+  const io::Config config = io::Config::parse(kHead + text, "x.toml");
+  manual_seed(1);
+  return build_model(Experiment::read(config).model, {6}, 4, kFloat32);
+}
+
+std::string message_of(const std::string& text) {
+  try {
+    model_of(text);
+  } catch (const io::ConfigError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+const std::string kBranches = R"([[model.layers]]
+type = "branches"
+combine = "concat"
+[[model.layers.branches]]
+[[model.layers.branches]]
+[[model.layers.branches.layers]]
+type = "linear"
+out_features = 3
+[[model.layers.branches.layers]]
+type = "branches"
+[[model.layers.branches.layers.branches]]
+layers = [{type = "tanh"}]
+[[model.layers.branches.layers.branches]]
+layers = [{type = "linear", out_features = 3, bias = false}]
+[[model.layers]]
+type = "linear"
+out_features = 4
+)";
+
+}  // namespace
+
+TEST_CASE("model: branches in a configuration, and in branches", "[train]") {
+  const Model model = model_of(kBranches);
+  const auto p = model.module->named_parameters();
+  CHECK(p.keys() == std::vector<std::string>{"0.1.0.weight", "0.1.0.bias", "0.1.1.1.0.weight", "1.weight", "1.bias"});
+  const Tensor x = test::random_tensor({5, 6}, "x");
+  const Tensor h = mm(x, p["0.1.0.weight"].t()) + p["0.1.0.bias"];
+  const Tensor inner = tanh(h) + mm(h, p["0.1.1.1.0.weight"].t());
+  const Tensor expected = mm(cat({x, inner}, 1), p["1.weight"].t()) + p["1.bias"];
+  CHECK(test::distance(test::array_of(model.forward(x).detach()), test::array_of(expected.detach())) < 1e-6);
+}
+
+TEST_CASE("model: the resolved form of branches reads back as the same model", "[train]") {
+  const io::Config config = io::Config::parse(kHead + kBranches, "x.toml");
+  Experiment::read(config);
+  const std::string resolved = config.resolved();
+  CHECK_THAT(resolved, ContainsSubstring("combine = \"concat\"\ndim = 1\n") &&
+                           ContainsSubstring("combine = \"sum\"\n") &&
+                           ContainsSubstring("\n[[model.layers.branches.layers.branches.layers]]\ntype = \"tanh\"\n"));
+  const io::Config again = io::Config::parse(resolved, "resolved.toml");
+  manual_seed(1);
+  const Model model = build_model(Experiment::read(again).model, {6}, 4, kFloat32);
+  CHECK(again.resolved() == resolved);
+  const Tensor x = test::random_tensor({5, 6}, "x");
+  CHECK(bitwise_equal(model.forward(x), model_of(kBranches).forward(x)));
+}
+
+TEST_CASE("model: mistakes in branches are found with line and column", "[train]") {
+  const std::string start = "[[model.layers]]\ntype = \"branches\"\n";
+  CHECK(message_of(start) == "x.toml:5:1: no branches in [model.layers.0]: need at least one in 'branches'");
+  CHECK_THAT(message_of(start + "combine = \"mean\"\n"), StartsWith("x.toml:7:11: 'combine' in [model.layers.0] is "));
+  CHECK_THAT(message_of(start + "dim = 1\nbranches = [{}]\n"), StartsWith("x.toml:7:1: unknown key 'dim'"));
+  CHECK(message_of(start + "combine = \"concat\"\ndim = 2\nbranches = [{}]\n") ==
+        "x.toml:8:7: branches: dimension 2 of a tensor with 2 dimensions: need one in [-2, 1]");
+  CHECK(message_of(start + "branches = [{}, {layers = [{type = \"linear\", out_features = 5}]}]\n") ==
+        "x.toml:7:27: branches: branch 1 gives shape [1, 5], those before it [1, 6]: need one shape for a sum");
+  CHECK(message_of(start + "[[model.layers.branches]]\n[[model.layers.branches.layers]]\ntype = \"linear\"\n"
+                           "in_features = 7\nout_features = 4\n") ==
+        "x.toml:10:15: a linear layer of 7 inputs after a layer with 6 outputs (shape [1, 6]): need in_features = 6");
+  CHECK_THAT(message_of(start + "[[model.layers.branches]]\n[[model.layers.branches.layers]]\ntype = \"lineal\"\n"),
+             StartsWith("x.toml:9:8: 'type' in [model.layers.0.branches.0.layers.0] is \"lineal\": need ") &&
+                 ContainsSubstring("did you mean \"linear\"?"));
+  CHECK_THAT(message_of(start + "branches = [{layer = []}]\n"),
+             StartsWith("x.toml:7:14: unknown key 'layer' in [model.layers.0.branches.0]; did you mean 'layers'?"));
+}
