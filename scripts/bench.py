@@ -38,6 +38,7 @@ class Workload:
         return answer[key] * scale
 
 
+OURS_ON_ONE = "backflow-1-thread"  # a peer: what our other threads are worth
 PER_OPERATION = ("forward_ns_per_op", "backward_ns_per_op")
 WORKLOADS = {
     "linreg": Workload(("pytorch", "libtorch"), ("step_us",)),
@@ -45,6 +46,8 @@ WORKLOADS = {
     "tensmul": Workload(("libtorch",), PER_OPERATION, 1000),
     "wide1000": Workload(("libtorch",), PER_OPERATION, 2000),
     "mlp": Workload(("pytorch",), ("step_us", "peak_mb")),
+    "towers8": Workload(("pytorch",), ("step_us", "peak_mb")),
+    "branches8": Workload((OURS_ON_ONE,), ("backward_ns_per_op",), 32),
 }
 
 
@@ -126,15 +129,15 @@ def spread(ours, theirs):
 def measure(name, threads, peers, environment, options):
     """The rows of one workload at one number of threads, with the spread of each; peers that are None give rows too."""
     workload = WORKLOADS[name]
-    ours_command = [str(pathlib.Path(options.build) / "bin/bench_workloads")]
     sides = {}
     with tempfile.TemporaryDirectory(prefix="backflow-bench-") as data:
         try:
-            sides["backflow"] = Side(ours_command, name, threads, data)
+            sides["backflow"] = Side(peers[OURS_ON_ONE], name, threads, data)
             ours = sides["backflow"].ask("check")["values"]  # once it answers, the initial values are in data
             for peer in workload.peers:
                 if peers[peer] is not None:
-                    sides[peer] = Side(peers[peer], name, threads, data, environment)
+                    theirs = 1 if peer == OURS_ON_ONE else threads
+                    sides[peer] = Side(peers[peer], name, theirs, data, environment)
                     agree(ours, sides[peer].ask("check")["values"], f"{name}: backflow and {peer}")
             answers = {side: [] for side in sides}
             for side in sides.values():
@@ -175,9 +178,19 @@ def number(value):
     return f"{value:,.0f}" if value >= 1000 else f"{value:.1f}" if value >= 100 else f"{value:.2f}"
 
 
+def best_of_each(rows):
+    """Of a workload's rows: each side's best time for a step, on whatever number of threads, as a row for the table."""
+    steps = [row for row in rows if row["metric"] == "step_us"]
+    for peer in dict.fromkeys(row["peer_name"] for row in steps if row["peer"] is not None):
+        ours, theirs = (min((row for row in steps if row["peer_name"] == peer), key=lambda row: row[side])
+                        for side in ("ours", "peer"))
+        threads = f"{ours['threads']}/{theirs['threads']}"
+        yield {**ours, "threads": f"best {threads}", "peer": theirs["peer"], "ratio": theirs["peer"] / ours["ours"]}
+
+
 def print_row(row, spread_percent):
-    start = (f"{row['name']:<10} {row['threads']:>7}  {row['metric']:<19} {number(row['ours']):>9}  "
-             f"{row['peer_name']:<9} ")
+    start = (f"{row['name']:<10} {row['threads']:>8}  {row['metric']:<19} {number(row['ours']):>9}  "
+             f"{row['peer_name']:<17} ")
     if row["peer"] is None:
         print(start + "   not installed")
     else:
@@ -211,9 +224,10 @@ def main():
     parser.add_argument("--libtorch", help="the program of bench/peers/libtorch_small_ops.cpp, if there is one")
     options = parser.parse_args()
 
-    peers = {"pytorch": find_pytorch(), "libtorch": [options.libtorch] if options.libtorch else None}
+    peers = {"pytorch": find_pytorch(), "libtorch": [options.libtorch] if options.libtorch else None,
+             OURS_ON_ONE: [str(pathlib.Path(options.build) / "bin/bench_workloads")]}
     environment, remarks = peer_environment(peers["pytorch"])
-    print(f"{'workload':<10} {'threads':>7}  {'metric':<19} {'ours':>9}  {'peer':<9} {'':>9} {'ratio':>7}  "
+    print(f"{'workload':<10} {'threads':>8}  {'metric':<19} {'ours':>9}  {'peer':<17} {'':>9} {'ratio':>7}  "
           f"{'spread':>6}")
     rows = []
     try:
@@ -222,6 +236,9 @@ def main():
                 for row, spread_percent in measure(name, threads, peers, environment, options):
                     rows.append(row)
                     print_row(row, spread_percent)
+            if len(options.threads) > 1:
+                for row in best_of_each([row for row in rows if row["name"] == name]):
+                    print_row(row, None)
         check_rows(rows)
     except Failure as failure:
         sys.exit(f"bench.py: error: {failure}")

@@ -2,8 +2,10 @@
 # scripts/bench.sh [--only NAME,NAME] [--json FILE] [--threads 1,2] [--rounds N] [--seconds S] [--build DIR]
 #
 # Measures Backflow against PyTorch and libtorch, in one run: installs and builds what that needs, checks that both
-# sides compute the same numbers, times them by turns and prints ours, the peer's, ratio = peer / ours, and the spread.
-#   --only      these workloads alone: linreg, chain1000, tensmul, wide1000, mlp
+# sides compute the same numbers, times them by turns and prints ours, the peer's, ratio = peer / ours, and the spread;
+# where a workload has a time per step, also the best of each side on any number of threads (ours/peer's).
+#   --only      these workloads alone: linreg, chain1000, tensmul, wide1000, mlp, towers8,
+#               branches8
 #   --json      also writes the rows to FILE, as a list of objects with the keys name, dtype, threads, metric (step_us,
 #               forward_ns_per_op, backward_ns_per_op or peak_mb), ours, peer_name, peer, ratio; without the peer, the
 #               last two are null

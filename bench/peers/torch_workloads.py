@@ -65,7 +65,25 @@ class Mlp(Classifier):
         return nn.Sequential(nn.Linear(784, 1024), nn.ReLU(), nn.Linear(1024, 1024), nn.ReLU(), nn.Linear(1024, 10))
 
 
-WORKLOADS = {"linreg": Regression, "mlp": Mlp}
+class TowersModule(nn.Module):
+    """Towers over one input, summed."""
+
+    def __init__(self):
+        super().__init__()
+        self.t = nn.ModuleList(nn.Sequential(nn.Linear(256, 256), nn.ReLU(), nn.Linear(256, 256), nn.ReLU(),
+                                             nn.Linear(256, 256)) for _ in range(8))
+        self.out = nn.Linear(256, 10)
+
+    def forward(self, x):
+        return self.out(sum(t(x) for t in self.t))
+
+
+class Towers(Classifier):
+    def make(self):
+        return TowersModule()
+
+
+WORKLOADS = {"linreg": Regression, "mlp": Mlp, "towers8": Towers}
 
 
 def load(data, name):

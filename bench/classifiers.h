@@ -1,0 +1,125 @@
+#pragma once
+
+// Networks that are trained on one batch with cross-entropy, and SGD with momentum.
+
+#include <cmath>
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <backflow/bench/harness.h>
+#include <backflow/bench/npy.h>
+#include <backflow/bench/random.h>
+#include <backflow/nn/functional.h>
+#include <backflow/nn/models.h>
+#include <backflow/nn/modules/branches.h>
+#include <backflow/nn/modules/linear.h>
+#include <backflow/nn/optim/sgd.h>
+#include <backflow/runtime/grad_mode.h>
+
+namespace bench {
+
+/// The multilayer perceptron 784-1024-1024-10 on a batch of 128.
+struct Mlp {
+  static constexpr std::int64_t kBatch = 128;
+  static constexpr std::int64_t kInputs = 784;
+  static backflow::nn::MLP make() { return backflow::nn::MLP(kInputs, 1024, 1024, 10); }
+};
+
+/// Eight towers 256-256-256-256 side by side, summed, and a last layer; PyTorch's Towers, parameter names included.
+struct TowersImpl : backflow::nn::Module {
+  TowersImpl() {
+    namespace nn = backflow::nn;
+    for (int i = 0; i < 8; ++i) {
+      towers->push_back(
+          nn::Sequential(nn::Linear(256, 256), nn::ReLU(), nn::Linear(256, 256), nn::ReLU(), nn::Linear(256, 256)));
+    }
+    register_module("t", towers);
+    register_module("out", out);
+  }
+  backflow::Tensor forward(const backflow::Tensor& x) const { return out(towers(x)); }
+
+  backflow::nn::Branches towers;
+  backflow::nn::Linear out{256, 10};
+};
+
+struct Towers {
+  static constexpr std::int64_t kBatch = 32;
+  static constexpr std::int64_t kInputs = 256;
+  static backflow::nn::ModuleHolder<TowersImpl> make() { return {}; }
+};
+
+/// Ten classes, parameters and batch from fixed streams.
+template <class Network>
+class Classifier {
+ public:
+  Classifier() {
+    std::uint64_t stream = 2;
+    for (const auto& parameter : model_->named_parameters()) {
+      const backflow::Tensor& p = parameter.value();
+      const double bound = p.dim() == 2 ? 1 / std::sqrt(static_cast<double>(p.size(1))) : 0.03;
+      const backflow::NoGradGuard guard;
+      p.copy_(uniform(p.sizes(), bound, stream++));
+    }
+  }
+
+  /// Writes the parameters, under PyTorch's names, and the batch.
+  void dump(const std::string& folder) const {
+    for (const auto& parameter : model_->named_parameters()) {
+      write_npy(folder + "/" + parameter.key() + ".npy", parameter.value());
+    }
+    write_npy(folder + "/x.npy", x_);
+    write_npy(folder + "/t.npy", t_);
+  }
+
+  double step(Times* times = nullptr) {
+    const auto t0 = Clock::now();
+    const backflow::Tensor loss = cross_entropy_loss(model_(x_), t_);
+    const auto t1 = Clock::now();
+    optimizer_.zero_grad();
+    loss.backward();
+    const auto t2 = Clock::now();
+    optimizer_.step();
+    if (times != nullptr) {
+      *times = {microseconds(t0, t1), microseconds(t1, t2)};
+      return 0;
+    }
+    return loss.item<double>();
+  }
+
+ private:
+  decltype(Network::make()) model_ = Network::make();
+  backflow::optim::SGD optimizer_{model_->parameters(), backflow::optim::SGDOptions(0.01).momentum(0.9)};
+  backflow::Tensor x_ = uniform({Network::kBatch, Network::kInputs}, 1.7, 0);
+  backflow::Tensor t_ = classes(Network::kBatch, 10, 1);
+};
+
+/// The numbers to compare are the losses of the first three steps.
+template <class Network>
+Workload classifier(const std::string& data) {
+  if (!data.empty()) {
+    std::filesystem::create_directories(data);
+    Classifier<Network>().dump(data);
+  }
+  return {
+      .step =
+          [model = std::make_shared<Classifier<Network>>()] {
+            Times times;
+            model->step(&times);
+            return times;
+          },
+      .check =
+          [] {
+            Classifier<Network> model;
+            std::vector<double> losses;
+            for (int i = 0; i < 3; ++i) {
+              losses.push_back(model.step());
+            }
+            return losses;
+          },
+  };
+}
+
+}  // namespace bench
