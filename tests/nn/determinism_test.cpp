@@ -92,7 +92,7 @@ void check_small(const std::function<Tensor(const Tensor&)>& build) {
 
 }  // namespace
 
-TEST_CASE("determinism: mlp", "[nn]") {
+TEST_CASE("determinism: mlp", "[nn][slow]") {
   const Tensor x = random_tensor({128, 784}, "x");
   check_deterministic([&] {
     manual_seed(1);
@@ -100,7 +100,7 @@ TEST_CASE("determinism: mlp", "[nn]") {
   });
 }
 
-TEST_CASE("determinism: towers8", "[nn]") {
+TEST_CASE("determinism: towers8", "[nn][slow]") {
   const Tensor x = random_tensor({32, 256}, "x");
   check_deterministic([&] {
     manual_seed(1);

@@ -147,6 +147,27 @@ TEST_CASE("parallel: a closure does not wait for others before it draws from a g
             }});
 }
 
+// Says something in a process where nothing has drawn before: tests/CMakeLists.txt runs it alone, too.
+TEST_CASE("parallel: the default generator belongs to no closure although one is the first to ask for it") {
+  const Threads threads(2);
+  std::latch made(1);
+  const Tensor x = input();
+  const auto y = parallel({[&] {
+                             made.wait();
+                             return delayed(x.detach(), -20) * 0 + rand({48});
+                           },
+                           [&] {
+                             default_generator();
+                             made.count_down();
+                             return rand({48});
+                           }});
+  Generator::State before = default_generator().state();
+  before.offset -= 2;
+  default_generator().set_state(before);
+  CHECK(bitwise_equal(y[0][0], rand({48})));
+  CHECK(bitwise_equal(y[1], rand({48})));
+}
+
 TEST_CASE("parallel: settings of the caller hold in closures, and those of a closure end with it") {
   for (const int n : {1, 4}) {
     const Threads threads(n);
@@ -234,6 +255,28 @@ TEST_CASE("parallel: an error that comes first in time does not come first in or
                                throw std::runtime_error("second");
                              }};
   CHECK_THROWS_WITH(parallel(closures), Equals("first"));
+}
+
+TEST_CASE("parallel: a closure that runs when one before it fails does not get to draw") {
+  for (const int n : {2, 8}) {
+    const Threads threads(n);
+    manual_seed(2);
+    std::latch started(1);
+    bool drawn = false;
+    const Closures closures = {[&]() -> Tensor {
+                                 started.wait();
+                                 throw std::runtime_error("first");
+                               },
+                               [&] {
+                                 started.count_down();
+                                 const Tensor y = rand({2});
+                                 drawn = true;
+                                 return y;
+                               }};
+    CHECK_THROWS_WITH(parallel(closures), Equals("first"));
+    CHECK_FALSE(drawn);
+    CHECK(default_generator().state().offset == 0);
+  }
 }
 
 TEST_CASE("parallel: errors in closures of closures") {
