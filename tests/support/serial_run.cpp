@@ -25,10 +25,8 @@ struct Outcome {
 };
 
 std::vector<Tensor> gradients_of(const std::vector<Tensor>& leaves) {
-  std::vector<Tensor> gradients;
-  for (const Tensor& leaf : leaves) {
-    gradients.push_back(leaf.grad());
-  }
+  std::vector<Tensor> gradients(leaves.size());
+  std::transform(leaves.begin(), leaves.end(), gradients.begin(), [](const Tensor& leaf) { return leaf.grad(); });
   return gradients;
 }
 
@@ -74,8 +72,9 @@ std::vector<std::pair<std::string, std::uint64_t>> nodes_of(const std::vector<Te
   for (const Tensor& y : results) {
     add(y.grad_fn().get());
   }
-  for (std::size_t i = 0; i < found.size(); ++i) {
-    for (const Edge& edge : found[i]->next_edges()) {
+  std::size_t next = 0;
+  while (next < found.size()) {  // which grows meanwhile
+    for (const Edge& edge : found[next++]->next_edges()) {
       add(edge.function.get());
     }
   }
