@@ -152,6 +152,19 @@ std::vector<std::pair<std::uint32_t, std::uint32_t>> Execution::leaves_of_tasks(
   return pairs;
 }
 
+/// The tasks that others wait for: pairs of a task and a later one, ordered by the first.
+std::vector<std::pair<std::uint32_t, std::uint32_t>> Execution::tasks_after_tasks() const {
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> pairs;
+  for (std::uint32_t t = 0; t < tasks_.size(); ++t) {
+    for (const std::uint32_t earlier : tasks_[t].after) {
+      check(earlier < t, "backward: task ", t, " waits for task ", earlier, ": need one that is before it in the list");
+      pairs.emplace_back(earlier, t);
+    }
+  }
+  std::sort(pairs.begin(), pairs.end());
+  return pairs;
+}
+
 WorkGraph Execution::work_graph() const {
   const auto num_nodes = static_cast<std::uint32_t>(plan_.nodes().size());
   WorkGraph graph;
@@ -165,6 +178,8 @@ WorkGraph Execution::work_graph() const {
   };
   const auto waiting = leaves_of_tasks();
   auto next = waiting.begin();
+  const auto after = tasks_after_tasks();
+  auto next_after = after.begin();
   for (std::uint32_t i = 0; i < num_nodes; ++i) {
     graph.first_edge.push_back(static_cast<std::uint32_t>(graph.edges.size()));
     graph.work.push_back(plan_.nodes()[i].node->work());
@@ -181,11 +196,8 @@ WorkGraph Execution::work_graph() const {
     graph.first_edge.push_back(static_cast<std::uint32_t>(graph.edges.size()));
     graph.work.push_back(tasks_[t].work);
     graph.kinds[num_nodes + t] = tasks_[t].start ? WorkGraph::Kind::Async : WorkGraph::Kind::Task;
-    for (std::uint32_t later = t + 1; later < tasks_.size(); ++later) {
-      const std::vector<std::uint32_t>& after = tasks_[later].after;
-      for (auto n = std::count(after.begin(), after.end(), t); n > 0; --n) {
-        add_edge(num_nodes + later);
-      }
+    for (; next_after != after.end() && next_after->first == t; ++next_after) {
+      add_edge(num_nodes + next_after->second);
     }
   }
   graph.first_edge.push_back(static_cast<std::uint32_t>(graph.edges.size()));
@@ -257,12 +269,16 @@ void Execution::run_nodes() noexcept {
   }
 }
 
-void Execution::run_item(std::uint32_t item) noexcept {
+/// Whether nothing more of the pass is to run.
+bool Execution::has_ended() noexcept {
   if (options_.stop.stop_requested() && !failed()) [[unlikely]] {
-    fail(std::make_exception_ptr(
-        Cancelled("backward: cancelled: a stop was requested before all gradients were there")));
+    fail(std::make_exception_ptr(Cancelled("backward: cancelled: a stop was requested before all work was done")));
   }
-  if (failed()) [[unlikely]] {
+  return failed();
+}
+
+void Execution::run_item(std::uint32_t item) noexcept {
+  if (has_ended()) [[unlikely]] {
     return;
   }
   if (item >= plan_.nodes().size()) {
@@ -367,7 +383,7 @@ void Execution::run_hooks(FunctionRef<void()> hooks) {
 }
 
 void Execution::start_task(std::uint32_t item, std::function<void()> done) noexcept {
-  if (failed()) {
+  if (has_ended()) {
     done();
     return;
   }

@@ -74,6 +74,7 @@ class Execution {
   struct Sum;
   struct Contribution;
 
+  bool has_ended() noexcept;
   void run_item(std::uint32_t item) noexcept;
   void run_task(const PassTask& task) noexcept;
   void visit(const PlanNode& n);
@@ -85,6 +86,7 @@ class Execution {
   void add(std::uint32_t input, std::uint32_t place, Tensor gradient);
   std::uint64_t first_sequence_nr(std::uint32_t node) const;
   std::vector<std::pair<std::uint32_t, std::uint32_t>> leaves_of_tasks() const;
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> tasks_after_tasks() const;
 
   const Plan& plan_;
   const Options options_;

@@ -32,7 +32,7 @@ void FlowGraph::build() {
       Group& join = nodes_->groups.emplace_back(nodes_->graph, [](const flow::continue_msg&) {});
       flow::make_edge(join, node);
       receivers.push_back(&join);
-      senders.push_back(&node);
+      senders.push_back(&flow::output_port<0>(node));  // an edge from the node itself would be dropped in silence
     } else {
       Group& node = nodes_->groups.emplace_back(
           nodes_->graph, [this, &group](const flow::continue_msg&) { pass_->run(group.items); }, priority);

@@ -1,4 +1,5 @@
 #include <condition_variable>
+#include <deque>
 #include <mutex>
 #include <span>
 #include <utility>
@@ -18,21 +19,31 @@ class PassWithTasks {
     const auto num_nodes = static_cast<std::uint32_t>(graph_.size() - pass_.num_tasks());
     for (std::uint32_t task = num_nodes; task < graph_.size(); ++task) {
       if (graph_.dependencies[task] == 0) {
-        begin(task);
+        ready_.push_back(task);
       }
     }
+    begin_ready();
     for (std::uint32_t node = 0; node < num_nodes; ++node) {
       pass_.run(std::span(&node, 1));
       release_after(node);
       take_ended();
+      begin_ready();
     }
     while (under_way_ > 0) {
       wait_for_end();
       take_ended();
+      begin_ready();
     }
   }
 
  private:
+  /// Those that they release come after them: no recursion, however long a chain of tasks is.
+  void begin_ready() {
+    for (; !ready_.empty(); ready_.pop_front()) {
+      begin(ready_.front());
+    }
+  }
+
   void begin(std::uint32_t task) {
     if (graph_.kinds[task] == WorkGraph::Kind::Async) {
       ++under_way_;
@@ -50,7 +61,7 @@ class PassWithTasks {
   void release_after(std::uint32_t item) {
     for (const std::uint32_t next : graph_.successors(item)) {
       if (--missing_[next] == 0 && graph_.kinds[next] != WorkGraph::Kind::Node) {
-        begin(next);
+        ready_.push_back(next);
       }
     }
   }
@@ -75,6 +86,7 @@ class PassWithTasks {
   Execution& pass_;
   const WorkGraph graph_;
   std::vector<std::uint32_t> missing_;  // by item
+  std::deque<std::uint32_t> ready_;     // tasks that wait for nothing any more
   std::size_t under_way_ = 0;           // asynchronous tasks whose end has not been seen
   std::mutex mutex_;
   std::condition_variable changed_;
