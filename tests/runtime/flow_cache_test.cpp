@@ -116,7 +116,7 @@ TEST_CASE("flow cache: bounded after thousands of different structures") {
   CHECK(flow.cache_stats().size <= std::size_t{1} << 18);
 }
 
-TEST_CASE("flow cache: no tensor is left over from 10,000 steps of varying shapes") {
+TEST_CASE("flow cache: no tensor is left over from 10,000 steps of varying shapes", "[slow]") {
   const Threads threads(2);
   FlowEngine flow(FlowEngine::Use::Always);
   const EngineGuard guard(flow);
