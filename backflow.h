@@ -37,6 +37,7 @@
 #include <backflow/nn/modules/loss.h>
 #include <backflow/nn/optim/optimizer.h>
 #include <backflow/nn/optim/sgd.h>
+#include <backflow/nn/utils/clip_grad.h>
 
 // What was not built is not installed.
 #if __has_include(<backflow/distributed/data_parallel.h>)

@@ -1,0 +1,87 @@
+#include <backflow/nn/utils/clip_grad.h>
+
+#include <cmath>
+#include <limits>
+
+#include <backflow/ops/functions.h>
+#include <backflow/ops/kernels/norm.h>
+#include <backflow/runtime/grad_mode.h>
+
+namespace backflow::nn::utils {
+namespace {
+
+/// The gradients that are there, off the tape.
+std::vector<Tensor> gradients_of(const char* where, const std::vector<Tensor>& parameters) {
+  std::vector<Tensor> gradients;
+  for (std::size_t i = 0; i < parameters.size(); ++i) {
+    check(parameters[i].defined(), where, ": parameter ", i, " is undefined: need a tensor");
+    if (parameters[i].grad().defined()) {
+      gradients.push_back(parameters[i].grad().detach());
+    }
+  }
+  return gradients;
+}
+
+double norm_of(const std::vector<Tensor>& gradients, double norm_type) {
+  if (norm_type == 0) {
+    return static_cast<double>(gradients.size());
+  }
+  std::vector<Tensor> rows;
+  rows.reserve(gradients.size());
+  for (const Tensor& g : gradients) {
+    rows.push_back(g.is_contiguous() ? g : contiguous(g));
+  }
+  if (norm_type == std::numeric_limits<double>::infinity()) {
+    return kernels::max_magnitude(rows);
+  }
+  const double sum = kernels::sum_of_powers(rows, norm_type);
+  return norm_type == 2 ? std::sqrt(sum) : std::pow(sum, 1 / norm_type);
+}
+
+}  // namespace
+
+double clip_grad_norm_(const std::vector<Tensor>& parameters, double max_norm, double norm_type,
+                       bool error_if_nonfinite) {
+  check(max_norm >= 0, "clip_grad_norm_: max_norm ", max_norm, ": need a number >= 0");
+  check(norm_type >= 0, "clip_grad_norm_: norm_type ", norm_type, ": need a number >= 0");
+  const NoGradGuard no_grad;
+  const std::vector<Tensor> gradients = gradients_of("clip_grad_norm_", parameters);
+  const double norm = norm_of(gradients, norm_type);
+  check(!error_if_nonfinite || std::isfinite(norm), "clip_grad_norm_: the norm of order ", norm_type, " of ",
+        gradients.size(), " gradients is ", norm,
+        ": need a finite one; error_if_nonfinite = false scales with it all the same");
+  const double scale = max_norm / (norm + 1e-6);
+  if (!(scale >= 1)) {
+    for (const Tensor& g : gradients) {
+      g.mul_(scale);
+    }
+  }
+  return norm;
+}
+
+double clip_grad_norm_(std::initializer_list<Tensor> parameters, double max_norm, double norm_type,
+                       bool error_if_nonfinite) {
+  return clip_grad_norm_(std::vector<Tensor>(parameters), max_norm, norm_type, error_if_nonfinite);
+}
+
+double clip_grad_norm_(const Tensor& parameter, double max_norm, double norm_type, bool error_if_nonfinite) {
+  return clip_grad_norm_(std::vector<Tensor>{parameter}, max_norm, norm_type, error_if_nonfinite);
+}
+
+void clip_grad_value_(const std::vector<Tensor>& parameters, double clip_value) {
+  check(clip_value >= 0, "clip_grad_value_: clip_value ", clip_value, ": need a number >= 0");
+  const NoGradGuard no_grad;
+  for (const Tensor& g : gradients_of("clip_grad_value_", parameters)) {
+    g.clamp_(-clip_value, clip_value);
+  }
+}
+
+void clip_grad_value_(std::initializer_list<Tensor> parameters, double clip_value) {
+  clip_grad_value_(std::vector<Tensor>(parameters), clip_value);
+}
+
+void clip_grad_value_(const Tensor& parameter, double clip_value) {
+  clip_grad_value_(std::vector<Tensor>{parameter}, clip_value);
+}
+
+}  // namespace backflow::nn::utils
