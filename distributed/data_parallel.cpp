@@ -136,14 +136,14 @@ class DataParallel::Reducer : public std::enable_shared_from_this<Reducer> {
 
 DataParallel::DataParallel(std::vector<Tensor> parameters, std::shared_ptr<Communicator> communicator,
                            DataParallelOptions options)
-    : parameters_(std::move(parameters)), communicator_(std::move(communicator)) {
+    : parameters_(std::move(parameters)), names_(std::move(options.names)), communicator_(std::move(communicator)) {
   check_parameters();
-  check(options.names.empty() || options.names.size() == parameters_.size(), "data_parallel: ", options.names.size(),
-        " names of ", parameters_.size(), " parameters: need one each, or none");
+  check(names_.empty() || names_.size() == parameters_.size(), "data_parallel: ", names_.size(), " names of ",
+        parameters_.size(), " parameters: need one each, or none");
   if (communicator_->size() == 1) {
     return;
   }
-  check_ranks_agree(options);
+  check_ranks_agree();
   std::vector<Tensor> wanted;
   for (const Tensor& parameter : parameters_) {
     broadcast_any(*communicator_, parameter);
@@ -174,10 +174,10 @@ void DataParallel::check_parameters() const {
   }
 }
 
-void DataParallel::check_ranks_agree(const DataParallelOptions& options) const {
+void DataParallel::check_ranks_agree() const {
   std::ostringstream list;
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    list << (options.names.empty() ? "" : options.names[i] + " ") << describe(parameters_[i])
+    list << (names_.empty() ? "" : names_[i] + " ") << describe(parameters_[i])
          << (parameters_[i].requires_grad() ? "" : " without gradient") << '\n';
   }
   const bool is_first = communicator_->rank() == 0;
@@ -195,7 +195,9 @@ void DataParallel::make_tasks() {
   for (std::size_t i = 0; i < reducer_->buckets().size(); ++i) {
     const auto& own = reducer_->buckets()[i].parameters();
     leaves.insert(leaves.end(), own.begin(), own.end());
-    tasks_.push_back({leaves, [reducer = reducer_, i](Completion done) { reducer->start(i, std::move(done)); }});
+    tasks_.push_back({.leaves = leaves,
+                      .start = [reducer = reducer_, i](Completion done) { reducer->start(i, std::move(done)); },
+                      .name = concat("all_reduce bucket ", i)});
   }
 }
 

@@ -27,7 +27,7 @@ enum class GradientSync { Now, Later };
 ///   DataParallel parallel(parameters, Communicator::world());
 ///   for (each step) {
 ///     parallel.zero_grad();
-///     run backward of (sum of the local losses / global_n) with parallel.begin_backward() as its asynchronous tasks;
+///     run backward of (sum of the local losses / global_n) with parallel.begin_backward() as its tasks;
 ///     optimizer.step();
 ///   }
 ///
@@ -66,17 +66,22 @@ class DataParallel {
 
   /// None in a world of one.
   std::span<const Bucket> buckets() const;
+  /// What begin_backward() gives, a task for each bucket.
+  std::span<const PassTask> tasks() const { return tasks_; }
   const std::vector<Tensor>& parameters() const { return parameters_; }
+  /// Of the parameters; empty when none were given.
+  const std::vector<std::string>& names() const { return names_; }
   const std::shared_ptr<Communicator>& communicator() const { return communicator_; }
 
  private:
   class Reducer;
 
   void check_parameters() const;
-  void check_ranks_agree(const DataParallelOptions& options) const;
+  void check_ranks_agree() const;
   void make_tasks();
 
   std::vector<Tensor> parameters_;
+  std::vector<std::string> names_;
   std::shared_ptr<Communicator> communicator_;
   std::shared_ptr<Reducer> reducer_;  ///< shared with reductions under way; null in a world of one
   std::vector<PassTask> tasks_;

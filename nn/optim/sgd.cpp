@@ -64,6 +64,10 @@ void SGD::update(std::span<const Update> updates, const OptimizerOptions& option
   }
 }
 
+int SGD::state_tensors(const OptimizerOptions& options) const {
+  return static_cast<const SGDOptions&>(options).momentum() != 0 ? 1 : 0;
+}
+
 bool SGD::accepts(const Tensor& parameter, const std::string& name, const Tensor& value) const {
   return name == kBuffer && value.sizes() == parameter.sizes() && value.scalar_type() == parameter.scalar_type();
 }

@@ -64,6 +64,7 @@ class SGD final : public Optimizer {
 
  protected:
   void update(std::span<const Update> updates, const OptimizerOptions& options) override;
+  int state_tensors(const OptimizerOptions& options) const override;
   void check_options(const OptimizerOptions& options) const override;
   bool accepts(const Tensor& parameter, const std::string& name, const Tensor& value) const override;
 };

@@ -1,4 +1,6 @@
 #include <cstring>
+#include <memory>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -262,6 +264,17 @@ TEST_CASE("optimizer: zero_grad drops handles, and gradients in buckets come bac
   (p * 3.0).sum().backward();
   CHECK(p.grad().is_same(bucket));
   CHECK(values(bucket) == std::vector<double>(3, 3));
+}
+
+TEST_CASE("optimizer: estimated work counts the bytes of parameter, gradient and state", "[nn]") {
+  const std::vector<Tensor> p = {parameter(backflow::ones(1000)), parameter(backflow::ones(500, kFloat64))};
+  std::vector<optim::OptimizerParamGroup> groups;
+  groups.emplace_back(std::vector<Tensor>{p[0]});
+  groups.emplace_back(std::vector<Tensor>{p[1]}, std::make_unique<SGDOptions>(SGDOptions(0.1).momentum(0.9)));
+  const SGD sgd(groups, 0.5);
+  CHECK(sgd.work(std::span(p).first(1)) == Approx(1000 * 4 * 3 / 10.0));
+  CHECK(sgd.work(p) == Approx(1000 * 4 * 3 / 10.0 + 500 * 8 * 5 / 10.0));
+  CHECK_THROWS_AS(sgd.work(std::vector<Tensor>{backflow::ones(2)}), backflow::Error);
 }
 
 TEST_CASE("optimizer: mistakes are errors", "[nn]") {
