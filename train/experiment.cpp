@@ -97,6 +97,9 @@ TrainOptions read_train(const io::Section& s) {
   train.eval_batch_size = s.integer("eval_batch_size", {.at_least = 1, .at_most = kMaxSize}, 1000);
   train.dtype = dtype_from_name(s.choice("dtype", {"float32", "float64"}, "float32").c_str());
   train.drop_last = s.boolean("drop_last", false);
+  train.micro_batches = s.integer("micro_batches", {.at_least = 1, .at_most = kMaxSize}, 1);
+  train.clip_grad_norm = s.number("clip_grad_norm", {.at_least = 0}, 0.0);
+  train.check_gradients = s.boolean("check_gradients", false);
   return train;
 }
 

@@ -69,6 +69,9 @@ struct TrainOptions {
   std::int64_t eval_batch_size = 1000;
   ScalarType dtype = kFloat32;
   bool drop_last = false;
+  std::int64_t micro_batches = 1;  ///< parts of a rank's batch whose gradients are added up
+  double clip_grad_norm = 0;       ///< the largest norm of all gradients together when above 0
+  bool check_gradients = false;    ///< NaN and infinite gradients end the run
 };
 
 /// [checkpoint]

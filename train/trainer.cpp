@@ -5,17 +5,19 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <utility>
 
 #include <backflow/distributed/data_parallel.h>
 #include <backflow/distributed/sampler.h>
+#include <backflow/distributed/training_step.h>
 #include <backflow/nn/optim/sgd.h>
 #include <backflow/ops/functions.h>
 #include <backflow/ops/operators.h>
 #include <backflow/ops/reduction.h>
-#include <backflow/runtime/autograd.h>
+#include <backflow/runtime/warning.h>
 #include <backflow/train/run_files.h>
 #include <backflow/train/stop_signal.h>
 
@@ -42,8 +44,17 @@ std::vector<std::string> parameter_names(const nn::Module& module) {
   return names;
 }
 
-/// One training run. Its parts in the order of a step: sample, forward, backward with the reduction of buckets in it,
-/// update, metrics.
+/// Sends the warnings of the process to `handler` until the end of the scope.
+struct WarningsTo {
+  explicit WarningsTo(WarningHandler handler) : previous(set_warning_handler(std::move(handler))) {}
+  ~WarningsTo() { set_warning_handler(previous); }
+  WarningsTo(const WarningsTo&) = delete;
+  WarningsTo& operator=(const WarningsTo&) = delete;
+  WarningHandler previous;
+};
+
+/// One training run. Its parts in the order of a step: sample, forward, backward with reduction and update in it,
+/// metrics.
 class Run {
  public:
   Run(const Experiment& experiment, const Model& model, const BatchMaker& train_data, const BatchMaker& test_data,
@@ -56,6 +67,9 @@ class Run {
         world_(std::move(world)),
         parallel_(model.module->parameters(), world_, {.limits = {}, .names = parameter_names(*model.module)}),
         optimizer_(make_optimizer(experiment.optimizer, model)),
+        training_step_(
+            parallel_, optimizer_,
+            {.clip_grad_norm = experiment.train.clip_grad_norm, .check_gradients = experiment.train.check_gradients}),
         sampler_({.dataset_size = train_data.dataset().size(),
                   .batch_size = experiment.train.batch_size,
                   .seed = static_cast<std::uint64_t>(experiment.seed),
@@ -93,10 +107,20 @@ class Run {
     }
   }
 
+  /// From any thread: warnings come from those that compute.
   void say(const std::string& text) {
+    const std::lock_guard lock(say_mutex_);
     progress_.line(text);
     if (files_) {
       files_->log(text);
+    }
+  }
+
+  void say_warning(const std::string& text) {
+    if (files_) {
+      say("warning: " + text);
+    } else {
+      std::fprintf(stderr, "backflow: warning: rank %d: %s\n", world_->rank(), text.c_str());
     }
   }
 
@@ -128,8 +152,7 @@ class Run {
 
   Outcome step(std::int64_t epoch, const distributed::LocalBatch& local) {
     const Clock::time_point start = Clock::now();
-    const double loss = gradients(local);
-    optimizer_.step();
+    const double loss = update(local);
     ++step_;
     const Outcome outcome = report(epoch, local, loss, start);
     if (experiment_.checkpoint.every_steps > 0 && step_ % experiment_.checkpoint.every_steps == 0) {
@@ -138,21 +161,28 @@ class Run {
     return outcome;
   }
 
-  /// Leaves in the parameters' grad() the gradient of the mean loss over the global batch; returns this rank's part of
-  /// that loss.
-  double gradients(const distributed::LocalBatch& local) {
+  /// Updates the parameters with the gradient of the mean loss over the global batch; returns this rank's part of that
+  /// loss.
+  double update(const distributed::LocalBatch& local) {
     parallel_.zero_grad();
     if (local.indices.empty()) {
-      parallel_.reduce_now();
+      training_step_.reduce_now();
       return 0;
     }
-    const Batch batch = train_data_.make(local.indices);
-    const Tensor sum = cross_entropy_loss(model_.forward(batch.x), batch.target, Reduction::Sum);
-    const Tensor loss = sum / static_cast<double>(local.global_n);
-    const std::span<const PassTask> tasks = parallel_.begin_backward();
-    autograd::backward({loss}, {},
-                       autograd::BackwardOptions{.retain_graph = {}, .create_graph = false, .tasks = tasks});
-    return loss.item<double>();
+    const std::int64_t n = local.local_n();
+    const std::int64_t parts = std::min(experiment_.train.micro_batches, n);
+    double total = 0;
+    for (std::int64_t part = 0; part < parts; ++part) {
+      const auto begin = local.indices.begin() + part * n / parts;
+      const auto end = local.indices.begin() + (part + 1) * n / parts;
+      const Batch batch = train_data_.make({begin, end});
+      const Tensor sum = cross_entropy_loss(model_.forward(batch.x), batch.target, Reduction::Sum);
+      const Tensor loss = sum / static_cast<double>(local.global_n);
+      total += loss.item<double>();
+      const bool last = part + 1 == parts;
+      training_step_.backward(loss, last ? distributed::GradientSync::Now : distributed::GradientSync::Later);
+    }
+    return total;
   }
 
   Outcome report(std::int64_t epoch, const distributed::LocalBatch& local, double local_loss, Clock::time_point start) {
@@ -163,12 +193,17 @@ class Run {
           ": need finite numbers; a smaller learning rate may help");
     const double rate = static_cast<double>(local.global_n) / std::max(seconds_since(start), 1e-9);
     if (files_) {
-      files_->metric("step", {{"step", step_},
-                              {"epoch", epoch + 1},
-                              {"loss", shared[0]},
-                              {"lr", experiment_.optimizer.lr},
-                              {"samples_per_second", rate}});
+      io::MetricRecord record = {{"step", step_},
+                                 {"epoch", epoch + 1},
+                                 {"loss", shared[0]},
+                                 {"lr", experiment_.optimizer.lr},
+                                 {"samples_per_second", rate}};
+      if (experiment_.train.clip_grad_norm > 0) {
+        record.emplace_back("grad_norm", training_step_.grad_norm());
+      }
+      files_->metric("step", record);
     }
+    const std::lock_guard lock(say_mutex_);
     progress_.update({.epoch = epoch + 1,
                       .epochs = experiment_.train.epochs,
                       .step = step_,
@@ -224,6 +259,7 @@ class Run {
   std::shared_ptr<distributed::Communicator> world_;
   distributed::DataParallel parallel_;
   optim::SGD optimizer_;
+  distributed::TrainingStep training_step_;
   distributed::ShardedSampler sampler_;
   Progress progress_;
   std::optional<RunFiles> files_;  ///< on rank 0
@@ -231,6 +267,8 @@ class Run {
   std::int64_t step_ = 0;
   std::int64_t epoch_ = 0;
   Clock::time_point start_ = Clock::now();
+  std::mutex say_mutex_;
+  const WarningsTo warnings_{[this](const std::string& text) { say_warning(text); }};
 };
 
 }  // namespace

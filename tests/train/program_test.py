@@ -62,6 +62,38 @@ def test_one_and_two_ranks_have_the_same_losses_in_float64(folder):
     compare_losses(folder, 100, 1e-12, "--set", "train.dtype=float64")
 
 
+def test_micro_batches_give_the_same_losses_on_any_number_of_ranks(folder):
+    # Batches of 9,999 samples, and a last one of 6: fewer than there are micro-batches.
+    common = [*steps(7), "--set", "train.dtype=float64", "--set", "train.batch_size=9999", "--set", "optimizer.momentum=0.9"]
+    train(folder / "whole", *common)
+    whole = [m["loss"] for m in metrics(folder / "whole", "step")]
+    for ranks in (0, 2):
+        train(folder / str(ranks), *common, "--set", "train.micro_batches=7", ranks=ranks)
+        cut = [m["loss"] for m in metrics(folder / str(ranks), "step")]
+        assert len(cut) == len(whole) == 7
+        assert cut != whole and all(abs(a - b) <= 1e-12 * abs(a) for a, b in zip(whole, cut)), (whole, cut)
+
+
+def test_gradients_are_clipped_and_their_norm_is_recorded(folder):
+    clip = ["--set", "train.dtype=float64", "--set", "train.clip_grad_norm=0.01"]
+    train(folder / "free", *steps(5), "--set", "train.dtype=float64")
+    train(folder / "one", *steps(5), *clip)
+    train(folder / "two", *steps(5), *clip, "--set", "train.micro_batches=2", ranks=2)
+    assert "grad_norm" not in metrics(folder / "free", "step")[0]
+    one, two = (metrics(folder / d, "step") for d in ("one", "two"))
+    assert all(m["grad_norm"] > 0.01 for m in one)
+    for key in ("loss", "grad_norm"):
+        assert all(abs(a[key] - b[key]) <= 1e-9 * abs(a[key]) for a, b in zip(one, two)), key
+    assert one[4]["loss"] > metrics(folder / "free", "step")[4]["loss"]
+
+
+def test_a_gradient_that_is_not_finite_ends_the_run_with_the_parameters_name(folder):
+    wild = [*steps(50), "--set", "optimizer.lr=1e30", "--set", "train.check_gradients=true"]
+    for ranks in (0, 2):
+        error = train(folder / str(ranks), *wild, ranks=ranks, expect=1).stderr
+        assert "training step: the gradient of " in error and "NaN or infinite" in error, error
+
+
 def test_an_uneven_last_batch_is_exact(folder):
     # 60,000 samples in batches of 9,999: the last one has 6.
     compare_losses(folder, 7, 1e-12, "--set", "train.dtype=float64", "--set", "train.batch_size=9999")
@@ -147,6 +179,9 @@ def test_wrong_configurations_exit_with_2_and_one_line(folder):
     assert not (folder / "run").exists()
     assert str(folder / "none.toml") in run("train", folder / "none.toml", expect=2).stderr
     run("train", CONFIG, "--set", "train.epochs=-1", expect=2)
+    run("train", CONFIG, "--set", "train.micro_batches=0", expect=2)
+    run("train", CONFIG, "--set", "train.clip_grad_norm=-1", expect=2)
+    run("train", CONFIG, "--set", 'train.check_gradients="yes"', expect=2)
     run("train", CONFIG, "--threads", 0, expect=2)
     run("train", expect=2)
     run("evaluate", folder / "none.h5", expect=2)

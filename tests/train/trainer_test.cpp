@@ -1,0 +1,105 @@
+#include <backflow/train/trainer.h>
+
+#include <fstream>
+#include <functional>
+#include <iterator>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <backflow/distributed/null_communicator.h>
+#include <backflow/io/config.h>
+#include <backflow/nn/models.h>
+#include <backflow/runtime/warning.h>
+#include <backflow/tests/catch2.h>
+#include <backflow/tests/train/support.h>
+
+using namespace backflow;
+
+namespace {
+
+std::string contents(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+/// Twelve pictures of 2 x 2 bytes, in three classes.
+train::BatchMaker make_data(const test::TemporaryDirectory& directory) {
+  std::vector<std::uint8_t> pixels;
+  std::vector<std::uint8_t> classes;
+  for (int i = 0; i < 12; ++i) {
+    classes.push_back(static_cast<std::uint8_t>(i % 3));
+    for (int k = 0; k < 4; ++k) {
+      pixels.push_back(static_cast<std::uint8_t>(37 * i * (k + 1)));
+    }
+  }
+  test::write_idx(directory.file("images"), {12, 2, 2}, pixels);
+  test::write_idx(directory.file("labels"), {12}, classes);
+  return {train::load_dataset(directory.file("images"), directory.file("labels")), {}, kFloat32};
+}
+
+/// Trains for one epoch in steps of four samples; `before` runs before every forward.
+void run(const test::TemporaryDirectory& directory, const train::Experiment& experiment,
+         const std::function<void()>& before) {
+  const nn::MLP network(4, 5, 3);
+  const train::Model model{.module = network.ptr(), .forward = [&](const Tensor& x) {
+                             before();
+                             return network->forward(x);
+                           }};
+  const train::BatchMaker data = make_data(directory);
+  train::train(experiment, model, data, data, {.out = directory.file("run"), .resolved_config = ""}, {},
+               std::make_shared<distributed::NullCommunicator>());
+}
+
+train::Experiment experiment(const std::string& train_keys) {
+  return train::Experiment::read(
+      io::Config::parse("name = \"t\"\n[data]\n[model]\nhidden = [5]\n[optimizer]\nlr = 0.1\n"
+                        "[train]\nbatch_size = 4\n" +
+                            train_keys,
+                        "test.toml"));
+}
+
+}  // namespace
+
+TEST_CASE("trainer: warnings go to log.txt while a run lasts, and to the former handler afterwards") {
+  std::vector<std::string> elsewhere;
+  const WarningHandler before = set_warning_handler([&](const std::string& text) { elsewhere.push_back(text); });
+  const test::TemporaryDirectory directory;
+  int warnings = 0;
+  run(directory, experiment(""), [&] { warn("careful: ", ++warnings); });
+  CHECK(elsewhere.empty());
+  warn("over");
+  CHECK(elsewhere == std::vector<std::string>{"over"});
+  set_warning_handler(before);
+  const std::string log = contents(directory.file("run/log.txt"));
+  CHECK(warnings > 3);  // steps, and the evaluation
+  for (int i = 1; i <= warnings; ++i) {
+    CHECK_THAT(log, ContainsSubstring("warning: careful: " + std::to_string(i) + "\n"));
+  }
+}
+
+TEST_CASE(
+    "trainer: a batch goes through the model in as many parts as are asked for, and no more than it has samples") {
+  for (const auto& [keys, forwards] : {std::pair("", 3), {"micro_batches = 2", 6}, {"micro_batches = 100", 12}}) {
+    const test::TemporaryDirectory directory;
+    int count = 0;
+    run(directory, experiment(keys), [&] { ++count; });
+    CHECK(count == forwards + 1);  // and one for the evaluation
+  }
+}
+
+TEST_CASE("trainer: the keys of a training step") {
+  const train::TrainOptions defaults = experiment("").train;
+  CHECK(defaults.micro_batches == 1);
+  CHECK(defaults.clip_grad_norm == 0);
+  CHECK_FALSE(defaults.check_gradients);
+  const train::TrainOptions set = experiment("micro_batches = 4\nclip_grad_norm = 0.5\ncheck_gradients = true").train;
+  CHECK(set.micro_batches == 4);
+  CHECK(set.clip_grad_norm == 0.5);
+  CHECK(set.check_gradients);
+  for (const char* wrong :
+       {"micro_batches = 0", "micro_batches = 1.5", "clip_grad_norm = -0.1", "check_gradients = 1"}) {
+    CHECK_THROWS_AS(experiment(wrong), io::ConfigError);
+  }
+}
