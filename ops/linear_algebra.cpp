@@ -23,8 +23,11 @@ struct Mm {
   };
   SavedTensor x;
   SavedTensor w;
-  static float work(const Tensor& x, const Tensor& w) {
-    return 2 * kernels::gemm_work(x.size(0), w.size(1), x.size(1));
+  static Cost forward_cost(const Tensor& x, const Tensor& w) {
+    return kernels::gemm_cost(x.size(0), w.size(1), x.size(1), x.scalar_type());
+  }
+  static Cost cost(const Tensor& x, const Tensor& w) {
+    return forward_cost(x, w).times(int{x.requires_grad()} + int{w.requires_grad()});
   }
   static Tensor forward(const Tensor& x, const Tensor& w) {
     check(x.dim() == 2 && w.dim() == 2, "mm: x ", describe(x), ", w ", describe(w), ": need two matrices");
@@ -91,8 +94,11 @@ struct Linear {
   };
   SavedTensor x;
   SavedTensor w;
-  static float work(const Tensor& x, const Tensor& w, const Tensor&) {
-    return 2 * kernels::gemm_work(rows(x), w.size(0), w.size(1));
+  static Cost forward_cost(const Tensor& x, const Tensor& w, const Tensor&) {
+    return kernels::gemm_cost(rows(x), w.size(0), w.size(1), x.scalar_type());
+  }
+  static Cost cost(const Tensor& x, const Tensor& w, const Tensor& bias) {
+    return forward_cost(x, w, bias).times(int{x.requires_grad()} + int{w.requires_grad()});
   }
   static std::int64_t rows(const Tensor& x) {
     std::int64_t n = 1;

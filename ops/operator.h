@@ -13,6 +13,7 @@
 #include <vector>
 
 #include <backflow/ops/functions.h>
+#include <backflow/ops/operator_cost.h>
 #include <backflow/ops/registry.h>
 #include <backflow/runtime/grad_mode.h>
 #include <backflow/runtime/node.h>
@@ -53,6 +54,7 @@ class OpNode final : public Node {
     set_saves(saves_tensors());  // one that saves none has nothing to free
   }
   std::string name() const override { return Op::info.node; }
+  std::string_view static_name() const override { return Op::info.node; }
   void apply(NodeCall& call) override {
     if (!saved) [[unlikely]] {
       fail_freed();
@@ -163,13 +165,31 @@ void track_views(const Tensor& y, const Args&... args) {
   static_cast<void>((track_if_view(y, args) || ...));
 }
 
-/// Estimated ns of the backward of an element-wise operation; an operator with `work()` knows better.
 template <class Op, class... Args>
-float work_of(const Tensor& y, const Args&... args) {
-  if constexpr (requires { Op::work(args...); }) {
-    return Op::work(args...);
+Tensor record_untraced(const Args&... args) {
+  if constexpr (!requires(Op op, Backward & b) { op.backward(b); }) {
+    return Op::forward(args...);
   } else {
-    return 150 + 0.5F * static_cast<float>(y.numel());
+    if (!GradMode::is_enabled() || !(requires_grad(args) || ...)) {
+      Tensor y = Op::forward(args...);
+      track_views(y, args...);
+      return y;
+    }
+    Tensor y;
+    {
+      const NoGradGuard inner;  // a forward that calls other operators is one node all the same
+      y = Op::forward(args...);
+    }
+    track_views(y, args...);
+    if (!y.is_floating_point()) {
+      return y;
+    }
+    IntrusivePtr<Node> owner = make_node<Op>(args...);
+    auto* node = static_cast<NodeOf<Op, Args...>*>(owner.get());
+    with_needs(node->edges, [&](std::span<const bool> needs) { node->saved->save(needs, args..., y); });
+    node->set_cost(cost_of<Op>(y, args...));
+    set_history(y, std::move(owner));
+    return y;
   }
 }
 
@@ -179,33 +199,12 @@ float work_of(const Tensor& y, const Args&... args) {
 ///
 /// `Op` has `static Tensor forward(args...)`; a differentiable one has members for what backward needs, `void
 /// save(const Needs&, args..., y)` that fills them, and `void backward(Backward&)` written with operators. One without
-/// `backward` is either a composition of other operators, recorded by these, or not differentiable.
+/// `backward` is either a composition of other operators, recorded by these, or not differentiable. What forward and
+/// backward do is taken to be element-wise unless `Op` has `static Cost forward_cost(args...)` and `cost(args...)`.
 template <class Op, class... Args>
 Tensor record(const Args&... args) {
-  if constexpr (!requires(Op op, Backward & b) { op.backward(b); }) {
-    return Op::forward(args...);
-  } else {
-    if (!GradMode::is_enabled() || !(detail::requires_grad(args) || ...)) {
-      Tensor y = Op::forward(args...);
-      detail::track_views(y, args...);
-      return y;
-    }
-    Tensor y;
-    {
-      const NoGradGuard inner;  // a forward that calls other operators is one node all the same
-      y = Op::forward(args...);
-    }
-    detail::track_views(y, args...);
-    if (!y.is_floating_point()) {
-      return y;
-    }
-    IntrusivePtr<Node> owner = detail::make_node<Op>(args...);
-    auto* node = static_cast<detail::NodeOf<Op, Args...>*>(owner.get());
-    detail::with_needs(node->edges, [&](std::span<const bool> needs) { node->saved->save(needs, args..., y); });
-    node->set_work(detail::work_of<Op>(y, args...));
-    set_history(y, std::move(owner));
-    return y;
-  }
+  return detail::traced<Op>(
+      Op::info.name, [&] { return detail::record_untraced<Op>(args...); }, args...);
 }
 
 namespace detail {
@@ -253,7 +252,7 @@ bool record_into(const Tensor& self, const Args&... args) {
     }
     bump_version(self);
     with_needs(node->edges, [&](std::span<const bool> needs) { node->saved->save(needs, old, args..., self); });
-    node->set_work(work_of<Op>(self, old, args...));
+    node->set_cost(cost_of<Op>(self, old, args...));
     rebase_history(self, owner);
     return true;
   } else {
@@ -261,21 +260,17 @@ bool record_into(const Tensor& self, const Args&... args) {
   }
 }
 
-}  // namespace detail
-
-/// The in-place form of `Op`: `self` becomes `Op(self, args...)`, keeping its storage and dtype. An `Op` that has
-/// `forward_into(y, self, args...)` does it without a temporary.
 template <class Op, class... Args>
-Tensor& record_inplace(const Tensor& self, const Args&... args) {
-  constexpr std::string_view kName = detail::function_name(Op::info.inplace);
-  const bool records = GradMode::is_enabled() && self.is_floating_point() &&
-                       (detail::requires_grad(self) || (detail::requires_grad(args) || ...));
+Tensor& record_inplace_untraced(const Tensor& self, const Args&... args) {
+  constexpr std::string_view kName = function_name(Op::info.inplace);
+  const bool records =
+      GradMode::is_enabled() && self.is_floating_point() && (requires_grad(self) || (requires_grad(args) || ...));
   check_inplace(kName, self, records);
   if (records) {
-    if (!detail::record_into<Op>(self, args...)) {
+    if (!record_into<Op>(self, args...)) {
       Tensor old = self.detach().clone();
       set_history(old, self.grad_fn(), self.output_nr());
-      detail::assign_inplace(kName, self, record<Op>(old, args...));
+      assign_inplace(kName, self, record<Op>(old, args...));
     }
     return const_cast<Tensor&>(self);
   }
@@ -286,9 +281,19 @@ Tensor& record_inplace(const Tensor& self, const Args&... args) {
   if (done) {
     bump_version(self);
   } else {
-    detail::assign_inplace(kName, self, record<Op>(self, args...));
+    assign_inplace(kName, self, record<Op>(self, args...));
   }
   return const_cast<Tensor&>(self);
+}
+
+}  // namespace detail
+
+/// The in-place form of `Op`: `self` becomes `Op(self, args...)`, keeping its storage and dtype. An `Op` that has
+/// `forward_into(y, self, args...)` does it without a temporary.
+template <class Op, class... Args>
+Tensor& record_inplace(const Tensor& self, const Args&... args) {
+  const auto body = [&]() -> Tensor& { return detail::record_inplace_untraced<Op>(self, args...); };
+  return detail::traced<Op>(detail::function_name(Op::info.inplace), body, self, args...);
 }
 
 }  // namespace backflow

@@ -30,7 +30,10 @@ Tensor recorded_copy_of(const Tensor& x) {
 
 AccumulateGrad::AccumulateGrad(const Tensor& leaf) : Node(1, kLast), variable_(leaf) {
   set_saves(false);
-  set_work(100);
+  const Tensor& buffer = leaf.impl().meta().grad_buffer;
+  if (buffer.defined()) {  // else the leaf can mostly keep what comes
+    set_cost({.flop = 0, .bytes = 2 * static_cast<float>(buffer.nbytes())});
+  }
 }
 
 AccumulateGrad::~AccumulateGrad() {

@@ -13,6 +13,7 @@ class AccumulateGrad final : public Node {
   static IntrusivePtr<Node> of(const Tensor& leaf);
 
   std::string name() const override { return "AccumulateGrad"; }
+  std::string_view static_name() const override { return "AccumulateGrad"; }
   void apply(NodeCall& call) override;
   const Tensor& variable() const { return variable_; }
 

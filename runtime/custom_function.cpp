@@ -78,9 +78,15 @@ variable_list CustomNode::wrap(variable_list outputs, const variable_list& opera
     check(contains(outputs, x), name(), ": marks ", describe(x), " dirty but does not return it: need it returned");
   }
   set_num_outputs(static_cast<std::uint32_t>(std::max<std::size_t>(outputs.size(), 1)));
+  Cost cost;  // that of a few element-wise operations: backward may do anything
   for (const Tensor& y : outputs) {
     outputs_.push_back(metadata_of(y));
+    if (y.defined()) {
+      cost.flop += static_cast<float>(y.numel());
+      cost.bytes += 3 * static_cast<float>(y.nbytes());
+    }
   }
+  set_cost(cost);
   for (std::size_t i = 0; i < outputs.size(); ++i) {
     if (outputs[i].defined()) {
       outputs[i] = wrap_one(outputs[i], static_cast<std::uint32_t>(i), outputs, operands);

@@ -96,7 +96,8 @@ Execution::Execution(const Plan& plan, std::span<const Tensor> root_gradients, c
       tasks_(tasks),
       gradients_(plan.inputs().size()),
       owned_(plan.inputs().size(), 0),
-      captured_(options.num_wanted) {
+      captured_(options.num_wanted),
+      timer_(plan) {
   state_.grad_mode = options.create_graph;
   state_.inference_mode = false;
   state_.pass = this;
@@ -301,6 +302,7 @@ void Execution::run_item(std::uint32_t item) noexcept {
 
 void Execution::run_task(const PassTask& task) noexcept {
   thread_state().node = nullptr;
+  const trace::Span span(trace::is_on() ? trace::intern(task.name) : std::string_view());
   try {
     task.run();
   } catch (...) {
@@ -333,13 +335,14 @@ void Execution::apply(const PlanNode& n, std::span<Tensor> dy) {
   const std::span<const std::uint32_t> targets = plan_.targets(n);
   Results results(targets.size());
   const std::span<Tensor> dx = results.tensors();
+  const auto position = static_cast<std::uint32_t>(&n - plan_.nodes().data());
+  trace::NodeSlice slice(timer_, *n.node, position, dy);
   const NodeHooks* hooks = n.node->hooks();
   if (hooks != nullptr) [[unlikely]] {
     run_hooks([&] { hooks->run_pre_hooks(dy); });
   }
   // Most nodes with no gradient at all hand on none, without computing.
   if (std::any_of(dy.begin(), dy.end(), [](const Tensor& x) { return x.defined(); }) || n.node->takes_undefined()) {
-    const auto position = static_cast<std::uint32_t>(&n - plan_.nodes().data());
     const SequenceRange range(first_sequence_nr(position) + kSequenceNrsOfNode / 2);
     NodeCall call{dy, dx, targets};
     if (hooks != nullptr) [[unlikely]] {
@@ -351,6 +354,7 @@ void Execution::apply(const PlanNode& n, std::span<Tensor> dy) {
       check_gradients(dx);
     }
   }
+  slice.results(dx);
   const std::span<const std::uint32_t> places = plan_.places(n);
   for (std::size_t e = 0; e < targets.size(); ++e) {
     if (targets[e] != kNoTarget) {
@@ -426,6 +430,7 @@ std::vector<Tensor> Execution::finish() {
   if (failed_.load(std::memory_order_acquire)) {
     std::rethrow_exception(error_);
   }
+  timer_.finish(plan_);
   return std::move(captured_);
 }
 

@@ -15,6 +15,7 @@
 #include <backflow/runtime/plan.h>
 #include <backflow/runtime/thread_state.h>
 #include <backflow/runtime/threads.h>
+#include <backflow/runtime/trace_slices.h>
 #include <backflow/runtime/work_graph.h>
 
 namespace backflow {
@@ -98,6 +99,7 @@ class Execution {
   std::unique_ptr<Sum[]> sums_;                    // by input, once several threads run nodes
   std::unique_ptr<Contribution[]> contributions_;  // those to the first input, then those to the second, ...
   std::vector<Tensor> captured_;
+  trace::PassTimer timer_;
   std::mutex hooks_mutex_;  // held while a hook runs
   std::mutex end_mutex_;
   std::vector<std::function<void()>> at_end_;

@@ -62,6 +62,8 @@ MemoryStats memory_stats() {
   return {current_bytes.load(std::memory_order_relaxed), peak_bytes.load(std::memory_order_relaxed)};
 }
 
+std::int64_t live_bytes() { return current_bytes.load(std::memory_order_relaxed); }
+
 void reset_peak_memory() { peak_bytes.store(memory_stats().current_bytes, std::memory_order_relaxed); }
 
 void* allocate(std::size_t bytes) {

@@ -13,6 +13,8 @@ struct MemoryStats {
 };
 
 MemoryStats memory_stats();
+/// current_bytes without the changes that threads still keep to themselves, this one's included: a single load.
+std::int64_t live_bytes();
 /// Sets the peak to what is held now.
 void reset_peak_memory();
 

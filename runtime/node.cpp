@@ -7,6 +7,7 @@
 #include <backflow/runtime/branch.h>
 #include <backflow/runtime/hooks.h>
 #include <backflow/runtime/memory.h>
+#include <backflow/runtime/trace.h>
 
 namespace backflow {
 
@@ -35,6 +36,8 @@ void Node::destroy() noexcept {
 }
 
 Node::~Node() = default;
+
+std::string_view Node::static_name() const { return trace::intern(name()); }
 
 const std::shared_ptr<NodeHooks>& Node::make_hooks() {
   if (!hooks_) {

@@ -6,10 +6,12 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include <backflow/runtime/anomaly_mode.h>
+#include <backflow/runtime/cost.h>
 #include <backflow/runtime/intrusive_ptr.h>
 #include <backflow/runtime/tensor.h>
 #include <backflow/runtime/thread_state.h>
@@ -64,6 +66,8 @@ class Node : public RefCounted {
 
   /// As PyTorch prints it: "AddBackward0".
   virtual std::string name() const = 0;
+  /// The same, for as long as the process lives.
+  virtual std::string_view static_name() const;
   /// Computes `call.dx` for every operand that `call.wants`. Called once in a pass, but by several threads at once when
   /// passes that run at the same time share the node.
   virtual void apply(NodeCall& call) = 0;
@@ -83,9 +87,11 @@ class Node : public RefCounted {
   /// with the largest number first, so branches end in the reverse order of their forward. In a closure of parallel()
   /// final only when all closures have ended.
   std::uint64_t sequence_nr() const { return sequence_nr_; }
+  /// What `apply` does, as far as the forward can tell; nothing unless said otherwise.
+  const Cost& cost() const { return cost_; }
+  void set_cost(const Cost& cost) { cost_ = cost; }
   /// Estimated time of `apply` on one thread, in ns, for deciding what is worth a task of its own.
-  float work() const { return work_; }
-  void set_work(float nanoseconds) { work_ = nanoseconds; }
+  float work() const { return cost_.nanoseconds(); }
 
   // ---- hooks, see hooks.h ----
   /// The node's hooks; null when it has none. `make_hooks` makes them. Not thread-safe against each other.
@@ -169,7 +175,7 @@ class Node : public RefCounted {
   std::uint32_t num_edges_ = 0;
   std::uint32_t num_outputs_;
   std::atomic<std::uint32_t> passes_{0};  ///< those inside the node; kFreed once one did not keep the graph
-  float work_ = 0;
+  Cost cost_;
   bool saves_ = true;
   std::uint64_t sequence_nr_;
   std::atomic<std::uint64_t> stamp_{0};  ///< the node's place in the plan that is being built over it

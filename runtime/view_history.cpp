@@ -26,7 +26,7 @@ class CopySlices final : public Node {
     edges_.assign(edges.begin(), edges.end());
     edges_[0] = gradient_edge(base);
     set_edges(edges_);
-    set_work(fn_->work());
+    set_cost(fn_->cost());
     set_saves(fn_->saves());
   }
 

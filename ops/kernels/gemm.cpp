@@ -11,7 +11,6 @@ namespace {
 constexpr std::int64_t kTinyProduct = 1024;  // multiply-adds below which a plain loop beats oneDNN's 0.4 us
 constexpr double kChunkFlop = 32e6;          // of one piece: about 240 us
 constexpr std::int64_t kMinChunk = 256;      // rows or columns of one piece; docs/performance.md has the measurements
-constexpr double kFlopPerNanosecond = 120;   // float32, one core, measured on Sapphire Rapids
 
 /// The matrix behind `x`, which is copied first when neither of its dimensions is contiguous.
 template <class T>
@@ -83,9 +82,9 @@ void gemm_of(const Tensor& y, const Tensor& x, const Tensor& w, bool accumulate)
 
 }  // namespace
 
-float gemm_work(std::int64_t m, std::int64_t n, std::int64_t k) {
-  return static_cast<float>(500 + 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k) /
-                                      kFlopPerNanosecond);
+Cost gemm_cost(std::int64_t m, std::int64_t n, std::int64_t k, ScalarType dtype) {
+  const std::int64_t bytes = (m * k + k * n + m * n) * static_cast<std::int64_t>(element_size(dtype));
+  return {static_cast<float>(2 * m * n * k), static_cast<float>(bytes), dtype};
 }
 
 void gemm(const Tensor& y, const Tensor& a, const Tensor& b, const Tensor& bias) {

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 
+#include <backflow/runtime/cost.h>
 #include <backflow/runtime/tensor.h>
 
 namespace backflow::kernels {
@@ -12,8 +13,8 @@ namespace backflow::kernels {
 /// and K alone.
 void gemm(const Tensor& y, const Tensor& a, const Tensor& b, const Tensor& bias = {});
 
-/// Estimated time of a float32 product on one thread, in ns.
-float gemm_work(std::int64_t m, std::int64_t n, std::int64_t k);
+/// What a product does: 2 M N K operations, each matrix read or written once.
+Cost gemm_cost(std::int64_t m, std::int64_t n, std::int64_t k, ScalarType dtype);
 
 /// A matrix in memory for the loops below: element (i, j) is data[i * ld + j], or data[j * ld + i] when transposed.
 template <class T>

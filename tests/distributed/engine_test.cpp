@@ -27,7 +27,7 @@ class Source final : public Node {
       edges_.push_back(gradient_edge(x));
     }
     set_edges(edges_);
-    set_work(1e6F);  // worth a task of its own
+    set_cost({.flop = 0, .bytes = 24e6F});  // worth a task of its own
   }
 
   std::string name() const override { return "Source"; }

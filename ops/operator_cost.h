@@ -1,0 +1,48 @@
+#pragma once
+
+#include <string_view>
+
+#include <backflow/runtime/cost.h>
+#include <backflow/runtime/trace_slices.h>
+
+/// What calls of operators cost, for the engine and for traces.
+namespace backflow::detail {
+
+/// An operation for each element of `y`, whose bytes are gone through `times` times.
+inline Cost elementwise_cost(const Tensor& y, float times) {
+  return {static_cast<float>(y.numel()), times * static_cast<float>(y.nbytes()), y.scalar_type()};
+}
+
+/// The cost of an operator's backward: that of an element-wise one, which reads two tensors and writes one. An operator
+/// with `cost(args...)` knows better.
+template <class Op, class... Args>
+Cost cost_of(const Tensor& y, const Args&... args) {
+  if constexpr (requires { Op::cost(args...); }) {
+    return Op::cost(args...);
+  } else {
+    return elementwise_cost(y, 3);
+  }
+}
+
+/// Calls `body`, which returns the result of `Op` on `args`; while tracing is on, as an event of the trace.
+template <class Op, class Body, class... Args>
+decltype(auto) traced(std::string_view name, const Body& body, const Args&... args) {
+  if (!trace::is_on()) [[likely]] {
+    return body();
+  }
+  trace::OperatorSlice slice(name);
+  if (slice.records()) {
+    (slice.operand(args), ...);
+  }
+  decltype(auto) y = body();
+  if (slice.records()) {
+    if constexpr (requires { Op::forward_cost(args...); }) {
+      slice.result(y, Op::forward_cost(args...));
+    } else {
+      slice.result(y, elementwise_cost(y, 1));
+    }
+  }
+  return y;
+}
+
+}  // namespace backflow::detail

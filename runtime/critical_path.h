@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include <backflow/runtime/plan.h>
+
+namespace backflow {
+
+/// What bounds the time of a backward pass: `work / length` is the most by which any number of threads that each run
+/// whole nodes can be faster than one (Brent 1974).
+struct CriticalPath {
+  double work = 0;                   ///< the times of all nodes together
+  double length = 0;                 ///< of the longest path over the edges of the plan
+  std::vector<std::uint32_t> nodes;  ///< that path, in the order in which its nodes run
+};
+
+/// `times`: of each node of the plan, in any unit, which is that of the result. Throws Error unless there is one for
+/// each.
+CriticalPath critical_path(const Plan& plan, std::span<const float> times);
+
+}  // namespace backflow
