@@ -15,6 +15,7 @@
 #include <utility>
 
 #include <backflow/distributed/backoff.h>
+#include <backflow/runtime/trace.h>
 
 namespace backflow::distributed {
 namespace {
@@ -43,6 +44,7 @@ class BlockedSignals {
 };
 
 void prepare_this_thread() {
+  trace::name_thread("communication");
 #ifdef __linux__
   pthread_setname_np(pthread_self(), "backflow-mpi");
   prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0);  // ns; by default each of our short sleeps would last 50 us longer

@@ -5,6 +5,7 @@
 
 #include <backflow/distributed/environment.h>
 #include <backflow/distributed/mpi_world_internal.h>
+#include <backflow/runtime/trace.h>
 
 namespace backflow::distributed {
 namespace {
@@ -178,6 +179,7 @@ void MpiWorld::all_reduce(Buffer x) {
     return;
   }
   const auto bytes_each = static_cast<std::int64_t>(element_size(x.dtype));
+  const trace::Span span("all-reduce", static_cast<std::size_t>(x.count * bytes_each));
   const std::int64_t piece = std::min(x.count, kPieceBytes / bytes_each);
   scratch_.resize(std::max(scratch_.size(), static_cast<std::size_t>(piece * bytes_each)));
   for (std::int64_t begin = 0; begin < x.count; begin += piece) {

@@ -120,8 +120,10 @@ int run_train(const CommandLine& line) {
       }
       return kDone;
     }
-    const Outcome outcome = train(p.experiment, p.model, *p.train_data, p.test_data,
-                                  {.out = line.out, .resolved_config = p.resolved}, platform, world);
+    const Outcome outcome =
+        train(p.experiment, p.model, *p.train_data, p.test_data,
+              {.out = line.out, .resolved_config = p.resolved, .trace_steps = line.trace ? line.trace_steps : 0},
+              platform, world);
     world->barrier();
     return outcome == Outcome::Stopped ? kStopped : kDone;
   });

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -20,8 +21,10 @@ struct CommandLine {
   std::string out;                     ///< --out
   int threads = 0;                     ///< --threads; 0 for this rank's part of the cores
   bool dry_run = false;
-  std::string file;  ///< of evaluate and inspect
-  std::string diff;  ///< inspect --diff
+  bool trace = false;             ///< --trace
+  std::int64_t trace_steps = 50;  ///< --trace-steps
+  std::string file;               ///< of evaluate and inspect
+  std::string diff;               ///< inspect --diff
 };
 
 /// `backflow train CONFIG`: trains on all ranks. With --dry-run checks everything and says what would be done.

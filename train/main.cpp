@@ -50,6 +50,12 @@ int main(int argc, char** argv) {
   add_config(train, line);
   train->add_option("--out", line.out, "run directory; runs/<name>/<date-time> unless given")->type_name("DIR");
   train->add_flag("--dry-run", line.dry_run, "check everything and say what would be done");
+  CLI::Option* trace = train->add_flag("--trace", line.trace, "write trace.json, a time line of some steps");
+  train
+      ->add_option("--trace-steps", line.trace_steps,
+                   "steps that the trace holds, after 10 to warm up; 50 unless given")
+      ->needs(trace)
+      ->check(CLI::Range(1, 1000000));
   train->callback([&] { run = backflow::train::run_train; });
   CLI::App* evaluate = app.add_subcommand("evaluate", "evaluate a dump on the test data of its configuration");
   evaluate->add_option("FILE", line.file, "dump, as checkpoints/step-000003752.h5")->required();

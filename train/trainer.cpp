@@ -17,8 +17,11 @@
 #include <backflow/ops/functions.h>
 #include <backflow/ops/operators.h>
 #include <backflow/ops/reduction.h>
+#include <backflow/runtime/memory.h>
+#include <backflow/runtime/trace.h>
 #include <backflow/runtime/warning.h>
 #include <backflow/train/run_files.h>
+#include <backflow/train/step_recorder.h>
 #include <backflow/train/stop_signal.h>
 
 namespace backflow::train {
@@ -77,7 +80,9 @@ class Run {
                   .drop_last = experiment.train.drop_last,
                   .rank = world_->rank(),
                   .size = world_->size()}),
-        progress_(Progress::mode_for(world_->rank())) {
+        progress_(Progress::mode_for(world_->rank())),
+        recorder_(RecordedSteps(total_steps(), options.trace_steps),
+                  world_->rank() == 0 ? StepRecorder::Gather::Profile : StepRecorder::Gather::Nothing, world_->rank()) {
     open_files(options, platform);
   }
 
@@ -85,6 +90,9 @@ class Run {
     Outcome outcome = Outcome::Done;
     for (std::int64_t epoch = 0; epoch < experiment_.train.epochs && outcome == Outcome::Done && !at_limit(); ++epoch) {
       outcome = run_epoch(epoch);
+    }
+    if (recorder_.end_run()) {
+      say("trace: " + recorder_.trace_path());
     }
     const std::string dump = save();
     if (outcome == Outcome::Stopped) {
@@ -100,6 +108,10 @@ class Run {
     // Rank 0 alone writes; that it could is told to all, so that no rank waits for one that has failed.
     if (world_->rank() == 0) {
       files_.emplace(options.out, experiment_.name, config_, environment_json(*world_, platform));
+    }
+    if (options.trace_steps > 0) {
+      const std::string directory = world_->all_gather(files_ ? files_->directory() : "").front();
+      recorder_.set_directory(files_ ? directory : io::RunDirectory::at(directory).path());
     }
     say(platform.summary);
     if (!platform.warning.empty()) {
@@ -138,7 +150,10 @@ class Run {
       }
     }
     epoch_ = epoch + 1;
-    test_ = evaluate(model_, test_data_, experiment_.train.eval_batch_size, *world_);
+    {
+      const trace::Span span("evaluation");
+      test_ = evaluate(model_, test_data_, experiment_.train.eval_batch_size, *world_);
+    }
     if (files_) {
       files_->metric("eval",
                      {{"step", step_}, {"epoch", epoch_}, {"loss", test_->loss}, {"accuracy", test_->accuracy}});
@@ -151,14 +166,23 @@ class Run {
   }
 
   Outcome step(std::int64_t epoch, const distributed::LocalBatch& local) {
-    const Clock::time_point start = Clock::now();
-    const double loss = update(local);
-    ++step_;
-    const Outcome outcome = report(epoch, local, loss, start);
+    recorder_.begin_step(step_);
+    const Outcome outcome = train_step(epoch, local);
+    if (recorder_.end_step(step_ - 1)) {
+      say("trace: " + recorder_.trace_path());
+    }
     if (experiment_.checkpoint.every_steps > 0 && step_ % experiment_.checkpoint.every_steps == 0) {
       save();
     }
     return outcome;
+  }
+
+  Outcome train_step(std::int64_t epoch, const distributed::LocalBatch& local) {
+    const trace::Span span("step");
+    const Clock::time_point start = Clock::now();
+    const double loss = update(local);
+    ++step_;
+    return report(epoch, local, loss, start);
   }
 
   /// Updates the parameters with the gradient of the mean loss over the global batch; returns this rank's part of that
@@ -173,16 +197,28 @@ class Run {
     const std::int64_t parts = std::min(experiment_.train.micro_batches, n);
     double total = 0;
     for (std::int64_t part = 0; part < parts; ++part) {
-      const auto begin = local.indices.begin() + part * n / parts;
-      const auto end = local.indices.begin() + (part + 1) * n / parts;
-      const Batch batch = train_data_.make({begin, end});
-      const Tensor sum = cross_entropy_loss(model_.forward(batch.x), batch.target, Reduction::Sum);
-      const Tensor loss = sum / static_cast<double>(local.global_n);
+      const std::span<const std::int64_t> all(local.indices);
+      const std::int64_t begin = part * n / parts;
+      const Batch batch = make_batch(all.subspan(static_cast<std::size_t>(begin),
+                                                 static_cast<std::size_t>((part + 1) * n / parts - begin)));
+      const Tensor loss = forward(batch, local.global_n);
       total += loss.item<double>();
       const bool last = part + 1 == parts;
+      const trace::Span span("backward");
       training_step_.backward(loss, last ? distributed::GradientSync::Now : distributed::GradientSync::Later);
     }
     return total;
+  }
+
+  Batch make_batch(std::span<const std::int64_t> indices) const {
+    const trace::Span span("data");
+    return train_data_.make(indices);
+  }
+
+  /// This rank's part of the mean loss over a global batch of `global_n` samples.
+  Tensor forward(const Batch& batch, std::int64_t global_n) const {
+    const trace::Span span("forward");
+    return cross_entropy_loss(model_.forward(batch.x), batch.target, Reduction::Sum) / static_cast<double>(global_n);
   }
 
   Outcome report(std::int64_t epoch, const distributed::LocalBatch& local, double local_loss, Clock::time_point start) {
@@ -197,7 +233,8 @@ class Run {
                                  {"epoch", epoch + 1},
                                  {"loss", shared[0]},
                                  {"lr", experiment_.optimizer.lr},
-                                 {"samples_per_second", rate}};
+                                 {"samples_per_second", rate},
+                                 {"peak_bytes", memory_stats().peak_bytes}};
       if (experiment_.train.clip_grad_norm > 0) {
         record.emplace_back("grad_norm", training_step_.grad_norm());
       }
@@ -240,6 +277,10 @@ class Run {
     if (!files_) {
       return;
     }
+    if (recorder_.profile().steps() > 0) {
+      files_->metric("profile", recorder_.profile().record());
+      say(recorder_.profile().table());
+    }
     files_->metric("final", {{"test_accuracy", test_->accuracy},
                              {"test_loss", test_->loss},
                              {"seconds", seconds},
@@ -262,6 +303,7 @@ class Run {
   distributed::TrainingStep training_step_;
   distributed::ShardedSampler sampler_;
   Progress progress_;
+  StepRecorder recorder_;
   std::optional<RunFiles> files_;  ///< on rank 0
   std::optional<Evaluation> test_;
   std::int64_t step_ = 0;

@@ -18,14 +18,17 @@ enum class Outcome { Done, Stopped };
 
 /// What a run needs besides the experiment.
 struct RunOptions {
-  std::string out;              ///< the run directory; empty for runs/<name>/<date-time>
-  std::string resolved_config;  ///< TOML text that goes into the run directory and the dumps
+  std::string out;               ///< the run directory; empty for runs/<name>/<date-time>
+  std::string resolved_config;   ///< TOML text that goes into the run directory and the dumps
+  std::int64_t trace_steps = 0;  ///< steps that trace.json is to hold; 0 for no trace
 };
 
 /// Trains a model: data-parallel gradient descent over all ranks of `world`, metrics, dumps, and an evaluation on the
 /// test data at the end of each epoch. Rank 0 writes the run directory:
 ///
 ///   config.toml  environment.json  metrics.jsonl  log.txt  checkpoints/step-*.h5
+///
+/// and every rank its trace, when one is asked for: trace.json, trace-rank1.json and so on.
 ///
 /// Collective: every rank calls it with the same arguments. A signal that asks to stop (see stop_signal.h) ends the run
 /// after the present step, with a dump. Throws Error.

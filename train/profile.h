@@ -1,0 +1,60 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <backflow/io/metrics.h>
+#include <backflow/runtime/trace.h>
+
+namespace backflow::train {
+
+/// Adds up the events of some steps: where their time went, operator by operator, and what the backward pass could gain
+/// from more threads.
+class Profile {
+ public:
+  /// What one operator did, forward or backward, in all steps.
+  struct Row {
+    std::string name;  ///< "linear", or the node's name "AddmmBackward0"
+    bool backward = false;
+    std::int64_t calls = 0;
+    double nanoseconds = 0;  ///< of the threads that called it
+    double flop = 0;
+    double bytes = 0;
+  };
+
+  /// `threads`: what was recorded of this step. `peak_bytes`: the most that tensors took during it.
+  void add_step(std::span<const trace::ThreadEvents> threads, std::int64_t peak_bytes);
+
+  std::int64_t steps() const { return steps_; }
+  /// The operators by their time, the longest first; those called by operators and nodes are parts of these.
+  std::vector<Row> rows() const;
+  /// Time of all nodes over the time of the passes: how many threads backward kept busy. 0 without a pass.
+  double parallelism() const { return ratio(work_, pass_); }
+  /// T/C, the time of all nodes over that of the longest path through the graph: the parallelism that no number of
+  /// threads can exceed while each node runs on one. 0 without a pass.
+  double parallelism_bound() const { return ratio(work_, critical_); }
+
+  /// For people: at most `max_rows` operators, then all others in one row.
+  std::string table(std::size_t max_rows = 15) const;
+  /// The fields of the "profile" line of metrics.jsonl.
+  io::MetricRecord record() const;
+
+ private:
+  static double ratio(double a, double b) { return b > 0 ? a / b : 0; }
+  void add(const trace::Event& event);
+  std::string head() const;
+
+  std::int64_t steps_ = 0;
+  std::int64_t peak_bytes_ = 0;
+  std::map<std::pair<std::string_view, bool>, Row> rows_;
+  std::vector<std::pair<std::string_view, double>> spans_;  // ns, in the order in which they first ended
+  double work_ = 0;
+  double critical_ = 0;
+  double pass_ = 0;  // from the starts to the ends of the passes, ns
+};
+
+}  // namespace backflow::train
