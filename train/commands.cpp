@@ -8,6 +8,7 @@
 #include <optional>
 
 #include <backflow/distributed/sampler.h>
+#include <backflow/io/atomic_file.h>
 #include <backflow/io/dump.h>
 #include <backflow/io/inspect.h>
 #include <backflow/ops/functions.h>
@@ -16,7 +17,9 @@
 #include <backflow/ops/random.h>
 #include <backflow/runtime/grad_mode.h>
 #include <backflow/train/evaluation.h>
+#include <backflow/train/graphviz.h>
 #include <backflow/train/platform.h>
+#include <backflow/train/step_graph.h>
 #include <backflow/train/stop_signal.h>
 #include <backflow/train/trainer.h>
 
@@ -173,6 +176,25 @@ int run_config(const CommandLine& line) {
   const Prepared p = prepare(io::Config::load(line.config, line.overrides), Load::All);
   if (distributed::environment_rank() == 0) {
     std::cout << p.resolved;
+  }
+  return kDone;
+}
+
+int run_graph(const CommandLine& line) {
+  const Prepared p = prepare(io::Config::load(line.config, line.overrides), Load::All);
+  if (distributed::environment_rank() != 0) {
+    return kDone;
+  }
+  const StepGraph graph = observe_step(p.model, p.train_data->dataset().sample_shape(), p.experiment.train.batch_size,
+                                       p.experiment.train.dtype);
+  const std::string& title = p.experiment.name;
+  if (line.graph.empty()) {
+    std::cout << to_dot(graph, title);
+  } else if (line.graph.ends_with(".json")) {
+    io::write_file_atomically(line.graph, to_json(graph, title));
+  } else {
+    const std::string dot = to_dot(graph, title);
+    io::write_file_atomically(line.graph, line.graph.ends_with(".svg") ? run_graphviz(dot, "svg") : dot);
   }
   return kDone;
 }

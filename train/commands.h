@@ -16,7 +16,7 @@ enum ExitCode : int {
 
 /// What the command line says.
 struct CommandLine {
-  std::string config;                  ///< of train and config
+  std::string config;                  ///< of train, config and graph
   std::vector<std::string> overrides;  ///< --set a.b=value
   std::string out;                     ///< --out
   int threads = 0;                     ///< --threads; 0 for this rank's part of the cores
@@ -25,6 +25,7 @@ struct CommandLine {
   std::int64_t trace_steps = 50;  ///< --trace-steps
   std::string file;               ///< of evaluate and inspect
   std::string diff;               ///< inspect --diff
+  std::string graph;              ///< graph --output; empty for standard output
 };
 
 /// `backflow train CONFIG`: trains on all ranks. With --dry-run checks everything and says what would be done.
@@ -35,6 +36,9 @@ int run_evaluate(const CommandLine& line);
 int run_inspect(const CommandLine& line);
 /// `backflow config CONFIG`: checks a configuration and prints it with all defaults.
 int run_config(const CommandLine& line);
+/// `backflow graph CONFIG [--output FILE]`: runs one step on zeros and draws it; the suffix of the file says how: .dot,
+/// .svg or .json.
+int run_graph(const CommandLine& line);
 /// `backflow --version`
 int run_version();
 

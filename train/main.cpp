@@ -36,6 +36,12 @@ void add_config(CLI::App* command, CommandLine& line) {
       ->type_name("KEY=VALUE");
 }
 
+/// What is wrong with the name of a graph's file, if anything.
+std::string picture_name(const std::string& file) {
+  const bool known = file.ends_with(".dot") || file.ends_with(".svg") || file.ends_with(".json");
+  return known ? "" : "'" + file + "': need a name that ends with .dot, .svg or .json";
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -75,6 +81,12 @@ int main(int argc, char** argv) {
   CLI::App* config = app.add_subcommand("config", "check a configuration and print it with all defaults");
   add_config(config, line);
   config->callback([&] { run = backflow::train::run_config; });
+  CLI::App* graph = app.add_subcommand("graph", "draw what a step of a configuration computes");
+  add_config(graph, line);
+  graph->add_option("-o,--output", line.graph, "FILE.dot, FILE.svg (with Graphviz) or FILE.json; printed unless given")
+      ->check(picture_name, "")
+      ->type_name("FILE");
+  graph->callback([&] { run = backflow::train::run_graph; });
 
   try {
     app.parse(argc, argv);

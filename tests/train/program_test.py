@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+from xml.etree import ElementTree
 
 SOURCE = pathlib.Path(os.environ["BACKFLOW_SOURCE"])
 BACKFLOW = str(pathlib.Path(os.environ["BACKFLOW_BIN"]) / "backflow")
@@ -367,6 +368,54 @@ def test_a_run_ends_with_a_profile(folder):
         assert "(T/C)" in text
     train(folder / "tiny", *steps(1))
     assert metrics(folder / "tiny", "profile")[0]["steps"] == 1
+
+
+def test_a_graph_shows_one_step(folder):
+    def graph(*args, **options):
+        return run("graph", CONFIG, *SMALL, *args, **options)
+    assert graph("-o", folder / "g.json").stdout == ""
+    step = json.loads((folder / "g.json").read_text())
+    forward, backward, groups = step["forward"]["nodes"], step["backward"]["nodes"], step["groups"]
+    operators = [(n["name"], n["shape"]) for n in forward if n["kind"] == "operator"]
+    assert operators == [("flatten", "f32[128, 784]"), ("linear", "f32[128, 64]"), ("relu", "f32[128, 64]"),
+                         ("linear", "f32[128, 32]"), ("relu", "f32[128, 32]"), ("linear", "f32[128, 10]"),
+                         ("cross_entropy_loss", "f32[]"), ("div", "f32[]")], operators
+    assert [n["name"] for n in forward if n["kind"] == "input"] == ["samples", "labels"]
+    parameters = {n["name"]: n["shape"] for n in forward if n["kind"] == "parameter"}
+    assert parameters == {n["parameter"]: n["gradients"] for n in backward if n["parameter"]} and len(parameters) == 6
+    assert parameters["0.weight"] == "f32[64, 784]"
+    assert abs(step["work_ns"] - sum(n["estimated_ns"] for n in backward)) < 1
+    assert abs(step["critical_path_ns"] - sum(n["estimated_ns"] for n in backward if n["critical"])) < 1
+    assert abs(step["parallelism_bound"] - step["work_ns"] / step["critical_path_ns"]) < 1e-6
+    assert sorted(i for g in groups for i in g["nodes"]) == list(range(len(backward)))
+    edges = {(forward[a]["name"], forward[b]["name"]) for a, b in step["forward"]["edges"]}
+    assert {("samples", "flatten"), ("flatten", "linear"), ("0.weight", "linear"), ("labels", "cross_entropy_loss")} < edges
+
+    dot = graph().stdout
+    graph("-o", folder / "g.dot")
+    assert (folder / "g.dot").read_text() == dot
+    assert dot.count("subgraph cluster_group") == len(groups) and '"flatten\\nf32[128, 784]"' in dot
+    assert dot.count("color=red") >= 2 * sum(n["critical"] for n in backward) - 1
+    graph("-o", folder / "g.svg")
+    svg = ElementTree.parse(folder / "g.svg")
+    kinds = [e.get("class") for e in svg.iter("{http://www.w3.org/2000/svg}g")]
+    assert kinds.count("node") == len(forward) + len(backward)
+    assert kinds.count("cluster") == 2 + len(groups)
+
+
+def test_a_graph_that_cannot_be_drawn(folder):
+    error = run("graph", CONFIG, "-o", folder / "g.png", expect=2).stderr
+    assert "need a name that ends with" in error and error.count("\n") == 1, error
+    run("graph", folder / "none.toml", expect=2)
+    nothing = dict(os.environ, PATH=str(folder))
+    error = run("graph", CONFIG, *SMALL, "-o", folder / "g.svg", expect=1, env=nothing).stderr
+    assert error == "backflow: error: graph: cannot run 'dot': need the package graphviz\n", error
+    (folder / "dot").write_text("#!/bin/sh\nexit 3\n")
+    (folder / "dot").chmod(0o755)
+    error = run("graph", CONFIG, *SMALL, "-o", folder / "g.svg", expect=1, env=nothing).stderr
+    assert "'dot' failed" in error, error
+    assert sorted(p.name for p in folder.iterdir()) == ["dot"]
+    assert "cannot write" in run("graph", CONFIG, *SMALL, "-o", "/nowhere/g.dot", expect=1).stderr
 
 
 def main():
