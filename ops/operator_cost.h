@@ -24,12 +24,9 @@ Cost cost_of(const Tensor& y, const Args&... args) {
   }
 }
 
-/// Calls `body`, which returns the result of `Op` on `args`; while tracing is on, as an event of the trace.
+/// Calls `body`, which returns the result of `Op` on `args`, as an event of the trace.
 template <class Op, class Body, class... Args>
-decltype(auto) traced(std::string_view name, const Body& body, const Args&... args) {
-  if (!trace::is_on()) [[likely]] {
-    return body();
-  }
+[[gnu::cold, gnu::noinline]] decltype(auto) traced_event(std::string_view name, const Body& body, const Args&... args) {
   trace::OperatorSlice slice(name);
   if (slice.records()) {
     (slice.operand(args), ...);
@@ -43,6 +40,15 @@ decltype(auto) traced(std::string_view name, const Body& body, const Args&... ar
     }
   }
   return y;
+}
+
+/// The same when tracing is on, and else no more than the call.
+template <class Op, class Body, class... Args>
+decltype(auto) traced(std::string_view name, const Body& body, const Args&... args) {
+  if (trace::is_on()) [[unlikely]] {
+    return traced_event<Op>(name, body, args...);
+  }
+  return body();
 }
 
 }  // namespace backflow::detail
