@@ -88,10 +88,14 @@ class Node : public RefCounted {
   /// final only when all closures have ended.
   std::uint64_t sequence_nr() const { return sequence_nr_; }
   /// What `apply` does, as far as the forward can tell; nothing unless said otherwise.
-  const Cost& cost() const { return cost_; }
-  void set_cost(const Cost& cost) { cost_ = cost; }
+  Cost cost() const { return {flop_, bytes_, dtype_}; }
+  void set_cost(const Cost& cost) {
+    flop_ = cost.flop;
+    bytes_ = cost.bytes;
+    dtype_ = cost.dtype;
+  }
   /// Estimated time of `apply` on one thread, in ns, for deciding what is worth a task of its own.
-  float work() const { return cost_.nanoseconds(); }
+  float work() const { return cost().nanoseconds(); }
 
   // ---- hooks, see hooks.h ----
   /// The node's hooks; null when it has none. `make_hooks` makes them. Not thread-safe against each other.
@@ -175,7 +179,9 @@ class Node : public RefCounted {
   std::uint32_t num_edges_ = 0;
   std::uint32_t num_outputs_;
   std::atomic<std::uint32_t> passes_{0};  ///< those inside the node; kFreed once one did not keep the graph
-  Cost cost_;
+  float flop_ = 0;                        // the cost, in parts: they fit where others leave room
+  float bytes_ = 0;
+  ScalarType dtype_ = kFloat32;
   bool saves_ = true;
   std::uint64_t sequence_nr_;
   std::atomic<std::uint64_t> stamp_{0};  ///< the node's place in the plan that is being built over it
