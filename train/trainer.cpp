@@ -197,10 +197,9 @@ class Run {
     const std::int64_t parts = std::min(experiment_.train.micro_batches, n);
     double total = 0;
     for (std::int64_t part = 0; part < parts; ++part) {
-      const std::span<const std::int64_t> all(local.indices);
-      const std::int64_t begin = part * n / parts;
-      const Batch batch = make_batch(all.subspan(static_cast<std::size_t>(begin),
-                                                 static_cast<std::size_t>((part + 1) * n / parts - begin)));
+      const auto begin = local.indices.begin() + part * n / parts;
+      const auto end = local.indices.begin() + (part + 1) * n / parts;
+      const Batch batch = make_batch({begin, end});
       const Tensor loss = forward(batch, local.global_n);
       total += loss.item<double>();
       const bool last = part + 1 == parts;
@@ -210,7 +209,7 @@ class Run {
     return total;
   }
 
-  Batch make_batch(std::span<const std::int64_t> indices) const {
+  Batch make_batch(const std::vector<std::int64_t>& indices) const {
     const trace::Span span("data");
     return train_data_.make(indices);
   }
