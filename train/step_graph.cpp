@@ -10,6 +10,7 @@
 #include <backflow/runtime/accumulate_grad.h>
 #include <backflow/runtime/critical_path.h>
 #include <backflow/runtime/engine.h>
+#include <backflow/runtime/threads.h>
 #include <backflow/runtime/trace.h>
 
 namespace backflow::train {
@@ -148,7 +149,7 @@ StepGraph observe_step(const Model& model, IntArrayRef sample_shape, std::int64_
   const Plan plan(std::span(&root, 1), {});
   Execution pass(plan, std::span(&one, 1), {}, {});
   add_plan(graph, plan, names_of(model));
-  add_groups(graph, Schedule(pass.work_graph()));
+  add_groups(graph, Schedule(pass.work_graph(), get_num_threads()));
   execute(pass);
   pass.finish();
   observer.finish(plan);

@@ -36,7 +36,7 @@ struct StepGraph {
     std::uint32_t group = 0;
     bool critical = false;  ///< on the longest path
   };
-  /// Nodes that run as one node of the flow graph.
+  /// Nodes that run as one node of the flow graph on get_num_threads() threads.
   struct Group {
     std::vector<std::uint32_t> nodes;       ///< in the order in which they run
     std::vector<std::uint32_t> successors;  ///< groups that wait for this one

@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-from xml.etree import ElementTree
 
 SOURCE = pathlib.Path(os.environ["BACKFLOW_SOURCE"])
 BACKFLOW = str(pathlib.Path(os.environ["BACKFLOW_BIN"]) / "backflow")
@@ -265,161 +264,8 @@ def test_dry_run_and_version_compute_nothing(folder):
         assert library in version
 
 
-def read_trace(path):
-    """The slices of a trace by row, and the names of its rows; times are integers, in ns."""
-    trace = json.loads(path.read_text())
-    assert trace["otherData"]["dropped_events"] == 0
-    rows, names = {}, {}
-    for event in trace["traceEvents"]:
-        if event["ph"] == "M" and event["name"] == "thread_name":
-            names[event["tid"]] = event["args"]["name"]
-        if event["ph"] == "X":
-            start = round(event["ts"] * 1000)
-            rows.setdefault(event["tid"], []).append((start, start + round(event["dur"] * 1000), event))
-    assert set(rows) <= set(names) and len(set(names.values())) == len(names)
-    return trace, rows, names
-
-
-def check_nesting(slices):
-    open_until = []
-    for start, end, event in sorted(slices, key=lambda s: (s[0], -s[1])):
-        while open_until and open_until[-1] <= start:
-            open_until.pop()
-        assert not open_until or end <= open_until[-1], f"crosses the slice around it: {event}"
-        open_until.append(end)
-
-
-def check_trace(path, rank, n, batch):
-    """`n` steps of the small model, [64, 32], with `batch` samples each."""
-    trace, rows, names = read_trace(path)
-    events = [event for row in rows.values() for _, _, event in row]
-    for row in rows.values():
-        check_nesting(row)
-    assert all(event["pid"] == rank for event in trace["traceEvents"])
-    assert "main" in names.values()
-    count = lambda name: sum(event["name"] == name for event in events)
-    for name in ("step", "data", "forward", "backward", "update", "backward pass"):
-        assert count(name) == n, f"{name}: {count(name)}, want {n}"
-    forward = [e["args"] for e in events if e["name"] == "linear" and e["args"]["in"].startswith(f"f32[{batch}, ")]
-    assert {e["out"]: e["flop"] for e in forward} == {
-        f"f32[{batch}, 64]": 2 * batch * 784 * 64, f"f32[{batch}, 32]": 2 * batch * 64 * 32,
-        f"f32[{batch}, 10]": 2 * batch * 32 * 10}
-    backward = {e["args"]["in"]: e["args"] for e in events if e["name"] == "AddmmBackward0"}
-    assert backward[f"f32[{batch}, 32]"]["out"] == f"f32[{batch}, 64], f32[32, 64], f32[32]"
-    assert backward[f"f32[{batch}, 32]"]["flop"] == 4 * batch * 64 * 32
-    assert backward[f"f32[{batch}, 64]"]["out"] == "-, f32[64, 784], f32[64]"  # nobody wants the gradient of the samples
-    assert backward[f"f32[{batch}, 64]"]["flop"] == 2 * batch * 784 * 64
-    live = [event["args"]["bytes"] for event in trace["traceEvents"] if event["ph"] == "C"]
-    assert len(live) == len(events) and max(live) > 4 * 784 * 64
-    return rows, names
-
-
-def test_a_trace_shows_operators_nodes_and_spans(folder):
-    out = folder / "run"
-    log = train(out, *steps(30), "--trace", "--trace-steps", 12, "--threads", 2).stdout
-    rows, names = check_trace(out / "trace.json", 0, 12, 128)
-    assert "communication" not in names.values()
-    assert f"trace: {out}/trace.json" in log
-    assert [p.name for p in out.glob("trace*")] == ["trace.json"]
-    train(folder / "short", *steps(5), "--trace")  # is written even so, evaluation included
-    rows, _ = check_trace(folder / "short" / "trace.json", 0, 5, 128)
-    assert sum(event["name"] == "evaluation" for row in rows.values() for _, _, event in row) == 1
-    train(folder / "none", *steps(5))
-    assert not list((folder / "none").glob("trace*"))
-    for wrong in (["--trace", "--trace-steps", 0], ["--trace-steps", 5]):
-        train(folder / "wrong", *wrong, expect=2)
-
-
-def test_each_rank_writes_its_trace_with_a_row_for_communication(folder):
-    out = folder / "run"
-    train(out, *steps(8), "--trace", "--trace-steps", 4, ranks=2)
-    assert sorted(p.name for p in out.glob("trace*")) == ["trace-rank1.json", "trace.json"]
-    for rank, name in enumerate(("trace.json", "trace-rank1.json")):
-        rows, names = check_trace(out / name, rank, 4, 64)
-        communication = [event for row, name in names.items() if name == "communication" for _, _, event in rows[row]]
-        assert len([e for e in communication if e["name"] == "all-reduce"]) == len(communication) >= 8
-        # All gradients travel: one bucket each step, with a count for each parameter.
-        numbers = 784 * 64 + 64 + 64 * 32 + 32 + 32 * 10 + 10
-        assert max(e["args"]["bytes"] for e in communication) >= 4 * numbers
-
-
-def test_a_run_ends_with_a_profile(folder):
-    out = folder / "run"
-    log = train(out, *steps(20), ranks=2).stdout
-    lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
-    assert [line["event"] for line in lines[-2:]] == ["profile", "final"]
-    profile = lines[-2]
-    assert profile["steps"] == 4  # steps 11, 14, 17, 20
-    assert profile["backward.AddmmBackward0.calls"] == profile["forward.linear.calls"] == 3 * 4
-    assert profile["backward.AccumulateGrad.calls"] == 6 * 4
-    assert 0 < profile["backward_critical_path_ms"] <= profile["backward_work_ms"]
-    assert profile["parallelism_bound"] >= 1
-    assert profile["parallelism"] > 0
-    assert profile["span.all-reduce.ms"] > 0
-    peaks = [line["peak_bytes"] for line in lines if line["event"] == "step"]
-    parameters = 4 * (784 * 64 + 64 * 32 + 32 * 10)
-    data = 70000 * (28 * 28 + 8)
-    assert len(peaks) == 20 and all(2 * parameters < peak - data < 100 * parameters for peak in peaks), peaks
-    assert profile["peak_bytes"] in peaks
-    for text in (log, (out / "log.txt").read_text()):
-        table = text[text.index("profile of 4 steps"):].splitlines()
-        names = [line.split()[0] for line in table[2:]]
-        assert "AddmmBackward0" in names and "linear" in names and len(names) <= 15 + 3
-        assert "(T/C)" in text
-    train(folder / "tiny", *steps(1))
-    assert metrics(folder / "tiny", "profile")[0]["steps"] == 1
-
-
-def test_a_graph_shows_one_step(folder):
-    def graph(*args, **options):
-        return run("graph", CONFIG, *SMALL, *args, **options)
-    assert graph("-o", folder / "g.json").stdout == ""
-    step = json.loads((folder / "g.json").read_text())
-    forward, backward, groups = step["forward"]["nodes"], step["backward"]["nodes"], step["groups"]
-    operators = [(n["name"], n["shape"]) for n in forward if n["kind"] == "operator"]
-    assert operators == [("flatten", "f32[128, 784]"), ("linear", "f32[128, 64]"), ("relu", "f32[128, 64]"),
-                         ("linear", "f32[128, 32]"), ("relu", "f32[128, 32]"), ("linear", "f32[128, 10]"),
-                         ("cross_entropy_loss", "f32[]"), ("div", "f32[]")], operators
-    assert [n["name"] for n in forward if n["kind"] == "input"] == ["samples", "labels"]
-    parameters = {n["name"]: n["shape"] for n in forward if n["kind"] == "parameter"}
-    assert parameters == {n["parameter"]: n["gradients"] for n in backward if n["parameter"]} and len(parameters) == 6
-    assert parameters["0.weight"] == "f32[64, 784]"
-    assert abs(step["work_ns"] - sum(n["estimated_ns"] for n in backward)) < 1
-    assert abs(step["critical_path_ns"] - sum(n["estimated_ns"] for n in backward if n["critical"])) < 1
-    assert abs(step["parallelism_bound"] - step["work_ns"] / step["critical_path_ns"]) < 1e-6
-    assert sorted(i for g in groups for i in g["nodes"]) == list(range(len(backward)))
-    edges = {(forward[a]["name"], forward[b]["name"]) for a, b in step["forward"]["edges"]}
-    assert {("samples", "flatten"), ("flatten", "linear"), ("0.weight", "linear"), ("labels", "cross_entropy_loss")} < edges
-
-    dot = graph().stdout
-    graph("-o", folder / "g.dot")
-    assert (folder / "g.dot").read_text() == dot
-    assert dot.count("subgraph cluster_group") == len(groups) and '"flatten\\nf32[128, 784]"' in dot
-    assert dot.count("color=red") >= 2 * sum(n["critical"] for n in backward) - 1
-    graph("-o", folder / "g.svg")
-    svg = ElementTree.parse(folder / "g.svg")
-    kinds = [e.get("class") for e in svg.iter("{http://www.w3.org/2000/svg}g")]
-    assert kinds.count("node") == len(forward) + len(backward)
-    assert kinds.count("cluster") == 2 + len(groups)
-
-
-def test_a_graph_that_cannot_be_drawn(folder):
-    error = run("graph", CONFIG, "-o", folder / "g.png", expect=2).stderr
-    assert "need a name that ends with" in error and error.count("\n") == 1, error
-    run("graph", folder / "none.toml", expect=2)
-    nothing = dict(os.environ, PATH=str(folder))
-    error = run("graph", CONFIG, *SMALL, "-o", folder / "g.svg", expect=1, env=nothing).stderr
-    assert error == "backflow: error: graph: cannot run 'dot': need the package graphviz\n", error
-    (folder / "dot").write_text("#!/bin/sh\nexit 3\n")
-    (folder / "dot").chmod(0o755)
-    error = run("graph", CONFIG, *SMALL, "-o", folder / "g.svg", expect=1, env=nothing).stderr
-    assert "'dot' failed" in error, error
-    assert sorted(p.name for p in folder.iterdir()) == ["dot"]
-    assert "cannot write" in run("graph", CONFIG, *SMALL, "-o", "/nowhere/g.dot", expect=1).stderr
-
-
-def main():
-    tests = {name[5:]: f for name, f in globals().items() if name.startswith("test_")}
+def main(names):
+    tests = {name[5:]: f for name, f in names.items() if name.startswith("test_")}
     chosen = sys.argv[1:] or list(tests)
     for name in chosen:
         with tempfile.TemporaryDirectory(prefix="backflow-program-") as folder:
@@ -427,10 +273,10 @@ def main():
                 tests[name](pathlib.Path(folder))
             except Exception:
                 print(f"FAILED {name}; reproduce: BACKFLOW_SOURCE={SOURCE} BACKFLOW_BIN={os.environ['BACKFLOW_BIN']} "
-                      f"/usr/bin/python3 {__file__} {name}", flush=True)
+                      f"/usr/bin/python3 {sys.argv[0]} {name}", flush=True)
                 raise
         print(f"ok {name}", flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    main(globals())
