@@ -19,6 +19,8 @@ const char* category(Kind kind) {
       return "forward";
     case Kind::kNode:
       return "backward";
+    case Kind::kTask:
+      return "task";
     case Kind::kPass:
       return "pass";
     case Kind::kSpan:
@@ -42,7 +44,7 @@ Json arguments(const Event& event) {
     args["work_us"] = event.work / 1e3;
     args["critical_path_us"] = event.critical / 1e3;
     args["parallelism_bound"] = event.critical > 0 ? event.work / event.critical : 1;
-  } else if (event.kind != Kind::kSpan || event.bytes > 0) {
+  } else if ((event.kind != Kind::kSpan && event.kind != Kind::kTask) || event.bytes > 0) {
     args["bytes"] = event.bytes;
   }
   return args;

@@ -302,7 +302,7 @@ void Execution::run_item(std::uint32_t item) noexcept {
 
 void Execution::run_task(const PassTask& task) noexcept {
   thread_state().node = nullptr;
-  const trace::Span span(trace::is_on() ? trace::intern(task.name) : std::string_view());
+  const trace::Span span(trace::is_on() ? trace::intern(task.name) : std::string_view(), 0, trace::Kind::kTask);
   try {
     task.run();
   } catch (...) {

@@ -212,6 +212,7 @@ std::int64_t now() {
 void Span::end() const {
   Event event;
   event.name = name_;
+  event.kind = kind_;
   event.start = start_;
   event.end = now();
   event.live_bytes = live_bytes();

@@ -56,6 +56,7 @@ enum class Kind : std::uint8_t {
   kSpan,      ///< part of the program, see Span
   kOperator,  ///< an operator called from outside of operators and backward nodes
   kNode,      ///< one node of a backward pass
+  kTask,      ///< a task of a backward pass, see pass_task.h
   kPass,      ///< a backward pass, from its start to its end
 };
 
@@ -125,9 +126,10 @@ std::int64_t now();
 /// Records the time from here to the end of the scope, under a name that lives as long as the process.
 class Span {
  public:
-  explicit Span(std::string_view name, std::size_t bytes = 0) : is_on_(is_on()) {
+  explicit Span(std::string_view name, std::size_t bytes = 0, Kind kind = Kind::kSpan) : is_on_(is_on()) {
     if (is_on_) [[unlikely]] {
       name_ = name;
+      kind_ = kind;
       bytes_ = bytes;
       start_ = now();
     }
@@ -144,6 +146,7 @@ class Span {
   void end() const;
 
   bool is_on_;
+  Kind kind_ = Kind::kSpan;
   std::string_view name_;
   std::size_t bytes_ = 0;
   std::int64_t start_ = 0;

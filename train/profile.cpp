@@ -54,6 +54,8 @@ void Profile::add(const trace::Event& event) {
     work_ += event.work;
     critical_ += event.critical;
     pass_ += time;
+  } else if (event.kind == trace::Kind::kTask) {
+    tasks_ += time;
   } else if (event.kind == trace::Kind::kSpan) {
     const auto it = std::find_if(spans_.begin(), spans_.end(), [&](const auto& s) { return s.first == event.name; });
     (it == spans_.end() ? spans_.emplace_back(event.name, 0) : *it).second += time;
@@ -107,10 +109,11 @@ std::string Profile::table(std::size_t max_rows) const {
                       100 * total(rest) / std::max(time, 1.0));
   }
   const double steps = static_cast<double>(std::max<std::int64_t>(steps_, 1)) * kMillisecond;
-  return text + formatted(
-                    "backward of a step: %.3f ms, nodes %.3f ms, longest path %.3f ms: parallelism %.2f of at "
-                    "most %.2f (T/C)",
-                    pass_ / steps, work_ / steps, critical_ / steps, parallelism(), parallelism_bound());
+  return text +
+         formatted(
+             "backward of a step: %.3f ms, nodes %.3f ms, tasks %.3f ms, longest path %.3f ms: parallelism %.2f of at "
+             "most %.2f (T/C)",
+             pass_ / steps, work_ / steps, tasks_ / steps, critical_ / steps, parallelism(), parallelism_bound());
 }
 
 io::MetricRecord Profile::record() const {
@@ -119,6 +122,7 @@ io::MetricRecord Profile::record() const {
                              {"peak_bytes", peak_bytes_},
                              {"backward_ms", pass_ / steps},
                              {"backward_work_ms", work_ / steps},
+                             {"backward_tasks_ms", tasks_ / steps},
                              {"backward_critical_path_ms", critical_ / steps},
                              {"parallelism", parallelism()},
                              {"parallelism_bound", parallelism_bound()}};

@@ -32,8 +32,8 @@ class Profile {
   std::int64_t steps() const { return steps_; }
   /// The operators by their time, the longest first; those called by operators and nodes are parts of these.
   std::vector<Row> rows() const;
-  /// Time of all nodes over the time of the passes: how many threads backward kept busy. 0 without a pass.
-  double parallelism() const { return ratio(work_, pass_); }
+  /// Time of all nodes and tasks over the time of the passes: how many threads backward kept busy. 0 without a pass.
+  double parallelism() const { return ratio(work_ + tasks_, pass_); }
   /// T/C, the time of all nodes over that of the longest path through the graph: the parallelism that no number of
   /// threads can exceed while each node runs on one. 0 without a pass.
   double parallelism_bound() const { return ratio(work_, critical_); }
@@ -52,6 +52,7 @@ class Profile {
   std::int64_t peak_bytes_ = 0;
   std::map<std::pair<std::string_view, bool>, Row> rows_;
   std::vector<std::pair<std::string_view, double>> spans_;  // ns, in the order in which they first ended
+  double tasks_ = 0;                                        // of the passes, such as updates, ns
   double work_ = 0;
   double critical_ = 0;
   double pass_ = 0;  // from the starts to the ends of the passes, ns

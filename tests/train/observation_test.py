@@ -42,8 +42,10 @@ def check_trace(path, rank, n, batch):
     assert all(event["pid"] == rank for event in trace["traceEvents"])
     assert "main" in names.values()
     count = lambda name: sum(event["name"] == name for event in events)
-    for name in ("step", "data", "forward", "backward", "update", "backward pass"):
+    for name in ("step", "data", "forward", "backward", "backward pass"):
         assert count(name) == n, f"{name}: {count(name)}, want {n}"
+    updates = [e["name"] for e in events if e["cat"] == "task"]
+    assert len(updates) >= n and all(name.startswith("update ") for name in updates)
     forward = [e["args"] for e in events if e["name"] == "linear" and e["args"]["in"].startswith(f"f32[{batch}, ")]
     assert {e["out"]: e["flop"] for e in forward} == {
         f"f32[{batch}, 64]": 2 * batch * 784 * 64, f"f32[{batch}, 32]": 2 * batch * 64 * 32,
@@ -99,6 +101,7 @@ def test_a_run_ends_with_a_profile(folder):
     assert 0 < profile["backward_critical_path_ms"] <= profile["backward_work_ms"]
     assert profile["parallelism_bound"] >= 1
     assert profile["parallelism"] > 0
+    assert profile["backward_tasks_ms"] > 0
     assert profile["span.all-reduce.ms"] > 0
     peaks = [line["peak_bytes"] for line in lines if line["event"] == "step"]
     parameters = 4 * (784 * 64 + 64 * 32 + 32 * 10)

@@ -34,7 +34,7 @@ Event pass(std::int64_t milliseconds, double work, double critical) {
   return e;
 }
 
-/// A step on two threads: 10 ms of forward, 24 ms of nodes in 16 ms.
+/// A step on two threads: 10 ms of forward, 24 ms of nodes and 4 ms of tasks in 16 ms.
 std::vector<trace::ThreadEvents> a_step() {
   Event inner = event("mm", Kind::kNode, 100);
   inner.nested = true;
@@ -46,7 +46,8 @@ std::vector<trace::ThreadEvents> a_step() {
            0},
           {"worker 1",
            1,
-           {event("AddmmBackward0", Kind::kNode, 10, 6e9, 20e6), event("ReluBackward0", Kind::kNode, 2, 2e6, 6e6)},
+           {event("AddmmBackward0", Kind::kNode, 10, 6e9, 20e6), event("ReluBackward0", Kind::kNode, 2, 2e6, 6e6),
+            event("update 0.weight", Kind::kTask, 4)},
            0}};
 }
 
@@ -76,7 +77,7 @@ TEST_CASE("a profile adds up operators, passes and spans") {
   CHECK(rows[0].bytes == 132e6);
   CHECK(rows[1].name == "linear");
   CHECK_FALSE(rows[1].backward);
-  CHECK(profile.parallelism() == 1.5);
+  CHECK(profile.parallelism() == 1.75);
   CHECK(profile.parallelism_bound() == 2);
 }
 
@@ -89,7 +90,7 @@ operator                                 calls         ms   share   GFLOP/s     
 AddmmBackward0               backward        2     22.000   64.7%     681.8      2.0
 linear                       forward         1      8.000   23.5%     500.0      2.0
 others (their number)                        2      4.000   11.8%
-backward of a step: 16.000 ms, nodes 24.000 ms, longest path 12.000 ms: parallelism 1.50 of at most 2.00 (T/C))");
+backward of a step: 16.000 ms, nodes 24.000 ms, tasks 4.000 ms, longest path 12.000 ms: parallelism 1.75 of at most 2.00 (T/C))");
   std::istringstream all(profile.table());
   std::string line;
   int lines = 0;
@@ -110,7 +111,8 @@ TEST_CASE("the record of a profile") {
   CHECK(number(record, "backward_ms") == 16);
   CHECK(number(record, "backward_work_ms") == 24);
   CHECK(number(record, "backward_critical_path_ms") == 12);
-  CHECK(number(record, "parallelism") == 1.5);
+  CHECK(number(record, "backward_tasks_ms") == 4);
+  CHECK(number(record, "parallelism") == 1.75);
   CHECK(number(record, "parallelism_bound") == 2);
   CHECK(number(record, "span.step.ms") == 30);
   CHECK(field(record, "backward.AddmmBackward0.calls") == io::MetricValue(std::int64_t{4}));
