@@ -5,7 +5,8 @@
 //
 //   check            {"values": [...]}          numbers that all sides must agree on; always from the same start
 //   time SECONDS     {"steps": n, "step_us": median, "forward_us": ..., "backward_us": ...}
-//   peak             {"peak_mb": ...}           the most memory that the process has had resident
+//   peak             {"peak_mb": ...}           the most memory that the process has had resident, or that the workload
+//   says
 //
 // While one side computes the others wait for their next command, so that sides are measured by turns in one run.
 
@@ -36,9 +37,21 @@ struct Times {
   double backward = 0;
 };
 
+/// Not getrusage: that would count what the process was before exec.
+inline double peak_megabytes() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("VmHWM:")) {
+      return std::strtod(line.c_str() + 6, nullptr) / 1024;
+    }
+  }
+  return 0;
+}
+
 struct Workload {
   std::function<Times()> step;                 ///< one training step
   std::function<std::vector<double>()> check;  ///< starts anew and returns the numbers to compare
+  std::function<double()> peak_megabytes = bench::peak_megabytes;
 };
 
 inline double median(std::vector<double> values) {
@@ -65,17 +78,6 @@ inline void time_steps(const Workload& workload, double seconds) {
               median(whole), median(forward), median(backward));
 }
 
-/// Not getrusage: that would count what the process was before exec.
-inline double peak_megabytes() {
-  std::ifstream status("/proc/self/status");
-  for (std::string line; std::getline(status, line);) {
-    if (line.starts_with("VmHWM:")) {
-      return std::strtod(line.c_str() + 6, nullptr) / 1024;
-    }
-  }
-  return 0;
-}
-
 /// Answers the driver's commands until there are no more.
 inline int serve(const Workload& workload) {
   for (std::string line; std::getline(std::cin, line);) {
@@ -95,7 +97,7 @@ inline int serve(const Workload& workload) {
       words >> seconds;
       time_steps(workload, seconds);
     } else if (command == "peak") {
-      std::printf("{\"peak_mb\": %.1f}\n", peak_megabytes());
+      std::printf("{\"peak_mb\": %.1f}\n", workload.peak_megabytes());
     } else {
       std::fprintf(stderr, "unknown command '%s': need check, time or peak\n", line.c_str());
       return 2;

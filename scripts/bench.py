@@ -26,6 +26,7 @@ class Workload:
     peers: tuple
     metrics: tuple
     operations: int = 1  # those that the time per operation is divided by
+    program: str = "bench_workloads"  # ours
 
     def value(self, metric, answer):
         """A metric in the answer to `time` or `peak`."""
@@ -39,6 +40,7 @@ class Workload:
 
 
 OURS_ON_ONE = "backflow-1-thread"  # a peer: what our other threads are worth
+SEPARATE_PHASES = "separate phases"  # a peer: our backward and update, one after the other
 PER_OPERATION = ("forward_ns_per_op", "backward_ns_per_op")
 WORKLOADS = {
     "linreg": Workload(("pytorch", "libtorch"), ("step_us",)),
@@ -46,6 +48,7 @@ WORKLOADS = {
     "tensmul": Workload(("libtorch",), PER_OPERATION, 1000),
     "wide1000": Workload(("libtorch",), PER_OPERATION, 2000),
     "mlp": Workload(("pytorch",), ("step_us", "peak_mb")),
+    "mlp_step_graph": Workload((SEPARATE_PHASES,), ("step_us", "peak_mb"), program="bench_step_graph"),
     "towers8": Workload(("pytorch",), ("step_us", "peak_mb")),
     "branches8": Workload((OURS_ON_ONE,), ("backward_ns_per_op",), 32),
 }
@@ -132,12 +135,14 @@ def measure(name, threads, peers, environment, options):
     sides = {}
     with tempfile.TemporaryDirectory(prefix="backflow-bench-") as data:
         try:
-            sides["backflow"] = Side(peers[OURS_ON_ONE], name, threads, data)
+            program = str(pathlib.Path(options.build) / "bin" / workload.program)
+            sides["backflow"] = Side([program], name, threads, data)
             ours = sides["backflow"].ask("check")["values"]  # once it answers, the initial values are in data
             for peer in workload.peers:
                 if peers[peer] is not None:
                     theirs = 1 if peer == OURS_ON_ONE else threads
-                    sides[peer] = Side(peers[peer], name, theirs, data, environment)
+                    same = "mlp_separate_phases" if peer == SEPARATE_PHASES else name
+                    sides[peer] = Side(peers[peer], same, theirs, data, environment)
                     agree(ours, sides[peer].ask("check")["values"], f"{name}: backflow and {peer}")
             answers = {side: [] for side in sides}
             for side in sides.values():
@@ -189,7 +194,7 @@ def best_of_each(rows):
 
 
 def print_row(row, spread_percent):
-    start = (f"{row['name']:<10} {row['threads']:>8}  {row['metric']:<19} {number(row['ours']):>9}  "
+    start = (f"{row['name']:<14} {row['threads']:>8}  {row['metric']:<19} {number(row['ours']):>9}  "
              f"{row['peer_name']:<17} ")
     if row["peer"] is None:
         print(start + "   not installed")
@@ -225,9 +230,10 @@ def main():
     options = parser.parse_args()
 
     peers = {"pytorch": find_pytorch(), "libtorch": [options.libtorch] if options.libtorch else None,
-             OURS_ON_ONE: [str(pathlib.Path(options.build) / "bin/bench_workloads")]}
+             OURS_ON_ONE: [str(pathlib.Path(options.build) / "bin/bench_workloads")],
+             SEPARATE_PHASES: [str(pathlib.Path(options.build) / "bin/bench_step_graph")]}
     environment, remarks = peer_environment(peers["pytorch"])
-    print(f"{'workload':<10} {'threads':>8}  {'metric':<19} {'ours':>9}  {'peer':<17} {'':>9} {'ratio':>7}  "
+    print(f"{'workload':<14} {'threads':>8}  {'metric':<19} {'ours':>9}  {'peer':<17} {'':>9} {'ratio':>7}  "
           f"{'spread':>6}")
     rows = []
     try:

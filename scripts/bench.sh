@@ -38,7 +38,7 @@ say "building"
 (
   cd "$root"
   nice cmake --preset release -B "$directory" --log-level=WARNING >/dev/null
-  nice cmake --build "$directory" --parallel "${CMAKE_BUILD_PARALLEL_LEVEL:-$(jobs)}" --target bench_workloads
+  nice cmake --build "$directory" --parallel "${CMAKE_BUILD_PARALLEL_LEVEL:-$(jobs)}" --target bench_workloads bench_step_graph
 )
 
 # libtorch's program, made anew when one of its sources is newer.
