@@ -43,6 +43,7 @@ constexpr int kSteps = 20;
 void check_same_as_separate_phases(const Setup& setup, const std::vector<int>& thread_counts) {
   Trainee expected(setup);
   std::vector<double> norms;
+  norms.reserve(kSteps);
   for (int i = 0; i < kSteps; ++i) {
     norms.push_back(expected.separate_phases());
   }

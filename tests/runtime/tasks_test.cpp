@@ -97,6 +97,7 @@ PassTask run_task(std::vector<Tensor> leaves, std::function<void()> run, std::ve
 
 std::vector<Tensor> some_leaves(int n) {
   std::vector<Tensor> leaves;
+  leaves.reserve(static_cast<std::size_t>(n));
   for (int i = 0; i < n; ++i) {
     leaves.push_back(full({3}, 0.1 * (i + 1)).requires_grad_());
   }
@@ -161,6 +162,7 @@ TEST_CASE("tasks: what an update leaves in a parameter does not change the other
     const auto expected = some_leaves(8);
     loss_of(expected).backward();
     std::vector<PassTask> tasks;
+    tasks.reserve(leaves.size());
     for (const Tensor& x : leaves) {
       tasks.push_back(run_task({x}, [&x] {
         const NoGradGuard guard;
