@@ -23,6 +23,8 @@ namespace {
 using backflow::Tensor;
 using bench::Clock;
 
+constexpr int kSteps = 3;  // that are compared, and that the peak is taken over
+
 enum class Phases { Together, Separate };
 
 /// A model, and SGD with momentum.
@@ -56,11 +58,11 @@ class Mlp {
   Tensor t_ = backflow::randint(10, {128});
 };
 
-/// Tensor bytes that three steps need.
+/// Tensor memory that a few steps need.
 double peak_megabytes(Mlp& model) {
   backflow::reset_peak_memory();
   bench::Times times;
-  for (int i = 0; i < 3; ++i) {
+  for (int i = 0; i < kSteps; ++i) {
     model.step(times);
   }
   return static_cast<double>(backflow::memory_stats().peak_bytes) / (1 << 20);
@@ -80,7 +82,8 @@ bench::Workload workload(Phases phases) {
                 Mlp fresh(phases);
                 bench::Times times;
                 std::vector<double> losses;
-                for (int i = 0; i < 3; ++i) {
+                losses.reserve(kSteps);
+                for (int i = 0; i < kSteps; ++i) {
                   losses.push_back(fresh.step(times));
                 }
                 return losses;
