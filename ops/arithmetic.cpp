@@ -28,6 +28,11 @@ struct SumOperator : BinaryOperator<Op, kF> {
     kernels::binary(kF, y, x, Cast(w, y.scalar_type()), alpha);
     return true;
   }
+  /// Gradients are handed on as they are, unless an operand was broadcast or multiplied.
+  static Cost cost(const Tensor& x, const Tensor& w, const Scalar& alpha) {
+    const bool hands_on = kF == Binary::Add && is_one(alpha) && x.sizes() == w.sizes();
+    return hands_on ? Cost{.dtype = x.scalar_type()} : elementwise_cost(x.numel() > w.numel() ? x : w, 2);
+  }
   void save(Needs, const Tensor& x, const Tensor& w, const Scalar& alpha, const Tensor& y) {
     this->save_geometry(x, w, y);
     factor = kF == Binary::Add ? alpha : -alpha;

@@ -32,12 +32,9 @@ class FlowGraphCache;
 /// first. Passes over the same work reuse a graph.
 class FlowEngine final : public Engine {
  public:
-  /// Whether a pass becomes a flow graph: when several threads are estimated to be faster, by at least 5%, or always.
+  /// Whether a pass becomes a flow graph: when that is estimated to be faster than one node after the other, each with
+  /// all threads for itself (Schedule::is_faster), or always.
   enum class Use { WhenFaster, Always };
-
-  /// A pass without tasks whose branches together offer less time than this to a second thread is not looked at any
-  /// further: handing work over costs some 10 us when the other thread is asleep.
-  static constexpr float kWorthwhileNanoseconds = 20'000;
 
   /// A thread that already waits for this many passes runs the next one to its end, node by node: that bounds its
   /// stack.

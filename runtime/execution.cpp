@@ -18,6 +18,9 @@ namespace backflow {
 /// change the order in which a plan over them runs, and on every engine alike.
 constexpr std::uint64_t kSequenceNrsOfNode = 1 << 16;
 
+/// What one thread does of a task before another can help, in ns: 32 * 1024 elements of an update.
+constexpr float kTaskPiece = 65'000;
+
 namespace {
 
 /// A pass has one error: the others are told, and forgotten.
@@ -170,7 +173,10 @@ WorkGraph Execution::work_graph() const {
   const auto num_nodes = static_cast<std::uint32_t>(plan_.nodes().size());
   WorkGraph graph;
   graph.kinds.resize(num_nodes + tasks_.size(), WorkGraph::Kind::Node);
-  graph.work.reserve(graph.size());
+  for (std::vector<float>* times : {&graph.work, &graph.alone, &graph.handover}) {
+    times->reserve(graph.size());
+  }
+  const int threads = get_num_threads();
   graph.dependencies.resize(graph.size());
   graph.first_edge.reserve(graph.size() + 1);
   const auto add_edge = [&graph](std::uint32_t to) {
@@ -183,7 +189,10 @@ WorkGraph Execution::work_graph() const {
   auto next_after = after.begin();
   for (std::uint32_t i = 0; i < num_nodes; ++i) {
     graph.first_edge.push_back(static_cast<std::uint32_t>(graph.edges.size()));
-    graph.work.push_back(plan_.nodes()[i].node->work());
+    const Cost& cost = plan_.nodes()[i].node->cost();
+    graph.work.push_back(cost.nanoseconds());
+    graph.alone.push_back(cost.nanoseconds(threads));
+    graph.handover.push_back(cost.handover());
     for (const std::uint32_t target : plan_.targets(plan_.nodes()[i])) {
       if (target != kNoTarget) {
         add_edge(plan_.inputs()[target].node);
@@ -196,6 +205,8 @@ WorkGraph Execution::work_graph() const {
   for (std::uint32_t t = 0; t < tasks_.size(); ++t) {
     graph.first_edge.push_back(static_cast<std::uint32_t>(graph.edges.size()));
     graph.work.push_back(tasks_[t].work);
+    graph.alone.push_back(tasks_[t].work / std::clamp(tasks_[t].work / kTaskPiece, 1.0F, static_cast<float>(threads)));
+    graph.handover.push_back(0);
     graph.kinds[num_nodes + t] = tasks_[t].start ? WorkGraph::Kind::Async : WorkGraph::Kind::Task;
     for (; next_after != after.end() && next_after->first == t; ++next_after) {
       add_edge(num_nodes + next_after->second);

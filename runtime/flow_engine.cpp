@@ -10,16 +10,20 @@
 namespace backflow {
 namespace {
 
-/// Work that could run beside the longest path, in ns.
-float parallel_work(const Plan& plan) {
+/// Whether several threads could be faster, as far as the plan alone tells: most passes of tiny nodes need no closer
+/// look.
+bool may_be_faster(const Plan& plan, int threads) {
   std::vector<float> start(plan.nodes().size(), 0);
-  float total = 0;
+  float work = 0;
+  float alone = 0;
   float longest = 0;
   for (std::size_t i = 0; i < plan.nodes().size(); ++i) {
     const PlanNode& n = plan.nodes()[i];
-    const float work = n.node->work();
-    const float end = start[i] + work;
-    total += work;
+    const Cost& cost = n.node->cost();
+    const float time = cost.nanoseconds(threads);
+    const float end = start[i] + time;
+    work += cost.nanoseconds();
+    alone += time;
     longest = std::max(longest, end);
     for (const std::uint32_t target : plan.targets(n)) {
       if (target != kNoTarget) {
@@ -28,7 +32,7 @@ float parallel_work(const Plan& plan) {
       }
     }
   }
-  return total - longest;
+  return Schedule::is_faster(Schedule::least_time(plan.nodes().size(), work, longest, threads), alone);
 }
 
 /// Flow graphs that this thread is waiting for. While it waits it runs nodes of that pass alone, and when these go
@@ -54,13 +58,13 @@ void FlowEngine::execute(Execution& pass) {
   const int threads = get_num_threads();
   const bool always = use_ == Use::Always;
   if (!may_use_pool() || passes_of_thread >= kMaxNesting ||
-      (!always && (threads == 1 || (pass.num_tasks() == 0 && parallel_work(pass.plan()) < kWorthwhileNanoseconds)))) {
+      (!always && (threads == 1 || (pass.num_tasks() == 0 && !may_be_faster(pass.plan(), threads))))) {
     SerialEngine().execute(pass);
     return;
   }
   std::unique_ptr<FlowGraph> graph = cache_->take(pass.work_graph(), threads);
   const Schedule& schedule = graph->schedule();
-  if (always || schedule.time() < 0.95F * schedule.work()) {
+  if (always || Schedule::is_faster(schedule.time(), schedule.time_in_turn())) {
     // The caller may hold what nodes of other passes wait for, or of the pass whose node or hook it is: the threads of
     // the graph's arena take on nothing else while they wait.
     const NestingGuard nested;

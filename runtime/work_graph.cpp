@@ -8,12 +8,12 @@
 namespace backflow {
 namespace {
 
-// In ns. A flow node costs 0.3 to 0.6 us to run on another thread, waking that thread some 10 us; docs/engine.md has
-// the measurements.
+// In ns; docs/engine.md has the measurements.
 constexpr float kGrain = 20'000;  // of a group of cheap items
 constexpr float kTail = 5'000;    // by which others may be held up so that cheap items need no group of their own
+constexpr float kItemCost = 300;  // of an item whose tensors and node come from another core
 constexpr float kGroupCost = 800;
-constexpr float kStartCost = 12'000;
+constexpr float kStartCost = 12'000;  // of waking the other threads
 
 constexpr std::uint32_t kNone = ~std::uint32_t{0};
 
@@ -55,7 +55,7 @@ class Schedule::Builder {
         from_last_(graph.size()),
         deadline_(deadline(threads)) {}
 
-  void build() {
+  void build(int threads) {
     schedule_.group_of_.assign(graph_.size(), kNone);
     for (std::uint32_t i = 0; i < graph_.size(); ++i) {
       if (missing_[i] == 0) {
@@ -74,6 +74,7 @@ class Schedule::Builder {
     }
     close_group();
     connect();
+    estimate(threads);
   }
 
  private:
@@ -104,13 +105,16 @@ class Schedule::Builder {
     if (follows_last(item) && edges_from_last(item) == open_edges_ && ready_at_[item] <= start_) {
       return true;  // nobody else waits for the group, nor the item for anything else
     }
-    // Whatever else waits for the group alone is held up by what joins it.
-    const float limit = waiting_for_last_ > 0 ? kTail : kGrain;
-    if (cheap_ + graph_.work[item] > limit || ready_at_[item] > start_ + kTail) {
-      return false;
+    // Whatever else waits for the group is held up by what joins it, and an item that does not wait for it is held up
+    // by all that is in it.
+    const Group& group = schedule_.groups_.back();
+    const float work = graph_.work[item];
+    if (follows_last(item)) {
+      return cheap_ + work <= (waiting_for_last_ > 0 ? kTail : kGrain) && ready_at_[item] <= start_ + kTail;
     }
-    const float end = std::max(start_, ready_at_[item]) + schedule_.groups_.back().work + graph_.work[item];
-    return follows_last(item) || end <= std::min(latest_end_, latest_end(item));
+    const float end = std::max(start_, ready_at_[item]) + group.work + work;
+    return group.work + work <= (waiting_for_last_ > 0 ? kTail : kGrain) && ready_at_[item] <= start_ + kTail &&
+           end <= std::min(latest_end_, latest_end(item));
   }
 
   /// When the item must have ended so that all can be done by the deadline.
@@ -196,6 +200,24 @@ class Schedule::Builder {
     }
   }
 
+  void estimate(int threads) {
+    std::vector<float> longest(graph_.size());  // by item: with all threads for itself
+    float moved = 0;
+    for (auto i = static_cast<std::uint32_t>(graph_.size()); i-- > 0;) {
+      for (const std::uint32_t next : graph_.successors(i)) {
+        longest[i] = std::max(longest[i], longest[next]);
+        moved += schedule_.group_of_[next] != schedule_.group_of_[i] ? graph_.handover[i] : 0;
+      }
+      longest[i] += graph_.alone[i];
+    }
+    const auto n = static_cast<float>(threads);
+    moved *= (n - 1) / n;  // the others are used where they were made
+    schedule_.time_in_turn_ = std::accumulate(graph_.alone.begin(), graph_.alone.end(), 0.0F);
+    const float longest_path = longest.empty() ? 0 : *std::max_element(longest.begin(), longest.end());
+    schedule_.time_ = least_time(graph_.size(), schedule_.work_ + moved, longest_path, threads) +
+                      kGroupCost * static_cast<float>(schedule_.groups_.size()) / n;
+  }
+
   Schedule& schedule_;
   const WorkGraph& graph_;
   const std::vector<float> remaining_;      // by item
@@ -214,11 +236,11 @@ class Schedule::Builder {
   std::uint32_t waiting_for_last_ = 0;  // ready items that wait for nothing else
 };
 
-Schedule::Schedule(const WorkGraph& graph, int threads) : threads_(threads) { Builder(*this, graph, threads).build(); }
+Schedule::Schedule(const WorkGraph& graph, int threads) { Builder(*this, graph, threads).build(threads); }
 
-float Schedule::time() const {
-  const auto n = static_cast<float>(threads_);
-  return std::max(critical_path_, work_ / n) + kStartCost + kGroupCost * static_cast<float>(groups_.size()) / n;
+float Schedule::least_time(std::size_t items, float work, float longest_alone, int threads) {
+  const float all = work + kItemCost * static_cast<float>(items);
+  return std::max(longest_alone, all / static_cast<float>(threads)) + kStartCost;
 }
 
 }  // namespace backflow

@@ -18,6 +18,8 @@ struct WorkGraph {
 
   std::vector<Kind> kinds;                  ///< by item
   std::vector<float> work;                  ///< by item: estimated ns on one thread
+  std::vector<float> alone;                 ///< by item: the same when it has all threads for itself
+  std::vector<float> handover;              ///< by item: ns that it costs if what waits for it runs on another thread
   std::vector<std::uint32_t> dependencies;  ///< by item: how many edges lead to it
   std::vector<std::uint32_t> first_edge;    ///< by item, and one more
   std::vector<std::uint32_t> edges;         ///< the items that wait for item i: [first_edge[i], first_edge[i + 1])
@@ -63,17 +65,25 @@ class Schedule {
   float work() const { return work_; }
   /// The work along the longest path through the groups, in ns: no number of threads is faster.
   float critical_path() const { return critical_path_; }
-  /// Estimated ns on the threads, with what it costs to hand out the groups.
-  float time() const;
+  /// Estimated ns on the threads, with what it costs to hand out the groups and to move data between cores.
+  float time() const { return time_; }
+  /// Estimated ns when one item runs after the other, each with all threads for itself.
+  float time_in_turn() const { return time_in_turn_; }
+  /// What is left of `time()` when there are no groups yet: no schedule of so many items, with this much work and with
+  /// a longest path of that length when each item has all threads for itself, is faster.
+  static float least_time(std::size_t items, float work, float longest_alone, int threads);
+  /// Whether several threads are worth it: they have to be a tenth faster, or else noise decides.
+  static bool is_faster(float time, float time_in_turn) { return time < 0.9F * time_in_turn; }
 
  private:
   class Builder;
 
-  int threads_;
   std::vector<Group> groups_;
   std::vector<std::uint32_t> group_of_;
   float work_ = 0;
   float critical_path_ = 0;
+  float time_ = 0;
+  float time_in_turn_ = 0;
 };
 
 }  // namespace backflow

@@ -18,18 +18,18 @@ struct StepGraph {
   struct Forward {
     enum class Kind { Input, Parameter, Operator };
     Kind kind = Kind::Operator;
-    std::string name;   ///< "samples", "0.weight", "linear"
-    std::string shape;  ///< of the tensor or the result, as "f32[128, 10]"
+    std::string name = {};   ///< "samples", "0.weight", "linear"
+    std::string shape = {};  ///< of the tensor or the result, as "f32[128, 10]"
     double flop = 0;
-    double bytes = 0;                       ///< read and written
-    std::optional<std::uint32_t> backward;  ///< its node in `backward`
+    double bytes = 0;                            ///< read and written
+    std::optional<std::uint32_t> backward = {};  ///< its node in `backward`
   };
   /// A node of the backward pass.
   struct Backward {
-    std::string name;       ///< "AddmmBackward0"
-    std::string parameter;  ///< of an accumulator: whose gradient it adds to
-    std::string gradients;  ///< their shapes as they come
-    std::string results;    ///< the shapes of those that it hands on; "-" for one that nobody wants
+    std::string name = {};       ///< "AddmmBackward0"
+    std::string parameter = {};  ///< of an accumulator: whose gradient it adds to
+    std::string gradients = {};  ///< their shapes as they come
+    std::string results = {};    ///< the shapes of those that it hands on; "-" for one that nobody wants
     double flop = 0;
     double bytes = 0;
     double nanoseconds = 0;  ///< estimated, on one thread

@@ -16,6 +16,8 @@ using Edges = std::vector<std::pair<std::uint32_t, std::uint32_t>>;
 WorkGraph make_graph(const std::vector<float>& work, Edges edges) {
   WorkGraph graph;
   graph.work = work;
+  graph.alone = work;
+  graph.handover.assign(work.size(), 0);
   graph.kinds.assign(work.size(), WorkGraph::Kind::Node);
   graph.dependencies.assign(work.size(), 0);
   std::sort(edges.begin(), edges.end());
@@ -125,7 +127,22 @@ TEST_CASE("schedule: expensive branches have a group each") {
   }
   CHECK(large == 8);
   CHECK(schedule.work() / schedule.critical_path() > 7.5);
-  CHECK(schedule.time() < 0.55F * schedule.work());
+  CHECK(schedule.time() < 0.55F * schedule.time_in_turn());
+}
+
+TEST_CASE("schedule: a cheap item that others wait for does not wait for an expensive one beside it") {
+  // A chain of cheap items, each of which starts an expensive one, as the sum of eight towers does backward.
+  std::vector<float> work;
+  Edges edges;
+  for (std::uint32_t i = 0; i < 8; ++i) {
+    work.insert(work.end(), {8000, 2'000'000});
+    edges.emplace_back(2 * i, 2 * i + 1);
+    if (i > 0) {
+      edges.emplace_back(2 * i - 2, 2 * i);
+    }
+  }
+  const Schedule schedule(make_graph(work, edges), 2);
+  CHECK(schedule.critical_path() < 2'100'000);
 }
 
 TEST_CASE("schedule: cheap branches share groups that are worth a task, and still run side by side") {
@@ -135,9 +152,29 @@ TEST_CASE("schedule: cheap branches share groups that are worth a task, and stil
   CHECK(schedule.work() / schedule.critical_path() > 5);
 }
 
-TEST_CASE("schedule: a few cheap branches are not worth a second thread") {
-  const Schedule schedule(branches(10, 3, 200), 2);
-  CHECK(schedule.time() > schedule.work());
+TEST_CASE("schedule: cheap items are not worth a second thread") {
+  for (const std::uint32_t width : {10, 1000}) {
+    const Schedule schedule(branches(width, 3, 200), 2);
+    CHECK(!Schedule::is_faster(schedule.time(), schedule.time_in_turn()));
+  }
+  const Schedule schedule(branches(1000, 3, 2000), 2);
+  CHECK(Schedule::is_faster(schedule.time(), schedule.time_in_turn()));
+}
+
+TEST_CASE("schedule: nothing is gained by several threads when each item can use them all") {
+  WorkGraph graph = branches(8, 3, 500'000);
+  graph.alone.assign(graph.size(), 250'000);
+  const Schedule schedule(graph, 2);
+  CHECK(!Schedule::is_faster(schedule.time(), schedule.time_in_turn()));
+}
+
+TEST_CASE("schedule: results that are large are not worth moving to another core for little work") {
+  WorkGraph graph = branches(32, 1, 10'000);
+  const Schedule small(graph, 2);
+  CHECK(Schedule::is_faster(small.time(), small.time_in_turn()));
+  graph.handover.assign(graph.size(), 8'000);
+  const Schedule large(graph, 2);
+  CHECK(!Schedule::is_faster(large.time(), large.time_in_turn()));
 }
 
 TEST_CASE("schedule: chains that were recorded by turns are told apart") {
