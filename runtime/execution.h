@@ -11,12 +11,13 @@
 #include <unordered_map>
 #include <vector>
 
+#include <backflow/runtime/gradient_sums.h>
 #include <backflow/runtime/pass_task.h>
+#include <backflow/runtime/pass_work.h>
 #include <backflow/runtime/plan.h>
 #include <backflow/runtime/thread_state.h>
 #include <backflow/runtime/threads.h>
 #include <backflow/runtime/trace_slices.h>
-#include <backflow/runtime/work_graph.h>
 
 namespace backflow {
 
@@ -46,10 +47,10 @@ class Execution {
 
   std::size_t num_tasks() const { return tasks_.size(); }
   /// The nodes of the plan, then the tasks.
-  WorkGraph work_graph() const;
+  WorkGraph work_graph() const { return work_of(plan_, tasks_); }
 
   /// To be called, before anything runs, by an engine that runs items on several threads or in another order.
-  void begin_parallel();
+  void begin_parallel() { sums_.begin_parallel(); }
   /// To be called by an engine that runs the items in an arena of their own: their loops stay there.
   void enter_arena() { state_.in_arena = true; }
 
@@ -72,9 +73,6 @@ class Execution {
   std::vector<Tensor> finish();
 
  private:
-  struct Sum;
-  struct Contribution;
-
   bool has_ended() noexcept;
   void run_item(std::uint32_t item) noexcept;
   void run_task(const PassTask& task) noexcept;
@@ -82,22 +80,13 @@ class Execution {
   void apply(const PlanNode& n, std::span<Tensor> dy);
   void apply_with_hooks(Node& node, const NodeHooks& hooks, NodeCall& call);
   void run_hooks(FunctionRef<void()> hooks);
-  void hand_on(std::uint32_t input, std::uint32_t place, Tensor gradient);
-  void hand_on_in_any_order(std::uint32_t input, std::uint32_t place, Tensor gradient);
-  void add(std::uint32_t input, std::uint32_t place, Tensor gradient);
-  std::uint64_t first_sequence_nr(std::uint32_t node) const;
-  std::vector<std::pair<std::uint32_t, std::uint32_t>> leaves_of_tasks() const;
-  std::vector<std::pair<std::uint32_t, std::uint32_t>> tasks_after_tasks() const;
 
   const Plan& plan_;
   const Options options_;
-  ThreadState state_;                 // of every thread while it runs an item of the pass
-  const std::uint64_t sequence_nrs_;  // the first of those that are kept for what the pass records
+  ThreadState state_;  // of every thread while it runs an item of the pass
+  const PassNumbers numbers_;
   const std::span<const PassTask> tasks_;
-  std::vector<Tensor> gradients_;                  // by input: the sum so far
-  std::vector<std::uint8_t> owned_;                // by input: the sum is our own, so that it can be added to in place
-  std::unique_ptr<Sum[]> sums_;                    // by input, once several threads run nodes
-  std::unique_ptr<Contribution[]> contributions_;  // those to the first input, then those to the second, ...
+  GradientSums sums_;
   std::vector<Tensor> captured_;
   trace::PassTimer timer_;
   std::mutex hooks_mutex_;  // held while a hook runs
