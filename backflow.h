@@ -15,6 +15,7 @@
 #include <backflow/runtime/saved_tensor.h>
 #include <backflow/runtime/tensor.h>
 #include <backflow/runtime/threads.h>
+#include <backflow/runtime/warning.h>
 
 #include <backflow/ops/autograd/checkpoint.h>
 #include <backflow/ops/autograd/functional.h>
