@@ -127,6 +127,7 @@ class PlanBuilder {
       }
     }
     // `found` is the queue of the walk: everything behind `next` still has to be looked at.
+    // NOLINTNEXTLINE(modernize-loop-convert): `found` grows meanwhile
     for (std::size_t next = 0; next < scratch_.found.size(); ++next) {
       Node& node = *scratch_.found[next].node;
       scratch_.found[next].first_edge = static_cast<std::uint32_t>(scratch_.edges.size());
@@ -244,11 +245,12 @@ class PlanBuilder {
   }
 
   void number_edges() {
-    for (std::uint32_t i = 0; i < plan_.nodes_.size(); ++i) {
-      const PlanNode& n = plan_.nodes_[i];
-      for (std::uint32_t k = 0; k < n.node->num_inputs(); ++k) {
-        plan_.inputs_[n.first_input + k].node = i;
+    std::uint32_t position = 0;
+    for (const PlanNode& n : plan_.nodes_) {
+      for (PlanInput& input : std::span(plan_.inputs_).subspan(n.first_input, n.node->num_inputs())) {
+        input.node = position;
       }
+      ++position;
     }
     plan_.root_targets_.reserve(roots_.size());
     plan_.root_places_.reserve(roots_.size());
