@@ -204,6 +204,7 @@ class PlanBuilder {
         scratch_.found[i].leads_to_wanted = true;
       }
     }
+    // NOLINTNEXTLINE(modernize-loop-convert): clang 14 can't read libstdc++'s reverse views
     for (auto it = scratch_.order.rbegin(); it != scratch_.order.rend(); ++it) {
       Found& f = scratch_.found[*it];
       for (const std::uint32_t next : edges_of(f)) {
