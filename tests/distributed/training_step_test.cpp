@@ -10,7 +10,6 @@
 #include <backflow/tests/distributed/trainee.h>
 #include <backflow/tests/support/engines.h>
 #include <backflow/tests/support/graphs.h>
-#include <backflow/tests/support/thread_engine.h>
 
 using namespace backflow;
 using namespace backflow::distributed;
@@ -49,12 +48,7 @@ void check_same_as_separate_phases(const Setup& setup, const std::vector<int>& t
   }
   for (const int n : thread_counts) {
     const Threads threads(n);
-    std::vector<std::unique_ptr<Engine>> all;
-    all.push_back(std::make_unique<SerialEngine>());
-    all.push_back(std::make_unique<FlowEngine>(FlowEngine::Use::Always));
-    all.push_back(std::make_unique<FlowEngine>());
-    all.push_back(std::make_unique<ThreadEngine>(n));
-    for (const auto& engine : all) {
+    for (const auto& engine : engines(n)) {
       const EngineGuard guard(*engine);
       INFO(setup.name << ", engine " << engine->name() << ", " << n << " threads");
       Trainee ours(setup);

@@ -21,7 +21,6 @@
 #include <backflow/tests/support/arrays.h>
 #include <backflow/tests/support/engines.h>
 #include <backflow/tests/support/graphs.h>
-#include <backflow/tests/support/thread_engine.h>
 
 using namespace backflow;
 using namespace backflow::test;
@@ -36,12 +35,7 @@ template <class F>
 void on_all_engines(const F& f) {
   for (const int n : {1, 2, 4}) {
     const Threads threads(n);
-    std::vector<std::unique_ptr<Engine>> all;
-    all.push_back(std::make_unique<SerialEngine>());
-    all.push_back(std::make_unique<FlowEngine>(FlowEngine::Use::Always));
-    all.push_back(std::make_unique<FlowEngine>());
-    all.push_back(std::make_unique<ThreadEngine>(n));
-    for (const auto& engine : all) {
+    for (const auto& engine : engines(n)) {
       const EngineGuard guard(*engine);
       INFO("engine " << engine->name() << ", " << n << " threads");
       f();

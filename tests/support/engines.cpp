@@ -8,11 +8,12 @@
 
 namespace backflow::test {
 
-std::vector<std::unique_ptr<Engine>> engines() {
+std::vector<std::unique_ptr<Engine>> engines(int threads) {
   std::vector<std::unique_ptr<Engine>> all;
   all.push_back(std::make_unique<SerialEngine>());
   all.push_back(std::make_unique<FlowEngine>(FlowEngine::Use::Always));
-  all.push_back(std::make_unique<ThreadEngine>(3));
+  all.push_back(std::make_unique<FlowEngine>());
+  all.push_back(std::make_unique<ThreadEngine>(threads));
   return all;
 }
 

@@ -10,8 +10,8 @@
 
 namespace backflow::test {
 
-/// Serial, a flow graph for every pass, and plain threads.
-std::vector<std::unique_ptr<Engine>> engines();
+/// Serial, a flow graph for every pass, one where it is faster, and plain threads, as many as said.
+std::vector<std::unique_ptr<Engine>> engines(int threads = 3);
 
 /// The width of the pool, until the end of the scope.
 struct Threads {
