@@ -173,6 +173,20 @@ struct FlatOperand {
 
 bool is_small_and_flat(const Tensor& y) { return y.numel() <= kSmall && y.is_contiguous(); }
 
+/// Runs `piece(a, b, y, n)` over pieces of the operands of `y`: one piece when it is small.
+template <class T, class Piece>
+void run_binary(const Tensor& y, const Tensor& a, const Tensor& b, const Piece& piece) {
+  if (is_small_and_flat(y)) {
+    const FlatOperand<T> flat_a(a, y);
+    const FlatOperand<T> flat_b(b, y);
+    if (flat_a && flat_b) {
+      piece(flat_a.in, flat_b.in, y.data_ptr<T>(), static_cast<std::size_t>(y.numel()));
+      return;
+    }
+  }
+  run_loop<T, 3>(y, {&y, &a, &b}, [&](const auto& in, T* out, std::size_t n) { piece(in[1], in[2], out, n); });
+}
+
 }  // namespace
 
 void unary(Unary f, const Tensor& y, const Tensor& x) {
@@ -210,16 +224,9 @@ void unary(Unary f, const Tensor& y, const Tensor& x) {
 void binary(Binary f, const Tensor& y, const Tensor& a, const Tensor& b) {
   dispatch(y.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
-    if (is_small_and_flat(y)) {
-      const FlatOperand<T> flat_a(a, y);
-      const FlatOperand<T> flat_b(b, y);
-      if (flat_a && flat_b) {
-        binary_piece<T>(f, flat_a.in, flat_b.in, y.data_ptr<T>(), static_cast<std::size_t>(y.numel()));
-        return;
-      }
-    }
-    run_loop<T, 3>(y, {&y, &a, &b},
-                   [f](const auto& in, T* out, std::size_t m) { binary_piece<T>(f, in[1], in[2], out, m); });
+    run_binary<T>(y, a, b, [f](const auto& in_a, const auto& in_b, T* out, std::size_t n) {
+      binary_piece<T>(f, in_a, in_b, out, n);
+    });
   });
 }
 
@@ -236,15 +243,7 @@ void binary(Binary f, const Tensor& y, const Tensor& a, const Tensor& b, const S
         binary_piece<T>(f, {at(in_a), in_a.second}, {products, Stride::One}, out + i, m);
       }
     };
-    if (is_small_and_flat(y)) {
-      const FlatOperand<T> flat_a(a, y);
-      const FlatOperand<T> flat_b(b, y);
-      if (flat_a && flat_b) {
-        piece(flat_a.in, flat_b.in, y.data_ptr<T>(), static_cast<std::size_t>(y.numel()));
-        return;
-      }
-    }
-    run_loop<T, 3>(y, {&y, &a, &b}, [&](const auto& in, T* out, std::size_t n) { piece(in[1], in[2], out, n); });
+    run_binary<T>(y, a, b, piece);
   });
 }
 
