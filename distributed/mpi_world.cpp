@@ -18,6 +18,8 @@ MPI_Datatype mpi_type(ScalarType dtype) {
   switch (dtype) {
     case kUInt8:
       return MPI_UINT8_T;
+    case kInt32:
+      return MPI_INT32_T;
     case kInt64:
       return MPI_INT64_T;
     case kFloat32:
@@ -25,7 +27,7 @@ MPI_Datatype mpi_type(ScalarType dtype) {
     case kFloat64:
       return MPI_DOUBLE;
     default:
-      fail("all_reduce_sum: dtype ", short_name(dtype), ": need uint8, int64, float32 or float64");
+      fail("all_reduce_sum: dtype ", short_name(dtype), ": need uint8, int32, int64, float32 or float64");
   }
 }
 

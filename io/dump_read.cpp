@@ -152,12 +152,12 @@ ScalarType DumpReader::dtype_of(hid_t dataset, const std::string& name) const {
   for (const auto& [file_type, dtype] :
        {std::pair(H5T_IEEE_F32LE, kFloat32), std::pair(H5T_IEEE_F32BE, kFloat32), std::pair(H5T_IEEE_F64LE, kFloat64),
         std::pair(H5T_IEEE_F64BE, kFloat64), std::pair(H5T_STD_I64LE, kInt64), std::pair(H5T_STD_I64BE, kInt64),
-        std::pair(H5T_STD_U8LE, kUInt8), std::pair(H5T_STD_U8BE, kUInt8)}) {
+        std::pair(H5T_STD_I32LE, kInt32), std::pair(H5T_STD_I32BE, kInt32), std::pair(H5T_STD_U8LE, kUInt8), std::pair(H5T_STD_U8BE, kUInt8)}) {
     if (H5Tequal(type, file_type) > 0) return dtype;
   }
   fail(path_, ": '", name, "' has another dtype (", H5Tget_size(type),
-       " bytes an element): need float32, float64, int64 "
-       "or uint8");
+       " bytes an element): need float32, float64, int32, "
+       "int64 or uint8");
 }
 
 DimVector DumpReader::sizes_of(hid_t dataset, const std::string& name) const {

@@ -14,14 +14,17 @@ hid_t file_type_of(ScalarType dtype) {
   switch (dtype) {
     case ScalarType::UInt8:
       return H5T_STD_U8LE;
+    case ScalarType::Int32:
+      return H5T_STD_I32LE;
     case ScalarType::Int64:
       return H5T_STD_I64LE;
     case ScalarType::Float32:
       return H5T_IEEE_F32LE;
     case ScalarType::Float64:
-      break;
+      return H5T_IEEE_F64LE;
+    default:
+      fail("dump: dtype ", short_name(dtype), ": need u8, i32, i64, f32 or f64");
   }
-  return H5T_IEEE_F64LE;
 }
 
 // A strided tensor's elements in row-major order.

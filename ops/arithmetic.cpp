@@ -25,7 +25,7 @@ struct SumOperator : BinaryOperator<Op, kF> {
     if (!y.is_floating_point() || !Base::fits(y, x, w)) {
       return false;
     }
-    kernels::binary(kF, y, x, Cast(w, y.scalar_type()), alpha);
+    kernels::add_scaled(kF, y, x, Cast(w, y.scalar_type()), alpha);
     return true;
   }
   /// Gradients are handed on as they are, unless an operand was broadcast or multiplied.
@@ -53,6 +53,7 @@ struct Add : SumOperator<Add, Binary::Add> {
       .signature = "add(Tensor self, Tensor other, Scalar alpha=1) -> Tensor",
       .formula = "y = x + alpha w;  dx = dy, dw = alpha dy",
       .doc = "Sum with a multiple of the second operand, broadcast; the dtypes are promoted.",
+      .dtypes = kAnyDtype,
       .node = "AddBackward0",
       .inplace = "add_(Tensor self, Tensor other, Scalar alpha=1) -> Tensor",
   };
@@ -64,6 +65,7 @@ struct AddScalar : ScalarOperator<AddScalar, Binary::Add> {
       .signature = "add(Tensor self, Scalar other) -> Tensor",
       .formula = "y = x + c;  dx = dy",
       .doc = "Sum with a number, which keeps the dtype unless it is a fraction and x integral.",
+      .dtypes = kAnyDtype,
       .node = "AddBackward0",
       .inplace = "add_(Tensor self, Scalar other) -> Tensor",
   };
@@ -77,6 +79,7 @@ struct Sub : SumOperator<Sub, Binary::Sub> {
       .signature = "sub(Tensor self, Tensor other, Scalar alpha=1) -> Tensor",
       .formula = "y = x - alpha w;  dx = dy, dw = -alpha dy",
       .doc = "Difference with a multiple of the second operand, broadcast; the dtypes are promoted.",
+      .dtypes = kNumericDtypes,
       .node = "SubBackward0",
       .inplace = "sub_(Tensor self, Tensor other, Scalar alpha=1) -> Tensor",
   };
@@ -88,6 +91,7 @@ struct SubScalar : ScalarOperator<SubScalar, Binary::Sub> {
       .signature = "sub(Tensor self, Scalar other) -> Tensor",
       .formula = "y = x - c;  dx = dy",
       .doc = "Difference with a number.",
+      .dtypes = kAnyDtype,
       .node = "SubBackward0",
       .inplace = "sub_(Tensor self, Scalar other) -> Tensor",
   };
@@ -101,6 +105,7 @@ struct RsubScalar {
       .signature = "rsub(Tensor self, Scalar other) -> Tensor",
       .formula = "y = c - x;  dx = -dy",
       .doc = "A number less a tensor.",
+      .dtypes = kAnyDtype,
       .node = "RsubBackward1",
   };
   static Tensor forward(const Tensor& x, const Scalar& number) {
@@ -119,6 +124,7 @@ struct Mul : BinaryOperator<Mul, Binary::Mul> {
       .signature = "mul(Tensor self, Tensor other) -> Tensor",
       .formula = "y = x w;  dx = dy w, dw = dy x",
       .doc = "Element-wise product, broadcast; the dtypes are promoted.",
+      .dtypes = kAnyDtype,
       .node = "MulBackward0",
       .inplace = "mul_(Tensor self, Tensor other) -> Tensor",
   };
@@ -149,6 +155,7 @@ struct MulScalar : ScalarOperator<MulScalar, Binary::Mul> {
       .signature = "mul(Tensor self, Scalar other) -> Tensor",
       .formula = "y = c x;  dx = c dy",
       .doc = "Product with a number.",
+      .dtypes = kAnyDtype,
       .node = "MulBackward0",
       .inplace = "mul_(Tensor self, Scalar other) -> Tensor",
   };
@@ -166,6 +173,7 @@ struct Div : BinaryOperator<Div, Binary::Div, true> {
       .signature = "div(Tensor self, Tensor other) -> Tensor",
       .formula = "y = x / w;  dx = dy / w, dw = -dy x / w^2",
       .doc = "Element-wise quotient, broadcast; integers give float32.",
+      .dtypes = kAnyDtype,
       .node = "DivBackward0",
       .inplace = "div_(Tensor self, Tensor other) -> Tensor",
   };
@@ -194,6 +202,7 @@ struct DivScalar : ScalarOperator<DivScalar, Binary::Div, true> {
       .signature = "div(Tensor self, Scalar other) -> Tensor",
       .formula = "y = x / c;  dx = dy / c",
       .doc = "Quotient with a number; integers give float32.",
+      .dtypes = kAnyDtype,
       .node = "DivBackward0",
       .inplace = "div_(Tensor self, Scalar other) -> Tensor",
   };
@@ -211,6 +220,7 @@ struct RdivScalar {
       .signature = "rdiv(Tensor input, Scalar other) -> Tensor",
       .formula = "y = c / x;  dx = -dy y / x",
       .doc = "A number divided by a tensor; integers give float32.",
+      .dtypes = kAnyDtype,
       .node = "RdivBackward0",
   };
   SavedTensor x;

@@ -76,6 +76,7 @@ struct Clamp : ClampOperator {
       .doc =
           "x kept within two bounds, of which one may be missing; an Error without both. NaN stays NaN; where the "
           "bounds are crossed, the upper one wins. Integers give float32 where a bound is a fraction.",
+      .dtypes = kAnyDtype,
       .node = "ClampBackward1",
       .inplace = "clamp_(Tensor self, Scalar? min=None, Scalar? max=None) -> Tensor",
   };
@@ -101,6 +102,7 @@ struct ClampMin : ClampOperator {
       .signature = "clamp_min(Tensor self, Scalar min) -> Tensor",
       .formula = "y = max(x, lower);  dx = dy where x >= lower, else 0",
       .doc = "clamp with a lower bound alone.",
+      .dtypes = kAnyDtype,
       .node = "ClampMinBackward0",
       .inplace = "clamp_min_(Tensor self, Scalar min) -> Tensor",
   };
@@ -115,6 +117,7 @@ struct ClampMax : ClampOperator {
       .signature = "clamp_max(Tensor self, Scalar max) -> Tensor",
       .formula = "y = min(x, upper);  dx = dy where x <= upper, else 0",
       .doc = "clamp with an upper bound alone.",
+      .dtypes = kAnyDtype,
       .node = "ClampMaxBackward0",
       .inplace = "clamp_max_(Tensor self, Scalar max) -> Tensor",
   };

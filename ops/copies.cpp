@@ -14,6 +14,7 @@ struct Clone {
       .signature = "clone(Tensor self) -> Tensor",
       .formula = "y = x;  dx = dy",
       .doc = "A row-major copy with storage of its own.",
+      .dtypes = kAnyDtype,
       .node = "CloneBackward0",
   };
   static Tensor forward(const Tensor& x) {
@@ -31,6 +32,7 @@ struct Contiguous {
       .signature = "contiguous(Tensor self) -> Tensor",
       .formula = "y = x",
       .doc = "The tensor itself when it is row-major, else a clone.",
+      .dtypes = kAnyDtype,
   };
   static Tensor forward(const Tensor& x) { return x.is_contiguous() ? x : clone(x); }
 };
@@ -41,6 +43,7 @@ struct ToCopy {
       .signature = "to_copy(Tensor input, ScalarType dtype) -> Tensor",
       .formula = "y = x converted to a dtype;  dx = dy converted back",
       .doc = "Always a row-major copy. Fractions are cut towards zero for integers, as in C++.",
+      .dtypes = kAnyDtype,
       .node = "ToCopyBackward0",
   };
   ScalarType x_dtype;
@@ -59,6 +62,7 @@ struct ToDtype {
       .signature = "to(Tensor self, ScalarType dtype) -> Tensor",
       .formula = "y = x converted to a dtype",
       .doc = "The tensor itself when it has that dtype already, else to_copy.",
+      .dtypes = kAnyDtype,
   };
   static Tensor forward(const Tensor& x, ScalarType dtype) { return x.scalar_type() == dtype ? x : to_copy(x, dtype); }
 };
@@ -69,6 +73,7 @@ struct Copy {
       .signature = "copy(Tensor input, Tensor src) -> Tensor",
       .formula = "y = w, with the sizes and dtype of x;  dw = dy summed to the sizes of w, dx = 0",
       .doc = "The values of src, broadcast and converted to the tensor's shape and dtype.",
+      .dtypes = kAnyDtype,
       .node = "CopyBackwards",
       .inplace = "copy_(Tensor self, Tensor src) -> Tensor",
   };
@@ -106,6 +111,7 @@ struct ZerosLike {
       .signature = "zeros_like(Tensor input) -> Tensor",
       .formula = "y = 0",
       .doc = "Zeros with the sizes and dtype of the operand; never recorded.",
+      .dtypes = kAnyDtype,
   };
   static Tensor forward(const Tensor& x) {
     Tensor y = empty_tensor_like(x, x.scalar_type());
@@ -120,6 +126,7 @@ struct Zero {
       .signature = "zero(Tensor input) -> Tensor",
       .formula = "y = 0;  dx = 0",
       .doc = "zeros_like as a recorded operator: what zero_ puts on the tape.",
+      .dtypes = kAnyDtype,
       .node = "ZeroBackward0",
       .inplace = "zero_(Tensor self) -> Tensor",
   };
@@ -138,6 +145,7 @@ struct FullLike {
       .signature = "full_like(Tensor input, Scalar fill_value) -> Tensor",
       .formula = "y = c",
       .doc = "A tensor of one number with the sizes and dtype of the operand; never recorded.",
+      .dtypes = kAnyDtype,
   };
   static Tensor forward(const Tensor& x, const Scalar& value) {
     Tensor y = empty_tensor_like(x, x.scalar_type());
@@ -152,6 +160,7 @@ struct Fill {
       .signature = "fill(Tensor input, Scalar value) -> Tensor",
       .formula = "y = c;  dx = 0",
       .doc = "full_like as a recorded operator: what fill_ puts on the tape.",
+      .dtypes = kAnyDtype,
       .node = "FillBackward0",
       .inplace = "fill_(Tensor self, Scalar value) -> Tensor",
   };

@@ -12,8 +12,11 @@ namespace {
 
 /// The dtype that a tensor of these numbers has unless it is given one.
 ScalarType dtype_of_numbers(std::initializer_list<Scalar> numbers) {
-  const bool integral = std::all_of(numbers.begin(), numbers.end(), [](const Scalar& v) { return v.is_integral(); });
-  return integral ? kInt64 : kFloat32;
+  ScalarType dtype = kBool;
+  for (const Scalar& number : numbers) {
+    dtype = promote_types(dtype, number.default_dtype());
+  }
+  return dtype;
 }
 
 TensorOptions like(const Tensor& x, TensorOptions options) { return options.dtype(options.dtype_or(x.scalar_type())); }

@@ -33,6 +33,15 @@ class Cast {
   Tensor converted_;
 };
 
+/// The dtype in which two tensors are combined: the larger one, but as in PyTorch a tensor without dimensions does not
+/// raise the dtype of one of the same kind that has some.
+inline ScalarType common_dtype(const Tensor& x, const Tensor& w) {
+  if ((x.dim() == 0) == (w.dim() == 0)) {
+    return promote_types(x.scalar_type(), w.scalar_type());
+  }
+  return x.dim() == 0 ? promote_weak(w.scalar_type(), x.scalar_type()) : promote_weak(x.scalar_type(), w.scalar_type());
+}
+
 /// The dtype of a function that only floating-point numbers have.
 inline ScalarType floating(ScalarType dtype) { return is_floating_point(dtype) ? dtype : kFloat32; }
 
@@ -72,6 +81,15 @@ inline bool may_overwrite(const Tensor& y, const Tensor& x) {
                                y.sizes() == x.sizes() && y.strides() == x.strides());
 }
 
+/// Throws Error, for operator `name`, unless numbers of this dtype have function f.
+template <class F>
+void check_has(const char* name, F f, ScalarType dtype) {
+  if (!is_floating_point(dtype)) {
+    check(kernels::has(f, dtype), name, ": dtype ", short_name(dtype), ": need ",
+          dtype == kBool ? "numbers; to(kInt64) gives them" : "floating-point numbers; to(kFloat32) gives them");
+  }
+}
+
 /// Shapes, dtypes and the kernel of `y = f(x, w)` with broadcasting; `Op` adds the gradient.
 template <class Op, Binary kF, bool kFloating = false>
 struct BinaryOperator {
@@ -82,17 +100,13 @@ struct BinaryOperator {
     return broadcast_shapes(Op::info.name, x.sizes(), w.sizes());
   }
   static ScalarType dtype(const Tensor& x, const Tensor& w) {
-    // As in PyTorch, a tensor without dimensions does not raise the dtype of one of the same kind that has some.
-    ScalarType common = promote_types(x.scalar_type(), w.scalar_type());
-    const bool same_kind = x.is_floating_point() == w.is_floating_point();
-    if (same_kind && (x.dim() == 0) != (w.dim() == 0)) {
-      common = x.dim() == 0 ? w.scalar_type() : x.scalar_type();
-    }
+    const ScalarType common = common_dtype(x, w);
     return kFloating ? floating(common) : common;
   }
 
   static Tensor forward(const Tensor& x, const Tensor& w) {
     const ScalarType common = dtype(x, w);
+    check_has(Op::info.name, kF, common);
     Tensor y = x.sizes() == w.sizes() ? empty_tensor_like(x, common) : empty_tensor(shape(x, w), common);
     kernels::binary(kF, y, Cast(x, common), Cast(w, common));
     return y;
@@ -101,6 +115,7 @@ struct BinaryOperator {
     if (!fits(y, x, w)) {
       return false;
     }
+    check_has(Op::info.name, kF, y.scalar_type());
     kernels::binary(kF, y, x, Cast(w, y.scalar_type()));
     return true;
   }
@@ -130,6 +145,7 @@ struct ScalarOperator {
   }
   static Tensor forward(const Tensor& x, const Scalar& number) {
     const ScalarType common = dtype(x, number);
+    check_has(Op::info.name, kF, common);
     Tensor y = empty_tensor_like(x, common);
     kernels::binary(kF, y, Cast(x, common), number);
     return y;
@@ -138,6 +154,7 @@ struct ScalarOperator {
     if (dtype(x, number) != y.scalar_type()) {
       return false;
     }
+    check_has(Op::info.name, kF, y.scalar_type());
     kernels::binary(kF, y, x, number);
     return true;
   }

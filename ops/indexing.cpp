@@ -23,6 +23,7 @@ struct Select {
       .signature = "select(Tensor self, int dim, int index) -> Tensor",
       .formula = "y = x[index] along a dimension;  dx = zeros with dy at the index",
       .doc = "A view with one dimension less. Negative indices count from the end; an Error outside the tensor.",
+      .dtypes = kAnyDtype,
       .node = "SelectBackward0",
   };
   DimVector sizes;
@@ -55,6 +56,7 @@ struct SelectGradient {
       .signature = "select_backward(Tensor grad, int[] input_sizes, int dim, int index) -> Tensor",
       .formula = "dx = zeros of input_sizes with dy at the index;  its own gradient is g[index]",
       .doc = "The gradient of select.",
+      .dtypes = kAnyDtype,
       .node = "SelectBackwardBackward0",
   };
   std::int64_t dim_;
@@ -79,6 +81,7 @@ struct Slice {
       .doc =
           "A view of every step-th index from start up to end, which is left out; of all by default. As in Python, "
           "negative ones count from the end, and what lies outside the tensor is cut off. Need a step of 1 or more.",
+      .dtypes = kAnyDtype,
       .node = "SliceBackward0",
   };
   DimVector sizes;
@@ -119,6 +122,7 @@ struct SliceGradient {
       .signature = "slice_backward(Tensor grad, int[] input_sizes, int dim, int? start, int? end, int step) -> Tensor",
       .formula = "dx = zeros of input_sizes with dy in the slice;  its own gradient is g[start:end:step]",
       .doc = "The gradient of slice.",
+      .dtypes = kAnyDtype,
       .node = "SliceBackwardBackward0",
   };
   std::int64_t dim_;
@@ -147,6 +151,7 @@ struct Narrow {
       .signature = "narrow(Tensor self, int dim, int start, int length) -> Tensor",
       .formula = "y = x[start:start+length] along a dimension",
       .doc = "A slice, but an Error where it would leave the tensor. A negative start counts from the end.",
+      .dtypes = kAnyDtype,
   };
   static Tensor forward(const Tensor& x, std::int64_t dim, std::int64_t start, std::int64_t length) {
     check(x.dim() > 0, "narrow: ", describe(x), " has no dimension to narrow: need at least one");
@@ -169,6 +174,7 @@ struct Diagonal {
       .doc =
           "A view without the two dimensions and with a last one of the length of the diagonal. Positive offsets are "
           "above the main diagonal, negative ones below it; a diagonal outside the tensor is empty.",
+      .dtypes = kAnyDtype,
       .node = "DiagonalBackward0",
   };
   DimVector sizes;
@@ -210,6 +216,7 @@ struct DiagonalGradient {
       .signature = "diagonal_backward(Tensor grad, int[] input_sizes, int offset, int dim1, int dim2) -> Tensor",
       .formula = "dx = zeros of input_sizes with dy on the diagonal;  its own gradient is the diagonal of g",
       .doc = "The gradient of diagonal.",
+      .dtypes = kAnyDtype,
       .node = "DiagonalBackwardBackward0",
   };
   std::int64_t offset_;

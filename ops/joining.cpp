@@ -42,6 +42,7 @@ struct Stack {
       .doc =
           "Tensors of one shape along a new dimension, which is put before dimension dim of theirs; a negative one "
           "counts from the end of the result. Dtypes are promoted. An Error for no tensors and for shapes that differ.",
+      .dtypes = kAnyDtype,
       .node = "StackBackward0",
   };
   std::int64_t dim_;
@@ -87,6 +88,7 @@ struct Cat {
           "Tensors one after the other along a dimension; their other sizes must be equal. Dtypes are promoted. As in "
           "PyTorch, tensors of shape [0] are left out. An Error for no tensors, for one without dimensions and for "
           "sizes that differ.",
+      .dtypes = kAnyDtype,
       .node = "CatBackward0",
   };
   std::size_t dim_;

@@ -9,7 +9,7 @@ namespace {
 using Needs = std::span<const bool>;
 
 void check_dtypes(const char* where, const Tensor& x, const Tensor& w) {
-  check(x.scalar_type() == w.scalar_type() && x.is_floating_point(), where, ": dtypes ", describe(x), " and ",
+  check(x.scalar_type() == w.scalar_type() && x.scalar_type() >= kFloat32, where, ": dtypes ", describe(x), " and ",
         describe(w), ": need two tensors of one floating-point dtype");
 }
 
@@ -19,6 +19,7 @@ struct Mm {
       .signature = "mm(Tensor self, Tensor mat2) -> Tensor",
       .formula = "y = x w;  dx = dy w^T, dw = x^T dy",
       .doc = "Product of two matrices, [m, k] by [k, n], of one floating-point dtype.",
+      .dtypes = kSingleAndDouble,
       .node = "MmBackward0",
   };
   SavedTensor x;
@@ -64,6 +65,7 @@ struct Matmul {
       .doc =
           "Product of vectors and matrices, as mm: a vector counts as a row on the left and as a column on the right, "
           "and its dimension is dropped from the result. On the left, dimensions before the last two are rows too.",
+      .dtypes = kSingleAndDouble,
   };
   static Tensor forward(const Tensor& x, const Tensor& w) {
     check(x.dim() >= 1 && (w.dim() == 1 || w.dim() == 2), "matmul: x ", describe(x), ", w ", describe(w),
@@ -90,6 +92,7 @@ struct Linear {
       .doc =
           "A fully connected layer: input [..., k], weight [n, k], bias [n] or none, result [..., n], of one "
           "floating-point dtype.",
+      .dtypes = kSingleAndDouble,
       .node = "AddmmBackward0",
   };
   SavedTensor x;

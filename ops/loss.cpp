@@ -18,6 +18,7 @@ struct LogSoftmax {
       .signature = "log_softmax(Tensor self, int dim) -> Tensor",
       .formula = "y = x - log(sum of e^x over dim);  dx = dy - e^y (sum of dy over dim)",
       .doc = "Logarithm of the softmax over one dimension of a floating-point tensor, without overflow.",
+      .dtypes = kSingleAndDouble,
       .node = "LogSoftmaxBackward0",
   };
   SavedTensor y;
@@ -66,6 +67,7 @@ struct NllLoss {
       .doc =
           "Negative log-likelihood of log-probabilities [rows, classes] and int64 classes [rows]; reduction is None, "
           "Mean or Sum.",
+      .dtypes = kSingleAndDouble,
       .node = "NllLossBackward0",
   };
   SavedTensor target;
@@ -96,6 +98,7 @@ struct NllLossGradient {
       .signature = "nll_loss_backward(Tensor grad, Tensor target, int[] input_sizes, int reduction) -> Tensor",
       .formula = "dx = zeros with -dy (/ n for the mean) at [i, target[i]];  its own gradient is nll_loss(g)",
       .doc = "The gradient of nll_loss; linear in the first operand.",
+      .dtypes = kSingleAndDouble,
       .node = "NllLossBackwardBackward0",
   };
   SavedTensor target;
@@ -132,6 +135,7 @@ struct CrossEntropyLoss {
       .formula = "y = nll_loss(log_softmax(x, 1), target)",
       .doc =
           "Cross-entropy of scores (logits) [rows, classes] and int64 classes [rows]; reduction is None, Mean or Sum.",
+      .dtypes = kSingleAndDouble,
   };
   static Tensor forward(const Tensor& x, const Tensor& target, std::int64_t reduction) {
     check(x.dim() == 2, "cross_entropy: input ", describe(x), ": need scores [rows, classes]");
@@ -145,6 +149,7 @@ struct MseLoss {
       .signature = "mse_loss(Tensor input, Tensor target, int reduction=1) -> Tensor",
       .formula = "y = (x - w)^2, reduced over all elements;  dx = 2 (x - w) dy / n for the mean, dw = -dx",
       .doc = "Squared error of two tensors of one shape and floating-point dtype; reduction is None, Mean or Sum.",
+      .dtypes = kFloatingDtypes,
       .node = "MseLossBackward0",
   };
   SavedTensor x;

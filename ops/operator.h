@@ -166,30 +166,32 @@ void track_views(const Tensor& y, const Args&... args) {
 }
 
 template <class Op, class... Args>
-Tensor record_untraced(const Args&... args) {
+auto record_untraced(const Args&... args) {
+  using Result = decltype(Op::forward(args...));
   if constexpr (!requires(Op op, Backward & b) { op.backward(b); }) {
     return Op::forward(args...);
   } else {
     if (!GradMode::is_enabled() || !(requires_grad(args) || ...)) {
-      Tensor y = Op::forward(args...);
-      track_views(y, args...);
-      return y;
+      Result result = Op::forward(args...);
+      track_views(first_tensor(result), args...);
+      return result;
     }
-    Tensor y;
+    Result result;
     {
       const NoGradGuard inner;  // a forward that calls other operators is one node all the same
-      y = Op::forward(args...);
+      result = Op::forward(args...);
     }
+    const Tensor& y = first_tensor(result);
     track_views(y, args...);
     if (!y.is_floating_point()) {
-      return y;
+      return result;
     }
     IntrusivePtr<Node> owner = make_node<Op>(args...);
     auto* node = static_cast<NodeOf<Op, Args...>*>(owner.get());
-    with_needs(node->edges, [&](std::span<const bool> needs) { node->saved->save(needs, args..., y); });
+    with_needs(node->edges, [&](std::span<const bool> needs) { node->saved->save(needs, args..., result); });
     node->set_cost(cost_of<Op>(y, args...));
     set_history(y, std::move(owner));
-    return y;
+    return result;
   }
 }
 
@@ -201,8 +203,9 @@ Tensor record_untraced(const Args&... args) {
 /// save(const Needs&, args..., y)` that fills them, and `void backward(Backward&)` written with operators. One without
 /// `backward` is either a composition of other operators, recorded by these, or not differentiable. What forward and
 /// backward do is taken to be element-wise unless `Op` has `static Cost forward_cost(args...)` and `cost(args...)`.
+/// Where forward returns a pair of tensors, the first has the gradient; the second is of integers.
 template <class Op, class... Args>
-Tensor record(const Args&... args) {
+auto record(const Args&... args) {
   return detail::traced<Op>(
       Op::info.name, [&] { return detail::record_untraced<Op>(args...); }, args...);
 }

@@ -1,12 +1,22 @@
 #pragma once
 
 #include <string_view>
+#include <tuple>
+#include <vector>
 
 #include <backflow/runtime/cost.h>
 #include <backflow/runtime/trace_slices.h>
 
 /// What calls of operators cost, for the engine and for traces.
 namespace backflow::detail {
+
+/// The result of an operator, or the first of several; undefined when there is none.
+inline const Tensor& first_tensor(const Tensor& y) { return y; }
+inline const Tensor& first_tensor(const std::tuple<Tensor, Tensor>& y) { return std::get<0>(y); }
+inline const Tensor& first_tensor(const std::vector<Tensor>& y) {
+  static const Tensor kNone;
+  return y.empty() ? kNone : y.front();
+}
 
 /// An operation for each element of `y`, whose bytes are gone through `times` times.
 inline Cost elementwise_cost(const Tensor& y, float times) {
@@ -31,15 +41,15 @@ template <class Op, class Body, class... Args>
   if (slice.records()) {
     (slice.operand(args), ...);
   }
-  decltype(auto) y = body();
-  if (slice.records()) {
+  decltype(auto) result = body();
+  if (const Tensor& y = first_tensor(result); slice.records() && y.defined()) {
     if constexpr (requires { Op::forward_cost(args...); }) {
       slice.result(y, Op::forward_cost(args...));
     } else {
       slice.result(y, elementwise_cost(y, 1));
     }
   }
-  return y;
+  return result;
 }
 
 /// The same when tracing is on, and else no more than the call.

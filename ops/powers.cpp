@@ -27,6 +27,7 @@ struct Pow : BinaryOperator<Pow, Binary::Pow, true> {
       .signature = "pow(Tensor self, Tensor exponent) -> Tensor",
       .formula = "y = x^w;  dx = dy w x^(w-1), 0 for 0^0, dw = dy y log(x), 0 where x = 0 and w >= 0",
       .doc = "Power, broadcast; integers give float32.",
+      .dtypes = kAnyDtype,
       .node = "PowBackward1",
       .inplace = "pow_(Tensor self, Tensor exponent) -> Tensor",
   };
@@ -59,6 +60,7 @@ struct PowScalar : ScalarOperator<PowScalar, Binary::Pow> {
       .signature = "pow(Tensor self, Scalar exponent) -> Tensor",
       .formula = "y = x^c;  dx = dy c x^(c-1)",
       .doc = "Power with a number as exponent; x is floating-point or c a square.",
+      .dtypes = kAnyDtype,
       .node = "PowBackward0",
       .inplace = "pow_(Tensor self, Scalar exponent) -> Tensor",
   };
@@ -106,6 +108,7 @@ struct Xlogy : BinaryOperator<Xlogy, Binary::Xlogy, true> {
       .signature = "xlogy(Tensor self, Tensor other) -> Tensor",
       .formula = "y = x log(w), 0 where x = 0;  dx = dy log(w), 0 where x = 0 and w <= 0, dw = dy x / w",
       .doc = "x log(w) with 0 log(0) = 0, broadcast; integers give float32.",
+      .dtypes = kAnyDtype,
       .node = "XlogyBackward0",
       .inplace = "xlogy_(Tensor self, Tensor other) -> Tensor",
   };

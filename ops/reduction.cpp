@@ -38,11 +38,11 @@ DimVector reduced_sizes(const Tensor& x, const DimVector& flags, KeepDim keep) {
 }
 
 Tensor sum_over(const Tensor& x, const DimVector& flags, KeepDim keep) {
-  // Sums of small integers are int64, as in PyTorch.
-  const ScalarType dtype = x.is_floating_point() ? x.scalar_type() : kInt64;
+  // Sums of small integers are int64, as in PyTorch; those of bfloat16 are rounded once.
+  const ScalarType dtype = !x.is_floating_point() ? kInt64 : x.scalar_type() == kBFloat16 ? kFloat32 : x.scalar_type();
   Tensor y = empty_tensor(reduced_sizes(x, flags, keep), dtype);
   kernels::sum(y, x.scalar_type() == dtype ? x : to(x, dtype), flags);
-  return y;
+  return x.scalar_type() == kBFloat16 ? to(y, kBFloat16) : y;
 }
 
 /// The gradient of a sum: dy repeated over what was summed.
@@ -81,6 +81,7 @@ struct Sum : SumOperator {
       .signature = "sum(Tensor self) -> Tensor",
       .formula = "y = sum of all x;  dx = dy everywhere",
       .doc = "A scalar; integers give int64. Blocked summation, the same bits on any number of threads.",
+      .dtypes = kAnyDtype,
       .node = "SumBackward0",
   };
   static Tensor forward(const Tensor& x) { return sum_over(x, DimVector(x.sizes().size(), 1), KeepDim::No); }
@@ -94,6 +95,7 @@ struct SumDim : SumOperator {
       .signature = "sum(Tensor self, int[] dim, bool keepdim=False) -> Tensor",
       .formula = "y = sum of x over dim;  dx = dy repeated over dim",
       .doc = "Negative dimensions count from the end, an empty list means all. With keepdim they stay with size 1.",
+      .dtypes = kAnyDtype,
       .node = "SumBackward1",
   };
   static Tensor forward(const Tensor& x, IntArrayRef dim, bool keepdim) {
@@ -111,6 +113,7 @@ struct Mean : SumOperator {
       .signature = "mean(Tensor self) -> Tensor",
       .formula = "y = sum of all x / n;  dx = dy / n everywhere",
       .doc = "A scalar; needs a floating-point tensor. The mean of nothing is NaN.",
+      .dtypes = kFloatingDtypes,
       .node = "MeanBackward0",
   };
   static Tensor forward(const Tensor& x) {
@@ -127,6 +130,7 @@ struct MeanDim : SumOperator {
       .signature = "mean(Tensor self, int[] dim, bool keepdim=False) -> Tensor",
       .formula = "y = sum of x over dim / n;  dx = dy / n repeated over dim",
       .doc = "As sum over dim, divided by the number of terms; needs a floating-point tensor.",
+      .dtypes = kFloatingDtypes,
       .node = "MeanBackward1",
   };
   static Tensor forward(const Tensor& x, IntArrayRef dim, bool keepdim) {
@@ -147,6 +151,7 @@ struct SumToSize {
       .signature = "sum_to_size(Tensor self, int[] size) -> Tensor",
       .formula = "y = x summed over what broadcasting `size` would repeat;  dx = dy expanded",
       .doc = "The opposite of expand; an Error when `size` does not broadcast to the shape of x.",
+      .dtypes = kAnyDtype,
       .node = "SumToSizeBackward0",
   };
   DimVector sizes;

@@ -1,10 +1,36 @@
 #pragma once
 
+#include <initializer_list>
 #include <span>
 #include <string_view>
 #include <vector>
 
+#include <backflow/runtime/dtype.h>
+
 namespace backflow {
+
+/// A set of dtypes.
+class DtypeSet {
+ public:
+  constexpr DtypeSet() = default;
+  constexpr DtypeSet(std::initializer_list<ScalarType> dtypes) {
+    for (const ScalarType dtype : dtypes) {
+      bits_ |= bit(dtype);
+    }
+  }
+  constexpr bool contains(ScalarType dtype) const { return (bits_ & bit(dtype)) != 0; }
+  constexpr bool empty() const { return bits_ == 0; }
+
+ private:
+  static constexpr unsigned bit(ScalarType dtype) { return 1U << static_cast<unsigned>(dtype); }
+  unsigned bits_ = 0;
+};
+
+inline constexpr DtypeSet kAnyDtype = {kBool, kUInt8, kInt32, kInt64, kBFloat16, kFloat32, kFloat64};
+/// All but bool.
+inline constexpr DtypeSet kNumericDtypes = {kUInt8, kInt32, kInt64, kBFloat16, kFloat32, kFloat64};
+inline constexpr DtypeSet kFloatingDtypes = {kBFloat16, kFloat32, kFloat64};
+inline constexpr DtypeSet kSingleAndDouble = {kFloat32, kFloat64};
 
 /// An operator's declaration: what documentation, tests and tools are made from. It stands in the operator's struct.
 struct OperatorInfo {
@@ -14,6 +40,7 @@ struct OperatorInfo {
   const char* signature;
   const char* formula;            ///< y in terms of the operands, and dx in terms of dy
   const char* doc;                ///< what it does, shapes, dtypes, errors
+  DtypeSet dtypes;                ///< of the tensor operands other than indices and masks; others are an Error
   const char* node = nullptr;     ///< the name of its node on the tape; null when it records none of its own
   const char* inplace = nullptr;  ///< the signature of its in-place form, if it has one
 };

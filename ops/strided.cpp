@@ -131,10 +131,11 @@ class Field {
     for_each_element(g, [&](std::int64_t offset) { ++count[static_cast<std::size_t>(offset - begin_)]; });
     dispatch(memory.scalar_type(), [&](auto zero) {
       using T = decltype(zero);
-      using Wide = std::common_type_t<T, std::int64_t>;  // a byte could not hold the count
+      using Wide = std::common_type_t<ComputeType<T>, std::int64_t>;  // a byte could not hold the count
       T* values = memory.data_ptr<T>();
       for (std::size_t i = 0; i < count.size(); ++i) {
-        values[i] = count[i] > 1 ? static_cast<T>(values[i] / static_cast<Wide>(count[i])) : values[i];
+        const bool divides = count[i] > 1 && !std::is_same_v<T, bool>;  // truth values have been joined by `or`
+        values[i] = divides ? static_cast<T>(values[i] / static_cast<Wide>(count[i])) : values[i];
       }
     });
   }
@@ -185,6 +186,7 @@ struct AsStrided {
       .doc =
           "A view of the storage of x with these sizes and strides, which must stay inside it. The offset counts "
           "from the start of the storage; that of x by default. Elements that x does not show get no gradient.",
+      .dtypes = kAnyDtype,
       .node = "AsStridedBackward0",
   };
   Geometry x;
@@ -222,6 +224,7 @@ struct AsStridedGradient {
           "The gradient of as_strided for an operand of this geometry. The view has the sizes of dy, and its offset "
           "counts from the operand's first element. Elements that it does not show get 0; elements of the operand "
           "that share memory get equal parts.",
+      .dtypes = kAnyDtype,
       .node = "AsStridedBackwardBackward0",
   };
   DimVector input_strides;
@@ -261,6 +264,7 @@ struct StridedGather {
           "A copy of what a view would show of x, if x lay in memory with these strides. The view's offset counts "
           "from the first element of x; what is not an element of x is 0. Elements that would share memory are "
           "averaged, so that this is the transpose of as_strided_backward.",
+      .dtypes = kAnyDtype,
       .node = "StridedGatherBackward0",
   };
   Geometry x;
@@ -294,6 +298,7 @@ struct StridedScatter {
           "A copy of x in which the elements are replaced that a view with the sizes of src would show, if x lay in "
           "memory with these strides. The view's offset counts from the first element of x. An Error when dtypes "
           "differ, or elements of x or of the view would share memory.",
+      .dtypes = kAnyDtype,
       .node = "StridedScatterBackward0",
   };
   DimVector input_strides;

@@ -7,25 +7,28 @@ namespace {
 using namespace detail;
 
 /// Functions that integers have too.
-template <Unary kF>
+template <class Op, Unary kF>
 struct NumericOperator {
   static Tensor forward(const Tensor& x) {
+    check_has(Op::info.name, kF, x.scalar_type());
     Tensor y = empty_tensor_like(x, x.scalar_type());
     kernels::unary(kF, y, x);
     return y;
   }
   static bool forward_into(const Tensor& y, const Tensor& x) {
+    check_has(Op::info.name, kF, x.scalar_type());
     kernels::unary(kF, y, x);
     return true;
   }
 };
 
-struct Neg : NumericOperator<Unary::Neg> {
+struct Neg : NumericOperator<Neg, Unary::Neg> {
   static constexpr OperatorInfo info = {
       .name = "neg",
       .signature = "neg(Tensor self) -> Tensor",
       .formula = "y = -x;  dx = -dy",
       .doc = "Negative, of every dtype.",
+      .dtypes = kNumericDtypes,
       .node = "NegBackward0",
       .inplace = "neg_(Tensor self) -> Tensor",
   };
@@ -33,12 +36,13 @@ struct Neg : NumericOperator<Unary::Neg> {
   void backward(Backward& b) const { b.dx(0) = neg(b.dy()); }
 };
 
-struct Abs : NumericOperator<Unary::Abs> {
+struct Abs : NumericOperator<Abs, Unary::Abs> {
   static constexpr OperatorInfo info = {
       .name = "abs",
       .signature = "abs(Tensor self) -> Tensor",
       .formula = "y = |x|;  dx = dy sign(x)",
       .doc = "Absolute value, of every dtype.",
+      .dtypes = kAnyDtype,
       .node = "AbsBackward0",
       .inplace = "abs_(Tensor self) -> Tensor",
   };
@@ -47,12 +51,13 @@ struct Abs : NumericOperator<Unary::Abs> {
   void backward(Backward& b) const { b.dx(0) = b.dy() * sign(b(x)); }
 };
 
-struct Sign : NumericOperator<Unary::Sign> {
+struct Sign : NumericOperator<Sign, Unary::Sign> {
   static constexpr OperatorInfo info = {
       .name = "sign",
       .signature = "sign(Tensor self) -> Tensor",
       .formula = "y = 1 where x > 0, -1 where x < 0, else 0;  dx = 0",
       .doc = "Sign, of every dtype; that of NaN is 0, as in PyTorch.",
+      .dtypes = kAnyDtype,
       .node = "SignBackward0",
       .inplace = "sign_(Tensor self) -> Tensor",
   };
@@ -66,6 +71,7 @@ struct Square {
       .signature = "square(Tensor self) -> Tensor",
       .formula = "y = x^2",
       .doc = "pow(x, 2), of every dtype.",
+      .dtypes = kAnyDtype,
       .inplace = "square_(Tensor self) -> Tensor",
   };
   static Tensor forward(const Tensor& x) { return pow(x, 2); }
@@ -81,6 +87,7 @@ struct Sqrt : UnaryOperator<Unary::Sqrt> {
       .signature = "sqrt(Tensor self) -> Tensor",
       .formula = "y = x^(1/2);  dx = dy / (2 y)",
       .doc = "Square root; integers give float32.",
+      .dtypes = kAnyDtype,
       .node = "SqrtBackward0",
       .inplace = "sqrt_(Tensor self) -> Tensor",
   };
@@ -95,6 +102,7 @@ struct Sin : UnaryOperator<Unary::Sin> {
       .signature = "sin(Tensor self) -> Tensor",
       .formula = "y = sin(x);  dx = dy cos(x)",
       .doc = "Sine of radians; integers give float32.",
+      .dtypes = kAnyDtype,
       .node = "SinBackward0",
       .inplace = "sin_(Tensor self) -> Tensor",
   };
@@ -109,6 +117,7 @@ struct Cos : UnaryOperator<Unary::Cos> {
       .signature = "cos(Tensor self) -> Tensor",
       .formula = "y = cos(x);  dx = -dy sin(x)",
       .doc = "Cosine of radians; integers give float32.",
+      .dtypes = kAnyDtype,
       .node = "CosBackward0",
       .inplace = "cos_(Tensor self) -> Tensor",
   };
@@ -123,6 +132,7 @@ struct Exp : UnaryOperator<Unary::Exp> {
       .signature = "exp(Tensor self) -> Tensor",
       .formula = "y = e^x;  dx = dy y",
       .doc = "Exponential; integers give float32.",
+      .dtypes = kAnyDtype,
       .node = "ExpBackward0",
       .inplace = "exp_(Tensor self) -> Tensor",
   };
@@ -137,6 +147,7 @@ struct Log : UnaryOperator<Unary::Log> {
       .signature = "log(Tensor self) -> Tensor",
       .formula = "y = ln(x);  dx = dy / x",
       .doc = "Natural logarithm; integers give float32.",
+      .dtypes = kAnyDtype,
       .node = "LogBackward0",
       .inplace = "log_(Tensor self) -> Tensor",
   };
@@ -151,6 +162,7 @@ struct Relu : UnaryOperator<Unary::Relu> {
       .signature = "relu(Tensor self) -> Tensor",
       .formula = "y = max(x, 0);  dx = dy where y > 0, else 0",
       .doc = "Rectified linear unit.",
+      .dtypes = kAnyDtype,
       .node = "ReluBackward0",
       .inplace = "relu_(Tensor self) -> Tensor",
   };
@@ -165,6 +177,7 @@ struct Tanh : UnaryOperator<Unary::Tanh> {
       .signature = "tanh(Tensor self) -> Tensor",
       .formula = "y = tanh(x);  dx = dy (1 - y^2)",
       .doc = "Hyperbolic tangent; integers give float32.",
+      .dtypes = kAnyDtype,
       .node = "TanhBackward0",
       .inplace = "tanh_(Tensor self) -> Tensor",
   };
@@ -179,6 +192,7 @@ struct Sigmoid : UnaryOperator<Unary::Sigmoid> {
       .signature = "sigmoid(Tensor self) -> Tensor",
       .formula = "y = 1 / (1 + e^-x);  dx = dy y (1 - y)",
       .doc = "Logistic function; integers give float32.",
+      .dtypes = kAnyDtype,
       .node = "SigmoidBackward0",
       .inplace = "sigmoid_(Tensor self) -> Tensor",
   };
@@ -193,6 +207,7 @@ struct ReluGradient : BinaryOperator<ReluGradient, Binary::ReluBackward, true> {
       .signature = "relu_backward(Tensor grad, Tensor result) -> Tensor",
       .formula = "dx = dy where y > 0, else 0",
       .doc = "The gradient of relu, from that of its result and the result; linear in the first operand.",
+      .dtypes = kAnyDtype,
       .node = "ThresholdBackwardBackward0",
   };
   SavedTensor y;
@@ -216,6 +231,7 @@ struct TanhGradient : BinaryOperator<TanhGradient, Binary::TanhBackward, true> {
       .signature = "tanh_backward(Tensor grad, Tensor result) -> Tensor",
       .formula = "dx = dy (1 - y^2);  its own gradients are g (1 - y^2) and -2 g dy y",
       .doc = "The gradient of tanh, from that of its result and the result.",
+      .dtypes = kAnyDtype,
       .node = "TanhBackwardBackward0",
   };
   SavedTensor dy;
@@ -241,6 +257,7 @@ struct SigmoidGradient : BinaryOperator<SigmoidGradient, Binary::SigmoidBackward
       .signature = "sigmoid_backward(Tensor grad, Tensor result) -> Tensor",
       .formula = "dx = dy y (1 - y);  its own gradients are g y (1 - y) and g dy (1 - 2 y)",
       .doc = "The gradient of sigmoid, from that of its result and the result.",
+      .dtypes = kAnyDtype,
       .node = "SigmoidBackwardBackward0",
   };
   SavedTensor dy;

@@ -72,6 +72,7 @@ struct Reshape {
       .doc =
           "The elements of x in row-major order under other sizes, of which one may be -1. A view where strides allow "
           "it, else a copy.",
+      .dtypes = kAnyDtype,
       .node = "ReshapeAliasBackward0",
   };
   DimVector sizes;
@@ -94,6 +95,7 @@ struct View {
       .signature = "view(Tensor self, int[] size) -> Tensor",
       .formula = "y = x with other sizes;  dx = dy with the sizes of x",
       .doc = "As reshape, but always a view: an Error where the strides of x do not allow it.",
+      .dtypes = kAnyDtype,
       .node = "ViewBackward0",
   };
   DimVector sizes;
@@ -114,6 +116,7 @@ struct ViewAs {
       .signature = "view_as(Tensor self, Tensor other) -> Tensor",
       .formula = "y = x with the sizes of w",
       .doc = "view(other.sizes()).",
+      .dtypes = kAnyDtype,
   };
   static Tensor forward(const Tensor& x, const Tensor& w) { return view(x, w.sizes()); }
 };
@@ -124,6 +127,7 @@ struct Flatten {
       .signature = "flatten(Tensor self, int start_dim=0, int end_dim=-1) -> Tensor",
       .formula = "y = x with dimensions start_dim to end_dim made one",
       .doc = "Both dimensions are included and may be negative. A scalar gives one dimension.",
+      .dtypes = kAnyDtype,
   };
   static Tensor forward(const Tensor& x, std::int64_t start_dim, std::int64_t end_dim) {
     const std::size_t first = wrap_dim("flatten", start_dim, x.sizes().size());
@@ -153,6 +157,7 @@ struct Squeeze {
       .signature = "squeeze(Tensor self) -> Tensor",
       .formula = "y = x without its dimensions of size 1;  dx = dy with the sizes of x",
       .doc = "A view.",
+      .dtypes = kAnyDtype,
       .node = "SqueezeBackward0",
   };
   DimVector sizes;
@@ -177,6 +182,7 @@ struct SqueezeDim {
       .signature = "squeeze(Tensor self, int dim) -> Tensor",
       .formula = "y = x without a dimension;  dx = dy with the sizes of x",
       .doc = "A view. A dimension whose size is not 1 stays.",
+      .dtypes = kAnyDtype,
       .node = "SqueezeBackward1",
   };
   DimVector sizes;
@@ -200,6 +206,7 @@ struct Unsqueeze {
       .signature = "unsqueeze(Tensor self, int dim) -> Tensor",
       .formula = "y = x with a new dimension of size 1;  dx = dy without it",
       .doc = "A view, whose dimension `dim` is the new one; negative ones count from the end of the view's.",
+      .dtypes = kAnyDtype,
       .node = "UnsqueezeBackward0",
   };
   std::int64_t dim_;
@@ -222,6 +229,7 @@ struct Transpose {
       .signature = "transpose(Tensor self, int dim0, int dim1) -> Tensor",
       .formula = "y = x with two dimensions exchanged;  dx = dy with the same two exchanged",
       .doc = "A view.",
+      .dtypes = kAnyDtype,
       .node = "TransposeBackward0",
   };
   std::int64_t first;
@@ -250,6 +258,7 @@ struct T {
       .signature = "t(Tensor self) -> Tensor",
       .formula = "y = x^T;  dx = dy^T",
       .doc = "Transpose of a matrix, as a view; fewer dimensions are left as they are.",
+      .dtypes = kAnyDtype,
       .node = "TBackward0",
   };
   static Tensor forward(const Tensor& x) {
@@ -266,6 +275,7 @@ struct Permute {
       .signature = "permute(Tensor self, int[] dims) -> Tensor",
       .formula = "y = x with dimension dims[d] as its d-th;  dx = dy with the dimensions back in their places",
       .doc = "A view. Each dimension is listed once; negative ones count from the end.",
+      .dtypes = kAnyDtype,
       .node = "PermuteBackward0",
   };
   DimVector inverse;
@@ -298,6 +308,7 @@ struct Expand {
       .signature = "expand(Tensor self, int[] size) -> Tensor",
       .formula = "y = x repeated along dimensions of size 1;  dx = dy summed over them",
       .doc = "A view with stride 0, without copies. -1 keeps a size; new dimensions go in front.",
+      .dtypes = kAnyDtype,
       .node = "ExpandBackward0",
   };
   DimVector sizes;
@@ -326,6 +337,7 @@ struct ExpandAs {
       .signature = "expand_as(Tensor self, Tensor other) -> Tensor",
       .formula = "y = x repeated to the sizes of w",
       .doc = "expand(other.sizes()).",
+      .dtypes = kAnyDtype,
   };
   static Tensor forward(const Tensor& x, const Tensor& w) { return expand(x, w.sizes()); }
 };

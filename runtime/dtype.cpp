@@ -13,9 +13,12 @@ struct Names {
   const char* alias;
 };
 
-constexpr std::array<Names, 4> kNames = {{
+constexpr std::array<Names, 7> kNames = {{
+    {"bool", "bool", "bool"},
     {"u8", "uint8", "byte"},
+    {"i32", "int32", "int"},
     {"i64", "int64", "long"},
+    {"bf16", "bfloat16", "bfloat16"},
     {"f32", "float32", "float"},
     {"f64", "float64", "double"},
 }};
@@ -32,7 +35,7 @@ ScalarType dtype_from_name(const char* name) {
       return static_cast<ScalarType>(i);
     }
   }
-  fail("dtype: unknown name '", name, "': need one of uint8, int64, float32, float64");
+  fail("dtype: unknown name '", name, "': need one of bool, uint8, int32, int64, bfloat16, float32, float64");
 }
 
 std::ostream& operator<<(std::ostream& out, ScalarType dtype) { return out << name(dtype); }

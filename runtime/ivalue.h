@@ -21,7 +21,7 @@ class IValue {
   IValue(std::int64_t value) : value_(value) {}       // NOLINT(google-explicit-constructor)
   IValue(int value) : value_(std::int64_t{value}) {}  // NOLINT(google-explicit-constructor)
   IValue(const Scalar& value)                         // NOLINT(google-explicit-constructor)
-      : IValue(value.is_integral() ? IValue(value.toLong()) : IValue(value.toDouble())) {}
+      : IValue(value.is_floating_point() ? IValue(value.toDouble()) : IValue(value.toLong())) {}
   IValue(std::string value) : value_(std::move(value)) {}                // NOLINT(google-explicit-constructor)
   IValue(const char* value) : value_(std::string(value)) {}              // NOLINT(google-explicit-constructor)
   IValue(IntArrayRef value) : value_(value.vec()) {}                     // NOLINT(google-explicit-constructor)

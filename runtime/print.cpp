@@ -29,7 +29,7 @@ class Formatter {
   Formatter(const std::vector<Scalar>& shown, bool floating) : floating_(floating) {
     if (!floating_) {
       for (const Scalar& v : shown) {
-        width_ = std::max(width_, std::to_string(v.to<std::int64_t>()).size());
+        width_ = std::max(width_, whole(v).size());
       }
       return;
     }
@@ -52,11 +52,18 @@ class Formatter {
   std::size_t width() const { return width_; }
 
   std::string operator()(const Scalar& v) const {
-    const std::string text = floating_ ? write(v.to<double>()) : std::to_string(v.to<std::int64_t>());
+    const std::string text = floating_ ? write(v.to<double>()) : whole(v);
     return std::string(width_ - std::min(width_, text.size()), ' ') + text;
   }
 
  private:
+  static std::string whole(const Scalar& v) {
+    if (v.is_boolean()) {
+      return v.toBool() ? "True" : "False";
+    }
+    return std::to_string(v.to<std::int64_t>());
+  }
+
   void choose_form(const std::vector<double>& values) {
     double smallest = std::abs(values[0]);
     double largest = smallest;
@@ -185,7 +192,8 @@ std::vector<std::string> suffixes(const Tensor& x) {
     }
     result.push_back(sizes + ")");
   }
-  if (x.scalar_type() != kFloat32 && (empty || x.scalar_type() != kInt64)) {
+  const bool is_plain = x.scalar_type() == kInt64 || x.scalar_type() == kBool;  // what the elements show
+  if (x.scalar_type() != kFloat32 && (empty || !is_plain)) {
     result.push_back(concat("dtype=torch.", name(x.scalar_type())));
   }
   if (x.grad_fn()) {

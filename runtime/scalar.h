@@ -7,42 +7,60 @@
 
 namespace backflow {
 
-/// A number of any dtype: an integer or a floating-point value. Converts from C++ arithmetic types, as libtorch's.
+/// A number of any dtype: an integer, a floating-point value or a truth value. Converts from C++ arithmetic types, as
+/// libtorch's.
 class Scalar {
  public:
   Scalar() = default;
   template <std::integral T>
-  Scalar(T value) : integer_(static_cast<std::int64_t>(value)), is_integer_(true) {}  // NOLINT
+  Scalar(T value)  // NOLINT(google-explicit-constructor)
+      : integer_(static_cast<std::int64_t>(value)), kind_(std::same_as<T, bool> ? Kind::Bool : Kind::Integer) {}
   template <std::floating_point T>
-  Scalar(T value) : real_(static_cast<double>(value)), is_integer_(false) {}  // NOLINT
+  Scalar(T value) : real_(static_cast<double>(value)), kind_(Kind::Real) {}  // NOLINT(google-explicit-constructor)
+  Scalar(BFloat16 value) : Scalar(static_cast<float>(value)) {}              // NOLINT(google-explicit-constructor)
 
-  bool is_integral() const { return is_integer_; }
-  bool is_floating_point() const { return !is_integer_; }
-  bool isIntegral(bool /*include_bool*/ = false) const { return is_integer_; }
-  bool isFloatingPoint() const { return !is_integer_; }
+  bool is_floating_point() const { return kind_ == Kind::Real; }
+  bool is_integral() const { return kind_ == Kind::Integer; }
+  bool is_boolean() const { return kind_ == Kind::Bool; }
+  bool isFloatingPoint() const { return is_floating_point(); }
+  bool isBoolean() const { return is_boolean(); }
+  bool isIntegral(bool include_bool) const { return is_integral() || (include_bool && is_boolean()); }
+  /// The dtype of a tensor made of this number: int64, float32 (PyTorch's default dtype) or bool.
+  ScalarType default_dtype() const { return kind_ == Kind::Real ? kFloat32 : kind_ == Kind::Bool ? kBool : kInt64; }
   template <class T>
   T to() const {
-    return is_integer_ ? static_cast<T>(integer_) : static_cast<T>(real_);
+    return kind_ == Kind::Real ? static_cast<T>(real_) : static_cast<T>(integer_);
   }
   float toFloat() const { return to<float>(); }
   double toDouble() const { return to<double>(); }
   int toInt() const { return to<int>(); }
   std::int64_t toLong() const { return to<std::int64_t>(); }
   bool toBool() const { return to<bool>(); }
-  Scalar operator-() const { return is_integer_ ? Scalar(-integer_) : Scalar(-real_); }
+  Scalar operator-() const { return kind_ == Kind::Real ? Scalar(-real_) : Scalar(-integer_); }
 
  private:
+  enum class Kind : std::uint8_t { Integer, Real, Bool };
+
   union {
     std::int64_t integer_ = 0;
     double real_;
   };
-  bool is_integer_ = true;
+  Kind kind_ = Kind::Integer;
 };
 
-/// The dtype of an operation on a tensor of `dtype` and a number: a number keeps a tensor's dtype, unless it is a
-/// fraction and the tensor integral, which gives float32 (PyTorch's default dtype).
+/// The kinds of dtypes, in the order of promotion: bool, integers, floating-point numbers.
+constexpr int dtype_kind(ScalarType dtype) { return is_floating_point(dtype) ? 2 : dtype == kBool ? 0 : 1; }
+
+/// The dtype of an operation on operands of two dtypes of which the second, a number or a tensor without dimensions,
+/// counts only when it is of a higher kind.
+constexpr ScalarType promote_weak(ScalarType dtype, ScalarType weak) {
+  return dtype_kind(weak) > dtype_kind(dtype) ? promote_types(dtype, weak) : dtype;
+}
+
+/// The dtype of an operation on a tensor of `dtype` and a number: a number keeps a tensor's dtype unless it is of a
+/// higher kind; a fraction then gives float32 and an integer int64.
 inline ScalarType result_type(ScalarType dtype, const Scalar& number) {
-  return number.is_floating_point() && !is_floating_point(dtype) ? kFloat32 : dtype;
+  return promote_weak(dtype, number.default_dtype());
 }
 
 }  // namespace backflow

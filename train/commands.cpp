@@ -12,7 +12,7 @@
 #include <backflow/io/dump.h>
 #include <backflow/io/inspect.h>
 #include <backflow/ops/functions.h>
-#include <backflow/ops/kernels/vector_loops.h>
+#include <backflow/ops/kernels/loops.h>
 #include <backflow/ops/kernels/versions.h>
 #include <backflow/ops/random.h>
 #include <backflow/runtime/grad_mode.h>

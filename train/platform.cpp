@@ -10,7 +10,7 @@
 #include <backflow/distributed/version.h>
 #include <backflow/io/metrics.h>
 #include <backflow/io/versions.h>
-#include <backflow/ops/kernels/vector_loops.h>
+#include <backflow/ops/kernels/loops.h>
 #include <backflow/ops/kernels/versions.h>
 #include <backflow/runtime/threads.h>
 

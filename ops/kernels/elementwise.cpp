@@ -2,319 +2,195 @@
 
 #include <algorithm>
 #include <cassert>
-#include <type_traits>
 
-#include <backflow/ops/kernels/strided.h>
-#include <backflow/ops/kernels/vector_loops.h>
-#include <backflow/runtime/threads.h>
+#include <backflow/ops/kernels/blocked_loop_internal.h>
 
 namespace backflow::kernels {
 namespace {
 
-constexpr std::int64_t kBlock = 512;  // elements of a strided operand that are gathered at a time
+using namespace detail;
 
-/// The elements [begin, begin + n) of operand k, contiguous or one for all; gathered into `block` when they are
-/// strided.
-template <class T, std::size_t N>
-std::pair<const T*, Stride> operand(const StridedLoop<N>& loop, std::size_t k, const T* data, std::int64_t begin,
-                                    std::int64_t n, T* block) {
-  const std::int64_t stride = loop.inner_stride(k);
-  if (begin % loop.inner_size() + n <= loop.inner_size() && stride <= 1 && stride >= 0) {
-    return {data + loop.offset(k, begin), static_cast<Stride>(stride)};
-  }
-  for (std::int64_t i = 0; i < n;) {
-    const std::int64_t row = std::min(n - i, loop.inner_size() - (begin + i) % loop.inner_size());
-    const T* from = data + loop.offset(k, begin + i);
-    for (std::int64_t j = 0; j < row; ++j) {
-      block[i + j] = from[j * stride];
-    }
-    i += row;
-  }
-  return {block, Stride::One};
+/// The numbers of `Params` in the type that is computed with.
+template <class C>
+std::array<C, 3> numbers(const Params& params) {
+  return {static_cast<C>(params[0]), static_cast<C>(params[1]), static_cast<C>(params[2])};
 }
 
-template <class T, std::size_t N>
-void scatter(const StridedLoop<N>& loop, T* data, std::int64_t begin, std::int64_t n, const T* block) {
-  const std::int64_t stride = loop.inner_stride(0);
-  for (std::int64_t i = 0; i < n;) {
-    const std::int64_t row = std::min(n - i, loop.inner_size() - (begin + i) % loop.inner_size());
-    T* to = data + loop.offset(0, begin + i);
-    for (std::int64_t j = 0; j < row; ++j) {
-      to[j * stride] = block[i + j];
-    }
-    i += row;
-  }
+template <class Loop>
+Loop checked(Loop loop) {
+  assert(loop != nullptr);  // callers ask has()
+  return loop;
 }
 
-/// Cuts the loop into chunks for the threads and each chunk into pieces on which every operand is contiguous: whole
-/// rows where these are long, else blocks that are gathered first. Calls piece(begin, n) for each.
-template <std::size_t N, class Piece>
-void for_each_piece(const StridedLoop<N>& loop, std::int64_t numel, const Piece& piece) {
-  const bool long_rows = loop.inner_size() >= kBlock;
-  parallel_for(chunks_of(numel, kElementwiseChunk), [&](std::int64_t chunk) {
-    const std::int64_t end = std::min(numel, (chunk + 1) * kElementwiseChunk);
-    for (std::int64_t i = chunk * kElementwiseChunk; i < end;) {
-      std::int64_t n = std::min(end - i, kBlock);
-      if (long_rows) {
-        n = std::min(end - i, loop.inner_size() - i % loop.inner_size());
-      }
-      piece(i, n);
-      i += n;
-    }
-  });
-}
-
-/// Runs `f(operands..., y, n)` over pieces, gathering and scattering what is strided.
-template <class T, std::size_t N, class F>
-void run_loop(const Tensor& y, const std::array<const Tensor*, N>& tensors, const F& f) {
-  const StridedLoop<N> loop(y.sizes(), tensors);
-  std::array<T*, N> data;
-  for (std::size_t k = 0; k < N; ++k) {
-    data[k] = tensors[k]->template data_ptr<T>();
-  }
-  // A piece is longer than a block only when rows are long; then operands with other strides are taken block by block.
-  bool whole_rows = true;
-  for (std::size_t k = 0; k < N; ++k) {
-    whole_rows = whole_rows && loop.inner_stride(k) <= 1 && loop.inner_stride(k) >= 0;
-  }
-  whole_rows = whole_rows && loop.inner_stride(0) == 1;
-  for_each_piece(loop, y.numel(), [&](std::int64_t begin, std::int64_t length) {
-    alignas(64) T blocks[N][kBlock];
-    const std::int64_t step = whole_rows ? length : kBlock;
-    for (std::int64_t i = begin; i < begin + length; i += step) {
-      const std::int64_t n = std::min(step, begin + length - i);
-      std::array<std::pair<const T*, Stride>, N> in;
-      for (std::size_t k = 1; k < N; ++k) {
-        in[k] = operand(loop, k, static_cast<const T*>(data[k]), i, n, blocks[k]);
-      }
-      const bool direct = loop.inner_stride(0) == 1 && i % loop.inner_size() + n <= loop.inner_size();
-      T* out = direct ? data[0] + loop.offset(0, i) : blocks[0];
-      f(in, out, static_cast<std::size_t>(n));
-      if (!direct) {
-        scatter(loop, data[0], i, n, out);
-      }
-    }
-  });
-}
-
-/// The integer form of a binary function; there is one for ring operations and comparisons alone. Integers wrap, as in
-/// PyTorch.
-template <class T>
-T integer_binary(Binary f, T a, T b) {
-  using U = std::make_unsigned_t<T>;
-  const U x = static_cast<U>(a);
-  const U w = static_cast<U>(b);
-  switch (f) {
-    case Binary::Add:
-      return static_cast<T>(x + w);
-    case Binary::Sub:
-      return static_cast<T>(x - w);
-    case Binary::Maximum:
-      return std::max(a, b);
-    case Binary::Minimum:
-      return std::min(a, b);
-    default:
-      assert(f == Binary::Mul);
-      return static_cast<T>(x * w);
-  }
-}
-
-template <class T>
-T integer_unary(Unary f, T x) {
-  switch (f) {
-    case Unary::Abs:
-      return x < T{0} ? integer_binary(Binary::Sub, T{0}, x) : x;
-    case Unary::Sign:
-      return static_cast<T>((x > T{0}) - (x < T{0}));
-    default:
-      assert(f == Unary::Neg);
-      return integer_binary(Binary::Sub, T{0}, x);
-  }
-}
-
-template <class T>
-void binary_piece(Binary f, std::pair<const T*, Stride> a, std::pair<const T*, Stride> b, T* y, std::size_t n) {
-  if constexpr (std::is_floating_point_v<T>) {
-    vector_loops<T>().binary[static_cast<std::size_t>(f)](a.first, a.second, b.first, b.second, y, n);
+/// Runs a loop of one operand; one element for all is computed once.
+template <class C>
+void run_unary(UnaryLoop<C> loop, C* out, std::size_t n, Run<C> in, const C* params) {
+  if (in.stride == Stride::One || n == 1) {
+    loop(in.data, out, n, params);
   } else {
-    for (std::size_t i = 0; i < n; ++i) {
-      y[i] = integer_binary(f, a.first[i * static_cast<std::size_t>(a.second)],
-                            b.first[i * static_cast<std::size_t>(b.second)]);
-    }
+    loop(in.data, out, 1, params);
+    std::fill_n(out + 1, n - 1, out[0]);
   }
 }
 
-constexpr std::int64_t kSmall = 4096;  // elements below which a contiguous operation is one call of one loop
-
-/// Whether all elements of `x` broadcast to more are one and the same.
-bool is_one_element(const Tensor& x) {
-  for (std::size_t d = 0; d < x.sizes().size(); ++d) {
-    if (x.sizes()[d] != 1 && x.strides()[d] != 0) {
-      return false;
-    }
+/// y = f(a, number) or f(number, a).
+template <bool kNumberFirst>
+void binary_with_number(Binary f, const Tensor& y, const Tensor& x, const Scalar& value, const Params& params) {
+  if (y.numel() == 0) {
+    return;
   }
-  return true;
-}
-
-/// An operand of a small row-major `y` that one call of one loop can read as it is: contiguous, or one element.
-template <class T>
-struct FlatOperand {
-  FlatOperand(const Tensor& x, const Tensor& y) {
-    if (x.is_contiguous() && x.numel() == y.numel()) {
-      in = {x.data_ptr<T>(), Stride::One};
-    } else if (is_one_element(x)) {
-      in = {x.data_ptr<T>(), Stride::Zero};
-    }
-  }
-  explicit operator bool() const { return in.first != nullptr; }
-
-  std::pair<const T*, Stride> in = {nullptr, Stride::One};
-};
-
-bool is_small_and_flat(const Tensor& y) { return y.numel() <= kSmall && y.is_contiguous(); }
-
-/// Runs `piece(a, b, y, n)` over pieces of the operands of `y`: one piece when it is small.
-template <class T, class Piece>
-void run_binary(const Tensor& y, const Tensor& a, const Tensor& b, const Piece& piece) {
-  if (is_small_and_flat(y)) {
-    const FlatOperand<T> flat_a(a, y);
-    const FlatOperand<T> flat_b(b, y);
-    if (flat_a && flat_b) {
-      piece(flat_a.in, flat_b.in, y.data_ptr<T>(), static_cast<std::size_t>(y.numel()));
-      return;
-    }
-  }
-  run_loop<T, 3>(y, {&y, &a, &b}, [&](const auto& in, T* out, std::size_t n) { piece(in[1], in[2], out, n); });
+  dispatch(y.scalar_type(), [&](auto zero) {
+    using T = decltype(zero);
+    using C = ComputeType<T>;
+    const auto loop = checked(binary_loop<C>(f));
+    const C number = value.to<C>();
+    const auto more = numbers<C>(params);
+    run_blocked<T, T>(y, {&x}, [&](C* out, std::size_t n, Run<C> run) {
+      const Run<C> same = {&number, Stride::Zero};
+      kNumberFirst ? loop(same, run, out, n, more.data()) : loop(run, same, out, n, more.data());
+    });
+  });
 }
 
 }  // namespace
 
-void unary(Unary f, const Tensor& y, const Tensor& x) {
+bool has(Unary f, ScalarType dtype) {
+  return dispatch(dtype, [&](auto zero) { return unary_loop<ComputeType<decltype(zero)>>(f) != nullptr; });
+}
+
+bool has(Binary f, ScalarType dtype) {
+  return dispatch(dtype, [&](auto zero) { return binary_loop<ComputeType<decltype(zero)>>(f) != nullptr; });
+}
+
+void unary(Unary f, const Tensor& y, const Tensor& x, const Params& params) {
+  if (y.numel() == 0) {
+    return;
+  }
   dispatch(y.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
-    const auto piece = [f](std::pair<const T*, Stride> in, T* out, std::size_t n) {
-      if constexpr (std::is_floating_point_v<T>) {
-        vector_loops<T>().unary[static_cast<std::size_t>(f)](in.first, out, n);
-      } else {
-        for (std::size_t i = 0; i < n; ++i) {
-          out[i] = integer_unary(f, in.first[i]);
-        }
-      }
-    };
-    if (y.is_contiguous() && x.is_contiguous() && y.numel() <= kSmall) {
-      piece({x.data_ptr<T>(), Stride::One}, y.data_ptr<T>(), static_cast<std::size_t>(y.numel()));
-      return;
-    }
-    run_loop<T, 2>(y, {&y, &x}, [&](const auto& in, T* out, std::size_t n) {
-      T copies[kBlock];
-      auto source = in[1];
-      if (source.second == Stride::Zero) {  // an expanded operand: the loop wants it written out
-        for (std::size_t i = 0; i < n; i += kBlock) {
-          const std::size_t m = std::min(n - i, static_cast<std::size_t>(kBlock));
-          std::fill_n(copies, m, *source.first);
-          piece({copies, Stride::One}, out + i, m);
-        }
-      } else {
-        piece(source, out, n);
-      }
-    });
+    using C = ComputeType<T>;
+    const auto loop = checked(unary_loop<C>(f));
+    const auto more = numbers<C>(params);
+    run_blocked<T, T>(y, {&x}, [&](C* out, std::size_t n, Run<C> in) { run_unary(loop, out, n, in, more.data()); });
   });
 }
 
-void binary(Binary f, const Tensor& y, const Tensor& a, const Tensor& b) {
+void binary(Binary f, const Tensor& y, const Tensor& a, const Tensor& b, const Params& params) {
+  if (y.numel() == 0) {
+    return;
+  }
   dispatch(y.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
-    run_binary<T>(y, a, b, [f](const auto& in_a, const auto& in_b, T* out, std::size_t n) {
-      binary_piece<T>(f, in_a, in_b, out, n);
-    });
+    using C = ComputeType<T>;
+    const auto loop = checked(binary_loop<C>(f));
+    const auto more = numbers<C>(params);
+    run_blocked<T, T, T>(y, {&a, &b},
+                         [&](C* out, std::size_t n, Run<C> x, Run<C> w) { loop(x, w, out, n, more.data()); });
   });
 }
 
-void binary(Binary f, const Tensor& y, const Tensor& a, const Tensor& b, const Scalar& factor) {
-  dispatch_floating(y.scalar_type(), "add", [&](auto zero) {
+void binary(Binary f, const Tensor& y, const Tensor& a, const Scalar& b, const Params& params) {
+  binary_with_number<false>(f, y, a, b, params);
+}
+
+void binary(Binary f, const Tensor& y, const Scalar& a, const Tensor& b, const Params& params) {
+  binary_with_number<true>(f, y, b, a, params);
+}
+
+void add_scaled(Binary f, const Tensor& y, const Tensor& a, const Tensor& b, const Scalar& factor) {
+  if (y.numel() == 0) {
+    return;
+  }
+  dispatch(y.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
-    const T number = factor.to<T>();
-    const auto piece = [&](std::pair<const T*, Stride> in_a, std::pair<const T*, Stride> in_b, T* out, std::size_t n) {
-      alignas(64) T products[kBlock];
+    using C = ComputeType<T>;
+    const C number = factor.to<C>();
+    const auto add = checked(binary_loop<C>(f));
+    const auto multiply = checked(binary_loop<C>(Binary::Mul));
+    run_blocked<T, T, T>(y, {&a, &b}, [&](C* out, std::size_t n, Run<C> x, Run<C> w) {
+      alignas(64) C products[kBlock];
       for (std::size_t i = 0; i < n; i += kBlock) {
         const std::size_t m = std::min(n - i, static_cast<std::size_t>(kBlock));
-        const auto at = [i](const auto& in) { return in.first + i * static_cast<std::size_t>(in.second); };
-        binary_piece<T>(Binary::Mul, {at(in_b), in_b.second}, {&number, Stride::Zero}, products, m);
-        binary_piece<T>(f, {at(in_a), in_a.second}, {products, Stride::One}, out + i, m);
+        multiply(w.from(i), {&number, Stride::Zero}, products, m, nullptr);
+        add(x.from(i), {products, Stride::One}, out + i, m, nullptr);
       }
-    };
-    run_binary<T>(y, a, b, piece);
-  });
-}
-
-void binary(Binary f, const Tensor& y, const Tensor& a, const Scalar& b) {
-  dispatch(y.scalar_type(), [&](auto zero) {
-    using T = decltype(zero);
-    const T number = b.to<T>();
-    if (is_small_and_flat(y)) {
-      if (const FlatOperand<T> flat(a, y); flat) {
-        binary_piece<T>(f, flat.in, {&number, Stride::Zero}, y.data_ptr<T>(), static_cast<std::size_t>(y.numel()));
-        return;
-      }
-    }
-    run_loop<T, 2>(y, {&y, &a}, [&](const auto& in, T* out, std::size_t n) {
-      binary_piece<T>(f, in[1], {&number, Stride::Zero}, out, n);
     });
   });
 }
 
-void binary(Binary f, const Tensor& y, const Scalar& a, const Tensor& b) {
+void ternary(Ternary f, const Tensor& y, const Tensor& a, const Tensor& b, const Tensor& c, const Params& params) {
+  if (y.numel() == 0) {
+    return;
+  }
   dispatch(y.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
-    const T number = a.to<T>();
-    run_loop<T, 2>(y, {&y, &b}, [&](const auto& in, T* out, std::size_t n) {
-      binary_piece<T>(f, {&number, Stride::Zero}, in[1], out, n);
-    });
-  });
-}
-
-void copy(const Tensor& y, const Tensor& x) {
-  const StridedLoop<2> loop(y.sizes(), {&y, &x});
-  const std::int64_t row = loop.inner_size();
-  dispatch(y.scalar_type(), [&](auto to) {
-    dispatch(x.scalar_type(), [&](auto from) {
-      using To = decltype(to);
-      using From = decltype(from);
-      To* target = y.data_ptr<To>();
-      const From* source = x.data_ptr<From>();
-      parallel_for(chunks_of(y.numel(), kElementwiseChunk), [&](std::int64_t chunk) {
-        const std::int64_t end = std::min(y.numel(), (chunk + 1) * kElementwiseChunk);
-        for (std::int64_t i = chunk * kElementwiseChunk; i < end;) {
-          const std::int64_t n = std::min(end - i, row - i % row);
-          To* out = target + loop.offset(0, i);
-          const From* in = source + loop.offset(1, i);
-          const std::int64_t so = loop.inner_stride(0);
-          const std::int64_t si = loop.inner_stride(1);
-          if (so == 1 && si == 1) {
-            std::transform(in, in + n, out, [](From v) { return static_cast<To>(v); });
-          } else {
-            for (std::int64_t j = 0; j < n; ++j) {
-              out[j * so] = static_cast<To>(in[j * si]);
-            }
-          }
-          i += n;
-        }
+    using C = ComputeType<T>;
+    if constexpr (std::is_floating_point_v<C>) {
+      const auto loop = ternary_loop<C>(f);
+      const auto more = numbers<C>(params);
+      run_blocked<T, T, T, T>(y, {&a, &b, &c}, [&](C* out, std::size_t n, Run<C> x, Run<C> w, Run<C> v) {
+        loop(x, w, v, out, n, more.data());
       });
+    } else {
+      assert(false);  // of floating-point numbers alone
+    }
+  });
+}
+
+void compare(Comparison f, const Tensor& y, const Tensor& a, const Tensor& b) {
+  if (y.numel() == 0) {
+    return;
+  }
+  dispatch(a.scalar_type(), [&](auto zero) {
+    using T = decltype(zero);
+    using C = ComputeType<T>;
+    const auto loop = compare_loop<C>(f);
+    run_blocked<bool, T, T>(y, {&a, &b}, [&](bool* out, std::size_t n, Run<C> x, Run<C> w) { loop(x, w, out, n); });
+  });
+}
+
+void compare(Comparison f, const Tensor& y, const Tensor& a, const Scalar& b) {
+  if (y.numel() == 0) {
+    return;
+  }
+  dispatch(a.scalar_type(), [&](auto zero) {
+    using T = decltype(zero);
+    using C = ComputeType<T>;
+    const auto loop = compare_loop<C>(f);
+    const C number = b.to<C>();
+    run_blocked<bool, T>(y, {&a}, [&](bool* out, std::size_t n, Run<C> x) {
+      loop(x, {&number, Stride::Zero}, out, n);
     });
   });
 }
 
-void fill(const Tensor& y, const Scalar& value) {
+void test(Predicate f, const Tensor& y, const Tensor& x) {
+  if (y.numel() == 0) {
+    return;
+  }
+  dispatch(x.scalar_type(), [&](auto zero) {
+    using T = decltype(zero);
+    using C = ComputeType<T>;
+    const auto loop = test_loop<C>(f);
+    run_blocked<bool, T>(y, {&x}, [&](bool* out, std::size_t n, Run<C> in) {
+      const std::size_t different = in.stride == Stride::One ? n : 1;
+      loop(in.data, out, different);
+      std::fill_n(out + different, n - different, out[0]);
+    });
+  });
+}
+
+void where(const Tensor& y, const Tensor& condition, const Tensor& a, const Tensor& b) {
+  if (y.numel() == 0) {
+    return;
+  }
   dispatch(y.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
-    const T number = value.to<T>();
-    if (y.is_contiguous()) {
-      std::fill_n(y.data_ptr<T>(), y.numel(), number);
-      return;
-    }
-    Tensor one = empty_tensor({}, y.scalar_type());
-    *one.data_ptr<T>() = number;
-    copy(y, one);
+    using C = ComputeType<T>;
+    const auto loop = where_loop<C>();
+    run_blocked<T, bool, T, T>(
+        y, {&condition, &a, &b},
+        [&](C* out, std::size_t n, Run<bool> which, Run<C> x, Run<C> w) { loop(which, x, w, out, n); });
   });
 }
 

@@ -1,14 +1,19 @@
 #pragma once
 
+#include <array>
+
 #include <backflow/runtime/tensor.h>
 
 namespace backflow::kernels {
 
-/// Element-wise functions of one operand.
-enum class Unary { Neg, Abs, Sign, Exp, Log, Sqrt, Sin, Cos, Relu, Tanh, Sigmoid, Count };
+/// Numbers that a function has besides its operands, as the slope of leaky_relu.
+using Params = std::array<double, 3>;
 
-/// Element-wise functions of two operands. Comparisons give 1 or 0; a maximum or minimum with NaN is NaN. The *Backward
-/// ones take the gradient dy and the forward's result y.
+/// Element-wise functions of one operand. Those before Exp take every dtype, the others floating-point ones.
+enum class Unary { Neg, Abs, Sign, Relu, Exp, Log, Sqrt, Sin, Cos, Tanh, Sigmoid, Count };
+
+/// Element-wise functions of two operands. A maximum or minimum with NaN is NaN. The *Backward ones take the gradient
+/// dy and the forward's operand x or result y. Those before Div take every dtype, the others floating-point ones.
 enum class Binary {
   Add,
   Sub,
@@ -18,7 +23,7 @@ enum class Binary {
   Div,
   Pow,
   Xlogy,
-  Equal,
+  Equal,  ///< 1 or 0, as the next two
   GreaterEqual,
   LessEqual,
   ReluBackward,
@@ -27,21 +32,51 @@ enum class Binary {
   Count
 };
 
-/// y = f(x). Shapes and dtypes are equal; any strides; y may be x itself. Neg, Abs and Sign take every dtype, the
-/// others floating-point ones.
-void unary(Unary f, const Tensor& y, const Tensor& x);
+/// Element-wise functions of three floating-point operands.
+enum class Ternary {
+  Addcmul,  ///< a + params[0] b c
+  Count
+};
 
-/// y = f(a, b), where a and b broadcast to the shape of y. All dtypes are equal; any strides; y may be a or b itself,
-/// but must not overlap them otherwise. Those from Add to Minimum take every dtype, the others floating-point ones.
-void binary(Binary f, const Tensor& y, const Tensor& a, const Tensor& b);
+/// Relations of two operands of any dtype; all but NotEqual are false where one is NaN.
+enum class Comparison { Equal, NotEqual, Less, LessEqual, Greater, GreaterEqual, And, Or, Xor, Count };
 
-/// y = f(a, factor b), with one rounding for the product and one for f; floating-point dtypes.
-void binary(Binary f, const Tensor& y, const Tensor& a, const Tensor& b, const Scalar& factor);
+/// Properties of a number of any dtype.
+enum class Predicate { IsNan, IsInf, IsFinite, IsZero, Count };
 
-/// y = f(a, b) for a number b.
-void binary(Binary f, const Tensor& y, const Tensor& a, const Scalar& b);
-/// y = f(a, b) for a number a.
-void binary(Binary f, const Tensor& y, const Scalar& a, const Tensor& b);
+/// Whether there is such a function of numbers of this dtype. What follows must not be called without.
+bool has(Unary f, ScalarType dtype);
+bool has(Binary f, ScalarType dtype);
+
+// Of the functions below, operands broadcast to the shape of y and have any strides; y may be an operand itself where
+// dtypes are equal, but must not overlap one otherwise. bfloat16 is computed in float32 and rounded once. Integers
+// wrap.
+
+/// y = f(x); dtypes are equal.
+void unary(Unary f, const Tensor& y, const Tensor& x, const Params& params = {});
+
+/// y = f(a, b); dtypes are equal.
+void binary(Binary f, const Tensor& y, const Tensor& a, const Tensor& b, const Params& params = {});
+/// The same for a number in the place of one operand.
+void binary(Binary f, const Tensor& y, const Tensor& a, const Scalar& b, const Params& params = {});
+void binary(Binary f, const Tensor& y, const Scalar& a, const Tensor& b, const Params& params = {});
+
+/// y = a + factor b for Binary::Add, a - factor b for Binary::Sub, with one rounding for the product and one for the
+/// sum; floating-point dtypes.
+void add_scaled(Binary f, const Tensor& y, const Tensor& a, const Tensor& b, const Scalar& factor);
+
+/// y = f(a, b, c); floating-point dtypes, all equal.
+void ternary(Ternary f, const Tensor& y, const Tensor& a, const Tensor& b, const Tensor& c, const Params& params = {});
+
+/// y, a bool tensor, says where f(a, b) holds; dtypes of a and b are equal.
+void compare(Comparison f, const Tensor& y, const Tensor& a, const Tensor& b);
+void compare(Comparison f, const Tensor& y, const Tensor& a, const Scalar& b);
+
+/// y, a bool tensor, says where f(x) holds.
+void test(Predicate f, const Tensor& y, const Tensor& x);
+
+/// y = a where the bool tensor `condition` is true, else b; dtypes of y, a and b are equal.
+void where(const Tensor& y, const Tensor& condition, const Tensor& a, const Tensor& b);
 
 /// y = x converted to y's dtype; x broadcasts to the shape of y. Any strides, no overlap.
 void copy(const Tensor& y, const Tensor& x);

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include <backflow/ops/kernels/elementwise.h>
+#include <backflow/ops/kernels/reduce_loops.h>
 #include <backflow/ops/kernels/strided.h>
-#include <backflow/ops/kernels/vector_loops.h>
 #include <backflow/runtime/threads.h>
 
 namespace backflow::kernels {
@@ -20,11 +20,11 @@ constexpr std::int64_t kSumBlock = 64 * 1024;  // elements of one piece of a lon
 template <class T>
 T sum_of(const T* x, std::int64_t n) {
   if constexpr (std::is_floating_point_v<T>) {
-    return vector_loops<T>().sum(x, static_cast<std::size_t>(n));
+    return reduce_loops<T>().sum(x, static_cast<std::size_t>(n));
   } else {
-    std::make_unsigned_t<T> total = 0;  // integers wrap
+    std::uint64_t total = 0;  // integers wrap
     for (std::int64_t i = 0; i < n; ++i) {
-      total += static_cast<std::make_unsigned_t<T>>(x[i]);
+      total += static_cast<std::uint64_t>(x[i]);
     }
     return static_cast<T>(total);
   }
@@ -33,10 +33,11 @@ T sum_of(const T* x, std::int64_t n) {
 template <class T>
 void add_to(const T* x, T* y, std::int64_t n) {
   if constexpr (std::is_floating_point_v<T>) {
-    vector_loops<T>().add_row(x, y, static_cast<std::size_t>(n));
+    reduce_loops<T>().add_row(x, y, static_cast<std::size_t>(n));
   } else {
-    using U = std::make_unsigned_t<T>;
-    std::transform(x, x + n, y, y, [](T a, T b) { return static_cast<T>(static_cast<U>(a) + static_cast<U>(b)); });
+    std::transform(x, x + n, y, y, [](T a, T b) {
+      return static_cast<T>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
+    });
   }
 }
 
@@ -144,10 +145,11 @@ void sum(const Tensor& y, const Tensor& x, const DimVector& reduced) {
       inner *= d > r && !runs.reduced[d] ? runs.sizes[d] : 1;
     }
     const Tensor to = empty_tensor({outer, inner}, x.scalar_type());
-    dispatch(x.scalar_type(), [&](auto zero) {
+    const auto add_up = [&](auto zero) {
       using T = decltype(zero);
       sum_middle(from.data_ptr<T>(), outer, runs.sizes[r], inner, to.data_ptr<T>());
-    });
+    };
+    x.scalar_type() == kInt64 ? add_up(std::int64_t{}) : dispatch_floating(x.scalar_type(), "sum", add_up);
     from = to;
   }
   copy(y, view_of(from, y.sizes(), contiguous_strides(y.sizes()), from.storage_offset()));
@@ -161,7 +163,7 @@ void log_softmax(const Tensor& y, const Tensor& x) {
     using T = decltype(zero);
     parallel_for(chunks_of(rows, rows_of_chunk), [&](std::int64_t chunk) {
       for (std::int64_t i = chunk * rows_of_chunk; i < std::min(rows, (chunk + 1) * rows_of_chunk); ++i) {
-        vector_loops<T>().log_softmax(x.data_ptr<T>() + i * n, y.data_ptr<T>() + i * n, static_cast<std::size_t>(n));
+        reduce_loops<T>().log_softmax(x.data_ptr<T>() + i * n, y.data_ptr<T>() + i * n, static_cast<std::size_t>(n));
       }
     });
   });

@@ -51,6 +51,7 @@ TEST_CASE("registry: not empty, and well formed") {
     CHECK(name_of(op.signature) == op.name);
     CHECK(std::string(op.formula).find("y") != std::string::npos);
     CHECK(std::string(op.doc).back() == '.');
+    CHECK(!op.dtypes.empty());
     CHECK(signatures.insert(op.signature).second);
     if (op.inplace != nullptr) {
       CHECK(name_of(op.inplace).back() == '_');
@@ -103,7 +104,7 @@ TEST_CASE("registry: the generated functions and methods are its own") {
       ++inplace[name_of(op.inplace)];
     }
   }
-  CHECK(declared("ops/functions.h", R"(^Tensor (\w+)\()") == functions);
-  CHECK(declared("runtime/tensor_methods.inc", R"(^Tensor (\w+)\()") == methods);
+  CHECK(declared("ops/functions.h", R"(^[\w:<>, ]*Tensor>? (\w+)\()") == functions);
+  CHECK(declared("runtime/tensor_methods.inc", R"(^[\w:<>, ]*Tensor>? (\w+)\()") == methods);
   CHECK(declared("runtime/tensor_methods.inc", R"(^Tensor& (\w+)\()") == inplace);
 }

@@ -36,8 +36,10 @@ Arrays operand_values(const Sample& sample) {
       continue;
     }
     Array x = random_array(o.sizes, sample.title() + std::to_string(i), o.low, o.high);
-    if (o.is_index) {
+    if (o.of == Of::Index) {
       x = map(x, [&](double v) { return std::min(std::floor(v), o.high - 1); });
+    } else if (o.of == Of::Mask) {
+      x = map(x, [](double v) { return v > 0 ? 1 : 0; });
     } else {
       x = map(x, [](double v) { return static_cast<double>(static_cast<float>(v)); });  // exact in every dtype
     }
@@ -57,8 +59,9 @@ Tensors operands_of(const Sample& sample, const Arrays& values, ScalarType dtype
       operands.push_back(operands[static_cast<std::size_t>(o.same_as)]);
       continue;
     }
-    operands.push_back(tensor_of(values[i], o.is_index ? kInt64 : dtype, o.layout));
-    operands.back().set_requires_grad(!o.is_index);
+    const ScalarType own = o.of == Of::Index ? kInt64 : o.of == Of::Mask ? kBool : dtype;
+    operands.push_back(tensor_of(values[i], own, o.layout));
+    operands.back().set_requires_grad(is_floating_point(own));
   }
   return operands;
 }
@@ -66,7 +69,7 @@ Tensors operands_of(const Sample& sample, const Arrays& values, ScalarType dtype
 std::vector<std::size_t> differentiable_operands(const Sample& sample) {
   std::vector<std::size_t> result;
   for (std::size_t i = 0; i < sample.operands.size(); ++i) {
-    if (!sample.operands[i].is_index && sample.operands[i].same_as < 0) {
+    if (sample.operands[i].of == Of::Number && sample.operands[i].same_as < 0) {
       result.push_back(i);
     }
   }

@@ -14,14 +14,18 @@ namespace backflow::test {
 using Tensors = std::vector<Tensor>;
 using Arrays = std::vector<Array>;
 
+/// What the elements of an operand are: numbers of the dtype that the sample runs in; or int64 numbers in [low, high),
+/// or truth values, whatever it runs in and without a gradient.
+enum class Of { Number, Index, Mask };
+
 /// One tensor operand of a sample.
 struct Operand {
   std::vector<std::int64_t> sizes;
   double low = -2;
   double high = 2;
   Layout layout = Layout::Contiguous;
-  bool is_index = false;  ///< int64 numbers in [low, high), whatever the sample runs in, without a gradient
-  int same_as = -1;       ///< the operand with this number, that very tensor
+  Of of = Of::Number;
+  int same_as = -1;  ///< the operand with this number, that very tensor
 };
 
 /// One call of an operator.
@@ -34,6 +38,7 @@ struct Sample {
   std::function<void(const Tensors&)> inplace = {};  ///< the in-place form, on the first operand, if there is one
   bool differentiable = true;                        ///< false: no gradient is recorded
   double tolerance = 1;                              ///< factor on the tolerances of float32
+  std::string torch = {};  ///< the same in Python, of the list `x` of the operands, as "torch.add(x[0], x[1])"
 
   std::string title() const { return op + "/" + label; }
 };

@@ -210,7 +210,7 @@ void add_functions(Samples& all) {
 void add_more_functions(Samples& all) {
   add(all, Unary{"abs", [](const Tensors& x) { return abs(x[0]); }, [](double a) { return std::abs(a); },
                  [](const Tensors& x) { x[0].abs_(); }});
-  add(all, Unary{"sign", [](const Tensors& x) { return sign(x[0]); }, [](double a) { return a < 0 ? -1 : 1; },
+  add(all, Unary{"sign", [](const Tensors& x) { return sign(x[0]); }, [](double a) { return (a > 0) - (a < 0); },
                  [](const Tensors& x) { x[0].sign_(); }});
   add(all, Unary{"square", [](const Tensors& x) { return square(x[0]); }, [](double a) { return a * a; },
                  [](const Tensors& x) { x[0].square_(); }});

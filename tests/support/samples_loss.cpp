@@ -82,8 +82,8 @@ void add_log_softmax(Samples& all) {
 }
 
 void add_classification(Samples& all) {
-  const Operand target{{4}, 0, 3, Layout::Contiguous, true};
-  const Operand strided_target{{4}, 0, 3, Layout::Strided, true};
+  const Operand target{{4}, 0, 3, Layout::Contiguous, Of::Index};
+  const Operand strided_target{{4}, 0, 3, Layout::Strided, Of::Index};
   for (const std::int64_t reduction : {Reduction::None, Reduction::Mean, Reduction::Sum}) {
     const std::string label = "reduction" + std::to_string(reduction);
     for (const Layout layout : {Layout::Contiguous, Layout::Transposed, Layout::Expanded}) {

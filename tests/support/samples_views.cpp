@@ -189,7 +189,7 @@ void add_squeeze(Samples& all) {
 
 void add_as_other(Samples& all) {
   // The other operand's values do not matter, so it is one without a gradient.
-  const Operand other = {.sizes = {3, 4}, .low = 0, .high = 2, .is_index = true};
+  const Operand other = {.sizes = {3, 4}, .low = 0, .high = 2, .of = Of::Index};
   all.push_back({"view_as",
                  "matrix",
                  {{{2, 6}}, other},

@@ -1,0 +1,178 @@
+#include <array>
+#include <cmath>
+#include <cstddef>
+#include <utility>
+
+#include <backflow/ops/kernels/loops.h>
+
+// Highway compiles this file once for each instruction set and chooses among the results at run time.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "backflow/ops/kernels/binary_loops.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+// After foreach_target.h: it is compiled for each instruction set too.
+#include <backflow/ops/kernels/vector_math_internal.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace backflow::kernels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+template <Binary kF, class D, class V>
+HWY_INLINE V apply([[maybe_unused]] D d, V a, V b, [[maybe_unused]] const hn::TFromD<D>* params) {
+  const V zero = hn::Zero(d);
+  const V one = hn::Set(d, hn::TFromD<D>{1});
+  if constexpr (kF == Binary::Add) {
+    return hn::Add(a, b);
+  } else if constexpr (kF == Binary::Sub) {
+    return hn::Sub(a, b);
+  } else if constexpr (kF == Binary::Mul) {
+    return hn::Mul(a, b);
+  } else if constexpr (kF == Binary::Maximum) {
+    return hn::IfThenElse(hn::Or(hn::IsNaN(a), hn::IsNaN(b)), hn::Add(a, b), hn::Max(a, b));
+  } else if constexpr (kF == Binary::Minimum) {
+    return hn::IfThenElse(hn::Or(hn::IsNaN(a), hn::IsNaN(b)), hn::Add(a, b), hn::Min(a, b));
+  } else if constexpr (kF == Binary::Div) {
+    return hn::Div(a, b);
+  } else if constexpr (kF == Binary::Pow) {
+    return by_lane(d, a, b, [](auto x, auto y) { return std::pow(x, y); });
+  } else if constexpr (kF == Binary::Xlogy) {
+    return by_lane(d, a, b, [](auto x, auto y) { return x == 0 && !std::isnan(y) ? x : x * std::log(y); });
+  } else if constexpr (kF == Binary::Equal) {
+    return hn::IfThenElseZero(hn::Eq(a, b), one);
+  } else if constexpr (kF == Binary::GreaterEqual) {
+    return hn::IfThenElseZero(hn::Ge(a, b), one);
+  } else if constexpr (kF == Binary::LessEqual) {
+    return hn::IfThenElseZero(hn::Le(a, b), one);
+  } else if constexpr (kF == Binary::ReluBackward) {
+    return hn::IfThenElse(hn::Le(b, zero), zero, a);
+  } else if constexpr (kF == Binary::TanhBackward) {
+    return hn::Mul(a, hn::Sub(one, hn::Mul(b, b)));
+  } else {
+    return hn::Mul(a, hn::Mul(b, hn::Sub(one, b)));
+  }
+}
+
+template <Ternary kF, class D, class V>
+HWY_INLINE V apply(D d, V a, V b, V c, const hn::TFromD<D>* params) {
+  static_assert(kF == Ternary::Addcmul);
+  return hn::Add(a, hn::Mul(hn::Set(d, params[0]), hn::Mul(b, c)));
+}
+
+/// A vector of an operand from element i on, where `left` elements are left.
+template <Stride kStride, class D, class T = hn::TFromD<D>>
+HWY_INLINE auto load(D d, const T* x, std::size_t i, std::size_t left) {
+  if constexpr (kStride == Stride::Zero) {
+    return hn::Set(d, *x);
+  } else {
+    return left >= hn::Lanes(d) ? hn::LoadU(d, x + i) : load_part(d, x + i, left);
+  }
+}
+
+/// y = f(operands...), where operand number k has stride kStrides[k].
+template <auto kF, Stride... kStrides, class T, class... Operands>
+HWY_INLINE void row(T* y, std::size_t n, const T* params, Operands... operands) {
+  const hn::ScalableTag<T> d;
+  const std::size_t lanes = hn::Lanes(d);
+  std::size_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    hn::StoreU(apply<kF>(d, load<kStrides>(d, operands, i, lanes)..., params), d, y + i);
+  }
+  if (i < n) {
+    store_part(apply<kF>(d, load<kStrides>(d, operands, i, n - i)..., params), d, y + i, n - i);
+  }
+}
+
+template <Binary kF, class T>
+void binary_row(Run<T> a, Run<T> b, T* y, std::size_t n, const T* params) {
+  constexpr Stride kOne = Stride::One;
+  constexpr Stride kZero = Stride::Zero;
+  if (a.stride == kOne) {
+    b.stride == kOne ? row<kF, kOne, kOne>(y, n, params, a.data, b.data)
+                     : row<kF, kOne, kZero>(y, n, params, a.data, b.data);
+  } else {
+    b.stride == kOne ? row<kF, kZero, kOne>(y, n, params, a.data, b.data)
+                     : row<kF, kZero, kZero>(y, n, params, a.data, b.data);
+  }
+}
+
+/// Operands that are one for all are written out, piece by piece: that is rare, and eight loops a function are many.
+template <Ternary kF, class T>
+void ternary_row(Run<T> a, Run<T> b, Run<T> c, T* y, std::size_t n, const T* params) {
+  constexpr Stride kOne = Stride::One;
+  if (a.stride == kOne && b.stride == kOne && c.stride == kOne) {
+    row<kF, kOne, kOne, kOne>(y, n, params, a.data, b.data, c.data);
+    return;
+  }
+  constexpr std::size_t kPiece = 256;
+  T pieces[3][kPiece];
+  for (std::size_t i = 0; i < n; i += kPiece) {
+    const std::size_t m = n - i < kPiece ? n - i : kPiece;
+    const auto spread = [&](const Run<T>& x, T* piece) {
+      if (x.stride == kOne) {
+        return x.data + i;
+      }
+      for (std::size_t j = 0; j < m; ++j) {
+        piece[j] = x.data[0];
+      }
+      return static_cast<const T*>(piece);
+    };
+    row<kF, kOne, kOne, kOne>(y + i, m, params, spread(a, pieces[0]), spread(b, pieces[1]), spread(c, pieces[2]));
+  }
+}
+
+template <class T>
+BinaryLoop<T> binary_loop_of(Binary f) {
+  static constexpr auto kTable = []<std::size_t... kFs>(std::index_sequence<kFs...>) {
+    return std::array<BinaryLoop<T>, sizeof...(kFs)>{binary_row<static_cast<Binary>(kFs), T>...};
+  }
+  (std::make_index_sequence<static_cast<std::size_t>(Binary::Count)>());
+  return kTable[static_cast<std::size_t>(f)];
+}
+
+template <class T>
+TernaryLoop<T> ternary_loop_of(Ternary f) {
+  static constexpr auto kTable = []<std::size_t... kFs>(std::index_sequence<kFs...>) {
+    return std::array<TernaryLoop<T>, sizeof...(kFs)>{ternary_row<static_cast<Ternary>(kFs), T>...};
+  }
+  (std::make_index_sequence<static_cast<std::size_t>(Ternary::Count)>());
+  return kTable[static_cast<std::size_t>(f)];
+}
+
+BinaryLoop<float> float_binary_loop(Binary f) { return binary_loop_of<float>(f); }
+BinaryLoop<double> double_binary_loop(Binary f) { return binary_loop_of<double>(f); }
+TernaryLoop<float> float_ternary_loop(Ternary f) { return ternary_loop_of<float>(f); }
+TernaryLoop<double> double_ternary_loop(Ternary f) { return ternary_loop_of<double>(f); }
+
+}  // namespace backflow::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace backflow::kernels {
+
+HWY_EXPORT(float_binary_loop);
+HWY_EXPORT(double_binary_loop);
+HWY_EXPORT(float_ternary_loop);
+HWY_EXPORT(double_ternary_loop);
+
+template <>
+BinaryLoop<float> binary_loop<float>(Binary f) {
+  return HWY_DYNAMIC_DISPATCH(float_binary_loop)(f);
+}
+
+template <>
+BinaryLoop<double> binary_loop<double>(Binary f) {
+  return HWY_DYNAMIC_DISPATCH(double_binary_loop)(f);
+}
+
+template <>
+TernaryLoop<float> ternary_loop<float>(Ternary f) {
+  return HWY_DYNAMIC_DISPATCH(float_ternary_loop)(f);
+}
+
+template <>
+TernaryLoop<double> ternary_loop<double>(Ternary f) {
+  return HWY_DYNAMIC_DISPATCH(double_ternary_loop)(f);
+}
+
+}  // namespace backflow::kernels
+#endif
