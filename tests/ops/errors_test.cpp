@@ -1,41 +1,13 @@
 // Mistakes of the caller, and the exact message that each gives.
-#include <functional>
-#include <string>
-#include <vector>
-
 #include <backflow/ops/creation.h>
 #include <backflow/ops/operators.h>
 #include <backflow/runtime/error.h>
 
 #include <backflow/tests/catch2.h>
+#include <backflow/tests/support/mistakes.h>
 
 using namespace backflow;
-
-namespace {
-
-struct Mistake {
-  std::string message;
-  std::function<void()> call;
-};
-
-void check_all(const std::vector<Mistake>& mistakes) {
-  for (const Mistake& m : mistakes) {
-    INFO("need: " << m.message);
-    std::string found = "no error";
-    try {
-      m.call();
-    } catch (const Error& error) {
-      found = error.what();
-    }
-    CHECK(found == m.message);
-  }
-}
-
-Tensor f32(IntArrayRef sizes) { return zeros(sizes); }
-Tensor i64(IntArrayRef sizes) { return zeros(sizes, kInt64); }
-Tensor f64(IntArrayRef sizes) { return zeros(sizes, kFloat64); }
-
-}  // namespace
+using namespace backflow::test;
 
 TEST_CASE("errors: element-wise operators") {
   check_all({
