@@ -45,6 +45,13 @@ inline ScalarType common_dtype(const Tensor& x, const Tensor& w) {
 /// The dtype of a function that only floating-point numbers have.
 inline ScalarType floating(ScalarType dtype) { return is_floating_point(dtype) ? dtype : kFloat32; }
 
+/// A number as a tensor without dimensions, of the dtype that a number beside `x` counts as.
+inline Tensor number_beside(const Tensor& x, const Scalar& number) {
+  Tensor value = empty_tensor({}, result_type(x.scalar_type(), number));
+  kernels::fill(value, number);
+  return value;
+}
+
 /// The gradient `dx` of an operand of these sizes and dtype: summed over what was broadcast, cast back.
 inline Tensor reduce_to(Tensor dx, IntArrayRef sizes, ScalarType dtype) {
   Tensor out = dx.sizes() == sizes ? std::move(dx) : sum_to_size(dx, sizes);
@@ -84,7 +91,7 @@ inline bool may_overwrite(const Tensor& y, const Tensor& x) {
 /// Throws Error, for operator `name`, unless numbers of this dtype have function f.
 template <class F>
 void check_has(const char* name, F f, ScalarType dtype) {
-  if (!is_floating_point(dtype)) {
+  if (dtype < kFloat32) {
     check(kernels::has(f, dtype), name, ": dtype ", short_name(dtype), ": need ",
           dtype == kBool ? "numbers; to(kInt64) gives them" : "floating-point numbers; to(kFloat32) gives them");
   }

@@ -5,7 +5,7 @@ An operator is a struct in a family's file, ops/<family>.cpp, whose OperatorInfo
 notation; the file's last lines list its operators. This script reads these declarations and writes
 
   backflow/ops/functions.h             free functions, with the operator's formula and documentation
-  backflow/runtime/tensor_methods.inc  methods, for signatures whose first argument is `Tensor self`
+  backflow/runtime/tensor_methods.inc  methods, for signatures with an argument `Tensor self`
   backflow/ops/<family>_functions.inc  their definitions, included at the end of the family's file
   backflow/ops/generated_methods.cpp   the definitions of the methods
   backflow/ops/generated_registry.cpp  the list of families
@@ -69,6 +69,9 @@ class Argument:
         if "string_view" in self.type and default and default.startswith("'"):
             self.default = '"' + default.strip("'") + '"'
 
+    def is_self(self):
+        return self.name == "self" and self.type == TYPES["Tensor"]
+
     def declared(self):
         return f"{self.type} {self.name}" + (f" = {self.default}" if self.default else "")
 
@@ -84,13 +87,20 @@ class Signature:
         self.name, self.result = match[1], RESULTS[match[3]]
         parts = [p.strip() for p in match[2].split(", ") if p.strip() not in ("", "*")]
         self.arguments = [Argument(p, where) for p in parts]
-        self.is_method = bool(self.arguments) and self.arguments[0].name == "self"
+        self.is_method = any(a.is_self() for a in self.arguments)
 
-    def join(self, render, skip=0):
-        return ", ".join(render(a) for a in self.arguments[skip:])
+    def join(self, render):
+        return ", ".join(render(a) for a in self.arguments)
 
-    def call(self, skip=0):
-        return self.join(lambda a: a.name, skip)
+    def join_method(self, render):
+        """All arguments but the tensor that the method is called on."""
+        return ", ".join(render(a) for a in self.arguments if not a.is_self())
+
+    def call(self):
+        return self.join(lambda a: a.name)
+
+    def call_method(self):
+        return self.join(lambda a: "*this" if a.is_self() else a.name)
 
 
 class Operator:
@@ -147,13 +157,12 @@ def methods(families):
         for op in operators:
             s = op.signature
             if s.is_method:
-                declarations.append(f"{s.result} {s.name}({s.join(Argument.declared, 1)}) const;\n")
-                arguments = ", ".join(["*this"] + [a.name for a in s.arguments[1:]])
+                declarations.append(f"{s.result} {s.name}({s.join_method(Argument.declared)}) const;\n")
                 definitions.append(
-                    f"{s.result} Tensor::{s.name}({s.join(Argument.defined, 1)}) const {{\n"
-                    f"  return backflow::{s.name}({arguments});\n}}\n\n")
+                    f"{s.result} Tensor::{s.name}({s.join_method(Argument.defined)}) const {{\n"
+                    f"  return backflow::{s.name}({s.call_method()});\n}}\n\n")
             if op.inplace:
-                declarations.append(f"Tensor& {op.inplace.name}({op.inplace.join(Argument.declared, 1)}) const;\n")
+                declarations.append(f"Tensor& {op.inplace.name}({op.inplace.join_method(Argument.declared)}) const;\n")
     definitions.append("}  // namespace backflow\n")
     return "".join(declarations), "".join(definitions)
 
@@ -165,9 +174,8 @@ def family_definitions(operators):
         out.append(f"{s.result} {s.name}({s.join(Argument.defined)}) {{ return record<{op.struct}>({s.call()}); }}\n")
         if op.inplace:
             i = op.inplace
-            arguments = ", ".join(["*this"] + [a.name for a in i.arguments[1:]])
-            out.append(f"Tensor& Tensor::{i.name}({i.join(Argument.defined, 1)}) const "
-                       f"{{ return record_inplace<{op.struct}>({arguments}); }}\n")
+            out.append(f"Tensor& Tensor::{i.name}({i.join_method(Argument.defined)}) const "
+                       f"{{ return record_inplace<{op.struct}>({i.call_method()}); }}\n")
     return "".join(out)
 
 

@@ -1,4 +1,4 @@
-// Powers, and the logarithm that their gradient needs.
+// Powers, the logarithm that their gradient needs, and the angle of two coordinates.
 #include <backflow/ops/elementwise_internal.h>
 
 namespace backflow {
@@ -21,13 +21,14 @@ Tensor ones_where_zero(const Tensor& v, const Tensor& x, Binary f, const Tensor&
   return relu_backward(v, kept) + replaced;
 }
 
-struct Pow : BinaryOperator<Pow, Binary::Pow, true> {
+struct Pow : BinaryOperator<Pow, Binary::Pow> {
   static constexpr OperatorInfo info = {
       .name = "pow",
       .signature = "pow(Tensor self, Tensor exponent) -> Tensor",
       .formula = "y = x^w;  dx = dy w x^(w-1), 0 for 0^0, dw = dy y log(x), 0 where x = 0 and w >= 0",
-      .doc = "Power, broadcast; integers give float32.",
-      .dtypes = kAnyDtype,
+      .doc =
+          "Power, broadcast; the dtypes are promoted. Integers wrap, and to a negative power they are cut towards zero.",
+      .dtypes = kNumericDtypes,
       .node = "PowBackward1",
       .inplace = "pow_(Tensor self, Tensor exponent) -> Tensor",
   };
@@ -59,7 +60,7 @@ struct PowScalar : ScalarOperator<PowScalar, Binary::Pow> {
       .name = "pow",
       .signature = "pow(Tensor self, Scalar exponent) -> Tensor",
       .formula = "y = x^c;  dx = dy c x^(c-1)",
-      .doc = "Power with a number as exponent; x is floating-point or c a square.",
+      .doc = "Power with a number as exponent. An Error for integers to a negative one.",
       .dtypes = kAnyDtype,
       .node = "PowBackward0",
       .inplace = "pow_(Tensor self, Scalar exponent) -> Tensor",
@@ -81,8 +82,8 @@ struct PowScalar : ScalarOperator<PowScalar, Binary::Pow> {
     } else if (exponent.to<double>() == 1) {
       kernels::copy(y, x);
     } else {
-      check(y.is_floating_point(), "pow: ", describe(x), " to the power ", exponent.to<double>(),
-            ": need a floating-point tensor; to(kFloat32) gives one");
+      check(y.is_floating_point() || exponent.to<double>() >= 0, "pow: ", describe(x), " to the power ",
+            exponent.to<double>(), ": need a floating-point tensor; to(kFloat32) gives one");
       kernels::binary(Binary::Pow, y, x, exponent);
     }
     return true;
@@ -98,6 +99,47 @@ struct PowScalar : ScalarOperator<PowScalar, Binary::Pow> {
       b.dx(0) = zeros_like(b(x));
     } else {
       b.dx(0) = to_x(b.dy() * ((c == 2 ? b(x) : pow(b(x), c - 1)) * c));
+    }
+  }
+};
+
+struct PowOfScalar {
+  static constexpr OperatorInfo info = {
+      .name = "pow",
+      .signature = "pow(Scalar input, Tensor exponent) -> Tensor",
+      .formula = "y = c^w;  dw = dy y log(c)",
+      .doc = "Power of a number.",
+      .dtypes = kAnyDtype,
+  };
+  static Tensor forward(const Scalar& base, const Tensor& exponent) {
+    return pow(number_beside(exponent, base), exponent);
+  }
+};
+
+struct Atan2 : BinaryOperator<Atan2, Binary::Atan2, true> {
+  static constexpr OperatorInfo info = {
+      .name = "atan2",
+      .signature = "atan2(Tensor self, Tensor other) -> Tensor",
+      .formula = "y = the angle of the point (w, x);  dx = dy w / (x^2 + w^2), dw = -dy x / (x^2 + w^2)",
+      .doc = "Arc tangent of x / w in radians, in the quadrant of (w, x); broadcast. Integers give float32.",
+      .dtypes = kAnyDtype,
+      .node = "Atan2Backward0",
+      .inplace = "atan2_(Tensor self, Tensor other) -> Tensor",
+  };
+  SavedTensor x;
+  SavedTensor w;
+  void save(Needs, const Tensor& x_, const Tensor& w_, const Tensor& y) {
+    save_geometry(x_, w_, y);
+    x.save(x_);
+    w.save(w_);
+  }
+  void backward(Backward& b) const {
+    const Tensor scaled = b.dy() / (b(x) * b(x) + b(w) * b(w));
+    if (b.wants(0)) {
+      b.dx(0) = to_x(scaled * b(w));
+    }
+    if (b.wants(1)) {
+      b.dx(1) = to_w(neg(scaled) * b(x));
     }
   }
 };
@@ -133,6 +175,6 @@ struct Xlogy : BinaryOperator<Xlogy, Binary::Xlogy, true> {
 
 #include <backflow/ops/powers_functions.inc>
 
-OperatorFamily powers_operators() { return family<Pow, PowScalar, Xlogy>("powers"); }
+OperatorFamily powers_operators() { return family<Pow, PowScalar, PowOfScalar, Xlogy, Atan2>("powers"); }
 
 }  // namespace backflow

@@ -35,8 +35,8 @@ inline constexpr DtypeSet kSingleAndDouble = {kFloat32, kFloat64};
 /// An operator's declaration: what documentation, tests and tools are made from. It stands in the operator's struct.
 struct OperatorInfo {
   const char* name;  ///< the function's name; overloads share it
-  /// In PyTorch's notation, as "add(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor". A first argument called
-  /// `self` makes it a method of Tensor too.
+  /// In PyTorch's notation, as "add(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor". A tensor argument called
+  /// `self` makes it a method of Tensor too, without that argument.
   const char* signature;
   const char* formula;            ///< y in terms of the operands, and dx in terms of dy
   const char* doc;                ///< what it does, shapes, dtypes, errors

@@ -17,6 +17,31 @@ HWY_BEFORE_NAMESPACE();
 namespace backflow::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
+/// Python's x % w: of the sign of w.
+template <class T>
+T remainder(T x, T w) {
+  const T rest = std::fmod(x, w);
+  return rest != 0 && (w < 0) != (rest < 0) ? rest + w : rest;
+}
+
+/// Python's x // w: so that x = w floor_divide(x, w) + remainder(x, w) holds up to rounding.
+template <class T>
+T floor_divide(T x, T w) {
+  if (w == 0) {
+    return x / w;
+  }
+  const T rest = std::fmod(x, w);
+  T quotient = (x - rest) / w;
+  if (rest != 0 && (w < 0) != (rest < 0)) {
+    quotient -= 1;
+  }
+  if (quotient == 0) {
+    return std::copysign(T{0}, x / w);
+  }
+  const T whole = std::floor(quotient);
+  return quotient - whole > T{0.5} ? whole + 1 : whole;
+}
+
 template <Binary kF, class D, class V>
 HWY_INLINE V apply([[maybe_unused]] D d, V a, V b, [[maybe_unused]] const hn::TFromD<D>* params) {
   const V zero = hn::Zero(d);
@@ -31,8 +56,20 @@ HWY_INLINE V apply([[maybe_unused]] D d, V a, V b, [[maybe_unused]] const hn::TF
     return hn::IfThenElse(hn::Or(hn::IsNaN(a), hn::IsNaN(b)), hn::Add(a, b), hn::Max(a, b));
   } else if constexpr (kF == Binary::Minimum) {
     return hn::IfThenElse(hn::Or(hn::IsNaN(a), hn::IsNaN(b)), hn::Add(a, b), hn::Min(a, b));
+  } else if constexpr (kF == Binary::FloorDivide) {
+    return by_lane(d, a, b, [](auto x, auto w) { return floor_divide(x, w); });
+  } else if constexpr (kF == Binary::TruncDivide) {
+    return hn::Trunc(hn::Div(a, b));
+  } else if constexpr (kF == Binary::Fmod) {
+    return by_lane(d, a, b, [](auto x, auto w) { return std::fmod(x, w); });
+  } else if constexpr (kF == Binary::Remainder) {
+    return by_lane(d, a, b, [](auto x, auto w) { return remainder(x, w); });
+  } else if constexpr (kF == Binary::BitAnd || kF == Binary::BitOr || kF == Binary::BitXor) {
+    return zero;  // never called: has() says no
   } else if constexpr (kF == Binary::Div) {
     return hn::Div(a, b);
+  } else if constexpr (kF == Binary::Atan2) {
+    return by_lane(d, a, b, [](auto x, auto w) { return std::atan2(x, w); });
   } else if constexpr (kF == Binary::Pow) {
     return by_lane(d, a, b, [](auto x, auto y) { return std::pow(x, y); });
   } else if constexpr (kF == Binary::Xlogy) {
@@ -54,8 +91,18 @@ HWY_INLINE V apply([[maybe_unused]] D d, V a, V b, [[maybe_unused]] const hn::TF
 
 template <Ternary kF, class D, class V>
 HWY_INLINE V apply(D d, V a, V b, V c, const hn::TFromD<D>* params) {
-  static_assert(kF == Ternary::Addcmul);
-  return hn::Add(a, hn::Mul(hn::Set(d, params[0]), hn::Mul(b, c)));
+  using T = hn::TFromD<D>;
+  if constexpr (kF == Ternary::Addcmul) {
+    return hn::Add(a, hn::Mul(hn::Set(d, params[0]), hn::Mul(b, c)));
+  } else if constexpr (kF == Ternary::Addcdiv) {
+    return hn::Add(a, hn::Mul(hn::Set(d, params[0]), hn::Div(b, c)));
+  } else {
+    static_assert(kF == Ternary::Lerp);
+    const V span = hn::Sub(b, a);
+    const V from_a = hn::Add(a, hn::Mul(c, span));
+    const V from_b = hn::Sub(b, hn::Mul(span, hn::Sub(hn::Set(d, T{1}), c)));
+    return hn::IfThenElse(hn::Lt(hn::Abs(c), hn::Set(d, T{0.5})), from_a, from_b);
+  }
 }
 
 /// A vector of an operand from element i on, where `left` elements are left.
@@ -126,7 +173,8 @@ BinaryLoop<T> binary_loop_of(Binary f) {
     return std::array<BinaryLoop<T>, sizeof...(kFs)>{binary_row<static_cast<Binary>(kFs), T>...};
   }
   (std::make_index_sequence<static_cast<std::size_t>(Binary::Count)>());
-  return kTable[static_cast<std::size_t>(f)];
+  const bool is_of_bits = f == Binary::BitAnd || f == Binary::BitOr || f == Binary::BitXor;
+  return is_of_bits ? nullptr : kTable[static_cast<std::size_t>(f)];
 }
 
 template <class T>

@@ -13,16 +13,25 @@ using Params = std::array<double, 3>;
 enum class Unary { Neg, Abs, Sign, Relu, Exp, Log, Sqrt, Sin, Cos, Tanh, Sigmoid, Count };
 
 /// Element-wise functions of two operands. A maximum or minimum with NaN is NaN. The *Backward ones take the gradient
-/// dy and the forward's operand x or result y. Those before Div take every dtype, the others floating-point ones.
+/// dy and the forward's operand x or result y. Those before BitAnd take numbers (and some of them truth values), the Bit*
+/// ones integers and truth values, the others floating-point numbers. The divisor of integers must not be 0.
 enum class Binary {
   Add,
   Sub,
   Mul,
   Maximum,
   Minimum,
-  Div,
+  FloorDivide,  ///< the quotient rounded down
+  TruncDivide,  ///< the quotient rounded towards zero
+  Fmod,         ///< x - w TruncDivide(x, w), as std::fmod
+  Remainder,    ///< x - w FloorDivide(x, w), as Python's %
   Pow,
+  BitAnd,
+  BitOr,
+  BitXor,
+  Div,
   Xlogy,
+  Atan2,
   Equal,  ///< 1 or 0, as the next two
   GreaterEqual,
   LessEqual,
@@ -35,6 +44,8 @@ enum class Binary {
 /// Element-wise functions of three floating-point operands.
 enum class Ternary {
   Addcmul,  ///< a + params[0] b c
+  Addcdiv,  ///< a + params[0] b / c
+  Lerp,     ///< a + c (b - a), from the nearer end, so that both ends are exact
   Count
 };
 

@@ -19,7 +19,9 @@ constexpr bool exists() {
 
 template <Binary kF, class T>
 constexpr bool exists() {
-  return kF < Binary::Div && !(std::is_same_v<T, bool> && kF == Binary::Sub);
+  constexpr bool kHasBool = kF == Binary::Add || kF == Binary::Mul || kF == Binary::Maximum || kF == Binary::Minimum ||
+                            kF == Binary::BitAnd || kF == Binary::BitOr || kF == Binary::BitXor;
+  return kF < Binary::Div && (!std::is_same_v<T, bool> || kHasBool);
 }
 
 template <Unary kF, class T>
@@ -36,6 +38,35 @@ T apply(T x) {
   }
 }
 
+/// Rounded towards zero; w is not 0. The quotient of the smallest integer and -1 wraps.
+template <class T>
+T quotient(T x, T w) {
+  if (std::is_signed_v<T> && w == static_cast<T>(-1)) {
+    return apply<Unary::Neg>(x);
+  }
+  return static_cast<T>(x / w);
+}
+
+template <class T>
+T rest(T x, T w) {
+  return std::is_signed_v<T> && w == static_cast<T>(-1) ? T{0} : static_cast<T>(x % w);
+}
+
+/// x^w by squaring, wrapping. 1/x^-w rounded towards zero for negative w.
+template <class T>
+T power(T x, T w) {
+  if (w < T{0}) {
+    return x == T{1} ? T{1} : x == static_cast<T>(-1) ? static_cast<T>(w % 2 == 0 ? 1 : -1) : T{0};
+  }
+  auto base = static_cast<std::uint64_t>(x);
+  std::uint64_t result = 1;
+  for (auto left = static_cast<std::uint64_t>(w); left != 0; left >>= 1U) {
+    result = (left & 1U) != 0 ? result * base : result;
+    base *= base;
+  }
+  return static_cast<T>(result);
+}
+
 template <Binary kF, class T>
 T apply(T a, T b) {
   const auto x = static_cast<Wrapping<T>>(a);
@@ -48,9 +79,26 @@ T apply(T a, T b) {
     return static_cast<T>(x * w);
   } else if constexpr (kF == Binary::Maximum) {
     return std::max(a, b);
-  } else {
-    static_assert(kF == Binary::Minimum);
+  } else if constexpr (kF == Binary::Minimum) {
     return std::min(a, b);
+  } else if constexpr (kF == Binary::BitAnd) {
+    return static_cast<T>(a & b);
+  } else if constexpr (kF == Binary::BitOr) {
+    return static_cast<T>(a | b);
+  } else if constexpr (kF == Binary::BitXor) {
+    return static_cast<T>(a ^ b);
+  } else if constexpr (kF == Binary::TruncDivide) {
+    return quotient(a, b);
+  } else if constexpr (kF == Binary::FloorDivide) {
+    return static_cast<T>(quotient(a, b) - (rest(a, b) != 0 && (a < T{0}) != (b < T{0})));
+  } else if constexpr (kF == Binary::Fmod) {
+    return rest(a, b);
+  } else if constexpr (kF == Binary::Remainder) {
+    const T r = rest(a, b);
+    return r != 0 && (r < T{0}) != (b < T{0}) ? static_cast<T>(r + b) : r;
+  } else {
+    static_assert(kF == Binary::Pow);
+    return power(a, b);
   }
 }
 

@@ -83,9 +83,11 @@ TEST_CASE("dtypes: every operator takes those that it declares") {
       } catch (const Error& e) {
         error = e.what();
       }
+      const bool has_numbers =
+          std::any_of(s.operands.begin(), s.operands.end(), [](const Operand& o) { return o.of == Of::Number; });
       if (!any_contains(sets->second, dtype)) {
         INFO("declared as not taken");
-        CHECK(!error.empty());
+        CHECK((!has_numbers || !error.empty()));
       } else if (all_contain(sets->second, dtype)) {
         INFO("declared as taken, but: " << error);
         CHECK(error.empty());

@@ -17,7 +17,7 @@ TEST_CASE("errors: element-wise operators") {
        }},
       {"tanh_backward: shapes do not broadcast ([2] and [3]): need equal sizes, or 1, counted from the last dimension",
        [] { tanh_backward(f32({2}), f32({3})); }},
-      {"pow: i64[2] to the power 3: need a floating-point tensor; to(kFloat32) gives one", [] { pow(i64({2}), 3); }},
+      {"pow: i64[2] to the power -3: need a floating-point tensor; to(kFloat32) gives one", [] { pow(i64({2}), -3); }},
       {"clamp: f32[2] without bounds: need a minimum or a maximum", [] { clamp(f32({2})); }},
       {"clamp_: the result is f32, the tensor i64[2]: need a floating-point tensor for it",
        [] { i64({2}).clamp_(0.5); }},

@@ -97,7 +97,7 @@ TEST_CASE("registry: the generated functions and methods are its own") {
   std::map<std::string, int> inplace;
   for (const OperatorInfo& op : operators()) {
     ++functions[op.name];
-    if (std::string(op.signature).find("(Tensor self") != std::string::npos) {
+    if (std::string(op.signature).find("Tensor self") != std::string::npos) {
       ++methods[op.name];
     }
     if (op.inplace != nullptr) {

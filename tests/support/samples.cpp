@@ -9,7 +9,7 @@ namespace {
 Samples all_samples() {
   Samples all;
   for (Samples family :
-       {elementwise_samples(), views_samples(), indexing_samples(), copies_samples(), strided_samples(),
+       {elementwise_samples(), two_operand_samples(), three_operand_samples(), views_samples(), indexing_samples(), copies_samples(), strided_samples(),
         reduction_samples(), linear_algebra_samples(), loss_samples(), joining_samples()}) {
     all.insert(all.end(), family.begin(), family.end());
   }

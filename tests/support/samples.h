@@ -46,6 +46,8 @@ struct Sample {
 using Samples = std::vector<Sample>;
 
 Samples elementwise_samples();
+Samples two_operand_samples();
+Samples three_operand_samples();
 Samples views_samples();
 Samples indexing_samples();
 Samples copies_samples();
