@@ -76,6 +76,16 @@ std::vector<std::size_t> differentiable_operands(const Sample& sample) {
   return result;
 }
 
+std::string python(const std::vector<std::int64_t>& list) {
+  std::string text;
+  for (const std::int64_t n : list) {
+    text += (text.empty() ? "" : ", ") + std::to_string(n);
+  }
+  return "[" + text + "]";
+}
+
+std::string python(std::optional<std::int64_t> number) { return number ? std::to_string(*number) : "None"; }
+
 std::string reproduce(const Sample& sample, const std::string& test_case) {
   return "reproduce: BACKFLOW_SAMPLE='" + sample.title() + "' test_ops '" + test_case + "'";
 }

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -66,6 +67,10 @@ Arrays operand_values(const Sample& sample);
 Tensors operands_of(const Sample& sample, const Arrays& values, ScalarType dtype);
 /// The operands that are different tensors and have a gradient.
 std::vector<std::size_t> differentiable_operands(const Sample& sample);
+
+/// In Python's notation, for `Sample::torch`: a list as "[3, 4]", a number or "None".
+std::string python(const std::vector<std::int64_t>& list);
+std::string python(std::optional<std::int64_t> number);
 
 /// The line that reproduces a failure of `sample` in the test case of this name.
 std::string reproduce(const Sample& sample, const std::string& test_case);

@@ -1,6 +1,8 @@
+#include <limits>
 #include <optional>
 
 #include <backflow/ops/operators.h>
+#include <backflow/runtime/error.h>
 #include <backflow/tests/support/samples.h>
 
 namespace backflow::test {
@@ -64,44 +66,54 @@ Index on_diagonal(Index at, std::int64_t offset, std::size_t dim1, std::size_t d
 }
 
 void add_select(Samples& all) {
-  all.push_back({"select",
-                 "row",
-                 {{{3, 4}}},
-                 [](const Tensors& x) { return x[0][1]; },
-                 [](const Arrays& x) { return selected(x[0], 0, 1); }});
-  all.push_back({"select",
-                 "last_column_transposed",
-                 {{{3, 4}, -2, 2, Layout::Transposed}},
-                 [](const Tensors& x) { return select(x[0], -1, -1); },
-                 [](const Arrays& x) { return selected(x[0], 1, 3); }});
-  all.push_back({"select",
-                 "to_scalar",
-                 {{{5}, -2, 2, Layout::Strided}},
-                 [](const Tensors& x) { return select(x[0], 0, 2); },
-                 [](const Arrays& x) { return selected(x[0], 0, 2); }});
-  all.push_back({"select",
-                 "empty",
-                 {{{2, 0}}},
-                 [](const Tensors& x) { return select(x[0], 0, 1); },
-                 [](const Arrays& x) { return selected(x[0], 0, 1); }});
-  all.push_back({"select_backward",
-                 "row",
-                 {{{4}}},
-                 [](const Tensors& x) {
-                   return select_backward(x[0], {3, 4}, 0, 1);
-                 },
-                 [](const Arrays& x) {
-                   return unselected(x[0], {3, 4}, 0, 1);
-                 }});
-  all.push_back({"select_backward",
-                 "column_strided",
-                 {{{3}, -2, 2, Layout::Strided}},
-                 [](const Tensors& x) {
-                   return select_backward(x[0], {3, 4}, 1, -1);
-                 },
-                 [](const Arrays& x) {
-                   return unselected(x[0], {3, 4}, 1, 3);
-                 }});
+  all.push_back({.op = "select",
+                 .label = "row",
+                 .operands = {{{3, 4}}},
+                 .call = [](const Tensors& x) { return x[0][1]; },
+                 .reference = [](const Arrays& x) { return selected(x[0], 0, 1); },
+                 .torch = "x[0][1]"});
+  all.push_back({.op = "select",
+                 .label = "last_column_transposed",
+                 .operands = {{{3, 4}, -2, 2, Layout::Transposed}},
+                 .call = [](const Tensors& x) { return select(x[0], -1, -1); },
+                 .reference = [](const Arrays& x) { return selected(x[0], 1, 3); },
+                 .torch = "torch.select(x[0], -1, -1)"});
+  all.push_back({.op = "select",
+                 .label = "to_scalar",
+                 .operands = {{{5}, -2, 2, Layout::Strided}},
+                 .call = [](const Tensors& x) { return select(x[0], 0, 2); },
+                 .reference = [](const Arrays& x) { return selected(x[0], 0, 2); },
+                 .torch = "torch.select(x[0], 0, 2)"});
+  all.push_back({.op = "select",
+                 .label = "empty",
+                 .operands = {{{2, 0}}},
+                 .call = [](const Tensors& x) { return select(x[0], 0, 1); },
+                 .reference = [](const Arrays& x) { return selected(x[0], 0, 1); },
+                 .torch = "torch.select(x[0], 0, 1)"});
+  all.push_back({.op = "select_backward",
+                 .label = "row",
+                 .operands = {{{4}}},
+                 .call =
+                     [](const Tensors& x) {
+                       return select_backward(x[0], {3, 4}, 0, 1);
+                     },
+                 .reference =
+                     [](const Arrays& x) {
+                       return unselected(x[0], {3, 4}, 0, 1);
+                     },
+                 .torch = "torch.ops.aten.select_backward(x[0], [3, 4], 0, 1)"});
+  all.push_back({.op = "select_backward",
+                 .label = "column_strided",
+                 .operands = {{{3}, -2, 2, Layout::Strided}},
+                 .call =
+                     [](const Tensors& x) {
+                       return select_backward(x[0], {3, 4}, 1, -1);
+                     },
+                 .reference =
+                     [](const Arrays& x) {
+                       return unselected(x[0], {3, 4}, 1, 3);
+                     },
+                 .torch = "torch.ops.aten.select_backward(x[0], [3, 4], 1, -1)"});
 }
 
 void add_slice(Samples& all) {
@@ -130,33 +142,45 @@ void add_slice(Samples& all) {
                                          {"empty", {0, 3}, 0, none, none, 1, 0, 0}}) {
     const auto d = static_cast<std::size_t>(c.dim);
     const std::vector<Operand> x = {{c.sizes, -2, 2, c.layout}};
-    all.push_back({"slice", c.label, x, [c](const Tensors& t) { return t[0].slice(c.dim, c.start, c.end, c.step); },
-                   [c, d](const Arrays& a) { return sliced(a[0], d, c.first, c.step, c.length); }});
+    all.push_back({.op = "slice",
+                   .label = c.label,
+                   .operands = x,
+                   .call = [c](const Tensors& t) { return t[0].slice(c.dim, c.start, c.end, c.step); },
+                   .reference = [c, d](const Arrays& a) { return sliced(a[0], d, c.first, c.step, c.length); },
+                   .torch = concat("torch.ops.aten.slice(x[0], ", c.dim, ", ", python(c.start), ", ", python(c.end),
+                                   ", ", c.step, ")")});
     Index sizes = c.sizes;
     sizes[d] = c.length;
-    all.push_back({"slice_backward",
-                   c.label,
-                   {{sizes, -2, 2, c.layout}},
-                   [c](const Tensors& t) { return slice_backward(t[0], c.sizes, c.dim, c.start, c.end, c.step); },
-                   [c, d](const Arrays& a) { return unsliced(a[0], c.sizes, d, c.first, c.step); }});
+    all.push_back(
+        {.op = "slice_backward",
+         .label = c.label,
+         .operands = {{sizes, -2, 2, c.layout}},
+         .call = [c](const Tensors& t) { return slice_backward(t[0], c.sizes, c.dim, c.start, c.end, c.step); },
+         .reference = [c, d](const Arrays& a) { return unsliced(a[0], c.sizes, d, c.first, c.step); },
+         .torch =
+             concat("torch.ops.aten.slice_backward(x[0], ", python(c.sizes), ", ", c.dim, ", ", c.start.value_or(0),
+                    ", ", c.end.value_or(std::numeric_limits<std::int64_t>::max()), ", ", c.step, ")")});
   }
-  all.push_back({"slice",
-                 "last_dimension",
-                 {{{2, 3, 4}}},
-                 [](const Tensors& t) { return t[0].slice(-1, 1); },
-                 [](const Arrays& a) { return sliced(a[0], 2, 1, 1, 3); }});
+  all.push_back({.op = "slice",
+                 .label = "last_dimension",
+                 .operands = {{{2, 3, 4}}},
+                 .call = [](const Tensors& t) { return t[0].slice(-1, 1); },
+                 .reference = [](const Arrays& a) { return sliced(a[0], 2, 1, 1, 3); },
+                 .torch = "torch.ops.aten.slice(x[0], -1, 1)"});
   for (const std::int64_t start : {1, -3}) {
-    all.push_back({"narrow",
-                   start < 0 ? "negative" : "columns",
-                   {{{3, 4}, -2, 2, Layout::Transposed}},
-                   [start](const Tensors& t) { return t[0].narrow(1, start, 2); },
-                   [](const Arrays& a) { return sliced(a[0], 1, 1, 1, 2); }});
+    all.push_back({.op = "narrow",
+                   .label = start < 0 ? "negative" : "columns",
+                   .operands = {{{3, 4}, -2, 2, Layout::Transposed}},
+                   .call = [start](const Tensors& t) { return t[0].narrow(1, start, 2); },
+                   .reference = [](const Arrays& a) { return sliced(a[0], 1, 1, 1, 2); },
+                   .torch = concat("torch.narrow(x[0], 1, ", start, ", 2)")});
   }
-  all.push_back({"narrow",
-                 "empty",
-                 {{{3, 4}}},
-                 [](const Tensors& t) { return t[0].narrow(0, 3, 0); },
-                 [](const Arrays& a) { return sliced(a[0], 0, 3, 1, 0); }});
+  all.push_back({.op = "narrow",
+                 .label = "empty",
+                 .operands = {{{3, 4}}},
+                 .call = [](const Tensors& t) { return t[0].narrow(0, 3, 0); },
+                 .reference = [](const Arrays& a) { return sliced(a[0], 0, 3, 1, 0); },
+                 .torch = "torch.narrow(x[0], 0, 3, 0)"});
 }
 
 void add_diagonal(Samples& all) {
@@ -179,27 +203,32 @@ void add_diagonal(Samples& all) {
                                          {"empty", {0, 3}, 0, 0, 1, {0}}}) {
     const auto a = static_cast<std::size_t>(c.dim1);
     const auto b = static_cast<std::size_t>(c.dim2);
-    all.push_back({"diagonal",
-                   c.label,
-                   {{c.sizes, -2, 2, c.layout}},
-                   [c](const Tensors& t) { return t[0].diagonal(c.offset, c.dim1, c.dim2 - t[0].dim()); },
-                   [c, a, b](const Arrays& x) {
-                     Array y = array_of(c.result);
-                     for_each_index(c.result,
-                                    [&](const Index& to) { y.at(to) = x[0].at(on_diagonal(to, c.offset, a, b)); });
-                     return y;
-                   }});
-    all.push_back({"diagonal_backward",
-                   c.label,
-                   {{c.result, -2, 2, c.layout}},
-                   [c](const Tensors& t) { return diagonal_backward(t[0], c.sizes, c.offset, c.dim1, c.dim2); },
-                   [c, a, b](const Arrays& dy) {
-                     Array y = array_of(c.sizes);
-                     for_each_index(c.result, [&](const Index& from) {
-                       y.at(on_diagonal(from, c.offset, a, b)) = dy[0].at(from);
-                     });
-                     return y;
-                   }});
+    all.push_back(
+        {.op = "diagonal",
+         .label = c.label,
+         .operands = {{c.sizes, -2, 2, c.layout}},
+         .call = [c](const Tensors& t) { return t[0].diagonal(c.offset, c.dim1, c.dim2 - t[0].dim()); },
+         .reference =
+             [c, a, b](const Arrays& x) {
+               Array y = array_of(c.result);
+               for_each_index(c.result, [&](const Index& to) { y.at(to) = x[0].at(on_diagonal(to, c.offset, a, b)); });
+               return y;
+             },
+         .torch = concat("torch.diagonal(x[0], ", c.offset, ", ", c.dim1, ", ", c.dim2 - std::ssize(c.sizes), ")")});
+    all.push_back({.op = "diagonal_backward",
+                   .label = c.label,
+                   .operands = {{c.result, -2, 2, c.layout}},
+                   .call = [c](const Tensors& t) { return diagonal_backward(t[0], c.sizes, c.offset, c.dim1, c.dim2); },
+                   .reference =
+                       [c, a, b](const Arrays& dy) {
+                         Array y = array_of(c.sizes);
+                         for_each_index(c.result, [&](const Index& from) {
+                           y.at(on_diagonal(from, c.offset, a, b)) = dy[0].at(from);
+                         });
+                         return y;
+                       },
+                   .torch = concat("torch.ops.aten.diagonal_backward(x[0], ", python(c.sizes), ", ", c.offset, ", ",
+                                   c.dim1, ", ", c.dim2, ")")});
   }
 }
 

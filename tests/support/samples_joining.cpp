@@ -1,6 +1,7 @@
 #include <array>
 
 #include <backflow/ops/operators.h>
+#include <backflow/runtime/error.h>
 #include <backflow/tests/support/samples.h>
 
 namespace backflow::test {
@@ -64,23 +65,31 @@ void add_stack(Samples& all) {
            {"layouts", {{{2, 3}, -2, 2, strided}, {{2, 3}, -2, 2, transposed}, {{2, 3}, -2, 2, Layout::Expanded}}},
            {"aliased", {{{2}}, twin_of(0, {2}), {{2}}}},
        }) {
-    all.push_back({"stack", c.label, c.operands, [dim = c.dim](const Tensors& x) { return stack(x, dim); },
-                   [at = c.at](const Arrays& x) { return stacked(x, at); }});
+    all.push_back({.op = "stack",
+                   .label = c.label,
+                   .operands = c.operands,
+                   .call = [dim = c.dim](const Tensors& x) { return stack(x, dim); },
+                   .reference = [at = c.at](const Arrays& x) { return stacked(x, at); },
+                   .torch = concat("torch.stack(x, ", c.dim, ")")});
   }
-  all.push_back({"stack",
-                 "braces",
-                 {{{3}}, {{3}}},
-                 [](const Tensors& x) {
-                   return stack({x[0], x[1]}, 0);
-                 },
-                 [](const Arrays& x) { return stacked(x, 0); }});
-  all.push_back({"stack",
-                 "f32_promoted",
-                 {{{3}}, {{3}}},
-                 [](const Tensors& x) {
-                   return stack({x[0].to(kFloat32), x[1]});
-                 },
-                 [](const Arrays& x) { return stacked(x, 0); }});
+  all.push_back({.op = "stack",
+                 .label = "braces",
+                 .operands = {{{3}}, {{3}}},
+                 .call =
+                     [](const Tensors& x) {
+                       return stack({x[0], x[1]}, 0);
+                     },
+                 .reference = [](const Arrays& x) { return stacked(x, 0); },
+                 .torch = "torch.stack([x[0], x[1]], 0)"});
+  all.push_back({.op = "stack",
+                 .label = "f32_promoted",
+                 .operands = {{{3}}, {{3}}},
+                 .call =
+                     [](const Tensors& x) {
+                       return stack({x[0].to(kFloat32), x[1]});
+                     },
+                 .reference = [](const Arrays& x) { return stacked(x, 0); },
+                 .torch = "torch.stack([x[0].to(torch.float32), x[1]])"});
 }
 
 void add_cat(Samples& all) {
@@ -97,30 +106,40 @@ void add_cat(Samples& all) {
            {"layouts", {{{2, 3}, -2, 2, strided}, {{2, 3}, -2, 2, transposed}, {{2, 3}, -2, 2, Layout::Expanded}}},
            {"aliased", {{{2}}, twin_of(0, {2}), {{2}}}},
        }) {
-    all.push_back({"cat", c.label, c.operands, [dim = c.dim](const Tensors& x) { return cat(x, dim); },
-                   [at = c.at](const Arrays& x) { return joined(x, at); }});
+    all.push_back({.op = "cat",
+                   .label = c.label,
+                   .operands = c.operands,
+                   .call = [dim = c.dim](const Tensors& x) { return cat(x, dim); },
+                   .reference = [at = c.at](const Arrays& x) { return joined(x, at); },
+                   .torch = concat("torch.cat(x, ", c.dim, ")")});
   }
-  all.push_back({"cat",
-                 "left_out",
-                 {{{0}}, {{2, 1}}, {{0}}, {{2, 3}}},
-                 [](const Tensors& x) { return cat(x, 1); },
-                 [](const Arrays& x) {
-                   return joined({x[1], x[3]}, 1);
-                 }});
-  all.push_back({"cat",
-                 "array",
-                 {{{3}}, {{2}}},
-                 [](const Tensors& x) {
-                   return cat(std::array{x[0], x[1]});
-                 },
-                 [](const Arrays& x) { return joined(x, 0); }});
-  all.push_back({"cat",
-                 "f32_promoted",
-                 {{{3}}, {{2}}},
-                 [](const Tensors& x) {
-                   return cat({x[0], x[1].to(kFloat32)});
-                 },
-                 [](const Arrays& x) { return joined(x, 0); }});
+  all.push_back({.op = "cat",
+                 .label = "left_out",
+                 .operands = {{{0}}, {{2, 1}}, {{0}}, {{2, 3}}},
+                 .call = [](const Tensors& x) { return cat(x, 1); },
+                 .reference =
+                     [](const Arrays& x) {
+                       return joined({x[1], x[3]}, 1);
+                     },
+                 .torch = "torch.cat(x, 1)"});
+  all.push_back({.op = "cat",
+                 .label = "array",
+                 .operands = {{{3}}, {{2}}},
+                 .call =
+                     [](const Tensors& x) {
+                       return cat(std::array{x[0], x[1]});
+                     },
+                 .reference = [](const Arrays& x) { return joined(x, 0); },
+                 .torch = "torch.cat([x[0], x[1]])"});
+  all.push_back({.op = "cat",
+                 .label = "f32_promoted",
+                 .operands = {{{3}}, {{2}}},
+                 .call =
+                     [](const Tensors& x) {
+                       return cat({x[0], x[1].to(kFloat32)});
+                     },
+                 .reference = [](const Arrays& x) { return joined(x, 0); },
+                 .torch = "torch.cat([x[0], x[1].to(torch.float32)])"});
 }
 
 }  // namespace

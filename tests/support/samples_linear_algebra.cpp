@@ -75,14 +75,16 @@ void add_products(Samples& all) {
                    .operands = operands,
                    .call = [](const Tensors& x) { return x[0].matmul(x[1]); },
                    .reference = [](const Arrays& x) { return general_product(x[0], x[1]); },
-                   .tolerance = 4});
+                   .tolerance = 4,
+                   .torch = "torch.matmul(x[0], x[1])"});
     if (c.is_mm) {
       all.push_back({.op = "mm",
                      .label = c.label,
                      .operands = operands,
                      .call = [](const Tensors& x) { return mm(x[0], x[1]); },
                      .reference = [](const Arrays& x) { return product(x[0], x[1]); },
-                     .tolerance = 4});
+                     .tolerance = 4,
+                     .torch = "torch.mm(x[0], x[1])"});
     }
   }
   Operand twin{{3, 3}};
@@ -92,7 +94,8 @@ void add_products(Samples& all) {
                  .operands = {{{3, 3}}, twin},
                  .call = [](const Tensors& x) { return mm(x[0], x[1]); },
                  .reference = [](const Arrays& x) { return product(x[0], x[1]); },
-                 .tolerance = 4});
+                 .tolerance = 4,
+                 .torch = "torch.mm(x[0], x[1])"});
 }
 
 void add_linear(Samples& all) {
@@ -120,13 +123,15 @@ void add_linear(Samples& all) {
                    .operands = {x, w, b},
                    .call = [](const Tensors& t) { return linear(t[0], t[1], t[2]); },
                    .reference = linear_of,
-                   .tolerance = 4});
+                   .tolerance = 4,
+                   .torch = "torch.nn.functional.linear(x[0], x[1], x[2])"});
     all.push_back({.op = "linear",
                    .label = std::string(c.label) + "_no_bias",
                    .operands = {x, w},
                    .call = [](const Tensors& t) { return linear(t[0], t[1]); },
                    .reference = linear_of,
-                   .tolerance = 4});
+                   .tolerance = 4,
+                   .torch = "torch.nn.functional.linear(x[0], x[1])"});
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <backflow/ops/operators.h>
 #include <backflow/ops/reduction.h>
+#include <backflow/runtime/error.h>
 #include <backflow/tests/support/samples.h>
 
 namespace backflow::test {
@@ -77,8 +78,13 @@ void add_log_softmax(Samples& all) {
                    .operands = {{c.sizes, -4, 4, c.layout}},
                    .call = [dim = c.dim](const Tensors& x) { return log_softmax(x[0], dim); },
                    .reference = [d = c.counted](const Arrays& x) { return log_softmax_of(x[0], d); },
-                   .tolerance = 4});
+                   .tolerance = 4,
+                   .torch = concat("torch.log_softmax(x[0], ", c.dim, ")")});
   }
+}
+
+const char* python_name(std::int64_t reduction) {
+  return reduction == Reduction::None ? "'none'" : reduction == Reduction::Mean ? "'mean'" : "'sum'";
 }
 
 void add_classification(Samples& all) {
@@ -89,36 +95,51 @@ void add_classification(Samples& all) {
     for (const Layout layout : {Layout::Contiguous, Layout::Transposed, Layout::Expanded}) {
       const std::vector<Operand> operands = {{{4, 3}, -2, 2, layout},
                                              layout == Layout::Transposed ? strided_target : target};
-      all.push_back({"nll_loss", label + "_" + name(layout), operands,
-                     [=](const Tensors& x) { return nll_loss(x[0], x[1], reduction); },
-                     [=](const Arrays& x) { return nll_of(x[0], x[1], reduction); }});
-      all.push_back({"cross_entropy_loss", label + "_" + name(layout), operands,
-                     [=](const Tensors& x) { return cross_entropy_loss(x[0], x[1], reduction); },
-                     [=](const Arrays& x) { return nll_of(log_softmax_of(x[0], 1), x[1], reduction); }});
+      all.push_back(
+          {.op = "nll_loss",
+           .label = label + "_" + name(layout),
+           .operands = operands,
+           .call = [=](const Tensors& x) { return nll_loss(x[0], x[1], reduction); },
+           .reference = [=](const Arrays& x) { return nll_of(x[0], x[1], reduction); },
+           .torch = concat("torch.nn.functional.nll_loss(x[0], x[1], reduction=", python_name(reduction), ")")});
+      all.push_back(
+          {.op = "cross_entropy_loss",
+           .label = label + "_" + name(layout),
+           .operands = operands,
+           .call = [=](const Tensors& x) { return cross_entropy_loss(x[0], x[1], reduction); },
+           .reference = [=](const Arrays& x) { return nll_of(log_softmax_of(x[0], 1), x[1], reduction); },
+           .torch = concat("torch.nn.functional.cross_entropy(x[0], x[1], reduction=", python_name(reduction), ")")});
     }
     const Operand dy{reduction == Reduction::None ? Index{4} : Index{}, -2, 2, Layout::Strided};
-    all.push_back({"nll_loss_backward",
-                   label,
-                   {dy, target},
-                   [=](const Tensors& x) {
-                     return nll_loss_backward(x[0], x[1], {4, 3}, reduction);
-                   },
-                   [=](const Arrays& x) {
-                     return nll_gradient_of(x[0], x[1], {4, 3}, reduction);
-                   }});
+    all.push_back({.op = "nll_loss_backward",
+                   .label = label,
+                   .operands = {dy, target},
+                   .call =
+                       [=](const Tensors& x) {
+                         return nll_loss_backward(x[0], x[1], {4, 3}, reduction);
+                       },
+                   .reference =
+                       [=](const Arrays& x) {
+                         return nll_gradient_of(x[0], x[1], {4, 3}, reduction);
+                       },
+                   .torch = concat("torch.ops.aten.nll_loss_backward(x[0], x[0].new_zeros(4, 3), x[1], None, ",
+                                   reduction, ", -100, x[0].new_tensor(4))")});
   }
 }
 
 void add_mse(Samples& all) {
   for (const std::int64_t reduction : {Reduction::None, Reduction::Mean, Reduction::Sum}) {
     for (const Layout layout : {Layout::Contiguous, Layout::Transposed, Layout::Strided, Layout::Expanded}) {
-      all.push_back({"mse_loss",
-                     "reduction" + std::to_string(reduction) + "_" + name(layout),
-                     {{{3, 4}}, {{3, 4}, -2, 2, layout}},
-                     [=](const Tensors& x) { return mse_loss(x[0], x[1], reduction); },
-                     [=](const Arrays& x) {
-                       return reduced(map(x[0], x[1], [](double a, double b) { return (a - b) * (a - b); }), reduction);
-                     }});
+      all.push_back(
+          {.op = "mse_loss",
+           .label = "reduction" + std::to_string(reduction) + "_" + name(layout),
+           .operands = {{{3, 4}}, {{3, 4}, -2, 2, layout}},
+           .call = [=](const Tensors& x) { return mse_loss(x[0], x[1], reduction); },
+           .reference =
+               [=](const Arrays& x) {
+                 return reduced(map(x[0], x[1], [](double a, double b) { return (a - b) * (a - b); }), reduction);
+               },
+           .torch = concat("torch.nn.functional.mse_loss(x[0], x[1], reduction=", python_name(reduction), ")")});
     }
   }
 }

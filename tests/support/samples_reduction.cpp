@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include <backflow/ops/operators.h>
+#include <backflow/runtime/error.h>
 #include <backflow/tests/support/samples.h>
 
 namespace backflow::test {
@@ -68,17 +69,39 @@ void add_case(Samples& all, const Case& c) {
   const auto average = [c, total](const Arrays& x) { return map(total(x), [&](double v) { return v / terms(c); }); };
   const std::vector<Operand> one = {{c.sizes, -2, 2, c.layout}};
   const bool whole = c.result.empty() && c.dims.empty();
-  all.push_back({"sum", c.label, one, [c](const Tensors& x) { return x[0].sum(c.dims); }, total});
-  all.push_back(
-      {"sum", std::string(c.label) + "_keepdim", one, [c](const Tensors& x) { return x[0].sum(c.dims, true); }, kept});
-  all.push_back({"mean", c.label, one, [c](const Tensors& x) { return x[0].mean(c.dims); }, average});
+  all.push_back({.op = "sum",
+                 .label = c.label,
+                 .operands = one,
+                 .call = [c](const Tensors& x) { return x[0].sum(c.dims); },
+                 .reference = total,
+                 .torch = concat("torch.sum(x[0], ", python(c.dims), ")")});
+  all.push_back({.op = "sum",
+                 .label = std::string(c.label) + "_keepdim",
+                 .operands = one,
+                 .call = [c](const Tensors& x) { return x[0].sum(c.dims, true); },
+                 .reference = kept,
+                 .torch = concat("torch.sum(x[0], ", python(c.dims), ", True)")});
+  all.push_back({.op = "mean",
+                 .label = c.label,
+                 .operands = one,
+                 .call = [c](const Tensors& x) { return x[0].mean(c.dims); },
+                 .reference = average,
+                 .torch = concat("torch.mean(x[0], ", python(c.dims), ")")});
   if (whole) {
     for (const Layout layout : {Layout::Contiguous, Layout::Transposed, Layout::Strided, Layout::Expanded}) {
       const std::vector<Operand> operand = {{c.sizes, -2, 2, layout}};
-      all.push_back(
-          {"sum", std::string("all_") + name(layout), operand, [](const Tensors& x) { return x[0].sum(); }, total});
-      all.push_back(
-          {"mean", std::string("all_") + name(layout), operand, [](const Tensors& x) { return x[0].mean(); }, average});
+      all.push_back({.op = "sum",
+                     .label = std::string("all_") + name(layout),
+                     .operands = operand,
+                     .call = [](const Tensors& x) { return x[0].sum(); },
+                     .reference = total,
+                     .torch = "torch.sum(x[0])"});
+      all.push_back({.op = "mean",
+                     .label = std::string("all_") + name(layout),
+                     .operands = operand,
+                     .call = [](const Tensors& x) { return x[0].mean(); },
+                     .reference = average,
+                     .torch = "torch.mean(x[0])"});
     }
   }
 }
@@ -103,13 +126,15 @@ Samples reduction_samples() {
                                              {"scalar", {2, 3}, {0, 1}, {}},
                                              {"empty", {0, 3}, {0}, {3}},
                                              {"expanded", {3, 2, 2}, {0, 2}, {2, 1}, Layout::Expanded}}) {
-    all.push_back({"sum_to_size",
-                   c.label,
-                   {{c.from, -2, 2, c.layout}},
-                   [to = c.to](const Tensors& x) { return x[0].sum_to_size(to); },
-                   [c](const Arrays& x) {
-                     return Array{c.to, sum_keeping(x[0], c.summed).data};
-                   }});
+    all.push_back({.op = "sum_to_size",
+                   .label = c.label,
+                   .operands = {{c.from, -2, 2, c.layout}},
+                   .call = [to = c.to](const Tensors& x) { return x[0].sum_to_size(to); },
+                   .reference =
+                       [c](const Arrays& x) {
+                         return Array{c.to, sum_keeping(x[0], c.summed).data};
+                       },
+                   .torch = concat("x[0].sum_to_size(", python(c.to), ")")});
   }
   return all;
 }

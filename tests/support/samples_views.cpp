@@ -1,4 +1,7 @@
+#include <optional>
+
 #include <backflow/ops/operators.h>
+#include <backflow/runtime/error.h>
 #include <backflow/tests/support/samples.h>
 
 namespace backflow::test {
@@ -61,93 +64,130 @@ void add_reshape(Samples& all) {
                                          {"strided", {2, 3, 4}, {6, 4}, {6, 4}, Layout::Strided},
                                          {"expanded", {3, 4}, {12}, {12}, Layout::Expanded}}) {
     const auto reference = [to = c.to](const Arrays& x) { return reshaped(x[0], to); };
-    all.push_back({"reshape",
-                   c.label,
-                   {{c.from, -2, 2, c.layout}},
-                   [asked = c.asked](const Tensors& x) { return reshape(x[0], asked); },
-                   reference});
+    all.push_back({.op = "reshape",
+                   .label = c.label,
+                   .operands = {{c.from, -2, 2, c.layout}},
+                   .call = [asked = c.asked](const Tensors& x) { return reshape(x[0], asked); },
+                   .reference = reference,
+                   .torch = concat("torch.reshape(x[0], ", python(c.asked), ")")});
     if (c.layout == Layout::Contiguous) {
-      all.push_back(
-          {"view", c.label, {{c.from}}, [asked = c.asked](const Tensors& x) { return x[0].view(asked); }, reference});
+      all.push_back({.op = "view",
+                     .label = c.label,
+                     .operands = {{c.from}},
+                     .call = [asked = c.asked](const Tensors& x) { return x[0].view(asked); },
+                     .reference = reference,
+                     .torch = concat("x[0].view(", python(c.asked), ")")});
     }
   }
-  all.push_back({"view",
-                 "split_strided",
-                 {{{6, 4}, -2, 2, Layout::Strided}},
-                 [](const Tensors& x) {
-                   return x[0].view({2, 3, 4, 1});
-                 },
-                 [](const Arrays& x) {
-                   return reshaped(x[0], {2, 3, 4, 1});
-                 }});
-  all.push_back({"flatten",
-                 "all",
-                 {{{2, 3, 4}}},
-                 [](const Tensors& x) { return x[0].flatten(); },
-                 [](const Arrays& x) { return reshaped(x[0], {24}); }});
-  all.push_back({"flatten",
-                 "last_transposed",
-                 {{{2, 3, 4}, -2, 2, Layout::Transposed}},
-                 [](const Tensors& x) { return x[0].flatten(1); },
-                 [](const Arrays& x) {
-                   return reshaped(x[0], {2, 12});
-                 }});
-  all.push_back({"flatten",
-                 "first_empty",
-                 {{{2, 0, 4}}},
-                 [](const Tensors& x) { return x[0].flatten(0, -2); },
-                 [](const Arrays& x) {
-                   return reshaped(x[0], {0, 4});
-                 }});
-  all.push_back({"flatten",
-                 "scalar",
-                 {{{}}},
-                 [](const Tensors& x) { return x[0].flatten(); },
-                 [](const Arrays& x) { return reshaped(x[0], {1}); }});
+  all.push_back({.op = "view",
+                 .label = "split_strided",
+                 .operands = {{{6, 4}, -2, 2, Layout::Strided}},
+                 .call =
+                     [](const Tensors& x) {
+                       return x[0].view({2, 3, 4, 1});
+                     },
+                 .reference =
+                     [](const Arrays& x) {
+                       return reshaped(x[0], {2, 3, 4, 1});
+                     },
+                 .torch = "x[0].view(2, 3, 4, 1)"});
+  all.push_back({.op = "flatten",
+                 .label = "all",
+                 .operands = {{{2, 3, 4}}},
+                 .call = [](const Tensors& x) { return x[0].flatten(); },
+                 .reference = [](const Arrays& x) { return reshaped(x[0], {24}); },
+                 .torch = "torch.flatten(x[0])"});
+  all.push_back({.op = "flatten",
+                 .label = "last_transposed",
+                 .operands = {{{2, 3, 4}, -2, 2, Layout::Transposed}},
+                 .call = [](const Tensors& x) { return x[0].flatten(1); },
+                 .reference =
+                     [](const Arrays& x) {
+                       return reshaped(x[0], {2, 12});
+                     },
+                 .torch = "torch.flatten(x[0], 1)"});
+  all.push_back({.op = "flatten",
+                 .label = "first_empty",
+                 .operands = {{{2, 0, 4}}},
+                 .call = [](const Tensors& x) { return x[0].flatten(0, -2); },
+                 .reference =
+                     [](const Arrays& x) {
+                       return reshaped(x[0], {0, 4});
+                     },
+                 .torch = "torch.flatten(x[0], 0, -2)"});
+  all.push_back({.op = "flatten",
+                 .label = "scalar",
+                 .operands = {{{}}},
+                 .call = [](const Tensors& x) { return x[0].flatten(); },
+                 .reference = [](const Arrays& x) { return reshaped(x[0], {1}); },
+                 .torch = "torch.flatten(x[0])"});
 }
 
 void add_transpose(Samples& all) {
   for (const Layout layout : {Layout::Contiguous, Layout::Strided, Layout::Expanded}) {
-    all.push_back({"transpose",
-                   name(layout),
-                   {{{2, 3, 4}, -2, 2, layout}},
-                   [](const Tensors& x) { return transpose(x[0], 0, -1); },
-                   [](const Arrays& x) { return transposed(x[0], 0, 2); }});
-    all.push_back({"t",
-                   name(layout),
-                   {{{3, 4}, -2, 2, layout}},
-                   [](const Tensors& x) { return x[0].t(); },
-                   [](const Arrays& x) { return transposed(x[0], 0, 1); }});
+    all.push_back({.op = "transpose",
+                   .label = name(layout),
+                   .operands = {{{2, 3, 4}, -2, 2, layout}},
+                   .call = [](const Tensors& x) { return transpose(x[0], 0, -1); },
+                   .reference = [](const Arrays& x) { return transposed(x[0], 0, 2); },
+                   .torch = "torch.transpose(x[0], 0, -1)"});
+    all.push_back({.op = "t",
+                   .label = name(layout),
+                   .operands = {{{3, 4}, -2, 2, layout}},
+                   .call = [](const Tensors& x) { return x[0].t(); },
+                   .reference = [](const Arrays& x) { return transposed(x[0], 0, 1); },
+                   .torch = "torch.t(x[0])"});
   }
-  all.push_back({"transpose", "scalar", {{{}}}, [](const Tensors& x) { return transpose(x[0], 0, -1); }, same});
-  all.push_back({"transpose",
-                 "empty",
-                 {{{0, 3}}},
-                 [](const Tensors& x) { return transpose(x[0], 0, 1); },
-                 [](const Arrays& x) { return transposed(x[0], 0, 1); }});
-  all.push_back({"t", "vector", {{{3}}}, [](const Tensors& x) { return x[0].t(); }, same});
+  all.push_back({.op = "transpose",
+                 .label = "scalar",
+                 .operands = {{{}}},
+                 .call = [](const Tensors& x) { return transpose(x[0], 0, -1); },
+                 .reference = same,
+                 .torch = "torch.transpose(x[0], 0, -1)"});
+  all.push_back({.op = "transpose",
+                 .label = "empty",
+                 .operands = {{{0, 3}}},
+                 .call = [](const Tensors& x) { return transpose(x[0], 0, 1); },
+                 .reference = [](const Arrays& x) { return transposed(x[0], 0, 1); },
+                 .torch = "torch.transpose(x[0], 0, 1)"});
+  all.push_back({.op = "t",
+                 .label = "vector",
+                 .operands = {{{3}}},
+                 .call = [](const Tensors& x) { return x[0].t(); },
+                 .reference = same,
+                 .torch = "torch.t(x[0])"});
 }
 
 void add_permute(Samples& all) {
   for (const Layout layout : {Layout::Contiguous, Layout::Transposed, Layout::Strided, Layout::Expanded}) {
-    all.push_back({"permute",
-                   name(layout),
-                   {{{2, 3, 4}, -2, 2, layout}},
-                   [](const Tensors& x) {
-                     return x[0].permute({2, 0, -2});
-                   },
-                   [](const Arrays& x) {
-                     return permuted(x[0], {2, 0, 1});
-                   }});
+    all.push_back({.op = "permute",
+                   .label = name(layout),
+                   .operands = {{{2, 3, 4}, -2, 2, layout}},
+                   .call =
+                       [](const Tensors& x) {
+                         return x[0].permute({2, 0, -2});
+                       },
+                   .reference =
+                       [](const Arrays& x) {
+                         return permuted(x[0], {2, 0, 1});
+                       },
+                   .torch = "torch.permute(x[0], (2, 0, -2))"});
   }
-  all.push_back({"permute", "scalar", {{{}}}, [](const Tensors& x) { return x[0].permute({}); }, same});
-  all.push_back({"permute",
-                 "empty",
-                 {{{0, 3}}},
-                 [](const Tensors& x) {
-                   return x[0].permute({1, 0});
-                 },
-                 [](const Arrays& x) { return transposed(x[0], 0, 1); }});
+  all.push_back({.op = "permute",
+                 .label = "scalar",
+                 .operands = {{{}}},
+                 .call = [](const Tensors& x) { return x[0].permute({}); },
+                 .reference = same,
+                 .torch = "torch.permute(x[0], ())"});
+  all.push_back({.op = "permute",
+                 .label = "empty",
+                 .operands = {{{0, 3}}},
+                 .call =
+                     [](const Tensors& x) {
+                       return x[0].permute({1, 0});
+                     },
+                 .reference = [](const Arrays& x) { return transposed(x[0], 0, 1); },
+                 .torch = "torch.permute(x[0], (1, 0))"});
 }
 
 void add_squeeze(Samples& all) {
@@ -155,55 +195,60 @@ void add_squeeze(Samples& all) {
     const char* op;
     const char* label;
     Index from;
-    std::function<Tensor(const Tensor&)> call;
+    std::optional<std::int64_t> dim;
     Index to;
     Layout layout = Layout::Contiguous;
   };
-  const auto squeezed = [](const Tensor& x) { return x.squeeze(); };
-  const auto along = [](std::int64_t dim) { return [dim](const Tensor& x) { return x.squeeze(dim); }; };
-  const auto unsqueezed = [](std::int64_t dim) { return [dim](const Tensor& x) { return x.unsqueeze(dim); }; };
-  for (const Case& c :
-       std::vector<Case>{{"squeeze", "all", {1, 2, 1, 3}, squeezed, {2, 3}},
-                         {"squeeze", "all_transposed", {3, 1, 4}, squeezed, {3, 4}, Layout::Transposed},
-                         {"squeeze", "none", {2, 3}, squeezed, {2, 3}, Layout::Strided},
-                         {"squeeze", "to_scalar", {1, 1}, squeezed, {}},
-                         {"squeeze", "scalar", {}, squeezed, {}},
-                         {"squeeze", "empty", {0, 1}, squeezed, {0}},
-                         {"squeeze", "first", {1, 2, 1}, along(0), {2, 1}},
-                         {"squeeze", "last_strided", {3, 2, 1}, along(-1), {3, 2}, Layout::Strided},
-                         {"squeeze", "not_one", {3, 1}, along(0), {3, 1}},
-                         {"squeeze", "dim_of_scalar", {}, along(0), {}},
-                         {"unsqueeze", "first", {2, 3}, unsqueezed(0), {1, 2, 3}},
-                         {"unsqueeze", "middle_transposed", {2, 3}, unsqueezed(1), {2, 1, 3}, Layout::Transposed},
-                         {"unsqueeze", "last_strided", {2, 3}, unsqueezed(-1), {2, 3, 1}, Layout::Strided},
-                         {"unsqueeze", "expanded", {3, 4}, unsqueezed(-3), {1, 3, 4}, Layout::Expanded},
-                         {"unsqueeze", "scalar", {}, unsqueezed(0), {1}},
-                         {"unsqueeze", "empty", {0}, unsqueezed(1), {0, 1}}}) {
-    all.push_back({c.op,
-                   c.label,
-                   {{c.from, -2, 2, c.layout}},
-                   [call = c.call](const Tensors& x) { return call(x[0]); },
-                   [to = c.to](const Arrays& x) { return reshaped(x[0], to); }});
+  const std::optional<std::int64_t> none;
+  for (const Case& c : std::vector<Case>{{"squeeze", "all", {1, 2, 1, 3}, none, {2, 3}},
+                                         {"squeeze", "all_transposed", {3, 1, 4}, none, {3, 4}, Layout::Transposed},
+                                         {"squeeze", "none", {2, 3}, none, {2, 3}, Layout::Strided},
+                                         {"squeeze", "to_scalar", {1, 1}, none, {}},
+                                         {"squeeze", "scalar", {}, none, {}},
+                                         {"squeeze", "empty", {0, 1}, none, {0}},
+                                         {"squeeze", "first", {1, 2, 1}, 0, {2, 1}},
+                                         {"squeeze", "last_strided", {3, 2, 1}, -1, {3, 2}, Layout::Strided},
+                                         {"squeeze", "not_one", {3, 1}, 0, {3, 1}},
+                                         {"squeeze", "dim_of_scalar", {}, 0, {}},
+                                         {"unsqueeze", "first", {2, 3}, 0, {1, 2, 3}},
+                                         {"unsqueeze", "middle_transposed", {2, 3}, 1, {2, 1, 3}, Layout::Transposed},
+                                         {"unsqueeze", "last_strided", {2, 3}, -1, {2, 3, 1}, Layout::Strided},
+                                         {"unsqueeze", "expanded", {3, 4}, -3, {1, 3, 4}, Layout::Expanded},
+                                         {"unsqueeze", "scalar", {}, 0, {1}},
+                                         {"unsqueeze", "empty", {0}, 1, {0, 1}}}) {
+    all.push_back({.op = c.op,
+                   .label = c.label,
+                   .operands = {{c.from, -2, 2, c.layout}},
+                   .call =
+                       [adds = c.op[0] == 'u', dim = c.dim](const Tensors& x) {
+                         return adds ? x[0].unsqueeze(*dim) : dim ? x[0].squeeze(*dim) : x[0].squeeze();
+                       },
+                   .reference = [to = c.to](const Arrays& x) { return reshaped(x[0], to); },
+                   .torch = concat("torch.", c.op, "(x[0]", c.dim ? ", " + python(c.dim) : "", ")")});
   }
 }
 
 void add_as_other(Samples& all) {
   // The other operand's values do not matter, so it is one without a gradient.
   const Operand other = {.sizes = {3, 4}, .low = 0, .high = 2, .of = Of::Index};
-  all.push_back({"view_as",
-                 "matrix",
-                 {{{2, 6}}, other},
-                 [](const Tensors& x) { return x[0].view_as(x[1]); },
-                 [](const Arrays& x) {
-                   return reshaped(x[0], {3, 4});
-                 }});
-  all.push_back({"expand_as",
-                 "row",
-                 {{{4}}, other},
-                 [](const Tensors& x) { return x[0].expand_as(x[1]); },
-                 [](const Arrays& x) {
-                   return expanded(x[0], {3, 4});
-                 }});
+  all.push_back({.op = "view_as",
+                 .label = "matrix",
+                 .operands = {{{2, 6}}, other},
+                 .call = [](const Tensors& x) { return x[0].view_as(x[1]); },
+                 .reference =
+                     [](const Arrays& x) {
+                       return reshaped(x[0], {3, 4});
+                     },
+                 .torch = "x[0].view_as(x[1])"});
+  all.push_back({.op = "expand_as",
+                 .label = "row",
+                 .operands = {{{4}}, other},
+                 .call = [](const Tensors& x) { return x[0].expand_as(x[1]); },
+                 .reference =
+                     [](const Arrays& x) {
+                       return expanded(x[0], {3, 4});
+                     },
+                 .torch = "x[0].expand_as(x[1])"});
 }
 
 void add_expand(Samples& all) {
@@ -220,11 +265,12 @@ void add_expand(Samples& all) {
                                          {"scalar", {}, {2, 2}, {2, 2}},
                                          {"empty", {1, 3}, {0, 3}, {0, 3}},
                                          {"transposed", {3, 1, 2}, {3, 4, 2}, {3, 4, 2}, Layout::Transposed}}) {
-    all.push_back({"expand",
-                   c.label,
-                   {{c.from, -2, 2, c.layout}},
-                   [asked = c.asked](const Tensors& x) { return expand(x[0], asked); },
-                   [to = c.to](const Arrays& x) { return expanded(x[0], to); }});
+    all.push_back({.op = "expand",
+                   .label = c.label,
+                   .operands = {{c.from, -2, 2, c.layout}},
+                   .call = [asked = c.asked](const Tensors& x) { return expand(x[0], asked); },
+                   .reference = [to = c.to](const Arrays& x) { return expanded(x[0], to); },
+                   .torch = concat("x[0].expand(", python(c.asked), ")")});
   }
 }
 
