@@ -36,25 +36,6 @@ bool all_contain(const std::vector<DtypeSet>& sets, ScalarType dtype) {
   return std::all_of(sets.begin(), sets.end(), [&](const DtypeSet& set) { return set.contains(dtype); });
 }
 
-/// The operands' values as `dtype` holds them: whole numbers for integers, 0 and 1 for bool.
-Arrays values_in(const Sample& s, ScalarType dtype) {
-  Arrays values = operand_values(s);
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const Operand& o = s.operands[i];
-    if (o.of == Of::Number) {
-      values[i] = map(values[i], [&](double v) {
-        // A whole number away from zero, where some functions have a pole, that lies in the operand's range.
-        const double whole = std::min(std::max(std::round(v * 1.5), std::ceil(o.low)), std::floor(o.high));
-        return dtype == kBool             ? static_cast<double>(v > 0)
-               : is_floating_point(dtype) ? static_cast<double>(static_cast<float>(BFloat16(v)))
-               : dtype == kUInt8          ? std::abs(whole)
-                                          : whole;
-      });
-    }
-  }
-  return values;
-}
-
 /// `expected` as a tensor of this dtype holds it.
 Array held_in(const Array& expected, ScalarType dtype) {
   return array_of(tensor_of(

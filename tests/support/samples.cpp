@@ -51,6 +51,24 @@ Arrays operand_values(const Sample& sample) {
   return values;
 }
 
+Arrays values_in(const Sample& sample, ScalarType dtype) {
+  Arrays values = operand_values(sample);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const Operand& o = sample.operands[i];
+    if (o.of == Of::Number) {
+      values[i] = map(values[i], [&](double v) {
+        // A whole number away from zero, where some functions have a pole, that lies in the operand's range.
+        const double whole = std::min(std::max(std::round(v * 1.5), std::ceil(o.low)), std::floor(o.high));
+        return dtype == kBool             ? static_cast<double>(v > 0)
+               : is_floating_point(dtype) ? static_cast<double>(static_cast<float>(BFloat16(v)))
+               : dtype == kUInt8          ? std::abs(whole)
+                                          : whole;
+      });
+    }
+  }
+  return values;
+}
+
 Tensors operands_of(const Sample& sample, const Arrays& values, ScalarType dtype) {
   Tensors operands;
   for (std::size_t i = 0; i < sample.operands.size(); ++i) {

@@ -63,6 +63,8 @@ const Samples& samples();
 
 /// The values of the operands, by number; those that are `same_as` another are equal to it.
 Arrays operand_values(const Sample& sample);
+/// The same as `dtype` holds them: whole numbers for integers, 0 and 1 for bool, few digits for the floating ones.
+Arrays values_in(const Sample& sample, ScalarType dtype);
 /// The operands, with these values, as leaves of `dtype` that require a gradient where there can be one.
 Tensors operands_of(const Sample& sample, const Arrays& values, ScalarType dtype);
 /// The operands that are different tensors and have a gradient.

@@ -1,0 +1,232 @@
+#!/usr/bin/env python3
+"""scripts/compare_torch.py [--build DIR] [--only SUBSTRING]
+
+Compares every operator sample (tests/support/samples_*.cpp) with PyTorch: tests/ops/tools/dump_samples.cpp writes what
+Backflow computes, and the sample's `torch` expression is evaluated here on the same operands, with the same strides,
+and the very same tensor where a sample passes one twice. Installs PyTorch with scripts/setup.sh --torch if it is
+missing. Exit code 1 when anything differs, with one line for each difference that names the sample.
+  --build   another build directory than build/release; builds the program samples_dump there
+  --only    the samples whose title contains this
+
+The rules. Ours is a, PyTorch's in the same dtype is b, PyTorch's in float64 from the same operands is c.
+  shape, dtype, requires_grad   equal, of results and gradients
+  float64            |a - b| <= 1e-12 max(1, |b|)
+  float32            |a - b| <= 1e-5 max(1, |b|), or |a - c| <= |b - c|
+  bfloat16           |a - b| <= one unit in the last of b's 8 bits, or |a - c| <= |b - c|
+  integers, bool     a = b; a floating result of such operands is compared as its dtype is above
+NaN is equal to NaN and to nothing else, an infinity to itself. A gradient that PyTorch leaves undefined is zero.
+In float32 and float64 PyTorch must take every expression. In other dtypes an Error of ours is a failure where PyTorch
+computes a result, unless REFUSED says why; a result of ours where PyTorch raises is a note, and so is another name of
+the result's grad_fn.
+"""
+import argparse
+import collections
+import json
+import math
+import os
+import pathlib
+import shlex
+import subprocess
+import sys
+import warnings
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SYSTEM_PYTHON = "/usr/bin/python3"  # the one with Debian's PyTorch
+RETRIED = "BACKFLOW_COMPARE_TORCH_RETRIED"
+
+# What we refuse and PyTorch takes: operator, dtype of the operands -> why.
+REFUSED = {}
+
+
+def close(dtype, ours, theirs, exact):
+    """Whether a number of this dtype agrees with PyTorch's; `exact` is PyTorch's in float64, or None."""
+    if ours == theirs or (math.isnan(ours) and math.isnan(theirs)):
+        return True
+    if not (math.isfinite(ours) and math.isfinite(theirs)):
+        return False
+    if dtype == "float64":
+        allowed = 1e-12 * max(1, abs(theirs))
+    elif dtype == "float32":
+        allowed = 1e-5 * max(1, abs(theirs))
+    elif dtype == "bfloat16":
+        allowed = math.ldexp(1, math.frexp(theirs)[1] - 8) if theirs else math.ldexp(1, -133)
+    else:
+        return False
+    nearer = dtype != "float64" and exact is not None and abs(ours - exact) <= abs(theirs - exact)
+    return nearer or abs(ours - theirs) <= allowed
+
+
+def difference(ours, theirs, exact):
+    """What is wrong with a result of ours, or None; results are objects with dtype, sizes and values."""
+    for key in ("dtype", "sizes"):
+        if ours[key] != theirs[key]:
+            return f"{key} {ours[key]}, PyTorch {theirs[key]}"
+    if exact is None or exact["sizes"] != theirs["sizes"]:
+        exact = {"values": [None] * len(theirs["values"])}
+    for i, (a, b, c) in enumerate(zip(ours["values"], theirs["values"], exact["values"])):
+        if not close(ours["dtype"], a, b, c):
+            return f"element {i} is {a!r}, PyTorch {b!r}" + ("" if c is None else f", in float64 {c!r}")
+    return None
+
+
+class Torch:
+    """Evaluates samples with PyTorch."""
+
+    def __init__(self, torch):
+        self.torch = torch
+        torch.set_num_threads(1)
+
+    def tensor(self, x, dtype=None):
+        """A tensor with the values, strides and offset of a dumped one."""
+        torch = self.torch
+        values = torch.tensor(x["values"], dtype=getattr(torch, x["dtype"])).to(dtype)
+        count = 1 + sum((n - 1) * stride for n, stride in zip(x["sizes"], x["strides"])) if values.numel() else 0
+        memory = torch.zeros(x["offset"] + count, dtype=values.dtype)
+        places = torch.arange(len(memory)).as_strided(x["sizes"], x["strides"], x["offset"])
+        memory[places.reshape(-1)] = values
+        return memory.as_strided(x["sizes"], x["strides"], x["offset"])
+
+    def operands(self, run, dtype):
+        """The operands of a run; those of its dtype, which are numbers, in another one if given."""
+        result = []
+        for x, same_as in zip(run["operands"], run["same_as"]):
+            if same_as >= 0:
+                result.append(result[same_as])
+                continue
+            is_number = x["dtype"] == run["dtype"]
+            result.append(self.tensor(x, dtype if is_number else None))
+            if result[-1].is_floating_point():
+                result[-1].requires_grad_()
+        return result
+
+    def evaluate(self, sample, run, dtype=None):
+        """The result and the gradients of a run."""
+        x = self.operands(run, dtype)
+        y = eval(sample["torch"], {"torch": self.torch, "x": x, "math": math})
+        gradients = []
+        if "gradients" in run and y.requires_grad:
+            inputs = [x[i] for i in run["inputs"]]
+            dy = self.tensor(run["dy"], y.dtype)
+            found = self.torch.autograd.grad(y, inputs, dy, allow_unused=True)
+            gradients = [self.torch.zeros_like(i) if g is None else g for i, g in zip(inputs, found)]
+        return {**self.values(y), "gradients": [self.values(g) for g in gradients]}
+
+    def values(self, x):
+        name = type(x.grad_fn).__name__ if x.grad_fn else None
+        return {"dtype": str(x.dtype).removeprefix("torch."), "sizes": list(x.shape), "grad_fn": name,
+                "requires_grad": x.requires_grad, "values": x.detach().reshape(-1).tolist()}
+
+
+class Comparison:
+    """Counts and collects what is found."""
+
+    def __init__(self, torch):
+        self.torch = torch
+        self.comparisons = 0
+        self.failures = []
+        self.notes = collections.defaultdict(set)  # text -> titles
+
+    def fail(self, sample, run, problem):
+        problem = " ".join(str(problem).split())
+        again = f"scripts/compare_torch.py --only {shlex.quote(sample['title'])}"
+        self.failures.append(f"{sample['title']} {run['dtype']}: {problem}; {again}")
+
+    def note(self, sample, text):
+        self.notes[f"{sample['op']}: {text}"].add(sample["title"])
+
+    def check(self, sample, run, what, ours, theirs, exact):
+        self.comparisons += 1
+        wrong = difference(ours, theirs, exact)
+        if wrong:
+            self.fail(sample, run, f"{what}: {wrong}")
+
+    def compare(self, sample):
+        if not sample["torch"]:
+            self.failures.append(f"{sample['title']}: no `torch` expression")
+            return
+        for run in sample["runs"]:
+            self.compare_run(sample, run)
+
+    def compare_run(self, sample, run):
+        try:
+            theirs = self.torch.evaluate(sample, run)
+        except Exception as error:  # whatever an expression raises
+            if run["dtype"] in ("float32", "float64"):
+                self.fail(sample, run, f"PyTorch raises {type(error).__name__}: {error}")
+            elif "error" not in run:
+                self.note(sample, f"we accept what PyTorch refuses: {run['dtype']}")
+            return
+        if "error" in run:
+            self.comparisons += 1
+            if (sample["op"], run["dtype"]) not in REFUSED:
+                self.fail(sample, run, f"PyTorch accepts what we refuse: {run['error']}")
+            return
+        exact = None if run["dtype"] == "float64" else self.exact(sample, run)
+        self.check(sample, run, "y", run["y"], theirs, exact)
+        if run["y"]["requires_grad"] != theirs["requires_grad"]:
+            self.fail(sample, run, f"requires_grad {run['y']['requires_grad']}, PyTorch {theirs['requires_grad']}")
+            return
+        if run["y"]["grad_fn"] != theirs["grad_fn"]:
+            self.note(sample, f"grad_fn {run['y']['grad_fn']}, PyTorch {theirs['grad_fn']}")
+        for n, (i, g) in enumerate(zip(run.get("inputs", []), theirs["gradients"])):
+            ours = run["gradients"][n] or {**g, "values": [0] * len(g["values"])}
+            self.check(sample, run, f"gradient of operand {i}", ours, g, exact and exact["gradients"][n])
+
+    def exact(self, sample, run):
+        try:
+            return self.torch.evaluate(sample, run, self.torch.torch.float64)
+        except Exception:  # what takes integers alone has no such result
+            return None
+
+
+def import_torch():
+    """PyTorch; restarts this script with Debian's Python when the running one has none."""
+    try:
+        import torch
+        return torch
+    except ImportError:
+        if os.environ.get(RETRIED):
+            sys.exit("compare_torch.py: error: no PyTorch: need Debian's python3-torch")
+    if subprocess.run([SYSTEM_PYTHON, "-c", "import torch"], capture_output=True).returncode:
+        subprocess.run([ROOT / "scripts/setup.sh", "--torch"], check=False)
+    os.environ[RETRIED] = "1"
+    os.execv(SYSTEM_PYTHON, [SYSTEM_PYTHON, *sys.argv])
+
+
+def dumped_samples(build, only):
+    program = pathlib.Path(build) / "bin/samples_dump"
+    made = subprocess.run(["cmake", "--build", build, "--target", "samples_dump"], capture_output=True, text=True)
+    if made.returncode:
+        sys.exit(f"compare_torch.py: error: cannot build {program}; scripts/test.sh builds all\n{made.stdout}{made.stderr}")
+    output = subprocess.run([program], check=True, capture_output=True, text=True,
+                            env={**os.environ, **({"BACKFLOW_SAMPLE": only} if only else {})}).stdout
+    return [json.loads(line) for line in output.splitlines()]
+
+
+def main():
+    if {"--help", "-h"} & set(sys.argv):
+        print(__doc__.strip())
+        return 0
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--build", default=ROOT / "build/release")
+    parser.add_argument("--only", default="")
+    options = parser.parse_args()
+    comparison = Comparison(Torch(import_torch()))
+    warnings.filterwarnings("ignore")
+    samples = dumped_samples(options.build, options.only)
+    for sample in samples:
+        comparison.compare(sample)
+    for text, titles in sorted(comparison.notes.items()):
+        print(f"note: {text} ({len(titles)} samples, as {min(titles)})")
+    for line in comparison.failures:
+        print(f"FAILED: {line}")
+    operators = len({sample["op"] for sample in samples})
+    print(f"{len(samples)} samples, {operators} operators, {comparison.comparisons} comparisons with PyTorch "
+          f"{comparison.torch.torch.__version__}: {len(comparison.failures)} failed, {len(comparison.notes)} notes")
+    if not samples:
+        print("compare_torch.py: error: no samples: need some; --only may name none", file=sys.stderr)
+    return 1 if comparison.failures or not samples else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
