@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# scripts/setup.sh [--dev] [--bench] [--check]
+# scripts/setup.sh [--dev] [--torch] [--bench] [--check]
 #
 # Installs what Backflow needs and this Debian 12 or 13 lacks, with apt. Does nothing when all is there.
 #   --dev     also what scripts/check.sh and scripts/coverage.sh need: clang-format, clang-tidy, gcovr
+#   --torch   also PyTorch, which scripts/compare_torch.py compares the operators with
 #   --bench   also the peers that the benches are compared with: PyTorch and libtorch
 #   --check   only list what is missing; exit code 1 if anything is
 # On another system install what it lists, by hand, and set BACKFLOW_SKIP_SETUP=1.
@@ -22,12 +23,14 @@ packages=(
   catch2 libbenchmark-dev hdf5-tools python3-h5py python3-numpy         # to test and measure
 )
 developer_packages=(clang-format clang-tidy gcovr libomp-dev) # the last for clang-tidy to find omp.h
-bench_packages=(python3-torch libtorch-dev libopenblas0-openmp)
+torch_packages=(python3-torch)
+bench_packages=("${torch_packages[@]}" libtorch-dev libopenblas0-openmp)
 
 check_only=no
 for argument in "$@"; do
   case $argument in
     --dev) packages+=("${developer_packages[@]}") ;;
+    --torch) packages+=("${torch_packages[@]}") ;;
     --bench) packages+=("${bench_packages[@]}") ;;
     --check) check_only=yes ;;
     --help | -h) show_help && exit 0 ;;

@@ -2,7 +2,8 @@
 # scripts/test.sh [PRESET] [CTEST-OPTION...]
 #
 # Installs what is missing, builds PRESET (release, dev, asan, tsan, minimal; without one, release) and runs its tests.
-# The exit code is ctest's. For one test: scripts/test.sh release -R test_ops
+# Of release, and without options, it also runs scripts/compare_torch.py where PyTorch is installed; with CI=true in the
+# environment it installs it. Exit code 1 when something fails. For one test: scripts/test.sh release -R test_ops
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -23,6 +24,19 @@ say "testing $preset"
 cd "$root"
 code=0
 nice ctest --preset "$preset" --parallel "$(nproc)" --output-on-failure "$@" || code=$?
+
+has_torch() { /usr/bin/python3 -c 'import torch' 2>/dev/null; }
+if [[ $preset == release ]] && (($# == 0)); then
+  if [[ ${CI:-} == true ]] && ! has_torch; then
+    "$root/scripts/setup.sh" --torch || true
+  fi
+  if has_torch; then
+    say "comparing with PyTorch"
+    nice "$root/scripts/compare_torch.py" || code=1
+  else
+    say "comparison with PyTorch: left out, it is not installed; scripts/setup.sh --torch installs it"
+  fi
+fi
 if ((code == 0)); then
   say "tests: OK ($preset)"
 else

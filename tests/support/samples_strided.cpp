@@ -91,7 +91,7 @@ void add_case(Samples& all, const Case& c) {
   // Elements of x that share memory share what is there.
   const bool shares = std::find(c.x_strides.begin(), c.x_strides.end(), 0) != c.x_strides.end();
   const std::string ones = concat("torch.ones(", python(c.x_sizes), ", dtype=x[0].dtype)");
-  const std::string parts = shares ? concat(" / ", added(ones, at_x), ".clamp(min=1)") : "";
+  const std::string parts = shares ? concat(" / ", added(ones, at_x), ".clamp(min=1)).to(x[0].dtype)") : ")";
   const std::vector<Operand> x = {{c.x_sizes, -2, 2, c.layout}};
   const std::vector<Operand> w = {{c.sizes, -2, 2, c.layout}};
   all.push_back(
@@ -100,7 +100,7 @@ void add_case(Samples& all, const Case& c) {
        .operands = x,
        .call = [c](const Tensors& t) { return strided_gather(t[0], c.x_strides, c.sizes, c.strides, c.offset); },
        .reference = [c](const Arrays& a) { return shown(laid_out(a[0], c.x_strides), c.sizes, c.strides, c.offset); },
-       .torch = concat("(", added("x[0]", at_x), parts, ")[", at_w, "]")});
+       .torch = concat("(", added("x[0]", at_x), parts, "[", at_w, "]")});
   all.push_back(
       {.op = "as_strided_backward",
        .label = c.label,
@@ -118,7 +118,7 @@ void add_case(Samples& all, const Case& c) {
              }
              return shown(memory, c.x_sizes, c.x_strides, 0);
            },
-       .torch = concat("(", added("x[0]", at_w), parts, ")[", at_x, "]")});
+       .torch = concat("(", added("x[0]", at_w), parts, "[", at_x, "]")});
   if (!c.overlaps) {
     all.push_back(
         {.op = "strided_scatter",
