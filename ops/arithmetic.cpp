@@ -6,6 +6,11 @@ namespace {
 
 using namespace detail;
 
+/// As in PyTorch, nothing is subtracted from truth values, nor they from others.
+void check_subtracts(const char* where, const Tensor& x) {
+  check(x.scalar_type() != kBool, where, ": ", describe(x), ": need numbers; to(kInt64) gives them");
+}
+
 /// y = x + alpha w for Binary::Add, x - alpha w for Binary::Sub; `Op` names it.
 template <class Op, Binary kF>
 struct SumOperator : BinaryOperator<Op, kF> {
@@ -16,9 +21,11 @@ struct SumOperator : BinaryOperator<Op, kF> {
 
   static bool is_one(const Scalar& alpha) { return alpha.to<double>() == 1; }
   static Tensor forward(const Tensor& x, const Tensor& w, const Scalar& alpha) {
+    check_operands(x, w, alpha);
     return Base::forward(x, is_one(alpha) ? w : mul(w, alpha));
   }
   static bool forward_into(const Tensor& y, const Tensor& x, const Tensor& w, const Scalar& alpha) {
+    check_operands(x, w, alpha);
     if (is_one(alpha)) {
       return Base::forward_into(y, x, w);
     }
@@ -43,6 +50,18 @@ struct SumOperator : BinaryOperator<Op, kF> {
     }
     if (b.wants(1)) {
       b.dx(1) = this->to_w(is_one(factor) ? b.dy() : is_one(-factor) ? neg(b.dy()) : b.dy() * factor);
+    }
+  }
+
+ private:
+  static void check_operands(const Tensor& x, const Tensor& w, const Scalar& alpha) {
+    if (alpha.is_floating_point()) {
+      check(x.is_floating_point() || w.is_floating_point(), Op::info.name, ": alpha ", alpha.to<double>(), " for ",
+            describe(x), " and ", describe(w), ": need an integer for integers");
+    }
+    if constexpr (kF == Binary::Sub) {
+      check_subtracts(Op::info.name, x);
+      check_subtracts(Op::info.name, w);
     }
   }
 };
@@ -91,10 +110,15 @@ struct SubScalar : ScalarOperator<SubScalar, Binary::Sub> {
       .signature = "sub(Tensor self, Scalar other) -> Tensor",
       .formula = "y = x - c;  dx = dy",
       .doc = "Difference with a number.",
-      .dtypes = kAnyDtype,
+      .dtypes = kNumericDtypes,
       .node = "SubBackward0",
       .inplace = "sub_(Tensor self, Scalar other) -> Tensor",
   };
+  using Base = ScalarOperator<SubScalar, Binary::Sub>;
+  static Tensor forward(const Tensor& x, const Scalar& number) {
+    check_subtracts("sub", x);
+    return Base::forward(x, number);
+  }
   void save(Needs, const Tensor& x, const Scalar&, const Tensor&) { x_dtype = x.scalar_type(); }
   void backward(Backward& b) const { b.dx(0) = to_x(b.dy()); }
 };
@@ -105,10 +129,11 @@ struct RsubScalar {
       .signature = "rsub(Tensor self, Scalar other) -> Tensor",
       .formula = "y = c - x;  dx = -dy",
       .doc = "A number less a tensor.",
-      .dtypes = kAnyDtype,
+      .dtypes = kNumericDtypes,
       .node = "RsubBackward1",
   };
   static Tensor forward(const Tensor& x, const Scalar& number) {
+    check_subtracts("rsub", x);
     const ScalarType dtype = result_type(x.scalar_type(), number);
     Tensor y = empty_tensor_like(x, dtype);
     kernels::binary(Binary::Sub, y, number, Cast(x, dtype));

@@ -67,7 +67,7 @@ struct NllLoss {
       .doc =
           "Negative log-likelihood of log-probabilities [rows, classes] and int64 classes [rows]; reduction is None, "
           "Mean or Sum.",
-      .dtypes = kSingleAndDouble,
+      .dtypes = kFloatingDtypes,
       .node = "NllLossBackward0",
   };
   SavedTensor target;
@@ -75,6 +75,9 @@ struct NllLoss {
   std::int64_t reduction_;
   static Tensor forward(const Tensor& x, const Tensor& target, std::int64_t reduction) {
     check_targets("nll_loss", x, target);
+    if (x.scalar_type() == kBFloat16) {
+      return to(forward(to(x, kFloat32), target, reduction), kBFloat16);
+    }
     const Tensor rows = empty_tensor_like(target, x.scalar_type());
     dispatch_floating(x.scalar_type(), "nll_loss", [&](auto zero) {
       using T = decltype(zero);
@@ -98,12 +101,15 @@ struct NllLossGradient {
       .signature = "nll_loss_backward(Tensor grad, Tensor target, int[] input_sizes, int reduction) -> Tensor",
       .formula = "dx = zeros with -dy (/ n for the mean) at [i, target[i]];  its own gradient is nll_loss(g)",
       .doc = "The gradient of nll_loss; linear in the first operand.",
-      .dtypes = kSingleAndDouble,
+      .dtypes = kFloatingDtypes,
       .node = "NllLossBackwardBackward0",
   };
   SavedTensor target;
   std::int64_t reduction_;
   static Tensor forward(const Tensor& dy, const Tensor& target, IntArrayRef sizes, std::int64_t reduction) {
+    if (dy.scalar_type() == kBFloat16) {
+      return to(forward(to(dy, kFloat32), target, sizes, reduction), kBFloat16);
+    }
     Tensor dx = empty_tensor(sizes, dy.scalar_type());
     check_targets("nll_loss_backward", dx, target);
     check(reduction == Reduction::None ? dy.sizes() == target.sizes() : dy.dim() == 0, "nll_loss_backward: gradient ",

@@ -21,7 +21,8 @@ TEST_CASE("errors: division") {
       {"div: rounding mode 'up': need 'floor', 'trunc' or none", [] { div(f32({2}), f32({2}), "up"); }},
       {"trunc_divide: shapes do not broadcast ([2] and [3]): need equal sizes, or 1, counted from the last dimension",
        [] { div(f32({2}), f32({3}), "trunc"); }},
-      {"sub: dtype bool: need numbers; to(kInt64) gives them", [] { zeros({2}, kBool) - zeros({2}, kBool); }},
+      {"sub: bool[2]: need numbers; to(kInt64) gives them", [] { zeros({2}, kBool) - zeros({2}, kBool); }},
+      {"add: alpha 0.5 for i64[2] and i64[2]: need an integer for integers", [] { i64({2}).add(i64({2}), 0.5); }},
       {"bitwise_and: dtype f32: need integers or truth values", [] { f32({2}) & f32({2}); }},
   });
 }
