@@ -22,7 +22,11 @@ struct SumOperator : BinaryOperator<Op, kF> {
   static bool is_one(const Scalar& alpha) { return alpha.to<double>() == 1; }
   static Tensor forward(const Tensor& x, const Tensor& w, const Scalar& alpha) {
     check_operands(x, w, alpha);
-    return Base::forward(x, is_one(alpha) ? w : mul(w, alpha));
+    if (is_one(alpha)) {
+      return Base::forward(x, w);
+    }
+    const Tensor scaled = mul(w, alpha);
+    return Base::forward(x, Base::dtype(x, w) == kBool ? to(scaled, kBool) : scaled);
   }
   static bool forward_into(const Tensor& y, const Tensor& x, const Tensor& w, const Scalar& alpha) {
     check_operands(x, w, alpha);
