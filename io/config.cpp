@@ -12,6 +12,7 @@
 #include <utility>
 
 #include <backflow/io/config_internal.h>
+#include <backflow/io/nearest.h>
 
 namespace backflow::io {
 
@@ -159,7 +160,7 @@ const ConfigValue* Section::find(std::string_view key, bool required, const std:
   for (const auto& other : table_->entries) {
     if (other->given && other->read_order < 0) strays.push_back(other->key);
   }
-  std::string hint = detail::nearest(key, strays);
+  std::string hint = nearest(key, strays);
   if (!hint.empty()) hint = concat("; is it '", hint, "' at ", table_->find(hint)->key_where, "?");
   throw ConfigError(concat(where(), ": missing key ", quoted_name(key, *table_), ": ", need, hint));
 }
@@ -197,7 +198,7 @@ std::string Section::choice(std::string_view key, const std::vector<std::string>
   return take(key, fallback, need, [&](const Reading& r) {
     const auto& word = r.as<std::string>();
     if (std::find(choices.begin(), choices.end(), word) == choices.end()) {
-      const std::string hint = detail::nearest(word, choices);
+      const std::string hint = nearest(word, choices);
       throw ConfigError(concat(r.value.where, ": ", r.name, " is ", detail::to_toml(r.value), ": ", need,
                                hint.empty() ? "" : "; did you mean \"" + hint + "\"?"));
     }

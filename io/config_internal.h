@@ -76,7 +76,4 @@ std::string quote_key(std::string_view key);
 /// A value as TOML text.
 std::string to_toml(const ConfigValue& value);
 
-/// The choice that `word` was probably meant to be; empty when none is near.
-std::string nearest(std::string_view word, const std::vector<std::string>& choices);
-
 }  // namespace backflow::io::detail

@@ -18,6 +18,7 @@
 #include <backflow/runtime/grad_mode.h>
 #include <backflow/train/evaluation.h>
 #include <backflow/train/graphviz.h>
+#include <backflow/train/operators_text.h>
 #include <backflow/train/platform.h>
 #include <backflow/train/step_graph.h>
 #include <backflow/train/stop_signal.h>
@@ -196,6 +197,12 @@ int run_graph(const CommandLine& line) {
     const std::string dot = to_dot(graph, title);
     io::write_file_atomically(line.graph, line.graph.ends_with(".svg") ? run_graphviz(dot, "svg") : dot);
   }
+  return kDone;
+}
+
+int run_ops(const CommandLine& line) {
+  const std::vector<OperatorFamily> families = find_operators(operator_registry(), line.op);
+  std::cout << (line.markdown ? operators_markdown(families) : operators_text(families));
   return kDone;
 }
 

@@ -26,6 +26,8 @@ struct CommandLine {
   std::string file;               ///< of evaluate and inspect
   std::string diff;               ///< inspect --diff
   std::string graph;              ///< graph --output; empty for standard output
+  std::string op;                 ///< of ops; empty for all
+  bool markdown = false;          ///< ops --markdown
 };
 
 /// `backflow train CONFIG`: trains on all ranks. With --dry-run checks everything and says what would be done.
@@ -39,6 +41,8 @@ int run_config(const CommandLine& line);
 /// `backflow graph CONFIG [--output FILE]`: runs one step on zeros and draws it; the suffix of the file says how: .dot,
 /// .svg or .json.
 int run_graph(const CommandLine& line);
+/// `backflow ops [NAME] [--markdown]`: prints what the registry says of all operators, or of those of one name.
+int run_ops(const CommandLine& line);
 /// `backflow --version`
 int run_version();
 

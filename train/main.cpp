@@ -87,6 +87,10 @@ int main(int argc, char** argv) {
       ->check(picture_name, "")
       ->type_name("FILE");
   graph->callback([&] { run = backflow::train::run_graph; });
+  CLI::App* ops = app.add_subcommand("ops", "list the operators: arguments, formula, dtypes");
+  CLI::Option* op = ops->add_option("NAME", line.op, "this one alone, as add or add_; all unless given");
+  ops->add_flag("--markdown", line.markdown, "as docs/operators.md has them")->excludes(op);
+  ops->callback([&] { run = backflow::train::run_ops; });
 
   try {
     app.parse(argc, argv);

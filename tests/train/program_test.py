@@ -264,6 +264,16 @@ def test_dry_run_and_version_compute_nothing(folder):
         assert library in version
 
 
+def test_ops_lists_the_operators_and_knows_the_nearest_name(folder):
+    every = run("ops").stdout
+    one = run("ops", "relu_").stdout
+    assert "\n  relu(Tensor self) -> Tensor\n" in every and "\n  relu(Tensor self) -> Tensor\n" in one
+    assert len(one.splitlines()) < 12 < len(every.splitlines())
+    assert "| `relu(Tensor self) -> Tensor` |" in run("ops", "--markdown").stdout
+    error = run("ops", "relo", expect=2).stderr
+    assert error == "backflow: error: ops: unknown operator 'relo'; did you mean 'relu'?\n", error
+
+
 def main(names):
     tests = {name[5:]: f for name, f in names.items() if name.startswith("test_")}
     chosen = sys.argv[1:] or list(tests)

@@ -1,0 +1,12 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace backflow::io {
+
+/// The choice that `word` was probably meant to be; empty when none is near.
+std::string nearest(std::string_view word, const std::vector<std::string>& choices);
+
+}  // namespace backflow::io
