@@ -213,9 +213,14 @@ def dumped_samples(build, only):
     made = subprocess.run(["cmake", "--build", build, "--target", "samples_dump"], capture_output=True, text=True)
     if made.returncode:
         sys.exit(f"compare_torch.py: error: cannot build {program}; scripts/test.sh builds all\n{made.stdout}{made.stderr}")
-    output = subprocess.run([program], check=True, capture_output=True, text=True,
-                            env={**os.environ, **({"BACKFLOW_SAMPLE": only} if only else {})}).stdout
-    return [json.loads(line) for line in output.splitlines()]
+    done = subprocess.run([program], capture_output=True, text=True,
+                          env={**os.environ, **({"BACKFLOW_SAMPLE": only} if only else {})})
+    lines = done.stdout.split("\n")[:-1]  # without one that the program has not ended
+    samples = [json.loads(line) for line in lines]
+    if done.returncode:
+        last = f"after {samples[-1]['title']}" if samples else "before its first sample"
+        sys.exit(f"compare_torch.py: error: {program} ended with code {done.returncode} {last}\n{done.stderr}")
+    return samples
 
 
 def main():

@@ -4,7 +4,7 @@
 # Which lines of runtime, ops, nn, distributed, io and train, or of these FOLDERs alone, the tests run: builds the preset
 # coverage, runs the tests labelled unit and mpi that are not slow, and prints every file with the lines that never ran,
 # then every folder.
-#   --min      exit code 1 when a folder has less than this percentage of its lines run
+#   --min      exit code 1 when a folder has less than this percentage of its lines run, as in: scripts/coverage.sh ops --min 90
 #   --no-run   neither builds nor runs: what the last run left
 #   --tests    only the tests whose name matches; builds all the same
 set -euo pipefail

@@ -141,7 +141,7 @@ int main() {
       runs.push_back(run(sample, dtype));
     }
     std::cout << "{\"title\":" << quoted(sample.title()) << ",\"op\":" << quoted(sample.op)
-              << ",\"torch\":" << quoted(sample.torch) << ",\"runs\":" << list(runs) << "}\n";
+              << ",\"torch\":" << quoted(sample.torch) << ",\"runs\":" << list(runs) << "}" << std::endl;
   }
   return 0;
 }
