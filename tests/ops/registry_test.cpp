@@ -72,6 +72,8 @@ TEST_CASE("registry: every operator has samples, every sample an operator") {
     inplace_rows[s.op] += static_cast<bool>(s.inplace);
     INFO("two samples are called " << s.title());
     CHECK(titles.insert(s.title()).second);
+    INFO("scripts/compare_torch.py needs the `torch` of " << s.title() << ", the same call in Python");
+    CHECK(!s.torch.empty());
   }
   std::map<std::string, int> overloads;
   std::map<std::string, int> inplace_overloads;
