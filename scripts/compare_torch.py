@@ -212,7 +212,8 @@ def dumped_samples(build, only):
     program = pathlib.Path(build) / "bin/samples_dump"
     made = subprocess.run(["cmake", "--build", build, "--target", "samples_dump"], capture_output=True, text=True)
     if made.returncode:
-        sys.exit(f"compare_torch.py: error: cannot build {program}; scripts/test.sh builds all\n{made.stdout}{made.stderr}")
+        sys.exit(f"compare_torch.py: error: cannot build {program}; scripts/test.sh builds all\n"
+                 f"{made.stdout}{made.stderr}")
     done = subprocess.run([program], capture_output=True, text=True,
                           env={**os.environ, **({"BACKFLOW_SAMPLE": only} if only else {})})
     lines = done.stdout.split("\n")[:-1]  # without one that the program has not ended

@@ -131,9 +131,9 @@ std::string operators_markdown(const std::vector<OperatorFamily>& families) {
     text += concat("\n## ", family.name, "\n\n| signature | formula | | dtypes | in place | node |\n",
                    "|---|---|---|---|---|---|\n");
     for (const OperatorInfo& op : family.operators) {
-      text +=
-          concat("| ", code(op.signature), " | ", code(op.formula), " | ", escaped(op.doc, "|<*"), " | ", dtypes_text(op.dtypes),
-                 " | ", code(inplace_name(op)), " | ", code(op.node == nullptr ? "" : op.node), " |\n");
+      text += concat("| ", code(op.signature), " | ", code(op.formula), " | ", escaped(op.doc, "|<*"), " | ",
+                     dtypes_text(op.dtypes), " | ", code(inplace_name(op)), " | ",
+                     code(op.node == nullptr ? "" : op.node), " |\n");
     }
   }
   return text;
