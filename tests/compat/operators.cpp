@@ -100,13 +100,13 @@ void dtypes() {
 
 void reductions(const Tensor& x) {
   const std::vector<std::pair<const char*, Tensor>> results = {
-      {"sum", x.sum()}, {"sum_dim", x.sum(1)}, {"sum_dims", x.sum({0, 2}, true)},
+      {"sum", x.sum()}, {"sum_dim", x.sum(1)}, {"sum_dims", x.sum({1, 2}, true)},
       {"sum_dtype", x.sum(torch::kDouble)}, {"mean", x.mean()}, {"mean_dim", x.mean({-1})}, {"var", x.var()},
       {"var_dim", x.var(1)}, {"var_biased", x.var({1}, /*unbiased=*/false, /*keepdim=*/true)}, {"std", torch::std(x)},
       {"std_dim", x.std(0, false)}, {"prod", x.prod()}, {"prod_dim", x.prod(1, true)}, {"max", x.max()},
       {"min", torch::min(x)}, {"amax", x.amax({0, 1})}, {"amin", x.amin(2, true)}, {"argmax", x.argmax()},
       {"argmax_dim", x.argmax(1)}, {"argmin_dim", torch::argmin(x, -1, true)}, {"logsumexp", x.logsumexp(1)},
-      {"logsumexp_dims", x.logsumexp({0, 1}, true)}, {"norm", x.norm()}, {"norm_1", x.norm(1)},
+      {"logsumexp_dims", x.logsumexp({1, 2}, true)}, {"norm", x.norm()}, {"norm_1", x.norm(1)},
       {"norm_dim", x.norm(2, {1}, true)}, {"any", (x > 0.9).any()}, {"any_dim", (x > 0.5).any(1)},
       {"all", (x > -9).all()}, {"all_dim", (x > 0).all(2, true)}, {"cumsum", x.cumsum(1)},
       {"cumprod", torch::cumprod(x, -1)}, {"softmax", x.softmax(1)}, {"softmax_last", torch::softmax(x, -1)},
