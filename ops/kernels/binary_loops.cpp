@@ -11,7 +11,7 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 // After foreach_target.h: it is compiled for each instruction set too.
-#include <backflow/ops/kernels/vector_math_internal.h>
+#include <backflow/ops/kernels/activation_math_internal.h>
 
 HWY_BEFORE_NAMESPACE();
 namespace backflow::kernels::HWY_NAMESPACE {
@@ -46,7 +46,9 @@ template <Binary kF, class D, class V>
 HWY_INLINE V apply([[maybe_unused]] D d, V a, V b, [[maybe_unused]] const hn::TFromD<D>* params) {
   const V zero = hn::Zero(d);
   const V one = hn::Set(d, hn::TFromD<D>{1});
-  if constexpr (kF == Binary::Add) {
+  if constexpr (kF >= Binary::LeakyReluBackward && kF <= Binary::HardswishBackward) {
+    return activation_gradient<kF>(d, a, b, params);
+  } else if constexpr (kF == Binary::Add) {
     return hn::Add(a, b);
   } else if constexpr (kF == Binary::Sub) {
     return hn::Sub(a, b);

@@ -10,7 +10,56 @@ namespace backflow::kernels {
 using Params = std::array<double, 3>;
 
 /// Element-wise functions of one operand. Those before Exp take every dtype, the others floating-point ones.
-enum class Unary { Neg, Abs, Sign, Relu, Exp, Log, Sqrt, Sin, Cos, Tanh, Sigmoid, Count };
+enum class Unary {
+  Neg,
+  Abs,
+  Sign,
+  Relu,
+  Exp,
+  Expm1,
+  Exp2,
+  Log,
+  Log1p,
+  Log2,
+  Log10,
+  Sqrt,
+  Rsqrt,
+  Reciprocal,
+  Floor,
+  Ceil,
+  Round,    ///< ties to even
+  RoundTo,  ///< Round(x params[0] / params[1]) params[1] / params[0]
+  Trunc,
+  Frac,
+  Clamp,  ///< within params[0] and params[1], neither NaN
+  Sin,
+  Cos,
+  Tan,
+  Asin,
+  Acos,
+  Atan,
+  Sinh,
+  Cosh,
+  Tanh,
+  Asinh,
+  Acosh,
+  Atanh,
+  Erf,
+  Erfc,
+  Logit,      ///< of x within params[0] and 1 - params[0], or of x itself where params[0] < 0
+  Sigmoid,    ///< the first of the activations
+  LeakyRelu,  ///< slope params[0] below 0
+  Elu,        ///< params[0] (e^(params[2] x) - 1) up to 0, params[1] x above
+  Gelu,
+  GeluTanh,
+  Silu,
+  Mish,
+  Softplus,  ///< log(1 + e^(params[0] x)) / params[0]; x where params[0] x > params[1]
+  LogSigmoid,
+  Hardsigmoid,
+  Hardswish,
+  Count
+};
 
 /// Element-wise functions of two operands. A maximum or minimum with NaN is NaN. The *Backward ones take the gradient
 /// dy and the forward's operand x or result y. Those before BitAnd take numbers (and some of them truth values), the Bit*
@@ -38,6 +87,17 @@ enum class Binary {
   ReluBackward,
   TanhBackward,
   SigmoidBackward,
+  LeakyReluBackward,  ///< this and all that follow: of dy and x, with the forward's params
+  EluBackward,
+  GeluBackward,
+  GeluTanhBackward,
+  SiluBackward,
+  MishBackward,
+  SoftplusBackward,
+  LogSigmoidBackward,
+  HardtanhBackward,  ///< params are the bounds
+  HardsigmoidBackward,
+  HardswishBackward,
   Count
 };
 

@@ -11,36 +11,114 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 // After foreach_target.h: it is compiled for each instruction set too.
-#include <backflow/ops/kernels/vector_math_internal.h>
+#include <backflow/ops/kernels/activation_math_internal.h>
 
 HWY_BEFORE_NAMESPACE();
 namespace backflow::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
+/// Algebraic functions.
 template <Unary kF, class D, class V>
-HWY_INLINE V apply(D d, V x, [[maybe_unused]] const hn::TFromD<D>* params) {
+HWY_INLINE V algebraic(D d, V x, [[maybe_unused]] const hn::TFromD<D>* params) {
   const V zero = hn::Zero(d);
-  const V one = hn::Set(d, hn::TFromD<D>{1});
+  const V one = number(d, 1);
   if constexpr (kF == Unary::Neg) {
     return hn::Neg(x);
   } else if constexpr (kF == Unary::Abs) {
     return hn::Abs(x);
   } else if constexpr (kF == Unary::Sign) {
     return hn::Sub(hn::IfThenElseZero(hn::Gt(x, zero), one), hn::IfThenElseZero(hn::Lt(x, zero), one));
-  } else if constexpr (kF == Unary::Exp) {
-    return exp_of(d, x);
-  } else if constexpr (kF == Unary::Log) {
-    return by_lane(d, x, x, [](auto a, auto) { return std::log(a); });
-  } else if constexpr (kF == Unary::Sqrt) {
-    return hn::Sqrt(x);
-  } else if constexpr (kF == Unary::Sin || kF == Unary::Cos) {
-    return sine_of<kF == Unary::Sin>(d, x);
   } else if constexpr (kF == Unary::Relu) {
     return hn::IfThenElse(hn::IsNaN(x), x, hn::Max(x, zero));
-  } else if constexpr (kF == Unary::Tanh) {
-    return hn::IfThenElse(hn::IsNaN(x), x, hn::Tanh(d, x));
+  } else if constexpr (kF == Unary::Sqrt) {
+    return hn::Sqrt(x);
+  } else if constexpr (kF == Unary::Rsqrt) {
+    return hn::Div(one, hn::Sqrt(x));
+  } else if constexpr (kF == Unary::Reciprocal) {
+    return hn::Div(one, x);
+  } else if constexpr (kF == Unary::Floor) {
+    return hn::Floor(x);
+  } else if constexpr (kF == Unary::Ceil) {
+    return hn::Ceil(x);
+  } else if constexpr (kF == Unary::Round) {
+    return hn::Round(x);
+  } else if constexpr (kF == Unary::RoundTo) {
+    const V up = hn::Set(d, params[0]);
+    const V down = hn::Set(d, params[1]);
+    return hn::Mul(hn::Div(hn::Round(hn::Div(hn::Mul(x, up), down)), up), down);
+  } else if constexpr (kF == Unary::Trunc) {
+    return hn::Trunc(x);
+  } else if constexpr (kF == Unary::Frac) {
+    return hn::Sub(x, hn::Trunc(x));
   } else {
-    return hn::Div(one, hn::Add(one, exp_of(d, hn::Neg(x))));
+    static_assert(kF == Unary::Clamp);
+    return hn::IfThenElse(hn::IsNaN(x), x, hn::Min(hn::Max(x, hn::Set(d, params[0])), hn::Set(d, params[1])));
+  }
+}
+
+/// Asin, Acos or Atan. Highway's hold where the result is a number.
+template <Unary kF, class D, class V>
+HWY_INLINE V arc(D d, V x) {
+  if constexpr (kF == Unary::Atan) {
+    return hn::IfThenElse(hn::IsNaN(x), x, hn::Atan(d, x));
+  } else {
+    const V y = kF == Unary::Asin ? hn::Asin(d, x) : hn::Acos(d, x);
+    return hn::IfThenElse(hn::Le(hn::Abs(x), number(d, 1)), y, nan(d));
+  }
+}
+
+template <Unary kF, class D, class V>
+HWY_INLINE V transcendental(D d, V x, [[maybe_unused]] const hn::TFromD<D>* params) {
+  if constexpr (kF == Unary::Exp) {
+    return exp_of(d, x);
+  } else if constexpr (kF == Unary::Expm1) {
+    return expm1_of(d, x);
+  } else if constexpr (kF == Unary::Exp2) {
+    return by_lane(d, x, x, [](auto a, auto) { return std::exp2(a); });
+  } else if constexpr (kF == Unary::Log) {
+    return log_of(d, x);
+  } else if constexpr (kF == Unary::Log1p) {
+    return log1p_of(d, x);
+  } else if constexpr (kF == Unary::Log2) {
+    return log2_of(d, x);
+  } else if constexpr (kF == Unary::Log10) {
+    return log10_of(d, x);
+  } else if constexpr (kF == Unary::Sin || kF == Unary::Cos) {
+    return sine_of<kF == Unary::Sin>(d, x);
+  } else if constexpr (kF == Unary::Tan) {
+    return tan_of(d, x);
+  } else if constexpr (kF == Unary::Asin || kF == Unary::Acos || kF == Unary::Atan) {
+    return arc<kF>(d, x);
+  } else if constexpr (kF == Unary::Sinh) {
+    return sinh_of(d, x);
+  } else if constexpr (kF == Unary::Cosh) {
+    return cosh_of(d, x);
+  } else if constexpr (kF == Unary::Tanh) {
+    return tanh_of(d, x);
+  } else if constexpr (kF == Unary::Asinh) {
+    return asinh_of(d, x);
+  } else if constexpr (kF == Unary::Acosh) {
+    return acosh_of(d, x);
+  } else if constexpr (kF == Unary::Atanh) {
+    return atanh_of(d, x);
+  } else if constexpr (kF == Unary::Erf) {
+    return erf_of(d, x);
+  } else if constexpr (kF == Unary::Erfc) {
+    return erfc_of(d, x);
+  } else {
+    static_assert(kF == Unary::Logit);
+    return logit_of(d, x, hn::Set(d, params[0]));
+  }
+}
+
+template <Unary kF, class D, class V>
+HWY_INLINE V apply(D d, V x, const hn::TFromD<D>* params) {
+  if constexpr (kF >= Unary::Sigmoid) {
+    return activation<kF>(d, x, params);
+  } else if constexpr (kF <= Unary::Relu || (kF >= Unary::Sqrt && kF <= Unary::Clamp)) {
+    return algebraic<kF>(d, x, params);
+  } else {
+    return transcendental<kF>(d, x, params);
   }
 }
 

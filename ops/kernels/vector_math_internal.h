@@ -39,11 +39,27 @@ HWY_INLINE V exp_of(D d, V x) {
   return hn::IfThenElse(hn::IsNaN(x), x, hn::Exp(d, hn::Min(x, infinite)));
 }
 
+/// A vector of one number.
+template <class D>
+HWY_INLINE auto number(D d, double value) {
+  return hn::Set(d, static_cast<hn::TFromD<D>>(value));
+}
+
+/// The polynomial c[0] + c[1] x + c[2] x^2 + ..., by Horner's scheme.
+template <class D, class V, std::size_t kN>
+HWY_INLINE V polynomial(D d, V x, const double (&c)[kN]) {
+  V y = number(d, c[kN - 1]);
+  for (std::size_t i = kN - 1; i > 0; --i) {
+    y = hn::MulAdd(y, x, number(d, c[i - 1]));
+  }
+  return y;
+}
+
 /// Sine or cosine. Highway's reduction of the argument holds up to 39000; beyond that, and for NaN, the library's.
 template <bool kSine, class D, class V>
 HWY_INLINE V sine_of(D d, V x) {
   const auto near = hn::Le(hn::Abs(x), hn::Set(d, hn::TFromD<D>{30000}));
-  const V y = kSine ? hn::Sin(d, x) : hn::Cos(d, x);
+  const V y = kSine ? hn::IfThenElse(hn::Eq(x, hn::Zero(d)), x, hn::Sin(d, x)) : hn::Cos(d, x);
   if (hn::AllTrue(d, near)) {
     return y;
   }

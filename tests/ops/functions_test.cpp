@@ -1,0 +1,175 @@
+// The functions of one operand over the whole range of numbers: within a few units in the last place of C's in a wider
+// type, and with C's values at infinities, zeros, denormal numbers and NaN.
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <cstdlib>
+#include <functional>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include <backflow/ops/creation.h>
+#include <backflow/ops/kernels/elementwise.h>
+
+#include <backflow/tests/catch2.h>
+#include <backflow/tests/support/arrays.h>
+
+using namespace backflow;
+using namespace backflow::test;
+using kernels::Unary;
+
+namespace {
+
+using Wide = long double;
+
+struct Function {
+  const char* name;
+  Unary f;
+  Wide (*reference)(Wide);
+  double ulps = 4;         ///< allowed error
+  double ulps_double = 4;  ///< the same for float64
+  kernels::Params params = {};
+  bool signed_zeros = true;  ///< zeros have C's sign
+  bool times_x = false;      ///< x times a number that may underflow
+};
+
+Wide normal(Wide x) { return std::erfc(-x * std::sqrt(Wide{0.5})) / 2; }
+Wide sigmoid(Wide x) { return 1 / (1 + std::exp(-x)); }
+Wide softplus(Wide x) { return std::max(x, Wide{0}) + std::log1p(std::exp(-std::abs(x))); }
+Wide gelu_tanh(Wide x) {
+  // (1 + tanh(z)) / 2 = 1 / (1 + e^-2z), which keeps its digits for negative z.
+  const Wide root = 0.797884560802865355879892119868763737L;
+  return x * sigmoid(2 * root * (x + static_cast<Wide>(0.044715) * x * x * x));
+}
+
+std::vector<Function> functions() {
+  return {
+      {"exp", Unary::Exp, std::exp, 1.5, 1.5},
+      {"expm1", Unary::Expm1, std::expm1},
+      {"exp2", Unary::Exp2, std::exp2, 1, 1},
+      {"log", Unary::Log, std::log},
+      {"log1p", Unary::Log1p, std::log1p},
+      {"log2", Unary::Log2, std::log2},
+      {"log10", Unary::Log10, std::log10},
+      {"sqrt", Unary::Sqrt, std::sqrt, 0.51, 0.51},
+      {"rsqrt", Unary::Rsqrt, [](Wide x) { return 1 / std::sqrt(x); }, 1.5, 1.5},
+      {"reciprocal", Unary::Reciprocal, [](Wide x) { return 1 / x; }, 0.51, 0.51},
+      {"floor", Unary::Floor, std::floor, 0, 0},
+      {"ceil", Unary::Ceil, std::ceil, 0, 0},
+      {"round", Unary::Round, std::nearbyint, 0, 0},
+      {"trunc", Unary::Trunc, std::trunc, 0, 0},
+      {"frac", Unary::Frac, [](Wide x) { return x - std::trunc(x); }, 0, 0, {}, false},
+      {"sin", Unary::Sin, std::sin},
+      {"cos", Unary::Cos, std::cos},
+      {"tan", Unary::Tan, std::tan},
+      {"asin", Unary::Asin, std::asin},
+      {"acos", Unary::Acos, std::acos},
+      {"atan", Unary::Atan, std::atan},
+      {"sinh", Unary::Sinh, std::sinh},
+      {"cosh", Unary::Cosh, std::cosh},
+      {"tanh", Unary::Tanh, std::tanh},
+      {"asinh", Unary::Asinh, std::asinh},
+      {"acosh", Unary::Acosh, std::acosh},
+      {"atanh", Unary::Atanh, std::atanh},
+      {"erf", Unary::Erf, std::erf, 2},
+      {"erfc", Unary::Erfc, std::erfc, 4, 8},
+      {"sigmoid", Unary::Sigmoid, sigmoid},
+      {"gelu", Unary::Gelu, [](Wide x) { return x == 0 ? x : x * normal(x); }, 8, 20, {}, true, true},
+      {"gelu_tanh", Unary::GeluTanh, gelu_tanh, 400, 4000, {}, true, true},
+      {"silu", Unary::Silu, [](Wide x) { return x / (1 + std::exp(-x)); }, 4, 4, {}, true, true},
+      {"mish", Unary::Mish, [](Wide x) { return x * std::tanh(std::log1p(std::exp(x))); }, 5, 5, {}, true, true},
+      {"softplus", Unary::Softplus, softplus, 4, 4, {1, 1000}},
+      {"log_sigmoid", Unary::LogSigmoid, [](Wide x) { return -softplus(-x); }, 4, 4, {}, false},
+      {"elu", Unary::Elu, [](Wide x) { return x > 0 ? x : std::expm1(x); }, 4, 4, {1, 1, 1}},
+  };
+}
+
+template <class T>
+using Bits = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
+
+/// Numbers of every magnitude, more of them between 2^-20 and 2^20, and the special ones.
+template <class T>
+std::vector<T> sweep() {
+  using L = std::numeric_limits<T>;
+  std::vector<T> x = {
+      T{0},     -T{0},     L::infinity(), -L::infinity(), L::quiet_NaN(), L::denorm_min(), -L::denorm_min(),
+      L::min(), -L::min(), L::max(),      L::lowest(),    T{1},           T{-1},           T{0.5},
+      T{-0.5},  T{1.5},    T{2.5},        T{-2.5},        L::epsilon(),   -L::epsilon()};
+  const auto add = [&](T low, T high, int count) {
+    const auto from = std::bit_cast<Bits<T>>(low);
+    const Bits<T> step = (std::bit_cast<Bits<T>>(high) - from) / static_cast<Bits<T>>(count);
+    for (int i = 0; i < count; ++i) {
+      x.push_back(std::bit_cast<T>(static_cast<Bits<T>>(from + step * static_cast<Bits<T>>(i))));
+      x.push_back(-x.back());
+    }
+  };
+  add(L::denorm_min(), L::max(), 20011);
+  add(T(0x1p-20), T(0x1p20), 40009);
+  for (int i = 0; i < 20011; ++i) {  // near one, where logarithms and inverse functions are small
+    x.push_back(T{1} + static_cast<T>(i - 10000) / T{10007});
+    x.push_back(static_cast<T>(i - 10000) / T{100.7});
+  }
+  return x;
+}
+
+/// The distance of y from the exact value in units of the last place of y's type.
+/// Below `smallest`, those of `smallest`.
+template <class T>
+double error_in_ulps(T y, Wide exact, T smallest) {
+  const T rounded = static_cast<T>(exact);
+  if (y == rounded || (std::isnan(y) && std::isnan(rounded))) {
+    return 0;
+  }
+  if (!std::isfinite(y) || !std::isfinite(rounded)) {
+    // The largest number, where the exact value lies within its rounding error.
+    const T largest = std::numeric_limits<T>::max();
+    return std::isinf(y) && std::abs(exact) > largest * (1 - Wide{8} * std::numeric_limits<T>::epsilon())
+               ? 1
+               : std::numeric_limits<double>::infinity();
+  }
+  const T magnitude = std::max(std::abs(rounded), smallest);
+  const Wide ulp = static_cast<Wide>(std::nextafter(magnitude, std::numeric_limits<T>::infinity())) - magnitude;
+  return static_cast<double>(std::abs(static_cast<Wide>(y) - exact) / ulp);
+}
+
+template <class T>
+void check_function(const Function& f, double allowed) {
+  const std::vector<T> values = sweep<T>();
+  const auto n = static_cast<std::int64_t>(values.size());
+  const Tensor x = empty({n}, dtype_of<T>);
+  std::copy(values.begin(), values.end(), x.data_ptr<T>());
+  const Tensor y = empty({n}, dtype_of<T>);
+  kernels::unary(f.f, y, x, f.params);
+  const T* results = y.data_ptr<T>();
+  double worst = -1;
+  std::size_t at = 0;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const Wide exact = f.reference(values[i]);
+    const T scale = f.times_x && std::isfinite(values[i]) ? std::max(std::abs(values[i]), T{1}) : T{1};
+    double error = error_in_ulps(results[i], exact, scale * std::numeric_limits<T>::min());
+    if (f.signed_zeros && exact == 0 && results[i] == 0 && std::signbit(exact) != std::signbit(results[i])) {
+      error = 1000;
+    }
+    if (error > worst) {
+      worst = error;
+      at = i;
+    }
+  }
+  if (std::getenv("BACKFLOW_PRINT_ULPS") != nullptr) {
+    std::printf("%-12s f%zu: %7.2f ulps at %.9g: %.9g, exact %.9Lg\n", f.name, 8 * sizeof(T), worst,
+                static_cast<double>(values[at]), static_cast<double>(results[at]), f.reference(values[at]));
+  }
+  INFO(f.name << " of " << dtype_of<T> << " at " << static_cast<double>(values[at]) << " is "
+              << static_cast<double>(results[at]) << ", exactly " << static_cast<double>(f.reference(values[at])));
+  CHECK(worst <= allowed);
+}
+
+}  // namespace
+
+TEST_CASE("functions: float32 and float64 agree with C's in a wider type") {
+  for (const Function& f : functions()) {
+    check_function<float>(f, f.ulps);
+    check_function<double>(f, f.ulps_double);
+  }
+}
