@@ -188,6 +188,22 @@ struct UnaryOperator {
   }
 };
 
+/// The same for functions that integers have too.
+template <class Op, Unary kF>
+struct NumericOperator {
+  static Tensor forward(const Tensor& x) {
+    check_has(Op::info.name, kF, x.scalar_type());
+    Tensor y = empty_tensor_like(x, x.scalar_type());
+    kernels::unary(kF, y, x);
+    return y;
+  }
+  static bool forward_into(const Tensor& y, const Tensor& x) {
+    check_has(Op::info.name, kF, x.scalar_type());
+    kernels::unary(kF, y, x);
+    return true;
+  }
+};
+
 using Needs = std::span<const bool>;
 
 }  // namespace backflow::detail

@@ -1,4 +1,4 @@
-// Element-wise functions of one operand, and the gradients of those that have operators of their own.
+// Algebraic functions of one operand, and the activations whose gradients are operators of their own.
 #include <backflow/ops/elementwise_internal.h>
 
 namespace backflow {
@@ -6,28 +6,12 @@ namespace {
 
 using namespace detail;
 
-/// Functions that integers have too.
-template <class Op, Unary kF>
-struct NumericOperator {
-  static Tensor forward(const Tensor& x) {
-    check_has(Op::info.name, kF, x.scalar_type());
-    Tensor y = empty_tensor_like(x, x.scalar_type());
-    kernels::unary(kF, y, x);
-    return y;
-  }
-  static bool forward_into(const Tensor& y, const Tensor& x) {
-    check_has(Op::info.name, kF, x.scalar_type());
-    kernels::unary(kF, y, x);
-    return true;
-  }
-};
-
 struct Neg : NumericOperator<Neg, Unary::Neg> {
   static constexpr OperatorInfo info = {
       .name = "neg",
       .signature = "neg(Tensor self) -> Tensor",
       .formula = "y = -x;  dx = -dy",
-      .doc = "Negative, of every dtype.",
+      .doc = "Negative, of every dtype but bool.",
       .dtypes = kNumericDtypes,
       .node = "NegBackward0",
       .inplace = "neg_(Tensor self) -> Tensor",
@@ -41,8 +25,8 @@ struct Abs : NumericOperator<Abs, Unary::Abs> {
       .name = "abs",
       .signature = "abs(Tensor self) -> Tensor",
       .formula = "y = |x|;  dx = dy sign(x)",
-      .doc = "Absolute value, of every dtype.",
-      .dtypes = kAnyDtype,
+      .doc = "Absolute value, of every dtype but bool.",
+      .dtypes = kNumericDtypes,
       .node = "AbsBackward0",
       .inplace = "abs_(Tensor self) -> Tensor",
   };
@@ -96,73 +80,43 @@ struct Sqrt : UnaryOperator<Unary::Sqrt> {
   void backward(Backward& b) const { b.dx(0) = b.dy() / (b(y) * 2); }
 };
 
-struct Sin : UnaryOperator<Unary::Sin> {
+struct Rsqrt : UnaryOperator<Unary::Rsqrt> {
   static constexpr OperatorInfo info = {
-      .name = "sin",
-      .signature = "sin(Tensor self) -> Tensor",
-      .formula = "y = sin(x);  dx = dy cos(x)",
-      .doc = "Sine of radians; integers give float32.",
+      .name = "rsqrt",
+      .signature = "rsqrt(Tensor self) -> Tensor",
+      .formula = "y = x^(-1/2);  dx = -dy y^3 / 2",
+      .doc = "Reciprocal of the square root; integers give float32.",
       .dtypes = kAnyDtype,
-      .node = "SinBackward0",
-      .inplace = "sin_(Tensor self) -> Tensor",
-  };
-  SavedTensor x;
-  void save(Needs, const Tensor& x_, const Tensor&) { x.save(x_); }
-  void backward(Backward& b) const { b.dx(0) = b.dy() * cos(b(x)); }
-};
-
-struct Cos : UnaryOperator<Unary::Cos> {
-  static constexpr OperatorInfo info = {
-      .name = "cos",
-      .signature = "cos(Tensor self) -> Tensor",
-      .formula = "y = cos(x);  dx = -dy sin(x)",
-      .doc = "Cosine of radians; integers give float32.",
-      .dtypes = kAnyDtype,
-      .node = "CosBackward0",
-      .inplace = "cos_(Tensor self) -> Tensor",
-  };
-  SavedTensor x;
-  void save(Needs, const Tensor& x_, const Tensor&) { x.save(x_); }
-  void backward(Backward& b) const { b.dx(0) = b.dy() * neg(sin(b(x))); }
-};
-
-struct Exp : UnaryOperator<Unary::Exp> {
-  static constexpr OperatorInfo info = {
-      .name = "exp",
-      .signature = "exp(Tensor self) -> Tensor",
-      .formula = "y = e^x;  dx = dy y",
-      .doc = "Exponential; integers give float32.",
-      .dtypes = kAnyDtype,
-      .node = "ExpBackward0",
-      .inplace = "exp_(Tensor self) -> Tensor",
+      .node = "RsqrtBackward0",
+      .inplace = "rsqrt_(Tensor self) -> Tensor",
   };
   SavedTensor y;
   void save(Needs, const Tensor&, const Tensor& y_) { y.save_output(y_); }
-  void backward(Backward& b) const { b.dx(0) = b.dy() * b(y); }
+  void backward(Backward& b) const { b.dx(0) = b.dy() * (b(y) * b(y) * b(y) * -0.5); }
 };
 
-struct Log : UnaryOperator<Unary::Log> {
+struct Reciprocal : UnaryOperator<Unary::Reciprocal> {
   static constexpr OperatorInfo info = {
-      .name = "log",
-      .signature = "log(Tensor self) -> Tensor",
-      .formula = "y = ln(x);  dx = dy / x",
-      .doc = "Natural logarithm; integers give float32.",
+      .name = "reciprocal",
+      .signature = "reciprocal(Tensor self) -> Tensor",
+      .formula = "y = 1 / x;  dx = -dy y^2",
+      .doc = "Reciprocal; integers give float32.",
       .dtypes = kAnyDtype,
-      .node = "LogBackward0",
-      .inplace = "log_(Tensor self) -> Tensor",
+      .node = "ReciprocalBackward0",
+      .inplace = "reciprocal_(Tensor self) -> Tensor",
   };
-  SavedTensor x;
-  void save(Needs, const Tensor& x_, const Tensor&) { x.save(x_); }
-  void backward(Backward& b) const { b.dx(0) = b.dy() / b(x); }
+  SavedTensor y;
+  void save(Needs, const Tensor&, const Tensor& y_) { y.save_output(y_); }
+  void backward(Backward& b) const { b.dx(0) = neg(b.dy()) * (b(y) * b(y)); }
 };
 
-struct Relu : UnaryOperator<Unary::Relu> {
+struct Relu : NumericOperator<Relu, Unary::Relu> {
   static constexpr OperatorInfo info = {
       .name = "relu",
       .signature = "relu(Tensor self) -> Tensor",
       .formula = "y = max(x, 0);  dx = dy where y > 0, else 0",
-      .doc = "Rectified linear unit.",
-      .dtypes = kAnyDtype,
+      .doc = "Rectified linear unit, of every dtype but bool.",
+      .dtypes = kNumericDtypes,
       .node = "ReluBackward0",
       .inplace = "relu_(Tensor self) -> Tensor",
   };
@@ -282,7 +236,7 @@ struct SigmoidGradient : BinaryOperator<SigmoidGradient, Binary::SigmoidBackward
 #include <backflow/ops/unary_functions.inc>
 
 OperatorFamily unary_operators() {
-  return family<Neg, Abs, Sign, Square, Sqrt, Sin, Cos, Exp, Log, Relu, Tanh, Sigmoid, ReluGradient, TanhGradient,
+  return family<Neg, Abs, Sign, Square, Sqrt, Rsqrt, Reciprocal, Relu, Tanh, Sigmoid, ReluGradient, TanhGradient,
                 SigmoidGradient>("unary");
 }
 

@@ -120,6 +120,8 @@ HWY_INLINE V activation_gradient(D d, V dy, V x, const hn::TFromD<D>* params) {
     return hn::IfThenElse(hn::Gt(scaled, hn::Set(d, params[1])), dy, hn::Mul(dy, sigmoid_of(d, scaled)));
   } else if constexpr (kF == Binary::LogSigmoidBackward) {
     return hn::Mul(dy, sigmoid_of(d, hn::Neg(x)));
+  } else if constexpr (kF == Binary::ClampBackward) {
+    return hn::IfThenElseZero(hn::And(hn::Ge(x, hn::Set(d, params[0])), hn::Le(x, hn::Set(d, params[1]))), dy);
   } else if constexpr (kF == Binary::HardtanhBackward) {
     return hn::IfThenElse(hn::Or(hn::Le(x, hn::Set(d, params[0])), hn::Ge(x, hn::Set(d, params[1]))), zero, dy);
   } else if constexpr (kF == Binary::HardsigmoidBackward) {

@@ -95,7 +95,8 @@ enum class Binary {
   MishBackward,
   SoftplusBackward,
   LogSigmoidBackward,
-  HardtanhBackward,  ///< params are the bounds
+  ClampBackward,     ///< dy where x lies between the bounds params[0] and params[1] or on one of them, else 0
+  HardtanhBackward,  ///< the same without the bounds themselves; dy where x is NaN
   HardsigmoidBackward,
   HardswishBackward,
   Count

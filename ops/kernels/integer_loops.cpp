@@ -14,7 +14,7 @@ using Wrapping = std::make_unsigned_t<std::conditional_t<std::is_same_v<T, bool>
 
 template <Unary kF, class T>
 constexpr bool exists() {
-  return kF < Unary::Exp && (!std::is_same_v<T, bool> || kF == Unary::Sign || kF == Unary::Abs);
+  return kF < Unary::Exp && (!std::is_same_v<T, bool> || kF == Unary::Sign);
 }
 
 template <Binary kF, class T>

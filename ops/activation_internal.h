@@ -1,0 +1,51 @@
+#pragma once
+
+// What activations have in common: a kernel, and a gradient that is one kernel too unless it is itself recorded.
+
+#include <backflow/ops/elementwise_internal.h>
+#include <backflow/ops/masks_internal.h>
+
+namespace backflow::detail {
+
+/// f(dy, x) off the tape.
+inline Tensor fused_gradient(Binary f, const Tensor& dy, const Tensor& x, const kernels::Params& params) {
+  Tensor dx = empty_tensor_like(x, x.scalar_type());
+  kernels::binary(f, dx, Cast(dy, x.scalar_type()), x, params);
+  return dx;
+}
+
+/// Of `y = f(x)` on floating-point numbers: the forward kernel, what is saved and which gradient is taken. `Op` adds
+/// `recorded(dy, x)`, the gradient in recorded operators. An `Op` whose kernel takes parameters has forwards and a
+/// `save` of its own.
+template <class Op, Unary kF, Binary kGradient>
+struct Activation {
+  SavedTensor x;
+  kernels::Params params;
+
+  static Tensor forward(const Tensor& x) { return result(x, {}); }
+  static bool forward_into(const Tensor& y, const Tensor& x) { return write(y, x, {}); }
+  void save(Needs, const Tensor& x_, const Tensor&) { keep(x_, {}); }
+  void backward(Backward& b) const {
+    const Tensor value = b(x);
+    b.dx(0) = GradMode::is_enabled() ? static_cast<const Op&>(*this).recorded(b.dy(), value)
+                                     : fused_gradient(kGradient, b.dy(), value, params);
+  }
+
+ protected:
+  static Tensor result(const Tensor& x, const kernels::Params& params) {
+    Tensor y = empty_tensor_like(x, x.scalar_type());
+    write(y, x, params);
+    return y;
+  }
+  static bool write(const Tensor& y, const Tensor& x, const kernels::Params& params) {
+    check_has(Op::info.name, kF, x.scalar_type());
+    kernels::unary(kF, y, x, params);
+    return true;
+  }
+  void keep(const Tensor& x_, const kernels::Params& params_) {
+    x.save(x_);
+    params = params_;
+  }
+};
+
+}  // namespace backflow::detail

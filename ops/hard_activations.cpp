@@ -1,0 +1,120 @@
+// Activations made of straight pieces.
+#include <backflow/ops/activation_internal.h>
+
+namespace backflow {
+namespace {
+
+using namespace detail;
+
+/// Numbers kept within two bounds; those of integers are cut to whole numbers.
+struct HardtanhOperator {
+  SavedTensor x;
+  kernels::Params bounds;
+
+  static bool write(const char* name, const Tensor& y, const Tensor& x, const Scalar& min, const Scalar& max) {
+    check(x.scalar_type() != kBool, name, ": dtype bool: need numbers; to(kInt64) gives them");
+    if (x.is_floating_point()) {
+      kernels::unary(Unary::Clamp, y, x, {min.toDouble(), max.toDouble()});
+    } else {
+      kernels::binary(Binary::Maximum, y, x, Scalar(min.toLong()));
+      kernels::binary(Binary::Minimum, y, y, Scalar(max.toLong()));
+    }
+    return true;
+  }
+  void backward(Backward& b) const {
+    const Tensor value = b(x);
+    b.dx(0) = GradMode::is_enabled()
+                  ? relu_backward(b.dy(), both(opposite(where_holds(Comparison::LessEqual, value, bounds[0])),
+                                               opposite(where_holds(Comparison::GreaterEqual, value, bounds[1]))))
+                  : fused_gradient(Binary::HardtanhBackward, b.dy(), value, bounds);
+  }
+};
+
+struct Hardtanh : HardtanhOperator {
+  static constexpr OperatorInfo info = {
+      .name = "hardtanh",
+      .signature = "hardtanh(Tensor input, Scalar min_val=-1, Scalar max_val=1) -> Tensor",
+      .formula = "y = min(max(x, lower), upper);  dx = dy where lower < x < upper, else 0",
+      .doc = "x kept within two bounds, in its dtype; NaN stays NaN. Neither bool nor uint8.",
+      .dtypes = {kInt32, kInt64, kBFloat16, kFloat32, kFloat64},
+      .node = "HardtanhBackward0",
+      .inplace = "hardtanh_(Tensor self, Scalar min_val=-1, Scalar max_val=1) -> Tensor",
+  };
+  static Tensor forward(const Tensor& x, const Scalar& min, const Scalar& max) {
+    Tensor y = empty_tensor_like(x, x.scalar_type());
+    forward_into(y, x, min, max);
+    return y;
+  }
+  static bool forward_into(const Tensor& y, const Tensor& x, const Scalar& min, const Scalar& max) {
+    check(x.scalar_type() != kUInt8, "hardtanh: dtype u8: need signed numbers; clamp() takes bytes");
+    return write(info.name, y, x, min, max);
+  }
+  void save(Needs, const Tensor& x_, const Scalar& min, const Scalar& max, const Tensor&) {
+    x.save(x_);
+    bounds = {min.toDouble(), max.toDouble()};
+  }
+};
+
+struct Relu6 : HardtanhOperator {
+  static constexpr OperatorInfo info = {
+      .name = "relu6",
+      .signature = "relu6(Tensor input) -> Tensor",
+      .formula = "y = min(max(x, 0), 6);  dx = dy where 0 < x < 6, else 0",
+      .doc = "Rectified linear unit with an upper bound; every dtype but bool.",
+      .dtypes = kNumericDtypes,
+      .node = "HardtanhBackward0",
+      .inplace = "relu6_(Tensor self) -> Tensor",
+  };
+  static Tensor forward(const Tensor& x) {
+    Tensor y = empty_tensor_like(x, x.scalar_type());
+    forward_into(y, x);
+    return y;
+  }
+  static bool forward_into(const Tensor& y, const Tensor& x) { return write(info.name, y, x, 0, 6); }
+  void save(Needs, const Tensor& x_, const Tensor&) {
+    x.save(x_);
+    bounds = {0, 6};
+  }
+};
+
+struct Hardsigmoid : Activation<Hardsigmoid, Unary::Hardsigmoid, Binary::HardsigmoidBackward> {
+  static constexpr OperatorInfo info = {
+      .name = "hardsigmoid",
+      .signature = "hardsigmoid(Tensor input) -> Tensor",
+      .formula = "y = min(max(x + 3, 0), 6) / 6;  dx = dy / 6 where |x| < 3, else 0",
+      .doc = "Sigmoid in three straight pieces; floating-point dtypes.",
+      .dtypes = kFloatingDtypes,
+      .node = "HardsigmoidBackward0",
+      .inplace = "hardsigmoid_(Tensor self) -> Tensor",
+  };
+  Tensor recorded(const Tensor& dy, const Tensor& value) const {
+    return relu_backward(dy / 6,
+                         both(where_holds(Comparison::Greater, value, -3), where_holds(Comparison::Less, value, 3)));
+  }
+};
+
+struct Hardswish : Activation<Hardswish, Unary::Hardswish, Binary::HardswishBackward> {
+  static constexpr OperatorInfo info = {
+      .name = "hardswish",
+      .signature = "hardswish(Tensor input) -> Tensor",
+      .formula = "y = x min(max(x + 3, 0), 6) / 6;  dx = 0 where x < -3, dy where x > 3, else dy (x / 3 + 1 / 2)",
+      .doc = "silu with the sigmoid in three straight pieces (Howard et al., 2019); floating-point dtypes.",
+      .dtypes = kFloatingDtypes,
+      .node = "HardswishBackward0",
+      .inplace = "hardswish_(Tensor self) -> Tensor",
+  };
+  Tensor recorded(const Tensor& dy, const Tensor& value) const {
+    const Tensor right = choose(where_holds(Comparison::LessEqual, value, 3), dy * (value / 3 + 0.5), dy);
+    return relu_backward(right, opposite(where_holds(Comparison::Less, value, -3)));
+  }
+};
+
+}  // namespace
+
+#include <backflow/ops/hard_activations_functions.inc>
+
+OperatorFamily hard_activations_operators() {
+  return family<Hardtanh, Relu6, Hardsigmoid, Hardswish>("hard_activations");
+}
+
+}  // namespace backflow

@@ -1,0 +1,37 @@
+#pragma once
+
+// What gradients that are given piece by piece need: truth values off the tape, and choices by them on it.
+
+#include <backflow/ops/kernels/elementwise.h>
+#include <backflow/ops/operators.h>
+#include <backflow/runtime/scalar.h>
+
+namespace backflow::detail {
+
+using kernels::Comparison;
+
+/// Where f(x, bound) holds.
+inline Tensor where_holds(Comparison f, const Tensor& x, const Scalar& bound) {
+  Tensor mask = empty_tensor_like(x, kBool);
+  kernels::compare(f, mask, x, bound);
+  return mask;
+}
+
+/// Where both hold, and where one does not.
+inline Tensor both(const Tensor& a, const Tensor& b) {
+  Tensor mask = empty_tensor_like(a, kBool);
+  kernels::compare(Comparison::And, mask, a, b);
+  return mask;
+}
+inline Tensor opposite(const Tensor& a) {
+  Tensor mask = empty_tensor_like(a, kBool);
+  kernels::test(kernels::Predicate::IsZero, mask, a);
+  return mask;
+}
+
+/// a where `mask` holds, else b; recorded. Of the other's NaN and infinities nothing is left.
+inline Tensor choose(const Tensor& mask, const Tensor& a, const Tensor& b) {
+  return relu_backward(a, mask) + relu_backward(b, opposite(mask));
+}
+
+}  // namespace backflow::detail
