@@ -1,8 +1,7 @@
-// Log-probabilities and losses.
+// Losses.
 #include <algorithm>
 
 #include <backflow/ops/kernels/elementwise.h>
-#include <backflow/ops/kernels/reduce.h>
 #include <backflow/ops/operator.h>
 #include <backflow/ops/operators.h>
 #include <backflow/ops/reduction.h>
@@ -11,32 +10,6 @@ namespace backflow {
 namespace {
 
 using Needs = std::span<const bool>;
-
-struct LogSoftmax {
-  static constexpr OperatorInfo info = {
-      .name = "log_softmax",
-      .signature = "log_softmax(Tensor self, int dim) -> Tensor",
-      .formula = "y = x - log(sum of e^x over dim);  dx = dy - e^y (sum of dy over dim)",
-      .doc = "Logarithm of the softmax over one dimension of a floating-point tensor, without overflow.",
-      .dtypes = kSingleAndDouble,
-      .node = "LogSoftmaxBackward0",
-  };
-  SavedTensor y;
-  std::int64_t dim_;
-  static Tensor forward(const Tensor& x, std::int64_t dim) {
-    const std::size_t d = wrap_dim("log_softmax", dim, x.sizes().size());
-    const bool last = d + 1 >= x.sizes().size();
-    const Tensor rows = contiguous(last ? x : transpose(x, static_cast<std::int64_t>(d), -1));
-    Tensor y = empty_tensor_like(rows, rows.scalar_type());
-    kernels::log_softmax(y, rows);
-    return last ? y : contiguous(transpose(y, static_cast<std::int64_t>(d), -1));
-  }
-  void save(Needs, const Tensor&, std::int64_t dim, const Tensor& y_) {
-    y.save_output(y_);
-    dim_ = dim;
-  }
-  void backward(Backward& b) const { b.dx(0) = b.dy() - exp(b(y)) * sum(b.dy(), dim_, true); }
-};
 
 /// Checks log-probabilities [rows, classes] and the class of each row.
 void check_targets(const char* where, const Tensor& x, const Tensor& target) {
@@ -198,7 +171,7 @@ Tensor reduce(const char* where, const Tensor& losses, std::int64_t reduction) {
 #include <backflow/ops/loss_functions.inc>
 
 OperatorFamily loss_operators() {
-  return family<LogSoftmax, NllLoss, NllLossGradient, CrossEntropyLoss, MseLoss>("loss");
+  return family<NllLoss, NllLossGradient, CrossEntropyLoss, MseLoss>("loss");
 }
 
 }  // namespace backflow

@@ -1,148 +1,91 @@
-// Sums and means over dimensions.
-#include <backflow/ops/kernels/reduce.h>
-#include <backflow/ops/operator.h>
-#include <backflow/ops/operators.h>
+// Sums, products and truth values over dimensions.
+#include <backflow/ops/creation.h>
+#include <backflow/ops/reduction_internal.h>
 
 namespace backflow {
 namespace {
 
-using Needs = std::span<const bool>;
+using namespace detail;
 
-enum class KeepDim { No, Yes };
-
-/// One flag per dimension of x: whether `dim` lists it; an empty list means all.
-DimVector reduced_dims(const char* where, const Tensor& x, IntArrayRef dim) {
-  DimVector flags(x.sizes().size(), dim.empty() ? 1 : 0);
-  for (const std::int64_t d : dim) {
-    const std::size_t wrapped = wrap_dim(where, d, x.sizes().size());
-    if (x.dim() == 0) {
-      continue;
-    }
-    check(flags[wrapped] == 0, where, ": dimension ", d, " of ", describe(x), " is listed twice in ", dim,
-          ": need each once");
-    flags[wrapped] = 1;
-  }
-  return flags;
-}
-
-DimVector reduced_sizes(const Tensor& x, const DimVector& flags, KeepDim keep) {
-  DimVector sizes;
-  for (std::size_t d = 0; d < flags.size(); ++d) {
-    if (flags[d] == 0) {
-      sizes.push_back(x.sizes()[d]);
-    } else if (keep == KeepDim::Yes) {
-      sizes.push_back(1);
-    }
-  }
-  return sizes;
-}
-
-Tensor sum_over(const Tensor& x, const DimVector& flags, KeepDim keep) {
-  // Sums of small integers are int64, as in PyTorch; those of bfloat16 are rounded once.
-  const ScalarType dtype = !x.is_floating_point() ? kInt64 : x.scalar_type() == kBFloat16 ? kFloat32 : x.scalar_type();
-  Tensor y = empty_tensor(reduced_sizes(x, flags, keep), dtype);
-  kernels::sum(y, x.scalar_type() == dtype ? x : to(x, dtype), flags);
-  return x.scalar_type() == kBFloat16 ? to(y, kBFloat16) : y;
-}
-
-/// The gradient of a sum: dy repeated over what was summed.
-Tensor expand_over(const Tensor& dy, IntArrayRef sizes, const DimVector& flags) {
-  DimVector kept(sizes);
-  for (std::size_t d = 0; d < flags.size(); ++d) {
-    if (flags[d] != 0) {
-      kept[d] = 1;
-    }
-  }
-  return expand(dy.sizes() == IntArrayRef(kept) ? dy : reshape(dy, kept), sizes);
-}
-
-/// The state that the gradient of every sum needs.
-struct SumOperator {
-  DimVector sizes;
-  DimVector flags;
-  void save_geometry(const Tensor& x, const DimVector& flags_) {
-    sizes = x.sizes();
-    flags = flags_;
-  }
-  Tensor gradient(const Tensor& dy) const { return expand_over(dy, sizes, flags); }
-  /// How many terms each sum has.
-  std::int64_t count() const {
-    std::int64_t n = 1;
-    for (std::size_t d = 0; d < flags.size(); ++d) {
-      n *= flags[d] != 0 ? sizes[d] : 1;
-    }
-    return n;
-  }
-};
-
-struct Sum : SumOperator {
+struct Sum : ReducedGeometry {
   static constexpr OperatorInfo info = {
       .name = "sum",
-      .signature = "sum(Tensor self) -> Tensor",
+      .signature = "sum(Tensor self, *, ScalarType? dtype=None) -> Tensor",
       .formula = "y = sum of all x;  dx = dy everywhere",
-      .doc = "A scalar; integers give int64. Blocked summation, the same bits on any number of threads.",
+      .doc = "A scalar; integers give int64. Elements are converted to dtype first. Blocked summation, the same bits "
+             "on any number of threads.",
       .dtypes = kAnyDtype,
       .node = "SumBackward0",
   };
-  static Tensor forward(const Tensor& x) { return sum_over(x, DimVector(x.sizes().size(), 1), KeepDim::No); }
-  void save(Needs, const Tensor& x, const Tensor&) { save_geometry(x, DimVector(x.sizes().size(), 1)); }
-  void backward(Backward& b) const { b.dx(0) = gradient(b.dy()); }
+  static Tensor forward(const Tensor& x, std::optional<ScalarType> dtype) {
+    return fold_numbers(Fold::Sum, x, all_dims(x), KeepDim::No, sum_dtype(x, dtype));
+  }
+  void save(Needs, const Tensor& x, std::optional<ScalarType>, const Tensor&) { save_geometry(x, all_dims(x)); }
+  void backward(Backward& b) const { b.dx(0) = repeated(b.dy()); }
 };
 
-struct SumDim : SumOperator {
+struct SumDim : ReducedGeometry {
   static constexpr OperatorInfo info = {
       .name = "sum",
-      .signature = "sum(Tensor self, int[] dim, bool keepdim=False) -> Tensor",
+      .signature = "sum(Tensor self, int[]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
       .formula = "y = sum of x over dim;  dx = dy repeated over dim",
       .doc = "Negative dimensions count from the end, an empty list means all. With keepdim they stay with size 1.",
       .dtypes = kAnyDtype,
       .node = "SumBackward1",
   };
-  static Tensor forward(const Tensor& x, IntArrayRef dim, bool keepdim) {
-    return sum_over(x, reduced_dims("sum", x, dim), keepdim ? KeepDim::Yes : KeepDim::No);
+  static Tensor forward(const Tensor& x, OptionalIntArrayRef dim, bool keepdim, std::optional<ScalarType> dtype) {
+    return fold_numbers(Fold::Sum, x, reduced_dims("sum", x, dim), keep_if(keepdim), sum_dtype(x, dtype));
   }
-  void save(Needs, const Tensor& x, IntArrayRef dim, bool, const Tensor&) {
+  void save(Needs, const Tensor& x, OptionalIntArrayRef dim, bool, std::optional<ScalarType>, const Tensor&) {
     save_geometry(x, reduced_dims("sum", x, dim));
   }
-  void backward(Backward& b) const { b.dx(0) = gradient(b.dy()); }
+  void backward(Backward& b) const { b.dx(0) = repeated(b.dy()); }
 };
 
-struct Mean : SumOperator {
+/// The mean, rounded once.
+Tensor mean_over(const Tensor& x, const DimVector& flags, KeepDim keep, std::optional<ScalarType> asked) {
+  const ScalarType dtype = asked.value_or(x.scalar_type());
+  check(is_floating_point(dtype), "mean: ", describe(x), ": need a floating-point tensor; to(kFloat32) gives one");
+  ReducedGeometry geometry;
+  geometry.save_geometry(x, flags);
+  const Tensor numbers = dtype == kBFloat16 ? converted(x, dtype) : x;
+  const Tensor y = fold(Fold::Sum, Map::None, numbers, flags, keep, computed(dtype));
+  kernels::binary(kernels::Binary::Div, y, y, Scalar(geometry.count()));
+  return converted(y, dtype);
+}
+
+struct Mean : ReducedGeometry {
   static constexpr OperatorInfo info = {
       .name = "mean",
-      .signature = "mean(Tensor self) -> Tensor",
+      .signature = "mean(Tensor self, *, ScalarType? dtype=None) -> Tensor",
       .formula = "y = sum of all x / n;  dx = dy / n everywhere",
-      .doc = "A scalar; needs a floating-point tensor. The mean of nothing is NaN.",
+      .doc = "A scalar; needs a floating-point tensor or dtype. The mean of nothing is NaN.",
       .dtypes = kFloatingDtypes,
       .node = "MeanBackward0",
   };
-  static Tensor forward(const Tensor& x) {
-    check(x.is_floating_point(), "mean: ", describe(x), ": need a floating-point tensor; to(kFloat32) gives one");
-    return div(Sum::forward(x), x.numel());
+  static Tensor forward(const Tensor& x, std::optional<ScalarType> dtype) {
+    return mean_over(x, all_dims(x), KeepDim::No, dtype);
   }
-  void save(Needs, const Tensor& x, const Tensor&) { save_geometry(x, DimVector(x.sizes().size(), 1)); }
-  void backward(Backward& b) const { b.dx(0) = gradient(b.dy() / count()); }
+  void save(Needs, const Tensor& x, std::optional<ScalarType>, const Tensor&) { save_geometry(x, all_dims(x)); }
+  void backward(Backward& b) const { b.dx(0) = repeated(b.dy() / count()); }
 };
 
-struct MeanDim : SumOperator {
+struct MeanDim : ReducedGeometry {
   static constexpr OperatorInfo info = {
       .name = "mean",
-      .signature = "mean(Tensor self, int[] dim, bool keepdim=False) -> Tensor",
+      .signature = "mean(Tensor self, int[]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
       .formula = "y = sum of x over dim / n;  dx = dy / n repeated over dim",
-      .doc = "As sum over dim, divided by the number of terms; needs a floating-point tensor.",
+      .doc = "As sum over dim, divided by the number of terms; needs a floating-point tensor or dtype.",
       .dtypes = kFloatingDtypes,
       .node = "MeanBackward1",
   };
-  static Tensor forward(const Tensor& x, IntArrayRef dim, bool keepdim) {
-    check(x.is_floating_point(), "mean: ", describe(x), ": need a floating-point tensor; to(kFloat32) gives one");
-    SumOperator geometry;
-    geometry.save_geometry(x, reduced_dims("mean", x, dim));
-    return div(sum_over(x, geometry.flags, keepdim ? KeepDim::Yes : KeepDim::No), geometry.count());
+  static Tensor forward(const Tensor& x, OptionalIntArrayRef dim, bool keepdim, std::optional<ScalarType> dtype) {
+    return mean_over(x, reduced_dims("mean", x, dim), keep_if(keepdim), dtype);
   }
-  void save(Needs, const Tensor& x, IntArrayRef dim, bool, const Tensor&) {
+  void save(Needs, const Tensor& x, OptionalIntArrayRef dim, bool, std::optional<ScalarType>, const Tensor&) {
     save_geometry(x, reduced_dims("mean", x, dim));
   }
-  void backward(Backward& b) const { b.dx(0) = gradient(b.dy() / count()); }
+  void backward(Backward& b) const { b.dx(0) = repeated(b.dy() / count()); }
 };
 
 struct SumToSize {
@@ -168,17 +111,138 @@ struct SumToSize {
       check_fit(wanted == x.sizes()[d] || wanted == 1);
       flags[d] = d < added || (wanted == 1 && x.sizes()[d] != 1);
     }
-    const Tensor y = sum_over(x, flags, KeepDim::Yes);
+    const Tensor y = fold_numbers(Fold::Sum, x, flags, KeepDim::Yes, sum_dtype(x, std::nullopt));
     return view_of(y, size, contiguous_strides(size), 0);
   }
   void save(Needs, const Tensor& x, IntArrayRef, const Tensor&) { sizes = x.sizes(); }
   void backward(Backward& b) const { b.dx(0) = expand(b.dy(), sizes); }
 };
 
+/// The gradient of y, the product of x along a dimension, in which y and dy have size 1.
+Tensor prod_gradient(const Tensor& dy, const Tensor& x, const Tensor& y, std::int64_t dim) {
+  const Tensor has_none = fold(Fold::Min, Map::NonZero, x, all_dims(x), KeepDim::No, kBool);
+  if (has_none.item<bool>()) {
+    return dy * y / x;
+  }
+  // The last of the running products is y.
+  DimVector before(x.sizes());
+  before[wrap_dim("prod", dim, before.size())] -= 1;
+  return cumprod_gradient(cat({zeros(before, TensorOptions(dy.scalar_type())), dy}, dim), x, cumprod(x, dim), dim);
+}
+
+struct Prod : ReducedGeometry {
+  static constexpr OperatorInfo info = {
+      .name = "prod",
+      .signature = "prod(Tensor self, *, ScalarType? dtype=None) -> Tensor",
+      .formula = "y = product of all x;  dx[i] = dy times the product of all others",
+      .doc = "A scalar; integers give int64. Elements are converted to dtype first. The product of nothing is 1.",
+      .dtypes = kAnyDtype,
+      .node = "ProdBackward0",
+  };
+  SavedTensor x;
+  SavedTensor y;
+  static Tensor forward(const Tensor& x, std::optional<ScalarType> dtype) {
+    return fold_numbers(Fold::Prod, x, all_dims(x), KeepDim::No, sum_dtype(x, dtype));
+  }
+  void save(Needs, const Tensor& x_, std::optional<ScalarType>, const Tensor& y_) {
+    save_geometry(x_, all_dims(x_));
+    x.save(x_);
+    y.save_output(y_);
+  }
+  void backward(Backward& b) const {
+    const Tensor line = reshape(cast(b(x), b.dy().scalar_type()), {-1});
+    b.dx(0) = cast(reshape(prod_gradient(unsqueeze(b.dy(), 0), line, unsqueeze(b(y), 0), 0), sizes), dtype);
+  }
+};
+
+struct ProdDim : ReducedGeometry {
+  static constexpr OperatorInfo info = {
+      .name = "prod",
+      .signature = "prod(Tensor self, int dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
+      .formula = "y = product of x along dim;  dx[i] = dy times the product of the others",
+      .doc = "A negative dimension counts from the end. With keepdim it stays with size 1.",
+      .dtypes = kAnyDtype,
+      .node = "ProdBackward1",
+  };
+  SavedTensor x;
+  SavedTensor y;
+  std::int64_t dim_;
+  static Tensor forward(const Tensor& x, std::int64_t dim, bool keepdim, std::optional<ScalarType> dtype) {
+    return fold_numbers(Fold::Prod, x, reduced_dims("prod", x, dim), keep_if(keepdim), sum_dtype(x, dtype));
+  }
+  void save(Needs, const Tensor& x_, std::int64_t dim, bool, std::optional<ScalarType>, const Tensor& y_) {
+    save_geometry(x_, reduced_dims("prod", x_, dim));
+    x.save(x_);
+    y.save_output(y_);
+    dim_ = dim;
+  }
+  void backward(Backward& b) const {
+    b.dx(0) = sizes.empty() ? cast(b.dy(), dtype)
+                            : cast(prod_gradient(restored(b.dy()), cast(b(x), b.dy().scalar_type()), restored(b(y)),
+                                                 dim_),
+                                   dtype);
+  }
+};
+
+/// Whether any (Fold::Max) or all (Fold::Min) of the numbers are not zero; uint8 gives uint8, as in PyTorch.
+Tensor truth(Fold f, const Tensor& x, const DimVector& flags, KeepDim keep) {
+  return fold(f, Map::NonZero, x, flags, keep, x.scalar_type() == kUInt8 ? kUInt8 : kBool);
+}
+
+struct Any {
+  static constexpr OperatorInfo info = {
+      .name = "any",
+      .signature = "any(Tensor self) -> Tensor",
+      .formula = "y = whether some x is not 0",
+      .doc = "A bool scalar, of uint8 for uint8; of nothing false. NaN is not 0.",
+      .dtypes = kAnyDtype,
+  };
+  static Tensor forward(const Tensor& x) { return truth(Fold::Max, x, all_dims(x), KeepDim::No); }
+};
+
+struct AnyDim {
+  static constexpr OperatorInfo info = {
+      .name = "any",
+      .signature = "any(Tensor self, int dim, bool keepdim=False) -> Tensor",
+      .formula = "y = whether some x along dim is not 0",
+      .doc = "bool, of uint8 for uint8. With keepdim the dimension stays with size 1.",
+      .dtypes = kAnyDtype,
+  };
+  static Tensor forward(const Tensor& x, std::int64_t dim, bool keepdim) {
+    return truth(Fold::Max, x, reduced_dims("any", x, dim), keep_if(keepdim));
+  }
+};
+
+struct All {
+  static constexpr OperatorInfo info = {
+      .name = "all",
+      .signature = "all(Tensor self) -> Tensor",
+      .formula = "y = whether no x is 0",
+      .doc = "A bool scalar, of uint8 for uint8; of nothing true. NaN is not 0.",
+      .dtypes = kAnyDtype,
+  };
+  static Tensor forward(const Tensor& x) { return truth(Fold::Min, x, all_dims(x), KeepDim::No); }
+};
+
+struct AllDim {
+  static constexpr OperatorInfo info = {
+      .name = "all",
+      .signature = "all(Tensor self, int dim, bool keepdim=False) -> Tensor",
+      .formula = "y = whether no x along dim is 0",
+      .doc = "bool, of uint8 for uint8. With keepdim the dimension stays with size 1.",
+      .dtypes = kAnyDtype,
+  };
+  static Tensor forward(const Tensor& x, std::int64_t dim, bool keepdim) {
+    return truth(Fold::Min, x, reduced_dims("all", x, dim), keep_if(keepdim));
+  }
+};
+
 }  // namespace
 
 #include <backflow/ops/reduction_functions.inc>
 
-OperatorFamily reduction_operators() { return family<Sum, SumDim, Mean, MeanDim, SumToSize>("reduction"); }
+OperatorFamily reduction_operators() {
+  return family<Sum, SumDim, Mean, MeanDim, SumToSize, Prod, ProdDim, Any, AnyDim, All, AllDim>("reduction");
+}
 
 }  // namespace backflow

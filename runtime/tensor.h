@@ -18,6 +18,7 @@
 #include <backflow/runtime/device.h>
 #include <backflow/runtime/dtype.h>
 #include <backflow/runtime/intrusive_ptr.h>
+#include <backflow/runtime/optional_int_array.h>
 #include <backflow/runtime/scalar.h>
 #include <backflow/runtime/shape.h>
 #include <backflow/runtime/tensor_accessor.h>

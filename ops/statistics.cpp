@@ -1,0 +1,227 @@
+// Variance, standard deviation and the logarithm of a sum of exponentials.
+#include <algorithm>
+
+#include <backflow/ops/reduction_internal.h>
+
+namespace backflow {
+namespace {
+
+using namespace detail;
+
+/// What the variance of n numbers with their mean is divided by.
+double divisor(std::int64_t n, double correction) { return static_cast<double>(n) - correction; }
+
+/// The variance, or its root, over the marked dimensions.
+Tensor spread(const char* where, const Tensor& x, const DimVector& flags, double correction, KeepDim keep, bool root) {
+  check(x.is_floating_point(), where, ": ", describe(x), ": need a floating-point tensor; to(kFloat32) gives one");
+  ReducedGeometry geometry;
+  geometry.save_geometry(x, flags);
+  const Tensor mean = empty_tensor(reduced_sizes(x, flags, keep), kFloat64);
+  const Tensor y = empty_tensor(mean.sizes(), kFloat64);
+  if (geometry.count() == 0) {
+    kernels::fill(y, 0);
+  } else {
+    kernels::moments(mean, y, x, flags);
+  }
+  kernels::binary(kernels::Binary::Div, y, y, Scalar(std::max(0.0, divisor(geometry.count(), correction))));
+  if (root) {
+    kernels::unary(kernels::Unary::Sqrt, y, y);
+  }
+  return converted(y, x.scalar_type());
+}
+
+double correction_of(bool unbiased) { return unbiased ? 1 : 0; }
+double correction_of(const std::optional<Scalar>& correction) { return correction ? correction->toDouble() : 1; }
+
+/// The gradient of variances and standard deviations.
+struct SpreadState : ReducedGeometry {
+  SavedTensor x;
+  double correction;
+
+ protected:
+  void save_all(const Tensor& x_, const DimVector& flags_, double correction_) {
+    save_geometry(x_, flags_);
+    x.save(x_);
+    correction = correction_;
+  }
+  Tensor of_variance(const Tensor& dy, const Tensor& from) const {
+    DimVector dims;
+    for (std::size_t d = 0; d < flags.size(); ++d) {
+      if (flags[d] != 0) {
+        dims.push_back(static_cast<std::int64_t>(d));
+      }
+    }
+    return (from - mean(from, dims, true)) * (restored(dy) * (2 / divisor(count(), correction)));
+  }
+};
+
+struct VarianceState : SpreadState {
+  void backward(Backward& b) const { b.dx(0) = of_variance(b.dy(), b(x)); }
+};
+
+struct DeviationState : SpreadState {
+  SavedTensor y;
+  /// dy / 2y, 0 where y = 0.
+  void backward(Backward& b) const {
+    const Tensor result = b(y);
+    const Tensor is_zero = zeros_of(result.detach());
+    b.dx(0) = of_variance(b.dy() / (result + is_zero) * ((1 - is_zero) * 0.5), b(x));
+  }
+};
+
+struct Var : VarianceState {
+  static constexpr OperatorInfo info = {
+      .name = "var",
+      .signature = "var(Tensor self, bool unbiased) -> Tensor",
+      .formula = "y = sum of (x - mean)^2 / (n - 1), or / n;  dx = 2 dy (x - mean) / (n - 1), or / n",
+      .doc = "The variance of all elements of a floating-point tensor. As in libtorch, a single integer is taken for "
+             "`unbiased`: write var({1}, true) for a dimension.",
+      .dtypes = kFloatingDtypes,
+      .node = "VarBackward0",
+  };
+  static Tensor forward(const Tensor& x, bool unbiased) {
+    return spread("var", x, all_dims(x), correction_of(unbiased), KeepDim::No, false);
+  }
+  void save(Needs, const Tensor& x_, bool unbiased, const Tensor&) {
+    save_all(x_, all_dims(x_), correction_of(unbiased));
+  }
+};
+
+struct VarDim : VarianceState {
+  static constexpr OperatorInfo info = {
+      .name = "var",
+      .signature = "var(Tensor self, int[]? dim, bool unbiased, bool keepdim=False) -> Tensor",
+      .formula = "y = sum of (x - mean)^2 over dim / (n - 1), or / n;  dx = 2 dy (x - mean) / (n - 1), or / n",
+      .doc = "The variance over dimensions; no list, or an empty one, means all.",
+      .dtypes = kFloatingDtypes,
+      .node = "VarBackward0",
+  };
+  static Tensor forward(const Tensor& x, OptionalIntArrayRef dim, bool unbiased, bool keepdim) {
+    return spread("var", x, reduced_dims("var", x, dim), correction_of(unbiased), keep_if(keepdim), false);
+  }
+  void save(Needs, const Tensor& x_, OptionalIntArrayRef dim, bool unbiased, bool, const Tensor&) {
+    save_all(x_, reduced_dims("var", x_, dim), correction_of(unbiased));
+  }
+};
+
+struct VarCorrection : VarianceState {
+  static constexpr OperatorInfo info = {
+      .name = "var",
+      .signature = "var(Tensor self, int[]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> Tensor",
+      .formula = "y = sum of (x - mean)^2 over dim / (n - correction);  dx = 2 dy (x - mean) / (n - correction)",
+      .doc = "The variance with any correction, 1 unless given.",
+      .dtypes = kFloatingDtypes,
+      .node = "VarBackward0",
+  };
+  static Tensor forward(const Tensor& x, OptionalIntArrayRef dim, const std::optional<Scalar>& correction,
+                        bool keepdim) {
+    return spread("var", x, reduced_dims("var", x, dim), correction_of(correction), keep_if(keepdim), false);
+  }
+  void save(Needs, const Tensor& x_, OptionalIntArrayRef dim, const std::optional<Scalar>& c, bool, const Tensor&) {
+    save_all(x_, reduced_dims("var", x_, dim), correction_of(c));
+  }
+};
+
+struct Std : DeviationState {
+  static constexpr OperatorInfo info = {
+      .name = "std",
+      .signature = "std(Tensor self, bool unbiased) -> Tensor",
+      .formula = "y = sqrt(var(x));  dx = dy (x - mean) / ((n - 1) y), or / (n y), 0 where y = 0",
+      .doc = "The standard deviation of all elements of a floating-point tensor. As in libtorch, a single integer is "
+             "taken for `unbiased`: write std({1}, true) for a dimension.",
+      .dtypes = kFloatingDtypes,
+      .node = "StdBackward0",
+  };
+  static Tensor forward(const Tensor& x, bool unbiased) {
+    return spread("std", x, all_dims(x), correction_of(unbiased), KeepDim::No, true);
+  }
+  void save(Needs, const Tensor& x_, bool unbiased, const Tensor& y_) {
+    save_all(x_, all_dims(x_), correction_of(unbiased));
+    y.save_output(y_);
+  }
+};
+
+struct StdDim : DeviationState {
+  static constexpr OperatorInfo info = {
+      .name = "std",
+      .signature = "std(Tensor self, int[]? dim, bool unbiased, bool keepdim=False) -> Tensor",
+      .formula = "y = sqrt(var(x, dim));  dx = dy (x - mean) / ((n - 1) y), or / (n y), 0 where y = 0",
+      .doc = "The standard deviation over dimensions; no list, or an empty one, means all.",
+      .dtypes = kFloatingDtypes,
+      .node = "StdBackward0",
+  };
+  static Tensor forward(const Tensor& x, OptionalIntArrayRef dim, bool unbiased, bool keepdim) {
+    return spread("std", x, reduced_dims("std", x, dim), correction_of(unbiased), keep_if(keepdim), true);
+  }
+  void save(Needs, const Tensor& x_, OptionalIntArrayRef dim, bool unbiased, bool, const Tensor& y_) {
+    save_all(x_, reduced_dims("std", x_, dim), correction_of(unbiased));
+    y.save_output(y_);
+  }
+};
+
+struct StdCorrection : DeviationState {
+  static constexpr OperatorInfo info = {
+      .name = "std",
+      .signature = "std(Tensor self, int[]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> Tensor",
+      .formula = "y = sqrt(var(x, dim, correction));  dx = dy (x - mean) / ((n - correction) y), 0 where y = 0",
+      .doc = "The standard deviation with any correction, 1 unless given.",
+      .dtypes = kFloatingDtypes,
+      .node = "StdBackward0",
+  };
+  static Tensor forward(const Tensor& x, OptionalIntArrayRef dim, const std::optional<Scalar>& correction,
+                        bool keepdim) {
+    return spread("std", x, reduced_dims("std", x, dim), correction_of(correction), keep_if(keepdim), true);
+  }
+  void save(Needs, const Tensor& x_, OptionalIntArrayRef dim, const std::optional<Scalar>& c, bool, const Tensor& y_) {
+    save_all(x_, reduced_dims("std", x_, dim), correction_of(c));
+    y.save_output(y_);
+  }
+};
+
+struct Logsumexp : ReducedGeometry {
+  static constexpr OperatorInfo info = {
+      .name = "logsumexp",
+      .signature = "logsumexp(Tensor self, int[] dim, bool keepdim=False) -> Tensor",
+      .formula = "y = log(sum of e^x over dim);  dx = dy e^(x - y)",
+      .doc = "Without overflow; integers give float32. Of nothing it is -infinity. An empty list means all dimensions.",
+      .dtypes = kAnyDtype,
+      .node = "LogsumexpBackward0",
+  };
+  SavedTensor x;
+  SavedTensor y;
+  static Tensor forward(const Tensor& x, IntArrayRef dim, bool keepdim) {
+    const DimVector flags = reduced_dims("logsumexp", x, dim);
+    const ScalarType dtype = x.is_floating_point() ? x.scalar_type() : kFloat32;
+    const Tensor from = converted(x, computed(dtype));
+    const Tensor largest = fold(Fold::Max, Map::None, from, flags, KeepDim::Yes, from.scalar_type());
+    const Tensor is_finite = empty_tensor(largest.sizes(), kBool);
+    kernels::test(kernels::Predicate::IsFinite, is_finite, largest);
+    const Tensor zero = empty_tensor(largest.sizes(), largest.scalar_type());
+    kernels::fill(zero, 0);
+    kernels::where(largest, is_finite, largest, zero);
+    const Tensor terms = empty_tensor_like(from, from.scalar_type());
+    kernels::binary(kernels::Binary::Sub, terms, from, largest);
+    kernels::unary(kernels::Unary::Exp, terms, terms);
+    const Tensor y = fold(Fold::Sum, Map::None, terms, flags, KeepDim::Yes, from.scalar_type());
+    kernels::unary(kernels::Unary::Log, y, y);
+    kernels::binary(kernels::Binary::Add, y, y, largest);
+    const DimVector sizes = reduced_sizes(x, flags, keep_if(keepdim));
+    return converted(view_of(y, sizes, contiguous_strides(sizes), 0), dtype);
+  }
+  void save(Needs, const Tensor& x_, IntArrayRef dim, bool, const Tensor& y_) {
+    save_geometry(x_, reduced_dims("logsumexp", x_, dim));
+    x.save(x_);
+    y.save_output(y_);
+  }
+  void backward(Backward& b) const { b.dx(0) = exp(b(x) - restored(b(y))) * restored(b.dy()); }
+};
+
+}  // namespace
+
+#include <backflow/ops/statistics_functions.inc>
+
+OperatorFamily statistics_operators() {
+  return family<Var, VarDim, VarCorrection, Std, StdDim, StdCorrection, Logsumexp>("statistics");
+}
+
+}  // namespace backflow
