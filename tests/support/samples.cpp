@@ -8,9 +8,23 @@ namespace {
 
 Samples all_samples() {
   Samples all;
-  for (Samples family :
-       {elementwise_samples(), two_operand_samples(), three_operand_samples(), views_samples(), indexing_samples(), copies_samples(), strided_samples(),
-        reduction_samples(), linear_algebra_samples(), loss_samples(), joining_samples()}) {
+  for (Samples family : {
+           elementwise_samples(),
+           two_operand_samples(),
+           three_operand_samples(),
+           views_samples(),
+           indexing_samples(),
+           copies_samples(),
+           strided_samples(),
+           reduction_samples(),
+           linear_algebra_samples(),
+           loss_samples(),
+           joining_samples(),
+           extremes_samples(),
+           statistics_samples(),
+           softmax_samples(),
+           scans_samples(),
+       }) {
     all.insert(all.end(), family.begin(), family.end());
   }
   const char* wanted = std::getenv("BACKFLOW_SAMPLE");

@@ -57,6 +57,10 @@ Samples reduction_samples();
 Samples linear_algebra_samples();
 Samples loss_samples();
 Samples joining_samples();
+Samples extremes_samples();
+Samples statistics_samples();
+Samples softmax_samples();
+Samples scans_samples();
 
 /// All of them, or those whose title contains $BACKFLOW_SAMPLE.
 const Samples& samples();
@@ -73,6 +77,7 @@ std::vector<std::size_t> differentiable_operands(const Sample& sample);
 /// In Python's notation, for `Sample::torch`: a list as "[3, 4]", a number or "None".
 std::string python(const std::vector<std::int64_t>& list);
 std::string python(std::optional<std::int64_t> number);
+inline std::string python(bool value) { return value ? "True" : "False"; }
 
 /// The line that reproduces a failure of `sample` in the test case of this name.
 std::string reproduce(const Sample& sample, const std::string& test_case);
