@@ -45,7 +45,7 @@ class Folder {
   /// The fold of n elements.
   A row(const Source<A>& x, std::int64_t offset, std::int64_t stride, std::int64_t n) const {
     alignas(64) A block[kFetch];
-    std::array<A, kRowPiece / kFetch> partial;
+    std::array<A, kRowPiece / kFetch> partial{};
     std::size_t count = 0;
     for (std::int64_t i = 0; i < n; i += kFetch) {
       const std::int64_t size = std::min(kFetch, n - i);
@@ -210,12 +210,13 @@ void fold_as(Fold f, const Source<A>& x, Walk& walk, const Tensor& y) {
   walk.copy_result(y, from);
 }
 
-Scalar identity(Fold f, ScalarType dtype) {
+/// The fold of nothing.
+Scalar identity(Fold f, Map map) {
   if (f == Fold::Sum || f == Fold::Prod) {
     return f == Fold::Prod;
   }
   const double infinity = std::numeric_limits<double>::infinity();
-  return dtype == kBool ? Scalar(f == Fold::Min) : Scalar(f == Fold::Max ? -infinity : infinity);
+  return map == Map::NonZero ? Scalar(f == Fold::Min) : Scalar(f == Fold::Max ? -infinity : infinity);
 }
 
 }  // namespace
@@ -225,7 +226,7 @@ void fold(Fold f, Map map, const Tensor& y, const Tensor& x, const DimVector& re
     return;
   }
   if (x.numel() == 0) {
-    fill(y, identity(f, y.scalar_type()));
+    fill(y, identity(f, map));
     return;
   }
   Walk walk(x, reduced);

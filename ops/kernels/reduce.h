@@ -22,7 +22,8 @@ enum class Map {
 // of its memory. y is contiguous and has the sizes of the dimensions that are left, in order, with or without
 // those of size 1. How the work is cut into pieces depends on sizes and strides alone.
 
-/// y = the fold of map(x) over the marked dimensions; over nothing 0, 1 or the end of the range. y is computed in its
+/// y = the fold of map(x) over the marked dimensions; over nothing 0, 1, for
+/// floating-point numbers an infinity, or the truth value that changes none. y is computed in its
 /// own dtype: uint8 (bool), int32, int64, float32 or float64; Sum and Prod take the last three alone. Sums are blocked:
 /// their rounding error grows with the logarithm of the number of terms.
 void fold(Fold f, Map map, const Tensor& y, const Tensor& x, const DimVector& reduced, double power = 0);

@@ -92,9 +92,6 @@ void add_sums(Samples& all) {
   all.push_back(with_gradient("sum", "no_list", {{{2, 3}}}, [](const Tensors& x) { return x[0].sum(IntArrayRef(), true); },
                  [](const Arrays& x) { return reduce_lines(x[0], {}, true, total); },
                  "torch.sum(x[0], [], True)"));
-  all.push_back(with_gradient("mean", "dtype", {{{2, 3}}}, [](const Tensors& x) { return x[0].mean(kFloat64); },
-                 [](const Arrays& x) { return reduce_lines(x[0], {}, false, average); },
-                 "torch.mean(x[0], dtype=torch.float64)"));
 }
 
 void add_products(Samples& all) {

@@ -74,7 +74,7 @@ const std::vector<Case>& cases() {
                                            {"transposed", {3, 4, 2}, 1, Layout::Transposed},
                                            {"strided", {3, 5}, 1, Layout::Strided},
                                            {"strided_first", {3, 5}, 0, Layout::Strided},
-                                           {"expanded", {3, 4}, 0, Layout::Expanded}};
+                                           {"expanded", {3, 4}, 1, Layout::Expanded}};
   return kCases;
 }
 

@@ -96,14 +96,6 @@ Samples softmax_samples() {
     s.tolerance = 4;
     all.push_back(s);
   }
-  all.push_back(with_gradient(
-      "softmax", "dtype", {{{2, 3}}}, [](const Tensors& x) { return x[0].softmax(1, kFloat64); },
-      [](const Arrays& x) { return map_lines(x[0], 1, softmax_of); },
-      "torch.softmax(x[0], 1, dtype=torch.float64)"));
-  all.push_back(with_gradient(
-      "log_softmax", "dtype", {{{2, 3}}}, [](const Tensors& x) { return x[0].log_softmax(1, kFloat64); },
-      [](const Arrays& x) { return map_lines(x[0], 1, log_softmax_of); },
-      "torch.log_softmax(x[0], 1, dtype=torch.float64)"));
   return all;
 }
 
