@@ -31,7 +31,6 @@ std::tuple<Tensor, Tensor> extreme_along(const char* where, Fold f, const Tensor
 
 /// The index of the largest or smallest element, of all of them row by row unless `dim` names a dimension.
 Tensor index_of(const char* where, Fold f, const Tensor& x, std::optional<std::int64_t> dim, bool keepdim) {
-  check(x.scalar_type() != kBool, where, ": dtype bool: need numbers; to(kInt64) gives them");
   if (dim) {
     return std::get<1>(extreme_along(where, f, x, *dim, keep_if(keepdim), false));
   }
@@ -190,7 +189,7 @@ struct Argmax {
       .signature = "argmax(Tensor self, int? dim=None, bool keepdim=False) -> Tensor",
       .formula = "y = the index of the largest x along dim",
       .doc = "int64: the first such, or the first NaN; without dim its number among all elements, row by row.",
-      .dtypes = kNumericDtypes,
+      .dtypes = kAnyDtype,
   };
   static Tensor forward(const Tensor& x, std::optional<std::int64_t> dim, bool keepdim) {
     return index_of("argmax", Fold::Max, x, dim, keepdim);
@@ -203,7 +202,7 @@ struct Argmin {
       .signature = "argmin(Tensor self, int? dim=None, bool keepdim=False) -> Tensor",
       .formula = "y = the index of the smallest x along dim",
       .doc = "int64: the first such, or the first NaN; without dim its number among all elements, row by row.",
-      .dtypes = kNumericDtypes,
+      .dtypes = kAnyDtype,
   };
   static Tensor forward(const Tensor& x, std::optional<std::int64_t> dim, bool keepdim) {
     return index_of("argmin", Fold::Min, x, dim, keepdim);
@@ -232,8 +231,9 @@ struct ValueSelectingReduction {
       .name = "value_selecting_reduction",
       .signature = "value_selecting_reduction(Tensor input, int dim, Tensor indices, bool keepdim) -> Tensor",
       .formula = "y[k] = x[indices[k]] along dim;  dx = zeros to which dy[k] is added at indices[k]",
-      .doc = "What max, min, sort and topk do once indices are known, which are int64. Without keepdim, indices and y "
-             "lack the dimension. An Error for an index outside of x.",
+      .doc =
+          "What max, min, sort and topk do once indices are known, which are int64. Without keepdim, indices and y "
+          "lack the dimension. An Error for an index outside of x.",
       .dtypes = kAnyDtype,
       .node = "ValueSelectingReductionBackward0",
   };
@@ -263,11 +263,12 @@ struct ValueSelectingReduction {
 struct ValueSelectingReductionGradient {
   static constexpr OperatorInfo info = {
       .name = "value_selecting_reduction_backward",
-      .signature = "value_selecting_reduction_backward(Tensor grad, int dim, Tensor indices, int[] sizes, bool keepdim) "
-                   "-> Tensor",
+      .signature =
+          "value_selecting_reduction_backward(Tensor grad, int dim, Tensor indices, int[] sizes, bool keepdim) "
+          "-> Tensor",
       .formula = "dx = zeros of these sizes to which dy[k] is added at indices[k];  its own gradient is g[indices[k]]",
       .doc = "The gradient of max, min, sort and topk along a dimension.",
-      .dtypes = kFloatingDtypes,
+      .dtypes = kAnyDtype,
       .node = "ValueSelectingReductionBackwardBackward0",
   };
   SavedTensor indices;
@@ -275,9 +276,8 @@ struct ValueSelectingReductionGradient {
   bool keepdim_;
   static Tensor forward(const Tensor& dy, std::int64_t dim, const Tensor& indices, IntArrayRef sizes, bool keepdim) {
     constexpr const char* kWhere = "value_selecting_reduction_backward";
-    check(dy.sizes() == indices.sizes() && indices.scalar_type() == kInt64 && dy.is_floating_point(), kWhere,
-          ": gradient ", describe(dy), ", indices ", describe(indices),
-          ": need one shape, floating-point numbers and int64 indices");
+    check(dy.sizes() == indices.sizes() && indices.scalar_type() == kInt64, kWhere, ": gradient ", describe(dy),
+          ", indices ", describe(indices), ": need one shape and int64 indices");
     const Tensor index = with_dim(indices, sizes.size(), dim, keepdim);
     const std::size_t d = check_selection(kWhere, index, sizes, dim);
     const ScalarType dtype = computed(dy.scalar_type());
@@ -291,9 +291,7 @@ struct ValueSelectingReductionGradient {
     dim_ = dim;
     keepdim_ = keepdim;
   }
-  void backward(Backward& b) const {
-    b.dx(0) = value_selecting_reduction(b.dy(), dim_, b(indices), keepdim_);
-  }
+  void backward(Backward& b) const { b.dx(0) = value_selecting_reduction(b.dy(), dim_, b(indices), keepdim_); }
 };
 
 }  // namespace

@@ -170,8 +170,6 @@ Tensor reduce(const char* where, const Tensor& losses, std::int64_t reduction) {
 
 #include <backflow/ops/loss_functions.inc>
 
-OperatorFamily loss_operators() {
-  return family<NllLoss, NllLossGradient, CrossEntropyLoss, MseLoss>("loss");
-}
+OperatorFamily loss_operators() { return family<NllLoss, NllLossGradient, CrossEntropyLoss, MseLoss>("loss"); }
 
 }  // namespace backflow

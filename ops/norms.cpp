@@ -72,8 +72,9 @@ struct Norm : NormState {
       .name = "norm",
       .signature = "norm(Tensor self, Scalar p=2) -> Tensor",
       .formula = "y = (sum of |x|^p)^(1/p);  dx = dy sign(x) |x|^(p-1) / y^(p-1), 0 where y = 0",
-      .doc = "The p-norm of all elements of a floating-point tensor; for p = 0 the number of those that are not 0, for "
-             "infinity the largest |x|, for -infinity the smallest.",
+      .doc =
+          "The p-norm of all elements of a floating-point tensor; for p = 0 the number of those that are not 0, for "
+          "infinity the largest |x|, for -infinity the smallest.",
       .dtypes = kFloatingDtypes,
       .node = "NormBackward0",
   };

@@ -12,8 +12,9 @@ struct Sum : ReducedGeometry {
       .name = "sum",
       .signature = "sum(Tensor self, *, ScalarType? dtype=None) -> Tensor",
       .formula = "y = sum of all x;  dx = dy everywhere",
-      .doc = "A scalar; integers give int64. Elements are converted to dtype first. Blocked summation, the same bits "
-             "on any number of threads.",
+      .doc =
+          "A scalar; integers give int64. Elements are converted to dtype first. Blocked summation, the same bits "
+          "on any number of threads.",
       .dtypes = kAnyDtype,
       .node = "SumBackward0",
   };
@@ -111,6 +112,11 @@ struct SumToSize {
       check_fit(wanted == x.sizes()[d] || wanted == 1);
       flags[d] = d < added || (wanted == 1 && x.sizes()[d] != 1);
     }
+    if (x.sizes() == size) {  // nothing is summed, so that integers keep their dtype
+      Tensor y = empty_tensor(size, x.scalar_type());
+      kernels::copy(y, x);
+      return y;
+    }
     const Tensor y = fold_numbers(Fold::Sum, x, flags, KeepDim::Yes, sum_dtype(x, std::nullopt));
     return view_of(y, size, contiguous_strides(size), 0);
   }
@@ -177,10 +183,10 @@ struct ProdDim : ReducedGeometry {
     dim_ = dim;
   }
   void backward(Backward& b) const {
-    b.dx(0) = sizes.empty() ? cast(b.dy(), dtype)
-                            : cast(prod_gradient(restored(b.dy()), cast(b(x), b.dy().scalar_type()), restored(b(y)),
-                                                 dim_),
-                                   dtype);
+    b.dx(0) =
+        sizes.empty()
+            ? cast(b.dy(), dtype)
+            : cast(prod_gradient(restored(b.dy()), cast(b(x), b.dy().scalar_type()), restored(b(y)), dim_), dtype);
   }
 };
 

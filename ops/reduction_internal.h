@@ -43,8 +43,7 @@ Tensor dense(const Tensor& x, ScalarType dtype);
 inline Tensor cast(const Tensor& x, ScalarType dtype) { return x.scalar_type() == dtype ? x : to(x, dtype); }
 
 /// The fold of map(x) over the marked dimensions, computed and given in `dtype`; off the tape.
-Tensor fold(Fold f, Map map, const Tensor& x, const DimVector& flags, KeepDim keep, ScalarType dtype,
-            double power = 0);
+Tensor fold(Fold f, Map map, const Tensor& x, const DimVector& flags, KeepDim keep, ScalarType dtype, double power = 0);
 /// The sum or product, in `dtype`, to which elements are converted first.
 Tensor fold_numbers(Fold f, const Tensor& x, const DimVector& flags, KeepDim keep, ScalarType dtype);
 

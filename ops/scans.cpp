@@ -30,11 +30,13 @@ Tensor scan(const char* where, Scan f, const Tensor& x, std::int64_t dim, std::o
   return y;
 }
 
-/// The same in place, where the dtype of y is kept; false where that cannot be.
+/// The same in place, where y keeps its dtype; false for bool, whose sums are not.
 bool scan_inplace(const char* where, Scan f, const Tensor& y, const Tensor& x, std::int64_t dim,
                   std::optional<ScalarType> dtype) {
   const std::size_t d = wrap_dim(where, dim, x.sizes().size());
-  if (y.scalar_type() == kBool || dtype.value_or(y.scalar_type()) != y.scalar_type()) {
+  check(dtype.value_or(y.scalar_type()) == y.scalar_type(), where, ": dtype ", short_name(dtype.value_or(kBool)),
+        ", the tensor ", describe(y), ": need the tensor's own");
+  if (y.scalar_type() == kBool) {
     return false;
   }
   scan_into(f, Direction::Forward, y, x, d);
@@ -46,7 +48,8 @@ struct Cumsum {
       .name = "cumsum",
       .signature = "cumsum(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor",
       .formula = "y[k] = x[0] + ... + x[k] along dim;  dx = the same of dy from the end",
-      .doc = "Running sums; integers give int64. Elements are converted to dtype first. float32 is added up in float64.",
+      .doc =
+          "Running sums; integers give int64. Elements are converted to dtype first. float32 is added up in float64.",
       .dtypes = kAnyDtype,
       .node = "CumsumBackward0",
       .inplace = "cumsum_(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor",
@@ -90,8 +93,9 @@ struct Cumprod {
       .name = "cumprod",
       .signature = "cumprod(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor",
       .formula = "y[k] = x[0] ... x[k] along dim;  dx[k] = y[k-1] r[k], r[k] = dy[k] + x[k+1] r[k+1]",
-      .doc = "Running products; integers give int64. Elements are converted to dtype first. The gradient has no "
-             "division, and is right where x has zeros.",
+      .doc =
+          "Running products; integers give int64. Elements are converted to dtype first. The gradient has no "
+          "division, and is right where x has zeros.",
       .dtypes = kAnyDtype,
       .node = "CumprodBackward0",
       .inplace = "cumprod_(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor",

@@ -46,8 +46,9 @@ struct SoftmaxOp : SoftmaxState {
       .name = "softmax",
       .signature = "softmax(Tensor self, int dim, ScalarType? dtype=None) -> Tensor",
       .formula = "y = e^x / sum of e^x over dim;  dx = y (dy - sum of dy y over dim)",
-      .doc = "Softmax over one dimension, without overflow. Elements are converted to dtype first, which is "
-             "floating-point.",
+      .doc =
+          "Softmax over one dimension, without overflow. Elements are converted to dtype first, which is "
+          "floating-point.",
       .dtypes = kFloatingDtypes,
       .node = "SoftmaxBackward0",
   };
@@ -62,8 +63,9 @@ struct LogSoftmax : SoftmaxState {
       .name = "log_softmax",
       .signature = "log_softmax(Tensor self, int dim, ScalarType? dtype=None) -> Tensor",
       .formula = "y = x - log(sum of e^x over dim);  dx = dy - e^y (sum of dy over dim)",
-      .doc = "Logarithm of the softmax over one dimension, without overflow. Elements are converted to dtype first, "
-             "which is floating-point.",
+      .doc =
+          "Logarithm of the softmax over one dimension, without overflow. Elements are converted to dtype first, "
+          "which is floating-point.",
       .dtypes = kFloatingDtypes,
       .node = "LogSoftmaxBackward0",
   };
@@ -87,9 +89,11 @@ struct GradientState {
 struct SoftmaxGradient : GradientState {
   static constexpr OperatorInfo info = {
       .name = "_softmax_backward_data",
-      .signature = "_softmax_backward_data(Tensor grad_output, Tensor output, int dim, ScalarType input_dtype) -> Tensor",
-      .formula = "dx = y (dy - s), s = sum of dy y over dim;  with g the gradient of dx and t = sum of g y: "
-                 "ddy = y (g - t), its gradient for y is g (dy - s) - dy t",
+      .signature =
+          "_softmax_backward_data(Tensor grad_output, Tensor output, int dim, ScalarType input_dtype) -> Tensor",
+      .formula =
+          "dx = y (dy - s), s = sum of dy y over dim;  with g the gradient of dx and t = sum of g y: "
+          "ddy = y (g - t), its gradient for y is g (dy - s) - dy t",
       .doc = "The gradient of softmax from its result, converted to input_dtype.",
       .dtypes = kFloatingDtypes,
       .node = "SoftmaxBackwardDataBackward0",
@@ -115,8 +119,9 @@ struct LogSoftmaxGradient : GradientState {
       .name = "_log_softmax_backward_data",
       .signature =
           "_log_softmax_backward_data(Tensor grad_output, Tensor output, int dim, ScalarType input_dtype) -> Tensor",
-      .formula = "dx = dy - e^y (sum of dy over dim);  with g the gradient of dx: ddy = g - sum of g e^y over dim, "
-                 "its gradient for y is -g e^y (sum of dy)",
+      .formula =
+          "dx = dy - e^y (sum of dy over dim);  with g the gradient of dx: ddy = g - sum of g e^y over dim, "
+          "its gradient for y is -g e^y (sum of dy)",
       .doc = "The gradient of log_softmax from its result, converted to input_dtype.",
       .dtypes = kFloatingDtypes,
       .node = "LogSoftmaxBackwardDataBackward0",

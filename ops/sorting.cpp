@@ -86,8 +86,9 @@ struct ArgsortStable {
       .name = "argsort",
       .signature = "argsort(Tensor self, *, bool stable, int dim, bool descending=False) -> Tensor",
       .formula = "y = the indices of x in order along dim, those of equal ones in their old order",
-      .doc = "As argsort, which is stable whether that is asked for or not. dim has no default, so that argsort(1) is "
-             "no question.",
+      .doc =
+          "As argsort, which is stable whether that is asked for or not. dim has no default, so that argsort(1) is "
+          "no question.",
       .dtypes = kAnyDtype,
   };
   static Tensor forward(const Tensor& x, bool, std::int64_t dim, bool descending) {
@@ -100,8 +101,9 @@ struct Topk : SortState {
       .name = "topk",
       .signature = "topk(Tensor self, int k, int dim=-1, bool largest=True, bool sorted=True) -> (Tensor, Tensor)",
       .formula = "y = the k largest x along dim;  dx = dy in the old places, else 0",
-      .doc = "The values and their indices in x, in order if sorted; of equal ones the first. NaN counts as the largest. "
-             "An Error for a k that is negative or larger than the dimension.",
+      .doc =
+          "The values and their indices in x, in order if sorted; of equal ones the first. NaN counts as the largest. "
+          "An Error for a k that is negative or larger than the dimension.",
       .dtypes = kNumericDtypes,
       .node = "TopkBackward0",
   };
@@ -129,8 +131,6 @@ struct Topk : SortState {
 
 #include <backflow/ops/sorting_functions.inc>
 
-OperatorFamily sorting_operators() {
-  return family<Sort, SortStable, Argsort, ArgsortStable, Topk>("sorting");
-}
+OperatorFamily sorting_operators() { return family<Sort, SortStable, Argsort, ArgsortStable, Topk>("sorting"); }
 
 }  // namespace backflow

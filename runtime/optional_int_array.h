@@ -14,10 +14,10 @@ namespace backflow {
 class OptionalIntArrayRef {
  public:
   constexpr OptionalIntArrayRef() = default;
-  constexpr OptionalIntArrayRef(std::nullopt_t) {}                                       // NOLINT
-  constexpr OptionalIntArrayRef(IntArrayRef list) : list_(list), has_value_(true) {}     // NOLINT
+  constexpr OptionalIntArrayRef(std::nullopt_t) {}                                          // NOLINT
+  constexpr OptionalIntArrayRef(IntArrayRef list) : list_(list), has_value_(true) {}        // NOLINT
   constexpr OptionalIntArrayRef(const std::int64_t& one) : list_(one), has_value_(true) {}  // NOLINT
-  constexpr OptionalIntArrayRef(const std::initializer_list<std::int64_t>& list)         // NOLINT
+  constexpr OptionalIntArrayRef(const std::initializer_list<std::int64_t>& list)            // NOLINT
       : list_(list), has_value_(true) {}
   OptionalIntArrayRef(const std::vector<std::int64_t>& list) : list_(list), has_value_(true) {}  // NOLINT
   OptionalIntArrayRef(const DimVector& list) : list_(list), has_value_(true) {}                  // NOLINT

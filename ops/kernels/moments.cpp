@@ -71,7 +71,8 @@ void rows(const Source<A>& x, const Pass& pass, Moments* y) {
   parallel_for(chunks_of(pass.outer * pieces, count), [&](std::int64_t chunk) {
     for (std::int64_t i = chunk * count; i < std::min(pass.outer * pieces, (chunk + 1) * count); ++i) {
       const std::int64_t begin = i % pieces * kRowPiece;
-      to[i] = of_row(x, pass.offset(i / pieces) + begin * pass.stride, pass.stride, std::min(kRowPiece, pass.n - begin));
+      to[i] =
+          of_row(x, pass.offset(i / pieces) + begin * pass.stride, pass.stride, std::min(kRowPiece, pass.n - begin));
     }
   });
   for (std::int64_t o = 0; pieces > 1 && o < pass.outer; ++o) {

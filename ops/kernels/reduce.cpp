@@ -134,8 +134,8 @@ class Folder {
     }
   }
 
-  /// y[j] = the fold over rows of n columns: blocks of rows, added pairwise. `scratch` has n elements for every level of
-  /// the pairs.
+  /// y[j] = the fold over rows of n columns: blocks of rows, added pairwise. `scratch` has n elements for every level
+  /// of the pairs.
   void column_block(const Source<A>& x, std::int64_t offset, const Pass& pass, std::int64_t rows, std::int64_t n, A* y,
                     A* scratch) const {
     if (rows > kRowBlock) {
@@ -162,9 +162,8 @@ class Folder {
     const std::int64_t width = std::min(kColumns, pass.inner);
     const std::int64_t across = chunks_of(pass.inner, width);
     // Few columns: their rows are cut into pieces, too.
-    const std::int64_t rows = pass.outer * across >= kPieces
-                                  ? pass.n
-                                  : std::max(kRowBlock, kRowPiece / width / kRowBlock * kRowBlock);
+    const std::int64_t rows =
+        pass.outer * across >= kPieces ? pass.n : std::max(kRowBlock, kRowPiece / width / kRowBlock * kRowBlock);
     const std::int64_t pieces = chunks_of(pass.n, rows);
     std::vector<A> partial(pieces == 1 ? 0 : static_cast<std::size_t>(pass.outer * pieces * pass.inner));
     A* const to = pieces == 1 ? y : partial.data();

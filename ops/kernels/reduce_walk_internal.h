@@ -34,8 +34,8 @@ struct Pass {
   std::int64_t run_stride() const { return sizes.empty() ? 0 : strides.back(); }
 };
 
-/// The passes that reduce x over the dimensions that `reduced` marks, in the order of its memory: neighbours of one kind
-/// are merged, dimensions of size 1 and those that only repeat results are left out.
+/// The passes that reduce x over the dimensions that `reduced` marks, in the order of its memory: neighbours of one
+/// kind are merged, dimensions of size 1 and those that only repeat results are left out.
 class Walk {
  public:
   Walk(const Tensor& x, const DimVector& reduced);

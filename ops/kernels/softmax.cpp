@@ -11,8 +11,8 @@ namespace {
 
 constexpr std::int64_t kColumns = 256;  // columns of one piece
 
-/// Calls of_rows(first, count) on rows of a shape whose dimension `dim` is the last, or else of_columns(offset, columns)
-/// on blocks of columns.
+/// Calls of_rows(first, count) on rows of a shape whose dimension `dim` is the last, or else of_columns(offset,
+/// columns) on blocks of columns.
 struct Pieces {
   std::int64_t outer = 1;
   std::int64_t n = 1;

@@ -24,7 +24,8 @@ HWY_INLINE void for_each_vector(std::size_t n, const F& f) {
   const std::size_t lanes = hn::Lanes(d);
   std::size_t i = 0;
   for (; i + lanes <= n; i += lanes) {
-    f(i, [d](const T* p, auto) { return hn::LoadU(d, p); }, [d](auto v, T* p) { hn::StoreU(v, d, p); });
+    f(
+        i, [d](const T* p, auto) { return hn::LoadU(d, p); }, [d](auto v, T* p) { hn::StoreU(v, d, p); });
   }
   if (i < n) {
     const std::size_t left = n - i;
@@ -85,14 +86,12 @@ void row(const T* x, T* y, std::size_t n) {
   const T sum = hn::GetLane(hn::SumOfLanes(d, total));
   if constexpr (kKind == Softmax::Plain) {
     const auto factor = hn::Set(d, T{1} / sum);
-    for_each_vector<T>(n, [&](std::size_t i, auto load, auto store) {
-      store(hn::Mul(load(y + i, factor), factor), y + i);
-    });
+    for_each_vector<T>(
+        n, [&](std::size_t i, auto load, auto store) { store(hn::Mul(load(y + i, factor), factor), y + i); });
   } else {
     const auto log_sum = hn::Set(d, std::log(sum));
-    for_each_vector<T>(n, [&](std::size_t i, auto load, auto store) {
-      store(hn::Sub(hn::Sub(load(x + i, m), m), log_sum), y + i);
-    });
+    for_each_vector<T>(
+        n, [&](std::size_t i, auto load, auto store) { store(hn::Sub(hn::Sub(load(x + i, m), m), log_sum), y + i); });
   }
 }
 

@@ -6,7 +6,8 @@
 
 namespace backflow::kernels {
 
-/// Softmax of contiguous rows, and of the columns of a block whose rows are `ld` apart. `scratch` has 2 columns elements.
+/// Softmax of contiguous rows, and of the columns of a block whose rows are `ld` apart. `scratch` has 2 columns
+/// elements.
 template <class T>
 struct SoftmaxLoops {
   void (*row)(const T* x, T* y, std::size_t n);

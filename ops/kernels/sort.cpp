@@ -89,9 +89,7 @@ struct Wide {
   struct Item {
     std::uint64_t key;
     std::uint64_t index;
-    friend bool operator<(const Item& a, const Item& b) {
-      return a.key != b.key ? a.key < b.key : a.index < b.index;
-    }
+    friend bool operator<(const Item& a, const Item& b) { return a.key != b.key ? a.key < b.key : a.index < b.index; }
   };
   static constexpr int kBits = 64;
   static Item make(std::uint64_t key, std::uint64_t index) { return {key, index}; }
@@ -210,8 +208,7 @@ void for_each_place(const char* where, const Tensor& y, const Tensor& x, const T
 
 void sort(Order order, const Tensor& values, const Tensor& indices, const Tensor& x, std::size_t dim, bool sorted) {
   if (values.numel() > 0) {
-    dispatch(x.scalar_type(),
-             [&](auto zero) { sort_lines<decltype(zero)>(order, values, indices, x, dim, sorted); });
+    dispatch(x.scalar_type(), [&](auto zero) { sort_lines<decltype(zero)>(order, values, indices, x, dim, sorted); });
   }
 }
 
@@ -228,11 +225,14 @@ void take(const char* where, const Tensor& y, const Tensor& x, const Tensor& ind
 
 void put(const char* where, const Tensor& y, const Tensor& x, const Tensor& index, std::size_t dim) {
   if (x.numel() > 0) {
-    dispatch_floating(x.scalar_type(), where, [&](auto zero) {
+    dispatch(x.scalar_type(), [&](auto zero) {
       using T = decltype(zero);
       for_each_place<T>(where, y, x, index, dim, length(y, dim),
                         [](T* to, std::int64_t to_stride, const T* from, std::int64_t from_stride, std::int64_t i,
-                           std::int64_t place) { to[place * to_stride] += from[i * from_stride]; });
+                           std::int64_t place) {
+                          T& sum = to[place * to_stride];
+                          sum = static_cast<T>(sum + from[i * from_stride]);
+                        });
     });
   }
 }

@@ -17,7 +17,7 @@ void sort(Order order, const Tensor& values, const Tensor& indices, const Tensor
 /// of x; `where` starts its message.
 void take(const char* where, const Tensor& y, const Tensor& x, const Tensor& index, std::size_t dim);
 
-/// y[..., index[..., k, ...], ...] += x[..., k, ...] along dimension `dim`; float32 or float64. Throws as `take`.
+/// y[..., index[..., k, ...], ...] += x[..., k, ...] along dimension `dim`; one dtype. Throws as `take`.
 void put(const char* where, const Tensor& y, const Tensor& x, const Tensor& index, std::size_t dim);
 
 }  // namespace backflow::kernels

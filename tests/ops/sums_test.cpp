@@ -5,6 +5,7 @@
 
 #include <backflow/ops/creation.h>
 #include <backflow/ops/operators.h>
+#include <backflow/runtime/philox.h>
 #include <backflow/runtime/threads.h>
 
 #include <backflow/tests/catch2.h>
@@ -43,6 +44,67 @@ TEST_CASE("sum: a million float32 numbers to 1e-6") {
   const Tensor rows = x.reshape({2, 500'000});
   const Array row_sums = array_of(rows.sum(1));
   CHECK(std::abs((row_sums.data[0] + row_sums.data[1]) / exact_sum(x) - 1) < 1e-6);
+}
+
+TEST_CASE("sum, mean and var: 16 million float32 numbers to 1e-6, the same bits on 1, 2, 4, 8 threads") {
+  constexpr std::int64_t kCount = 16 * 1024 * 1024;
+  const Tensor x = empty({kCount});
+  double total = 0;
+  double squares = 0;  // of the noise, whose mean is near zero
+  PhiloxStream random(7);
+  for (std::int64_t i = 0; i < kCount; ++i) {
+    const auto v = static_cast<float>(0.5 + random.uniform());
+    x.data_ptr<float>()[i] = v;
+    total += static_cast<double>(v);
+    squares += (static_cast<double>(v) - 1) * (static_cast<double>(v) - 1);
+  }
+  const double mean = total / kCount;
+  const double variance = squares / kCount - (mean - 1) * (mean - 1);
+  const Tensor cube = x.reshape({256, 256, 256});
+  const int before = get_num_threads();
+  std::vector<std::vector<Tensor>> results;
+  for (const int n : {1, 2, 4, 8}) {
+    set_num_threads(n);
+    results.push_back({x.sum(), x.mean(), x.var(false), cube.sum(0), cube.sum(1), cube.sum(2), cube.mean(0),
+                       cube.mean(2), cube.var({0}, true), cube.var({1}, true), cube.var({2}, true), cube.sum({0, 2}),
+                       cube.transpose(0, 2).sum(0), x.reshape({kCount / 2, 2}).sum(0)});
+    CAPTURE(n);
+    CHECK(bitwise_equal(results.back(), results.front()));
+  }
+  set_num_threads(before);
+  const std::vector<Tensor>& found = results.front();
+  CHECK(std::abs(found[0].item<double>() / total - 1) < 1e-6);
+  CHECK(std::abs(found[1].item<double>() / mean - 1) < 1e-6);
+  CHECK(std::abs(found[2].item<double>() / variance - 1) < 1e-6);
+  for (const std::size_t of_dims : {3, 4, 5, 11, 12, 13}) {
+    CHECK(std::abs(exact_sum(found[of_dims]) / total - 1) < 1e-6);
+  }
+}
+
+TEST_CASE("var: numbers far from zero lose nothing to cancellation") {
+  const Tensor x = noisy_ones({1000, 70}).to(kFloat64);
+  const Tensor far = (x + 1e4).to(kFloat32);
+  for (const std::int64_t dim : {0, 1}) {
+    const Array expected = array_of(far.to(kFloat64).var({dim}, true));
+    CHECK(distance(array_of(far.var({dim}, true)), expected) < 1e-6);
+  }
+  CHECK(distance(array_of(far.var()), array_of(far.to(kFloat64).var())) < 1e-6);
+  CHECK(full({1000}, 0.1F).var().item<double>() == 0);
+}
+
+TEST_CASE("scans, softmax, sort and maxima: the same bits on 1, 2, 4, 8 threads") {
+  const int before = get_num_threads();
+  const Tensor x = noisy_ones({300, 70, 50});
+  std::vector<std::vector<Tensor>> results;
+  for (const int n : {1, 2, 4, 8}) {
+    set_num_threads(n);
+    results.push_back({x.cumsum(0), x.cumsum(1), x.cumsum(2), x.reshape({-1}).cumsum(0), x.cumprod(0), x.softmax(0),
+                       x.softmax(1), x.softmax(2), x.logsumexp({0, 2}), x.norm(), x.norm(3, 1), x.prod(1), x.std(),
+                       x.amax({0, 2}), x.argmax(), x.argmax(0), std::get<0>(x.sort(0)), std::get<1>(x.topk(3, 1))});
+    CAPTURE(n);
+    CHECK(bitwise_equal(results.back(), results.front()));
+  }
+  set_num_threads(before);
 }
 
 TEST_CASE("sum: many equal numbers in one column to 1e-6") {

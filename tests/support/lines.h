@@ -15,8 +15,8 @@ namespace backflow::test {
 
 using Line = std::vector<double>;
 
-/// f of the elements that differ in the dimensions `dims` alone, which may be negative, or in all of them when there are
-/// none; in row-major order. These dimensions are left out of the result or have size 1 there.
+/// f of the elements that differ in the dimensions `dims` alone, which may be negative, or in all of them when there
+/// are none; in row-major order. These dimensions are left out of the result or have size 1 there.
 Array reduce_lines(const Array& x, const std::vector<std::int64_t>& dims, bool keepdim,
                    const std::function<double(const Line&)>& f);
 

@@ -12,9 +12,7 @@ using Index = std::vector<std::int64_t>;
 
 double largest(const Line& x) { return *std::max_element(x.begin(), x.end()); }
 double smallest(const Line& x) { return *std::min_element(x.begin(), x.end()); }
-double index_of_largest(const Line& x) {
-  return static_cast<double>(std::max_element(x.begin(), x.end()) - x.begin());
-}
+double index_of_largest(const Line& x) { return static_cast<double>(std::max_element(x.begin(), x.end()) - x.begin()); }
 double index_of_smallest(const Line& x) {
   return static_cast<double>(std::min_element(x.begin(), x.end()) - x.begin());
 }
@@ -51,45 +49,51 @@ void add_along(Samples& all, const Case& c, bool keep) {
   const auto reference = [c, keep](double (*f)(const Line&)) {
     return [c, keep, f](const Arrays& x) { return reduce_lines(x[0], c.dims, keep, f); };
   };
-  all.push_back(with_gradient("max", label, one, [d, keep](const Tensors& x) { return std::get<0>(x[0].max(d, keep)); },
-                 reference(largest), "torch.max" + arguments + "[0]"));
-  all.push_back(with_gradient("min", label, one, [d, keep](const Tensors& x) { return std::get<0>(x[0].min(d, keep)); },
-                 reference(smallest), "torch.min" + arguments + "[0]"));
-  all.push_back(without_gradient("max", label + "_indices", one,
-                 [d, keep](const Tensors& x) { return std::get<1>(x[0].max(d, keep)); }, reference(index_of_largest),
-                 "torch.max" + arguments + "[1]"));
-  all.push_back(without_gradient("argmax", label, one, [d, keep](const Tensors& x) { return x[0].argmax(d, keep); },
-                 reference(index_of_largest), "torch.argmax" + arguments));
-  all.push_back(without_gradient("argmin", label, one, [d, keep](const Tensors& x) { return x[0].argmin(d, keep); },
-                 reference(index_of_smallest), "torch.argmin" + arguments));
+  all.push_back(with_gradient(
+      "max", label, one, [d, keep](const Tensors& x) { return std::get<0>(x[0].max(d, keep)); }, reference(largest),
+      "torch.max" + arguments + "[0]"));
+  all.push_back(with_gradient(
+      "min", label, one, [d, keep](const Tensors& x) { return std::get<0>(x[0].min(d, keep)); }, reference(smallest),
+      "torch.min" + arguments + "[0]"));
+  all.push_back(without_gradient(
+      "max", label + "_indices", one, [d, keep](const Tensors& x) { return std::get<1>(x[0].max(d, keep)); },
+      reference(index_of_largest), "torch.max" + arguments + "[1]"));
+  all.push_back(without_gradient(
+      "argmax", label, one, [d, keep](const Tensors& x) { return x[0].argmax(d, keep); }, reference(index_of_largest),
+      "torch.argmax" + arguments));
+  all.push_back(without_gradient(
+      "argmin", label, one, [d, keep](const Tensors& x) { return x[0].argmin(d, keep); }, reference(index_of_smallest),
+      "torch.argmin" + arguments));
 }
 
 void add_whole(Samples& all, const std::string& label, const Operand& operand) {
   const auto reference = [](double (*f)(const Line&)) {
     return [f](const Arrays& x) { return reduce_lines(x[0], {}, false, f); };
   };
-  all.push_back(with_gradient("max", label, {operand}, [](const Tensors& x) { return x[0].max(); }, reference(largest),
-                 "torch.max(x[0])"));
-  all.push_back(with_gradient("min", label, {operand}, [](const Tensors& x) { return x[0].min(); }, reference(smallest),
-                 "torch.min(x[0])"));
-  all.push_back(with_gradient("amax", label, {operand}, [](const Tensors& x) { return x[0].amax(); }, reference(largest),
-                 "torch.amax(x[0])"));
-  all.push_back(without_gradient("argmax", label, {operand}, [](const Tensors& x) { return x[0].argmax(); },
-                 reference(index_of_largest), "torch.argmax(x[0])"));
-  all.push_back(without_gradient("argmin", label, {operand}, [](const Tensors& x) { return x[0].argmin(); },
-                 reference(index_of_smallest), "torch.argmin(x[0])"));
+  all.push_back(with_gradient(
+      "max", label, {operand}, [](const Tensors& x) { return x[0].max(); }, reference(largest), "torch.max(x[0])"));
+  all.push_back(with_gradient(
+      "min", label, {operand}, [](const Tensors& x) { return x[0].min(); }, reference(smallest), "torch.min(x[0])"));
+  all.push_back(with_gradient(
+      "amax", label, {operand}, [](const Tensors& x) { return x[0].amax(); }, reference(largest), "torch.amax(x[0])"));
+  all.push_back(without_gradient(
+      "argmax", label, {operand}, [](const Tensors& x) { return x[0].argmax(); }, reference(index_of_largest),
+      "torch.argmax(x[0])"));
+  all.push_back(without_gradient(
+      "argmin", label, {operand}, [](const Tensors& x) { return x[0].argmin(); }, reference(index_of_smallest),
+      "torch.argmin(x[0])"));
 }
 
 void add_over(Samples& all, const Case& c, bool keep) {
   const std::vector<Operand> one = {{c.sizes, -2, 2, c.layout}};
   const std::string label = std::string("over_") + c.label + (keep ? "_keepdim" : "");
   const std::string arguments = "(x[0], " + python(c.dims) + ", " + python(keep) + ")";
-  all.push_back(with_gradient("amax", label, one, [c, keep](const Tensors& x) { return x[0].amax(c.dims, keep); },
-                 [c, keep](const Arrays& x) { return reduce_lines(x[0], c.dims, keep, largest); },
-                 "torch.amax" + arguments));
-  all.push_back(with_gradient("amin", label, one, [c, keep](const Tensors& x) { return x[0].amin(c.dims, keep); },
-                 [c, keep](const Arrays& x) { return reduce_lines(x[0], c.dims, keep, smallest); },
-                 "torch.amin" + arguments));
+  all.push_back(with_gradient(
+      "amax", label, one, [c, keep](const Tensors& x) { return x[0].amax(c.dims, keep); },
+      [c, keep](const Arrays& x) { return reduce_lines(x[0], c.dims, keep, largest); }, "torch.amax" + arguments));
+  all.push_back(with_gradient(
+      "amin", label, one, [c, keep](const Tensors& x) { return x[0].amin(c.dims, keep); },
+      [c, keep](const Arrays& x) { return reduce_lines(x[0], c.dims, keep, smallest); }, "torch.amin" + arguments));
 }
 
 /// Gathering by indices, and its opposite.
@@ -110,7 +114,8 @@ void add_selections(Samples& all) {
                                                    {"strided", {3, 4}, 1, {3, 2}, Layout::Strided}}) {
     const std::int64_t d = c.dim;
     const std::string dim = std::to_string(d);
-    const double high = c.sizes.empty() ? 1 : static_cast<double>(c.sizes[d < 0 ? c.sizes.size() - 1 : static_cast<std::size_t>(d)]);
+    const double high =
+        c.sizes.empty() ? 1 : static_cast<double>(c.sizes[d < 0 ? c.sizes.size() - 1 : static_cast<std::size_t>(d)]);
     const auto pick = [](const Line& x, const Line& index) {
       Line y;
       for (const double i : index) {
@@ -118,11 +123,11 @@ void add_selections(Samples& all) {
       }
       return y;
     };
-    all.push_back(with_gradient("value_selecting_reduction", c.label,
-                   {{c.sizes, -2, 2, c.layout}, {c.chosen, 0, high, c.layout, Of::Index}},
-                   [d](const Tensors& x) { return value_selecting_reduction(x[0], d, x[1], true); },
-                   [d, pick](const Arrays& x) { return map_lines(x[0], x[1], d, pick); },
-                   "torch.gather(x[0], " + dim + ", x[1])"));
+    all.push_back(with_gradient(
+        "value_selecting_reduction", c.label, {{c.sizes, -2, 2, c.layout}, {c.chosen, 0, high, c.layout, Of::Index}},
+        [d](const Tensors& x) { return value_selecting_reduction(x[0], d, x[1], true); },
+        [d, pick](const Arrays& x) { return map_lines(x[0], x[1], d, pick); },
+        "torch.gather(x[0], " + dim + ", x[1])"));
     const std::size_t n = static_cast<std::size_t>(high);
     const auto spread = [n](const Line& dy, const Line& index) {
       Line dx(n);
@@ -131,25 +136,26 @@ void add_selections(Samples& all) {
       }
       return dx;
     };
-    all.push_back(with_gradient("value_selecting_reduction_backward", c.label,
-                   {{c.chosen, -2, 2, c.layout}, {c.chosen, 0, high, c.layout, Of::Index}},
-                   [d, sizes = c.sizes](const Tensors& x) {
-                     return value_selecting_reduction_backward(x[0], d, x[1], sizes, true);
-                   },
-                   [d, spread](const Arrays& x) { return map_lines(x[0], x[1], d, spread); },
-                   "torch.zeros(" + python(c.sizes) + ", dtype=x[0].dtype).scatter_add(" + dim +
-                            ", x[1], x[0])"));
+    all.push_back(with_gradient(
+        "value_selecting_reduction_backward", c.label,
+        {{c.chosen, -2, 2, c.layout}, {c.chosen, 0, high, c.layout, Of::Index}},
+        [d, sizes = c.sizes](const Tensors& x) {
+          return value_selecting_reduction_backward(x[0], d, x[1], sizes, true);
+        },
+        [d, spread](const Arrays& x) { return map_lines(x[0], x[1], d, spread); },
+        "torch.zeros(" + python(c.sizes) + ", dtype=x[0].dtype).scatter_add(" + dim + ", x[1], x[0])"));
   }
-  all.push_back(with_gradient("value_selecting_reduction", "without_dim", {{{3, 4}}, {{3}, 0, 4, Layout::Contiguous, Of::Index}},
-                 [](const Tensors& x) { return value_selecting_reduction(x[0], 1, x[1], false); },
-                 [](const Arrays& x) {
-                   Array y = array_of({3});
-                   for (std::int64_t i = 0; i < 3; ++i) {
-                     y.at({i}) = x[0].at({i, static_cast<std::int64_t>(x[1].at({i}))});
-                   }
-                   return y;
-                 },
-                 "torch.gather(x[0], 1, x[1].unsqueeze(1)).squeeze(1)"));
+  all.push_back(with_gradient(
+      "value_selecting_reduction", "without_dim", {{{3, 4}}, {{3}, 0, 4, Layout::Contiguous, Of::Index}},
+      [](const Tensors& x) { return value_selecting_reduction(x[0], 1, x[1], false); },
+      [](const Arrays& x) {
+        Array y = array_of({3});
+        for (std::int64_t i = 0; i < 3; ++i) {
+          y.at({i}) = x[0].at({i, static_cast<std::int64_t>(x[1].at({i}))});
+        }
+        return y;
+      },
+      "torch.gather(x[0], 1, x[1].unsqueeze(1)).squeeze(1)"));
 }
 
 }  // namespace

@@ -100,10 +100,9 @@ void add_scans(Samples& all, const Case& c) {
   all.push_back(s);
   all.push_back(with_gradient(
       "reverse_cumsum", c.label, one, [d](const Tensors& x) { return reverse_cumsum(x[0], d); },
-      [d](const Arrays& x) {
-        return map_lines(x[0], d, [](const Line& line) { return from_the_end(line, sums_of); });
-      },
-      c.sizes.empty() ? "x[0].clone()" : "torch.flip(torch.cumsum(torch.flip(x[0]" + flip + ", " + dim + ")" + flip));
+      [d](const Arrays& x) { return map_lines(x[0], d, [](const Line& line) { return from_the_end(line, sums_of); }); },
+      c.sizes.empty() ? "torch.cumsum(x[0], 0)"
+                      : "torch.flip(torch.cumsum(torch.flip(x[0]" + flip + ", " + dim + ")" + flip));
   if (c.sizes.empty()) {
     return;
   }
@@ -113,7 +112,8 @@ void add_scans(Samples& all, const Case& c) {
   all.push_back(with_gradient(
       "linear_recurrence", c.label, two, [d](const Tensors& x) { return linear_recurrence(x[0], x[1], d); },
       [d](const Arrays& x) { return map_lines(x[0], x[1], d, recurrence_of); },
-      is_empty ? "x[0] * x[1]" : lines + "x[0].unbind(" + dim + "), x[1].unbind(" + dim + ")" + step));
+      is_empty ? "x[0].requires_grad_() * x[1]"
+               : lines + "x[0].requires_grad_().unbind(" + dim + "), x[1].unbind(" + dim + ")" + step));
   all.push_back(with_gradient(
       "linear_recurrence", std::string(c.label) + "_reverse", two,
       [d](const Tensors& x) { return linear_recurrence(x[0], x[1], d, true); },
@@ -123,9 +123,9 @@ void add_scans(Samples& all, const Case& c) {
           return from_the_end(b, [&](const Line& line) { return recurrence_of(line, a); });
         });
       },
-      is_empty ? "x[0] * x[1]"
-               : "torch.flip(" + lines + "x[0].flip(" + dim + ").unbind(" + dim + "), x[1].flip(" + dim + ").unbind(" +
-                     dim + ")" + step + flip));
+      is_empty ? "x[0].requires_grad_() * x[1]"
+               : "torch.flip(" + lines + "x[0].requires_grad_().flip(" + dim + ").unbind(" + dim + "), x[1].flip(" +
+                     dim + ").unbind(" + dim + ")" + step + flip));
 }
 
 void add_order(Samples& all, const Case& c, bool descending) {
@@ -170,8 +170,8 @@ void add_topk(Samples& all) {
                                        {"strided", {3, 5}, 2, 1, false, Layout::Strided},
                                        {"expanded", {3, 5}, 2, 1, true, Layout::Expanded}}) {
     const std::vector<Operand> one = {{c.sizes, -2, 2, c.layout}};
-    const std::string call = "torch.topk(x[0], " + std::to_string(c.k) + ", " + std::to_string(c.dim) + ", " +
-                             python(c.largest) + ")";
+    const std::string call =
+        "torch.topk(x[0], " + std::to_string(c.k) + ", " + std::to_string(c.dim) + ", " + python(c.largest) + ")";
     all.push_back(with_gradient(
         "topk", c.label, one, [c](const Tensors& x) { return std::get<0>(x[0].topk(c.k, c.dim, c.largest)); },
         [c](const Arrays& x) {
@@ -211,9 +211,7 @@ Samples scans_samples() {
       "torch.sort(x[0], stable=True, dim=1)[1]"));
   all.push_back(with_gradient(
       "sort", "stable", {{{3, 4}}}, [](const Tensors& x) { return std::get<0>(x[0].sort(true, 0, true)); },
-      [](const Arrays& x) {
-        return map_lines(x[0], 0, [](const Line& l) { return at(l, order_of(l, true)); });
-      },
+      [](const Arrays& x) { return map_lines(x[0], 0, [](const Line& l) { return at(l, order_of(l, true)); }); },
       "torch.sort(x[0], stable=True, dim=0, descending=True)[0]"));
   return all;
 }

@@ -85,14 +85,14 @@ Samples softmax_samples() {
         "_softmax_backward_data", c.label, two,
         [d](const Tensors& x) { return _softmax_backward_data(x[0], x[1], d, x[0].scalar_type()); },
         [d](const Arrays& x) { return map_lines(x[0], x[1], d, gradient_of); },
-        "torch._softmax_backward_data(x[0], x[1]" + dim + ", x[0].dtype)");
+        "torch._softmax_backward_data(x[0].contiguous(), x[1].contiguous()" + dim + ", x[0].dtype)");
     s.tolerance = 4;
     all.push_back(s);
     s = with_gradient(
         "_log_softmax_backward_data", c.label, two,
         [d](const Tensors& x) { return _log_softmax_backward_data(x[0], x[1], d, x[0].scalar_type()); },
         [d](const Arrays& x) { return map_lines(x[0], x[1], d, log_gradient_of); },
-        "torch._log_softmax_backward_data(x[0], x[1]" + dim + ", x[0].dtype)");
+        "torch._log_softmax_backward_data(x[0].contiguous(), x[1].contiguous()" + dim + ", x[0].dtype)");
     s.tolerance = 4;
     all.push_back(s);
   }

@@ -112,22 +112,23 @@ void add_spreads(Samples& all) {
   const auto whole = [](const Arrays& x) {
     return reduce_lines(x[0], {}, false, [](const Line& line) { return variance(line, 1); });
   };
-  const auto root = [](auto f) { return [f](const Arrays& x) { return map(f(x), [](double v) { return std::sqrt(v); }); }; };
-  all.push_back(with_gradient("var", "correction", {{{3, 4}}},
-                              [](const Tensors& x) { return x[0].var({1}, std::optional<Scalar>(2), true); }, corrected,
-                              "torch.var(x[0], (1,), correction=2, keepdim=True)"));
-  all.push_back(with_gradient("std", "correction", {{{3, 4}}},
-                              [](const Tensors& x) { return x[0].std({1}, std::optional<Scalar>(2), true); },
-                              root(corrected), "torch.std(x[0], (1,), correction=2, keepdim=True)"));
-  all.push_back(with_gradient("var", "default", {{{3, 4}}}, [](const Tensors& x) { return x[0].var(); }, whole,
-                              "torch.var(x[0])"));
-  all.push_back(with_gradient("std", "default", {{{3, 4}}}, [](const Tensors& x) { return x[0].std(); }, root(whole),
-                              "torch.std(x[0])"));
-  all.push_back(with_gradient("var", "of_one", {{{3, 1}}}, [](const Tensors& x) { return x[0].var({1}, true); },
-                              [](const Arrays& x) {
-                                return reduce_lines(x[0], {1}, false, [](const Line& l) { return variance(l, 1); });
-                              },
-                              "torch.var(x[0], [1], True)"));
+  const auto root = [](auto f) {
+    return [f](const Arrays& x) { return map(f(x), [](double v) { return std::sqrt(v); }); };
+  };
+  all.push_back(with_gradient(
+      "var", "correction", {{{3, 4}}}, [](const Tensors& x) { return x[0].var({1}, std::optional<Scalar>(2), true); },
+      corrected, "torch.var(x[0], (1,), correction=2, keepdim=True)"));
+  all.push_back(with_gradient(
+      "std", "correction", {{{3, 4}}}, [](const Tensors& x) { return x[0].std({1}, std::optional<Scalar>(2), true); },
+      root(corrected), "torch.std(x[0], (1,), correction=2, keepdim=True)"));
+  all.push_back(with_gradient(
+      "var", "default", {{{3, 4}}}, [](const Tensors& x) { return x[0].var(); }, whole, "torch.var(x[0])"));
+  all.push_back(with_gradient(
+      "std", "default", {{{3, 4}}}, [](const Tensors& x) { return x[0].std(); }, root(whole), "torch.std(x[0])"));
+  all.push_back(with_gradient(
+      "var", "of_one", {{{3, 1}}}, [](const Tensors& x) { return x[0].var({1}, true); },
+      [](const Arrays& x) { return reduce_lines(x[0], {1}, false, [](const Line& l) { return variance(l, 1); }); },
+      "torch.var(x[0], [1], True)"));
 }
 
 void add_norms(Samples& all) {
@@ -173,16 +174,17 @@ void add_norms(Samples& all) {
         [c, two](const Arrays& x) { return reduce_lines(x[0], c.dims, true, two); },
         "torch.norm(x[0], 2, " + python(c.dims) + ", True)"));
   }
-  all.push_back(with_gradient("norm", "default", {{{5}}}, [](const Tensors& x) { return x[0].norm(); },
-                              [two](const Arrays& x) { return reduce_lines(x[0], {}, false, two); },
-                              "torch.norm(x[0])"));
-  all.push_back(with_gradient("norm", "dtype", {{{2, 3}}}, [](const Tensors& x) { return x[0].norm(2, kFloat64); },
-                              [two](const Arrays& x) { return reduce_lines(x[0], {}, false, two); },
-                              "torch.norm(x[0], 2, dtype=torch.float64)"));
-  all.push_back(with_gradient("norm", "dtype_dim", {{{2, 3}}},
-                              [](const Tensors& x) { return x[0].norm(2, 1, true, kFloat64); },
-                              [two](const Arrays& x) { return reduce_lines(x[0], {1}, true, two); },
-                              "torch.norm(x[0], 2, 1, True, dtype=torch.float64)"));
+  all.push_back(with_gradient(
+      "norm", "default", {{{5}}}, [](const Tensors& x) { return x[0].norm(); },
+      [two](const Arrays& x) { return reduce_lines(x[0], {}, false, two); }, "torch.norm(x[0])"));
+  all.push_back(with_gradient(
+      "norm", "dtype", {{{2, 3}}}, [](const Tensors& x) { return x[0].norm(2, kFloat64); },
+      [two](const Arrays& x) { return reduce_lines(x[0], {}, false, two); },
+      "torch.norm(x[0], 2, dtype=torch.float64)"));
+  all.push_back(with_gradient(
+      "norm", "dtype_dim", {{{2, 3}}}, [](const Tensors& x) { return x[0].norm(2, 1, true, kFloat64); },
+      [two](const Arrays& x) { return reduce_lines(x[0], {1}, true, two); },
+      "torch.norm(x[0], 2, 1, True, dtype=torch.float64)"));
 }
 
 void add_logsumexp(Samples& all) {
