@@ -3,13 +3,21 @@
 
 namespace backflow::kernels {
 
-void gemm_serial(std::int64_t m, std::int64_t n, std::int64_t k, Matrix<float> a, Matrix<float> b, float* c,
-                 std::int64_t ldc, bool accumulate) {
+void gemm_serial(const Product<float>& p) {
+  if (p.m == 1 || p.n == 1) {
+    gemm_vector(p);
+    return;
+  }
+  if (p.m * p.n * p.k <= kSmallProduct) {
+    gemm_small(p);
+    return;
+  }
   const SingleOpenMpThread single;
-  const dnnl_status_t status = dnnl_sgemm(a.transposed ? 'T' : 'N', b.transposed ? 'T' : 'N', m, n, k, 1.0F, a.data,
-                                          a.ld, b.data, b.ld, accumulate ? 1.0F : 0.0F, c, ldc);
-  check(status == dnnl_success, "matmul: oneDNN's sgemm failed with status ", static_cast<int>(status), " (f32[", m,
-        ", ", k, "] by f32[", k, ", ", n, "])");
+  const dnnl_status_t status =
+      dnnl_sgemm(p.a.transposed ? 'T' : 'N', p.b.transposed ? 'T' : 'N', p.m, p.n, p.k, p.alpha, p.a.data, p.a.ld,
+                 p.b.data, p.b.ld, p.accumulate ? 1.0F : 0.0F, p.c, p.ldc);
+  check(status == dnnl_success, "matmul: oneDNN's sgemm failed with status ", static_cast<int>(status), " (f32[", p.m,
+        ", ", p.k, "] by f32[", p.k, ", ", p.n, "])");
 }
 
 }  // namespace backflow::kernels
