@@ -211,15 +211,11 @@ TEST_CASE("errors: matrix products") {
        [] {
          mm(f32({2, 3}), f32({4, 5}));
        }},
-      {"mm: dtypes f32[2, 3] and f64[3, 2]: need two tensors of one floating-point dtype",
+      {"mm: dtypes f32[2, 3] and f64[3, 2]: need tensors of one dtype",
        [] {
          mm(f32({2, 3}), f64({3, 2}));
        }},
-      {"mm: dtypes i64[2, 3] and i64[3, 2]: need two tensors of one floating-point dtype",
-       [] {
-         mm(i64({2, 3}), i64({3, 2}));
-       }},
-      {"matmul: x f32[], w f32[2, 3]: need a tensor with dimensions and a vector or matrix",
+      {"matmul: x f32[], w f32[2, 3]: need tensors with dimensions",
        [] {
          f32({}).matmul(f32({2, 3}));
        }},

@@ -62,7 +62,7 @@ Arrays differences(const Sample& s, const Arrays& values, const std::function<do
   return result;
 }
 
-double dot(const Tensor& a, const Tensor& b) {
+double inner_product(const Tensor& a, const Tensor& b) {
   const Array x = array_of(a);
   const Array y = array_of(b);
   double total = 0;
@@ -83,7 +83,7 @@ double gradient_sum(const Sample& s, const Arrays& values) {
   const Tensors g = gradients(s, operands_of(s, values, kFloat64));
   double total = 0;
   for (const Tensor& x : g) {
-    total += dot(x, direction(x, "ddx"));
+    total += inner_product(x, direction(x, "ddx"));
   }
   return total;
 }
@@ -134,7 +134,7 @@ TEST_CASE("samples: gradient agrees with central differences") {
     const Arrays expected = differences(s, values, [&](const Arrays& at) {
       const NoGradGuard guard;
       const Tensor y = moving.call(operands_of(moving, at, kFloat64));
-      return dot(y, direction(y, "dy").to(kFloat64));
+      return inner_product(y, direction(y, "dy").to(kFloat64));
     });
     check_close(gradients(s, operands_of(s, values, kFloat64)), expected, s.label.starts_with("f32") ? 1e-2 : 1e-7);
   }
