@@ -89,7 +89,8 @@ struct Matmul {
       .dtypes = kNumericDtypes,
   };
   static Tensor forward(const Tensor& x, const Tensor& w) {
-    check(x.dim() >= 1 && w.dim() >= 1, "matmul: x ", describe(x), ", w ", describe(w), ": need tensors with dimensions");
+    check(x.dim() >= 1 && w.dim() >= 1, "matmul: x ", describe(x), ", w ", describe(w),
+          ": need tensors with dimensions");
     check_one_dtype("matmul", x, w);
     check(x.size(-1) == w.size(w.dim() == 1 ? 0 : -2), "matmul: inner dimensions differ: x ", describe(x), ", w ",
           describe(w), ": need ", x.size(-1));

@@ -1,11 +1,11 @@
+// Tensors of constants and of numbers in a row.
 #include <backflow/ops/creation.h>
 
 #include <algorithm>
 #include <cmath>
-#include <utility>
 
-#include <backflow/ops/functions.h>
 #include <backflow/ops/kernels/elementwise.h>
+#include <backflow/ops/operator.h>
 
 namespace backflow {
 namespace {
@@ -21,148 +21,237 @@ ScalarType dtype_of_numbers(std::initializer_list<Scalar> numbers) {
 
 TensorOptions like(const Tensor& x, TensorOptions options) { return options.dtype(options.dtype_or(x.scalar_type())); }
 
-}  // namespace
+Tensor filled(IntArrayRef size, const Scalar& value, ScalarType dtype, const TensorOptions& options) {
+  const Tensor x = empty_tensor(size, dtype);
+  kernels::fill(x, value);
+  return x.set_requires_grad(options.requires_grad());
+}
 
-NestedNumbers::NestedNumbers(std::initializer_list<NestedNumbers> list) {
-  sizes_ = {static_cast<std::int64_t>(list.size())};
-  const NestedNumbers* first = list.begin();
-  if (list.size() == 0) {
-    return;
+struct Empty {
+  static constexpr OperatorInfo info = {
+      .name = "empty",
+      .signature = "empty(int[] size, TensorOptions options={}) -> Tensor",
+      .formula = "y of any values",
+      .doc = "Elements are not initialized; float32 unless said.",
+      .dtypes = kAnyDtype,
+  };
+  static Tensor forward(IntArrayRef size, const TensorOptions& options) {
+    return empty_tensor(size, options.dtype()).set_requires_grad(options.requires_grad());
   }
-  for (const std::int64_t size : first->sizes_) {
-    sizes_.push_back(size);
+};
+
+struct Zeros {
+  static constexpr OperatorInfo info = {
+      .name = "zeros",
+      .signature = "zeros(int[] size, TensorOptions options={}) -> Tensor",
+      .formula = "y = 0",
+      .doc = "float32 unless said.",
+      .dtypes = kAnyDtype,
+  };
+  static Tensor forward(IntArrayRef size, const TensorOptions& options) {
+    return filled(size, 0, options.dtype(), options);
   }
-  dtype_ = first->dtype_;
-  for (const NestedNumbers& inner : list) {
-    check(inner.sizes_ == first->sizes_, "tensor: inner lists of shapes ", first->sizes_, " and ", inner.sizes_,
-          ": need equal shapes");
-    dtype_ = promote_types(dtype_, inner.dtype_);
-    values_.insert(values_.end(), inner.values_.begin(), inner.values_.end());
-    integers_.insert(integers_.end(), inner.integers_.begin(), inner.integers_.end());
+};
+
+struct Ones {
+  static constexpr OperatorInfo info = {
+      .name = "ones",
+      .signature = "ones(int[] size, TensorOptions options={}) -> Tensor",
+      .formula = "y = 1",
+      .doc = "float32 unless said.",
+      .dtypes = kAnyDtype,
+  };
+  static Tensor forward(IntArrayRef size, const TensorOptions& options) {
+    return filled(size, 1, options.dtype(), options);
   }
-}
+};
 
-Tensor tensor(NestedNumbers numbers, TensorOptions options) {
-  Tensor x = empty_tensor(numbers.sizes(), options.dtype_or(numbers.dtype()));
-  dispatch(x.scalar_type(), [&](auto zero) {
-    using T = decltype(zero);
-    const auto convert = [](auto v) { return static_cast<T>(v); };
-    if (numbers.integers().size() == numbers.values().size()) {
-      std::transform(numbers.integers().begin(), numbers.integers().end(), x.data_ptr<T>(), convert);
-    } else {
-      std::transform(numbers.values().begin(), numbers.values().end(), x.data_ptr<T>(), convert);
-    }
-  });
-  x.set_requires_grad(options.requires_grad());
-  return x;
-}
+struct Full {
+  static constexpr OperatorInfo info = {
+      .name = "full",
+      .signature = "full(int[] size, Scalar fill_value, TensorOptions options={}) -> Tensor",
+      .formula = "y = fill_value",
+      .doc =
+          "int64 for an integer, bool for a truth value and float32 for a fraction, unless the options name a dtype.",
+      .dtypes = kAnyDtype,
+  };
+  static Tensor forward(IntArrayRef size, const Scalar& value, const TensorOptions& options) {
+    return filled(size, value, options.dtype_or(value.default_dtype()), options);
+  }
+};
 
-Tensor tensor(std::initializer_list<NestedNumbers> numbers, TensorOptions options) {
-  return tensor(NestedNumbers(numbers), options);
-}
+struct EmptyLike {
+  static constexpr OperatorInfo info = {
+      .name = "empty_like",
+      .signature = "empty_like(Tensor input, TensorOptions options={}) -> Tensor",
+      .formula = "y of any values",
+      .doc = "With the sizes of x, and its dtype unless the options name one; row-major and off the tape.",
+      .dtypes = kAnyDtype,
+  };
+  static Tensor forward(const Tensor& x, const TensorOptions& options) {
+    return Empty::forward(x.sizes(), like(x, options));
+  }
+};
 
-Tensor empty(IntArrayRef size, TensorOptions options) {
-  Tensor x = empty_tensor(size, options.dtype());
-  x.set_requires_grad(options.requires_grad());
-  return x;
-}
+struct ZerosLike {
+  static constexpr OperatorInfo info = {
+      .name = "zeros_like",
+      .signature = "zeros_like(Tensor input, TensorOptions options) -> Tensor",
+      .formula = "y = 0",
+      .doc = "With the sizes of x, and its dtype unless the options name one; row-major and off the tape.",
+      .dtypes = kAnyDtype,
+  };
+  static Tensor forward(const Tensor& x, const TensorOptions& options) {
+    return Zeros::forward(x.sizes(), like(x, options));
+  }
+};
 
-Tensor full(IntArrayRef size, Scalar fill_value, TensorOptions options) {
-  Tensor x = empty_tensor(size, options.dtype_or(dtype_of_numbers({fill_value})));
-  kernels::fill(x, fill_value);
-  x.set_requires_grad(options.requires_grad());
-  return x;
-}
+struct OnesLike {
+  static constexpr OperatorInfo info = {
+      .name = "ones_like",
+      .signature = "ones_like(Tensor input, TensorOptions options={}) -> Tensor",
+      .formula = "y = 1",
+      .doc = "With the sizes of x, and its dtype unless the options name one; row-major and off the tape.",
+      .dtypes = kAnyDtype,
+  };
+  static Tensor forward(const Tensor& x, const TensorOptions& options) {
+    return Ones::forward(x.sizes(), like(x, options));
+  }
+};
 
-Tensor zeros(IntArrayRef size, TensorOptions options) { return full(size, 0, options.dtype(options.dtype())); }
+struct FullLike {
+  static constexpr OperatorInfo info = {
+      .name = "full_like",
+      .signature = "full_like(Tensor input, Scalar fill_value, TensorOptions options) -> Tensor",
+      .formula = "y = fill_value",
+      .doc = "With the sizes of x, and its dtype unless the options name one; row-major and off the tape.",
+      .dtypes = kAnyDtype,
+  };
+  static Tensor forward(const Tensor& x, const Scalar& value, const TensorOptions& options) {
+    return Full::forward(x.sizes(), value, like(x, options));
+  }
+};
 
-Tensor ones(IntArrayRef size, TensorOptions options) { return full(size, 1, options.dtype(options.dtype())); }
-
-Tensor empty_like(const Tensor& input, TensorOptions options) { return empty(input.sizes(), like(input, options)); }
-
-Tensor ones_like(const Tensor& input, TensorOptions options) { return ones(input.sizes(), like(input, options)); }
-
-Tensor zeros_like(const Tensor& input, TensorOptions options) { return zeros(input.sizes(), like(input, options)); }
-
-Tensor full_like(const Tensor& input, Scalar fill_value, TensorOptions options) {
-  return full(input.sizes(), fill_value, like(input, options));
-}
-
-Tensor arange(Scalar end, TensorOptions options) { return arange(0, end, 1, options); }
-
-Tensor arange(Scalar start, Scalar end, TensorOptions options) { return arange(start, end, 1, options); }
-
-Tensor arange(Scalar start, Scalar end, Scalar step, TensorOptions options) {
-  const auto from = start.to<double>();
-  const auto to = end.to<double>();
-  const auto by = step.to<double>();
-  check(by != 0 && (by > 0 ? to >= from : to <= from), "arange: from ", from, " to ", to, " by ", by,
-        ": need a step other than 0 that leads from one to the other");
-  const auto n = static_cast<std::int64_t>(std::ceil((to - from) / by));
-  Tensor x = empty_tensor({n}, options.dtype_or(dtype_of_numbers({start, end, step})));
-  dispatch(x.scalar_type(), [&](auto zero) {
-    using T = decltype(zero);
-    using Exact = std::conditional_t<std::is_integral_v<T>, std::int64_t, double>;
-    for (std::int64_t i = 0; i < n; ++i) {
-      x.data_ptr<T>()[i] = static_cast<T>(start.to<Exact>() + static_cast<Exact>(i) * step.to<Exact>());
-    }
-  });
-  x.set_requires_grad(options.requires_grad());
-  return x;
-}
-
-Tensor linspace(Scalar start, Scalar end, std::int64_t steps, TensorOptions options) {
-  check(steps >= 0, "linspace: ", steps, " steps: need a number >= 0");
-  Tensor x = empty_tensor({steps}, options.dtype());
-  dispatch(x.scalar_type(), [&](auto zero) {
-    using T = decltype(zero);
+struct Arange {
+  static constexpr OperatorInfo info = {
+      .name = "arange",
+      .signature = "arange(Scalar start, Scalar end, Scalar step, TensorOptions options={}) -> Tensor",
+      .formula = "y_i = start + i step, those before end",
+      .doc =
+          "Integers give int64 and fractions float32 unless the options name a dtype, which is not bool. An Error for "
+          "a step that is 0, as the dtype holds it, or that leads away from end.",
+      .dtypes = kNumericDtypes,
+  };
+  static Tensor forward(const Scalar& start, const Scalar& end, const Scalar& step, const TensorOptions& options) {
     const auto from = start.to<double>();
     const auto to = end.to<double>();
-    const double step = steps > 1 ? (to - from) / static_cast<double>(steps - 1) : 0;
-    for (std::int64_t i = 0; i < steps; ++i) {
-      // From the nearer end, so that both are exact.
-      x.data_ptr<T>()[i] = static_cast<T>(2 * i < steps ? from + step * static_cast<double>(i)
-                                                        : to - step * static_cast<double>(steps - 1 - i));
+    const auto by = step.to<double>();
+    check(by != 0 && (by > 0 ? to >= from : to <= from), "arange: from ", from, " to ", to, " by ", by,
+          ": need a step other than 0 that leads from one to the other");
+    const ScalarType numbers = dtype_of_numbers({start, end, step});
+    const ScalarType dtype = options.dtype_or(numbers == kBool ? kInt64 : numbers);
+    check(is_floating_point(dtype) || step.toLong() != 0, "arange: step ", by, " in ", short_name(dtype),
+          ": need a step other than 0");
+    const Tensor x = empty_tensor(static_cast<std::int64_t>(std::ceil((to - from) / by)), dtype);
+    dispatch_numeric(dtype, "arange", [&](auto zero) {
+      using T = decltype(zero);
+      using Exact = std::conditional_t<std::is_integral_v<T>, std::int64_t, double>;
+      for (std::int64_t i = 0; i < x.numel(); ++i) {
+        x.data_ptr<T>()[i] = static_cast<T>(start.to<Exact>() + static_cast<Exact>(i) * step.to<Exact>());
+      }
+    });
+    return x.set_requires_grad(options.requires_grad());
+  }
+};
+
+struct ArangeEnd {
+  static constexpr OperatorInfo info = {
+      .name = "arange",
+      .signature = "arange(Scalar end, TensorOptions options={}) -> Tensor",
+      .formula = "y_i = i, those before end",
+      .doc = "From 0 and by 1.",
+      .dtypes = kNumericDtypes,
+  };
+  static Tensor forward(const Scalar& end, const TensorOptions& options) { return Arange::forward(0, end, 1, options); }
+};
+
+struct ArangeStart {
+  static constexpr OperatorInfo info = {
+      .name = "arange",
+      .signature = "arange(Scalar start, Scalar end, TensorOptions options={}) -> Tensor",
+      .formula = "y_i = start + i, those before end",
+      .doc = "By 1.",
+      .dtypes = kNumericDtypes,
+  };
+  static Tensor forward(const Scalar& start, const Scalar& end, const TensorOptions& options) {
+    return Arange::forward(start, end, 1, options);
+  }
+};
+
+struct Linspace {
+  static constexpr OperatorInfo info = {
+      .name = "linspace",
+      .signature = "linspace(Scalar start, Scalar end, int steps, TensorOptions options={}) -> Tensor",
+      .formula = "y_i = start + i (end - start) / (steps - 1)",
+      .doc =
+          "So many numbers at equal distances, start and end among them; float32 unless said. Integers are rounded to "
+          "zero. An Error for bool and for less than 0 steps.",
+      .dtypes = kNumericDtypes,
+  };
+  static Tensor forward(const Scalar& start, const Scalar& end, std::int64_t steps, const TensorOptions& options) {
+    check(steps >= 0, "linspace: ", steps, " steps: need a number >= 0");
+    const Tensor x = empty_tensor(steps, options.dtype());
+    dispatch_numeric(x.scalar_type(), "linspace", [&](auto zero) {
+      using T = decltype(zero);
+      using Exact = std::conditional_t<std::is_integral_v<T>, std::int64_t, double>;
+      const auto from = static_cast<double>(start.to<Exact>());
+      const auto to = static_cast<double>(end.to<Exact>());
+      const double step = steps > 1 ? (to - from) / static_cast<double>(steps - 1) : 0;
+      for (std::int64_t i = 0; i < steps; ++i) {
+        // From the nearer end, so that both are exact.
+        x.data_ptr<T>()[i] = static_cast<T>(2 * i < steps ? from + step * static_cast<double>(i)
+                                                          : to - step * static_cast<double>(steps - 1 - i));
+      }
+    });
+    return x.set_requires_grad(options.requires_grad());
+  }
+};
+
+struct Eye {
+  static constexpr OperatorInfo info = {
+      .name = "eye",
+      .signature = "eye(int n, int m, TensorOptions options={}) -> Tensor",
+      .formula = "y_ij = 1 where i = j, else 0",
+      .doc = "A matrix, n by m; float32 unless said.",
+      .dtypes = kAnyDtype,
+  };
+  static Tensor forward(std::int64_t n, std::int64_t m, const TensorOptions& options) {
+    const Tensor x = Zeros::forward({n, m}, options.requires_grad(false));
+    if (x.numel() > 0) {
+      kernels::fill(view_of(x, std::min(n, m), m + 1, 0), 1);
     }
-  });
-  x.set_requires_grad(options.requires_grad());
-  return x;
-}
-
-Tensor eye(std::int64_t n, TensorOptions options) { return eye(n, n, options); }
-
-Tensor eye(std::int64_t n, std::int64_t m, TensorOptions options) {
-  Tensor x = zeros({n, m}, options.requires_grad(false));
-  if (x.numel() > 0) {
-    kernels::fill(view_of(x, std::min(n, m), m + 1, 0), 1);
+    return x.set_requires_grad(options.requires_grad());
   }
-  x.set_requires_grad(options.requires_grad());
-  return x;
-}
+};
 
-Tensor from_blob(void* data, IntArrayRef sizes, TensorOptions options) {
-  return from_blob(data, sizes, contiguous_strides(sizes), nullptr, options);
-}
+struct EyeSquare {
+  static constexpr OperatorInfo info = {
+      .name = "eye",
+      .signature = "eye(int n, TensorOptions options={}) -> Tensor",
+      .formula = "y_ij = 1 where i = j, else 0",
+      .doc = "A matrix, n by n; float32 unless said.",
+      .dtypes = kAnyDtype,
+  };
+  static Tensor forward(std::int64_t n, const TensorOptions& options) { return Eye::forward(n, n, options); }
+};
 
-Tensor from_blob(void* data, IntArrayRef sizes, std::function<void(void*)> deleter, TensorOptions options) {
-  return from_blob(data, sizes, contiguous_strides(sizes), std::move(deleter), options);
-}
+}  // namespace
 
-Tensor from_blob(void* data, IntArrayRef sizes, IntArrayRef strides, TensorOptions options) {
-  return from_blob(data, sizes, strides, nullptr, options);
-}
+#include <backflow/ops/creation_functions.inc>
 
-Tensor from_blob(void* data, IntArrayRef sizes, IntArrayRef strides, std::function<void(void*)> deleter,
-                 TensorOptions options) {
-  check(sizes.size() == strides.size(), "from_blob: sizes ", sizes, ", strides ", strides, ": need one for each");
-  std::int64_t elements = numel_of(sizes) > 0 ? 1 : 0;  // up to the last that a stride reaches
-  for (std::size_t d = 0; d < sizes.size() && elements > 0; ++d) {
-    check(strides[d] >= 0, "from_blob: strides ", strides, ": need numbers >= 0");
-    elements += (sizes[d] - 1) * strides[d];
-  }
-  const auto bytes = static_cast<std::size_t>(elements) * element_size(options.dtype());
-  const Tensor x(TensorImpl::make(Storage::wrap(data, bytes, std::move(deleter)), options.dtype(), sizes, strides, 0));
-  return x.set_requires_grad(options.requires_grad());
+OperatorFamily creation_operators() {
+  return family<Empty, Zeros, Ones, Full, EmptyLike, ZerosLike, OnesLike, FullLike, Arange, ArangeEnd, ArangeStart,
+                Linspace, Eye, EyeSquare>("creation");
 }
 
 Tensor Tensor::new_empty(IntArrayRef size, TensorOptions options) const { return empty(size, like(*this, options)); }

@@ -143,7 +143,7 @@ def read_family(path):
 
 
 def functions_header(families):
-    out = [HEAD, "#pragma once\n\n#include <cstdint>\n#include <optional>\n#include <string_view>\n#include <tuple>\n#include <vector>\n\n#include <backflow/runtime/tensor.h>\n\nnamespace backflow {\n"]
+    out = [HEAD, "#pragma once\n\n#include <cstdint>\n#include <optional>\n#include <string_view>\n#include <tuple>\n#include <vector>\n\n#include <backflow/runtime/generator.h>\n#include <backflow/runtime/tensor.h>\n\nnamespace backflow {\n"]
     for name, operators in families:
         out.append(f"\n// ---- {name} ----\n")
         for op in operators:

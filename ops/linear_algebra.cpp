@@ -22,9 +22,7 @@ struct Mm {
   static Cost forward_cost(const Tensor& x, const Tensor& w) {
     return kernels::gemm_cost(x.size(0), w.size(1), x.size(1), x.scalar_type());
   }
-  static Cost cost(const Tensor& x, const Tensor& w) {
-    return gradient_cost(forward_cost(x, w), x, w);
-  }
+  static Cost cost(const Tensor& x, const Tensor& w) { return gradient_cost(forward_cost(x, w), x, w); }
   static Tensor forward(const Tensor& x, const Tensor& w) {
     check(x.dim() == 2 && w.dim() == 2, "mm: x ", describe(x), ", w ", describe(w), ": need two matrices");
     check_one_dtype("mm", x, w);
@@ -278,6 +276,8 @@ struct Linear {
 
 #include <backflow/ops/linear_algebra_functions.inc>
 
-OperatorFamily linear_algebra_operators() { return family<Mm, Mv, Dot, Vdot, Outer, Ger, Inner, Linear>("linear_algebra"); }
+OperatorFamily linear_algebra_operators() {
+  return family<Mm, Mv, Dot, Vdot, Outer, Ger, Inner, Linear>("linear_algebra");
+}
 
 }  // namespace backflow

@@ -10,7 +10,7 @@ namespace backflow::detail {
 /// Throws Error, for operator `op`, unless the tensors are numbers of one dtype.
 template <class... Others>
 void check_one_dtype(const char* op, const Tensor& x, const Others&... others) {
-  const auto check_other = [&](const Tensor& w) {
+  [[maybe_unused]] const auto check_other = [&](const Tensor& w) {
     check(w.scalar_type() == x.scalar_type(), op, ": dtypes ", describe(x), " and ", describe(w),
           ": need tensors of one dtype");
   };

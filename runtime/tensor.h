@@ -17,6 +17,7 @@
 
 #include <backflow/runtime/device.h>
 #include <backflow/runtime/dtype.h>
+#include <backflow/runtime/generator.h>
 #include <backflow/runtime/intrusive_ptr.h>
 #include <backflow/runtime/optional_int_array.h>
 #include <backflow/runtime/scalar.h>
@@ -27,7 +28,6 @@
 
 namespace backflow {
 
-class Generator;
 class Node;
 class Tensor;
 

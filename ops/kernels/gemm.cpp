@@ -52,8 +52,8 @@ class Batch {
       row_step = columns;
     }
     const bool transposed = by_columns && !by_rows;
-    const std::int64_t ld = transposed ? std::max<std::int64_t>({column_step, rows, 1})
-                                       : std::max<std::int64_t>({row_step, columns, 1});
+    const std::int64_t ld =
+        transposed ? std::max<std::int64_t>({column_step, rows, 1}) : std::max<std::int64_t>({row_step, columns, 1});
     first_ = {x_.template data_ptr<T>(), ld, transposed};
   }
   Matrix<T> operator[](std::int64_t index) const {

@@ -192,10 +192,10 @@ void gemm_unpacked(const Product<T>& p) {
       }
       for (std::int64_t i0 = 0; i0 < p.m; i0 += kRows) {
         const Matrix<T> a = p.a.from(i0, k0);
-        multiply_rows<T>(std::min(kRows, p.m - i0),
-                         {a.data, a.row_stride(), a.column_stride(), as_it_lies ? b.data : packed,
-                          as_it_lies ? b.ld : width, depth},
-                         {p.c + i0 * p.ldc + j0, p.ldc, nj, p.alpha, p.accumulate || k0 > 0});
+        multiply_rows<T>(
+            std::min(kRows, p.m - i0),
+            {a.data, a.row_stride(), a.column_stride(), as_it_lies ? b.data : packed, as_it_lies ? b.ld : width, depth},
+            {p.c + i0 * p.ldc + j0, p.ldc, nj, p.alpha, p.accumulate || k0 > 0});
       }
     }
   }

@@ -82,9 +82,7 @@ void add_vectors(const T* x, std::int64_t ld, const T* factors, std::int64_t cou
 template <class T>
 void gemv(std::int64_t m, std::int64_t k, const Matrix<T>& a, const T* v, T* y, std::int64_t step, T alpha,
           bool accumulate) {
-  const auto put = [&](std::int64_t i, T sum) {
-    y[i * step] = accumulate ? y[i * step] + alpha * sum : alpha * sum;
-  };
+  const auto put = [&](std::int64_t i, T sum) { y[i * step] = accumulate ? y[i * step] + alpha * sum : alpha * sum; };
   if (!a.transposed) {
     for (std::int64_t i = 0; i < m; ++i) {
       put(i, dot(a.data + i * a.ld, v, static_cast<std::size_t>(k)));

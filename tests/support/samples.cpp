@@ -24,6 +24,11 @@ Samples all_samples() {
            statistics_samples(),
            softmax_samples(),
            scans_samples(),
+           products_samples(),
+           batched_products_samples(),
+           einsum_samples(),
+           creation_samples(),
+           random_samples(),
        }) {
     all.insert(all.end(), family.begin(), family.end());
   }

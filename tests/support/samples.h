@@ -61,6 +61,11 @@ Samples extremes_samples();
 Samples statistics_samples();
 Samples softmax_samples();
 Samples scans_samples();
+Samples products_samples();
+Samples batched_products_samples();
+Samples einsum_samples();
+Samples creation_samples();
+Samples random_samples();
 
 /// All of them, or those whose title contains $BACKFLOW_SAMPLE.
 const Samples& samples();
