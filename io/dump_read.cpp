@@ -25,6 +25,7 @@ class DumpReader {
   void read_group(hid_t file, const std::string& name, std::vector<DumpEntry>& entries) const;
   DumpEntry read_tensor(hid_t group, const std::string& group_name, const std::string& name) const;
   ScalarType dtype_of(hid_t dataset, const std::string& name) const;
+  void check_truth(const Tensor& x, const std::string& name) const;
   DimVector sizes_of(hid_t dataset, const std::string& name) const;
   void check_storage(hid_t dataset, const std::string& name, const DimVector& sizes, ScalarType dtype) const;
   bool has_link(hid_t file, const std::string& name) const;
@@ -137,6 +138,7 @@ DumpEntry DumpReader::read_tensor(hid_t group, const std::string& group_name, co
       H5Dread(dataset, memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, entry.value.data_ptr()) < 0) {
     fail_hdf5(path_, what);
   }
+  if (dtype == kBool) check_truth(entry.value, full);
   entry.checksum = crc32({static_cast<const std::byte*>(entry.value.data_ptr()), entry.value.nbytes()});
   if (has_attribute(dataset, "checksum", path_)) {
     const bool named = has_attribute(dataset, "checksum_kind", path_);
@@ -152,12 +154,26 @@ ScalarType DumpReader::dtype_of(hid_t dataset, const std::string& name) const {
   for (const auto& [file_type, dtype] :
        {std::pair(H5T_IEEE_F32LE, kFloat32), std::pair(H5T_IEEE_F32BE, kFloat32), std::pair(H5T_IEEE_F64LE, kFloat64),
         std::pair(H5T_IEEE_F64BE, kFloat64), std::pair(H5T_STD_I64LE, kInt64), std::pair(H5T_STD_I64BE, kInt64),
-        std::pair(H5T_STD_I32LE, kInt32), std::pair(H5T_STD_I32BE, kInt32), std::pair(H5T_STD_U8LE, kUInt8), std::pair(H5T_STD_U8BE, kUInt8)}) {
+        std::pair(H5T_STD_I32LE, kInt32), std::pair(H5T_STD_I32BE, kInt32), std::pair(H5T_STD_U8LE, kUInt8),
+        std::pair(H5T_STD_U8BE, kUInt8)}) {
     if (H5Tequal(type, file_type) > 0) return dtype;
   }
+  if (H5Tequal(type, bool_type(path_, "read '" + name + "'")) > 0) return kBool;
+  const bool is_short = H5Tequal(type, H5T_STD_U16LE) > 0 || H5Tequal(type, H5T_STD_U16BE) > 0;
+  if (is_short && has_attribute(dataset, "dtype", path_) &&
+      read_text_attribute(dataset, "dtype", path_) == backflow::name(kBFloat16)) {
+    return kBFloat16;
+  }
   fail(path_, ": '", name, "' has another dtype (", H5Tget_size(type),
-       " bytes an element): need float32, float64, int32, "
-       "int64 or uint8");
+       " bytes an element): need float32, float64, bfloat16, int32, int64, uint8 or bool");
+}
+
+// A file may have any byte where C++ knows but two.
+void DumpReader::check_truth(const Tensor& x, const std::string& name) const {
+  const auto* bytes = static_cast<const unsigned char*>(x.data_ptr());
+  for (std::int64_t i = 0; i < x.numel(); ++i) {
+    check(bytes[i] <= 1, path_, ": '", name, "' has a truth value of ", int{bytes[i]}, ": need 0 or 1");
+  }
 }
 
 DimVector DumpReader::sizes_of(hid_t dataset, const std::string& name) const {

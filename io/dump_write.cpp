@@ -10,21 +10,17 @@ namespace {
 
 using namespace detail;
 
-hid_t file_type_of(ScalarType dtype) {
-  switch (dtype) {
-    case ScalarType::UInt8:
-      return H5T_STD_U8LE;
-    case ScalarType::Int32:
-      return H5T_STD_I32LE;
-    case ScalarType::Int64:
-      return H5T_STD_I64LE;
-    case ScalarType::Float32:
-      return H5T_IEEE_F32LE;
-    case ScalarType::Float64:
-      return H5T_IEEE_F64LE;
-    default:
-      fail("dump: dtype ", short_name(dtype), ": need u8, i32, i64, f32 or f64");
-  }
+// The type of the elements in the file. Truth values are what h5py makes of numpy's: an enumeration of bytes. HDF5 has
+// no bfloat16, whose bits are written as integers; an attribute says so.
+Hdf5Type file_type_of(ScalarType dtype, const std::string& path, const std::string& what) {
+  if (dtype == kBool) return bool_type(path, what);
+  const hid_t type = dtype == kUInt8      ? H5T_STD_U8LE
+                     : dtype == kInt32    ? H5T_STD_I32LE
+                     : dtype == kInt64    ? H5T_STD_I64LE
+                     : dtype == kBFloat16 ? H5T_STD_U16LE
+                     : dtype == kFloat32  ? H5T_IEEE_F32LE
+                                          : H5T_IEEE_F64LE;
+  return {H5Tcopy(type), path, what};
 }
 
 // A strided tensor's elements in row-major order.
@@ -66,11 +62,12 @@ void write_tensor(hid_t group, const std::string& name, const Tensor& tensor, co
   if (!tensor.is_contiguous()) copy = row_major(tensor);
   const void* data = tensor.is_contiguous() ? tensor.data_ptr() : copy.data();
   const std::vector<hsize_t> sizes(tensor.sizes().begin(), tensor.sizes().end());
-  const hid_t type = file_type_of(tensor.scalar_type());
+  const Hdf5Type type = file_type_of(tensor.scalar_type(), path, what);
   const Hdf5Space space(H5Screate_simple(static_cast<int>(sizes.size()), sizes.data(), nullptr), path, what);
   const Hdf5Properties links = utf8_names(path);
   const Hdf5Dataset dataset(H5Dcreate2(group, name.c_str(), type, space, links, H5P_DEFAULT, H5P_DEFAULT), path, what);
   if (tensor.numel() > 0 && H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0) fail_hdf5(path, what);
+  if (tensor.scalar_type() == kBFloat16) write_attribute(dataset, "dtype", backflow::name(kBFloat16), path);
   const auto checksum = crc32({static_cast<const std::byte*>(data), tensor.nbytes()});
   write_attribute(dataset, "checksum", std::int64_t{checksum}, path);
   write_attribute(dataset, "checksum_kind", "crc32", path);

@@ -78,6 +78,16 @@ void write_attribute(hid_t object, const std::string& name, std::int64_t value, 
   write_scalar(object, name, H5T_STD_I64LE, H5T_NATIVE_INT64, &value, path);
 }
 
+Hdf5Type bool_type(const std::string& path, const std::string& what) {
+  Hdf5Type type(H5Tenum_create(H5T_STD_I8LE), path, what);
+  std::int8_t value = 0;
+  for (const char* name : {"FALSE", "TRUE"}) {
+    if (H5Tenum_insert(type, name, &value) < 0) fail_hdf5(path, what);
+    ++value;
+  }
+  return type;
+}
+
 bool has_attribute(hid_t object, const std::string& name, const std::string& path) {
   const htri_t there = H5Aexists(object, name.c_str());
   if (there < 0) fail_hdf5(path, "read attribute '" + name + "'");

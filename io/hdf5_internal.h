@@ -68,6 +68,9 @@ bool has_attribute(hid_t object, const std::string& name, const std::string& pat
 std::string read_text_attribute(hid_t object, const std::string& name, const std::string& path);
 std::int64_t read_integer_attribute(hid_t object, const std::string& name, const std::string& path);
 
+/// The type of truth values, as h5py has it: an enumeration of signed bytes, FALSE = 0 and TRUE = 1.
+Hdf5Type bool_type(const std::string& path, const std::string& what);
+
 /// A new file that HDF5 writes to memory. HDF5 1.10 crashes when the disk is full while it writes its own structures;
 /// so it never touches the disk, and we write its image, with errors that we can report.
 class Hdf5MemoryFile {

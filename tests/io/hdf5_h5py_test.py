@@ -68,6 +68,13 @@ class DumpTest(unittest.TestCase):
             self.assertEqual(file["/parameters/é.bias"].shape, (0, 4))
             self.assertEqual(file["/buffers/count"][()].tolist(), [-(2**63)])
             self.assertEqual(file["/buffers/mask"].dtype, np.uint8)
+            self.assertEqual(file["/buffers/truth"].dtype, np.bool_)
+            self.assertEqual(file["/buffers/truth"][()].tolist(), [[True, False], [False, True]])
+            self.assertEqual(file["/buffers/int"].dtype, np.int32)
+            self.assertEqual(file["/buffers/int"][()].tolist(), [-1, 2**31 - 1])
+            short = file["/buffers/short"]
+            self.assertEqual((short.dtype, short.attrs["dtype"]), (np.uint16, "bfloat16"))
+            self.assertEqual((short[()].astype(np.uint32) << 16).view(np.float32).tolist(), [1.5, -2, np.inf])
             for group in ("parameters", "buffers"):
                 for dataset in file[group].values():
                     self.assertEqual(dataset.attrs["checksum_kind"], "crc32")
@@ -102,6 +109,8 @@ class DumpTest(unittest.TestCase):
             "3.mask": np.zeros((0, 2), np.uint8),
             "4.big_endian": np.array([1, 2], ">f4"),
             "5.packed": np.arange(10000, dtype=np.int64),
+            "6.truth": np.array([[True], [False]]),
+            "7.int": np.array([-1, 2], np.int32),
         }
         for options in ({}, {"libver": "latest"}, {"userblock_size": 1024}, {"track_order": True}):
             with self.subTest(options=options):
@@ -118,6 +127,22 @@ class DumpTest(unittest.TestCase):
                     little = value.astype(value.dtype.newbyteorder("<"))
                     self.assertEqual(row[2:], (value.dtype.name, str(list(value.shape)), little.tobytes().hex()))
                 self.assertIn("step 12 epoch 0 config a = 1", run(TOOL, "read", self.path)[1])
+
+    def test_we_read_bfloat16_of_h5py(self):
+        bits = np.array([0x3FC0, 0xC000], np.uint16)  # 1.5 and -2
+        for value in (bits, bits.astype(">u2")):
+            with h5py.File(self.path, "w") as file:
+                file["parameters/x"] = value
+                file["parameters/x"].attrs["dtype"] = "bfloat16"
+            self.assertEqual(self.read(), [("parameters", "x", "bfloat16", "[2]", "c03f00c0")])
+
+    def test_a_truth_value_is_0_or_1(self):
+        def write(file):
+            truth = h5py.enum_dtype({"FALSE": 0, "TRUE": 1}, basetype="i1")
+            dataset = file.create_group("parameters").create_dataset("x", (2,), truth)
+            dataset[:] = np.array([1, 7], np.int8)
+
+        self.assertIn("'/parameters/x' has a truth value of", self.refusal(write))
 
     def test_text_of_any_kind(self):
         for text in ("héllo", np.bytes_(b"hello"), ""):
@@ -161,7 +186,7 @@ class DumpTest(unittest.TestCase):
         self.assertEqual(self.refusal(lambda file: None), "no group /parameters: need a dump of parameters")
         self.assertIn("'/parameters' is no group", self.refusal(put("parameters", 1)))
         self.assertIn("'/parameters/a' is no dataset", self.refusal(put("parameters/a/weight", np.float32(1))))
-        for value in (np.float16(1), np.int32(1), np.complex64(1), "text", True, np.array([(1, 2.0)], "i8,f4")):
+        for value in (np.float16(1), np.int16(1), np.uint16(1), np.complex64(1), "text", np.array([(1, 2.0)], "i8,f4")):
             self.assertIn("has another dtype", self.refusal(put("parameters/x", value)))
         self.assertIn("has no data", self.refusal(parameters(x={"data": h5py.Empty("f4")})))
         self.assertIn("has 9 dimensions", self.refusal(put("parameters/x", np.zeros((1,) * 9, np.float32))))

@@ -34,6 +34,18 @@ TEST_CASE("print: as PyTorch") {
       {tensor({1, -2, 300}), "tensor([  1,  -2, 300])"},
       {tensor({1, 2}, kUInt8), "tensor([1, 2], dtype=torch.uint8)"},
       {tensor({1.0, 2.0}, kFloat64), "tensor([1., 2.], dtype=torch.float64)"},
+      {tensor({true, false}), "tensor([ True, False])"},
+      {tensor({true, true}), "tensor([True, True])"},
+      {tensor(true), "tensor(True)"},
+      {tensor({{true}, {false}}),
+       "tensor([[ True],\n"
+       "        [False]])"},
+      {zeros({0}, kBool), "tensor([], dtype=torch.bool)"},
+      {tensor({1, -2}, kInt32), "tensor([ 1, -2], dtype=torch.int32)"},
+      {tensor({1.5, -2.0, 3.0}, kBFloat16), "tensor([ 1.5000, -2.0000,  3.0000], dtype=torch.bfloat16)"},
+      {tensor({1.0, 2.0}, kBFloat16), "tensor([1., 2.], dtype=torch.bfloat16)"},
+      {tensor({0.1, 1000.0}, kBFloat16), "tensor([1.0010e-01, 1.0000e+03], dtype=torch.bfloat16)"},
+      {tensor(0.1, kBFloat16), "tensor(0.1001, dtype=torch.bfloat16)"},
       {tensor({{1, 2}, {-3, 4}}),
        "tensor([[ 1,  2],\n"
        "        [-3,  4]])"},

@@ -198,7 +198,7 @@ void add_added(Samples& all) {
   all.push_back(
       {.op = "addmm",
        .label = "aliased",
-       .operands = {{{3, 3}}, {.sizes = {3, 3}, .same_as = 0}, {.sizes = {3, 3}, .same_as = 0}},
+       .operands = {{{3, 3}}, {{3, 3}}, {.sizes = {3, 3}, .same_as = 1}},
        .call = [](const Tensors& x) { return addmm(x[0], x[1], x[2]); },
        .reference =
            [](const Arrays& x) { return map(product(x[1], x[2]), x[0], [](double p, double i) { return p + i; }); },

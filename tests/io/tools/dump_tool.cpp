@@ -25,7 +25,10 @@ void write(const std::string& path) {
                      {"2.weight", make_tensor<double>({}, {1e-300})},
                      {"é.bias", make_tensor<float>({0, 4}, {})}};
   dump.buffers = {{"count", make_tensor<std::int64_t>({1}, {std::numeric_limits<std::int64_t>::min()})},
-                  {"mask", make_tensor<std::uint8_t>({3}, {0, 128, 255})}};
+                  {"mask", make_tensor<std::uint8_t>({3}, {0, 128, 255})},
+                  {"truth", make_tensor<bool>({2, 2}, {true, false, false, true})},
+                  {"short", make_tensor<BFloat16>({3}, {1.5F, -2.0F, INFINITY})},
+                  {"int", make_tensor<std::int32_t>({2}, {-1, std::numeric_limits<std::int32_t>::max()})}};
   dump.step = 938;
   dump.epoch = 2;
   dump.config = "name = \"é\"\n" + std::string(200000, '#');
