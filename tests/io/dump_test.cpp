@@ -29,7 +29,10 @@ Dump sample() {
                      {"2.weight", make_tensor<double>({}, {1e-300})},
                      {"é.bias", make_tensor<float>({0, 4}, {})}};
   dump.buffers = {{"2.num_batches_tracked", make_tensor<std::int64_t>({1}, {std::numeric_limits<std::int64_t>::min()})},
-                  {"mask", make_tensor<std::uint8_t>({3}, {0, 128, 255})}};
+                  {"mask", make_tensor<std::uint8_t>({3}, {0, 128, 255})},
+                  {"truth", make_tensor<bool>({2, 2}, {true, false, false, true})},
+                  {"short", make_tensor<BFloat16>({3}, {1.5F, NAN, -0.0F})},
+                  {"int", make_tensor<std::int32_t>({2}, {-1, std::numeric_limits<std::int32_t>::max()})}};
   dump.optimizer = {{"momentum.10.weight", make_tensor<float>({1}, {0.5F})}};
   dump.step = 938;
   dump.epoch = -1;

@@ -34,6 +34,20 @@ Tensor leaf(const char* key, std::vector<std::int64_t> sizes = {2, 3}) {
   return x;
 }
 
+/// x as a matrix.
+Tensor matrix(const Tensor& x) { return x.dim() == 1 ? x.unsqueeze(0) : x; }
+/// w as a matrix of the shape of x, and the unit matrix that it can be multiplied by.
+Tensor matrix_like(const Tensor& w, const Tensor& x) { return matrix(w.expand_as(x)); }
+Tensor unit_of(const Tensor& x) { return eye(x.size(-1), kFloat64); }
+
+void addmv_rows(const Tensor& x, const Tensor& w) {
+  const Tensor rows = matrix(x);
+  const Tensor other = matrix_like(w, x);
+  for (std::int64_t i = 0; i < rows.size(0); ++i) {
+    rows[i].addmv_(unit_of(x), other[i], 2, 3);
+  }
+}
+
 /// An operator in place, and the composition that it has to agree with.
 struct Change {
   std::string signature;  ///< of its registry entry
@@ -94,6 +108,21 @@ const std::vector<Change>& changes() {
        [](const T& x, const T&) { return x.clamp_min(0.5); }},
       {"clamp_max_(Tensor self, Scalar max)", [](auto& x, auto&) { x.clamp_max_(0.5); },
        [](const T& x, const T&) { return x.clamp_max(0.5); }},
+      {"addmm_(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1)",
+       [](auto& x, auto& w) { matrix(x).addmm_(matrix_like(w, x), unit_of(x), 2, 3); },
+       [](const T& x, const T& w) { return x * 2 + w.expand_as(x) * 3; }},
+      {"addmv_(Tensor self, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1)", addmv_rows,
+       [](const T& x, const T& w) { return x * 2 + w.expand_as(x) * 3; }},
+      {"addbmm_(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1)",
+       [](auto& x, auto& w) { matrix(x).addbmm_(matrix_like(w, x).unsqueeze(0), unit_of(x).unsqueeze(0), 2, 3); },
+       [](const T& x, const T& w) { return x * 2 + w.expand_as(x) * 3; }},
+      {"baddbmm_(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1)",
+       [](auto& x, auto& w) {
+         matrix(x).unsqueeze(0).baddbmm_(matrix_like(w, x).unsqueeze(0), unit_of(x).unsqueeze(0), 2, 3);
+       },
+       [](const T& x, const T& w) { return x * 2 + w.expand_as(x) * 3; }},
+      {"bernoulli_(Tensor self, float p=0.5, *, Generator? generator=None)", [](auto& x, auto&) { x.bernoulli_(1); },
+       [](const T& x, const T&) { return x * 0 + 1; }},
   };
   return kChanges;
 }
