@@ -33,7 +33,9 @@ void start_hdf5();
 ///
 ///   /parameters/<name>, /buffers/<name>, /optimizer/<name>   a dataset for each tensor: row-major, little-endian
 ///   float32,
-///                  float64, int64 or uint8; attribute `checksum` is the CRC-32 of its bytes (`checksum_kind` "crc32")
+///                  float64, int64, int32, uint8, bool (as h5py's: an enumeration FALSE, TRUE of int8) or bfloat16 (its
+///                  bits as uint16, with the attribute `dtype` "bfloat16"); attribute `checksum` is the CRC-32 of its
+///                  bytes (`checksum_kind` "crc32")
 ///   attributes of /          format_version, step, epoch, config
 ///   attributes of /versions  one text for each library
 ///
