@@ -1,41 +1,151 @@
 // Copies between layouts and dtypes.
 #include <algorithm>
+#include <optional>
 
+#include <backflow/ops/kernels/copy_loops.h>
 #include <backflow/ops/kernels/elementwise.h>
-#include <backflow/ops/kernels/strided.h>
-#include <backflow/runtime/threads.h>
+#include <backflow/ops/kernels/runs_internal.h>
 
 namespace backflow::kernels {
+namespace {
 
-void copy(const Tensor& y, const Tensor& x) {
-  const StridedLoop<2> loop(y.sizes(), {&y, &x});
-  const std::int64_t row = loop.inner_size();
-  dispatch(y.scalar_type(), [&](auto to) {
-    dispatch(x.scalar_type(), [&](auto from) {
-      using To = decltype(to);
-      using From = decltype(from);
-      To* target = y.data_ptr<To>();
-      const From* source = x.data_ptr<From>();
-      parallel_for(chunks_of(y.numel(), kElementwiseChunk), [&](std::int64_t chunk) {
-        const std::int64_t end = std::min(y.numel(), (chunk + 1) * kElementwiseChunk);
-        for (std::int64_t i = chunk * kElementwiseChunk; i < end;) {
-          const std::int64_t n = std::min(end - i, row - i % row);
-          To* out = target + loop.offset(0, i);
-          const From* in = source + loop.offset(1, i);
-          const std::int64_t so = loop.inner_stride(0);
-          const std::int64_t si = loop.inner_stride(1);
-          if (so == 1 && si == 1) {
-            std::transform(in, in + n, out, [](From v) { return static_cast<To>(v); });
-          } else {
-            for (std::int64_t j = 0; j < n; ++j) {
-              out[j * so] = static_cast<To>(in[j * si]);
-            }
-          }
-          i += n;
-        }
+using detail::bits_of;
+using detail::for_each_chunk;
+using detail::for_each_run;
+
+/// The loop with the largest strides of y first, so that runs are as long in memory as they can be.
+StridedLoop<2> copy_loop(const Tensor& y, const Tensor& x) {
+  StridedLoop<2> loop(y.sizes(), {&y, &x});
+  for (std::size_t d = 1; d < loop.sizes.size(); ++d) {
+    for (std::size_t e = d; e > 0 && loop.strides[0][e - 1] < loop.strides[0][e]; --e) {
+      std::swap(loop.sizes[e - 1], loop.sizes[e]);
+      std::swap(loop.strides[0][e - 1], loop.strides[0][e]);
+      std::swap(loop.strides[1][e - 1], loop.strides[1][e]);
+    }
+  }
+  return loop;
+}
+
+/// y[i * so] = x[i * si]
+template <class U>
+void copy_run(U* y, std::int64_t so, const U* x, std::int64_t si, std::int64_t n) {
+  if (so == 1 && si == 1) {
+    std::copy_n(x, n, y);
+  } else if (so == 1 && si == 0) {
+    std::fill_n(y, n, *x);
+  } else if (so == 1 && si == -1) {
+    for (std::int64_t j = 0; j < n; ++j) {
+      y[j] = x[-j];
+    }
+  } else {
+    for (std::int64_t j = 0; j < n; ++j) {
+      y[j * so] = x[j * si];
+    }
+  }
+}
+
+/// A dimension of the loop, not the innermost, along which x lies closely while y does so along the innermost.
+std::optional<std::size_t> transposed_dim(const StridedLoop<2>& loop) {
+  constexpr std::int64_t kWorthIt = 64;  // elements of the matrix
+  const std::size_t last = loop.sizes.size() - 1;
+  for (std::size_t d = 0; d < last; ++d) {
+    if (loop.strides[0][last] == 1 && loop.strides[1][last] != 1 && loop.strides[1][last] != 0 &&
+        loop.strides[1][d] == 1 && loop.sizes[d] * loop.sizes[last] >= kWorthIt) {
+      return d;
+    }
+  }
+  return std::nullopt;
+}
+
+/// Copies the matrices of dimension `dim` and the innermost one block by block.
+template <class U>
+void copy_transposed(U* y, const U* x, StridedLoop<2> loop, std::size_t dim) {
+  constexpr std::int64_t kRows = 64;
+  constexpr std::int64_t kColumns = 1024;
+  const std::int64_t rows = loop.sizes[dim];
+  const std::int64_t columns = loop.inner_size();
+  const std::int64_t y_stride = loop.strides[0][dim];
+  const std::int64_t x_stride = loop.inner_stride(1);
+  for (const std::size_t d : {loop.sizes.size() - 1, dim}) {  // what is left are the dimensions outside of the matrices
+    loop.sizes[d] = 1;
+    loop.strides[0][d] = 0;
+    loop.strides[1][d] = 0;
+  }
+  const std::int64_t down = chunks_of(rows, kRows);
+  const std::int64_t across = chunks_of(columns, kColumns);
+  const std::int64_t blocks = numel_of(loop.sizes) * down * across;
+  const std::int64_t together = std::max<std::int64_t>(1, kElementwiseChunk / (rows * columns));
+  for_each_chunk(blocks, together, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const std::int64_t matrix = i / (down * across);
+      const std::int64_t r = i / across % down * kRows;
+      const std::int64_t c = i % across * kColumns;
+      transpose(x + loop.offset(1, matrix) + c * x_stride + r, x_stride, y + loop.offset(0, matrix) + r * y_stride + c,
+                y_stride, std::min(kRows, rows - r), std::min(kColumns, columns - c));
+    }
+  });
+}
+
+void copy_elements(const Tensor& y, const Tensor& x) {
+  detail::dispatch_width(y.scalar_type(), [&](auto zero) {
+    using U = decltype(zero);
+    U* to = bits_of<U>(y);
+    const U* from = bits_of<U>(x);
+    if (y.is_contiguous() && x.is_contiguous() && y.numel() == x.numel()) {
+      for_each_chunk(y.numel(), kElementwiseChunk,
+                     [&](std::int64_t begin, std::int64_t end) { std::copy_n(from + begin, end - begin, to + begin); });
+      return;
+    }
+    const StridedLoop<2> loop = copy_loop(y, x);
+    if (const auto dim = transposed_dim(loop)) {
+      copy_transposed(to, from, loop, *dim);
+      return;
+    }
+    for_each_chunk(y.numel(), kElementwiseChunk, [&](std::int64_t begin, std::int64_t end) {
+      for_each_run(loop, begin, end, [&](std::int64_t n, const auto& at) {
+        copy_run(to + at[0], loop.inner_stride(0), from + at[1], loop.inner_stride(1), n);
       });
     });
   });
+}
+
+void convert(const Tensor& y, const Tensor& x) {
+  const StridedLoop<2> loop = copy_loop(y, x);
+  const ConvertLoop whole_run = convert_loop(y.scalar_type(), x.scalar_type());
+  dispatch(y.scalar_type(), [&](auto to_zero) {
+    dispatch(x.scalar_type(), [&](auto from_zero) {
+      using To = decltype(to_zero);
+      using From = decltype(from_zero);
+      To* to = y.data_ptr<To>();
+      const From* from = x.data_ptr<From>();
+      const std::int64_t so = loop.inner_stride(0);
+      const std::int64_t si = loop.inner_stride(1);
+      for_each_chunk(y.numel(), kElementwiseChunk, [&](std::int64_t begin, std::int64_t end) {
+        for_each_run(loop, begin, end, [&](std::int64_t n, const auto& at) {
+          if (so == 1 && si == 1) {
+            whole_run(from + at[1], to + at[0], static_cast<std::size_t>(n));
+          } else {
+            for (std::int64_t j = 0; j < n; ++j) {
+              to[at[0] + j * so] = static_cast<To>(from[at[1] + j * si]);
+            }
+          }
+        });
+      });
+    });
+  });
+}
+
+}  // namespace
+
+void copy(const Tensor& y, const Tensor& x) {
+  if (y.numel() == 0) {
+    return;
+  }
+  if (y.scalar_type() == x.scalar_type()) {
+    copy_elements(y, x);
+  } else {
+    convert(y, x);
+  }
 }
 
 void fill(const Tensor& y, const Scalar& value) {
@@ -43,7 +153,9 @@ void fill(const Tensor& y, const Scalar& value) {
     using T = decltype(zero);
     const T number = value.to<T>();
     if (y.is_contiguous()) {
-      std::fill_n(y.data_ptr<T>(), y.numel(), number);
+      T* to = y.data_ptr<T>();
+      for_each_chunk(y.numel(), 4 * kElementwiseChunk,
+                     [&](std::int64_t begin, std::int64_t end) { std::fill_n(to + begin, end - begin, number); });
       return;
     }
     Tensor one = empty_tensor({}, y.scalar_type());
