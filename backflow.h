@@ -26,6 +26,7 @@
 #include <backflow/ops/operators.h>
 #include <backflow/ops/random.h>
 #include <backflow/ops/reduction.h>
+#include <backflow/ops/tensor_index.h>
 
 #include <backflow/nn/functional.h>
 #include <backflow/nn/init.h>

@@ -1,4 +1,4 @@
-// The same elements under other sizes, in another order of dimensions or repeated.
+// The same elements under other sizes, or repeated.
 #include <algorithm>
 
 #include <backflow/ops/kernels/elementwise.h>
@@ -151,6 +151,29 @@ struct Flatten {
   }
 };
 
+struct Unflatten {
+  static constexpr OperatorInfo info = {
+      .name = "unflatten",
+      .signature = "unflatten(Tensor self, int dim, int[] sizes) -> Tensor",
+      .formula = "y = x with dimension dim made several",
+      .doc = "A view; the opposite of flatten. One of the sizes may be -1.",
+      .dtypes = kAnyDtype,
+  };
+  static Tensor forward(const Tensor& x, std::int64_t dim, IntArrayRef sizes) {
+    check(x.dim() > 0, "unflatten: ", describe(x), " has no dimension to unflatten: need at least one");
+    const std::size_t d = wrap_dim("unflatten", dim, x.sizes().size());
+    check(!sizes.empty(), "unflatten: no sizes for dimension ", d, " of ", describe(x), ": need at least one");
+    const Tensor line = view_of(x, x.sizes()[d], x.strides()[d], x.storage_offset());
+    const DimVector inner = infer_sizes("unflatten", line, sizes);
+    DimVector result(x.sizes());
+    result.erase(d);
+    for (std::size_t k = 0; k < inner.size(); ++k) {
+      result.insert(d + k, inner[k]);
+    }
+    return view(x, result);
+  }
+};
+
 struct Squeeze {
   static constexpr OperatorInfo info = {
       .name = "squeeze",
@@ -223,85 +246,6 @@ struct Unsqueeze {
   void backward(Backward& b) const { b.dx(0) = squeeze(b.dy(), dim_); }
 };
 
-struct Transpose {
-  static constexpr OperatorInfo info = {
-      .name = "transpose",
-      .signature = "transpose(Tensor self, int dim0, int dim1) -> Tensor",
-      .formula = "y = x with two dimensions exchanged;  dx = dy with the same two exchanged",
-      .doc = "A view.",
-      .dtypes = kAnyDtype,
-      .node = "TransposeBackward0",
-  };
-  std::int64_t first;
-  std::int64_t second;
-  static Tensor forward(const Tensor& x, std::int64_t dim0, std::int64_t dim1) {
-    const std::size_t a = wrap_dim("transpose", dim0, x.sizes().size());
-    const std::size_t b = wrap_dim("transpose", dim1, x.sizes().size());
-    DimVector sizes(x.sizes());
-    DimVector strides(x.strides());
-    if (x.dim() > 0) {
-      std::swap(sizes[a], sizes[b]);
-      std::swap(strides[a], strides[b]);
-    }
-    return view_of(x, sizes, strides, x.storage_offset());
-  }
-  void save(Needs, const Tensor&, std::int64_t dim0, std::int64_t dim1, const Tensor&) {
-    first = dim0;
-    second = dim1;
-  }
-  void backward(Backward& b) const { b.dx(0) = transpose(b.dy(), first, second); }
-};
-
-struct T {
-  static constexpr OperatorInfo info = {
-      .name = "t",
-      .signature = "t(Tensor self) -> Tensor",
-      .formula = "y = x^T;  dx = dy^T",
-      .doc = "Transpose of a matrix, as a view; fewer dimensions are left as they are.",
-      .dtypes = kAnyDtype,
-      .node = "TBackward0",
-  };
-  static Tensor forward(const Tensor& x) {
-    check(x.dim() <= 2, "t: ", describe(x), ": need at most 2 dimensions; transpose() takes more");
-    return x.dim() < 2 ? view_of(x, x.sizes(), x.strides(), x.storage_offset()) : Transpose::forward(x, 0, 1);
-  }
-  void save(Needs, const Tensor&, const Tensor&) {}
-  void backward(Backward& b) const { b.dx(0) = t(b.dy()); }
-};
-
-struct Permute {
-  static constexpr OperatorInfo info = {
-      .name = "permute",
-      .signature = "permute(Tensor self, int[] dims) -> Tensor",
-      .formula = "y = x with dimension dims[d] as its d-th;  dx = dy with the dimensions back in their places",
-      .doc = "A view. Each dimension is listed once; negative ones count from the end.",
-      .dtypes = kAnyDtype,
-      .node = "PermuteBackward0",
-  };
-  DimVector inverse;
-  static Tensor forward(const Tensor& x, IntArrayRef dims) {
-    check(dims.size() == x.sizes().size(), "permute: dimensions ", dims, " of ", describe(x),
-          ": need each of them once");
-    DimVector sizes;
-    DimVector strides;
-    DimVector listed(dims.size(), 0);
-    for (const std::int64_t dim : dims) {
-      const std::size_t d = wrap_dim("permute", dim, dims.size());
-      check(listed[d]++ == 0, "permute: dimensions ", dims, " of ", describe(x), ": need each of them once");
-      sizes.push_back(x.sizes()[d]);
-      strides.push_back(x.strides()[d]);
-    }
-    return view_of(x, sizes, strides, x.storage_offset());
-  }
-  void save(Needs, const Tensor&, IntArrayRef dims, const Tensor&) {
-    inverse.resize(dims.size());
-    for (std::size_t d = 0; d < dims.size(); ++d) {
-      inverse[wrap_dim("permute", dims[d], dims.size())] = static_cast<std::int64_t>(d);
-    }
-  }
-  void backward(Backward& b) const { b.dx(0) = permute(b.dy(), inverse); }
-};
-
 struct Expand {
   static constexpr OperatorInfo info = {
       .name = "expand",
@@ -342,13 +286,23 @@ struct ExpandAs {
   static Tensor forward(const Tensor& x, const Tensor& w) { return expand(x, w.sizes()); }
 };
 
+struct BroadcastTo {
+  static constexpr OperatorInfo info = {
+      .name = "broadcast_to",
+      .signature = "broadcast_to(Tensor self, int[] size) -> Tensor",
+      .formula = "y = x repeated along dimensions of size 1",
+      .doc = "expand(size).",
+      .dtypes = kAnyDtype,
+  };
+  static Tensor forward(const Tensor& x, IntArrayRef size) { return expand(x, size); }
+};
+
 }  // namespace
 
 #include <backflow/ops/views_functions.inc>
 
 OperatorFamily views_operators() {
-  return family<Reshape, View, ViewAs, Flatten, Squeeze, SqueezeDim, Unsqueeze, Transpose, T, Permute, Expand,
-                ExpandAs>("views");
+  return family<Reshape, View, ViewAs, Flatten, Unflatten, Squeeze, SqueezeDim, Unsqueeze, Expand, ExpandAs, BroadcastTo>("views");
 }
 
 }  // namespace backflow

@@ -30,6 +30,9 @@ namespace backflow {
 
 class Node;
 class Tensor;
+namespace indexing {
+class TensorIndex;
+}
 
 /// A read-only view of a list of tensors; owns nothing. Converts from a braced list, a vector, an array, a span and a
 /// single tensor, as libtorch's, and from an optional list: none is empty.
@@ -231,6 +234,13 @@ class Tensor {
   Tensor& uniform_(double from, double to, const std::optional<Generator>& generator) const;
   Tensor& normal_(double mean = 0, double std = 1) const;
   Tensor& normal_(double mean, double std, const std::optional<Generator>& generator) const;
+  /// Elements by a list of indices as in Python: see ops/tensor_index.h.
+  Tensor index(std::initializer_list<indexing::TensorIndex> indices) const;
+  Tensor index(const std::vector<indexing::TensorIndex>& indices) const;
+  Tensor& index_put_(std::initializer_list<indexing::TensorIndex> indices, const Tensor& values) const;
+  Tensor& index_put_(const std::vector<indexing::TensorIndex>& indices, const Tensor& values) const;
+  Tensor& index_put_(std::initializer_list<indexing::TensorIndex> indices, const Scalar& value) const;
+  Tensor& index_put_(const std::vector<indexing::TensorIndex>& indices, const Scalar& value) const;
 #include <backflow/runtime/tensor_methods.inc>
 
   /// The object behind the handle; the handle must be defined.
