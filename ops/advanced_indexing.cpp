@@ -191,7 +191,8 @@ struct IndexPut {
       .signature = "index_put(Tensor self, Tensor[] indices, Tensor values, bool accumulate=False) -> Tensor",
       .formula = "y = x with y[indices] = w, or += w;  dx = dy, with 0 there unless w is added, dw = dy[indices]",
       .doc =
-          "The elements that `index` would choose replaced by values, which broadcast and have the dtype of x; or, with "
+          "The elements that `index` would choose replaced by values, which broadcast and have the dtype of x; or, "
+          "with "
           "accumulate, added to in the order of the indices: the same bits on any number of threads. Of duplicate "
           "indices the last value counts otherwise.",
       .dtypes = kAnyDtype,

@@ -92,9 +92,8 @@ struct Roll {
   void backward(Backward& b) const { b.dx(0) = roll(b.dy(), back, dims_); }
 };
 
-/// The sizes of `x` with leading ones, as many dimensions as there are repeats.
-DimVector with_leading_ones(const Tensor& x, std::size_t rank) {
-  DimVector sizes(x.sizes());
+/// Sizes with ones in front, so many that there are `rank`.
+DimVector with_leading_ones(DimVector sizes, std::size_t rank) {
   while (sizes.size() < rank) {
     sizes.insert(0, 1);
   }
@@ -117,7 +116,7 @@ struct Repeat {
                       std::all_of(repeats.begin(), repeats.end(), [](std::int64_t n) { return n >= 0; });
     check(fits, "repeat: ", describe(x), " by ", repeats,
           ": need numbers of 0 or more, at least as many as the tensor has dimensions");
-    const DimVector old = with_leading_ones(x, repeats.size());
+    const DimVector old = with_leading_ones(x.sizes(), repeats.size());
     DimVector result(old);
     for (std::size_t d = 0; d < result.size(); ++d) {
       result[d] *= repeats[d];
@@ -131,7 +130,7 @@ struct Repeat {
     kernels::copy(view_of(y, filled, y.strides(), 0), x);
     for (std::size_t d = old.size(); d-- > 0;) {
       if (repeats[d] > 1) {
-        repeat_along(y, filled, d, repeats[d] - 1);
+        repeat_along(y, filled, d, repeats[d]);
         filled[d] = result[d];
       }
     }
@@ -142,7 +141,7 @@ struct Repeat {
     times = repeats;
   }
   void backward(Backward& b) const {
-    DimVector result = with_leading_ones_of(sizes);
+    const DimVector result = with_leading_ones(sizes, times.size());
     Tensor dx = b.dy();
     for (std::size_t d = 0; d < times.size(); ++d) {
       if (times[d] == 1) {
@@ -160,18 +159,16 @@ struct Repeat {
   }
 
  private:
-  DimVector with_leading_ones_of(const DimVector& old) const {
-    DimVector result(old);
-    while (result.size() < times.size()) {
-      result.insert(0, 1);
-    }
-    return result;
-  }
-  /// Copies the block of y with these sizes to the `copies` places that follow it along a dimension.
-  static void repeat_along(const Tensor& y, const DimVector& block, std::size_t d, std::int64_t copies) {
-    const Tensor from = view_of(y, block, y.strides(), 0);
-    for (std::int64_t i = 1; i <= copies; ++i) {
-      kernels::copy(view_of(y, block, y.strides(), i * block[d] * y.strides()[d]), from);
+  /// Copies the block of y with these sizes, which is filled, to the places that follow it along a dimension, until
+  /// there are `times` of it: first one, then two, then four.
+  static void repeat_along(const Tensor& y, const DimVector& block, std::size_t d, std::int64_t times) {
+    for (std::int64_t done = 1; done < times;) {
+      const std::int64_t added = std::min(done, times - done);
+      DimVector sizes(block);
+      sizes[d] *= added;
+      kernels::copy(view_of(y, sizes, y.strides(), done * block[d] * y.strides()[d]),
+                    view_of(y, sizes, y.strides(), 0));
+      done += added;
     }
   }
 };

@@ -142,9 +142,7 @@ struct IndexSelect {
     sizes = x.sizes();
     dim_ = dim;
   }
-  void backward(Backward& b) const {
-    b.dx(0) = zeros(sizes, b.dy().scalar_type()).index_add_(dim_, b(index), b.dy());
-  }
+  void backward(Backward& b) const { b.dx(0) = zeros(sizes, b.dy().scalar_type()).index_add_(dim_, b(index), b.dy()); }
 };
 
 }  // namespace

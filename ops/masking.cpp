@@ -150,8 +150,9 @@ struct MaskedScatter : MaskOperator {
   static constexpr OperatorInfo info = {
       .name = "masked_scatter",
       .signature = "masked_scatter(Tensor self, Tensor mask, Tensor source) -> Tensor",
-      .formula = "y = the elements of w one after the other where the mask is true, else x;  dx = dy with 0 there, dw = "
-                 "the elements of dy there",
+      .formula =
+          "y = the elements of w one after the other where the mask is true, else x;  dx = dy with 0 there, dw = "
+          "the elements of dy there",
       .doc =
           "The bool mask and x broadcast. The source, of any shape and the dtype of x, must have as many elements as "
           "are replaced, or more, which are left.",

@@ -21,8 +21,9 @@ struct ConstantPadNd {
   static constexpr OperatorInfo info = {
       .name = "constant_pad_nd",
       .signature = "constant_pad_nd(Tensor input, int[] pad, Scalar value=0) -> Tensor",
-      .formula = "y = x with pad[0] times c before and pad[1] times after it along the last dimension, pad[2] and pad[3] "
-                 "along the last but one, ...;  dx = dy without the borders",
+      .formula =
+          "y = x with pad[0] times c before and pad[1] times after it along the last dimension, pad[2] and pad[3] "
+          "along the last but one, ...;  dx = dy without the borders",
       .doc = "Negative numbers cut elements off. The number is converted to the dtype of x.",
       .dtypes = kAnyDtype,
       .node = "ConstantPadNdBackward0",
@@ -41,8 +42,8 @@ struct ConstantPadNd {
       sizes[d] += before + after;
       check(sizes[d] >= 0, "constant_pad_nd: padding ", pad, " of ", describe(x), ": need a size of 0 or more, not ",
             sizes[d], " in dimension ", d);
-      shared[d] = std::max<std::int64_t>(0, shared[d] + std::min<std::int64_t>(before, 0) +
-                                                std::min<std::int64_t>(after, 0));
+      shared[d] =
+          std::max<std::int64_t>(0, shared[d] + std::min<std::int64_t>(before, 0) + std::min<std::int64_t>(after, 0));
       from += std::max<std::int64_t>(-before, 0) * x.strides()[d];
       first[d] = std::max<std::int64_t>(before, 0);
     }
@@ -100,8 +101,9 @@ struct Pad {
   static constexpr OperatorInfo info = {
       .name = "pad",
       .signature = "pad(Tensor input, int[] pad, str mode='constant', float? value=None) -> Tensor",
-      .formula = "y = x with pad[0] elements before and pad[1] after it along the last dimension, pad[2] and pad[3] "
-                 "along the last but one, ...",
+      .formula =
+          "y = x with pad[0] elements before and pad[1] after it along the last dimension, pad[2] and pad[3] "
+          "along the last but one, ...",
       .doc =
           "Modes: constant, as constant_pad_nd, with `value` or 0; reflect, x mirrored at its first and last element, "
           "which are not repeated; replicate, the first or last element; circular, x once more.",

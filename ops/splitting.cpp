@@ -84,8 +84,9 @@ struct Chunk {
       .name = "chunk",
       .signature = "chunk(Tensor self, int chunks, int dim=0) -> Tensor[]",
       .formula = "y_i = the i-th of `chunks` equal parts of x along a dimension",
-      .doc = "As PyTorch: parts of the size divided by `chunks`, rounded up, so that the last may be smaller, and there "
-             "may be fewer.",
+      .doc =
+          "As PyTorch: parts of the size divided by `chunks`, rounded up, so that the last may be smaller, and there "
+          "may be fewer.",
       .dtypes = kAnyDtype,
   };
   static Parts forward(const Tensor& x, std::int64_t chunks, std::int64_t dim) {

@@ -46,9 +46,9 @@ class TensorIndex {
  public:
   using Value = std::variant<std::nullopt_t, EllipsisIndexType, std::int64_t, bool, Slice, Tensor>;
 
-  TensorIndex(std::nullopt_t) : value_(std::nullopt) {}                // NOLINT(google-explicit-constructor)
-  TensorIndex(EllipsisIndexType ellipsis) : value_(ellipsis) {}        // NOLINT(google-explicit-constructor)
-  TensorIndex(const char* text) : value_(EllipsisIndexType()) {        // NOLINT(google-explicit-constructor)
+  TensorIndex(std::nullopt_t) : value_(std::nullopt) {}          // NOLINT(google-explicit-constructor)
+  TensorIndex(EllipsisIndexType ellipsis) : value_(ellipsis) {}  // NOLINT(google-explicit-constructor)
+  TensorIndex(const char* text) : value_(EllipsisIndexType()) {  // NOLINT(google-explicit-constructor)
     check(std::string_view(text) == "...", "index: \"", text, "\": need \"...\", or no text");
   }
   template <std::integral T>

@@ -302,7 +302,8 @@ struct BroadcastTo {
 #include <backflow/ops/views_functions.inc>
 
 OperatorFamily views_operators() {
-  return family<Reshape, View, ViewAs, Flatten, Unflatten, Squeeze, SqueezeDim, Unsqueeze, Expand, ExpandAs, BroadcastTo>("views");
+  return family<Reshape, View, ViewAs, Flatten, Unflatten, Squeeze, SqueezeDim, Unsqueeze, Expand, ExpandAs,
+                BroadcastTo>("views");
 }
 
 }  // namespace backflow

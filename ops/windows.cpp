@@ -54,8 +54,9 @@ struct UnfoldGradient {
   static constexpr OperatorInfo info = {
       .name = "unfold_backward",
       .signature = "unfold_backward(Tensor grad, int[] input_sizes, int dim, int size, int step) -> Tensor",
-      .formula = "dx = zeros of input_sizes with dy added where the windows are;  its own gradient is unfold(g), with y "
-                 "its windows",
+      .formula =
+          "dx = zeros of input_sizes with dy added where the windows are;  its own gradient is unfold(g), with y "
+          "its windows",
       .doc = "The gradient of unfold; sums are in the order of the windows' elements.",
       .dtypes = kAnyDtype,
       .node = "UnfoldBackwardBackward0",

@@ -29,6 +29,13 @@ Samples all_samples() {
            einsum_samples(),
            creation_samples(),
            random_samples(),
+           gathering_samples(),
+           scattering_samples(),
+           masking_samples(),
+           arranging_samples(),
+           padding_samples(),
+           splitting_samples(),
+           advanced_indexing_samples(),
        }) {
     all.insert(all.end(), family.begin(), family.end());
   }

@@ -66,6 +66,13 @@ Samples batched_products_samples();
 Samples einsum_samples();
 Samples creation_samples();
 Samples random_samples();
+Samples gathering_samples();
+Samples scattering_samples();
+Samples masking_samples();
+Samples arranging_samples();
+Samples padding_samples();
+Samples splitting_samples();
+Samples advanced_indexing_samples();
 
 /// All of them, or those whose title contains $BACKFLOW_SAMPLE.
 const Samples& samples();
