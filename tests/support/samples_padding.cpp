@@ -116,9 +116,13 @@ void add_pad(Samples& all) {
                          {"space_strided", numbers({1, 2, 3, 3, 4}, Layout::Strided), {3, 1, 1, 2, 0, 1}},
                          {"nothing", numbers({2, 4}), {0, 0}}}) {
     for (const Mode mode : {Mode::Reflect, Mode::Replicate, Mode::Circular}) {
+      Operand x_of_mode = c.x;
+      if (mode == Mode::Circular && c.x.sizes.size() < c.pad.size() / 2 + 2) {
+        x_of_mode.sizes.insert(x_of_mode.sizes.begin(), 1);  // PyTorch wants a batch for this one
+      }
       all.push_back({.op = "pad",
                      .label = std::string(name(mode)) + "_" + c.label,
-                     .operands = {c.x},
+                     .operands = {x_of_mode},
                      .call = [pad = c.pad, mode](const Tensors& x) { return backflow::pad(x[0], pad, name(mode)); },
                      .reference = [pad = c.pad, mode](const Arrays& x) { return padded(x[0], pad, mode, 0); },
                      .torch = "torch.nn.functional.pad(x[0], " + list(c.pad) + ", '" + name(mode) + "')"});
