@@ -1,6 +1,5 @@
 // Elements that tensors of indices and masks choose along several dimensions at once.
 #include <algorithm>
-#include <limits>
 #include <vector>
 
 #include <backflow/ops/creation.h>
@@ -83,8 +82,7 @@ class Choice {
   kernels::Lines lines(const Tensor& x) const {
     DimVector strides(strides_);
     strides.insert(place_, 0);
-    return {where_, view_of(x, flat_sizes(), strides, x.storage_offset()), place_, 1,
-            std::numeric_limits<std::int64_t>::max()};
+    return {where_, view_of(x, flat_sizes(), strides, x.storage_offset()), place_, 1, end_};
   }
   Tensor index() const {
     DimVector strides(sizes_.size() + 1, 0);
@@ -107,9 +105,10 @@ class Choice {
     result.insert(place_, offsets_.numel());
     return result;
   }
-  void add_offsets(const Tensor& x, const DimIndex& i) const {
+  void add_offsets(const Tensor& x, const DimIndex& i) {
     const std::int64_t size = x.sizes()[i.dim];
     const std::int64_t stride = x.strides()[i.dim];
+    end_ += std::max<std::int64_t>(size - 1, 0) * stride;
     const Tensor index = i.index.sizes() == IntArrayRef(shape_) && i.index.is_contiguous()
                              ? i.index
                              : row_major_copy(expand(i.index, shape_));
@@ -127,8 +126,9 @@ class Choice {
   const char* where_;
   DimVector shape_;  // of the indices, broadcast
   Tensor offsets_;
-  std::size_t place_;  // of the first of their dimensions in the result
-  DimVector sizes_;    // of the other dimensions
+  std::int64_t end_ = 1;  // what they are below
+  std::size_t place_;     // of the first of their dimensions in the result
+  DimVector sizes_;       // of the other dimensions
   DimVector strides_;
 };
 

@@ -49,6 +49,10 @@ struct LineLoop {
       : LineLoop(chosen, index, without_dim(chosen.base, chosen.dim), without_dim(index, chosen.dim),
                  without_dim(other, chosen.dim), other.strides()[chosen.dim]) {}
 
+  /// Whether all lines have the same indices.
+  bool of_slices() const {
+    return std::all_of(loop.strides[1].begin(), loop.strides[1].end(), [](std::int64_t s) { return s == 0; });
+  }
   std::int64_t lines_in_chunk() const {
     const std::int64_t fitting = kElementwiseChunk / std::max<std::int64_t>(length, 1);
     return std::max<std::int64_t>(fitting, neighbours ? kNeighbours : 1);
@@ -79,8 +83,18 @@ void gather_run(U* y, std::int64_t sy, const Lines& lines, const U* x, std::int6
     }
     return;
   }
-  for (std::int64_t k = 0; k < n; ++k) {
-    y[k * sy] = x[checked(lines, index[k * si]) + k * sx];
+  if (sy == 1 && si == 1 && sx == 0) {
+    for (std::int64_t k = 0; k < n; ++k) {
+      y[k] = x[checked(lines, index[k])];
+    }
+  } else if (sy == 1 && si == 1 && sx == 1) {
+    for (std::int64_t k = 0; k < n; ++k) {
+      y[k] = x[checked(lines, index[k]) + k];
+    }
+  } else {
+    for (std::int64_t k = 0; k < n; ++k) {
+      y[k * sy] = x[checked(lines, index[k * si]) + k * sx];
+    }
   }
 }
 
@@ -132,8 +146,15 @@ struct Scatter {
       }
       return;
     }
+    T* to = y + at[0];
+    if (si == 1 && sx == 1 && sy == 1) {
+      for (std::int64_t k = 0; k < n; ++k) {
+        put<T, kCombine>(to[k + checked(lines, i[k])], from[k]);
+      }
+      return;
+    }
     for (std::int64_t k = 0; k < n; ++k) {
-      put<T, kCombine>(y[at[0] + k * sy + checked(lines, i[k * si])], from[k * sx]);
+      put<T, kCombine>(to[k * sy + checked(lines, i[k * si])], from[k * sx]);
     }
   }
 
@@ -142,12 +163,45 @@ struct Scatter {
     T* to = y + at[0] + k * l.loop.inner_stride(0);
     const std::int64_t* i = index + at[1] + k * l.loop.inner_stride(1);
     const T* from = x + at[2] + k * l.loop.inner_stride(2);
+    if (l.step[1] == 1 && l.step[2] == 1) {
+      for (std::int64_t j = 0; j < l.length; ++j) {
+        put<T, kCombine>(to[checked(lines, i[j])], from[j]);
+      }
+      return;
+    }
     for (std::int64_t j = 0; j < l.length; ++j) {
       put<T, kCombine>(to[checked(lines, i[j * l.step[1]])], from[j * l.step[2]]);
     }
   }
 
+  /// For an index of whole slices: each part takes those that go to its range of the dimension, in order.
+  void run_slices(std::int64_t parts) const {
+    const std::int64_t range = lines.size / parts + 1;
+    for_each_chunk(parts, 1, [&](std::int64_t part, std::int64_t) {
+      for (std::int64_t j = 0; j < l.length; ++j) {
+        const std::int64_t i = index[j * l.step[1]];
+        checked(lines, i);
+        if (i < part * range || i >= (part + 1) * range) {
+          continue;
+        }
+        if (l.loop.sizes.size() == 1) {
+          across({}, j, l.lines);
+        } else {
+          for_each_run(l.loop, 0, l.lines, [&](std::int64_t n, const auto& at) { across(at, j, n); });
+        }
+      }
+    });
+  }
+
   void run() const {
+    constexpr std::int64_t kMostParts = 16;
+    constexpr std::int64_t kWorthAScan = 16;  // elements of a slice, for one look at its index
+    const std::int64_t parts =
+        std::min({kMostParts, l.lines / kWorthAScan, chunks_of(l.lines * l.length, kElementwiseChunk)});
+    if (l.neighbours && l.of_slices() && parts > 0) {
+      run_slices(parts);
+      return;
+    }
     for_each_chunk(l.lines, l.lines_in_chunk(), [&](std::int64_t begin, std::int64_t end) {
       for_each_run(l.loop, begin, end, [&](std::int64_t n, const auto& at) {
         for (std::int64_t i = 0; i < (l.neighbours ? l.length : n); ++i) {
