@@ -160,16 +160,23 @@ struct Repeat {
 
  private:
   /// Copies the block of y with these sizes, which is filled, to the places that follow it along a dimension, until
-  /// there are `times` of it: first one, then two, then four.
+  /// there are `times` of it.
   static void repeat_along(const Tensor& y, const DimVector& block, std::size_t d, std::int64_t times) {
-    for (std::int64_t done = 1; done < times;) {
-      const std::int64_t added = std::min(done, times - done);
-      DimVector sizes(block);
-      sizes[d] *= added;
-      kernels::copy(view_of(y, sizes, y.strides(), done * block[d] * y.strides()[d]),
-                    view_of(y, sizes, y.strides(), 0));
-      done += added;
+    const std::int64_t apart = block[d] * y.strides()[d];
+    const Tensor from = view_of(y, block, y.strides(), 0);
+    if (block.size() == kMaxDims) {
+      for (std::int64_t i = 1; i < times; ++i) {
+        kernels::copy(view_of(y, block, y.strides(), i * apart), from);
+      }
+      return;
     }
+    DimVector sizes(block);
+    DimVector strides(y.strides());
+    sizes.insert(d, times - 1);
+    strides.insert(d, apart);
+    const Tensor to = view_of(y, sizes, strides, apart);
+    strides[d] = 0;
+    kernels::copy(to, view_of(y, sizes, strides, 0));
   }
 };
 

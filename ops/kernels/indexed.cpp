@@ -3,6 +3,8 @@
 
 #include <algorithm>
 #include <array>
+#include <numeric>
+#include <vector>
 
 #include <backflow/ops/kernels/runs_internal.h>
 
@@ -177,28 +179,58 @@ struct Scatter {
   /// For an index of whole slices: each part takes those that go to its range of the dimension, in order.
   void run_slices(std::int64_t parts) const {
     const std::int64_t range = lines.size / parts + 1;
+    const auto part_of = [&](std::int64_t j) {
+      const std::int64_t i = index[j * l.step[1]];
+      checked(lines, i);
+      return static_cast<std::size_t>(i / range);
+    };
+    std::vector<std::int64_t> first(static_cast<std::size_t>(parts) + 1);
+    for (std::int64_t j = 0; j < l.length; ++j) {
+      ++first[part_of(j) + 1];
+    }
+    std::partial_sum(first.begin(), first.end(), first.begin());
+    std::vector<std::int64_t> order(static_cast<std::size_t>(l.length));
+    std::vector<std::int64_t> next(first);
+    for (std::int64_t j = 0; j < l.length; ++j) {
+      order[static_cast<std::size_t>(next[part_of(j)]++)] = j;
+    }
     for_each_chunk(parts, 1, [&](std::int64_t part, std::int64_t) {
-      for (std::int64_t j = 0; j < l.length; ++j) {
-        const std::int64_t i = index[j * l.step[1]];
-        checked(lines, i);
-        if (i < part * range || i >= (part + 1) * range) {
-          continue;
+      const auto p = static_cast<std::size_t>(part);
+      for (std::int64_t k = first[p]; k < first[p + 1]; ++k) {
+        if (k + kAhead < first[p + 1]) {
+          prefetch_slice(order[static_cast<std::size_t>(k + kAhead)]);
         }
-        if (l.loop.sizes.size() == 1) {
-          across({}, j, l.lines);
-        } else {
-          for_each_run(l.loop, 0, l.lines, [&](std::int64_t n, const auto& at) { across(at, j, n); });
-        }
+        slice(order[static_cast<std::size_t>(k)]);
       }
     });
   }
+  static constexpr std::int64_t kAhead = 4;  // slices, which lie anywhere, that are asked for before they are needed
+
+  void slice(std::int64_t j) const {
+    if (l.loop.sizes.size() == 1) {
+      across({}, j, l.lines);
+    } else {
+      for_each_run(l.loop, 0, l.lines, [&](std::int64_t n, const auto& at) { across(at, j, n); });
+    }
+  }
+  void prefetch_slice(std::int64_t j) const {
+    constexpr std::int64_t kLine = 64 / sizeof(T);
+    constexpr std::int64_t kMost = 16 * kLine;
+    if (l.loop.inner_stride(0) != 1 || l.loop.inner_stride(2) != 1) {
+      return;
+    }
+    const T* to = y + index[j * l.step[1]] * lines.stride;
+    const T* from = x + j * l.step[2];
+    for (std::int64_t k = 0; k < std::min(kMost, l.loop.inner_size()); k += kLine) {
+      __builtin_prefetch(to + k, 1);
+      __builtin_prefetch(from + k);
+    }
+  }
 
   void run() const {
-    constexpr std::int64_t kMostParts = 16;
-    constexpr std::int64_t kWorthAScan = 16;  // elements of a slice, for one look at its index
-    const std::int64_t parts =
-        std::min({kMostParts, l.lines / kWorthAScan, chunks_of(l.lines * l.length, kElementwiseChunk)});
-    if (l.neighbours && l.of_slices() && parts > 0) {
+    constexpr std::int64_t kMostParts = 32;  // each with less to keep in the cache
+    const std::int64_t parts = std::min(kMostParts, chunks_of(l.lines * l.length, kElementwiseChunk));
+    if (l.neighbours && l.of_slices()) {
       run_slices(parts);
       return;
     }
