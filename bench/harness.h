@@ -5,6 +5,7 @@
 //
 //   check            {"values": [...]}          numbers that all sides must agree on; always from the same start
 //   time SECONDS     {"steps": n, "step_us": median, "forward_us": ..., "backward_us": ...}
+//   reference SECONDS  the same of what the workload is held against in its own process, if it has such a thing
 //   peak             {"peak_mb": ...}           the most memory that the process has had resident, or that the workload
 //   says
 //
@@ -52,6 +53,7 @@ struct Workload {
   std::function<Times()> step;                 ///< one training step
   std::function<std::vector<double>()> check;  ///< starts anew and returns the numbers to compare
   std::function<double()> peak_megabytes = bench::peak_megabytes;
+  std::function<void()> reference = nullptr;
 };
 
 inline double median(std::vector<double> values) {
@@ -61,14 +63,14 @@ inline double median(std::vector<double> values) {
 }
 
 /// Steps for so many seconds, at least five. A step's time is that of the whole call: what it frees is in it.
-inline void time_steps(const Workload& workload, double seconds) {
+inline void time_steps(const std::function<Times()>& step, double seconds) {
   std::vector<double> whole;
   std::vector<double> forward;
   std::vector<double> backward;
   const auto start = Clock::now();
   for (auto end = start; whole.size() < 5 || microseconds(start, end) < seconds * 1e6;) {
     const auto begin = Clock::now();
-    const Times times = workload.step();
+    const Times times = step();
     end = Clock::now();
     whole.push_back(microseconds(begin, end));
     forward.push_back(times.forward);
@@ -92,10 +94,11 @@ inline int serve(const Workload& workload) {
         values += text;
       }
       std::printf("{\"values\": [%s]}\n", values.c_str());
-    } else if (command == "time") {
+    } else if (command == "time" || (command == "reference" && workload.reference)) {
       double seconds = 0;
       words >> seconds;
-      time_steps(workload, seconds);
+      const auto reference = [&] { return workload.reference(), Times{}; };
+      command == "time" ? time_steps(workload.step, seconds) : time_steps(reference, seconds);
     } else if (command == "peak") {
       std::printf("{\"peak_mb\": %.1f}\n", workload.peak_megabytes());
     } else {

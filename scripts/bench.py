@@ -5,7 +5,6 @@ numbers; then they are timed by turns, several rounds, in an order that alternat
 of a round's median; the ratio is that of two such figures, the spread that of the ratios of single rounds.
 """
 import argparse
-import dataclasses
 import json
 import os
 import pathlib
@@ -15,43 +14,10 @@ import subprocess
 import sys
 import tempfile
 
+from bench_workloads import GROUPS, METRICS, OURS_ON_ONE, SEPARATE_PHASES, TRIAD, WORKLOADS
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 KEYS = ("name", "dtype", "threads", "metric", "ours", "peer_name", "peer", "ratio")
-METRICS = ("step_us", "forward_ns_per_op", "backward_ns_per_op", "peak_mb")
-TOLERANCE = 1e-4  # relative, of float32 losses after a few steps
-
-
-@dataclasses.dataclass
-class Workload:
-    peers: tuple
-    metrics: tuple
-    operations: int = 1  # those that the time per operation is divided by
-    program: str = "bench_workloads"  # ours
-
-    def value(self, metric, answer):
-        """A metric in the answer to `time` or `peak`."""
-        key, scale = {
-            "step_us": ("step_us", 1),
-            "forward_ns_per_op": ("forward_us", 1000 / self.operations),
-            "backward_ns_per_op": ("backward_us", 1000 / self.operations),
-            "peak_mb": ("peak_mb", 1),
-        }[metric]
-        return answer[key] * scale
-
-
-OURS_ON_ONE = "backflow-1-thread"  # a peer: what our other threads are worth
-SEPARATE_PHASES = "separate phases"  # a peer: our backward and update, one after the other
-PER_OPERATION = ("forward_ns_per_op", "backward_ns_per_op")
-WORKLOADS = {
-    "linreg": Workload(("pytorch", "libtorch"), ("step_us",)),
-    "chain1000": Workload(("libtorch",), PER_OPERATION, 1000),
-    "tensmul": Workload(("libtorch",), PER_OPERATION, 1000),
-    "wide1000": Workload(("libtorch",), PER_OPERATION, 2000),
-    "mlp": Workload(("pytorch",), ("step_us", "peak_mb")),
-    "mlp_step_graph": Workload((SEPARATE_PHASES,), ("step_us", "peak_mb"), program="bench_step_graph"),
-    "towers8": Workload(("pytorch",), ("step_us", "peak_mb")),
-    "branches8": Workload((OURS_ON_ONE,), ("backward_ns_per_op",), 32),
-}
 
 
 class Failure(Exception):
@@ -88,12 +54,25 @@ class Side:
         self.process.stdout.close()
 
 
+class Reference:
+    """What a side is held against in its own process."""
+
+    def __init__(self, side):
+        self.side = side
+
+    def ask(self, command):
+        return self.side.ask(command.replace("time", "reference"))
+
+    def close(self):
+        pass
+
+
 def find_pytorch():
-    """The command of a Python that has PyTorch, or None."""
+    """The command that starts a Python that has PyTorch, or None."""
     for python in dict.fromkeys(filter(None, (shutil.which("python3"), "/usr/bin/python3"))):
         found = subprocess.run([python, "-c", "import torch, numpy"], capture_output=True, check=False)
         if found.returncode == 0:
-            return [python, str(ROOT / "bench/peers/torch_workloads.py")]
+            return [python]
     return None
 
 
@@ -113,11 +92,13 @@ def peer_environment(pytorch):
     return environment, remarks
 
 
-def agree(ours, theirs, what):
+def agree(workload, ours, theirs, what):
+    floor = abs(ours[0]) if workload.floor and ours else 0
     same = len(ours) == len(theirs) > 0 and all(
-        abs(a - b) <= TOLERANCE * max(abs(a), abs(b)) for a, b in zip(ours, theirs))  # false for a NaN
+        abs(a - b) <= workload.tolerance * max(abs(a), abs(b), floor) for a, b in zip(ours, theirs))  # false for a NaN
     if not same:
-        raise Failure(f"{what}: the results differ: ours {ours}, the peer's {theirs}: need them equal to {TOLERANCE:g}")
+        raise Failure(f"{what}: the results differ: ours {ours}, the peer's {theirs}: "
+                      f"need them equal to {workload.tolerance:g}")
 
 
 def spread(ours, theirs):
@@ -137,19 +118,26 @@ def measure(name, threads, peers, environment, options):
         try:
             program = str(pathlib.Path(options.build) / "bin" / workload.program)
             sides["backflow"] = Side([program], name, threads, data)
-            ours = sides["backflow"].ask("check")["values"]  # once it answers, the initial values are in data
+            # Once it answers, the initial values are in data.
+            ours = sides["backflow"].ask("check")["values"] if workload.shares_data else None
             for peer in workload.peers:
-                if peers[peer] is not None:
+                if peer == TRIAD:
+                    sides[peer] = Reference(sides["backflow"])
+                elif peers[peer] is not None:
                     theirs = 1 if peer == OURS_ON_ONE else threads
                     same = "mlp_separate_phases" if peer == SEPARATE_PHASES else name
-                    sides[peer] = Side(peers[peer], same, theirs, data, environment)
-                    agree(ours, sides[peer].ask("check")["values"], f"{name}: backflow and {peer}")
+                    script = [str(ROOT / "bench/peers" / workload.pytorch)] if peer == "pytorch" else []
+                    sides[peer] = Side([*peers[peer], *script], same, theirs, data, environment)
+            ours = ours or sides["backflow"].ask("check")["values"]
+            for peer in set(sides) - {"backflow", TRIAD}:
+                agree(workload, ours, sides[peer].ask("check")["values"], f"{name}: backflow and {peer}")
             answers = {side: [] for side in sides}
+            seconds = options.seconds * workload.seconds
             for side in sides.values():
-                side.ask(f"time {options.seconds / 2}")  # to warm up
+                side.ask(f"time {seconds / 2}")  # to warm up
             for turn in range(options.rounds):
                 for side in list(sides)[:: 1 if turn % 2 == 0 else -1]:
-                    answers[side].append(sides[side].ask(f"time {options.seconds}"))
+                    answers[side].append(sides[side].ask(f"time {seconds}"))
             for side in sides:
                 peak = sides[side].ask("peak")
                 for answer in answers[side]:
@@ -186,7 +174,7 @@ def number(value):
 def best_of_each(rows):
     """Of a workload's rows: each side's best time for a step, on whatever number of threads, as a row for the table."""
     steps = [row for row in rows if row["metric"] == "step_us"]
-    for peer in dict.fromkeys(row["peer_name"] for row in steps if row["peer"] is not None):
+    for peer in dict.fromkeys(row["peer_name"] for row in steps if row["peer"] is not None and row["peer_name"] != TRIAD):
         ours, theirs = (min((row for row in steps if row["peer_name"] == peer), key=lambda row: row[side])
                         for side in ("ours", "peer"))
         threads = f"{ours['threads']}/{theirs['threads']}"
@@ -194,7 +182,7 @@ def best_of_each(rows):
 
 
 def print_row(row, spread_percent):
-    start = (f"{row['name']:<14} {row['threads']:>8}  {row['metric']:<19} {number(row['ours']):>9}  "
+    start = (f"{row['name']:<25} {row['threads']:>8}  {row['metric']:<19} {number(row['ours']):>9}  "
              f"{row['peer_name']:<17} ")
     if row["peer"] is None:
         print(start + "   not installed")
@@ -204,10 +192,15 @@ def print_row(row, spread_percent):
 
 
 def names(text):
-    chosen = text.split(",")
-    for name in chosen:
-        if name not in WORKLOADS:
-            raise argparse.ArgumentTypeError(f"no workload '{name}': there are {', '.join(WORKLOADS)}")
+    chosen = []
+    for name in text.split(","):
+        if name in GROUPS:
+            chosen += [f"{name}.{row}" for row in GROUPS[name]]
+        elif name in WORKLOADS:
+            chosen.append(name)
+        else:
+            there = ", ".join([name for name in WORKLOADS if "." not in name] + list(GROUPS))
+            raise argparse.ArgumentTypeError(f"no workload '{name}': there are {there}, and rows as elementwise.add")
     return chosen
 
 
@@ -233,7 +226,7 @@ def main():
              OURS_ON_ONE: [str(pathlib.Path(options.build) / "bin/bench_workloads")],
              SEPARATE_PHASES: [str(pathlib.Path(options.build) / "bin/bench_step_graph")]}
     environment, remarks = peer_environment(peers["pytorch"])
-    print(f"{'workload':<14} {'threads':>8}  {'metric':<19} {'ours':>9}  {'peer':<17} {'':>9} {'ratio':>7}  "
+    print(f"{'workload':<25} {'threads':>8}  {'metric':<19} {'ours':>9}  {'peer':<17} {'':>9} {'ratio':>7}  "
           f"{'spread':>6}")
     rows = []
     try:

@@ -5,13 +5,14 @@
 # sides compute the same numbers, times them by turns and prints ours, the peer's, ratio = peer / ours, and the spread;
 # where a workload has a time per step, also the best of each side on any number of threads (ours/peer's).
 #   --only      these workloads alone: linreg, chain1000, tensmul, wide1000, mlp, towers8,
-#               branches8
+#               branches8; or groups of rows of one operator each: elementwise, reductions, indexing; or such a row,
+#               as elementwise.add
 #   --json      also writes the rows to FILE, as a list of objects with the keys name, dtype, threads, metric (step_us,
 #               forward_ns_per_op, backward_ns_per_op or peak_mb), ours, peer_name, peer, ratio; without the peer, the
 #               last two are null
 #   --threads   numbers of threads (1,2)
 #   --rounds    turns of every side (9), each of
-#   --seconds   so many seconds (0.5)
+#   --seconds   so many seconds (0.5), a tenth of that for a row of a group
 #   --build     another build directory than build/release
 # Exit code 1 when a check fails. What it measures, and how: docs/performance.md.
 set -euo pipefail
@@ -38,12 +39,14 @@ say "building"
 (
   cd "$root"
   nice cmake --preset release -B "$directory" --log-level=WARNING >/dev/null
-  nice cmake --build "$directory" --parallel "${CMAKE_BUILD_PARALLEL_LEVEL:-$(jobs)}" --target bench_workloads bench_step_graph
+  nice cmake --build "$directory" --parallel "${CMAKE_BUILD_PARALLEL_LEVEL:-$(jobs)}" \
+    --target bench_workloads bench_step_graph bench_operators
 )
 
 # libtorch's program, made anew when one of its sources is newer.
 libtorch=$peers/libtorch_small_ops
-sources=("$root/bench/peers/libtorch_small_ops.cpp" "$root/bench/small_ops.h" "$root/bench/harness.h")
+sources=("$root/bench/peers/libtorch_small_ops.cpp" "$root/bench/small_ops.h" "$root/bench/tiny_ops.h"
+  "$root/bench/harness.h")
 headers=/usr/include/torch/csrc/api/include
 if [[ ! -d $headers ]]; then
   libtorch=

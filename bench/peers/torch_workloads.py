@@ -102,13 +102,28 @@ def step(workload):
     return loss, forward - begin, backward - forward
 
 
+class Training:
+    """A workload as `serve` takes it: every check starts from the same values."""
+
+    def __init__(self, make):
+        self.make = make
+        self.workload = make()
+
+    def step(self):
+        return step(self.workload)[1:]
+
+    def check(self):
+        fresh = self.make()
+        return [step(fresh)[0].item() for _ in range(3)]
+
+
 def time_steps(workload, seconds):
     """As in harness.h: at least five steps, and what a step frees is in its time."""
     whole, forward, backward = [], [], []
     start = end = perf_counter()
     while end - start < seconds or len(whole) < 5:
         begin = perf_counter()
-        times = step(workload)[1:]
+        times = workload.step()
         end = perf_counter()
         whole.append(end - begin)
         forward.append(times[0])
@@ -123,20 +138,12 @@ def peak_megabytes():
             return int(line.split()[1]) / 1024
 
 
-def main():
-    if len(sys.argv) < 3 or sys.argv[1] not in WORKLOADS:
-        sys.exit(f"usage: torch_workloads.py {'|'.join(WORKLOADS)} THREADS [DATA]")
-    torch.set_num_threads(int(sys.argv[2]))
-
-    def make():
-        return WORKLOADS[sys.argv[1]](sys.argv[3] if len(sys.argv) > 3 else None)
-
-    workload = make()
+def serve(workload):
+    """Answers the driver's commands until there are no more."""
     for line in sys.stdin:
         command, *arguments = line.split()
         if command == "check":
-            fresh = make()
-            answer = {"values": [step(fresh)[0].item() for _ in range(3)]}
+            answer = {"values": workload.check()}
         elif command == "time":
             answer = time_steps(workload, float(arguments[0]))
         elif command == "peak":
@@ -144,6 +151,14 @@ def main():
         else:
             sys.exit(f"unknown command '{line.strip()}': need check, time or peak")
         print(json.dumps(answer), flush=True)
+
+
+def main():
+    if len(sys.argv) < 3 or sys.argv[1] not in WORKLOADS:
+        sys.exit(f"usage: torch_workloads.py {'|'.join(WORKLOADS)} THREADS [DATA]")
+    torch.set_num_threads(int(sys.argv[2]))
+    data = sys.argv[3] if len(sys.argv) > 3 else None
+    serve(Training(lambda: WORKLOADS[sys.argv[1]](data)))
 
 
 if __name__ == "__main__":

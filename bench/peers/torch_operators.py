@@ -1,0 +1,112 @@
+"""Peer: single operators of PyTorch on large tensors. ROW THREADS, then commands on standard input as bench/harness.h
+says.
+
+By hand: echo 'time 2' | python3 bench/peers/torch_operators.py elementwise.add 2
+The rows and their operands are those of bench/elementwise.h, reductions.h and indexing.h, bit by bit.
+"""
+import sys
+from time import perf_counter
+
+import torch
+from torch_workloads import serve
+
+MANY = (1 << 24,)
+SQUARE = (4096, 4096)
+HALF = (2048, 4096)
+CUBE = (256, 256, 256)
+
+
+def scrambled(sizes, stream):
+    count = torch.Size(sizes).numel()
+    return (torch.arange(count) * 40503 + stream * 12345).remainder(65536).reshape(sizes)
+
+
+def numbers(sizes, stream):
+    return scrambled(sizes, stream).float() / 32768 - 1
+
+
+def positive(sizes, stream):
+    return scrambled(sizes, stream).float() / 65536
+
+
+def one():
+    return [numbers(MANY, 1)]
+
+
+def two():
+    return [numbers(MANY, 1), numbers(MANY, 2)]
+
+
+def cube():
+    return [positive(CUBE, 1)]
+
+
+def halves():
+    return [numbers(HALF, 1), numbers(HALF, 2)]
+
+
+# The operands, and ways to call the operator: the fastest is taken.
+ROWS = {
+    "elementwise.add": (two, lambda x: x[0] + x[1]),
+    "elementwise.mul": (two, lambda x: x[0] * x[1]),
+    "elementwise.relu": (one, lambda x: torch.relu(x[0])),
+    "elementwise.relu_backward": (two, lambda x: torch.ops.aten.threshold_backward(x[0], x[1], 0)),
+    "elementwise.exp": (one, lambda x: torch.exp(x[0])),
+    "elementwise.tanh": (one, lambda x: torch.tanh(x[0])),
+    "elementwise.sigmoid": (one, lambda x: torch.sigmoid(x[0])),
+    "reductions.sum": (lambda: [positive(MANY, 1)], lambda x: x[0].sum()),
+    "reductions.sum_dim0": (cube, lambda x: x[0].sum(0)),
+    "reductions.sum_dim1": (cube, lambda x: x[0].sum(1)),
+    "reductions.sum_dim2": (cube, lambda x: x[0].sum(2)),
+    "indexing.transpose_copy": (lambda: [numbers(SQUARE, 1)], lambda x: x[0].t().contiguous()),
+    "indexing.cat_dim0": (halves, lambda x: torch.cat(x, 0)),
+    "indexing.cat_dim1": (halves, lambda x: torch.cat(x, 1)),
+}
+
+
+def digest(results):
+    """As in bench/operators.h."""
+    values = []
+    for result in results if isinstance(results, (list, tuple)) else [results]:
+        y = result.double().flatten()
+        size = y.abs()
+        weights = torch.arange(len(y)).remainder_(7).add_(1)
+        at = torch.tensor([k * (len(y) - 1) // 7 for k in range(8)])
+        values += [size.mean().item(), (size * weights).mean().item(), *y[at].tolist()]
+    return values
+
+
+class Operator:
+    """A row as a workload of torch_workloads.py."""
+
+    def __init__(self, name):
+        operands, *calls = ROWS[name]
+        self.x = operands()
+        self.call = min(calls, key=self.seconds) if len(calls) > 1 else calls[0]
+
+    def seconds(self, call):
+        times = []
+        for _ in range(5):
+            begin = perf_counter()
+            call(self.x)
+            times.append(perf_counter() - begin)
+        return min(times[1:])
+
+    def step(self):
+        self.call(self.x)
+        return 0, 0
+
+    def check(self):
+        return digest(self.call(self.x))
+
+
+def main():
+    if len(sys.argv) < 3 or sys.argv[1] not in ROWS:
+        sys.exit(f"usage: torch_operators.py {'|'.join(ROWS)} THREADS")
+    torch.set_num_threads(int(sys.argv[2]))
+    torch.set_grad_enabled(False)
+    serve(Operator(sys.argv[1]))
+
+
+if __name__ == "__main__":
+    main()
