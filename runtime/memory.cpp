@@ -7,6 +7,7 @@
 #include <oneapi/tbb/scalable_allocator.h>
 
 #include <backflow/runtime/error.h>
+#include <backflow/runtime/large_blocks.h>
 
 namespace backflow {
 namespace {
@@ -36,12 +37,16 @@ thread_local LocalCount local;
 void* aligned_bytes(std::size_t bytes) {
   return std::aligned_alloc(kAlignment, (bytes + kAlignment - 1) / kAlignment * kAlignment);
 }
-void free_aligned(void* data) { std::free(data); }
+void free_aligned(void* data, std::size_t /*bytes*/) { std::free(data); }
 void* object_bytes(std::size_t bytes) { return std::malloc(bytes); }
 void free_object(void* object) { std::free(object); }
 #else
-void* aligned_bytes(std::size_t bytes) { return scalable_aligned_malloc(bytes, kAlignment); }
-void free_aligned(void* data) { scalable_aligned_free(data); }
+void* aligned_bytes(std::size_t bytes) {
+  return bytes < detail::kLargeBytes ? scalable_aligned_malloc(bytes, kAlignment) : detail::allocate_large(bytes);
+}
+void free_aligned(void* data, std::size_t bytes) {
+  bytes < detail::kLargeBytes ? scalable_aligned_free(data) : detail::deallocate_large(data, bytes);
+}
 void* object_bytes(std::size_t bytes) { return scalable_malloc(bytes); }
 void free_object(void* object) { scalable_free(object); }
 #endif
@@ -66,6 +71,8 @@ std::int64_t live_bytes() { return current_bytes.load(std::memory_order_relaxed)
 
 void reset_peak_memory() { peak_bytes.store(memory_stats().current_bytes, std::memory_order_relaxed); }
 
+std::size_t release_kept_memory() { return detail::release_large(); }
+
 void* allocate(std::size_t bytes) {
   void* data = aligned_bytes(bytes);
   check(data != nullptr, "memory: cannot allocate ", bytes, " bytes for a tensor: need a smaller batch or model");
@@ -75,7 +82,7 @@ void* allocate(std::size_t bytes) {
 
 void deallocate(void* data, std::size_t bytes) noexcept {
   count(-static_cast<std::int64_t>(bytes));
-  free_aligned(data);
+  free_aligned(data, bytes);
 }
 
 void* allocate_object(std::size_t bytes) {

@@ -18,8 +18,12 @@ std::int64_t live_bytes();
 /// Sets the peak to what is held now.
 void reset_peak_memory();
 
-/// Memory for tensors: 64-byte aligned, from oneTBB's scalable allocator, counted in memory_stats(). Throws Error when
-/// there is none left. `deallocate` takes the same number of bytes.
+/// Gives the system back what the process keeps of freed tensors of 2 MiB or more, and returns how many bytes that were.
+/// Without it the process keeps at most as much as it needed at once.
+std::size_t release_kept_memory();
+
+/// Memory for tensors: 64-byte aligned, from oneTBB's scalable allocator or for large ones from large_blocks.h, counted
+/// in memory_stats(). Throws Error when there is none left. `deallocate` takes the same number of bytes.
 void* allocate(std::size_t bytes);
 void deallocate(void* data, std::size_t bytes) noexcept;
 
