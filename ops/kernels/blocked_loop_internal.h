@@ -9,6 +9,7 @@
 #include <utility>
 
 #include <backflow/ops/kernels/loops.h>
+#include <backflow/ops/kernels/stream.h>
 #include <backflow/ops/kernels/strided.h>
 #include <backflow/runtime/threads.h>
 
@@ -16,6 +17,7 @@ namespace backflow::kernels::detail {
 
 inline constexpr std::int64_t kBlock = 512;   // elements that are gathered or converted at a time
 inline constexpr std::int64_t kSmall = 4096;  // elements below which a contiguous operation is one call of one loop
+inline constexpr std::size_t kStreamBytes = std::size_t{32} << 20;  // of a result that is streamed past the caches
 
 /// Whether all elements of `x` broadcast to more are one and the same.
 inline bool is_one_element(const Tensor& x) {
@@ -101,6 +103,8 @@ void run_pieces(const Tensor& y, const std::array<const Tensor*, sizeof...(In)>&
   for (std::size_t k = 1; k < kN; ++k) {
     whole_rows = whole_rows && (loop.inner_stride(k) == 0 || loop.inner_stride(k) == 1);
   }
+  // A result that is an operand too is in the caches when it is written.
+  const bool streams = whole_rows && y.nbytes() >= kStreamBytes && !(y.is_alias_of(*operands[kIs]) || ...);
   const std::int64_t numel = y.numel();
   parallel_for(chunks_of(numel, kElementwiseChunk), [&](std::int64_t chunk) {
     alignas(64) ComputeType<Out> results[kBlock];
@@ -108,19 +112,25 @@ void run_pieces(const Tensor& y, const std::array<const Tensor*, sizeof...(In)>&
     const std::int64_t end = std::min(numel, (chunk + 1) * kElementwiseChunk);
     for (std::int64_t i = chunk * kElementwiseChunk; i < end;) {
       const std::int64_t left_in_row = loop.inner_size() - i % loop.inner_size();
-      const std::int64_t n = std::min(end - i, whole_rows ? left_in_row : kBlock);
+      const std::int64_t whole = streams ? std::min(left_in_row, kBlock) : left_in_row;
+      const std::int64_t n = std::min(end - i, whole_rows ? whole : kBlock);
       ComputeType<Out>* out = results;
       if constexpr (!needs_conversion<Out>) {
-        if (loop.inner_stride(0) == 1 && n <= left_in_row) {
+        if (!streams && loop.inner_stride(0) == 1 && n <= left_in_row) {
           out = to + loop.offset(0, i);
         }
       }
       f(out, static_cast<std::size_t>(n),
         gather(loop, kIs + 1, std::get<kIs>(from), i, n, std::get<kIs>(blocks).data())...);
-      if (out == results) {
+      if (streams) {
+        stream_copy(results, to + loop.offset(0, i), static_cast<std::size_t>(n) * sizeof(Out));
+      } else if (out == results) {
         scatter(loop, to, i, n, results);
       }
       i += n;
+    }
+    if (streams) {
+      finish_streams();
     }
   });
 }
