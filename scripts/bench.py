@@ -173,8 +173,8 @@ def number(value):
 
 def best_of_each(rows):
     """Of a workload's rows: each side's best time for a step, on whatever number of threads, as a row for the table."""
-    steps = [row for row in rows if row["metric"] == "step_us"]
-    for peer in dict.fromkeys(row["peer_name"] for row in steps if row["peer"] is not None and row["peer_name"] != TRIAD):
+    steps = [row for row in rows if row["metric"] == "step_us" and row["peer_name"] != TRIAD]
+    for peer in dict.fromkeys(row["peer_name"] for row in steps if row["peer"] is not None):
         ours, theirs = (min((row for row in steps if row["peer_name"] == peer), key=lambda row: row[side])
                         for side in ("ours", "peer"))
         threads = f"{ours['threads']}/{theirs['threads']}"
@@ -182,7 +182,7 @@ def best_of_each(rows):
 
 
 def print_row(row, spread_percent):
-    start = (f"{row['name']:<25} {row['threads']:>8}  {row['metric']:<19} {number(row['ours']):>9}  "
+    start = (f"{row['name']:<27} {row['threads']:>8}  {row['metric']:<19} {number(row['ours']):>9}  "
              f"{row['peer_name']:<17} ")
     if row["peer"] is None:
         print(start + "   not installed")
@@ -226,7 +226,7 @@ def main():
              OURS_ON_ONE: [str(pathlib.Path(options.build) / "bin/bench_workloads")],
              SEPARATE_PHASES: [str(pathlib.Path(options.build) / "bin/bench_step_graph")]}
     environment, remarks = peer_environment(peers["pytorch"])
-    print(f"{'workload':<25} {'threads':>8}  {'metric':<19} {'ours':>9}  {'peer':<17} {'':>9} {'ratio':>7}  "
+    print(f"{'workload':<27} {'threads':>8}  {'metric':<19} {'ours':>9}  {'peer':<17} {'':>9} {'ratio':>7}  "
           f"{'spread':>6}")
     rows = []
     try:
