@@ -62,13 +62,13 @@ inline double median(std::vector<double> values) {
   return *middle;
 }
 
-/// Steps for so many seconds, at least three. A step's time is that of the whole call: what it frees is in it.
+/// Steps for so many seconds, at least one. A step's time is that of the whole call: what it frees is in it.
 inline void time_steps(const std::function<Times()>& step, double seconds) {
   std::vector<double> whole;
   std::vector<double> forward;
   std::vector<double> backward;
   const auto start = Clock::now();
-  for (auto end = start; whole.size() < 3 || microseconds(start, end) < seconds * 1e6;) {
+  for (auto end = start; whole.empty() || microseconds(start, end) < seconds * 1e6;) {
     const auto begin = Clock::now();
     const Times times = step();
     end = Clock::now();
