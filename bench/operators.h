@@ -54,6 +54,20 @@ inline Tensor positive(backflow::IntArrayRef sizes, std::int64_t stream) {
   return make_operand<float>(sizes, stream, [](std::int64_t k) { return static_cast<float>(k) / 65536; });
 }
 
+/// Indices in [0, bound), with no pattern along any dimension.
+inline Tensor indices(backflow::IntArrayRef sizes, std::int64_t bound, std::int64_t stream) {
+  Tensor x = backflow::empty(sizes, backflow::kInt64);
+  for (std::int64_t i = 0; i < x.numel(); ++i) {
+    x.data_ptr<std::int64_t>()[i] = scrambled(i + i / 1024 * 37, stream) % bound;
+  }
+  return x;
+}
+
+/// True for about half of the elements.
+inline Tensor mask(backflow::IntArrayRef sizes, std::int64_t stream) {
+  return make_operand<bool>(sizes, stream, [](std::int64_t k) { return k >= 32768; });
+}
+
 /// What the sides compare: of each result two sums that do not cancel, one of them aware of positions, and eight
 /// elements.
 inline std::vector<double> digest(const Tensors& results) {

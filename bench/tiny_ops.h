@@ -24,7 +24,14 @@ inline const std::vector<TinyOperator>& tiny_operators() {
       {"elementwise.tiny_relu", [](const Tensor& x, const Tensor&) { return torch::relu(x); }},
       {"elementwise.tiny_exp", [](const Tensor& x, const Tensor&) { return torch::exp(x); }},
       {"elementwise.tiny_tanh", [](const Tensor& x, const Tensor&) { return torch::tanh(x); }},
+      {"elementwise.tiny_gelu", [](const Tensor& x, const Tensor&) { return torch::gelu(x); }},
+      {"elementwise.tiny_where",
+       [](const Tensor& x, const Tensor& w) {
+         static const Tensor condition = torch::ones({8}, torch::kBool);
+         return torch::where(condition, x, w);
+       }},
       {"reductions.tiny_sum", [](const Tensor& x, const Tensor&) { return x.sum(); }},
+      {"reductions.tiny_softmax", [](const Tensor& x, const Tensor&) { return torch::softmax(x, 0); }},
   };
   return rows;
 }

@@ -16,9 +16,12 @@ HALF = (2048, 4096)
 CUBE = (256, 256, 256)
 
 
+def scrambled_numbers(i, stream):
+    return (i * 40503 + stream * 12345).remainder(65536)
+
+
 def scrambled(sizes, stream):
-    count = torch.Size(sizes).numel()
-    return (torch.arange(count) * 40503 + stream * 12345).remainder(65536).reshape(sizes)
+    return scrambled_numbers(torch.arange(torch.Size(sizes).numel()), stream).reshape(sizes)
 
 
 def numbers(sizes, stream):
@@ -29,6 +32,15 @@ def positive(sizes, stream):
     return scrambled(sizes, stream).float() / 65536
 
 
+def indices(sizes, bound, stream):
+    i = torch.arange(torch.Size(sizes).numel())
+    return scrambled_numbers(i + i.div(1024, rounding_mode="floor") * 37, stream).remainder(bound).reshape(sizes)
+
+
+def mask(sizes, stream):
+    return scrambled(sizes, stream) >= 32768
+
+
 def one():
     return [numbers(MANY, 1)]
 
@@ -37,8 +49,24 @@ def two():
     return [numbers(MANY, 1), numbers(MANY, 2)]
 
 
+def masked():
+    return [mask(MANY, 3), *two()]
+
+
 def cube():
     return [positive(CUBE, 1)]
+
+
+def square():
+    return [positive(SQUARE, 1)]
+
+
+def layer():
+    return [numbers((16384, 1024), 1)]
+
+
+def scattered():
+    return [positive((4096, 1024), 1), indices((4096, 1024), 4096, 2), positive((4096, 1024), 3)]
 
 
 def halves():
@@ -54,13 +82,27 @@ ROWS = {
     "elementwise.exp": (one, lambda x: torch.exp(x[0])),
     "elementwise.tanh": (one, lambda x: torch.tanh(x[0])),
     "elementwise.sigmoid": (one, lambda x: torch.sigmoid(x[0])),
+    "elementwise.gelu": (one, lambda x: torch.nn.functional.gelu(x[0])),
+    "elementwise.where": (masked, lambda x: torch.where(x[0], x[1], x[2])),
     "reductions.sum": (lambda: [positive(MANY, 1)], lambda x: x[0].sum()),
     "reductions.sum_dim0": (cube, lambda x: x[0].sum(0)),
     "reductions.sum_dim1": (cube, lambda x: x[0].sum(1)),
     "reductions.sum_dim2": (cube, lambda x: x[0].sum(2)),
+    "reductions.softmax": (lambda: [numbers((1024, 1024), 1)], lambda x: torch.softmax(x[0], -1)),
+    "reductions.var_mean": (layer, lambda x: torch.var_mean(x[0], -1, unbiased=False),
+                            lambda x: (x[0].var(-1, unbiased=False), x[0].mean(-1))),
+    "reductions.cumsum_dim0": (square, lambda x: x[0].cumsum(0)),
+    "reductions.cumsum_dim1": (square, lambda x: x[0].cumsum(-1)),
+    "reductions.max": (lambda: [positive(MANY, 1)], lambda x: x[0].max()),
+    "reductions.argmax": (layer, lambda x: x[0].argmax(-1)),
     "indexing.transpose_copy": (lambda: [numbers(SQUARE, 1)], lambda x: x[0].t().contiguous()),
     "indexing.cat_dim0": (halves, lambda x: torch.cat(x, 0)),
     "indexing.cat_dim1": (halves, lambda x: torch.cat(x, 1)),
+    "indexing.gather": (lambda: [numbers(SQUARE, 1), indices(SQUARE, 4096, 2)], lambda x: x[0].gather(1, x[1])),
+    "indexing.index_select": (lambda: [numbers((65536, 256), 1), indices((65536,), 65536, 2)],
+                              lambda x: x[0].index_select(0, x[1])),
+    "indexing.scatter_add": (scattered, lambda x: x[0].scatter_add(0, x[1], x[2])),
+    "indexing.masked_fill": (lambda: [numbers(SQUARE, 1), mask(SQUARE, 2)], lambda x: x[0].masked_fill(x[1], 0.5)),
 }
 
 
