@@ -377,7 +377,8 @@ struct Tensordot {
     for (std::size_t i = 0; i < dims_self.size(); ++i) {
       const std::size_t p = wrap_dim("tensordot", dims_self[i], x.sizes().size());
       const std::size_t q = wrap_dim("tensordot", dims_other[i], w.sizes().size());
-      check(x.sizes()[p] == w.sizes()[q] && b.labels[q] >= kEllipsis && contains(kept, a.labels[p]),
+      const bool exist = p < a.labels.size() && q < b.labels.size();  // a scalar has no dimension 0
+      check(exist && x.sizes()[p] == w.sizes()[q] && b.labels[q] >= kEllipsis && contains(kept, a.labels[p]),
             "tensordot: dimension ", dims_self[i], " of ", describe(x), " and ", dims_other[i], " of ", describe(w),
             ": need equal sizes, and each dimension once");
       std::erase(kept, a.labels[p]);
