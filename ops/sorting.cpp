@@ -104,12 +104,11 @@ struct Topk : SortState {
       .doc =
           "The values and their indices in x, in order if sorted; of equal ones the first. NaN counts as the largest. "
           "An Error for a k that is negative or larger than the dimension.",
-      .dtypes = kNumericDtypes,
+      .dtypes = kAnyDtype,
       .node = "TopkBackward0",
   };
   static std::tuple<Tensor, Tensor> forward(const Tensor& x, std::int64_t k, std::int64_t dim, bool largest,
                                             bool sorted) {
-    check(x.scalar_type() != kBool, "topk: dtype bool: need numbers; to(kInt64) gives them");
     const std::size_t d = wrap_dim("topk", dim, x.sizes().size());
     const std::int64_t n = x.dim() == 0 ? 1 : x.sizes()[d];
     check(k >= 0 && k <= n, "topk: ", k, " of ", describe(x), " along dimension ", d, ": need one in [0, ", n, "]");

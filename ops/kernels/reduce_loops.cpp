@@ -52,6 +52,11 @@ template <Fold kF, class D, class V, class T = hn::TFromD<D>>
 HWY_INLINE T across(D d, V v) {
   if constexpr (kF == Fold::Sum) {
     return hn::GetLane(hn::SumOfLanes(d, v));
+  } else if constexpr (kF != Fold::Prod && std::is_floating_point_v<T>) {
+    if (!hn::AllFalse(d, hn::IsNaN(v))) {
+      return std::numeric_limits<T>::quiet_NaN();
+    }
+    return hn::GetLane(kF == Fold::Max ? hn::MaxOfLanes(d, v) : hn::MinOfLanes(d, v));
   } else {
     alignas(64) T lanes[hn::MaxLanes(d)];
     hn::Store(v, d, lanes);

@@ -179,13 +179,18 @@ void add_topk(Samples& all) {
                            [&](const Line& line) { return first(at(line, order_of(line, c.largest)), c.k); });
         },
         call + "[0]"));
+    // What the indices name, since PyTorch promises no order of equal ones.
     all.push_back(without_gradient(
         "topk", std::string(c.label) + "_indices", one,
-        [c](const Tensors& x) { return std::get<1>(x[0].topk(c.k, c.dim, c.largest)); },
-        [c](const Arrays& x) {
-          return map_lines(x[0], c.dim, [&](const Line& line) { return first(order_of(line, c.largest), c.k); });
+        [c](const Tensors& x) {
+          const Tensor from = x[0].detach();
+          return value_selecting_reduction(from, c.dim, std::get<1>(from.topk(c.k, c.dim, c.largest)), true);
         },
-        call + "[1]"));
+        [c](const Arrays& x) {
+          return map_lines(x[0], c.dim,
+                           [&](const Line& line) { return first(at(line, order_of(line, c.largest)), c.k); });
+        },
+        "torch.gather(x[0].detach(), " + std::to_string(c.dim) + ", " + call + "[1])"));
   }
 }
 
