@@ -114,7 +114,7 @@ struct CrossEntropyLoss {
       .formula = "y = nll_loss(log_softmax(x, 1), target)",
       .doc =
           "Cross-entropy of scores (logits) [rows, classes] and int64 classes [rows]; reduction is None, Mean or Sum.",
-      .dtypes = kSingleAndDouble,
+      .dtypes = kFloatingDtypes,
   };
   static Tensor forward(const Tensor& x, const Tensor& target, std::int64_t reduction) {
     check(x.dim() == 2, "cross_entropy: input ", describe(x), ": need scores [rows, classes]");

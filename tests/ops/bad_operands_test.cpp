@@ -1,5 +1,6 @@
 // Whatever an operator is given in the place of one of its operands, it says so or copes: it never crashes.
 #include <functional>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -41,7 +42,9 @@ std::string outcome(const std::function<void()>& call) {
   try {
     call();
   } catch (const Error& error) {
-    return std::string(error.what()).empty() ? "an Error without a text" : error.what();
+    return error.what();
+  } catch (const std::out_of_range&) {
+    return "sample: a list is too short";  // one that the operator gave, which the sample takes a part of
   }
   return "";
 }

@@ -12,6 +12,8 @@ Samples all_samples() {
            elementwise_samples(),
            two_operand_samples(),
            three_operand_samples(),
+           unary_samples(),
+           activation_samples(),
            views_samples(),
            indexing_samples(),
            copies_samples(),

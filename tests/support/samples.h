@@ -49,6 +49,8 @@ using Samples = std::vector<Sample>;
 Samples elementwise_samples();
 Samples two_operand_samples();
 Samples three_operand_samples();
+Samples unary_samples();
+Samples activation_samples();
 Samples views_samples();
 Samples indexing_samples();
 Samples copies_samples();

@@ -94,7 +94,7 @@ void add_parts(Samples& all) {
                        [c](const Tensors& x) {
                          const std::vector<Tensor> parts = c.call(x[0]);
                          check(parts.size() == c.count, "sample ", c.op, "/", c.label, ": ", parts.size(), " parts");
-                         return parts[c.number];
+                         return parts.at(c.number);
                        },
                    .reference = [c](const Arrays& x) { return part(x[0], c.at, c.start, c.length); },
                    .torch = std::string(c.python) + "[" + std::to_string(c.number) + "]"});
@@ -105,7 +105,7 @@ void add_parts(Samples& all) {
                  .call =
                      [](const Tensors& x) {
                        const std::vector<Tensor> parts = x[0].split(2);
-                       return cat({parts[2], parts[0], parts[1]});
+                       return cat({parts.at(2), parts.at(0), parts.at(1)});
                      },
                  .reference =
                      [](const Arrays& x) {
@@ -120,7 +120,7 @@ void add_parts(Samples& all) {
     all.push_back({.op = "unbind",
                    .label = dim == 0 ? "rows" : "columns_strided",
                    .operands = {{{3, 4}, -2, 2, dim == 0 ? Layout::Contiguous : strided}},
-                   .call = [dim](const Tensors& x) { return x[0].unbind(dim)[2]; },
+                   .call = [dim](const Tensors& x) { return x[0].unbind(dim).at(2); },
                    .reference =
                        [dim](const Arrays& x) {
                          return dim == 0 ? reshaped(part(x[0], 0, 2, 1), {4}) : reshaped(part(x[0], 1, 2, 1), {3});
