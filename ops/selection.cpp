@@ -6,7 +6,8 @@ namespace {
 
 using namespace detail;
 
-/// The larger or the smaller of two numbers. The gradient goes to the one that is taken, by halves where they are equal.
+/// The larger or the smaller of two numbers. The gradient goes to the one that is taken, by halves where they are
+/// equal.
 template <class Op, Binary kF>
 struct ExtremeOperator : BinaryOperator<Op, kF> {
   SavedTensor x;
@@ -51,7 +52,28 @@ struct Minimum : ExtremeOperator<Minimum, Binary::Minimum> {
   };
 };
 
-/// The operands' dtype and shape for a choice between them.
+struct MaxOfTwo {
+  static constexpr OperatorInfo info = {
+      .name = "max",
+      .signature = "max(Tensor self, Tensor other) -> Tensor",
+      .formula = "y = max(x, w)",
+      .doc = "maximum(self, other).",
+      .dtypes = kAnyDtype,
+  };
+  static Tensor forward(const Tensor& x, const Tensor& w) { return maximum(x, w); }
+};
+
+struct MinOfTwo {
+  static constexpr OperatorInfo info = {
+      .name = "min",
+      .signature = "min(Tensor self, Tensor other) -> Tensor",
+      .formula = "y = min(x, w)",
+      .doc = "minimum(self, other).",
+      .dtypes = kAnyDtype,
+  };
+  static Tensor forward(const Tensor& x, const Tensor& w) { return minimum(x, w); }
+};
+
 struct Where {
   static constexpr OperatorInfo info = {
       .name = "where",
@@ -139,7 +161,8 @@ struct WhereNumbers {
 #include <backflow/ops/selection_functions.inc>
 
 OperatorFamily selection_operators() {
-  return family<Maximum, Minimum, Where, WhereTensorNumber, WhereNumberTensor, WhereNumbers>("selection");
+  return family<Maximum, Minimum, MaxOfTwo, MinOfTwo, Where, WhereTensorNumber, WhereNumberTensor, WhereNumbers>(
+      "selection");
 }
 
 }  // namespace backflow

@@ -54,13 +54,14 @@ class Fake:
         float64 = "float64"
 
 
-def outcome(answer, dtype="float32", torch="x[0]", sizes=(2,), refused=None, **run):
+def outcome(answer, dtype="float32", torch="x[0]", sizes=(2,), refused=None, explained=None, **run):
     """(failures, notes) of one run of ours against PyTorch's `answer`."""
     compare_torch.REFUSED = refused or {}
+    compare_torch.EXPLAINED = explained or {}
     comparison = compare_torch.Comparison(Fake(answer))
     run = {"dtype": dtype, "operands": [result(sizes=sizes)], **run}
     comparison.compare({"title": "add/it's", "op": "add", "torch": torch, "runs": [run]})
-    comparison.check_table()
+    comparison.check_tables()
     return len(comparison.failures), len(comparison.notes)
 
 
@@ -77,6 +78,9 @@ assert outcome(plain, error="no", dtype="bool") == (1, 0)
 assert outcome(plain, error="no", dtype="bool", sizes=(0,)) == (0, 1)
 assert outcome(plain, error="no", dtype="bool", refused={("add", "bool"): "why"}) == (0, 0)
 assert outcome(plain, y=plain, refused={("add", "bool"): "why"}) == (1, 0)
+assert outcome(plain, y=result(dtype="float64"), explained={"add": "why"}) == (0, 1)
+assert outcome(plain, y=result(dtype="float64"), explained={"add/it's": "why"}) == (0, 1)
+assert outcome(plain, y=plain, explained={"add": "why"}) == (1, 0)
 with_gradient = result(gradients=[result(values=(3.0, 0.0))])
 for gradient, failures in [(result(values=(3.0, 0.0)), 0), (result(values=(3.0, 1.0)), 1), (None, 1)]:
     assert outcome(with_gradient, y=plain, inputs=[0], gradients=[gradient]) == (failures, 0), gradient

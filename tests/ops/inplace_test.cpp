@@ -1,4 +1,6 @@
 // In-place operators: values, versions, and gradients through a tensor that was changed.
+#include <algorithm>
+
 #include <backflow/ops/creation.h>
 #include <backflow/ops/operators.h>
 #include <backflow/runtime/autograd.h>
@@ -14,6 +16,40 @@ using namespace backflow::test;
 namespace {
 
 std::uint32_t version(const Tensor& x) { return x.impl().storage->version(); }
+
+/// First and second derivatives of a fixed function of y; undefined where there is none.
+Tensors derivatives(const Tensor& y, const Tensors& leaves) {
+  const Tensor dy = random_tensor(y.sizes().vec(), "dy", kFloat64);
+  Tensors all = autograd::grad({y}, leaves, {dy}, std::nullopt, true, true);
+  Tensors recorded;
+  Tensors directions;
+  for (const Tensor& g : all) {
+    if (g.defined() && g.requires_grad()) {
+      recorded.push_back(g);
+      directions.push_back(random_tensor(g.sizes().vec(), "v", kFloat64));
+    }
+  }
+  Tensors second(leaves.size());
+  if (!recorded.empty()) {
+    second = autograd::grad(recorded, leaves, directions, std::nullopt, false, true);
+  }
+  all.insert(all.end(), second.begin(), second.end());
+  return all;
+}
+
+/// The largest distance; an undefined gradient counts as zeros.
+double distance(const Tensors& a, const Tensors& b) {
+  double largest = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const auto values = [](const Tensor& x, const Tensor& like) {
+      return x.defined() ? array_of(x) : array_of(like.sizes().vec());
+    };
+    if (a[i].defined() || b[i].defined()) {
+      largest = std::max(largest, test::distance(values(a[i], b[i]), values(b[i], a[i])));
+    }
+  }
+  return largest;
+}
 
 }  // namespace
 
@@ -56,6 +92,33 @@ TEST_CASE("in place: a recorded change has the operator's gradient") {
     s.inplace(changed);
     CHECK(bitwise_equal(changed[0].detach(), y.detach()));
     CHECK(bitwise_equal(autograd::grad({changed[0]}, leaves, {dy}, std::nullopt, false, true), expected));
+  }
+}
+
+TEST_CASE("in place: a change through a view reaches the base, with first and second derivatives") {
+  for (const Sample& s : samples()) {
+    const auto aliases = [](const Operand& o) { return o.same_as == 0; };
+    if (!s.inplace || !s.differentiable || std::any_of(s.operands.begin(), s.operands.end(), aliases)) {
+      continue;
+    }
+    INFO(reproduce(s, "in place: a change through a view reaches the base, with first and second derivatives"));
+    const Tensors operands = operands_of(s, operand_values(s), kFloat64);
+    Tensors leaves = {stack({operands[0].detach() * 0.5, operands[0].detach()}, -1).requires_grad_()};
+    for (const std::size_t i : differentiable_operands(s)) {
+      if (i != 0) {
+        leaves.push_back(operands[i]);
+      }
+    }
+    // Every other element of a base is changed in place, and once composed of parts.
+    const Tensor base = leaves[0] * 1;
+    Tensors changed = operands;
+    changed[0] = base.select(-1, 1);
+    s.inplace(changed);
+    Tensors composing = operands;
+    composing[0] = leaves[0].select(-1, 1) * 1;
+    const Tensor composed = stack({leaves[0].select(-1, 0), s.call(composing)}, -1);
+    CHECK(bitwise_equal(base.detach(), composed.detach()));
+    CHECK(distance(derivatives(base, leaves), derivatives(composed, leaves)) <= 1e-10);
   }
 }
 

@@ -147,20 +147,24 @@ void add_relations(Samples& all) {
 }
 
 void add_extremes(Samples& all) {
-  // Never equal: there, central differences find half of each derivative too, but only for one operand at a time.
+  // Never equal: there, the derivative jumps.
   const std::vector<Range> near = {{-2, 2}, {0.3, 0.4}};
-  add_samples(all, BinaryFunction{"maximum",
-                                  [](const Tensors& x) { return maximum(x[0], x[1]); },
-                                  [](double a, double b) { return std::max(a, b); },
-                                  "torch.maximum(x[0], x[1])",
-                                  {},
-                                  near});
-  add_samples(all, BinaryFunction{"minimum",
-                                  [](const Tensors& x) { return minimum(x[0], x[1]); },
-                                  [](double a, double b) { return std::min(a, b); },
-                                  "torch.minimum(x[0], x[1])",
-                                  {},
-                                  near});
+  struct Extreme {
+    const char* op;
+    Tensor (*call)(const Tensor&, const Tensor&);
+    double (*f)(double, double);
+  };
+  const auto larger = [](double a, double b) { return std::max(a, b); };
+  const auto smaller = [](double a, double b) { return std::min(a, b); };
+  for (const Extreme& e : std::vector<Extreme>{
+           {"maximum", maximum, larger}, {"minimum", minimum, smaller}, {"max", max, larger}, {"min", min, smaller}}) {
+    add_samples(all, BinaryFunction{.op = e.op,
+                                    .call = [e](const Tensors& x) { return e.call(x[0], x[1]); },
+                                    .f = e.f,
+                                    .torch = std::string("torch.") + e.op + "(x[0], x[1])",
+                                    .ranges = near,
+                                    .label = "of_two_"});
+  }
 }
 
 }  // namespace
