@@ -51,7 +51,7 @@ struct Elu : Activation<Elu, Unary::Elu, Binary::EluBackward> {
   }
   Tensor recorded(const Tensor& dy, const Tensor& value) const {
     const Tensor left = exp(clamp_max(value, 0) * params[2]) * (params[0] * params[2]);  // cannot overflow
-    return choose(where_holds(Comparison::Greater, value, 0), dy * params[1], dy * left);
+    return choose(where_holds(Comparison::LessEqual, value, 0), dy * left, dy * params[1]);
   }
 
  private:
@@ -71,8 +71,14 @@ struct Selu {
   };
   static constexpr double kAlpha = 1.6732632423543772848170429916717;
   static constexpr double kScale = 1.0507009873554804934193349852946;
-  static Tensor forward(const Tensor& x) { return elu(x, kAlpha, kScale); }
-  static bool forward_into(const Tensor& y, const Tensor& x) { return Elu::forward_into(y, x, kAlpha, kScale, 1); }
+  static Tensor forward(const Tensor& x) {
+    check_has(info.name, Unary::Elu, x.scalar_type());
+    return elu(x, kAlpha, kScale);
+  }
+  static bool forward_into(const Tensor& y, const Tensor& x) {
+    check_has(info.name, Unary::Elu, x.scalar_type());
+    return Elu::forward_into(y, x, kAlpha, kScale, 1);
+  }
 };
 
 struct Gelu {

@@ -93,7 +93,8 @@ template <class F>
 void check_has(const char* name, F f, ScalarType dtype) {
   if (dtype < kFloat32) {
     check(kernels::has(f, dtype), name, ": dtype ", short_name(dtype), ": need ",
-          dtype == kBool ? "numbers; to(kInt64) gives them" : "floating-point numbers; to(kFloat32) gives them");
+          dtype == kBool && kernels::has(f, kInt64) ? "numbers; to(kInt64) gives them"
+                                                    : "floating-point numbers; to(kFloat32) gives them");
   }
 }
 

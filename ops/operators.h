@@ -17,6 +17,9 @@ inline Tensor operator/(const Tensor& a, const Tensor& b) { return div(a, b); }
 inline Tensor operator/(const Tensor& a, const Scalar& b) { return div(a, b); }
 inline Tensor operator/(const Scalar& a, const Tensor& b) { return rdiv(b, a); }
 
+inline Tensor var(const Tensor& x, int dim) { return x.var(dim); }
+inline Tensor std(const Tensor& x, int dim) { return x.std(dim); }
+
 // Relations, element by element: each gives a bool tensor.
 inline Tensor operator==(const Tensor& a, const Tensor& b) { return eq(a, b); }
 inline Tensor operator==(const Tensor& a, const Scalar& b) { return eq(a, b); }

@@ -74,9 +74,7 @@ struct Var : VarianceState {
       .name = "var",
       .signature = "var(Tensor self, bool unbiased) -> Tensor",
       .formula = "y = sum of (x - mean)^2 / (n - 1), or / n;  dx = 2 dy (x - mean) / (n - 1), or / n",
-      .doc =
-          "The variance of all elements of a floating-point tensor. As in libtorch, a single integer is taken for "
-          "`unbiased`: write var({1}, true) for a dimension.",
+      .doc = "The variance of all elements of a floating-point tensor. A single integer is taken for a dimension.",
       .dtypes = kFloatingDtypes,
       .node = "VarBackward0",
   };
@@ -129,8 +127,8 @@ struct Std : DeviationState {
       .signature = "std(Tensor self, bool unbiased) -> Tensor",
       .formula = "y = sqrt(var(x));  dx = dy (x - mean) / ((n - 1) y), or / (n y), 0 where y = 0",
       .doc =
-          "The standard deviation of all elements of a floating-point tensor. As in libtorch, a single integer is "
-          "taken for `unbiased`: write std({1}, true) for a dimension.",
+          "The standard deviation of all elements of a floating-point tensor. A single integer is taken for a "
+          "dimension.",
       .dtypes = kFloatingDtypes,
       .node = "StdBackward0",
   };

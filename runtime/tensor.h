@@ -229,6 +229,9 @@ class Tensor {
   Tensor new_full(IntArrayRef size, const Scalar& fill_value, TensorOptions options = {}) const;
   Tensor new_zeros(IntArrayRef size, TensorOptions options = {}) const { return new_full(size, 0, options); }
   Tensor new_ones(IntArrayRef size, TensorOptions options = {}) const { return new_full(size, 1, options); }
+  /// The same as with a list of one dimension: else `x.var(1)` would not say whether 1 is a dimension.
+  Tensor var(int dim) const { return var(IntArrayRef(std::int64_t{dim})); }
+  Tensor std(int dim) const { return std(IntArrayRef(std::int64_t{dim})); }
   /// As the functions of ops/random.h.
   Tensor& uniform_(double from = 0, double to = 1) const;
   Tensor& uniform_(double from, double to, const std::optional<Generator>& generator) const;

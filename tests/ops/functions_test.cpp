@@ -11,6 +11,8 @@
 
 #include <backflow/ops/creation.h>
 #include <backflow/ops/kernels/elementwise.h>
+#include <backflow/ops/operators.h>
+#include <backflow/runtime/autograd.h>
 
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/arrays.h>
@@ -73,7 +75,7 @@ std::vector<Function> functions() {
       {"acosh", Unary::Acosh, std::acosh},
       {"atanh", Unary::Atanh, std::atanh},
       {"erf", Unary::Erf, std::erf, 2},
-      {"erfc", Unary::Erfc, std::erfc, 6, 8},
+      {"erfc", Unary::Erfc, std::erfc, 8, 8},
       {"sigmoid", Unary::Sigmoid, sigmoid},
       {"gelu", Unary::Gelu, [](Wide x) { return x == 0 ? x : x * normal(x); }, 8, 20, {}, true, true},
       {"gelu_tanh", Unary::GeluTanh, gelu_tanh, 400, 4000, {}, true, true},
@@ -172,4 +174,60 @@ TEST_CASE("functions: float32 and float64 agree with C's in a wider type") {
     check_function<float>(f, f.ulps);
     check_function<double>(f, f.ulps_double);
   }
+}
+
+TEST_CASE("functions: NaN, infinities and ties as in PyTorch") {
+  const float inf = std::numeric_limits<float>::infinity();
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const Tensor x = tensor({nan, inf, -inf, 0.0F, 200.0F, -200.0F, 3.0F, -3.0F});
+  const auto check = [&](const Tensor& y, const std::vector<double>& expected) {
+    CAPTURE(array_of(y).data, expected);
+    CHECK(distance(array_of(y), {x.sizes().vec(), expected}) < 1e-6);
+  };
+  check(silu(x), {nan, inf, nan, 0, 200, 0, 2.8577224, -0.14227762});
+  check(mish(x), {nan, inf, nan, 0, 200, 0, 2.9865351, -0.14564733});
+  check(gelu(x), {nan, inf, nan, 0, 200, 0, 2.9959507, -0.0040496941});
+  check(softplus(x), {nan, inf, 0, std::log(2.0), 200, 0, 3.0485873, 0.048587352});
+  check(log_sigmoid(x), {nan, 0, -inf, -std::log(2.0), 0, -200, -0.048587352, -3.0485873});
+  check(elu(x), {nan, inf, -1, 0, 200, -1, 3, -0.95021293});
+  check(leaky_relu(x), {nan, inf, -inf, 0, 200, -2, 3, -0.03});
+  check(hardtanh(x), {nan, 1, -1, 0, 1, -1, 1, -1});
+  check(relu6(x), {nan, 6, 0, 0, 6, 0, 3, 0});
+  check(hardswish(x), {nan, inf, nan, 0, 200, 0, 3, 0});
+  check(clamp(x, -2, 2), {nan, 2, -2, 0, 2, -2, 2, -2});
+  check(clamp(x, tensor({-2.0F}), tensor({2.0F})), {nan, 2, -2, 0, 2, -2, 2, -2});
+  check(clamp(x, nan, 1), {nan, nan, nan, nan, nan, nan, nan, nan});
+  check(sign(x), {0, 1, -1, 0, 1, -1, 1, -1});
+  check(isnan(x), {1, 0, 0, 0, 0, 0, 0, 0});
+  check(isinf(x), {0, 1, 1, 0, 0, 0, 0, 0});
+  check(isfinite(x), {0, 0, 0, 1, 1, 1, 1, 1});
+  check(logical_not(x), {0, 0, 0, 1, 0, 0, 0, 0});
+  CHECK(distance(array_of(round(tensor({0.5, 1.5, 2.5, -0.5, -1.5}))), {{5}, {0, 2, 2, 0, -2}}) == 0);
+  CHECK(distance(array_of(logit(tensor({0.0, 1.0, 2.0, 0.5}))), {{4}, {-inf, inf, nan, 0}}) == 0);
+  CHECK(distance(array_of(log2(tensor({8.0F, 1024.0F, 0.25F}))), {{3}, {3, 10, -2}}) == 0);
+  CHECK(distance(array_of(log10(tensor({10.0F, 1000.0F, 1e10F}))), {{3}, {1, 3, 10}}) == 0);
+}
+
+TEST_CASE("functions: gradients at kinks and of NaN as in PyTorch") {
+  const float inf = std::numeric_limits<float>::infinity();
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const std::vector<float> values = {-3, 3, -1, 1, 0, 6, nan, inf, -inf};
+  const auto check = [&](Tensor (*f)(const Tensor&), const std::vector<double>& expected) {
+    for (const bool create_graph : {false, true}) {
+      const Tensor x = tensor(values, requires_grad());
+      const Tensor dx = autograd::grad({f(x).sum()}, {x}, {}, std::nullopt, create_graph)[0];
+      CAPTURE(create_graph, array_of(dx).data, expected);
+      CHECK(distance(array_of(dx), {{9}, expected}) < 1e-6);
+    }
+  };
+  const double s = 1.0 / 6;
+  check([](const Tensor& x) { return hardtanh(x); }, {0, 0, 0, 0, 1, 0, 1, 0, 0});
+  check([](const Tensor& x) { return relu6(x); }, {0, 1, 0, 1, 0, 0, 1, 0, 0});
+  check([](const Tensor& x) { return clamp(x, -1, 1); }, {0, 0, 1, 1, 1, 0, 0, 0, 0});
+  check([](const Tensor& x) { return clamp_min(x, 1); }, {0, 1, 0, 1, 0, 1, 0, 1, 0});
+  check([](const Tensor& x) { return hardsigmoid(x); }, {0, 0, s, s, s, 0, 0, 0, 0});
+  check([](const Tensor& x) { return hardswish(x); }, {-0.5, 1.5, s, 5 * s, 0.5, 1, 1, 1, 0});
+  check([](const Tensor& x) { return leaky_relu(x); }, {0.01, 1, 0.01, 1, 0.01, 1, 0.01, 1, 0.01});
+  const auto e = [](double x) { return std::exp(x); };
+  check([](const Tensor& x) { return elu(x); }, {e(-3), 1, e(-1), 1, 1, 1, 1, 1, 0});
 }
