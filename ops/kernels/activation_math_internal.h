@@ -17,7 +17,7 @@ namespace backflow::kernels::HWY_NAMESPACE {
 template <class D, class V>
 HWY_INLINE V times_sigmoid(D d, V factor, V x) {
   const V one = number(d, 1);
-  const V e = hn::Exp(d, hn::Neg(hn::Abs(x)));
+  const V e = exp_of_negative(d, hn::Neg(hn::Abs(x)));
   const V numerator = hn::IfThenElse(hn::Lt(x, hn::Zero(d)), hn::Mul(factor, e), factor);
   return hn::IfThenElse(hn::IsNaN(x), x, hn::Div(numerator, hn::Add(one, e)));
 }
@@ -41,15 +41,15 @@ HWY_INLINE V gelu_argument(D d, V x) {
 template <class D, class V>
 HWY_INLINE V tanh_of_softplus(D d, V x) {
   const V two = number(d, 2);
-  const V e = exp_of(d, hn::Min(x, number(d, 20)));
+  const V e = exp_of_negative(d, hn::Min(x, number(d, 20)));
   const V n = hn::Mul(e, hn::Add(e, two));
-  return hn::Div(n, hn::Add(n, two));
+  return hn::IfThenElse(hn::IsNaN(x), x, hn::Div(n, hn::Add(n, two)));
 }
 
 /// log(1 + e^x) for x <= 0.
 template <class D, class V>
 HWY_INLINE V log1p_exp(D d, V x) {
-  return log1p_of(d, exp_of(d, x));
+  return log1p_of(d, exp_of_negative(d, x));
 }
 
 template <Unary kF, class D, class V>

@@ -14,20 +14,22 @@ namespace backflow::kernels::HWY_NAMESPACE {
 // All polynomials were fitted in 60 digits for the smallest largest relative error, by least squares in Chebyshev nodes
 // whose weights are raised where the error is large (Lawson's algorithm).
 
-/// e^(z^2) erfc(z) for z >= 0: t P(1 - 2 k t) with t = 1 / (z + k), which maps [0, infinity) to [-1, 1), where the
-/// function is smooth (Shepherd and Laframboise, 1981). Relative error 9e-9 (float32, z < 10.5) and 8e-18 (z < 28).
+/// factor e^(z^2) erfc(z) with z = a inner >= 0: t P(1 - 2 k t) with t = 1 / (z + k), which maps [0, infinity) to [-1,
+/// 1), where the function is smooth (Shepherd and Laframboise, 1981). Relative error 9e-9 (float32, z < 10.5) and 8e-18
+/// (z < 28).
 template <class D, class V>
-HWY_INLINE V scaled_erfc(D d, V z) {
+HWY_INLINE V scaled_erfc(D d, V a, double factor = 1, double inner = 1) {
+  // The factor is in t.
   const V one = number(d, 1);
   if constexpr (sizeof(hn::TFromD<D>) == 4) {
-    const V t = hn::Div(one, hn::Add(z, number(d, 2.5)));
-    return hn::Mul(t, polynomial(d, hn::NegMulAdd(number(d, 5), t, one),
+    const V t = hn::Div(number(d, factor), hn::MulAdd(a, number(d, inner), number(d, 2.5)));
+    return hn::Mul(t, polynomial(d, hn::NegMulAdd(number(d, 5 / factor), t, one),
                                  {1.0540318, -0.80465174, 0.4539142, -0.17125484, 0.028360065, 0.008422252,
                                   -0.004801038, -0.00052594644, 0.0006245726, 0.000139838}));
   } else {
-    const V t = hn::Div(one, hn::Add(z, number(d, 3.5)));
+    const V t = hn::Div(number(d, factor), hn::MulAdd(a, number(d, inner), number(d, 3.5)));
     return hn::Mul(
-        t, polynomial(d, hn::NegMulAdd(number(d, 7), t, one),
+        t, polynomial(d, hn::NegMulAdd(number(d, 7 / factor), t, one),
                       {1.08705558926226,       -0.9377997245671119,    0.6941136466346454,      -0.4352560267169013,
                        0.22573862164736103,    -0.09231870663812514,   0.02651861988268603,     -0.003177050347368653,
                        -0.001305354702685395,  0.0007145317188454075,  -4.2062096835804374e-05, -7.477722452555165e-05,
@@ -55,10 +57,11 @@ HWY_INLINE V erf_ratio(D d, V square) {
 /// the exponential would magnify, is made good.
 template <class D, class V>
 HWY_INLINE V exp_of_square(D d, V a, double factor) {
+  const V negative = number(d, -factor);
+  const V zero_from = number(d, sizeof(hn::TFromD<D>) == 4 ? -104 : -746);
   const V square = hn::Mul(a, a);
-  const V lost = hn::MulSub(a, a, square);
-  const V y = hn::Exp(d, hn::Mul(square, number(d, -factor)));
-  return hn::NegMulAdd(hn::Mul(lost, number(d, factor)), y, y);
+  const V low = hn::Mul(hn::MulSub(a, a, square), negative);
+  return exp_within(d, hn::Max(hn::Mul(square, negative), zero_from), low);
 }
 
 /// |x|, but no more than where erfc(x / sqrt(2)) is zero, so that squares stay finite.
@@ -102,7 +105,7 @@ template <class D, class V>
 HWY_INLINE Normal<V> normal(D d, V x) {
   const V a = limited(d, x);
   const V falling = exp_of_square(d, a, 0.5);
-  const V above = hn::Mul(hn::Mul(falling, number(d, 0.5)), scaled_erfc(d, hn::Mul(a, number(d, 0.70710678118654752))));
+  const V above = hn::Mul(falling, scaled_erfc(d, a, 0.5, 0.70710678118654752));
   const V below = hn::Sub(number(d, 1), above);
   return {hn::Mul(falling, number(d, 0.39894228040143268)), hn::IfThenElse(hn::Lt(x, hn::Zero(d)), above, below)};
 }

@@ -88,9 +88,18 @@ HWY_INLINE V log10_of(D d, V x) {
 /// e^x - 1.
 template <class D, class V>
 HWY_INLINE V expm1_of(D d, V x) {
-  const V infinite = number(d, sizeof(hn::TFromD<D>) == 4 ? 100 : 720);
-  const V y = hn::Expm1(d, hn::Min(x, infinite));
-  return hn::IfThenElse(hn::Lt(hn::Abs(x), number(d, 1e-30)), x, hn::IfThenElse(hn::IsNaN(x), x, y));
+  constexpr bool kSingle = sizeof(hn::TFromD<D>) == 4;
+  const V kept = hn::Min(hn::Max(x, number(d, kSingle ? -104 : -746)), number(d, kSingle ? 89 : 710));
+#if HWY_TARGET <= HWY_AVX3
+  // Of half the result, so that 2^(q - 1) is finite.
+  const auto [rest, q] = split_exponential(d, kept, hn::Zero(d));
+  const V half = scale(number(d, 0.5), q);
+  const V sum = hn::MulAdd(half, rest, hn::Sub(half, number(d, 0.5)));
+  const V y = hn::Add(sum, sum);
+#else
+  const V y = hn::Expm1(d, kept);
+#endif
+  return hn::IfThenElse(hn::Or(hn::Lt(hn::Abs(x), number(d, 1e-30)), hn::IsNaN(x)), x, y);
 }
 
 /// For |x| < 1 the sum of x^n / n!, n = 1, 3, ..., 17; beyond, half of e^x - e^-x from powers of e^(|x|/2), which are
@@ -117,7 +126,8 @@ HWY_INLINE V cosh_of(D d, V x) {
   return hn::Add(hn::Mul(hn::Mul(root, half), root), hn::Div(half, hn::Mul(root, root)));
 }
 
-/// float32: x + x^3 P(x^2) below 0.65, with P fitted for the smallest relative error (7e-9), else 1 - 2 / (e^2x + 1).
+/// float32: x + x^3 P(x^2) below 0.65, with P fitted for the smallest relative error (7e-9), else (1 - e^-2x) / (1 +
+/// e^-2x).
 template <class D, class V>
 HWY_INLINE V tanh_of(D d, V x) {
   if constexpr (sizeof(hn::TFromD<D>) == 8) {
@@ -128,8 +138,8 @@ HWY_INLINE V tanh_of(D d, V x) {
     const V near = hn::MulAdd(
         hn::Mul(square, a), polynomial(d, square, {-0.3333326, 0.13330847, -0.05368924, 0.020472879, -0.005518531}), a);
     const V one = number(d, 1);
-    const V two = number(d, 2);
-    const V far = hn::Sub(one, hn::Div(two, hn::Add(hn::Exp(d, hn::Min(hn::Mul(a, two), number(d, 40))), one)));
+    const V e = exp_of_negative(d, hn::Mul(a, number(d, -2)));
+    const V far = hn::Div(hn::Sub(one, e), hn::Add(one, e));
     const V y = hn::CopySign(hn::IfThenElse(hn::Lt(a, number(d, 0.65)), near, far), x);
     return hn::IfThenElse(hn::IsNaN(x), x, y);
   }

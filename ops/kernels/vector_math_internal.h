@@ -31,14 +31,6 @@ HWY_INLINE V by_lane(D d, V a, V b, F f) {
   return hn::Load(d, la);
 }
 
-/// e^x. Highway's polynomial gives finite numbers for NaN, and zero far beyond the largest x whose result is finite.
-template <class D, class V>
-HWY_INLINE V exp_of(D d, V x) {
-  using T = hn::TFromD<D>;
-  const V infinite = hn::Set(d, sizeof(T) == 4 ? T{100} : T{720});
-  return hn::IfThenElse(hn::IsNaN(x), x, hn::Exp(d, hn::Min(x, infinite)));
-}
-
 /// A vector of one number.
 template <class D>
 HWY_INLINE auto number(D d, double value) {
@@ -53,6 +45,72 @@ HWY_INLINE V polynomial(D d, V x, const double (&c)[kN]) {
     y = hn::MulAdd(y, x, number(d, c[i - 1]));
   }
   return y;
+}
+
+#if HWY_TARGET <= HWY_AVX3
+// y 2^q for a whole number q, with one rounding: AVX-512 has an instruction for it, which Highway does not show.
+HWY_INLINE hn::Vec512<float> scale(hn::Vec512<float> y, hn::Vec512<float> q) {
+  return hn::Vec512<float>{_mm512_scalef_ps(y.raw, q.raw)};
+}
+HWY_INLINE hn::Vec512<double> scale(hn::Vec512<double> y, hn::Vec512<double> q) {
+  return hn::Vec512<double>{_mm512_scalef_pd(y.raw, q.raw)};
+}
+#endif
+
+#if HWY_TARGET <= HWY_AVX3
+/// e^(x + low) as (1 + rest) 2^q.
+template <class V>
+struct SplitExponential {
+  V rest;
+  V q;
+};
+
+/// x = q ln(2) + r, and r + r^2 P(r) with P fitted for the smallest relative error of the exponential (3e-9 and 4e-18).
+/// With scale() that is half as many instructions as Highway's.
+template <class D, class V>
+HWY_INLINE SplitExponential<V> split_exponential(D d, V x, V low) {
+  const V q = hn::Round(hn::Mul(x, number(d, 1.4426950408889634)));
+  if constexpr (sizeof(hn::TFromD<D>) == 4) {
+    const V high = hn::NegMulAdd(q, number(d, 0.693145751953125), x);
+    const V r = hn::Add(hn::NegMulAdd(q, number(d, 1.428606765330187e-06), high), low);
+    const V p = polynomial(d, r, {0.49999994, 0.16666521, 0.041668482, 0.008368741, 0.0013809053});
+    return {hn::MulAdd(hn::Mul(r, r), p, r), q};
+  } else {
+    const V high = hn::NegMulAdd(q, number(d, 6.93147180369123816490e-01), x);
+    const V r = hn::Add(hn::NegMulAdd(q, number(d, 1.90821492927058770002e-10), high), low);
+    const V p = polynomial(d, r,
+                           {0.5000000000000011, 0.16666666666666421, 0.04166666666652925, 0.008333333333488095,
+                            0.0013888888943916844, 0.00019841269521516403, 2.4801492769193348e-05,
+                            2.7557572297727826e-06, 2.763037472971181e-07, 2.500469869047698e-08});
+    return {hn::MulAdd(hn::Mul(r, r), p, r), q};
+  }
+}
+#endif
+
+/// e^(x + low) for x in [-104, 89], or [-746, 710] in float64, and |low| < 1e-4.
+template <class D, class V>
+HWY_INLINE V exp_within(D d, V x, V low) {
+#if HWY_TARGET <= HWY_AVX3
+  const auto [rest, q] = split_exponential(d, x, low);
+  return scale(hn::Add(rest, number(d, 1)), q);
+#else
+  const V y = hn::Exp(d, x);
+  return hn::MulAdd(y, low, y);
+#endif
+}
+
+/// e^x for x <= 89, or 710 in float64; anything for NaN.
+template <class D, class V>
+HWY_INLINE V exp_of_negative(D d, V x) {
+  const V zero_from = number(d, sizeof(hn::TFromD<D>) == 4 ? -104 : -746);
+  return exp_within(d, hn::Max(x, zero_from), hn::Zero(d));
+}
+
+/// e^x.
+template <class D, class V>
+HWY_INLINE V exp_of(D d, V x) {
+  const V infinite_from = number(d, sizeof(hn::TFromD<D>) == 4 ? 89 : 710);
+  return hn::IfThenElse(hn::IsNaN(x), x, exp_of_negative(d, hn::Min(x, infinite_from)));
 }
 
 /// Sine or cosine. Highway's reduction of the argument holds up to 39000; beyond that, and for NaN, the library's.
