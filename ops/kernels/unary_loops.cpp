@@ -37,17 +37,17 @@ HWY_INLINE V algebraic(D d, V x, [[maybe_unused]] const hn::TFromD<D>* params) {
   } else if constexpr (kF == Unary::Reciprocal) {
     return hn::Div(one, x);
   } else if constexpr (kF == Unary::Floor) {
-    return hn::Floor(x);
+    return hn::CopySign(hn::Floor(x), x);  // zeros keep the sign, which some instruction sets lose
   } else if constexpr (kF == Unary::Ceil) {
-    return hn::Ceil(x);
+    return hn::CopySign(hn::Ceil(x), x);
   } else if constexpr (kF == Unary::Round) {
-    return hn::Round(x);
+    return hn::CopySign(hn::Round(x), x);
   } else if constexpr (kF == Unary::RoundTo) {
     const V up = hn::Set(d, params[0]);
     const V down = hn::Set(d, params[1]);
     return hn::Mul(hn::Div(hn::Round(hn::Div(hn::Mul(x, up), down)), up), down);
   } else if constexpr (kF == Unary::Trunc) {
-    return hn::Trunc(x);
+    return hn::CopySign(hn::Trunc(x), x);
   } else if constexpr (kF == Unary::Frac) {
     return hn::Sub(x, hn::Trunc(x));
   } else {

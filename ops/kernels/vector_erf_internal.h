@@ -53,14 +53,32 @@ HWY_INLINE V erf_ratio(D d, V square) {
   }
 }
 
-/// e^(-factor a^2) for a power of two `factor`. Where products are fused with sums, the rounding of the square, which
-/// the exponential would magnify, is made good.
+/// a^2 - square, exactly, where `square` is the rounded a^2.
+template <class D, class V>
+HWY_INLINE V lost_of_square(D d, V a, V square) {
+#if !HWY_NATIVE_FMA
+  // Without fused products: from halves of a whose products are exact (Dekker, 1971).
+  using Bits = hwy::MakeUnsigned<hn::TFromD<D>>;
+  const hn::Rebind<Bits, D> du;
+  const auto upper = hn::Set(du, static_cast<Bits>(~Bits{0} << (sizeof(Bits) == 4 ? 12 : 27)));
+  const V high = hn::BitCast(d, hn::And(hn::BitCast(du, a), upper));
+  const V low = hn::Sub(a, high);
+  const V middle = hn::Add(hn::Sub(hn::Mul(high, high), square), hn::Mul(hn::Add(high, high), low));
+  return hn::Add(middle, hn::Mul(low, low));
+#else
+  static_cast<void>(d);
+  return hn::MulSub(a, a, square);
+#endif
+}
+
+/// e^(-factor a^2) for a power of two `factor`. The rounding of the square, which the exponential would magnify, is
+/// made good.
 template <class D, class V>
 HWY_INLINE V exp_of_square(D d, V a, double factor) {
   const V negative = number(d, -factor);
   const V zero_from = number(d, sizeof(hn::TFromD<D>) == 4 ? -104 : -746);
   const V square = hn::Mul(a, a);
-  const V low = hn::Mul(hn::MulSub(a, a, square), negative);
+  const V low = hn::Mul(lost_of_square(d, a, square), negative);
   return exp_within(d, hn::Max(hn::Mul(square, negative), zero_from), low);
 }
 

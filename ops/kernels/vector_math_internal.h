@@ -8,6 +8,7 @@
 
 #include <cmath>
 #include <cstddef>
+#include <limits>
 
 #include <hwy/highway.h>
 // After highway.h: it is compiled for each instruction set too.
@@ -95,7 +96,7 @@ HWY_INLINE V exp_within(D d, V x, V low) {
   return scale(hn::Add(rest, number(d, 1)), q);
 #else
   const V y = hn::Exp(d, x);
-  return hn::MulAdd(y, low, y);
+  return hn::MulAdd(hn::Min(y, number(d, std::numeric_limits<hn::TFromD<D>>::max())), low, y);
 #endif
 }
 
