@@ -61,8 +61,13 @@ HWY_INLINE V activation(D d, V x, const hn::TFromD<D>* params) {
   } else if constexpr (kF == Unary::LeakyRelu) {
     return hn::IfThenElse(hn::Gt(x, zero), x, hn::Mul(x, hn::Set(d, params[0])));
   } else if constexpr (kF == Unary::Elu) {
+    const V right = hn::Mul(x, hn::Set(d, params[1]));
+    const auto positive = hn::Gt(x, zero);
+    if (hn::AllTrue(d, positive)) {
+      return right;
+    }
     const V left = hn::Mul(expm1_of(d, hn::Mul(x, hn::Set(d, params[2]))), hn::Set(d, params[0]));
-    return hn::IfThenElse(hn::Gt(x, zero), hn::Mul(x, hn::Set(d, params[1])), left);
+    return hn::IfThenElse(positive, right, left);
   } else if constexpr (kF == Unary::Gelu) {
     return hn::Mul(x, normal(d, x).probability);
   } else if constexpr (kF == Unary::GeluTanh) {
