@@ -208,8 +208,6 @@ struct LerpScalar {
 
 #include <backflow/ops/interpolation_functions.inc>
 
-OperatorFamily interpolation_operators() {
-  return family<Addcmul, Addcdiv, Lerp, LerpScalar>("interpolation");
-}
+OperatorFamily interpolation_operators() { return family<Addcmul, Addcdiv, Lerp, LerpScalar>("interpolation"); }
 
 }  // namespace backflow

@@ -18,11 +18,11 @@
 namespace backflow::indexing {
 
 /// A new dimension of size 1, and in a Slice an end that is left open.
-inline constexpr std::nullopt_t None = std::nullopt;
+inline constexpr std::nullopt_t None = std::nullopt;  // NOLINT(readability-identifier-naming): libtorch's name
 
 struct EllipsisIndexType {};
 /// All dimensions that other indices leave; "..." means the same.
-inline constexpr EllipsisIndexType Ellipsis;
+inline constexpr EllipsisIndexType Ellipsis;  // NOLINT(readability-identifier-naming)
 
 /// Every step-th index from start up to stop, which is left out. As in Python, negative ones count from the end.
 class Slice {

@@ -18,8 +18,8 @@ std::int64_t live_bytes();
 /// Sets the peak to what is held now.
 void reset_peak_memory();
 
-/// Gives the system back what the process keeps of freed tensors of 2 MiB or more, and returns how many bytes that were.
-/// Without it the process keeps at most as much as it needed at once.
+/// Gives the system back what the process keeps of freed tensors of 2 MiB or more, and returns how many bytes that
+/// were. Without it the process keeps at most as much as it needed at once.
 std::size_t release_kept_memory();
 
 /// Memory for tensors: 64-byte aligned, from oneTBB's scalable allocator or for large ones from large_blocks.h, counted

@@ -62,8 +62,8 @@ enum class Unary {
 };
 
 /// Element-wise functions of two operands. A maximum or minimum with NaN is NaN. The *Backward ones take the gradient
-/// dy and the forward's operand x or result y. Those before BitAnd take numbers (and some of them truth values), the Bit*
-/// ones integers and truth values, the others floating-point numbers. The divisor of integers must not be 0.
+/// dy and the forward's operand x or result y. Those before BitAnd take numbers (and some of them truth values), the
+/// Bit* ones integers and truth values, the others floating-point numbers. The divisor of integers must not be 0.
 enum class Binary {
   Add,
   Sub,

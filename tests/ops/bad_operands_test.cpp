@@ -25,11 +25,20 @@ struct Replacement {
 
 std::vector<Replacement> replacements() {
   return {{"undefined", [](const Tensor&) { return Tensor(); }},
-          {"of other sizes", [](const Tensor& x) { return zeros({7, 11, 13}, x.scalar_type()); }},
+          {"of other sizes",
+           [](const Tensor& x) {
+             return zeros({7, 11, 13}, x.scalar_type());
+           }},
           {"empty", [](const Tensor& x) { return zeros({0}, x.scalar_type()); }},
-          {"a dimension of nothing", [](const Tensor& x) { return zeros({3, 0, 2}, x.scalar_type()); }},
+          {"a dimension of nothing",
+           [](const Tensor& x) {
+             return zeros({3, 0, 2}, x.scalar_type());
+           }},
           {"without dimensions", [](const Tensor& x) { return zeros({}, x.scalar_type()); }},
-          {"of eight dimensions", [](const Tensor& x) { return zeros({1, 1, 2, 1, 1, 2, 1, 1}, x.scalar_type()); }},
+          {"of eight dimensions",
+           [](const Tensor& x) {
+             return zeros({1, 1, 2, 1, 1, 2, 1, 1}, x.scalar_type());
+           }},
           {"float64", [](const Tensor& x) { return zeros(x.sizes(), kFloat64); }},
           {"int64", [](const Tensor& x) { return zeros(x.sizes(), kInt64); }},
           {"bool", [](const Tensor& x) { return zeros(x.sizes(), kBool); }},

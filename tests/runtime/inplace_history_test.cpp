@@ -1,5 +1,5 @@
-// Changes in place that are recorded: versions, saved tensors that were changed, old values that are kept, and operators
-// of each kind through a base and a view (tests/ops/inplace_test.cpp has all of them).
+// Changes in place that are recorded: versions, saved tensors that were changed, old values that are kept, and
+// operators of each kind through a base and a view (tests/ops/inplace_test.cpp has all of them).
 #include <any>
 #include <cstdint>
 #include <functional>
