@@ -17,7 +17,6 @@ namespace backflow::kernels::detail {
 
 inline constexpr std::int64_t kBlock = 512;   // elements that are gathered or converted at a time
 inline constexpr std::int64_t kSmall = 4096;  // elements below which a contiguous operation is one call of one loop
-inline constexpr std::size_t kStreamBytes = std::size_t{32} << 20;  // of a result that is streamed past the caches
 
 /// Whether all elements of `x` broadcast to more are one and the same.
 inline bool is_one_element(const Tensor& x) {

@@ -5,6 +5,7 @@
 #include <backflow/ops/kernels/copy_loops.h>
 #include <backflow/ops/kernels/elementwise.h>
 #include <backflow/ops/kernels/runs_internal.h>
+#include <backflow/ops/kernels/stream.h>
 
 namespace backflow::kernels {
 namespace {
@@ -57,11 +58,24 @@ std::optional<std::size_t> transposed_dim(const StridedLoop<2>& loop) {
   return std::nullopt;
 }
 
+/// As transpose(), through a block that is then written past the caches; at most kRows by kColumns.
+template <std::int64_t kRows, std::int64_t kColumns, class U>
+void transpose_streaming(const U* x, std::int64_t x_stride, U* y, std::int64_t y_stride, std::int64_t rows,
+                         std::int64_t columns) {
+  alignas(64) U block[kRows * kColumns];
+  transpose(x, x_stride, block, kColumns, rows, columns);
+  for (std::int64_t r = 0; r < rows; ++r) {
+    stream_copy(block + r * kColumns, y + r * y_stride, static_cast<std::size_t>(columns) * sizeof(U));
+  }
+}
+
 /// Copies the matrices of dimension `dim` and the innermost one block by block.
 template <class U>
 void copy_transposed(U* y, const U* x, StridedLoop<2> loop, std::size_t dim) {
+  constexpr std::int64_t kStreamedColumns = 128;
+  const bool streams = static_cast<std::size_t>(numel_of(loop.sizes)) * sizeof(U) >= kStreamBytes;
   constexpr std::int64_t kRows = 64;
-  constexpr std::int64_t kColumns = 1024;
+  const std::int64_t columns_of_block = streams ? kStreamedColumns : 1024;
   const std::int64_t rows = loop.sizes[dim];
   const std::int64_t columns = loop.inner_size();
   const std::int64_t y_stride = loop.strides[0][dim];
@@ -72,16 +86,23 @@ void copy_transposed(U* y, const U* x, StridedLoop<2> loop, std::size_t dim) {
     loop.strides[1][d] = 0;
   }
   const std::int64_t down = chunks_of(rows, kRows);
-  const std::int64_t across = chunks_of(columns, kColumns);
+  const std::int64_t across = chunks_of(columns, columns_of_block);
   const std::int64_t blocks = numel_of(loop.sizes) * down * across;
   const std::int64_t together = std::max<std::int64_t>(1, kElementwiseChunk / (rows * columns));
   for_each_chunk(blocks, together, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       const std::int64_t matrix = i / (down * across);
       const std::int64_t r = i / across % down * kRows;
-      const std::int64_t c = i % across * kColumns;
-      transpose(x + loop.offset(1, matrix) + c * x_stride + r, x_stride, y + loop.offset(0, matrix) + r * y_stride + c,
-                y_stride, std::min(kRows, rows - r), std::min(kColumns, columns - c));
+      const std::int64_t c = i % across * columns_of_block;
+      const U* from = x + loop.offset(1, matrix) + c * x_stride + r;
+      U* to = y + loop.offset(0, matrix) + r * y_stride + c;
+      const std::int64_t m = std::min(kRows, rows - r);
+      const std::int64_t n = std::min(columns_of_block, columns - c);
+      streams ? transpose_streaming<kRows, kStreamedColumns>(from, x_stride, to, y_stride, m, n)
+              : transpose(from, x_stride, to, y_stride, m, n);
+    }
+    if (streams) {
+      finish_streams();
     }
   });
 }
