@@ -138,7 +138,29 @@ struct DivRoundedScalar {
   }
 };
 
-struct Fmod : DivisionOperator<Fmod, Binary::Fmod> {
+/// What is left of a division whose quotient is rounded by `kQuotient`: x - w quotient.
+template <class Op, Binary kF, Tensor (*kQuotient)(const Tensor&, const Tensor&)>
+struct Rest : DivisionOperator<Op, kF> {
+  SavedTensor x;
+  SavedTensor w;
+  void save(Needs needs, const Tensor& x_, const Tensor& w_, const Tensor& y) {
+    this->save_geometry(x_, w_, y);
+    if (needs[1]) {
+      x.save(x_);
+      w.save(w_);
+    }
+  }
+  void backward(Backward& b) const {
+    if (b.wants(0)) {
+      b.dx(0) = this->to_x(b.dy());
+    }
+    if (b.wants(1)) {
+      b.dx(1) = this->to_w(neg(b.dy()) * kQuotient(b(x), b(w)));
+    }
+  }
+};
+
+struct Fmod : Rest<Fmod, Binary::Fmod, trunc_divide> {
   static constexpr OperatorInfo info = {
       .name = "fmod",
       .signature = "fmod(Tensor self, Tensor other) -> Tensor",
@@ -150,23 +172,6 @@ struct Fmod : DivisionOperator<Fmod, Binary::Fmod> {
       .node = "FmodBackward1",
       .inplace = "fmod_(Tensor self, Tensor other) -> Tensor",
   };
-  SavedTensor x;
-  SavedTensor w;
-  void save(Needs needs, const Tensor& x_, const Tensor& w_, const Tensor& y) {
-    save_geometry(x_, w_, y);
-    if (needs[1]) {
-      x.save(x_);
-      w.save(w_);
-    }
-  }
-  void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = to_x(b.dy());
-    }
-    if (b.wants(1)) {
-      b.dx(1) = to_w(neg(b.dy()) * trunc_divide(b(x), b(w)));
-    }
-  }
 };
 
 struct FmodScalar {
@@ -181,7 +186,7 @@ struct FmodScalar {
   static Tensor forward(const Tensor& x, const Scalar& number) { return fmod(x, number_beside(x, number)); }
 };
 
-struct Remainder : DivisionOperator<Remainder, Binary::Remainder> {
+struct Remainder : Rest<Remainder, Binary::Remainder, floor_divide> {
   static constexpr OperatorInfo info = {
       .name = "remainder",
       .signature = "remainder(Tensor self, Tensor other) -> Tensor",
@@ -193,23 +198,6 @@ struct Remainder : DivisionOperator<Remainder, Binary::Remainder> {
       .node = "RemainderBackward1",
       .inplace = "remainder_(Tensor self, Tensor other) -> Tensor",
   };
-  SavedTensor x;
-  SavedTensor w;
-  void save(Needs needs, const Tensor& x_, const Tensor& w_, const Tensor& y) {
-    save_geometry(x_, w_, y);
-    if (needs[1]) {
-      x.save(x_);
-      w.save(w_);
-    }
-  }
-  void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = to_x(b.dy());
-    }
-    if (b.wants(1)) {
-      b.dx(1) = to_w(neg(b.dy()) * floor_divide(b(x), b(w)));
-    }
-  }
 };
 
 struct RemainderScalar {
