@@ -20,14 +20,15 @@ struct Open {
 
 void clear(const Tensor& x) {
   if (x.numel() > 0) {
-    std::memset(x.data_ptr(), 0, x.nbytes());
+    std::memset(x.mutable_data_ptr(), 0, x.nbytes());
   }
 }
 
 void copy(const Tensor& to, const Tensor& from) {
   if (from.is_contiguous()) {
     if (from.numel() > 0) {
-      std::memmove(to.data_ptr(), from.data_ptr(), to.nbytes());  // it may be another handle of the same place
+      std::memmove(to.mutable_data_ptr(), from.mutable_data_ptr(),
+                   to.nbytes());  // it may be another handle of the same place
     }
   } else {
     gradient_ops().copy_(to, from);
@@ -113,7 +114,7 @@ void Bucket::begin(Share share) {
 
 void Bucket::fill() {
   dispatch_floating(plan_.dtype, "data_parallel", [&](auto zero) {
-    auto* counts = flat_.data_ptr<decltype(zero)>() + plan_.count_offset(0);
+    auto* counts = flat_.mutable_data_ptr<decltype(zero)>() + plan_.count_offset(0);
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
       Tensor& grad = parameters_[i].mutable_grad();
       counts[i] = grad.defined() ? 1 : 0;
@@ -131,7 +132,7 @@ void Bucket::fill() {
 
 void Bucket::publish() {
   dispatch_floating(plan_.dtype, "data_parallel", [&](auto zero) {
-    const auto* counts = flat_.data_ptr<decltype(zero)>() + plan_.count_offset(0);
+    const auto* counts = flat_.const_data_ptr<decltype(zero)>() + plan_.count_offset(0);
     for (std::size_t i = 0; i < parameters_.size(); ++i) {
       reduced_[i] = counts[i] > 0;
       if (reduced_[i]) {

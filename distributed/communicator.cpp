@@ -13,7 +13,7 @@ Buffer buffer_of(const char* where, const Tensor& x) {
   check(x.defined(), where, ": undefined tensor: need one with elements");
   check(x.is_contiguous(), where, ": ", describe(x), " with strides ", x.strides(),
         ": need a contiguous tensor; contiguous() gives one");
-  return {x.data_ptr(), x.numel(), x.scalar_type()};
+  return {x.mutable_data_ptr(), x.numel(), x.scalar_type()};
 }
 
 }  // namespace

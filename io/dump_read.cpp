@@ -135,11 +135,11 @@ DumpEntry DumpReader::read_tensor(hid_t group, const std::string& group_name, co
   const Hdf5Type file_type(H5Dget_type(dataset), path_, what);
   const Hdf5Type memory_type(H5Tget_native_type(file_type, H5T_DIR_ASCEND), path_, what);
   if (entry.value.numel() > 0 &&
-      H5Dread(dataset, memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, entry.value.data_ptr()) < 0) {
+      H5Dread(dataset, memory_type, H5S_ALL, H5S_ALL, H5P_DEFAULT, entry.value.mutable_data_ptr()) < 0) {
     fail_hdf5(path_, what);
   }
   if (dtype == kBool) check_truth(entry.value, full);
-  entry.checksum = crc32({static_cast<const std::byte*>(entry.value.data_ptr()), entry.value.nbytes()});
+  entry.checksum = crc32({static_cast<const std::byte*>(entry.value.const_data_ptr()), entry.value.nbytes()});
   if (has_attribute(dataset, "checksum", path_)) {
     const bool named = has_attribute(dataset, "checksum_kind", path_);
     const std::string kind = named ? read_text_attribute(dataset, "checksum_kind", path_) : "crc32";
@@ -170,7 +170,7 @@ ScalarType DumpReader::dtype_of(hid_t dataset, const std::string& name) const {
 
 // A file may have any byte where C++ knows but two.
 void DumpReader::check_truth(const Tensor& x, const std::string& name) const {
-  const auto* bytes = static_cast<const unsigned char*>(x.data_ptr());
+  const auto* bytes = static_cast<const unsigned char*>(x.const_data_ptr());
   for (std::int64_t i = 0; i < x.numel(); ++i) {
     check(bytes[i] <= 1, path_, ": '", name, "' has a truth value of ", int{bytes[i]}, ": need 0 or 1");
   }

@@ -28,7 +28,7 @@ std::vector<std::byte> row_major(const Tensor& x) {
   const std::size_t element = x.element_size();
   std::vector<std::byte> result(x.nbytes());
   DimVector index(x.sizes().size(), 0);
-  const auto* data = static_cast<const std::byte*>(x.data_ptr());
+  const auto* data = static_cast<const std::byte*>(x.const_data_ptr());
   for (std::size_t done = 0; done < result.size(); done += element) {
     std::int64_t offset = 0;
     for (std::size_t d = 0; d < index.size(); ++d) offset += index[d] * x.strides()[d];
@@ -60,7 +60,7 @@ void write_tensor(hid_t group, const std::string& name, const Tensor& tensor, co
   const std::string what = "write '" + name + "'";
   std::vector<std::byte> copy;
   if (!tensor.is_contiguous()) copy = row_major(tensor);
-  const void* data = tensor.is_contiguous() ? tensor.data_ptr() : copy.data();
+  const void* data = tensor.is_contiguous() ? tensor.const_data_ptr() : copy.data();
   const std::vector<hsize_t> sizes(tensor.sizes().begin(), tensor.sizes().end());
   const Hdf5Type type = file_type_of(tensor.scalar_type(), path, what);
   const Hdf5Space space(H5Screate_simple(static_cast<int>(sizes.size()), sizes.data(), nullptr), path, what);

@@ -131,7 +131,8 @@ Tensor read_idx(const std::string& path) {
     const std::size_t got = source.read(buffer.data(), want);
     check(got == want, path, ": offset ", header.bytes + done + got, source.is_compressed() ? " of the content" : "",
           ": truncated: sizes ", header.sizes, " need ", bytes, " bytes behind the header, found ", done + got);
-    convert(static_cast<IdxType>(header.code), buffer.data(), want / type.bytes, result.data_ptr(), done / type.bytes);
+    convert(static_cast<IdxType>(header.code), buffer.data(), want / type.bytes, result.mutable_data_ptr(),
+            done / type.bytes);
     done += want;
   }
   std::uint8_t more = 0;

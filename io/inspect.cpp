@@ -24,7 +24,7 @@ std::string short_number(double x) {
 std::array<std::string, 3> figures(const Tensor& x) {
   return dispatch(x.scalar_type(), [&](auto zero) -> std::array<std::string, 3> {
     using T = decltype(zero);
-    const T* data = x.data_ptr<T>();
+    const T* data = x.const_data_ptr<T>();
     double low = INFINITY;
     double high = -INFINITY;
     double sum = 0.0;
@@ -106,8 +106,8 @@ bool same_bits(T x, T y) {
 void compare_values(const Tensor& a, const Tensor& b, DumpDifference& difference) {
   dispatch(a.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
-    const T* x = a.data_ptr<T>();
-    const T* y = b.data_ptr<T>();
+    const T* x = a.const_data_ptr<T>();
+    const T* y = b.const_data_ptr<T>();
     for (std::int64_t i = 0; i < a.numel(); ++i) {
       if (same_bits(x[i], y[i])) continue;
       ++difference.elements;

@@ -9,9 +9,10 @@ namespace backflow::detail {
 
 /// f(dy, x) off the tape.
 inline Tensor fused_gradient(Binary f, const Tensor& dy, const Tensor& x, const kernels::Params& params) {
-  Tensor dx = empty_tensor_like(x, x.scalar_type());
-  kernels::binary(f, dx, Cast(dy, x.scalar_type()), x, params);
-  return dx;
+  return compute_like(
+      x.scalar_type(),
+      [&](const Tensor& dx, const Tensor& a, const Tensor& value) { kernels::binary(f, dx, a, value, params); },
+      Cast(dy, x.scalar_type()), x);
 }
 
 /// Of `y = f(x)` on floating-point numbers: the forward kernel, what is saved and which gradient is taken. `Op` adds
@@ -33,13 +34,14 @@ struct Activation {
 
  protected:
   static Tensor result(const Tensor& x, const kernels::Params& params) {
-    Tensor y = empty_tensor_like(x, x.scalar_type());
-    write(y, x, params);
-    return y;
+    check_has(Op::info.name, kF, x.scalar_type());
+    return compute_like(
+        x.scalar_type(), [&](const Tensor& y, const Tensor& a) { kernels::unary(kF, y, a, params); }, x);
   }
   static bool write(const Tensor& y, const Tensor& x, const kernels::Params& params) {
     check_has(Op::info.name, kF, x.scalar_type());
-    kernels::unary(kF, y, x, params);
+    compute_into(
+        y, [&](const Tensor& to, const Tensor& a) { kernels::unary(kF, to, a, params); }, x);
     return true;
   }
   void keep(const Tensor& x_, const kernels::Params& params_) {

@@ -112,8 +112,8 @@ class Choice {
     const Tensor index = i.index.sizes() == IntArrayRef(shape_) && i.index.is_contiguous()
                              ? i.index
                              : row_major_copy(expand(i.index, shape_));
-    const std::int64_t* from = index.data_ptr<std::int64_t>();
-    std::int64_t* to = offsets_.data_ptr<std::int64_t>();
+    const std::int64_t* from = index.const_data_ptr<std::int64_t>();
+    std::int64_t* to = offsets_.mutable_data_ptr<std::int64_t>();
     for (std::int64_t k = 0; k < offsets_.numel(); ++k) {
       if (from[k] < -size || from[k] >= size) [[unlikely]] {
         fail(where_, ": index ", from[k], " in dimension ", i.dim, " of ", describe(x), ": need one in [", -size, ", ",

@@ -14,11 +14,11 @@ template <class T>
 void draw(const Tensor& y, const T* probabilities, double p, std::optional<Generator> generator) {
   const std::int64_t n = y.numel();
   const Tensor uniform = empty_tensor({n}, kFloat64);
-  double* u = uniform.data_ptr<double>();
+  double* u = uniform.mutable_data_ptr<double>();
   fill_blocks(u, n, or_default(generator).take_stream(), [](const Words& w) { return uniform_block(w, double{}); });
   dispatch(y.scalar_type(), [&](auto zero) {
     using Out = decltype(zero);
-    Out* out = y.data_ptr<Out>();
+    Out* out = y.mutable_data_ptr<Out>();
     parallel_for((n + kRandomChunk - 1) / kRandomChunk, [&](std::int64_t chunk) {
       for (std::int64_t i = chunk * kRandomChunk; i < std::min(n, (chunk + 1) * kRandomChunk); ++i) {
         out[i] = static_cast<Out>(u[i] < (probabilities != nullptr ? static_cast<double>(probabilities[i]) : p));
@@ -42,7 +42,7 @@ struct Bernoulli {
     dispatch(x.scalar_type(), [&](auto zero) {
       using T = decltype(zero);
       const Tensor rows = x.is_contiguous() ? x : contiguous(x);
-      const T* p = rows.data_ptr<T>();
+      const T* p = rows.const_data_ptr<T>();
       for (std::int64_t i = 0; i < rows.numel(); ++i) {
         const auto value = static_cast<double>(p[i]);
         check(value >= 0 && value <= 1, "bernoulli: probability ", value, " at ", i, ": need one in [0, 1]");

@@ -16,8 +16,8 @@ bool all_of(IntArrayRef shape, const Tensor& x, const Tensor& w, const F& f) {
   return dispatch(x.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
     for (std::int64_t i = 0; i < numel; i += loop.inner_size()) {
-      const T* a = x.data_ptr<T>() + loop.offset(0, i);
-      const T* b = w.data_ptr<T>() + loop.offset(1, i);
+      const T* a = x.const_data_ptr<T>() + loop.offset(0, i);
+      const T* b = w.const_data_ptr<T>() + loop.offset(1, i);
       for (std::int64_t j = 0; j < loop.inner_size(); ++j) {
         if (!f(a[j * loop.inner_stride(0)], b[j * loop.inner_stride(1)])) {
           return false;

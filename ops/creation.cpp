@@ -157,7 +157,7 @@ struct Arange {
       using T = decltype(zero);
       using Exact = std::conditional_t<std::is_integral_v<T>, std::int64_t, double>;
       for (std::int64_t i = 0; i < x.numel(); ++i) {
-        x.data_ptr<T>()[i] = static_cast<T>(start.to<Exact>() + static_cast<Exact>(i) * step.to<Exact>());
+        x.mutable_data_ptr<T>()[i] = static_cast<T>(start.to<Exact>() + static_cast<Exact>(i) * step.to<Exact>());
       }
     });
     return x.set_requires_grad(options.requires_grad());
@@ -209,8 +209,8 @@ struct Linspace {
       const double step = steps > 1 ? (to - from) / static_cast<double>(steps - 1) : 0;
       for (std::int64_t i = 0; i < steps; ++i) {
         // From the nearer end, so that both are exact.
-        x.data_ptr<T>()[i] = static_cast<T>(2 * i < steps ? from + step * static_cast<double>(i)
-                                                          : to - step * static_cast<double>(steps - 1 - i));
+        x.mutable_data_ptr<T>()[i] = static_cast<T>(2 * i < steps ? from + step * static_cast<double>(i)
+                                                                  : to - step * static_cast<double>(steps - 1 - i));
       }
     });
     return x.set_requires_grad(options.requires_grad());

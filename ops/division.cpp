@@ -36,7 +36,7 @@ struct DivisionOperator : BinaryOperator<Op, kF> {
     }
     const Tensor zero = empty_tensor_like(w, kBool);
     kernels::test(kernels::Predicate::IsZero, zero, w);
-    const bool* first = zero.data_ptr<bool>();
+    const bool* first = zero.const_data_ptr<bool>();
     check(std::find(first, first + zero.numel(), true) == first + zero.numel(), Op::info.name, ": a divisor in ",
           describe(w), " is 0: need others for integers; floating-point numbers give inf or NaN");
   }

@@ -6,6 +6,7 @@
 #include <span>
 #include <utility>
 
+#include <backflow/ops/kernels/blocked.h>
 #include <backflow/ops/kernels/elementwise.h>
 #include <backflow/ops/operator.h>
 #include <backflow/ops/operators.h>
@@ -84,8 +85,57 @@ class OperandGeometry {
 
 /// True when `y` may be written while `x` is read: they share no memory, or are the very same elements.
 inline bool may_overwrite(const Tensor& y, const Tensor& x) {
-  return !y.is_alias_of(x) || (y.data_ptr() == x.data_ptr() && y.scalar_type() == x.scalar_type() &&
+  return !y.is_alias_of(x) || (y.mutable_data_ptr() == x.mutable_data_ptr() && y.scalar_type() == x.scalar_type() &&
                                y.sizes() == x.sizes() && y.strides() == x.strides());
+}
+
+/// The result of `kernel(y, x)`, an element-wise one; in the channel blocks of x when that is kept in any.
+template <class Kernel>
+Tensor compute_like(ScalarType dtype, const Kernel& kernel, const Tensor& x) {
+  if (kernels::may_be_blocked(x)) [[unlikely]] {
+    if (Tensor y = kernels::elementwise_in_blocks(dtype, {&x},
+                                                  [&](const Tensor& to, const Tensor* from) { kernel(to, from[0]); });
+        y.defined()) {
+      return y;
+    }
+  }
+  Tensor y = empty_tensor_like(x, dtype);
+  kernel(y, x);
+  return y;
+}
+
+/// The same of `kernel(y, x, w)`; x has the shape of the result.
+template <class Kernel>
+Tensor compute_like(ScalarType dtype, const Kernel& kernel, const Tensor& x, const Tensor& w) {
+  if (kernels::may_be_blocked(x) || kernels::may_be_blocked(w)) [[unlikely]] {
+    if (Tensor y = kernels::elementwise_in_blocks(
+            dtype, {&x, &w}, [&](const Tensor& to, const Tensor* from) { kernel(to, from[0], from[1]); });
+        y.defined()) {
+      return y;
+    }
+  }
+  Tensor y = empty_tensor_like(x, dtype);
+  kernel(y, x, w);
+  return y;
+}
+
+/// Calls `kernel(y, x)`, an element-wise one that may be called in place; on channel blocks when y is kept in any.
+template <class Kernel>
+void compute_into(const Tensor& y, const Kernel& kernel, const Tensor& x) {
+  if (!kernels::may_be_blocked(y) ||
+      !kernels::elementwise_into_blocks({&y, &x}, [&](const Tensor* of) { kernel(of[0], of[1]); })) [[likely]] {
+    kernel(y, x);
+  }
+}
+
+/// The same of `kernel(y, x, w)`.
+template <class Kernel>
+void compute_into(const Tensor& y, const Kernel& kernel, const Tensor& x, const Tensor& w) {
+  if (!kernels::may_be_blocked(y) || !kernels::elementwise_into_blocks({&y, &x, &w}, [&](const Tensor* of) {
+        kernel(of[0], of[1], of[2]);
+      })) [[likely]] {
+    kernel(y, x, w);
+  }
 }
 
 /// Throws Error, for operator `name`, unless numbers of this dtype have function f.
@@ -115,8 +165,12 @@ struct BinaryOperator {
   static Tensor forward(const Tensor& x, const Tensor& w) {
     const ScalarType common = dtype(x, w);
     check_has(Op::info.name, kF, common);
-    Tensor y = x.sizes() == w.sizes() ? empty_tensor_like(x, common) : empty_tensor(shape(x, w), common);
-    kernels::binary(kF, y, Cast(x, common), Cast(w, common));
+    const auto kernel = [](const Tensor& y, const Tensor& a, const Tensor& b) { kernels::binary(kF, y, a, b); };
+    if (x.sizes() == w.sizes()) {
+      return compute_like(common, kernel, Cast(x, common), Cast(w, common));
+    }
+    Tensor y = empty_tensor(shape(x, w), common);
+    kernel(y, Cast(x, common), Cast(w, common));
     return y;
   }
   static bool forward_into(const Tensor& y, const Tensor& x, const Tensor& w) {
@@ -124,7 +178,9 @@ struct BinaryOperator {
       return false;
     }
     check_has(Op::info.name, kF, y.scalar_type());
-    kernels::binary(kF, y, x, Cast(w, y.scalar_type()));
+    compute_into(
+        y, [](const Tensor& to, const Tensor& a, const Tensor& b) { kernels::binary(kF, to, a, b); }, x,
+        Cast(w, y.scalar_type()));
     return true;
   }
 
@@ -154,16 +210,16 @@ struct ScalarOperator {
   static Tensor forward(const Tensor& x, const Scalar& number) {
     const ScalarType common = dtype(x, number);
     check_has(Op::info.name, kF, common);
-    Tensor y = empty_tensor_like(x, common);
-    kernels::binary(kF, y, Cast(x, common), number);
-    return y;
+    return compute_like(
+        common, [&](const Tensor& y, const Tensor& a) { kernels::binary(kF, y, a, number); }, Cast(x, common));
   }
   static bool forward_into(const Tensor& y, const Tensor& x, const Scalar& number) {
     if (dtype(x, number) != y.scalar_type()) {
       return false;
     }
     check_has(Op::info.name, kF, y.scalar_type());
-    kernels::binary(kF, y, x, number);
+    compute_into(
+        y, [&](const Tensor& to, const Tensor& a) { kernels::binary(kF, to, a, number); }, x);
     return true;
   }
 
@@ -176,15 +232,15 @@ template <Unary kF>
 struct UnaryOperator {
   static Tensor forward(const Tensor& x) {
     const ScalarType dtype = floating(x.scalar_type());
-    Tensor y = empty_tensor_like(x, dtype);
-    kernels::unary(kF, y, Cast(x, dtype));
-    return y;
+    return compute_like(
+        dtype, [](const Tensor& y, const Tensor& a) { kernels::unary(kF, y, a); }, Cast(x, dtype));
   }
   static bool forward_into(const Tensor& y, const Tensor& x) {
     if (!y.is_floating_point()) {
       return false;
     }
-    kernels::unary(kF, y, x);
+    compute_into(
+        y, [](const Tensor& to, const Tensor& a) { kernels::unary(kF, to, a); }, x);
     return true;
   }
 };
@@ -194,13 +250,13 @@ template <class Op, Unary kF>
 struct NumericOperator {
   static Tensor forward(const Tensor& x) {
     check_has(Op::info.name, kF, x.scalar_type());
-    Tensor y = empty_tensor_like(x, x.scalar_type());
-    kernels::unary(kF, y, x);
-    return y;
+    return compute_like(
+        x.scalar_type(), [](const Tensor& y, const Tensor& a) { kernels::unary(kF, y, a); }, x);
   }
   static bool forward_into(const Tensor& y, const Tensor& x) {
     check_has(Op::info.name, kF, x.scalar_type());
-    kernels::unary(kF, y, x);
+    compute_into(
+        y, [](const Tensor& to, const Tensor& a) { kernels::unary(kF, to, a); }, x);
     return true;
   }
 };

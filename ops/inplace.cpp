@@ -21,7 +21,7 @@ bool has_nan(const Tensor& x) {
   return x.is_floating_point() && dispatch_floating(x.scalar_type(), "anomaly mode", [&](auto zero) {
            using T = decltype(zero);
            const Tensor row = x.is_contiguous() ? x : copy_of(x);
-           const T* values = row.data_ptr<T>();
+           const T* values = row.const_data_ptr<T>();
            return std::any_of(values, values + row.numel(), [](T value) { return value != value; });
          });
 }
@@ -29,7 +29,9 @@ bool has_nan(const Tensor& x) {
 /// a += b, as a.add_(b) off the tape: gradients that are added are nearly always of one kind, and apart.
 void add_gradient(const Tensor& a, const Tensor& b) {
   if (a.scalar_type() == b.scalar_type() && a.sizes() == b.sizes() && !a.is_alias_of(b)) {
-    kernels::binary(kernels::Binary::Add, a, a, b);
+    detail::compute_into(
+        a, [](const Tensor& y, const Tensor& x, const Tensor& w) { kernels::binary(kernels::Binary::Add, y, x, w); }, a,
+        b);
     bump_version(a);
   } else {
     a.add_(b);
@@ -57,7 +59,8 @@ extern "C" const bool backflow_gradient_ops_installed = [] {
                                     v.offset - base.offset);
            },
        .zeros = [](IntArrayRef sizes, ScalarType dtype) { return zeros(sizes, dtype); },
-       .has_nan_ = has_nan});
+       .has_nan_ = has_nan,
+       .unblock = kernels::unblock});
   return true;
 }();
 

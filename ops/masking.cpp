@@ -212,8 +212,8 @@ struct Nonzero {
     const Tensor places = kernels::true_places(mask);
     const auto rank = static_cast<std::size_t>(x.dim());
     Tensor y = empty_tensor({places.numel(), x.dim()}, kInt64);
-    std::int64_t* to = y.data_ptr<std::int64_t>();
-    const std::int64_t* from = places.data_ptr<std::int64_t>();
+    std::int64_t* to = y.mutable_data_ptr<std::int64_t>();
+    const std::int64_t* from = places.const_data_ptr<std::int64_t>();
     for (std::int64_t k = 0; k < places.numel(); ++k, to += rank) {
       std::int64_t rest = from[k];
       for (std::size_t d = rank; d-- > 0;) {
@@ -239,13 +239,13 @@ struct OneHot {
     check(x.scalar_type() == kInt64, "one_hot: classes ", describe(x), ": need dtype i64");
     check(x.numel() > 0 || num_classes > 0, "one_hot: no classes (", describe(x), "): need num_classes");
     const Tensor classes = row_major(x, x.sizes());
-    const std::int64_t* values = classes.data_ptr<std::int64_t>();
+    const std::int64_t* values = classes.const_data_ptr<std::int64_t>();
     const std::int64_t* end = values + classes.numel();
     const std::int64_t n = num_classes > 0 ? num_classes : *std::max_element(values, end) + 1;
     DimVector sizes(x.sizes());
     sizes.push_back(n);
     Tensor y = zeros(sizes, kInt64);
-    std::int64_t* to = y.data_ptr<std::int64_t>();
+    std::int64_t* to = y.mutable_data_ptr<std::int64_t>();
     for (; values != end; ++values, to += n) {
       check(*values >= 0 && *values < n, "one_hot: class ", *values, " of ", describe(x), ": need one in [0, ", n - 1,
             "]");

@@ -57,7 +57,7 @@ Tensor integers(const char* op, std::int64_t low, std::int64_t high, IntArrayRef
   const Generator::State state = or_default(generator).take_stream();
   dispatch(dtype, [&](auto zero) {
     using T = decltype(zero);
-    fill_blocks(x.data_ptr<T>(), x.numel(), state, [&](const Words& w) {
+    fill_blocks(x.mutable_data_ptr<T>(), x.numel(), state, [&](const Words& w) {
       return std::array<T, 2>{whole_number<T>(join(w[0], w[1]), low, range),
                               whole_number<T>(join(w[2], w[3]), low, range)};
     });
@@ -230,7 +230,7 @@ Tensor permutation(std::int64_t n, std::optional<Generator> generator, const Ten
   const Tensor x = empty_tensor({n}, dtype);
   dispatch(dtype, [&](auto zero) {
     using T = decltype(zero);
-    T* y = x.data_ptr<T>();
+    T* y = x.mutable_data_ptr<T>();
     for (std::int64_t i = 0; i < n; ++i) {
       y[i] = static_cast<T>(i);
     }

@@ -117,8 +117,8 @@ class Field {
     const Tensor row_major = contiguous(x);
     dispatch(memory.scalar_type(), [&](auto zero) {
       using T = decltype(zero);
-      const T* from = row_major.data_ptr<T>();
-      T* to = memory.data_ptr<T>() - begin_;
+      const T* from = row_major.const_data_ptr<T>();
+      T* to = memory.mutable_data_ptr<T>() - begin_;
       for_each_element(g, [&](std::int64_t offset) { to[offset] = static_cast<T>(to[offset] + *from++); });
     });
   }
@@ -132,7 +132,7 @@ class Field {
     dispatch(memory.scalar_type(), [&](auto zero) {
       using T = decltype(zero);
       using Wide = std::common_type_t<ComputeType<T>, std::int64_t>;  // a byte could not hold the count
-      T* values = memory.data_ptr<T>();
+      T* values = memory.mutable_data_ptr<T>();
       for (std::size_t i = 0; i < count.size(); ++i) {
         const bool divides = count[i] > 1 && !std::is_same_v<T, bool>;  // truth values have been joined by `or`
         values[i] = divides ? static_cast<T>(values[i] / static_cast<Wide>(count[i])) : values[i];

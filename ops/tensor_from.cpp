@@ -31,9 +31,9 @@ Tensor tensor(NestedNumbers numbers, TensorOptions options) {
     using T = decltype(zero);
     const auto convert = [](auto v) { return static_cast<T>(v); };
     if (numbers.integers().size() == numbers.values().size()) {
-      std::transform(numbers.integers().begin(), numbers.integers().end(), x.data_ptr<T>(), convert);
+      std::transform(numbers.integers().begin(), numbers.integers().end(), x.mutable_data_ptr<T>(), convert);
     } else {
-      std::transform(numbers.values().begin(), numbers.values().end(), x.data_ptr<T>(), convert);
+      std::transform(numbers.values().begin(), numbers.values().end(), x.mutable_data_ptr<T>(), convert);
     }
   });
   x.set_requires_grad(options.requires_grad());

@@ -40,7 +40,7 @@ Generator::State Generator::take_stream() {
 Tensor Generator::get_state() const {
   const State now = state();
   Tensor out = empty_tensor({sizeof(State)}, kUInt8);
-  std::memcpy(out.data_ptr(), &now, sizeof(State));
+  std::memcpy(out.mutable_data_ptr(), &now, sizeof(State));
   return out;
 }
 
@@ -48,7 +48,7 @@ void Generator::set_state(const Tensor& state) {
   check(state.scalar_type() == kUInt8 && state.numel() == sizeof(State) && state.is_contiguous(),
         "set_state: ", describe(state), ": need what get_state returned, a u8[", sizeof(State), "]");
   State from;
-  std::memcpy(&from, state.data_ptr(), sizeof(State));
+  std::memcpy(&from, state.mutable_data_ptr(), sizeof(State));
   set_state(from);
 }
 

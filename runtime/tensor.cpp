@@ -23,7 +23,7 @@ std::int64_t Tensor::stride(std::int64_t dim) const {
 
 Scalar Tensor::item() const {
   check(numel() == 1, "item: ", describe(*this), " has ", numel(), " elements: need exactly one");
-  return dispatch(scalar_type(), [&](auto zero) { return Scalar(*data_ptr<decltype(zero)>()); });
+  return dispatch(scalar_type(), [&](auto zero) { return Scalar(*const_data_ptr<decltype(zero)>()); });
 }
 
 const Tensor& Tensor::set_requires_grad(bool requires_grad) const {

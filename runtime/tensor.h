@@ -120,15 +120,32 @@ class Tensor {
   std::uint32_t use_count() const { return impl_ ? impl_->use_count() : 0; }
 
   // ---- elements ----
-  /// The first element's address; T must be the C++ type of the dtype. Strides say where the others are.
+  /// The first element's address; T must be the C++ type of the dtype. Strides say where the others are. Since elements
+  /// may be changed through it at any time, operators keep nothing that they derive from them, such as packed weights.
   template <class T>
   T* data_ptr() const {
+    impl().storage->expose();
+    return mutable_data_ptr<T>();
+  }
+  void* data_ptr() const {
+    impl().storage->expose();
+    return impl().data();
+  }
+  /// The same for reading.
+  template <class T>
+  const T* const_data_ptr() const {
+    return mutable_data_ptr<T>();
+  }
+  const void* const_data_ptr() const { return impl().data(); }
+  /// The same for who changes elements only before the next call of an operator, and counts that by bump_version().
+  template <class T>
+  T* mutable_data_ptr() const {
     if (dtype_of<T> != scalar_type()) [[unlikely]] {
       fail_dtype(dtype_of<T>);
     }
     return reinterpret_cast<T*>(impl().data());
   }
-  void* data_ptr() const { return impl().data(); }
+  void* mutable_data_ptr() const { return impl().data(); }
   /// Reads and writes elements by their indices: `x.accessor<float, 2>()[i][j]`. Throws Error for another number of
   /// dimensions or dtype. Not of a temporary, since the accessor refers to the tensor.
   template <class T, std::size_t N>

@@ -21,7 +21,9 @@ void check_inplace(std::string_view op, const Tensor& self, bool recorded);
 
 /// Counts a change of the elements of `self`.
 inline void bump_version(const Tensor& self) {
-  if (!self.impl().is_inference) {
+  if (self.impl().is_inference) {
+    self.impl().storage->note_change();
+  } else {
     self.impl().storage->bump_version();
   }
 }

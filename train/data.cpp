@@ -10,7 +10,7 @@
 namespace backflow::train {
 
 std::int64_t Dataset::num_classes() const {
-  const auto* first = labels.data_ptr<std::int64_t>();
+  const auto* first = labels.const_data_ptr<std::int64_t>();
   return size() == 0 ? 0 : *std::max_element(first, first + size()) + 1;
 }
 
@@ -56,10 +56,10 @@ Batch BatchMaker::make(const std::vector<std::int64_t>& indices) const {
     parallel_for((n + kSamples - 1) / kSamples, [&](std::int64_t chunk) {
       for (std::int64_t i = chunk * kSamples; i < std::min(n, (chunk + 1) * kSamples); ++i) {
         const std::int64_t index = indices[static_cast<std::size_t>(i)];
-        const auto* from = dataset_.images.data_ptr<std::uint8_t>() + index * length;
-        std::transform(from, from + length, batch.x.data_ptr<T>() + i * length,
+        const auto* from = dataset_.images.const_data_ptr<std::uint8_t>() + index * length;
+        std::transform(from, from + length, batch.x.mutable_data_ptr<T>() + i * length,
                        [&](std::uint8_t byte) { return value_of[byte]; });
-        batch.target.data_ptr<std::int64_t>()[i] = dataset_.labels.data_ptr<std::int64_t>()[index];
+        batch.target.mutable_data_ptr<std::int64_t>()[i] = dataset_.labels.mutable_data_ptr<std::int64_t>()[index];
       }
     });
   });

@@ -39,12 +39,12 @@ class UndefinedGrad final : public Node {
 /// The elements in row-major order, as float64.
 std::vector<double> values_of(const Tensor& x) {
   const Tensor flat = x.detach().to(kFloat64).contiguous();
-  return {flat.data_ptr<double>(), flat.data_ptr<double>() + flat.numel()};
+  return {flat.mutable_data_ptr<double>(), flat.mutable_data_ptr<double>() + flat.numel()};
 }
 
 /// The element of row-major index `i`, which need not lie at place i.
 double& element(const Tensor& x, std::int64_t i) {
-  double* at = x.data_ptr<double>();
+  double* at = x.mutable_data_ptr<double>();
   for (std::size_t d = x.sizes().size(); d-- > 0;) {
     at += i % x.sizes()[d] * x.strides()[d];
     i /= x.sizes()[d];
@@ -76,7 +76,7 @@ struct Jacobian {
 
   Tensor tensor() const {
     Tensor t = empty_tensor({rows, columns}, kFloat64);
-    std::copy(data.begin(), data.end(), t.data_ptr<double>());
+    std::copy(data.begin(), data.end(), t.mutable_data_ptr<double>());
     return t;
   }
 };

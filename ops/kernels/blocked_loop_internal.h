@@ -33,9 +33,9 @@ inline bool is_one_element(const Tensor& x) {
 template <class T>
 Run<T> flat_operand(const Tensor& x, const Tensor& y) {
   if (x.is_contiguous() && x.numel() == y.numel()) {
-    return {x.data_ptr<T>(), Stride::One};
+    return {x.mutable_data_ptr<T>(), Stride::One};
   }
-  return {is_one_element(x) ? x.data_ptr<T>() : nullptr, Stride::Zero};
+  return {is_one_element(x) ? x.mutable_data_ptr<T>() : nullptr, Stride::Zero};
 }
 
 inline bool is_small_and_flat(const Tensor& y) { return y.numel() <= kSmall && y.is_contiguous(); }
@@ -94,7 +94,7 @@ void run_pieces(const Tensor& y, const std::array<const Tensor*, sizeof...(In)>&
                 std::index_sequence<kIs...>) {
   constexpr std::size_t kN = sizeof...(In) + 1;
   const StridedLoop<kN> loop(y.sizes(), {&y, operands[kIs]...});
-  Out* const to = y.data_ptr<Out>();
+  Out* const to = y.mutable_data_ptr<Out>();
   const std::tuple<const In*...> from(operands[kIs]->template data_ptr<In>()...);
   // Whole rows where every operand lies so and rows are long, else blocks.
   bool whole_rows = !needs_conversion<Out> && !(needs_conversion<In> || ...) && loop.inner_size() >= kBlock &&
@@ -145,7 +145,7 @@ void run_blocked(const Tensor& y, const std::array<const Tensor*, sizeof...(In)>
         if (((std::get<kIs>(runs).data == nullptr) || ...)) {
           return false;
         }
-        f(y.data_ptr<Out>(), static_cast<std::size_t>(y.numel()), std::get<kIs>(runs)...);
+        f(y.mutable_data_ptr<Out>(), static_cast<std::size_t>(y.numel()), std::get<kIs>(runs)...);
         return true;
       }
       (each);

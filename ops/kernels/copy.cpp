@@ -137,8 +137,8 @@ void convert(const Tensor& y, const Tensor& x) {
     dispatch(x.scalar_type(), [&](auto from_zero) {
       using To = decltype(to_zero);
       using From = decltype(from_zero);
-      To* to = y.data_ptr<To>();
-      const From* from = x.data_ptr<From>();
+      To* to = y.mutable_data_ptr<To>();
+      const From* from = x.mutable_data_ptr<From>();
       const std::int64_t so = loop.inner_stride(0);
       const std::int64_t si = loop.inner_stride(1);
       for_each_chunk(y.numel(), kElementwiseChunk, [&](std::int64_t begin, std::int64_t end) {
@@ -174,13 +174,13 @@ void fill(const Tensor& y, const Scalar& value) {
     using T = decltype(zero);
     const T number = value.to<T>();
     if (y.is_contiguous()) {
-      T* to = y.data_ptr<T>();
+      T* to = y.mutable_data_ptr<T>();
       for_each_chunk(y.numel(), 4 * kElementwiseChunk,
                      [&](std::int64_t begin, std::int64_t end) { std::fill_n(to + begin, end - begin, number); });
       return;
     }
     Tensor one = empty_tensor({}, y.scalar_type());
-    *one.data_ptr<T>() = number;
+    *one.mutable_data_ptr<T>() = number;
     copy(y, one);
   });
 }

@@ -114,7 +114,8 @@ void seek(Fold f, const Tensor& values, const Tensor& indices, const Tensor& x, 
   const std::int64_t count = pass.outer * pass.inner;
   const Tensor found = empty_tensor({count}, computed);
   const Tensor at = empty_tensor({count}, kInt64);
-  Seeker<A>(f, Source<A>(x, Map::None, 0), pass).run(static_cast<A*>(found.data_ptr()), at.data_ptr<std::int64_t>());
+  Seeker<A>(f, Source<A>(x, Map::None, 0), pass)
+      .run(static_cast<A*>(found.mutable_data_ptr()), at.mutable_data_ptr<std::int64_t>());
   walk.copy_result(indices, at);
   if (values.defined()) {
     walk.copy_result(values, found);

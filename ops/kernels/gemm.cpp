@@ -136,7 +136,7 @@ void products_of(const Tensor& y, const Tensor& a, const Tensor& b, T alpha, boo
   const std::int64_t k = a.sizes()[rank - 1];
   const std::int64_t count = y.numel() / (m * n);
   const auto product = [&](std::int64_t i) {
-    return Product<T>{m, n, k, left[i], right[i], y.data_ptr<T>() + i * m * n, n, alpha, accumulate};
+    return Product<T>{m, n, k, left[i], right[i], y.mutable_data_ptr<T>() + i * m * n, n, alpha, accumulate};
   };
   if (count == 1 && m == 1 && n == 1 && k > kDotChunk && !std::is_integral_v<T>) {
     long_dot(product(0));
@@ -163,7 +163,7 @@ bool start_with(const Tensor& y, const Tensor& input, const Scalar& beta) {
   if (!input.defined() || (beta.is_floating_point() ? beta.toDouble() == 0 : beta.toLong() == 0)) {
     return false;
   }
-  const bool in_place = y.data_ptr() == input.data_ptr() && y.scalar_type() == input.scalar_type() &&
+  const bool in_place = y.mutable_data_ptr() == input.mutable_data_ptr() && y.scalar_type() == input.scalar_type() &&
                         y.sizes() == input.sizes() && y.strides() == input.strides();
   if (!in_place) {
     copy(y, input);

@@ -260,7 +260,7 @@ void gather(const Tensor& y, const Lines& x, const Tensor& index) {
   if (index.numel() == 0) {
     return;
   }
-  const std::int64_t* indices = index.data_ptr<std::int64_t>();
+  const std::int64_t* indices = index.const_data_ptr<std::int64_t>();
   detail::dispatch_width(y.scalar_type(), [&](auto zero) {
     using U = decltype(zero);
     const LineLoop l(x, index, y);
@@ -284,7 +284,7 @@ void scatter(const Lines& y, const Tensor& index, const Tensor& x, Combine combi
   if (index.numel() == 0) {
     return;
   }
-  const std::int64_t* indices = index.data_ptr<std::int64_t>();
+  const std::int64_t* indices = index.const_data_ptr<std::int64_t>();
   const LineLoop l(y, index, corner(x, index.sizes()));
   if (combine == Combine::Replace) {
     detail::dispatch_width(x.scalar_type(), [&](auto zero) {
@@ -295,7 +295,7 @@ void scatter(const Lines& y, const Tensor& index, const Tensor& x, Combine combi
   }
   dispatch(x.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
-    Scatter<T, Combine::Add>{y, y.base.data_ptr<T>(), indices, x.data_ptr<T>(), l}.run();
+    Scatter<T, Combine::Add>{y, y.base.mutable_data_ptr<T>(), indices, x.mutable_data_ptr<T>(), l}.run();
   });
 }
 

@@ -13,7 +13,7 @@ namespace {
 class TrueElements {
  public:
   explicit TrueElements(const Tensor& mask)
-      : mask_(mask.data_ptr<bool>()),
+      : mask_(mask.mutable_data_ptr<bool>()),
         numel_(mask.numel()),
         before_(static_cast<std::size_t>(chunks_of(numel_, kElementwiseChunk)) + 1) {
     detail::for_each_chunk(numel_, kElementwiseChunk, [&](std::int64_t begin, std::int64_t end) {
@@ -64,7 +64,7 @@ class TrueElements {
 Tensor true_places(const Tensor& mask) {
   const TrueElements elements(mask);
   Tensor y = empty_tensor(elements.count(), kInt64);
-  elements.for_each([to = y.data_ptr<std::int64_t>()](std::int64_t i, std::int64_t k) { to[k] = i; });
+  elements.for_each([to = y.mutable_data_ptr<std::int64_t>()](std::int64_t i, std::int64_t k) { to[k] = i; });
   return y;
 }
 

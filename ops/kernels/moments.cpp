@@ -184,7 +184,7 @@ void moments(const Tensor& mean, const Tensor& m2, const Tensor& x, const DimVec
   const Tensor flat = empty_tensor({count}, kFloat64);
   const auto put = [&](const Tensor& to, double Moments::*member) {
     for (std::int64_t i = 0; i < count; ++i) {
-      flat.data_ptr<double>()[i] = all[static_cast<std::size_t>(i)].*member;
+      flat.mutable_data_ptr<double>()[i] = all[static_cast<std::size_t>(i)].*member;
     }
     walk.copy_result(to, flat);
   };

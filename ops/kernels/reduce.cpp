@@ -198,7 +198,7 @@ void fold_as(Fold f, const Source<A>& x, Walk& walk, const Tensor& y) {
     const Pass pass = walk.next();
     const bool last = walk.done() && walk.in_order();
     const Tensor to = last ? y : empty_tensor({pass.outer * pass.inner}, y.scalar_type());
-    A* const data = static_cast<A*>(to.data_ptr());
+    A* const data = static_cast<A*>(to.mutable_data_ptr());
     folder.run(source, pass, data);
     if (last) {
       return;

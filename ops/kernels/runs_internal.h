@@ -73,7 +73,7 @@ void dispatch_width(ScalarType dtype, const F& f) {
 /// The elements of `x` as numbers of their width.
 template <class U>
 U* bits_of(const Tensor& x) {
-  return static_cast<U*>(x.data_ptr());
+  return static_cast<U*>(x.mutable_data_ptr());
 }
 
 }  // namespace backflow::kernels::detail

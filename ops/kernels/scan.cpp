@@ -139,8 +139,8 @@ void scan(Scan f, Direction direction, const Tensor& y, const Tensor& x, std::si
   const Shape shape(x.sizes(), dim);
   dispatch_scan(x.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
-    const T* const from = x.data_ptr<T>();
-    T* const to = y.data_ptr<T>();
+    const T* const from = x.const_data_ptr<T>();
+    T* const to = y.mutable_data_ptr<T>();
     if (shape.inner == 1) {
       LineScan<T>(f, direction, shape, from, to).run();
       return;
@@ -163,9 +163,9 @@ void recurrence(Direction direction, const Tensor& y, const Tensor& b, const Ten
   const Shape shape(y.sizes(), dim);
   dispatch_floating(y.scalar_type(), "recurrence", [&](auto zero) {
     using T = decltype(zero);
-    const T* const inputs = b.data_ptr<T>();
-    const T* const factors = a.data_ptr<T>();
-    T* const to = y.data_ptr<T>();
+    const T* const inputs = b.const_data_ptr<T>();
+    const T* const factors = a.const_data_ptr<T>();
+    T* const to = y.mutable_data_ptr<T>();
     for_each_block(shape, direction, [&](std::int64_t first, std::int64_t step, std::int64_t columns) {
       std::copy_n(inputs + first, columns, to + first);
       for (std::int64_t r = 1; r < shape.n; ++r) {

@@ -57,8 +57,8 @@ void softmax(Softmax kind, const Tensor& y, const Tensor& x, std::size_t dim) {
   dispatch_floating(x.scalar_type(), "softmax", [&](auto zero) {
     using T = decltype(zero);
     const SoftmaxLoops<T>& loops = softmax_loops<T>(kind);
-    const T* const from = x.data_ptr<T>();
-    T* const to = y.data_ptr<T>();
+    const T* const from = x.const_data_ptr<T>();
+    T* const to = y.mutable_data_ptr<T>();
     pieces.run([&](std::int64_t at) { loops.row(from + at, to + at, n); },
                [&](std::int64_t at, std::size_t columns) {
                  alignas(64) T scratch[2 * kColumns];
@@ -73,9 +73,9 @@ void softmax_backward(Softmax kind, const Tensor& dx, const Tensor& dy, const Te
   dispatch_floating(y.scalar_type(), "softmax", [&](auto zero) {
     using T = decltype(zero);
     const SoftmaxLoops<T>& loops = softmax_loops<T>(kind);
-    const T* const g = dy.data_ptr<T>();
-    const T* const from = y.data_ptr<T>();
-    T* const to = dx.data_ptr<T>();
+    const T* const g = dy.const_data_ptr<T>();
+    const T* const from = y.const_data_ptr<T>();
+    T* const to = dx.mutable_data_ptr<T>();
     pieces.run([&](std::int64_t at) { loops.row_backward(g + at, from + at, to + at, n); },
                [&](std::int64_t at, std::size_t columns) {
                  alignas(64) T scratch[2 * kColumns];

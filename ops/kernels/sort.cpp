@@ -165,9 +165,9 @@ void sort_lines(Order order, const Tensor& values, const Tensor& indices, const 
     std::vector<typename Form::Item> items(static_cast<std::size_t>(n));
     std::vector<typename Form::Item> spare;
     for (std::int64_t l = chunk * per_chunk; l < std::min(lines.count, (chunk + 1) * per_chunk); ++l) {
-      const T* const from = x.data_ptr<T>() + lines.loop.offset(0, l);
-      T* const to = values.data_ptr<T>() + lines.loop.offset(1, l);
-      std::int64_t* const at = indices.data_ptr<std::int64_t>() + lines.loop.offset(2, l);
+      const T* const from = x.const_data_ptr<T>() + lines.loop.offset(0, l);
+      T* const to = values.mutable_data_ptr<T>() + lines.loop.offset(1, l);
+      std::int64_t* const at = indices.mutable_data_ptr<std::int64_t>() + lines.loop.offset(2, l);
       for (std::int64_t i = 0; i < n; ++i) {
         const Key key = key_of(static_cast<C>(from[i * lines.stride[0]]));
         items[static_cast<std::size_t>(i)] =
@@ -192,9 +192,9 @@ void for_each_place(const char* where, const Tensor& y, const Tensor& x, const T
   const std::int64_t per_chunk = std::max<std::int64_t>(1, kElementwiseChunk / k);
   parallel_for(chunks_of(lines.count, per_chunk), [&](std::int64_t chunk) {
     for (std::int64_t l = chunk * per_chunk; l < std::min(lines.count, (chunk + 1) * per_chunk); ++l) {
-      const std::int64_t* const at = index.data_ptr<std::int64_t>() + lines.loop.offset(0, l);
-      T* const to = y.data_ptr<T>() + lines.loop.offset(1, l);
-      const T* const from = x.data_ptr<T>() + lines.loop.offset(2, l);
+      const std::int64_t* const at = index.const_data_ptr<std::int64_t>() + lines.loop.offset(0, l);
+      T* const to = y.mutable_data_ptr<T>() + lines.loop.offset(1, l);
+      const T* const from = x.const_data_ptr<T>() + lines.loop.offset(2, l);
       for (std::int64_t i = 0; i < k; ++i) {
         const std::int64_t place = at[i * lines.stride[0]];
         check(place >= 0 && place < bound, where, ": index ", place, ": need one in [0, ", bound - 1, "]");

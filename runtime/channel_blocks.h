@@ -1,0 +1,28 @@
+#pragma once
+
+#include <cstdint>
+
+namespace backflow {
+
+/// How the elements of a tensor [batch, channels, spatial...] lie when its channels are kept in blocks: as
+/// [batch][blocks()][spatial][block], row-major, where the last block is filled up with zeros. What oneDNN calls
+/// nChw16c has blocks of 16, nhwc one block of all channels; a block of 1 is the row-major tensor.
+struct ChannelBlocks {
+  std::int64_t batch = 0;
+  std::int64_t channels = 0;
+  std::int64_t spatial = 1;  ///< positions: the product of the sizes behind the channels
+  std::int64_t block = 1;    ///< channels of a block
+
+  std::int64_t blocks() const { return (channels + block - 1) / block; }
+  std::int64_t padded_channels() const { return blocks() * block; }
+  /// Elements of one sample, padding included, and of all.
+  std::int64_t sample_elements() const { return padded_channels() * spatial; }
+  std::int64_t elements() const { return batch * sample_elements(); }
+  bool is_padded() const { return channels % block != 0; }
+  /// Whether the elements lie as in a row-major tensor.
+  bool is_row_major() const { return block == 1 || (spatial == 1 && !is_padded()); }
+
+  friend bool operator==(const ChannelBlocks&, const ChannelBlocks&) = default;
+};
+
+}  // namespace backflow
