@@ -54,7 +54,7 @@ class Batch {
     const bool transposed = by_columns && !by_rows;
     const std::int64_t ld =
         transposed ? std::max<std::int64_t>({column_step, rows, 1}) : std::max<std::int64_t>({row_step, columns, 1});
-    first_ = {x_.template data_ptr<T>(), ld, transposed};
+    first_ = {x_.template mutable_data_ptr<T>(), ld, transposed};
   }
   Matrix<T> operator[](std::int64_t index) const {
     Matrix<T> result = first_;

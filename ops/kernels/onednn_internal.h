@@ -7,6 +7,8 @@
 
 #include <omp.h>
 
+#include <backflow/runtime/shape.h>
+
 #if DNNL_VERSION_MAJOR < 2 || (DNNL_VERSION_MAJOR == 2 && DNNL_VERSION_MINOR < 6)
 #error "Backflow needs oneDNN 2.6 or newer"
 #endif
@@ -33,5 +35,85 @@ class SingleOpenMpThread {
  private:
   int previous_;
 };
+
+/// The CPU, as oneDNN's engine.
+inline const dnnl::engine& onednn_engine() {
+  static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+  return engine;
+}
+
+inline dnnl::stream& onednn_stream() {
+  thread_local dnnl::stream stream(onednn_engine());
+  return stream;
+}
+
+inline dnnl::memory::dims onednn_dims(IntArrayRef sizes) { return {sizes.begin(), sizes.end()}; }
+
+/// What the three primitives of a convolution are made of.
+struct ConvolutionDesc {
+  dnnl::algorithm algorithm;
+  dnnl::memory::desc x;
+  dnnl::memory::desc w;
+  dnnl::memory::desc bias;  ///< empty for none; not of BackwardData
+  dnnl::memory::desc y;
+  dnnl::memory::dims stride;
+  dnnl::memory::dims dilation;  ///< 0 is a dense kernel
+  dnnl::memory::dims before;
+  dnnl::memory::dims after;
+};
+
+// Each throws dnnl::error when there is no such primitive. Scratchpads are the caller's.
+
+inline dnnl::primitive_attr user_scratchpad() {
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  return attributes;
+}
+
+#if DNNL_VERSION_MAJOR >= 3
+inline dnnl::convolution_forward::primitive_desc forward_desc(const ConvolutionDesc& d) {
+  return {onednn_engine(),
+          dnnl::prop_kind::forward_training,
+          d.algorithm,
+          d.x,
+          d.w,
+          d.bias,
+          d.y,
+          d.stride,
+          d.dilation,
+          d.before,
+          d.after,
+          user_scratchpad()};
+}
+inline dnnl::convolution_backward_data::primitive_desc backward_data_desc(
+    const ConvolutionDesc& d, const dnnl::convolution_forward::primitive_desc& hint) {
+  return {onednn_engine(),  d.algorithm, d.x, d.w, d.y, d.stride, d.dilation, d.before, d.after, hint,
+          user_scratchpad()};
+}
+inline dnnl::convolution_backward_weights::primitive_desc backward_weights_desc(
+    const ConvolutionDesc& d, const dnnl::convolution_forward::primitive_desc& hint) {
+  return {onednn_engine(), d.algorithm, d.x,      d.w,     d.bias, d.y,
+          d.stride,        d.dilation,  d.before, d.after, hint,   user_scratchpad()};
+}
+#else
+inline dnnl::convolution_forward::primitive_desc forward_desc(const ConvolutionDesc& d) {
+  return {
+      {dnnl::prop_kind::forward_training, d.algorithm, d.x, d.w, d.bias, d.y, d.stride, d.dilation, d.before, d.after},
+      user_scratchpad(),
+      onednn_engine()};
+}
+inline dnnl::convolution_backward_data::primitive_desc backward_data_desc(
+    const ConvolutionDesc& d, const dnnl::convolution_forward::primitive_desc& hint) {
+  return {
+      {d.algorithm, d.x, d.w, d.y, d.stride, d.dilation, d.before, d.after}, user_scratchpad(), onednn_engine(), hint};
+}
+inline dnnl::convolution_backward_weights::primitive_desc backward_weights_desc(
+    const ConvolutionDesc& d, const dnnl::convolution_forward::primitive_desc& hint) {
+  return {{d.algorithm, d.x, d.w, d.bias, d.y, d.stride, d.dilation, d.before, d.after},
+          user_scratchpad(),
+          onednn_engine(),
+          hint};
+}
+#endif
 
 }  // namespace backflow::kernels

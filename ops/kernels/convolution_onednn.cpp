@@ -1,0 +1,183 @@
+// Convolutions by oneDNN: pieces of the batch, each a primitive on one thread.
+#include <algorithm>
+#include <unordered_map>
+
+#include <backflow/ops/kernels/blocked.h>
+#include <backflow/ops/kernels/convolution_primitives.h>
+#include <backflow/ops/kernels/counts_internal.h>
+#include <backflow/ops/kernels/elementwise.h>
+#include <backflow/ops/kernels/packed_weights.h>
+
+namespace backflow::kernels {
+namespace {
+
+using dnnl::memory;
+
+constexpr double kTinyFlop = 20e3;         // below, a primitive's start costs more than the computation
+constexpr double kPieceFlop = 20e6;        // of a piece at least: about 200 us
+constexpr std::int64_t kPieceSamples = 4;  // of a piece at least, if the batch has as many
+constexpr std::int64_t kMaxPieces = 64;
+constexpr std::int64_t kMaxPartials = 4;  // sums of weight gradients
+constexpr std::int64_t kMaxPartialBytes = 32 << 20;
+
+/// Pieces into which the batch is cut. docs/performance.md has the measurements.
+std::int64_t pieces_of(Direction direction, const ConvolutionGeometry& g) {
+  const auto by_work = static_cast<std::int64_t>(g.cost(kFloat32).flop / kPieceFlop);
+  std::int64_t most = std::min(std::max<std::int64_t>(g.x[0] / kPieceSamples, 2), kMaxPieces);
+  if (direction == Direction::BackwardWeights) {
+    const std::int64_t bytes = numel_of(g.w) * 4;
+    most = std::min({most, kMaxPartials, std::max<std::int64_t>(kMaxPartialBytes / bytes, 2)});
+  }
+  return std::clamp<std::int64_t>(std::min(by_work, most), 1, g.x[0]);
+}
+
+using Arguments = std::unordered_map<int, memory>;
+
+/// Runs `p` on this thread.
+void execute(const ConvolutionPrimitive& p, Arguments arguments) {
+  if (p.is_reference) {
+    count_reference_call();
+  }
+  const SingleOpenMpThread single;
+  IntrusivePtr<Storage> scratchpad;
+  if (p.scratchpad.get_size() > 0) {
+    scratchpad = Storage::make(p.scratchpad.get_size());
+    arguments.emplace(DNNL_ARG_SCRATCHPAD, memory(p.scratchpad, onednn_engine(), scratchpad->data()));
+  }
+  p.primitive.execute(onednn_stream(), arguments);
+  onednn_stream().wait();
+}
+
+memory over(const memory::desc& desc, void* data) { return {desc, onednn_engine(), data}; }
+
+/// The elements from sample n on.
+void* sample(const Blocked& x, std::int64_t n) {
+  return x.elements.mutable_data_ptr<float>() + n * x.blocks.sample_elements();
+}
+
+/// The batch in pieces, each with the primitive for its size.
+class Pieces {
+ public:
+  Pieces(Direction direction, const ConvolutionGeometry& g, WantedBlocks wanted, bool with_bias)
+      : batch_(g.x[0]), count_(pieces_of(direction, g)) {
+    const auto primitive = [&](std::int64_t samples) {
+      return convolution_primitive(direction, g, samples, wanted, with_bias);
+    };
+    larger_ = primitive((batch_ + count_ - 1) / count_);
+    smaller_ = batch_ % count_ == 0 ? larger_ : primitive(batch_ / count_);
+    // The sizes differ by one sample: should that change the choice of blocks, the batch is not cut.
+    if (!(larger_->w == smaller_->w) || larger_->x_block != smaller_->x_block ||
+        larger_->y_block != smaller_->y_block) {
+      count_ = 1;
+      larger_ = smaller_ = primitive(batch_);
+    }
+  }
+  std::int64_t count() const { return count_; }
+  /// What all primitives have in common: weights and blocks.
+  const ConvolutionPrimitive& form() const { return *larger_; }
+  /// Calls body(primitive, first sample, number of the piece) for all pieces on the pool.
+  template <class F>
+  void run(const F& body) const {
+    parallel_for(count_, [&](std::int64_t i) {
+      const std::int64_t begin = i * batch_ / count_;
+      const bool is_larger = (i + 1) * batch_ / count_ - begin == (batch_ + count_ - 1) / count_;
+      body(is_larger ? *larger_ : *smaller_, begin, i);
+    });
+  }
+
+ private:
+  std::int64_t batch_;
+  std::int64_t count_;
+  std::shared_ptr<const ConvolutionPrimitive> larger_;
+  std::shared_ptr<const ConvolutionPrimitive> smaller_;
+};
+
+/// The size of the blocks that are best kept: that of x when it is in any.
+std::int64_t wanted_block(const Tensor& x) {
+  const std::int64_t block = block_of(x);
+  return block == 1 ? 0 : block;
+}
+
+Tensor row_major_bias(const Tensor& bias) {
+  if (!bias.defined() || bias.is_contiguous()) {
+    return bias;
+  }
+  const Tensor copied = empty_tensor(bias.sizes(), bias.scalar_type());
+  copy(copied, bias);
+  return copied;
+}
+
+}  // namespace
+
+bool suits_onednn(const ConvolutionGeometry& g, ScalarType dtype) {
+  if (dtype != kFloat32 || g.cost(dtype).flop < kTinyFlop) {
+    return false;
+  }
+  for (std::size_t d = 0; d < g.spatial_dims(); ++d) {
+    if (g.after(d) <= -g.stride[d]) {
+      return false;  // x has elements behind the last that is used, more than oneDNN admits
+    }
+  }
+  return true;
+}
+
+Tensor onednn_convolution(const ConvolutionGeometry& g, const Tensor& x, const Tensor& w, const Tensor& bias_) {
+  const Pieces pieces(Direction::Forward, g, {.x = wanted_block(x)}, bias_.defined());
+  const ConvolutionPrimitive& form = pieces.form();
+  const IntrusivePtr<Storage> weights = packed_weights(w, plain_weights(g), form.w);
+  const Blocked from = as_blocked(x, form.x_block);
+  const Tensor y = empty_blocked(g.y, kFloat32, form.y_block);
+  const Blocked to = as_blocked(y, form.y_block);
+  const Tensor bias = row_major_bias(bias_);
+  pieces.run([&](const ConvolutionPrimitive& p, std::int64_t begin, std::int64_t) {
+    Arguments arguments{{DNNL_ARG_SRC, over(p.x, sample(from, begin))},
+                        {DNNL_ARG_WEIGHTS, over(p.w, weights->data())},
+                        {DNNL_ARG_DST, over(p.y, sample(to, begin))}};
+    if (bias.defined()) {
+      const memory::desc desc({bias.numel()}, memory::data_type::f32, memory::format_tag::a);
+      arguments.emplace(DNNL_ARG_BIAS, over(desc, bias.mutable_data_ptr()));
+    }
+    execute(p, std::move(arguments));
+  });
+  return y;
+}
+
+Tensor onednn_convolution_input_gradient(const ConvolutionGeometry& g, const Tensor& dy, const Tensor& w,
+                                         std::int64_t block) {
+  const Pieces pieces(Direction::BackwardData, g, {.x = block, .y = wanted_block(dy)}, false);
+  const ConvolutionPrimitive& form = pieces.form();
+  const IntrusivePtr<Storage> weights = packed_weights(w, plain_weights(g), form.w);
+  const Blocked from = as_blocked(dy, form.y_block);
+  const Tensor dx = empty_blocked(g.x, kFloat32, form.x_block);
+  const Blocked to = as_blocked(dx, form.x_block);
+  pieces.run([&](const ConvolutionPrimitive& p, std::int64_t begin, std::int64_t) {
+    execute(p, {{DNNL_ARG_DIFF_DST, over(p.y, sample(from, begin))},
+                {DNNL_ARG_WEIGHTS, over(p.w, weights->data())},
+                {DNNL_ARG_DIFF_SRC, over(p.x, sample(to, begin))}});
+  });
+  return dx;
+}
+
+Tensor onednn_convolution_weight_gradient(const ConvolutionGeometry& g, const Tensor& x, const Tensor& dy) {
+  const Pieces pieces(Direction::BackwardWeights, g, {.x = wanted_block(x), .y = wanted_block(dy)}, false);
+  const ConvolutionPrimitive& form = pieces.form();
+  const Blocked from = as_blocked(x, form.x_block);
+  const Blocked gradient = as_blocked(dy, form.y_block);
+  const auto elements = static_cast<std::int64_t>(form.w.get_size() / sizeof(float));
+  const Tensor sums = empty_tensor({pieces.count(), elements}, kFloat32);
+  pieces.run([&](const ConvolutionPrimitive& p, std::int64_t begin, std::int64_t piece) {
+    execute(p, {{DNNL_ARG_SRC, over(p.x, sample(from, begin))},
+                {DNNL_ARG_DIFF_DST, over(p.y, sample(gradient, begin))},
+                {DNNL_ARG_DIFF_WEIGHTS, over(p.w, sums.mutable_data_ptr<float>() + piece * elements)}});
+  });
+  const Tensor first = view_of(sums, {elements}, {1}, 0);
+  for (std::int64_t piece = 1; piece < pieces.count(); ++piece) {
+    binary(Binary::Add, first, first, view_of(sums, {elements}, {1}, piece * elements));
+  }
+  const Tensor dw = empty_tensor(g.w, kFloat32);
+  const auto bytes = [](const Tensor& t) { return reinterpret_cast<std::byte*>(t.mutable_data_ptr<float>()); };
+  reorder_weights(form.w, bytes(sums), plain_weights(g), bytes(dw));
+  return dw;
+}
+
+}  // namespace backflow::kernels
