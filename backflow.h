@@ -35,6 +35,7 @@
 #include <backflow/nn/modules/activation.h>
 #include <backflow/nn/modules/branches.h>
 #include <backflow/nn/modules/container.h>
+#include <backflow/nn/modules/conv.h>
 #include <backflow/nn/modules/linear.h>
 #include <backflow/nn/modules/loss.h>
 #include <backflow/nn/optim/optimizer.h>

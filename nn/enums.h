@@ -8,6 +8,8 @@ enum class Reduction { None, Mean, Sum };
 enum class FanMode { FanIn, FanOut };
 enum class Combine { Sum, Concat };
 enum class Nonlinearity { Linear, Conv1D, Conv2D, Conv3D, Sigmoid, Tanh, ReLU, LeakyReLU };
+enum class Padding { Constant, Reflect, Replicate, Circular, Zeros };
+enum class ConvPadding { Valid, Same };
 }  // namespace enumtype
 
 /// What a loss does with the values of its rows or elements.
@@ -32,5 +34,17 @@ inline constexpr auto kSigmoid = enumtype::Nonlinearity::Sigmoid;
 inline constexpr auto kTanh = enumtype::Nonlinearity::Tanh;
 inline constexpr auto kReLU = enumtype::Nonlinearity::ReLU;
 inline constexpr auto kLeakyReLU = enumtype::Nonlinearity::LeakyReLU;
+
+/// What pad() puts around a tensor.
+inline constexpr auto kConstant = enumtype::Padding::Constant;
+inline constexpr auto kReflect = enumtype::Padding::Reflect;
+inline constexpr auto kReplicate = enumtype::Padding::Replicate;
+inline constexpr auto kCircular = enumtype::Padding::Circular;
+/// Of convolutions, beside the last three.
+inline constexpr auto kZeros = enumtype::Padding::Zeros;
+
+/// How wide the padding of a convolution is: none, or such that with a stride of 1 the result is as large as the input.
+inline constexpr auto kValid = enumtype::ConvPadding::Valid;
+inline constexpr auto kSame = enumtype::ConvPadding::Same;
 
 }  // namespace backflow

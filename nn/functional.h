@@ -1,5 +1,6 @@
 #pragma once
 
+#include <backflow/nn/functional/conv.h>
 #include <backflow/nn/options.h>
 #include <backflow/runtime/tensor.h>
 

@@ -3,6 +3,7 @@
 #include <cstdint>
 
 #include <backflow/nn/enums.h>
+#include <backflow/nn/options/conv.h>
 
 /// The options of modules and functions, as libtorch's: each is set by `name(value)`, which returns the options, and
 /// read by `name()`.

@@ -1,0 +1,26 @@
+#pragma once
+
+#include <backflow/nn/options/conv.h>
+#include <backflow/runtime/tensor.h>
+
+namespace backflow::nn::functional {
+
+/// Convolutions with one, two and three spatial dimensions; padding may be kSame, with a stride of 1. See
+/// backflow::conv2d.
+Tensor conv1d(const Tensor& input, const Tensor& weight, const Conv1dFuncOptions& options = {});
+Tensor conv2d(const Tensor& input, const Tensor& weight, const Conv2dFuncOptions& options = {});
+Tensor conv3d(const Tensor& input, const Tensor& weight, const Conv3dFuncOptions& options = {});
+
+/// The functions whose gradients those are. See backflow::conv_transpose2d.
+Tensor conv_transpose1d(const Tensor& input, const Tensor& weight, const ConvTranspose1dFuncOptions& options = {});
+Tensor conv_transpose2d(const Tensor& input, const Tensor& weight, const ConvTranspose2dFuncOptions& options = {});
+Tensor conv_transpose3d(const Tensor& input, const Tensor& weight, const ConvTranspose3dFuncOptions& options = {});
+
+namespace detail {
+
+/// Zeros in front of and behind each spatial dimension, two numbers for each, that keep its size at a stride of 1. The
+/// one that is left over comes behind, as in PyTorch.
+DimVector same_padding(IntArrayRef kernel_size, IntArrayRef dilation);
+
+}  // namespace detail
+}  // namespace backflow::nn::functional
