@@ -13,22 +13,27 @@ namespace {
 
 using dnnl::memory;
 
-constexpr double kTinyFlop = 20e3;         // below, a primitive's start costs more than the computation
-constexpr double kPieceFlop = 20e6;        // of a piece at least: about 200 us
-constexpr std::int64_t kPieceSamples = 4;  // of a piece at least, if the batch has as many
-constexpr std::int64_t kMaxPieces = 64;
-constexpr std::int64_t kMaxPartials = 4;  // sums of weight gradients
-constexpr std::int64_t kMaxPartialBytes = 32 << 20;
+constexpr double kTinyFlop = 20e3;  // below, a primitive's start costs more than the computation
 
-/// Pieces into which the batch is cut. docs/performance.md has the measurements.
+// How a convolution is cut; docs/performance.md has the measurements.
+constexpr double kPieceFlop = 20e6;        // of a piece at least: about 200 us
+constexpr std::int64_t kPieceSamples = 8;  // of a piece at least: each reads all weights
+constexpr std::int64_t kMaxPieces = 64;
+constexpr std::int64_t kMaxPartials = 4;         // sums of weight gradients, where the batch is cut
+constexpr std::int64_t kLargeWeights = 1 << 20;  // bytes; such gradients are cut over the filters, which needs no sums
+constexpr std::int64_t kPieceFilters = 128;      // of a piece then
+
 std::int64_t pieces_of(Direction direction, const ConvolutionGeometry& g) {
   const auto by_work = static_cast<std::int64_t>(g.cost(kFloat32).flop / kPieceFlop);
-  std::int64_t most = std::min(std::max<std::int64_t>(g.x[0] / kPieceSamples, 2), kMaxPieces);
-  if (direction == Direction::BackwardWeights) {
-    const std::int64_t bytes = numel_of(g.w) * 4;
-    most = std::min({most, kMaxPartials, std::max<std::int64_t>(kMaxPartialBytes / bytes, 2)});
-  }
-  return std::clamp<std::int64_t>(std::min(by_work, most), 1, g.x[0]);
+  const std::int64_t by_samples = std::max<std::int64_t>(g.x[0] / kPieceSamples, 2);
+  const std::int64_t most = direction == Direction::BackwardWeights ? kMaxPartials : kMaxPieces;
+  return std::clamp<std::int64_t>(std::min({by_work, by_samples, most}), 1, g.x[0]);
+}
+
+/// Pieces into which the filters are cut for the gradient of the weights; 1 where the batch is cut instead.
+std::int64_t filter_pieces(const ConvolutionGeometry& g) {
+  const bool is_large = numel_of(g.w) * 4 >= kLargeWeights && g.groups == 1 && g.w[0] % kPieceFilters == 0;
+  return is_large ? g.w[0] / kPieceFilters : 1;
 }
 
 using Arguments = std::unordered_map<int, memory>;
@@ -158,7 +163,12 @@ Tensor onednn_convolution_input_gradient(const ConvolutionGeometry& g, const Ten
   return dx;
 }
 
-Tensor onednn_convolution_weight_gradient(const ConvolutionGeometry& g, const Tensor& x, const Tensor& dy) {
+namespace {
+
+std::byte* bytes(const Tensor& x) { return static_cast<std::byte*>(x.mutable_data_ptr()); }
+
+/// Sums over pieces of the batch, added up in their order.
+Tensor weight_gradient_by_samples(const ConvolutionGeometry& g, const Tensor& x, const Tensor& dy) {
   const Pieces pieces(Direction::BackwardWeights, g, {.x = wanted_block(x), .y = wanted_block(dy)}, false);
   const ConvolutionPrimitive& form = pieces.form();
   const Blocked from = as_blocked(x, form.x_block);
@@ -175,9 +185,49 @@ Tensor onednn_convolution_weight_gradient(const ConvolutionGeometry& g, const Te
     binary(Binary::Add, first, first, view_of(sums, {elements}, {1}, piece * elements));
   }
   const Tensor dw = empty_tensor(g.w, kFloat32);
-  const auto bytes = [](const Tensor& t) { return reinterpret_cast<std::byte*>(t.mutable_data_ptr<float>()); };
   reorder_weights(form.w, bytes(sums), plain_weights(g), bytes(dw));
   return dw;
+}
+
+/// Pieces of the filters, each over the whole batch: dy is copied into parts of its channels, which for large weights
+/// is little. Undefined where oneDNN's blocks don't allow it.
+Tensor weight_gradient_by_filters(const ConvolutionGeometry& g, const Tensor& x, const Tensor& dy) {
+  const std::int64_t count = filter_pieces(g);
+  ConvolutionGeometry part = g;
+  part.w[0] /= count;
+  part.y[1] = part.w[0];
+  const auto p = convolution_primitive(Direction::BackwardWeights, part, g.x[0],
+                                       {.x = wanted_block(x), .y = wanted_block(dy)}, false);
+  if (p->is_reference || part.w[0] % p->y_block != 0) {
+    return {};
+  }
+  const Blocked from = as_blocked(x, p->x_block);
+  const Blocked gradient = as_blocked(dy, p->y_block);
+  const ChannelBlocks& b = gradient.blocks;
+  const std::int64_t run = b.sample_elements() / count;  // of one sample, the channels of one part
+  const Tensor dw = empty_tensor(g.w, kFloat32);
+  parallel_for(count, [&](std::int64_t i) {
+    const Tensor channels = empty_tensor({b.batch, run}, kFloat32);
+    copy(channels, view_of(gradient.elements, channels.sizes(), {b.sample_elements(), 1},
+                           gradient.elements.storage_offset() + i * run));
+    const IntrusivePtr<Storage> packed = Storage::make(p->w.get_size());
+    execute(*p, {{DNNL_ARG_SRC, over(p->x, sample(from, 0))},
+                 {DNNL_ARG_DIFF_DST, over(p->y, channels.mutable_data_ptr())},
+                 {DNNL_ARG_DIFF_WEIGHTS, over(p->w, packed->data())}});
+    reorder_weights(p->w, packed->data(), plain_weights(part), bytes(dw) + i * numel_of(part.w) * 4);
+  });
+  return dw;
+}
+
+}  // namespace
+
+Tensor onednn_convolution_weight_gradient(const ConvolutionGeometry& g, const Tensor& x, const Tensor& dy) {
+  if (filter_pieces(g) > 1) {
+    if (Tensor dw = weight_gradient_by_filters(g, x, dy); dw.defined()) {
+      return dw;
+    }
+  }
+  return weight_gradient_by_samples(g, x, dy);
 }
 
 }  // namespace backflow::kernels

@@ -38,6 +38,7 @@ Samples all_samples() {
            padding_samples(),
            splitting_samples(),
            advanced_indexing_samples(),
+           convolution_samples(),
        }) {
     all.insert(all.end(), family.begin(), family.end());
   }

@@ -75,6 +75,7 @@ Samples arranging_samples();
 Samples padding_samples();
 Samples splitting_samples();
 Samples advanced_indexing_samples();
+Samples convolution_samples();
 
 /// All of them, or those whose title contains $BACKFLOW_SAMPLE.
 const Samples& samples();
