@@ -95,7 +95,7 @@ void run_pieces(const Tensor& y, const std::array<const Tensor*, sizeof...(In)>&
   constexpr std::size_t kN = sizeof...(In) + 1;
   const StridedLoop<kN> loop(y.sizes(), {&y, operands[kIs]...});
   Out* const to = y.mutable_data_ptr<Out>();
-  const std::tuple<const In*...> from(operands[kIs]->template data_ptr<In>()...);
+  const std::tuple<const In*...> from(operands[kIs]->template mutable_data_ptr<In>()...);
   // Whole rows where every operand lies so and rows are long, else blocks.
   bool whole_rows = !needs_conversion<Out> && !(needs_conversion<In> || ...) && loop.inner_size() >= kBlock &&
                     loop.inner_stride(0) == 1;
