@@ -38,7 +38,11 @@
 #include <backflow/nn/modules/conv.h>
 #include <backflow/nn/modules/linear.h>
 #include <backflow/nn/modules/loss.h>
+#include <backflow/nn/optim/adagrad.h>
+#include <backflow/nn/optim/adam.h>
+#include <backflow/nn/optim/adamw.h>
 #include <backflow/nn/optim/optimizer.h>
+#include <backflow/nn/optim/rmsprop.h>
 #include <backflow/nn/optim/sgd.h>
 #include <backflow/nn/utils/clip_grad.h>
 

@@ -1,10 +1,36 @@
 #include <backflow/nn/optim/optimizer.h>
 
+#include <algorithm>
+
 #include <backflow/nn/module.h>
+#include <backflow/ops/creation.h>
 #include <backflow/ops/functions.h>
+#include <backflow/ops/kernels/fused_update.h>
 #include <backflow/runtime/grad_mode.h>
 
 namespace backflow::optim {
+namespace {
+
+constexpr const char* kStep = "step";
+
+/// The elements of `x` one after the other; `x` itself where they are.
+Tensor row_major(const Tensor& x) { return x.is_contiguous() ? x : contiguous(x); }
+
+Tensor& find_or_insert(Optimizer::NamedTensors& state, const char* name, double value, IntArrayRef sizes,
+                       ScalarType dtype) {
+  Tensor* const found = state.find(name);
+  return found != nullptr ? *found : state.insert(name, full(sizes, value, dtype));
+}
+
+/// Throws Error for a gradient that does not fit its parameter, and for a dtype that has no update.
+void check_gradient(const Tensor& parameter) {
+  const Tensor& grad = parameter.grad();
+  check(grad.sizes() == parameter.sizes() && grad.scalar_type() == parameter.scalar_type(), "optimizer: gradient ",
+        describe(grad), " of a parameter ", describe(parameter), ": need the parameter's shape and dtype");
+  dispatch_floating(parameter.scalar_type(), "optimizer", [](auto) {});
+}
+
+}  // namespace
 
 OptimizerOptions& OptimizerParamGroup::options() const {
   check(options_ != nullptr, "optimizer: a group of ", params_.size(),
@@ -33,29 +59,73 @@ void Optimizer::add_param_group(OptimizerParamGroup group) {
   groups_.push_back(std::move(group));
 }
 
+void Optimizer::add_param_groups(std::vector<OptimizerParamGroup> groups) {
+  for (OptimizerParamGroup& group : groups) {
+    add_param_group(std::move(group));
+  }
+}
+
+std::vector<OptimizerParamGroup> Optimizer::one_group(std::vector<Tensor> params) {
+  std::vector<OptimizerParamGroup> groups;
+  groups.emplace_back(std::move(params));
+  return groups;
+}
+
 const Optimizer::Entry& Optimizer::entry(const Tensor& parameter) const {
   const auto found = parameter.defined() ? by_tensor_.find(&parameter.impl()) : by_tensor_.end();
   check(found != by_tensor_.end(), "optimizer: ", describe(parameter), " is no parameter of this optimizer: need one");
   return *found->second;
 }
 
+kernels::UpdateOperand Optimizer::operand_of(Entry& entry, const StateKept& kept) const {
+  const Tensor& p = entry.parameter;
+  kernels::UpdateOperand operand{row_major(p), row_major(p.grad()), {}};
+  if (kept.step) {
+    operand.step = ++*find_or_insert(entry.state, kStep, 0, {}, kInt64).data_ptr<std::int64_t>();
+  }
+  for (std::size_t k = 0; k < kept.tensors.size(); ++k) {
+    if (const char* const name = kept.tensors[k]; name != nullptr) {
+      operand.new_state = !entry.state.contains(name);
+      operand.state[k] = find_or_insert(entry.state, name, kept.initial, p.sizes(), p.scalar_type());
+    }
+  }
+  return operand;
+}
+
+/// Updates those of one group that have gradients.
+void Optimizer::run_group(std::span<Entry* const> entries) {
+  const OptimizerOptions& options = groups_[entries.front()->group].options();
+  const StateKept kept = state_kept(options);
+  std::vector<Entry*> updated;
+  updated.reserve(entries.size());
+  for (Entry* const entry : entries) {
+    if (entry->parameter.grad().defined()) {
+      check_gradient(entry->parameter);
+      updated.push_back(entry);
+    }
+  }
+  std::vector<kernels::UpdateOperand> operands;
+  operands.reserve(updated.size());
+  for (Entry* const entry : updated) {
+    operands.push_back(operand_of(*entry, kept));
+  }
+  update(operands, options);
+  for (std::size_t i = 0; i < updated.size(); ++i) {
+    const Tensor& p = updated[i]->parameter;
+    if (p.is_contiguous()) {
+      p.impl().storage->bump_version();
+    } else {
+      p.copy_(operands[i].parameter);
+    }
+  }
+}
+
 void Optimizer::run(std::span<Entry* const> entries) {
   const NoGradGuard no_grad;
-  std::vector<Update> updates;
-  for (std::size_t i = 0; i < entries.size(); ++i) {
-    Entry& e = *entries[i];
-    const Tensor& grad = e.parameter.grad();
-    if (grad.defined()) {
-      check(grad.sizes() == e.parameter.sizes() && grad.scalar_type() == e.parameter.scalar_type(),
-            "optimizer: gradient ", describe(grad), " of a parameter ", describe(e.parameter),
-            ": need the parameter's shape and dtype");
-      updates.push_back({e.parameter, &e.state});
-    }
-    const bool group_ends = i + 1 == entries.size() || entries[i + 1]->group != e.group;
-    if (group_ends && !updates.empty()) {
-      update(updates, groups_[e.group].options());
-      updates.clear();
-    }
+  for (auto begin = entries.begin(); begin != entries.end();) {
+    const auto end = std::find_if(begin, entries.end(), [&](const Entry* e) { return e->group != (*begin)->group; });
+    run_group({begin, end});
+    begin = end;
   }
 }
 
@@ -88,8 +158,9 @@ float Optimizer::work(std::span<const Tensor> parameters) const {
   double bytes = 0;
   for (const Tensor& p : parameters) {
     // The gradient is read; the parameter and its state are read and written.
-    const int moved = 3 + 2 * state_tensors(groups_[entry(p).group].options());
-    bytes += moved * static_cast<double>(p.nbytes());
+    const StateKept kept = state_kept(groups_[entry(p).group].options());
+    const auto tensors = 3 - std::count(kept.tensors.begin(), kept.tensors.end(), nullptr);
+    bytes += static_cast<double>(3 + 2 * tensors) * static_cast<double>(p.nbytes());
   }
   return static_cast<float>(bytes / kBytesPerNanosecond);
 }
@@ -127,8 +198,9 @@ Optimizer::NamedTensors Optimizer::state(const NamedTensors& names) const {
 }
 
 void Optimizer::load_state(const NamedTensors& state, const NamedTensors& names) {
+  const std::vector<std::string> parameters = paths(names);
   std::unordered_map<std::string, std::size_t> numbers;
-  for (const std::string& path : paths(names)) {
+  for (const std::string& path : parameters) {
     numbers.emplace(path, numbers.size());
   }
   std::vector<NamedTensors> loaded(entries_.size());
@@ -137,15 +209,42 @@ void Optimizer::load_state(const NamedTensors& state, const NamedTensors& names)
     const auto found = numbers.find(item.key().substr(0, dot));
     check(dot != std::string::npos && found != numbers.end(), "optimizer: state '", item.key(),
           "': no parameter has this name; need the state of the same model");
-    const Tensor& p = entries_[found->second]->parameter;
+    const Entry& e = *entries_[found->second];
     const std::string name = item.key().substr(dot + 1);
-    check(item.value().defined() && accepts(p, name, item.value()), "optimizer: state '", item.key(), "', ",
-          describe(item.value()), ", for a parameter ", describe(p),
-          ": need the state of the same optimizer and model");
+    check(accepts(e, name, item.value()), "optimizer: state '", item.key(), "', ", describe(item.value()),
+          ", for a parameter ", describe(e.parameter), ": need the state of the same optimizer and model");
     loaded[found->second].insert(name, clone(item.value().detach()));
   }
   for (std::size_t i = 0; i < entries_.size(); ++i) {
+    check_complete(*entries_[i], parameters[i], loaded[i]);
+  }
+  for (std::size_t i = 0; i < entries_.size(); ++i) {
     entries_[i]->state = std::move(loaded[i]);
+  }
+}
+
+/// Whether the state of a parameter can hold this tensor under this name.
+bool Optimizer::accepts(const Entry& entry, const std::string& name, const Tensor& value) const {
+  const StateKept kept = state_kept(groups_[entry.group].options());
+  if (!value.defined()) {
+    return false;
+  }
+  if (kept.step && name == kStep) {
+    return value.dim() == 0 && value.scalar_type() == kInt64 && *value.data_ptr<std::int64_t>() >= 0;
+  }
+  return std::any_of(kept.tensors.begin(), kept.tensors.end(),
+                     [&](const char* known) { return known != nullptr && name == known; }) &&
+         value.sizes() == entry.parameter.sizes() && value.scalar_type() == entry.parameter.scalar_type();
+}
+
+/// Throws Error for a state of which a part is missing.
+void Optimizer::check_complete(const Entry& entry, const std::string& path, const NamedTensors& state) const {
+  const StateKept kept = state_kept(groups_[entry.group].options());
+  std::vector<const char*> needed(kept.tensors.begin(), kept.tensors.end());
+  needed.push_back(kept.step ? kStep : nullptr);
+  for (const char* const name : needed) {
+    check(name == nullptr || state.is_empty() || state.contains(name), "optimizer: the state of '", path, "' has no '",
+          name != nullptr ? name : "", "': need the state of the same optimizer");
   }
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <functional>
 #include <memory>
 #include <span>
@@ -10,6 +11,10 @@
 
 #include <backflow/nn/ordered_dict.h>
 #include <backflow/runtime/tensor.h>
+
+namespace backflow::kernels {
+struct UpdateOperand;
+}
 
 namespace backflow::optim {
 
@@ -79,32 +84,39 @@ class Optimizer {
   /// Drops all gradients, or with `set_to_none` false makes them zero.
   void zero_grad(bool set_to_none = true);
 
-  /// What the optimizer keeps for one parameter, as {"momentum_buffer": tensor}; empty before its first step. The
-  /// tensors are the optimizer's own. Throws Error for a tensor that is not a parameter of this optimizer.
+  /// What the optimizer keeps for one parameter, as {"momentum_buffer": tensor} or {"step": int64 tensor, "exp_avg":
+  /// tensor, ...}; empty before its first step. The tensors are the optimizer's own. Throws Error for a tensor that is
+  /// not a parameter of this optimizer.
   const NamedTensors& state(const Tensor& parameter) const;
   /// The state of all parameters, for a checkpoint: "<parameter>.<name>", where the parameter is called as in `names`,
   /// or else by its number over all groups, as in PyTorch's state_dict.
   NamedTensors state(const NamedTensors& names = {}) const;
   /// Takes over what `state(names)` gave; parameters that do not occur in it start anew. Throws Error, and changes
-  /// nothing, for an unknown parameter or name, and for another shape or dtype.
+  /// nothing, for an unknown parameter or name, for another shape or dtype, and when a part of a parameter's state is
+  /// not there.
   void load_state(const NamedTensors& state, const NamedTensors& names = {});
 
  protected:
   explicit Optimizer(std::unique_ptr<OptimizerOptions> defaults) : defaults_(std::move(defaults)) {}
 
-  /// A parameter to be updated: its gradient is defined, of its shape and dtype.
-  struct Update {
-    Tensor parameter;
-    NamedTensors* state;
+  /// What is kept for a parameter: tensors of its shape and dtype, by the number that the update gives them, with null
+  /// for those that it does without; the elements that they start with; and whether "step" counts its updates.
+  struct StateKept {
+    std::array<const char*, 3> tensors;
+    double initial = 0;
+    bool step = true;
   };
-  /// Updates parameters of one group. Recording is off.
-  virtual void update(std::span<const Update> updates, const OptimizerOptions& options) = 0;
-  /// How many tensors of a parameter's size an update reads and writes beside the parameter itself.
-  virtual int state_tensors(const OptimizerOptions& options) const = 0;
+
+  /// For constructors, once the functions below can be called.
+  void add_param_groups(std::vector<OptimizerParamGroup> groups);
+  /// Parameters that take the optimizer's options, as a list of groups.
+  static std::vector<OptimizerParamGroup> one_group(std::vector<Tensor> params);
+
   /// Throws Error for options that are not this optimizer's or out of range.
   virtual void check_options(const OptimizerOptions& options) const = 0;
-  /// Whether the state of `parameter` can hold this tensor under this name.
-  virtual bool accepts(const Tensor& parameter, const std::string& name, const Tensor& value) const = 0;
+  virtual StateKept state_kept(const OptimizerOptions& options) const = 0;
+  /// Updates parameters of one group, whose state is there. Recording is off. Threads may call it at once.
+  virtual void update(std::span<const kernels::UpdateOperand> operands, const OptimizerOptions& options) const = 0;
 
  private:
   struct Entry {
@@ -116,6 +128,10 @@ class Optimizer {
   const Entry& entry(const Tensor& parameter) const;
   std::vector<std::string> paths(const NamedTensors& names) const;
   void run(std::span<Entry* const> entries);
+  void run_group(std::span<Entry* const> entries);
+  kernels::UpdateOperand operand_of(Entry& entry, const StateKept& kept) const;
+  bool accepts(const Entry& entry, const std::string& name, const Tensor& value) const;
+  void check_complete(const Entry& entry, const std::string& path, const NamedTensors& state) const;
 
   std::unique_ptr<OptimizerOptions> defaults_;
   std::vector<OptimizerParamGroup> groups_;

@@ -1,29 +1,12 @@
 #include <backflow/nn/optim/sgd.h>
 
-#include <backflow/ops/functions.h>
-#include <backflow/ops/kernels/fused_update.h>
+#include <backflow/ops/kernels/sgd_update.h>
 
 namespace backflow::optim {
-namespace {
-
-constexpr const char* kBuffer = "momentum_buffer";
-
-std::vector<OptimizerParamGroup> one_group(std::vector<Tensor> params) {
-  std::vector<OptimizerParamGroup> groups;
-  groups.emplace_back(std::move(params));
-  return groups;
-}
-
-/// The elements of `x` one after the other; `x` itself where they are.
-Tensor row_major(const Tensor& x) { return x.is_contiguous() ? x : contiguous(x); }
-
-}  // namespace
 
 SGD::SGD(std::vector<OptimizerParamGroup> groups, SGDOptions defaults) : Optimizer(defaults.clone()) {
   SGD::check_options(defaults);
-  for (OptimizerParamGroup& group : groups) {
-    add_param_group(std::move(group));
-  }
+  add_param_groups(std::move(groups));
 }
 
 SGD::SGD(std::vector<Tensor> params, SGDOptions defaults) : SGD(one_group(std::move(params)), defaults) {}
@@ -38,38 +21,14 @@ void SGD::check_options(const OptimizerOptions& options) const {
         " and dampening ", o->dampening(), ": need momentum > 0 and no dampening");
 }
 
-void SGD::update(std::span<const Update> updates, const OptimizerOptions& options) {
+SGD::StateKept SGD::state_kept(const OptimizerOptions& options) const {
+  const bool momentum = static_cast<const SGDOptions&>(options).momentum() != 0;
+  return {.tensors = {momentum ? "momentum_buffer" : nullptr}, .step = false};
+}
+
+void SGD::update(std::span<const kernels::UpdateOperand> operands, const OptimizerOptions& options) const {
   const auto& o = static_cast<const SGDOptions&>(options);
-  std::vector<kernels::SgdOperand> operands;
-  operands.reserve(updates.size());
-  for (const Update& update : updates) {
-    const Tensor& p = update.parameter;
-    kernels::SgdOperand operand{row_major(p), row_major(p.grad()), {}};
-    if (o.momentum() != 0) {
-      const Tensor* buffer = update.state->find(kBuffer);
-      operand.first_step = buffer == nullptr;
-      operand.momentum_buffer =
-          buffer != nullptr ? *buffer : update.state->insert(kBuffer, empty_tensor(p.sizes(), p.scalar_type()));
-    }
-    operands.push_back(std::move(operand));
-  }
   kernels::sgd_update(operands, {o.lr(), o.momentum(), o.dampening(), o.weight_decay(), o.nesterov()});
-  for (std::size_t i = 0; i < updates.size(); ++i) {
-    const Tensor& p = updates[i].parameter;
-    if (p.is_contiguous()) {
-      p.impl().storage->bump_version();
-    } else {
-      p.copy_(operands[i].parameter);
-    }
-  }
-}
-
-int SGD::state_tensors(const OptimizerOptions& options) const {
-  return static_cast<const SGDOptions&>(options).momentum() != 0 ? 1 : 0;
-}
-
-bool SGD::accepts(const Tensor& parameter, const std::string& name, const Tensor& value) const {
-  return name == kBuffer && value.sizes() == parameter.sizes() && value.scalar_type() == parameter.scalar_type();
 }
 
 }  // namespace backflow::optim

@@ -63,10 +63,9 @@ class SGD final : public Optimizer {
   SGD(std::vector<Tensor> params, SGDOptions defaults);
 
  protected:
-  void update(std::span<const Update> updates, const OptimizerOptions& options) override;
-  int state_tensors(const OptimizerOptions& options) const override;
   void check_options(const OptimizerOptions& options) const override;
-  bool accepts(const Tensor& parameter, const std::string& name, const Tensor& value) const override;
+  StateKept state_kept(const OptimizerOptions& options) const override;
+  void update(std::span<const kernels::UpdateOperand> operands, const OptimizerOptions& options) const override;
 };
 
 }  // namespace backflow::optim

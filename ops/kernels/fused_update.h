@@ -1,38 +1,72 @@
 #pragma once
 
+#include <array>
+#include <cstddef>
+#include <cstdint>
 #include <span>
 
 #include <backflow/runtime/tensor.h>
+#include <backflow/runtime/threads.h>
 
+// What the updates of all optimizers share: their operands, and how these are cut for the pool. An update goes once
+// over parameter, gradient and state, in the parameter's dtype, with one rounding per operation of its formula: the
+// same bits on any number of threads and any instruction set. See sgd_update.h, adam_update.h, rmsprop_update.h and
+// adagrad_update.h.
 namespace backflow::kernels {
 
-/// The numbers of an SGD update, named as PyTorch's.
-struct SgdNumbers {
-  double lr = 0;
-  double momentum = 0;
-  double dampening = 0;
-  double weight_decay = 0;
-  bool nesterov = false;
-};
+/// The most tensors of its size that an optimizer keeps for a parameter.
+inline constexpr std::size_t kUpdateStates = 3;
 
 /// The tensors of one parameter's update: of one shape and floating-point dtype, row-major, without overlap.
-struct SgdOperand {
+struct UpdateOperand {
   Tensor parameter;
   Tensor gradient;
-  Tensor momentum_buffer;   ///< undefined without momentum
-  bool first_step = false;  ///< the buffer is not read, and becomes the gradient
+  std::array<Tensor, kUpdateStates> state;  ///< as the update numbers them; undefined what it does without
+  std::int64_t step = 1;                    ///< the number of this parameter's updates, with this one
+  bool new_state = false;                   ///< no update has written the state yet
 };
 
-/// One step of SGD for all operands, in one pass over their elements. For parameter p, gradient g and buffer b:
-///
-///   g = g + weight_decay p
-///   b = momentum b + (1 - dampening) g        (b = g in the first step)
-///   g = g + momentum b with Nesterov, else b
-///   p = p - lr g
-///
-/// Each line is computed with one rounding per operation, in the parameters' dtype: the same bits on any number of
-/// threads and any instruction set. Sutskever et al.: "On the importance of initialization and momentum in deep
-/// learning", ICML 2013, with PyTorch's variant of the update.
-void sgd_update(std::span<const SgdOperand> operands, const SgdNumbers& numbers);
+/// Elements of an operand, `n` of them one after the other.
+template <class T>
+struct UpdatePiece {
+  T* p;
+  const T* g;
+  std::array<T*, kUpdateStates> s;  ///< null for what is undefined
+  std::size_t n;
+};
+
+/// Elements [begin, begin + n) of an operand.
+struct UpdateRange {
+  const UpdateOperand* operand;
+  std::int64_t begin;
+  std::int64_t n;
+};
+
+/// Calls `run` for ranges that together are the elements of all operands, each once, on the pool. The cut depends on
+/// the operands' sizes alone; small ones share a task.
+void for_each_range(std::span<const UpdateOperand> operands, FunctionRef<void(const UpdateRange&)> run);
+
+template <class T>
+UpdatePiece<T> piece_of(const UpdateRange& range) {
+  const UpdateOperand& operand = *range.operand;
+  UpdatePiece<T> piece{operand.parameter.data_ptr<T>() + range.begin,
+                       operand.gradient.data_ptr<T>() + range.begin,
+                       {},
+                       static_cast<std::size_t>(range.n)};
+  for (std::size_t k = 0; k < kUpdateStates; ++k) {
+    piece.s[k] = operand.state[k].defined() ? operand.state[k].data_ptr<T>() + range.begin : nullptr;
+  }
+  return piece;
+}
+
+/// Calls `run(operand, piece)` with pieces as of for_each_range, typed by the operand's dtype. Throws Error, which
+/// names `where`, for a dtype other than float32 and float64.
+template <class F>
+void for_each_piece(std::span<const UpdateOperand> operands, const char* where, const F& run) {
+  for_each_range(operands, [&](const UpdateRange& range) {
+    dispatch_floating(range.operand->parameter.scalar_type(), where,
+                      [&](auto zero) { run(*range.operand, piece_of<decltype(zero)>(range)); });
+  });
+}
 
 }  // namespace backflow::kernels

@@ -1,0 +1,35 @@
+#include <backflow/nn/optim/adagrad.h>
+
+#include <backflow/ops/kernels/adagrad_update.h>
+
+namespace backflow::optim {
+
+Adagrad::Adagrad(std::vector<OptimizerParamGroup> groups, AdagradOptions defaults) : Optimizer(defaults.clone()) {
+  Adagrad::check_options(defaults);
+  add_param_groups(std::move(groups));
+}
+
+Adagrad::Adagrad(std::vector<Tensor> params, AdagradOptions defaults)
+    : Adagrad(one_group(std::move(params)), defaults) {}
+
+void Adagrad::check_options(const OptimizerOptions& options) const {
+  const auto* o = dynamic_cast<const AdagradOptions*>(&options);
+  check(o != nullptr, "adagrad: the options of a group are another optimizer's: need its own");
+  check(o->lr() >= 0, "adagrad: lr ", o->lr(), ": need a number >= 0");
+  check(o->lr_decay() >= 0, "adagrad: lr_decay ", o->lr_decay(), ": need a number >= 0");
+  check(o->weight_decay() >= 0, "adagrad: weight_decay ", o->weight_decay(), ": need a number >= 0");
+  check(o->initial_accumulator_value() >= 0, "adagrad: initial_accumulator_value ", o->initial_accumulator_value(),
+        ": need a number >= 0");
+  check(o->eps() >= 0, "adagrad: eps ", o->eps(), ": need a number >= 0");
+}
+
+Adagrad::StateKept Adagrad::state_kept(const OptimizerOptions& options) const {
+  return {.tensors = {"sum"}, .initial = static_cast<const AdagradOptions&>(options).initial_accumulator_value()};
+}
+
+void Adagrad::update(std::span<const kernels::UpdateOperand> operands, const OptimizerOptions& options) const {
+  const auto& o = static_cast<const AdagradOptions&>(options);
+  kernels::adagrad_update(operands, {o.lr(), o.lr_decay(), o.eps(), o.weight_decay()});
+}
+
+}  // namespace backflow::optim

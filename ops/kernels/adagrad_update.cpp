@@ -1,0 +1,78 @@
+#include <backflow/ops/kernels/adagrad_update.h>
+
+// Highway compiles this file once for each instruction set and chooses among the results at run time.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "backflow/ops/kernels/adagrad_update.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+#include <backflow/ops/kernels/fused_update_internal.h>
+
+// What all instruction sets share; the guard is Highway's way of having it once.
+#ifndef BACKFLOW_ADAGRAD_UPDATE_ONCE
+#define BACKFLOW_ADAGRAD_UPDATE_ONCE
+namespace backflow::kernels {
+
+/// The numbers of one parameter's step, in its dtype.
+template <class T>
+struct AdagradFactors {
+  T minus_lr;
+  T eps;
+  T weight_decay;
+};
+
+}  // namespace backflow::kernels
+#endif
+
+HWY_BEFORE_NAMESPACE();
+namespace backflow::kernels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+template <class T>
+struct AdagradStep {
+  static constexpr bool kReads[] = {true, false, false};
+  static constexpr const bool (&kWrites)[3] = kReads;
+  AdagradFactors<T> f;
+
+  template <class D, class V>
+  HWY_INLINE void operator()(D d, V& p, V g, V& s, V& /*none*/, V& /*none*/) const {
+    if (f.weight_decay != 0) {
+      g = hn::Add(g, hn::Mul(hn::Set(d, f.weight_decay), p));
+    }
+    s = hn::Add(s, hn::Mul(g, g));
+    const V root = hn::Add(hn::Sqrt(s), hn::Set(d, f.eps));
+    p = hn::Add(p, hn::Div(hn::Mul(hn::Set(d, f.minus_lr), g), root));
+  }
+};
+
+void adagrad_f32(const UpdatePiece<float>& x, const AdagradFactors<float>& f) { update_loop(x, AdagradStep<float>{f}); }
+void adagrad_f64(const UpdatePiece<double>& x, const AdagradFactors<double>& f) {
+  update_loop(x, AdagradStep<double>{f});
+}
+
+}  // namespace backflow::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace backflow::kernels {
+
+HWY_EXPORT(adagrad_f32);
+HWY_EXPORT(adagrad_f64);
+
+namespace {
+
+void run(const UpdatePiece<float>& x, const AdagradFactors<float>& f) { HWY_DYNAMIC_DISPATCH(adagrad_f32)(x, f); }
+void run(const UpdatePiece<double>& x, const AdagradFactors<double>& f) { HWY_DYNAMIC_DISPATCH(adagrad_f64)(x, f); }
+
+}  // namespace
+
+void adagrad_update(std::span<const UpdateOperand> operands, const AdagradNumbers& numbers) {
+  for_each_piece(operands, "adagrad_update", [&]<class T>(const UpdateOperand& operand, const UpdatePiece<T>& piece) {
+    const double lr = numbers.lr / (1 + static_cast<double>(operand.step - 1) * numbers.lr_decay);
+    run(piece,
+        AdagradFactors<T>{static_cast<T>(-lr), static_cast<T>(numbers.eps), static_cast<T>(numbers.weight_decay)});
+  });
+}
+
+}  // namespace backflow::kernels
+#endif
