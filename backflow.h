@@ -43,6 +43,9 @@
 #include <backflow/nn/optim/adamw.h>
 #include <backflow/nn/optim/optimizer.h>
 #include <backflow/nn/optim/rmsprop.h>
+#include <backflow/nn/optim/schedulers/lr_scheduler.h>
+#include <backflow/nn/optim/schedulers/reduce_on_plateau_scheduler.h>
+#include <backflow/nn/optim/schedulers/step_lr.h>
 #include <backflow/nn/optim/sgd.h>
 #include <backflow/nn/utils/clip_grad.h>
 

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <vector>
+
+#include <backflow/nn/optim/optimizer.h>
+
+namespace backflow::optim {
+
+/// The base of learning-rate schedules, as libtorch's: `step()` sets the learning rate of every group to what the
+/// schedule says, and counts. It is called after the optimizer's step, once an epoch or once a step. The optimizer must
+/// live as long.
+class LRScheduler {
+ public:
+  explicit LRScheduler(Optimizer& optimizer) : optimizer_(optimizer) {}
+  virtual ~LRScheduler() = default;
+  LRScheduler(const LRScheduler&) = delete;
+  LRScheduler& operator=(const LRScheduler&) = delete;
+
+  void step();
+
+ protected:
+  /// The learning rates to be set by this step, one for each group.
+  virtual std::vector<double> get_lrs() = 0;
+  /// Those that the groups have now.
+  std::vector<double> get_current_lrs() const;
+
+  unsigned step_count_ = 0;  ///< steps so far
+
+ private:
+  Optimizer& optimizer_;
+};
+
+}  // namespace backflow::optim

@@ -1,0 +1,71 @@
+#include <backflow/nn/optim/schedulers/reduce_on_plateau_scheduler.h>
+
+#include <algorithm>
+#include <limits>
+
+namespace backflow::optim {
+
+ReduceLROnPlateauScheduler::ReduceLROnPlateauScheduler(Optimizer& optimizer, SchedulerMode mode, float factor,
+                                                       int patience, double threshold, ThresholdMode threshold_mode,
+                                                       int cooldown, const std::vector<float>& min_lr, double eps)
+    : optimizer_(optimizer),
+      mode_(mode),
+      factor_(factor),
+      patience_(patience),
+      threshold_(threshold),
+      threshold_mode_(threshold_mode),
+      cooldown_(cooldown),
+      min_lrs_(min_lr),
+      eps_(eps),
+      best_(mode == min ? std::numeric_limits<double>::infinity() : -std::numeric_limits<double>::infinity()) {
+  const char* const where = "reduce_lr_on_plateau";
+  check(factor >= 0 && factor < 1, where, ": factor ", factor, ": need a number in [0, 1)");
+  check(patience >= 0 && cooldown >= 0, where, ": patience ", patience, " and cooldown ", cooldown,
+        ": need numbers >= 0");
+  check(threshold >= 0 && eps >= 0, where, ": threshold ", threshold, " and eps ", eps, ": need numbers >= 0");
+  const std::size_t groups = optimizer.param_groups().size();
+  check(min_lr.size() <= 1 || min_lr.size() == groups, where, ": ", min_lr.size(), " lower bounds for ", groups,
+        " groups: need one, or one for each");
+}
+
+void ReduceLROnPlateauScheduler::step(float metric) {
+  if (is_better(metric)) {
+    best_ = metric;
+    bad_steps_ = 0;
+  } else {
+    ++bad_steps_;
+  }
+  if (cooldown_left_ > 0) {
+    --cooldown_left_;
+    bad_steps_ = 0;
+  }
+  if (bad_steps_ > patience_) {
+    reduce();
+    cooldown_left_ = cooldown_;
+    bad_steps_ = 0;
+  }
+}
+
+bool ReduceLROnPlateauScheduler::is_better(double metric) const {
+  const double sign = mode_ == min ? -1 : 1;
+  const double bound = threshold_mode_ == rel ? best_ * (1 + sign * threshold_) : best_ + sign * threshold_;
+  return mode_ == min ? metric < bound : metric > bound;
+}
+
+void ReduceLROnPlateauScheduler::reduce() {
+  std::vector<OptimizerParamGroup>& groups = optimizer_.param_groups();
+  for (std::size_t i = 0; i < groups.size(); ++i) {
+    const double old_lr = groups[i].options().get_lr();
+    const double new_lr = std::max(old_lr * factor_, min_lr(i));
+    if (old_lr - new_lr > eps_) {
+      groups[i].options().set_lr(new_lr);
+    }
+  }
+}
+
+/// Groups that were added later have the last one's.
+double ReduceLROnPlateauScheduler::min_lr(std::size_t group) const {
+  return min_lrs_.empty() ? 0 : static_cast<double>(min_lrs_[std::min(group, min_lrs_.size() - 1)]);
+}
+
+}  // namespace backflow::optim
