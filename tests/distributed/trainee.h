@@ -1,12 +1,14 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include <backflow/distributed/training_step.h>
 #include <backflow/nn/models.h>
+#include <backflow/nn/optim/adam.h>
 #include <backflow/nn/optim/sgd.h>
 #include <backflow/nn/utils/clip_grad.h>
 #include <backflow/ops/functions.h>
@@ -22,6 +24,7 @@ namespace backflow::test {
 struct Setup {
   std::string name;
   optim::SGDOptions sgd{0.05};
+  std::optional<optim::AdamOptions> adam = {};  ///< in place of SGD
   distributed::TrainingStepOptions options = {};
   int micro_batches = 1;
   ScalarType dtype = kFloat32;
@@ -33,21 +36,29 @@ struct Trainee {
   Setup setup;
   nn::MLP model{40, 300, 60, 7};
   distributed::DataParallel parallel;
-  optim::SGD sgd;
+  std::unique_ptr<optim::Optimizer> optimizer;
   int steps_done = 0;
 
   explicit Trainee(const Setup& s, const std::shared_ptr<distributed::Communicator>& ranks = world())
       : setup(s),
         parallel(filled(model, s.dtype), ranks, {.limits = {4000, 30'000}, .names = names()}),
-        sgd(groups(), s.sgd) {}
+        optimizer(make_optimizer()) {}
 
   std::vector<std::string> names() const { return model->named_parameters().keys(); }
+
+  std::unique_ptr<optim::Optimizer> make_optimizer() const {
+    if (setup.adam) {
+      return std::make_unique<optim::Adam>(groups(), *setup.adam);
+    }
+    return std::make_unique<optim::SGD>(groups(), setup.sgd);
+  }
 
   std::vector<optim::OptimizerParamGroup> groups() const {
     const auto all = model->parameters();
     std::vector<optim::OptimizerParamGroup> result;
     if (setup.two_groups) {
-      result.emplace_back(std::vector<Tensor>{all[4], all[0], all[3]}, std::make_unique<optim::SGDOptions>(0.01));
+      const auto options = setup.adam ? optim::AdamOptions(0.02).clone() : optim::SGDOptions(0.01).clone();
+      result.emplace_back(std::vector<Tensor>{all[4], all[0], all[3]}, options->clone());
       result.emplace_back(std::vector<Tensor>{all[5], all[2], all[1]});
     } else {
       result.emplace_back(all);
@@ -73,7 +84,7 @@ struct Trainee {
 
   /// The learning rate changes between steps.
   void schedule() {
-    for (auto& group : sgd.param_groups()) {
+    for (auto& group : optimizer->param_groups()) {
       group.options().set_lr(group.options().get_lr() * 0.97);
     }
     ++steps_done;
@@ -90,7 +101,7 @@ struct Trainee {
     }
     const double max_norm = setup.options.clip_grad_norm;
     const double norm = max_norm > 0 ? nn::utils::clip_grad_norm_(parallel.parameters(), max_norm) : 0;
-    sgd.step();
+    optimizer->step();
     schedule();
     return norm;
   }
@@ -108,7 +119,7 @@ struct Trainee {
   /// Parameters and optimizer state.
   std::vector<Tensor> result() const {
     std::vector<Tensor> all = copies();
-    for (const auto& item : sgd.state()) {
+    for (const auto& item : optimizer->state()) {
       all.push_back(item.value());
     }
     return all;

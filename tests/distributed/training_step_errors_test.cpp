@@ -42,7 +42,7 @@ TEST_CASE("training step: NaN and infinite gradients are an error that names the
       for (const double bad : {inf, -inf, std::nan("")}) {
         const TrainingStepOptions options{.clip_grad_norm = clip, .check_gradients = true};
         Trainee trainee({.name = "", .sgd = SGDOptions(0.1).momentum(0.9), .options = options});
-        TrainingStep step(trainee.parallel, trainee.sgd, options);
+        TrainingStep step(trainee.parallel, *trainee.optimizer, options);
         trainee.step_graph(step);
         const auto before = trainee.result();
         trainee.parallel.zero_grad();
@@ -69,8 +69,8 @@ TEST_CASE("training step: a failing backward leaves parameters as they were, or 
     for (const auto updates : {Updates::DuringBackward, Updates::AfterBackward}) {
       Trainee trainee({.name = "", .sgd = SGDOptions(0.1)}, null);
       Trainee whole(trainee.setup, null);
-      TrainingStep step(trainee.parallel, trainee.sgd, {.updates = updates});
-      TrainingStep unbroken(whole.parallel, whole.sgd);
+      TrainingStep step(trainee.parallel, *trainee.optimizer, {.updates = updates});
+      TrainingStep unbroken(whole.parallel, *whole.optimizer);
       const auto before = trainee.copies();
       CHECK_THROWS_WITH(step.backward(failing_loss(trainee)), ContainsSubstring("layer: broken (w): need another"));
       const std::vector<Tensor> p = whole.parallel.parameters();

@@ -34,6 +34,11 @@ std::vector<Setup> setups() {
           {.name = "checked", .options = {.check_gradients = true}, .micro_batches = 2},
           {.name = "after backward", .sgd = momentum, .options = {.updates = Updates::AfterBackward}},
           {.name = "micro-batches", .sgd = momentum, .micro_batches = 3},
+          {.name = "adam", .adam = optim::AdamOptions(0.003).weight_decay(0.01), .two_groups = true},
+          {.name = "adam with amsgrad, clipped",
+           .adam = optim::AdamOptions(0.003).amsgrad(true),
+           .options = {.clip_grad_norm = 0.3},
+           .micro_batches = 2},
           {.name = "kept", .options = {.keep_gradients = true}}};
 }
 
@@ -52,7 +57,7 @@ void check_same_as_separate_phases(const Setup& setup, const std::vector<int>& t
       const EngineGuard guard(*engine);
       INFO(setup.name << ", engine " << engine->name() << ", " << n << " threads");
       Trainee ours(setup);
-      TrainingStep step(ours.parallel, ours.sgd, setup.options);
+      TrainingStep step(ours.parallel, *ours.optimizer, setup.options);
       bool same_norms = true;
       for (const double norm : norms) {
         same_norms = ours.step_graph(step) == norm && same_norms;
@@ -87,7 +92,7 @@ TEST_CASE("training step: its tasks are named, and a barrier is one of them", "[
   Trainee trainee(Setup{});
   const auto with = [&](const TrainingStepOptions& options) {
     DataParallel alone(trainee.model->parameters(), null, {.limits = {}, .names = trainee.names()});
-    return names_of(TrainingStep(alone, trainee.sgd, options));
+    return names_of(TrainingStep(alone, *trainee.optimizer, options));
   };
   using Names = std::vector<std::string>;
   const Names updates = {"update 2.weight and 3 more", "update 0.weight and 1 more"};
@@ -99,7 +104,7 @@ TEST_CASE("training step: its tasks are named, and a barrier is one of them", "[
 
   FakeCommunicator fake(0, 2);
   DataParallel two(trainee.model->parameters(), {&fake, [](Communicator*) {}}, {.limits = {4000, 30'000}, .names = {}});
-  const TrainingStep step(two, trainee.sgd);
+  const TrainingStep step(two, *trainee.optimizer);
   const std::size_t buckets = two.buckets().size();
   REQUIRE(buckets > 1);
   REQUIRE(step.tasks().size() == 2 * buckets);
@@ -170,7 +175,7 @@ TEST_CASE("training step: ranks without samples, and gradients that were added u
     const Setup setup{.name = "", .sgd = SGDOptions(0.1).momentum(0.9), .options = options};
     Trainee ours(setup);
     Trainee theirs(setup);
-    TrainingStep step(ours.parallel, ours.sgd, options);
+    TrainingStep step(ours.parallel, *ours.optimizer, options);
     for (int i = 0; i < 4; ++i) {
       // Rank 0 has no sample in odd steps, the others none in the last.
       const bool idle = world()->rank() == 0 ? i % 2 == 1 : i == 3;
@@ -185,7 +190,7 @@ TEST_CASE("training step: ranks without samples, and gradients that were added u
       if (options.clip_grad_norm > 0) {
         nn::utils::clip_grad_norm_(theirs.parallel.parameters(), options.clip_grad_norm);
       }
-      theirs.sgd.step();
+      theirs.optimizer->step();
       ours.schedule();
       theirs.schedule();
     }
