@@ -3,7 +3,6 @@
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
-#include <map>
 #include <memory>
 #include <optional>
 
@@ -11,15 +10,14 @@
 #include <backflow/io/atomic_file.h>
 #include <backflow/io/dump.h>
 #include <backflow/io/inspect.h>
-#include <backflow/ops/functions.h>
 #include <backflow/ops/kernels/loops.h>
 #include <backflow/ops/kernels/versions.h>
 #include <backflow/ops/random.h>
-#include <backflow/runtime/grad_mode.h>
 #include <backflow/train/evaluation.h>
 #include <backflow/train/graphviz.h>
 #include <backflow/train/operators_text.h>
 #include <backflow/train/platform.h>
+#include <backflow/train/resume.h>
 #include <backflow/train/step_graph.h>
 #include <backflow/train/stop_signal.h>
 #include <backflow/train/trainer.h>
@@ -94,28 +92,16 @@ void print_plan(const Prepared& p, const distributed::Communicator& world, const
             << (world.size() == 1 ? " rank\n" : " ranks\n") << platform.summary << '\n';
 }
 
-/// Copies a dump's parameters into the model's, after checking that they are the same by name, shape and dtype.
-void load_parameters(const std::string& path, const io::Dump& dump, const nn::Module& module) {
-  const NoGradGuard no_grad;
-  const auto parameters = module.named_parameters();
-  check(parameters.size() == dump.parameters.size(), path, ": ", dump.parameters.size(),
-        " parameters: the model of its configuration has ", parameters.size());
-  std::map<std::string, Tensor> saved(dump.parameters.begin(), dump.parameters.end());
-  for (const auto& parameter : parameters) {
-    const auto it = saved.find(parameter.key());
-    check(it != saved.end(), path, ": no parameter '", parameter.key(), "': the model of its configuration has one");
-    const Tensor& value = parameter.value();
-    check(it->second.sizes() == value.sizes() && it->second.scalar_type() == value.scalar_type(), path, ": parameter '",
-          parameter.key(), "' is ", describe(it->second), ": the model of its configuration needs ", describe(value));
-    value.copy_(it->second);
-  }
-}
-
 }  // namespace
 
 int run_train(const CommandLine& line) {
   watch_stop_signals();
   const Prepared p = prepare(io::Config::load(line.config, line.overrides), Load::All);
+  const std::string from = find_resume(line.resume, line.out);
+  const io::Dump dump = from.empty() ? io::Dump() : io::read_dump(from);
+  if (!from.empty()) {
+    load_model(from, dump, *p.model.module);
+  }
   return with_world([&](const auto& world) -> int {
     const Platform platform = set_up_platform(*world, line.threads);
     if (line.dry_run) {
@@ -124,10 +110,12 @@ int run_train(const CommandLine& line) {
       }
       return kDone;
     }
-    const Outcome outcome =
-        train(p.experiment, p.model, *p.train_data, p.test_data,
-              {.out = line.out, .resolved_config = p.resolved, .trace_steps = line.trace ? line.trace_steps : 0},
-              platform, world);
+    const Outcome outcome = train(p.experiment, p.model, *p.train_data, p.test_data,
+                                  {.out = line.out,
+                                   .resolved_config = p.resolved,
+                                   .trace_steps = line.trace ? line.trace_steps : 0,
+                                   .resume = from.empty() ? nullptr : &dump},
+                                  platform, world);
     world->barrier();
     return outcome == Outcome::Stopped ? kStopped : kDone;
   });
@@ -140,7 +128,7 @@ int run_evaluate(const CommandLine& line) {
   const io::Dump dump = io::read_dump(line.file);
   check(!dump.config.empty(), line.file, ": holds no configuration: need a dump that 'backflow train' wrote");
   const Prepared p = prepare(io::Config::parse(dump.config, line.file + ":/config", line.overrides), Load::TestOnly);
-  load_parameters(line.file, dump, *p.model.module);
+  load_model(line.file, dump, *p.model.module);
   return with_world([&](const auto& world) -> int {
     set_up_platform(*world, line.threads);
     const Evaluation result = evaluate(p.model, p.test_data, p.experiment.train.eval_batch_size, *world);

@@ -19,6 +19,7 @@ struct CommandLine {
   std::string config;                  ///< of train, config and graph
   std::vector<std::string> overrides;  ///< --set a.b=value
   std::string out;                     ///< --out
+  std::string resume;                  ///< --resume: a dump, or "auto"
   int threads = 0;                     ///< --threads; 0 for this rank's part of the cores
   bool dry_run = false;
   bool trace = false;             ///< --trace
@@ -30,7 +31,8 @@ struct CommandLine {
   bool markdown = false;          ///< ops --markdown
 };
 
-/// `backflow train CONFIG`: trains on all ranks. With --dry-run checks everything and says what would be done.
+/// `backflow train CONFIG`: trains on all ranks, from a dump on with --resume. With --dry-run checks everything and
+/// says what would be done.
 int run_train(const CommandLine& line);
 /// `backflow evaluate FILE.h5`: loads a dump and evaluates it on the test data that its configuration names.
 int run_evaluate(const CommandLine& line);

@@ -75,20 +75,6 @@ ModelOptions read_model(const io::Section& s) {
   return model;
 }
 
-OptimizerOptions read_optimizer(const io::Section& s) {
-  s.choice("name", {"sgd"}, "sgd");
-  OptimizerOptions optimizer;
-  optimizer.lr = s.number("lr", {.at_least = 0});
-  optimizer.momentum = s.number("momentum", {.at_least = 0}, 0.0);
-  optimizer.dampening = s.number("dampening", {}, 0.0);
-  optimizer.weight_decay = s.number("weight_decay", {.at_least = 0}, 0.0);
-  optimizer.nesterov = s.boolean("nesterov", false);
-  if (optimizer.nesterov && (optimizer.momentum == 0 || optimizer.dampening != 0)) {
-    s.fail("nesterov", "'nesterov' in [optimizer]: need a momentum above 0 and no dampening");
-  }
-  return optimizer;
-}
-
 TrainOptions read_train(const io::Section& s) {
   TrainOptions train;
   train.epochs = s.integer("epochs", {.at_least = 0, .at_most = 1'000'000}, 1);

@@ -7,6 +7,7 @@
 
 #include <backflow/io/config.h>
 #include <backflow/runtime/dtype.h>
+#include <backflow/train/optimizer.h>
 
 namespace backflow::train {
 
@@ -50,15 +51,6 @@ struct ModelOptions {
   std::vector<std::int64_t> hidden;  ///< of an mlp
   std::vector<LayerOptions> layers;
   io::Section section;
-};
-
-/// [optimizer]
-struct OptimizerOptions {
-  double lr = 0.01;
-  double momentum = 0;
-  double dampening = 0;
-  double weight_decay = 0;
-  bool nesterov = false;
 };
 
 /// [train]

@@ -55,6 +55,10 @@ int main(int argc, char** argv) {
   CLI::App* train = app.add_subcommand("train", "train the model of a configuration");
   add_config(train, line);
   train->add_option("--out", line.out, "run directory; runs/<name>/<date-time> unless given")->type_name("DIR");
+  train
+      ->add_option("--resume", line.resume,
+                   "go on from this dump, or with 'auto' from the newest of --out, if there is one")
+      ->type_name("FILE");
   train->add_flag("--dry-run", line.dry_run, "check everything and say what would be done");
   CLI::Option* trace = train->add_flag("--trace", line.trace, "write trace.json, a time line of some steps");
   train

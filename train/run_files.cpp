@@ -11,14 +11,14 @@
 namespace backflow::train {
 
 RunFiles::RunFiles(const std::string& out, const std::string& name, const std::string& config,
-                   const std::string& environment)
+                   const std::string& environment, Mode mode)
     : directory_(out.empty() ? io::RunDirectory::unique(name) : io::RunDirectory::at(out)) {
   io::write_file_atomically(directory_.file("config.toml"), config);
   io::write_file_atomically(directory_.file("environment.json"), environment);
-  metrics_.emplace(directory_.file("metrics.jsonl"));
+  metrics_.emplace(directory_.file("metrics.jsonl"), mode);
   try {
     logger_ = std::make_shared<spdlog::logger>(
-        "run", std::make_shared<spdlog::sinks::basic_file_sink_st>(directory_.file("log.txt"), true));
+        "run", std::make_shared<spdlog::sinks::basic_file_sink_st>(directory_.file("log.txt"), mode == Mode::Truncate));
   } catch (const spdlog::spdlog_ex& error) {
     fail(directory_.file("log.txt"), ": ", error.what());
   }

@@ -19,8 +19,12 @@ namespace backflow::train {
 /// The files of one run, which rank 0 writes.
 class RunFiles {
  public:
-  /// Makes the run directory with config.toml and environment.json, and opens metrics.jsonl and log.txt.
-  RunFiles(const std::string& out, const std::string& name, const std::string& config, const std::string& environment);
+  using Mode = io::MetricsWriter::Mode;
+
+  /// Makes the run directory with config.toml and environment.json, and opens metrics.jsonl and log.txt, which are
+  /// emptied or appended to.
+  RunFiles(const std::string& out, const std::string& name, const std::string& config, const std::string& environment,
+           Mode mode);
   ~RunFiles();
 
   const std::string& directory() const { return directory_.path(); }

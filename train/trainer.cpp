@@ -13,13 +13,15 @@
 #include <backflow/distributed/data_parallel.h>
 #include <backflow/distributed/sampler.h>
 #include <backflow/distributed/training_step.h>
-#include <backflow/nn/optim/sgd.h>
 #include <backflow/ops/functions.h>
 #include <backflow/ops/operators.h>
 #include <backflow/ops/reduction.h>
+#include <backflow/runtime/generator.h>
 #include <backflow/runtime/memory.h>
+#include <backflow/runtime/philox.h>
 #include <backflow/runtime/trace.h>
 #include <backflow/runtime/warning.h>
+#include <backflow/train/resume.h>
 #include <backflow/train/run_files.h>
 #include <backflow/train/step_recorder.h>
 #include <backflow/train/stop_signal.h>
@@ -29,15 +31,10 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
+/// Keeps the random streams of steps apart from others of the same seed.
+constexpr std::uint64_t kStepStream = std::uint64_t{0x57e9} << 48;
 
-optim::SGD make_optimizer(const OptimizerOptions& o, const Model& model) {
-  return {model.module->parameters(), optim::SGDOptions(o.lr)
-                                          .momentum(o.momentum)
-                                          .dampening(o.dampening)
-                                          .weight_decay(o.weight_decay)
-                                          .nesterov(o.nesterov)};
-}
+double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 std::vector<std::string> parameter_names(const nn::Module& module) {
   std::vector<std::string> names;
@@ -69,9 +66,9 @@ class Run {
         config_(options.resolved_config),
         world_(std::move(world)),
         parallel_(model.module->parameters(), world_, {.limits = {}, .names = parameter_names(*model.module)}),
-        optimizer_(make_optimizer(experiment.optimizer, model)),
+        optimizer_(experiment.optimizer.make(model.module->parameters())),
         training_step_(
-            parallel_, optimizer_,
+            parallel_, *optimizer_,
             {.clip_grad_norm = experiment.train.clip_grad_norm, .check_gradients = experiment.train.check_gradients}),
         sampler_({.dataset_size = train_data.dataset().size(),
                   .batch_size = experiment.train.batch_size,
@@ -84,11 +81,15 @@ class Run {
         recorder_(RecordedSteps(total_steps(), options.trace_steps),
                   world_->rank() == 0 ? StepRecorder::Gather::Profile : StepRecorder::Gather::Nothing, world_->rank()) {
     open_files(options, platform);
+    if (options.resume != nullptr) {
+      go_on_from(*options.resume);
+    }
   }
 
   Outcome run() {
     Outcome outcome = Outcome::Done;
-    for (std::int64_t epoch = 0; epoch < experiment_.train.epochs && outcome == Outcome::Done && !at_limit(); ++epoch) {
+    for (std::int64_t epoch = epoch_; epoch < experiment_.train.epochs && outcome == Outcome::Done && !at_limit();
+         ++epoch) {
       outcome = run_epoch(epoch);
     }
     if (recorder_.end_run()) {
@@ -107,7 +108,8 @@ class Run {
   void open_files(const RunOptions& options, const Platform& platform) {
     // Rank 0 alone writes; that it could is told to all, so that no rank waits for one that has failed.
     if (world_->rank() == 0) {
-      files_.emplace(options.out, experiment_.name, config_, environment_json(*world_, platform));
+      files_.emplace(options.out, experiment_.name, config_, environment_json(*world_, platform),
+                     options.resume != nullptr ? RunFiles::Mode::Append : RunFiles::Mode::Truncate);
     }
     if (options.trace_steps > 0) {
       const std::string directory = world_->all_gather(files_ ? files_->directory() : "").front();
@@ -117,6 +119,21 @@ class Run {
     if (!platform.warning.empty()) {
       say("warning: " + platform.warning);
     }
+  }
+
+  void go_on_from(const io::Dump& dump) {
+    const std::int64_t steps = sampler_.steps_per_epoch();
+    step_ = dump.step;
+    epoch_ = steps > 0 ? step_ / steps : 0;
+    if (epoch_ > 0 && step_ == epoch_ * steps && dump.epoch < epoch_) {
+      --epoch_;  // made before that epoch's evaluation
+    }
+    // A run that ends within an epoch counts it.
+    check(step_ >= 0 && (dump.epoch == epoch_ || dump.epoch == epoch_ + 1), "train: a dump of step ", step_,
+          " in epoch ", dump.epoch, ", an epoch has ", steps,
+          " steps: need the data and the batch size that it was made with");
+    load_optimizer(dump, *optimizer_, *model_.module);
+    say(concat("resumed after step ", step_));
   }
 
   /// From any thread: warnings come from those that compute.
@@ -144,7 +161,8 @@ class Run {
   }
 
   Outcome run_epoch(std::int64_t epoch) {
-    for (std::int64_t s = 0; s < sampler_.steps_per_epoch() && !at_limit(); ++s) {
+    const std::int64_t steps = sampler_.steps_per_epoch();
+    for (std::int64_t s = step_ - epoch * steps; s < steps && !at_limit(); ++s) {
       if (step(epoch, sampler_.batch(epoch, s)) == Outcome::Stopped) {
         return Outcome::Stopped;
       }
@@ -180,9 +198,16 @@ class Run {
   Outcome train_step(std::int64_t epoch, const distributed::LocalBatch& local) {
     const trace::Span span("step");
     const Clock::time_point start = Clock::now();
+    seed_step();
     const double loss = update(local);
     ++step_;
     return report(epoch, local, loss, start);
+  }
+
+  /// Random numbers depend on seed, step and rank: a run that goes on from a dump draws what one without a break does.
+  void seed_step() const {
+    PhiloxStream random(static_cast<std::uint64_t>(experiment_.seed), kStepStream | static_cast<std::uint64_t>(step_));
+    manual_seed(random.next64() + static_cast<std::uint64_t>(world_->rank()));
   }
 
   /// Updates the parameters with the gradient of the mean loss over the global batch; returns this rank's part of that
@@ -261,6 +286,7 @@ class Run {
     for (const auto& buffer : model_.module->named_buffers()) {
       dump.buffers.emplace_back(buffer.key(), buffer.value());
     }
+    dump.optimizer = optimizer_state(*optimizer_, *model_.module);
     dump.step = step_;
     dump.epoch = epoch_;
     dump.config = config_;
@@ -298,7 +324,7 @@ class Run {
   const std::string config_;
   std::shared_ptr<distributed::Communicator> world_;
   distributed::DataParallel parallel_;
-  optim::SGD optimizer_;
+  std::unique_ptr<optim::Optimizer> optimizer_;
   distributed::TrainingStep training_step_;
   distributed::ShardedSampler sampler_;
   Progress progress_;

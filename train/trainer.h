@@ -5,6 +5,7 @@
 #include <string>
 
 #include <backflow/distributed/communicator.h>
+#include <backflow/io/dump.h>
 #include <backflow/io/metrics.h>
 #include <backflow/io/run_directory.h>
 #include <backflow/train/evaluation.h>
@@ -21,6 +22,8 @@ struct RunOptions {
   std::string out;               ///< the run directory; empty for runs/<name>/<date-time>
   std::string resolved_config;   ///< TOML text that goes into the run directory and the dumps
   std::int64_t trace_steps = 0;  ///< steps that trace.json is to hold; 0 for no trace
+  /// The dump to go on from, whose parameters and buffers the model has already; null to start anew.
+  const io::Dump* resume = nullptr;
 };
 
 /// Trains a model: data-parallel gradient descent over all ranks of `world`, metrics, dumps, and an evaluation on the
@@ -29,6 +32,9 @@ struct RunOptions {
 ///   config.toml  environment.json  metrics.jsonl  log.txt  checkpoints/step-*.h5
 ///
 /// and every rank its trace, when one is asked for: trace.json, trace-rank1.json and so on.
+///
+/// A run that goes on from a dump takes over optimizer state, step and epoch, and computes the same bits as one that
+/// was never interrupted. It appends to the files that it finds.
 ///
 /// Collective: every rank calls it with the same arguments. A signal that asks to stop (see stop_signal.h) ends the run
 /// after the present step, with a dump. Throws Error.

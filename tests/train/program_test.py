@@ -18,6 +18,7 @@ CONFIG = str(SOURCE / "configs/fashion_mnist_mlp.toml")
 TOWERS = str(SOURCE / "configs/fashion_mnist_towers.toml")
 DATA = pathlib.Path("/usr/share/datasets/fashion-mnist")
 MPIRUN = ["mpirun", "--bind-to", "none", "--map-by", "slot:OVERSUBSCRIBE"]
+SGD = 'name = "sgd"\nlr = 0.03\nmomentum = 0.9'  # of CONFIG
 SMALL = ["--set", "model.hidden=[64, 32]"]
 
 
@@ -130,6 +131,58 @@ def test_towers_compute_the_same_on_any_number_of_threads(folder):
     assert first < 2.5 and last < 0.9 * first, (first, last)
 
 
+def bits(path):
+    """All that a dump holds besides its configuration: parameters, optimizer state, step and epoch."""
+    import h5py
+    with h5py.File(path) as file:
+        found = {f"{group}/{name}": data[()].tobytes() for group in ("parameters", "optimizer")
+                 for name, data in file[group].items()}
+        return found, file.attrs["step"], file.attrs["epoch"]
+
+
+def test_a_run_that_goes_on_from_a_dump_gives_the_same_bits(folder):
+    # Batches of 9,999 samples: 7 steps an epoch.
+    optimizers = {"sgd": [], "adam": ["--set", "optimizer.lr=0.001", "--set", "optimizer.amsgrad=true"],
+                  "rmsprop": ["--set", "optimizer.lr=0.001", "--set", "optimizer.centered=true"]}
+    for name, options in optimizers.items():
+        (folder / f"{name}.toml").write_text(pathlib.Path(CONFIG).read_text().replace(
+            SGD, f'name = "{name}"' if options else SGD))
+        common = [folder / f"{name}.toml", *SMALL, *options, "--set", "train.batch_size=9999"]
+        whole, cut = folder / f"{name}-whole", folder / f"{name}-cut"
+        run("train", *common, *steps(16), "--out", whole, "--set", "checkpoint.every_steps=7")
+        run("train", *common, *steps(5), "--out", cut, "--resume", "auto")
+        assert "resumed after step 5" in run("train", *common, *steps(9), "--out", cut, "--resume", "auto").stdout
+        run("train", *common, *steps(16), "--out", cut, "--resume", newest(cut), ranks=0, expect=0)
+        assert bits(newest(cut)) == bits(newest(whole))
+        assert [m["step"] for m in metrics(cut, "step")] == list(range(1, 17))
+        assert [m["loss"] for m in metrics(cut, "step")] == [m["loss"] for m in metrics(whole, "step")]
+        assert len(bits(newest(cut))[0]) == 6 + 6 * {"sgd": 1, "adam": 4, "rmsprop": 3}[name]
+        # From the end of an epoch, before its evaluation.
+        seventh = whole / "checkpoints/step-000000007.h5"
+        again = folder / f"{name}-again"
+        run("train", *common, *steps(16), "--out", again, "--resume", seventh)
+        assert bits(newest(again)) == bits(newest(whole))
+        assert [m["epoch"] for m in metrics(again, "eval")] == [m["epoch"] for m in metrics(whole, "eval")] == [1, 2, 3]
+        assert metrics(again, "final")[0]["test_loss"] == metrics(whole, "final")[0]["test_loss"]
+
+
+def test_a_dump_that_does_not_fit_is_refused(folder):
+    out = folder / "run"
+    train(out, *steps(5), "--set", "train.batch_size=20000")
+    dump = newest(out)
+    other = folder / "other"
+    assert "no such file" in train(other, "--resume", folder / "none.h5", expect=2).stderr
+    assert "need --out" in run("train", CONFIG, "--resume", "auto", expect=2).stderr
+    error = train(other, "--resume", dump, "--set", "model.hidden=[64, 33]", expect=1).stderr
+    assert str(dump) in error and "'2.weight'" in error and error.count("\n") == 1, error
+    error = train(other, "--resume", dump, expect=1).stderr
+    assert "need the data and the batch size" in error, error
+    (folder / "adam.toml").write_text(pathlib.Path(CONFIG).read_text().replace(SGD, 'name = "adam"'))
+    error = run("train", folder / "adam.toml", *SMALL, "--set", "train.batch_size=20000", "--out", other,
+                "--resume", dump, expect=1, ranks=2).stderr
+    assert "0.weight.momentum_buffer" in error and "the same optimizer" in error, error
+
+
 def test_evaluate_gives_the_final_line_exactly(folder):
     out = folder / "run"
     train(out, "--set", "train.epochs=1", ranks=2)
@@ -160,6 +213,8 @@ def test_wrong_configurations_exit_with_2_and_one_line(folder):
         "unknown key": (text.replace("momentum =", "momentun ="), "did you mean 'momentum'?"),
         "wrong type": (text.replace("epochs = 10", 'epochs = "four"'), "is a string: need an integer"),
         "out of range": (text.replace("batch_size = 128", "batch_size = 0"), "need an integer from 1 to"),
+        "optimizer": (text.replace('name = "sgd"', 'name = "adma"'), 'did you mean "adam"?'),
+        "key of another optimizer": (text.replace('name = "sgd"', 'name = "adamw"'), "unknown key 'momentum' in [optimizer]"),
         "missing file": (text.replace("fashion-mnist\"", "fashion\""), "no such file"),
         "layer": (text.replace('name = "mlp"\nhidden = [512, 512]', "[[model.layers]]\ntype = \"flatten\"\n[[model.layers]]\n"
                                "type = \"linear\"\nin_features = 700\nout_features = 10"), "need in_features = 784"),
@@ -182,6 +237,7 @@ def test_wrong_configurations_exit_with_2_and_one_line(folder):
     run("train", CONFIG, "--set", "train.micro_batches=0", expect=2)
     run("train", CONFIG, "--set", "train.clip_grad_norm=-1", expect=2)
     run("train", CONFIG, "--set", 'train.check_gradients="yes"', expect=2)
+    run("train", CONFIG, "--set", "optimizer.name=adam", expect=2)  # momentum is none of its keys
     run("train", CONFIG, "--threads", 0, expect=2)
     run("train", expect=2)
     run("evaluate", folder / "none.h5", expect=2)
@@ -210,7 +266,7 @@ def test_a_full_disk_while_dumping_exits_with_1_and_leaves_the_previous_dump(fol
     def limit():
         import resource
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))  # a dump has 220 KB or 3 MB
+        resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, 600_000))  # a dump has 440 KB or 6 MB
     out = folder / "run"
     train(out, *steps(2))
     before = newest(out).read_bytes()

@@ -1,0 +1,104 @@
+#include <backflow/train/optimizer.h>
+
+#include <utility>
+
+#include <backflow/nn/optim/adagrad.h>
+#include <backflow/nn/optim/adam.h>
+#include <backflow/nn/optim/adamw.h>
+#include <backflow/nn/optim/rmsprop.h>
+#include <backflow/nn/optim/sgd.h>
+
+namespace backflow::train {
+namespace {
+
+constexpr io::NumberRange kNotNegative{.at_least = 0};
+
+optim::SGDOptions sgd(const io::Section& s) {
+  optim::SGDOptions o(s.number("lr", kNotNegative));
+  o.momentum(s.number("momentum", kNotNegative, o.momentum()));
+  o.dampening(s.number("dampening", {}, o.dampening()));
+  o.weight_decay(s.number("weight_decay", kNotNegative, o.weight_decay()));
+  o.nesterov(s.boolean("nesterov", o.nesterov()));
+  if (o.nesterov() && (o.momentum() == 0 || o.dampening() != 0)) {
+    s.fail("nesterov", "'nesterov' in [optimizer]: need a momentum above 0 and no dampening");
+  }
+  return o;
+}
+
+/// Of Adam and AdamW.
+template <class Options>
+Options adam(const io::Section& s) {
+  Options o;
+  o.lr(s.number("lr", kNotNegative, o.lr()));
+  const auto [beta1, beta2] = o.betas();
+  const std::vector<double> betas = s.numbers("betas", {.at_least = 0, .below = 1}, std::vector{beta1, beta2});
+  if (betas.size() != 2) {
+    s.fail("betas", concat("'betas' in [optimizer] has ", betas.size(), " elements: need two"));
+  }
+  o.betas({betas[0], betas[1]});
+  o.eps(s.number("eps", kNotNegative, o.eps()));
+  o.weight_decay(s.number("weight_decay", kNotNegative, o.weight_decay()));
+  o.amsgrad(s.boolean("amsgrad", o.amsgrad()));
+  return o;
+}
+
+optim::RMSpropOptions rmsprop(const io::Section& s) {
+  optim::RMSpropOptions o;
+  o.lr(s.number("lr", kNotNegative, o.lr()));
+  o.alpha(s.number("alpha", kNotNegative, o.alpha()));
+  o.eps(s.number("eps", kNotNegative, o.eps()));
+  o.weight_decay(s.number("weight_decay", kNotNegative, o.weight_decay()));
+  o.momentum(s.number("momentum", kNotNegative, o.momentum()));
+  o.centered(s.boolean("centered", o.centered()));
+  return o;
+}
+
+optim::AdagradOptions adagrad(const io::Section& s) {
+  optim::AdagradOptions o;
+  o.lr(s.number("lr", kNotNegative, o.lr()));
+  o.lr_decay(s.number("lr_decay", kNotNegative, o.lr_decay()));
+  o.weight_decay(s.number("weight_decay", kNotNegative, o.weight_decay()));
+  o.initial_accumulator_value(s.number("initial_accumulator_value", kNotNegative, o.initial_accumulator_value()));
+  o.eps(s.number("eps", kNotNegative, o.eps()));
+  return o;
+}
+
+template <class Optimizer, auto kRead>
+OptimizerOptions read(const io::Section& s) {
+  const auto options = kRead(s);
+  return {.name = "", .lr = options.lr(), .make = [options](std::vector<Tensor> parameters) {
+            return std::make_unique<Optimizer>(std::move(parameters), options);
+          }};
+}
+
+/// A name in a configuration, and what reads the keys that belong to it.
+struct Known {
+  const char* name;
+  OptimizerOptions (*read)(const io::Section&);
+};
+
+constexpr Known kKnown[] = {{"sgd", read<optim::SGD, sgd>},
+                            {"adam", read<optim::Adam, adam<optim::AdamOptions>>},
+                            {"adamw", read<optim::AdamW, adam<optim::AdamWOptions>>},
+                            {"rmsprop", read<optim::RMSprop, rmsprop>},
+                            {"adagrad", read<optim::Adagrad, adagrad>}};
+
+}  // namespace
+
+OptimizerOptions read_optimizer(const io::Section& s) {
+  std::vector<std::string> names;
+  for (const Known& known : kKnown) {
+    names.emplace_back(known.name);
+  }
+  const std::string name = s.choice("name", names, names.front());
+  OptimizerOptions options;
+  for (const Known& known : kKnown) {
+    if (name == known.name) {
+      options = known.read(s);
+    }
+  }
+  options.name = name;
+  return options;
+}
+
+}  // namespace backflow::train

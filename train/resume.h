@@ -1,0 +1,25 @@
+#pragma once
+
+#include <string>
+
+#include <backflow/io/dump.h>
+#include <backflow/nn/module.h>
+#include <backflow/nn/optim/optimizer.h>
+
+namespace backflow::train {
+
+/// The dump that a run goes on from: `resume` itself, or for "auto" the newest of the run directory `out`, which may
+/// have none. Empty for a run that starts anew. Throws io::ConfigError for "auto" without a run directory, and for a
+/// file that is not there.
+std::string find_resume(const std::string& resume, const std::string& out);
+
+/// Copies a dump's parameters and buffers into the model's, after checking that they are the same by name, shape and
+/// dtype. Throws Error, which names `path`, when they are not.
+void load_model(const std::string& path, const io::Dump& dump, const nn::Module& module);
+
+/// The optimizer's state as a dump holds it.
+io::NamedTensors optimizer_state(const optim::Optimizer& optimizer, const nn::Module& module);
+/// Gives it back. Throws Error for a state that is not of this optimizer and model.
+void load_optimizer(const io::Dump& dump, optim::Optimizer& optimizer, const nn::Module& module);
+
+}  // namespace backflow::train
