@@ -36,6 +36,8 @@
 #include <backflow/nn/modules/branches.h>
 #include <backflow/nn/modules/container.h>
 #include <backflow/nn/modules/conv.h>
+#include <backflow/nn/modules/dropout.h>
+#include <backflow/nn/modules/gelu.h>
 #include <backflow/nn/modules/linear.h>
 #include <backflow/nn/modules/loss.h>
 #include <backflow/nn/optim/adagrad.h>

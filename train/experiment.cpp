@@ -22,44 +22,6 @@ DataOptions read_data(const io::Section& s) {
   return data;
 }
 
-std::vector<LayerOptions> read_layers(const io::Section& s);
-
-void read_branches(const io::Section& s, LayerOptions& layer) {
-  layer.combine = s.choice("combine", {"sum", "concat"}, "sum");
-  if (layer.combine == "concat") {
-    layer.dim = s.integer("dim", {.at_least = 1}, 1);
-  }
-  for (const io::Section& branch : s.sections("branches")) {
-    layer.branches.push_back({.layers = read_layers(branch), .section = branch});
-  }
-  if (layer.branches.empty()) {
-    s.fail("branches", concat("no branches in [", s.path(), "]: need at least one in 'branches'"));
-  }
-}
-
-LayerOptions read_layer(const io::Section& s) {
-  LayerOptions layer{.type = s.choice("type", {"linear", "relu", "tanh", "sigmoid", "flatten", "branches"}),
-                     .combine = "",
-                     .branches = {},
-                     .section = s};
-  if (layer.type == "linear") {
-    layer.in_features = s.integer("in_features", {.at_least = 0, .at_most = kMaxSize}, 0);
-    layer.out_features = s.integer("out_features", {.at_least = 1, .at_most = kMaxSize});
-    layer.bias = s.boolean("bias", true);
-  } else if (layer.type == "branches") {
-    read_branches(s, layer);
-  }
-  return layer;
-}
-
-std::vector<LayerOptions> read_layers(const io::Section& s) {
-  std::vector<LayerOptions> layers;
-  for (const io::Section& layer : s.sections("layers")) {
-    layers.push_back(read_layer(layer));
-  }
-  return layers;
-}
-
 ModelOptions read_model(const io::Section& s) {
   ModelOptions model{.name = "", .hidden = {}, .layers = {}, .section = s};
   if (s.has("layers")) {

@@ -7,6 +7,7 @@
 
 #include <backflow/io/config.h>
 #include <backflow/runtime/dtype.h>
+#include <backflow/train/layers.h>
 #include <backflow/train/optimizer.h>
 
 namespace backflow::train {
@@ -23,26 +24,6 @@ struct DataOptions {
   bool shuffle = true;
 
   std::string path(const std::string& file) const;
-};
-
-struct LayerOptions;
-
-/// [[model.layers.branches]]: layers in their order; none at all hand on their input.
-struct BranchOptions {
-  std::vector<LayerOptions> layers;
-  io::Section section;  ///< for messages
-};
-
-/// [[model.layers]]: one layer of a model that is written out.
-struct LayerOptions {
-  std::string type;
-  std::int64_t in_features = 0;  ///< 0 to take what comes
-  std::int64_t out_features = 0;
-  bool bias = true;
-  std::string combine;  ///< "sum" or "concat", of branches
-  std::int64_t dim = 1;
-  std::vector<BranchOptions> branches;
-  io::Section section;  ///< for messages
 };
 
 /// [model]

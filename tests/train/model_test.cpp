@@ -21,16 +21,16 @@ namespace {
 
 const std::string kHead = "name = \"test\"\n[optimizer]\nlr = 0.1\n[model]\n";
 
-/// The model of a text that follows a head of four lines, for samples of shape [6] and 4 classes.
-Model model_of(const std::string& text) {
+/// The model of a text that follows a head of four lines, for samples of this shape and 4 classes.
+Model model_of(const std::string& text, IntArrayRef sample_shape = {6}) {
   const io::Config config = io::Config::parse(kHead + text, "x.toml");
   manual_seed(1);
-  return build_model(Experiment::read(config).model, {6}, 4, kFloat32);
+  return build_model(Experiment::read(config).model, sample_shape, 4, kFloat32);
 }
 
-std::string message_of(const std::string& text) {
+std::string message_of(const std::string& text, IntArrayRef sample_shape = {6}) {
   try {
-    model_of(text);
+    model_of(text, sample_shape);
   } catch (const io::ConfigError& error) {
     return error.what();
   }
@@ -56,7 +56,64 @@ type = "linear"
 out_features = 4
 )";
 
+/// [[model.layers]] of these inline tables, on one line, the fifth.
+std::string layers(const std::string& list) { return "layers = [" + list + "]\n"; }
+
 }  // namespace
+
+TEST_CASE("model: every type of layer, with its keys", "[train]") {
+  const Model model = model_of(layers("{type = 'flatten'}, {type = 'linear', out_features = 5}, {type = 'relu'}, "
+                                      "{type = 'gelu', approximate = 'tanh'}, {type = 'dropout', p = 0.25}, "
+                                      "{type = 'linear', in_features = 5, out_features = 4, bias = false}, "
+                                      "{type = 'tanh'}, {type = 'sigmoid'}, {type = 'gelu'}"),
+                               {1, 3, 2});
+  CHECK(concat(*model.module) ==
+        "Sequential(\n  (0): Flatten(start_dim=1, end_dim=-1)\n"
+        "  (1): Linear(in_features=6, out_features=5, bias=True)\n  (2): ReLU()\n  (3): GELU(approximate='tanh')\n"
+        "  (4): Dropout(p=0.25, inplace=False)\n  (5): Linear(in_features=5, out_features=4, bias=False)\n"
+        "  (6): Tanh()\n  (7): Sigmoid()\n  (8): GELU(approximate='none')\n)");
+  CHECK(model.forward(test::random_tensor({7, 1, 3, 2}, "x")).sizes() == IntArrayRef({7, 4}));
+}
+
+TEST_CASE("model: the resolved form has the keys of each layer, with defaults", "[train]") {
+  const io::Config config = io::Config::parse(
+      kHead + layers("{type = 'flatten'}, {type = 'dropout'}, {type = 'gelu'}, {type = 'linear', out_features = 4}"),
+      "x.toml", {"model.layers.1.p=0.125"});
+  Experiment::read(config);
+  const std::string text = config.resolved();
+  CHECK_THAT(text, ContainsSubstring("type = \"flatten\"\nstart_dim = 1\nend_dim = -1\n") &&
+                       ContainsSubstring("type = \"dropout\"\np = 0.125\n") &&
+                       ContainsSubstring("type = \"gelu\"\napproximate = \"none\"\n") &&
+                       ContainsSubstring("in_features = 0\nout_features = 4\nbias = true\n"));
+  CHECK(config.resolved() == text);
+}
+
+TEST_CASE("model: a layer that does not fit is named with its place, path, type and shape", "[train]") {
+  CHECK(message_of(layers("{type = 'relu'}, {type = 'linear', in_features = 5, out_features = 4}")) ==
+        "x.toml:5:60: in [model.layers.1], linear: in_features 5 for inputs of shape [1, 6]: need in_features = 6");
+  CHECK(
+      message_of(layers("{type = 'flatten', start_dim = 3}"), {1, 6}) ==
+      "x.toml:5:19: in [model.layers.0], flatten: dimension 3 of a tensor with 3 dimensions: need one in [-3, 2]; for "
+      "inputs of shape [1, 1, 6]");
+  CHECK(message_of(layers("{type = 'relu'}")) ==
+        "x.toml:5:19: in [model.layers.0], relu: the last layer gives shape [6] for each sample, the data have 4 "
+        "classes: need [4]; a flatten layer makes one dimension of several");
+}
+
+TEST_CASE("model: wrong keys of layers", "[train]") {
+  CHECK_THAT(message_of(layers("{type = 'conv'}")),
+             StartsWith("x.toml:5:19: 'type' in [model.layers.0] is \"conv\": need \"linear\", \"relu\", ") &&
+                 ContainsSubstring("\"dropout\" or \"branches\""));
+  CHECK_THAT(message_of(layers("{}")), StartsWith("x.toml:5:11: missing key 'type' in [model.layers.0]"));
+  CHECK_THAT(message_of(layers("{type = 'linear'}")), ContainsSubstring("missing key 'out_features'"));
+  CHECK_THAT(message_of(layers("{type = 'relu', p = 0.5}")),
+             StartsWith("x.toml:5:27: unknown key 'p' in [model.layers.0]"));
+  CHECK_THAT(message_of(layers("{type = 'dropout', p = 1.5}")),
+             StartsWith("x.toml:5:34: 'p' in [model.layers.0] is 1.5: need a number"));
+  CHECK_THAT(message_of(layers("{type = 'gelu', approximate = 'tan'}")), ContainsSubstring("did you mean \"tanh\"?"));
+  CHECK_THAT(message_of(layers("{type = 'flatten', start_dim = 0}")),
+             ContainsSubstring("need an integer of at least 1"));
+}
 
 TEST_CASE("model: branches in a configuration, and in branches", "[train]") {
   const Model model = model_of(kBranches);
@@ -90,12 +147,14 @@ TEST_CASE("model: mistakes in branches are found with line and column", "[train]
   CHECK_THAT(message_of(start + "combine = \"mean\"\n"), StartsWith("x.toml:7:11: 'combine' in [model.layers.0] is "));
   CHECK_THAT(message_of(start + "dim = 1\nbranches = [{}]\n"), StartsWith("x.toml:7:1: unknown key 'dim'"));
   CHECK(message_of(start + "combine = \"concat\"\ndim = 2\nbranches = [{}]\n") ==
-        "x.toml:8:7: branches: dimension 2 of a tensor with 2 dimensions: need one in [-2, 1]");
+        "x.toml:8:7: in [model.layers.0], branches: dimension 2 of a tensor with 2 dimensions: need one in [-2, 1]");
   CHECK(message_of(start + "branches = [{}, {layers = [{type = \"linear\", out_features = 5}]}]\n") ==
-        "x.toml:7:27: branches: branch 1 gives shape [1, 5], those before it [1, 6]: need one shape for a sum");
+        "x.toml:7:27: in [model.layers.0.branches.1], branches: branch 1 gives shape [1, 5], those before it [1, 6]: "
+        "need one shape for a sum");
   CHECK(message_of(start + "[[model.layers.branches]]\n[[model.layers.branches.layers]]\ntype = \"linear\"\n"
                            "in_features = 7\nout_features = 4\n") ==
-        "x.toml:10:15: a linear layer of 7 inputs after a layer with 6 outputs (shape [1, 6]): need in_features = 6");
+        "x.toml:10:15: in [model.layers.0.branches.0.layers.0], linear: in_features 7 for inputs of shape [1, 6]: need "
+        "in_features = 6");
   CHECK_THAT(message_of(start + "[[model.layers.branches]]\n[[model.layers.branches.layers]]\ntype = \"lineal\"\n"),
              StartsWith("x.toml:9:8: 'type' in [model.layers.0.branches.0.layers.0] is \"lineal\": need ") &&
                  ContainsSubstring("did you mean \"linear\"?"));

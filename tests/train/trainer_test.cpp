@@ -11,6 +11,12 @@
 #include <backflow/distributed/null_communicator.h>
 #include <backflow/io/config.h>
 #include <backflow/nn/models.h>
+#include <backflow/nn/optim/adagrad.h>
+#include <backflow/nn/optim/adamw.h>
+#include <backflow/nn/optim/rmsprop.h>
+#include <backflow/nn/optim/sgd.h>
+#include <backflow/ops/creation.h>
+#include <backflow/ops/functions.h>
 #include <backflow/runtime/warning.h>
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/train/support.h>
@@ -102,4 +108,63 @@ TEST_CASE("trainer: the keys of a training step") {
        {"micro_batches = 0", "micro_batches = 1.5", "clip_grad_norm = -0.1", "check_gradients = 1"}) {
     CHECK_THROWS_AS(experiment(wrong), io::ConfigError);
   }
+}
+
+namespace {
+
+/// What [optimizer] with these lines makes.
+train::OptimizerOptions optimizer(const std::string& lines) {
+  return train::Experiment::read(
+             io::Config::parse("name = \"t\"\n[model]\nhidden = [5]\n[optimizer]\n" + lines, "x.toml"))
+      .optimizer;
+}
+
+std::string optimizer_error(const std::string& lines) {
+  try {
+    optimizer(lines);
+  } catch (const io::ConfigError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("trainer: each optimizer has its keys, with PyTorch's defaults") {
+  const std::vector<Tensor> p = {zeros(2).requires_grad_()};
+  const auto adam = optimizer("name = 'adam'").make(p);
+  const auto& a = dynamic_cast<optim::AdamOptions&>(adam->defaults());
+  CHECK((a.lr() == 1e-3 && a.eps() == 1e-8 && a.weight_decay() == 0 && !a.amsgrad()));
+  CHECK(a.betas() == std::tuple(0.9, 0.999));
+  CHECK(adam->size() == 1);
+  const auto adamw = optimizer("name = 'adamw'\nlr = 0.5\nbetas = [0, 0.5]\neps = 1\namsgrad = true").make(p);
+  const auto& w = dynamic_cast<optim::AdamWOptions&>(adamw->defaults());
+  CHECK((w.lr() == 0.5 && w.eps() == 1 && w.weight_decay() == 0.01 && w.amsgrad()));
+  CHECK(w.betas() == std::tuple(0.0, 0.5));
+  const auto rmsprop = optimizer("name = 'rmsprop'\nalpha = 0.5\nmomentum = 0.25\ncentered = true").make(p);
+  const auto& r = dynamic_cast<optim::RMSpropOptions&>(rmsprop->defaults());
+  CHECK((r.lr() == 0.01 && r.alpha() == 0.5 && r.momentum() == 0.25 && r.centered()));
+  const auto adagrad = optimizer("name = 'adagrad'\nlr_decay = 0.5\ninitial_accumulator_value = 1").make(p);
+  const auto& g = dynamic_cast<optim::AdagradOptions&>(adagrad->defaults());
+  CHECK((g.lr() == 0.01 && g.lr_decay() == 0.5 && g.initial_accumulator_value() == 1 && g.eps() == 1e-10));
+  const auto sgd = optimizer("lr = 0.5\nmomentum = 0.5\nnesterov = true").make(p);
+  const auto& s = dynamic_cast<optim::SGDOptions&>(sgd->defaults());
+  CHECK((s.lr() == 0.5 && s.momentum() == 0.5 && s.nesterov()));
+}
+
+TEST_CASE("trainer: wrong keys of optimizers are found with line and column") {
+  CHECK_THAT(optimizer_error("name = 'adam'\nmomentum = 0.9"),
+             StartsWith("x.toml:6:1: unknown key 'momentum' in [optimizer]"));
+  CHECK_THAT(optimizer_error("name = 'Adam'"),
+             StartsWith("x.toml:5:8: 'name' in [optimizer] is \"Adam\": need \"sgd\", "
+                        "\"adam\", \"adamw\", \"rmsprop\" or \"adagrad\""));
+  CHECK(optimizer_error("name = 'adam'\nbetas = [0.9]") ==
+        "x.toml:6:9: 'betas' in [optimizer] has 1 elements: need two");
+  CHECK_THAT(optimizer_error("name = 'adam'\nbetas = [0.9, 1]"),
+             StartsWith("x.toml:6:15: 'betas[1]' in [optimizer] is 1"));
+  CHECK_THAT(optimizer_error("name = 'adamw'\nbetas = 0.9"),
+             StartsWith("x.toml:6:9: 'betas' in [optimizer] is a float"));
+  CHECK_THAT(optimizer_error("name = 'adamw'\namsgrad = 1"), StartsWith("x.toml:6:11: 'amsgrad' in [optimizer] is an"));
+  CHECK_THAT(optimizer_error("name = 'adam'\neps = -1"), StartsWith("x.toml:6:7: 'eps' in [optimizer] is -1"));
+  CHECK_THAT(optimizer_error("momentum = 0.9"), StartsWith("x.toml:4:1: missing key 'lr' in [optimizer]"));
 }

@@ -1,0 +1,147 @@
+#include <backflow/train/layers.h>
+
+#include <cstdint>
+#include <string_view>
+#include <utility>
+
+#include <backflow/nn/modules/activation.h>
+#include <backflow/nn/modules/branches.h>
+#include <backflow/nn/modules/dropout.h>
+#include <backflow/nn/modules/gelu.h>
+#include <backflow/nn/modules/linear.h>
+
+namespace backflow::train {
+namespace {
+
+using Make = LayerOptions::Make;
+
+constexpr std::int64_t kMaxSize = 1 << 24;
+
+/// Throws ConfigError at a key of a layer; `message` starts with the layer's type.
+[[noreturn]] void fail_layer(const io::Section& s, std::string_view key, const std::string& message) {
+  s.fail(key, concat("in [", s.path(), "], ", message));
+}
+
+// One function for each type: it reads the type's keys, and returns what makes the layer.
+
+Make linear(const io::Section& s) {
+  const std::int64_t in_features = s.integer("in_features", {.at_least = 0, .at_most = kMaxSize}, 0);
+  const std::int64_t out_features = s.integer("out_features", {.at_least = 1, .at_most = kMaxSize});
+  const bool bias = s.boolean("bias", true);
+  return [=](const DimVector& input) {
+    if (in_features > 0 && in_features != input.back()) {
+      fail_layer(s, "in_features",
+                 concat("linear: in_features ", in_features, " for inputs of shape ", input,
+                        ": need in_features = ", input.back()));
+    }
+    return nn::Linear(nn::LinearOptions(input.back(), out_features).bias(bias));
+  };
+}
+
+Make gelu(const io::Section& s) {
+  const std::string approximate = s.choice("approximate", {"none", "tanh"}, "none");
+  return [=](const DimVector&) { return nn::GELU(nn::GELUOptions().approximate(approximate)); };
+}
+
+Make flatten(const io::Section& s) {
+  const std::int64_t start = s.integer("start_dim", {.at_least = 1}, 1);
+  const std::int64_t end = s.integer("end_dim", {}, -1);
+  return [=](const DimVector&) { return nn::Flatten(nn::FlattenOptions().start_dim(start).end_dim(end)); };
+}
+
+Make dropout(const io::Section& s) {
+  const double p = s.number("p", {.at_least = 0, .at_most = 1}, 0.5);
+  return [=](const DimVector&) { return nn::Dropout(p); };
+}
+
+/// [[model.layers.branches]]: layers in their order; none at all hand on their input.
+struct BranchOptions {
+  std::vector<LayerOptions> layers;
+  io::Section section;
+};
+
+Make branches(const io::Section& s) {
+  const auto combine = s.choice("combine", {"sum", "concat"}, "sum") == "sum" ? kBranchSum : kBranchConcat;
+  const std::int64_t dim = combine == kBranchConcat ? s.integer("dim", {.at_least = 1}, 1) : 1;
+  std::vector<BranchOptions> all;
+  for (const io::Section& branch : s.sections("branches")) {
+    all.push_back({.layers = read_layers(branch), .section = branch});
+  }
+  if (all.empty()) {
+    s.fail("branches", concat("no branches in [", s.path(), "]: need at least one in 'branches'"));
+  }
+  return [=](const DimVector& input) {
+    const nn::Branches module(nn::BranchesOptions(combine).dim(dim));
+    for (const BranchOptions& branch : all) {
+      DimVector shape = input;
+      module->push_back(make_layers(branch.layers, shape));
+      try {
+        module->output_shape(input);
+      } catch (const Error& error) {
+        // The first can only be wrong in what all are combined along.
+        module->size() == 1 ? fail_layer(s, "dim", error.what()) : fail_layer(branch.section, "layers", error.what());
+      }
+    }
+    return module;
+  };
+}
+
+/// A layer without keys.
+template <class Module>
+Make plain(const io::Section&) {
+  return [](const DimVector&) { return Module(); };
+}
+
+struct LayerType {
+  const char* name;
+  Make (*read)(const io::Section&);
+};
+
+constexpr LayerType kTypes[] = {
+    {"linear", linear}, {"relu", plain<nn::ReLU>}, {"tanh", plain<nn::Tanh>}, {"sigmoid", plain<nn::Sigmoid>},
+    {"gelu", gelu},     {"flatten", flatten},      {"dropout", dropout},      {"branches", branches}};
+
+LayerOptions read_layer(const io::Section& s) {
+  std::vector<std::string> names;
+  for (const LayerType& type : kTypes) {
+    names.emplace_back(type.name);
+  }
+  LayerOptions layer{.type = s.choice("type", names), .make = nullptr, .section = s};
+  for (const LayerType& type : kTypes) {
+    if (layer.type == type.name) {
+      layer.make = type.read(s);
+    }
+  }
+  return layer;
+}
+
+}  // namespace
+
+std::vector<LayerOptions> read_layers(const io::Section& s) {
+  std::vector<LayerOptions> layers;
+  for (const io::Section& layer : s.sections("layers")) {
+    layers.push_back(read_layer(layer));
+  }
+  return layers;
+}
+
+nn::Sequential make_layers(const std::vector<LayerOptions>& layers, DimVector& shape) {
+  nn::Sequential network;
+  for (const LayerOptions& layer : layers) {
+    try {
+      const nn::AnyModule module = layer.make(shape);
+      shape = module.ptr()->output_shape(shape);
+      network->push_back(module);
+    } catch (const io::ConfigError&) {
+      throw;
+    } catch (const Error& error) {
+      const std::string message = error.what();
+      const std::string given = concat(shape);
+      const bool says = message.find(given) != std::string::npos;
+      fail_layer(layer.section, "type", says ? message : concat(message, "; for inputs of shape ", given));
+    }
+  }
+  return network;
+}
+
+}  // namespace backflow::train
