@@ -27,6 +27,7 @@ SIGNATURE = re.compile(r"^(\w+)\((.*)\) -> (.+)$")
 RESULTS = {
     "Tensor": "Tensor",
     "(Tensor, Tensor)": "std::tuple<Tensor, Tensor>",
+    "(Tensor, Tensor, Tensor)": "std::tuple<Tensor, Tensor, Tensor>",
     "Tensor[]": "std::vector<Tensor>",
 }
 

@@ -203,7 +203,7 @@ auto record_untraced(const Args&... args) {
 /// save(const Needs&, args..., y)` that fills them, and `void backward(Backward&)` written with operators. One without
 /// `backward` is either a composition of other operators, recorded by these, or not differentiable. What forward and
 /// backward do is taken to be element-wise unless `Op` has `static Cost forward_cost(args...)` and `cost(args...)`.
-/// Where forward returns a pair of tensors, the first has the gradient; the second is of integers.
+/// Where forward returns several tensors, the first alone has a gradient.
 template <class Op, class... Args>
 auto record(const Args&... args) {
   return detail::traced<Op>(

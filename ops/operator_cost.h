@@ -12,7 +12,10 @@ namespace backflow::detail {
 
 /// The result of an operator, or the first of several; undefined when there is none.
 inline const Tensor& first_tensor(const Tensor& y) { return y; }
-inline const Tensor& first_tensor(const std::tuple<Tensor, Tensor>& y) { return std::get<0>(y); }
+template <class... More>
+const Tensor& first_tensor(const std::tuple<Tensor, More...>& y) {
+  return std::get<0>(y);
+}
 inline const Tensor& first_tensor(const std::vector<Tensor>& y) {
   static const Tensor kNone;
   return y.empty() ? kNone : y.front();

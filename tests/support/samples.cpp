@@ -39,6 +39,8 @@ Samples all_samples() {
            splitting_samples(),
            advanced_indexing_samples(),
            convolution_samples(),
+           batch_norm_samples(),
+           layer_norm_samples(),
        }) {
     all.insert(all.end(), family.begin(), family.end());
   }

@@ -76,6 +76,8 @@ Samples padding_samples();
 Samples splitting_samples();
 Samples advanced_indexing_samples();
 Samples convolution_samples();
+Samples batch_norm_samples();
+Samples layer_norm_samples();
 
 /// All of them, or those whose title contains $BACKFLOW_SAMPLE.
 const Samples& samples();

@@ -1,0 +1,160 @@
+// Normalization of groups of channels.
+#include <backflow/ops/kernels/normalize.h>
+#include <backflow/ops/normalization_internal.h>
+
+namespace backflow {
+namespace {
+
+using namespace detail;
+using kernels::NormStatistics;
+
+void check_operands(const char* where, const Tensor& x, const Tensor& w, const Tensor& b, std::int64_t groups) {
+  check_channels(where, x);
+  const std::int64_t channels = x.sizes()[1];
+  check(groups > 0 && channels % groups == 0, where, ": ", groups, " groups of the channels of ", describe(x),
+        ": need a number of groups that divides that of channels, ", channels);
+  check_parameter(where, "weight", w, {channels}, x);
+  check_parameter(where, "bias", b, {channels}, x);
+}
+
+struct NativeGroupNorm {
+  static constexpr OperatorInfo info = {
+      .name = "native_group_norm",
+      .signature =
+          "native_group_norm(Tensor input, Tensor? weight, Tensor? bias, int N, int C, int HxW, int group, float eps) "
+          "-> (Tensor, Tensor, Tensor)",
+      .formula =
+          "y = (x - m) r w + b, r = 1 / sqrt(v + eps), with mean m and variance v of each group of channels of each "
+          "sample;  with s(u) the mean of u over a group and z = (x - m) r: dx = r (dy w - s(dy w) - z s(dy w z)); "
+          "dw = sum of dy z, db = sum of dy",
+      .doc =
+          "Group normalization of an input [N, C, spatial...] with HxW positions, which may be in channel blocks, "
+          "and parameters [C], which may be missing. Gives y, and m and r of shape [N, group].",
+      .dtypes = kFloatingDtypes,
+      .node = "NativeGroupNormBackward0",
+  };
+  SavedTensor x;
+  SavedTensor w;
+  SavedTensor mean;
+  SavedTensor rstd;
+  ScalarType w_dtype;
+  ScalarType b_dtype;
+  std::int64_t groups;
+  double epsilon;
+
+  static std::tuple<Tensor, Tensor, Tensor> forward(const Tensor& x, const Tensor& w, const Tensor& b, std::int64_t n,
+                                                    std::int64_t c, std::int64_t positions, std::int64_t group,
+                                                    double eps) {
+    check_operands("native_group_norm", x, w, b, group);
+    const ChannelBlocks sizes = kernels::blocks_of(x.sizes(), 1);
+    check(sizes.batch == n && sizes.channels == c && sizes.spatial == positions, "native_group_norm: N ", n, ", C ", c,
+          ", HxW ", positions, ", input ", describe(x), ": need those of the input");
+    const std::int64_t block = kernels::block_of(x);
+    BlockedResult y(x, block);
+    const Tensor mean = zeros_f64({n, group});
+    const Tensor variance = zeros_f64({n, group});
+    kernels::normalize(y.to(), blocks_for(x, block),
+                       {.groups = group, .eps = eps, .w = parameter_for(w, x), .b = parameter_for(b, x)},
+                       NormStatistics::Own, mean, variance);
+    return {y.get(), converted(mean, computed(x.scalar_type())),
+            converted(rstd_of(variance, eps), computed(x.scalar_type()))};
+  }
+  void save(Needs, const Tensor& x_, const Tensor& w_, const Tensor& b, std::int64_t, std::int64_t, std::int64_t,
+            std::int64_t group, double eps, const std::tuple<Tensor, Tensor, Tensor>& y) {
+    x.save(x_);
+    if (w_.defined()) {
+      w.save(w_);
+    }
+    mean.save(std::get<1>(y));
+    rstd.save(std::get<2>(y));
+    w_dtype = w_.defined() ? w_.scalar_type() : x_.scalar_type();
+    b_dtype = b.defined() ? b.scalar_type() : x_.scalar_type();
+    groups = group;
+    epsilon = eps;
+  }
+  void backward(Backward& b) const { GradMode::is_enabled() ? recorded(b) : fused(b); }
+
+ private:
+  void fused(Backward& b) const {
+    const Tensor value = b(x);
+    const Tensor weight = w.defined() ? b(w) : Tensor();
+    const std::int64_t block = kernels::block_of(value);
+    const std::int64_t channels = value.sizes()[1];
+    std::optional<BlockedResult> dx;
+    kernels::NormGradients wanted;
+    if (b.wants(0)) {
+      dx.emplace(value, block);
+      wanted.dx = dx->to();
+    }
+    wanted.dw = b.wants(1) ? zeros_f64({channels}) : Tensor();
+    wanted.db = b.wants(2) ? zeros_f64({channels}) : Tensor();
+    kernels::normalize_backward(wanted, blocks_for(b.dy(), block), blocks_for(value, block),
+                                {.groups = groups, .eps = epsilon, .w = parameter_for(weight, value)},
+                                NormStatistics::Own, dense(b(mean), kFloat64), dense(b(rstd), kFloat64));
+    if (dx) {
+      b.dx(0) = dx->get();
+    }
+    if (b.wants(1)) {
+      b.dx(1) = converted(wanted.dw, w_dtype);
+    }
+    if (b.wants(2)) {
+      b.dx(2) = converted(wanted.db, b_dtype);
+    }
+  }
+
+  void recorded(Backward& b) const {
+    const Tensor value = b(x);
+    const ScalarType wide = computed(value.scalar_type());
+    const Tensor dy = cast(b.dy(), wide);
+    const Tensor weighted = w.defined() ? dy * beside_channels(cast(b(w), wide), value) : dy;
+    const ChannelBlocks sizes = kernels::blocks_of(value.sizes(), 1);
+    const DimVector in_groups{sizes.batch, groups, sizes.channels / groups * sizes.spatial};
+    const RecordedNorm norm(reshape(cast(value, wide), in_groups), {2}, epsilon, true);
+    if (b.wants(0)) {
+      b.dx(0) = cast(reshape(norm.dx(reshape(weighted, in_groups), true), value.sizes()), value.scalar_type());
+    }
+    if (b.wants(1)) {
+      b.dx(1) = cast(sum_to_channels(dy * reshape(norm.z, value.sizes())), w_dtype);
+    }
+    if (b.wants(2)) {
+      b.dx(2) = cast(sum_to_channels(dy), b_dtype);
+    }
+  }
+
+ public:
+  template <class... Rest>
+  static Cost forward_cost(const Tensor& x, const Rest&...) {
+    return elementwise_cost(x, 3);
+  }
+  template <class... Rest>
+  static Cost cost(const Tensor& x, const Rest&...) {
+    return elementwise_cost(x, 5);
+  }
+};
+
+struct GroupNorm {
+  static constexpr OperatorInfo info = {
+      .name = "group_norm",
+      .signature =
+          "group_norm(Tensor input, int num_groups, Tensor? weight=None, Tensor? bias=None, float eps=1e-05, bool "
+          "cudnn_enabled=True) -> Tensor",
+      .formula = "y = native_group_norm(x, w, b, ...)",
+      .doc =
+          "Group normalization of an input [batch, channels, spatial...] in num_groups groups of channels, which "
+          "must divide them. cudnn_enabled has no meaning.",
+      .dtypes = kFloatingDtypes,
+  };
+  static Tensor forward(const Tensor& x, std::int64_t groups, const Tensor& w, const Tensor& b, double eps, bool) {
+    check_operands("group_norm", x, w, b, groups);
+    const ChannelBlocks sizes = kernels::blocks_of(x.sizes(), 1);
+    return std::get<0>(native_group_norm(x, w, b, sizes.batch, sizes.channels, sizes.spatial, groups, eps));
+  }
+};
+
+}  // namespace
+
+#include <backflow/ops/group_norm_functions.inc>
+
+OperatorFamily group_norm_operators() { return family<NativeGroupNorm, GroupNorm>("group_norm"); }
+
+}  // namespace backflow
