@@ -33,6 +33,7 @@
 #include <backflow/nn/models.h>
 #include <backflow/nn/module.h>
 #include <backflow/nn/modules/activation.h>
+#include <backflow/nn/modules/batch_norm.h>
 #include <backflow/nn/modules/branches.h>
 #include <backflow/nn/modules/container.h>
 #include <backflow/nn/modules/conv.h>
@@ -43,6 +44,7 @@
 #include <backflow/nn/optim/adagrad.h>
 #include <backflow/nn/optim/adam.h>
 #include <backflow/nn/optim/adamw.h>
+#include <backflow/nn/modules/normalization.h>
 #include <backflow/nn/optim/optimizer.h>
 #include <backflow/nn/optim/rmsprop.h>
 #include <backflow/nn/optim/schedulers/lr_scheduler.h>

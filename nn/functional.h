@@ -1,6 +1,7 @@
 #pragma once
 
 #include <backflow/nn/functional/conv.h>
+#include <backflow/nn/functional/normalization.h>
 #include <backflow/nn/options.h>
 #include <backflow/runtime/tensor.h>
 

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <backflow/nn/options/normalization.h>
+#include <backflow/runtime/tensor.h>
+
+/// Normalizations, with libtorch's options. Shapes, dtypes and errors are those of the operators of the same name
+/// (ops/functions.h).
+namespace backflow::nn::functional {
+
+/// Of each channel over the batch when training, which moves the running statistics; else with these. Throws Error
+/// when training without a momentum.
+Tensor batch_norm(const Tensor& input, const Tensor& running_mean, const Tensor& running_var,
+                  const BatchNormFuncOptions& options = {});
+/// Of each channel of each sample.
+Tensor instance_norm(const Tensor& input, const InstanceNormFuncOptions& options = {});
+/// Of the last dimensions.
+Tensor layer_norm(const Tensor& input, const LayerNormFuncOptions& options);
+/// Of groups of channels of each sample.
+Tensor group_norm(const Tensor& input, const GroupNormFuncOptions& options);
+/// Of the last dimensions, by the root of their mean square.
+Tensor rms_norm(const Tensor& input, const RMSNormFuncOptions& options);
+
+}  // namespace backflow::nn::functional

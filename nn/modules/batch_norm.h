@@ -1,0 +1,111 @@
+#pragma once
+
+#include <backflow/nn/module.h>
+#include <backflow/nn/options/normalization.h>
+
+namespace backflow::nn {
+
+namespace detail {
+
+/// What normalizations of channels have in common: the parameters weight (ones at first) and bias (zeros), and the
+/// buffers running_mean, running_var and num_batches_tracked (int64), all [num_features]; those that the options leave
+/// out are undefined.
+template <class Options>
+class RunningNorm : public Module {
+ public:
+  explicit RunningNorm(const Options& options_);
+
+  /// Starts anew: weight 1, bias 0, running mean 0 and variance 1.
+  void reset_parameters();
+  void reset_running_stats();
+  void pretty_print(std::ostream& stream) const override;
+
+  Options options;
+  Tensor weight;
+  Tensor bias;
+  Tensor running_mean;
+  Tensor running_var;
+  Tensor num_batches_tracked;
+
+ protected:
+  /// Throws Error unless an input has so many dimensions and num_features channels in dimension `channels`.
+  void check_input(IntArrayRef input, std::int64_t least, std::int64_t most, std::int64_t channels) const;
+  /// Whether the statistics are those of the input.
+  bool uses_input() const { return is_training() || !running_mean.defined(); }
+};
+
+/// Batch normalization of inputs with `least` to `most` dimensions.
+class BatchNormModule : public RunningNorm<BatchNormOptions> {
+ public:
+  BatchNormModule(const BatchNormOptions& options_, std::int64_t least, std::int64_t most)
+      : RunningNorm(options_), least_(least), most_(most) {}
+
+  Tensor forward(const Tensor& input);
+  DimVector output_shape(IntArrayRef input) const override;
+
+ private:
+  std::int64_t least_;
+  std::int64_t most_;
+};
+
+/// Instance normalization of inputs with `dims` dimensions, or one fewer: those of one sample.
+class InstanceNormModule : public RunningNorm<InstanceNormOptions> {
+ public:
+  InstanceNormModule(const InstanceNormOptions& options_, std::int64_t dims) : RunningNorm(options_), dims_(dims) {}
+
+  Tensor forward(const Tensor& input);
+  DimVector output_shape(IntArrayRef input) const override;
+
+ private:
+  std::int64_t dims_;
+};
+
+}  // namespace detail
+
+/// Normalizes each channel of an input [batch, channels] or [batch, channels, length]: in training with its mean and
+/// variance over the batch, which move the running ones; in evaluation with these. Throws Error for other inputs, and
+/// in training for a single value per channel. (Ioffe and Szegedy, Batch normalization, 2015.)
+class BatchNorm1dImpl : public detail::BatchNormModule {
+ public:
+  explicit BatchNorm1dImpl(const BatchNorm1dOptions& options_) : BatchNormModule(options_, 2, 3) {}
+};
+BACKFLOW_MODULE(BatchNorm1d);
+
+/// The same for inputs [batch, channels, height, width].
+class BatchNorm2dImpl : public detail::BatchNormModule {
+ public:
+  explicit BatchNorm2dImpl(const BatchNorm2dOptions& options_) : BatchNormModule(options_, 4, 4) {}
+};
+BACKFLOW_MODULE(BatchNorm2d);
+
+/// The same for inputs [batch, channels, depth, height, width].
+class BatchNorm3dImpl : public detail::BatchNormModule {
+ public:
+  explicit BatchNorm3dImpl(const BatchNorm3dOptions& options_) : BatchNormModule(options_, 5, 5) {}
+};
+BACKFLOW_MODULE(BatchNorm3d);
+
+/// Normalizes each channel of each sample of an input [batch, channels, length], or [channels, length]. Only when the
+/// options say so there are parameters, and running statistics that are used in evaluation. (Ulyanov, Vedaldi and
+/// Lempitsky, Instance normalization, 2016.)
+class InstanceNorm1dImpl : public detail::InstanceNormModule {
+ public:
+  explicit InstanceNorm1dImpl(const InstanceNorm1dOptions& options_) : InstanceNormModule(options_, 3) {}
+};
+BACKFLOW_MODULE(InstanceNorm1d);
+
+/// The same for inputs [batch, channels, height, width].
+class InstanceNorm2dImpl : public detail::InstanceNormModule {
+ public:
+  explicit InstanceNorm2dImpl(const InstanceNorm2dOptions& options_) : InstanceNormModule(options_, 4) {}
+};
+BACKFLOW_MODULE(InstanceNorm2d);
+
+/// The same for inputs [batch, channels, depth, height, width].
+class InstanceNorm3dImpl : public detail::InstanceNormModule {
+ public:
+  explicit InstanceNorm3dImpl(const InstanceNorm3dOptions& options_) : InstanceNormModule(options_, 5) {}
+};
+BACKFLOW_MODULE(InstanceNorm3d);
+
+}  // namespace backflow::nn
