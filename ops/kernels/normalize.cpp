@@ -55,6 +55,9 @@ class Walker {
         plan(x.blocks, how_.groups != 0, sizeof(T)),
         b(plan.blocks()),
         from(x.elements.const_data_ptr<T>()),
+        w_(how_.w.defined() ? how_.w.template const_data_ptr<T>() : nullptr),
+        b_(how_.b.defined() ? how_.b.template const_data_ptr<T>() : nullptr),
+        runs_of_block_(how_.groups == 0 ? plan.runs_of_group() : plan.runs_of_group() / b.blocks()),
         row_(static_cast<std::size_t>(b.padded_channels())),
         coefficients_(coefficients * samples() * row_) {}
 
@@ -66,8 +69,8 @@ class Walker {
     return coefficients_.data() + (k * samples() + own) * row_ + channel;
   }
   T* coefficient(std::size_t k, const Place& place) { return coefficient(k, place.sample, place.block * b.block); }
-  double weight(std::int64_t c) const { return how.w.defined() ? how.w.const_data_ptr<T>()[c] : 1.0; }
-  double bias(std::int64_t c) const { return how.b.defined() ? how.b.const_data_ptr<T>()[c] : 0.0; }
+  double weight(std::int64_t c) const { return w_ == nullptr ? 1.0 : static_cast<double>(w_[c]); }
+  double bias(std::int64_t c) const { return b_ == nullptr ? 0.0 : static_cast<double>(b_[c]); }
 
   /// Calls f(set, first channel, end, sample) for the sets of group g of the plan; the sample is 0 for a whole batch.
   template <class F>
@@ -83,16 +86,22 @@ class Walker {
       f(g * how.groups + s, s * width, (s + 1) * width, g);
     }
   }
-  /// Calls f(run, index of the channel in it) for all runs of group g that have channel c.
+  /// Calls f(c, first run that has c, index of c in it) for the channels [first, end) of group g of the plan; the runs
+  /// with a channel are `runs_of_block` in a row.
   template <class F>
-  void for_runs_of(std::int64_t g, std::int64_t c, const F& f) const {
-    const std::int64_t all = plan.runs_of_group();
-    const std::int64_t in_block = how.groups == 0 ? all : all / b.blocks();
-    const std::int64_t first = g * all + (how.groups == 0 ? 0 : c / b.block * in_block);
-    for (std::int64_t i = first; i < first + in_block; ++i) {
-      f(i, c % b.block);
+  void for_channels(std::int64_t g, std::int64_t first, std::int64_t end, const F& f) const {
+    const std::int64_t block = how.groups == 0 ? 0 : first / b.block;
+    std::int64_t run = g * plan.runs_of_group() + block * runs_of_block_;
+    std::int64_t j = how.groups == 0 ? first - g * b.block : first - block * b.block;
+    for (std::int64_t c = first; c < end; ++c) {
+      f(c, run, j);
+      if (++j == b.block) {
+        j = 0;
+        run += runs_of_block_;
+      }
     }
   }
+  std::int64_t runs_of_block() const { return runs_of_block_; }
 
   const Normalization& how;
   NormPlan plan;
@@ -100,6 +109,9 @@ class Walker {
   const T* from;
 
  private:
+  const T* w_;
+  const T* b_;
+  std::int64_t runs_of_block_;
   std::size_t row_;
   std::vector<T> coefficients_;
 };
@@ -149,11 +161,11 @@ class Forward : Walker<T> {
       double total = 0;
       double m2 = 0;
       const auto for_all = [&](const auto& f) {
-        for (std::int64_t c = first; c < end; ++c) {
-          this->for_runs_of(g, c, [&](std::int64_t i, std::int64_t j) {
+        this->for_channels(g, first, end, [&](std::int64_t, std::int64_t run, std::int64_t j) {
+          for (std::int64_t i = run; i < run + this->runs_of_block(); ++i) {
             f(moments.count(i), moments.first(i)[j], moments.second(i)[j]);
-          });
-        }
+          }
+        });
       };
       for_all([&](double n, double mean, double) { total += n * mean; });
       const double mean = total / count;
@@ -250,20 +262,16 @@ class Gradient : Walker<T> {
     this->for_each_set(g, [&](std::int64_t set, std::int64_t first, std::int64_t end, std::int64_t sample) {
       double all = 0;
       double products = 0;
-      for (std::int64_t c = first; c < end; ++c) {
-        double own = 0;
-        double product = 0;
-        std::int64_t first_run = -1;
-        this->for_runs_of(g, c, [&](std::int64_t i, std::int64_t j) {
-          first_run = first_run < 0 ? i : first_run;
+      this->for_channels(g, first, end, [&](std::int64_t c, std::int64_t run, std::int64_t j) {
+        double& own = sums.first(run)[j];
+        double& product = sums.second(run)[j];
+        for (std::int64_t i = run + 1; i < run + this->runs_of_block(); ++i) {
           own += sums.first(i)[j];
           product += sums.second(i)[j];
-        });
-        sums.first(first_run)[c % b.block] = own;
-        sums.second(first_run)[c % b.block] = product;
+        }
         all += own * this->weight(c);
         products += product * this->weight(c);
-      }
+      });
       if (statistics_ == NormStatistics::Own) {
         const double r = rstd_[set];
         for (std::int64_t c = first; c < end; ++c) {
@@ -293,16 +301,14 @@ class Gradient : Walker<T> {
     std::fill_n(db, db == nullptr ? 0 : b.channels, 0);
     for (std::int64_t g = 0; g < plan.groups(); ++g) {
       this->for_each_set(g, [&](std::int64_t set, std::int64_t first, std::int64_t end, std::int64_t) {
-        for (std::int64_t c = first; c < end; ++c) {
-          const std::int64_t in_block = how.groups == 0 ? 0 : c / b.block * (plan.runs_of_group() / b.blocks());
-          const std::int64_t i = g * plan.runs_of_group() + in_block;
+        this->for_channels(g, first, end, [&](std::int64_t c, std::int64_t run, std::int64_t j) {
           if (dw != nullptr) {
-            dw[c] += sums.second(i)[c % b.block] * rstd_[set];
+            dw[c] += sums.second(run)[j] * rstd_[set];
           }
           if (db != nullptr) {
-            db[c] += sums.first(i)[c % b.block];
+            db[c] += sums.first(run)[j];
           }
-        }
+        });
       });
     }
   }

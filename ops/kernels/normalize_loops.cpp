@@ -239,19 +239,19 @@ void moments(const T* x, const NormRun& run, double* mean, double* m2, T* scratc
   T* const center = scratch;
   T* const sum = scratch + run.block;
   T* const squares = sum + run.block;
-  const auto count = static_cast<double>(run.count());
+  const double part = 1 / static_cast<double>(run.count());
   with_form<T>(run.block, [&](auto form) {
     using F = decltype(form);
     sum_block<F>(x, run, center);
     for (std::size_t j = 0; j < run.block; ++j) {
-      center[j] /= static_cast<T>(count);
+      center[j] *= static_cast<T>(part);
     }
     sum_deviations<F>(x, run, center, sum, squares);
   });
   for (std::size_t j = 0; j < run.block; ++j) {
     const double off = static_cast<double>(sum[j]);
-    const double corrected = static_cast<double>(squares[j]) - off * off / count;
-    mean[j] = static_cast<double>(center[j]) + off / count;
+    const double corrected = static_cast<double>(squares[j]) - off * off * part;
+    mean[j] = static_cast<double>(center[j]) + off * part;
     m2[j] = corrected < 0 ? 0 : corrected;
   }
 }
