@@ -1,0 +1,467 @@
+#include <backflow/ops/kernels/pooling_loops.h>
+
+#include <algorithm>
+#include <limits>
+#include <type_traits>
+
+// Highway compiles this file once for each instruction set and chooses among the results at run time.
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "backflow/ops/kernels/pooling_loops.cpp"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+// After foreach_target.h: it is compiled for each instruction set too.
+#include <backflow/ops/kernels/vector_math_internal.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace backflow::kernels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
+
+/// Lanes of float32 or float64 that make one vector along a row.
+template <class T>
+using RowTag = hn::CappedTag<T, 8>;
+template <class T>
+using OneTag = hn::CappedTag<T, 1>;
+
+/// The windows of one output.
+struct Place {
+  const PoolWindow& d;
+  const PoolWindow& h;
+  const PoolWindow& w;
+
+  bool empty() const { return d.empty() || h.empty() || w.empty(); }
+  std::int64_t counted() const {
+    return static_cast<std::int64_t>(d.counted) * static_cast<std::int64_t>(h.counted) *
+           static_cast<std::int64_t>(w.counted);
+  }
+};
+
+/// Calls f(position in the input, number in the window) for the elements of a window, in their order, with positions of
+/// those along the width apart by `step`: f(position of the first, its number, how many, step).
+template <class F>
+HWY_INLINE void for_each_row(const PoolTables& p, const Place& at, const F& f) {
+  const std::int64_t count = at.w.hi - at.w.lo;
+  for (std::int64_t i = at.d.lo; i < at.d.hi; ++i) {
+    const std::int64_t plane = (at.d.first + i * p.dilations[0]) * p.sizes[1];
+    for (std::int64_t j = at.h.lo; j < at.h.hi; ++j) {
+      const std::int64_t row = (plane + at.h.first + j * p.dilations[1]) * p.sizes[2];
+      f((row + at.w.first + at.w.lo * p.dilations[2]) * p.block, (i * p.kernels[1] + j) * p.kernels[2] + at.w.lo,
+        count);
+    }
+  }
+}
+
+/// Calls f(place, number of the output) for all windows, or g(first place, number of the first output) for each row of
+/// them.
+template <class F>
+HWY_INLINE void for_each_output_row(const PoolTables& p, const F& f) {
+  std::int64_t o = 0;
+  for (std::int64_t i = 0; i < p.outputs[0]; ++i) {
+    for (std::int64_t j = 0; j < p.outputs[1]; ++j, o += p.outputs[2]) {
+      f(p.windows[0][i], p.windows[1][j], o);
+    }
+  }
+}
+template <class F>
+HWY_INLINE void for_each_output(const PoolTables& p, const F& f) {
+  for_each_output_row(p, [&](const PoolWindow& d, const PoolWindow& h, std::int64_t o) {
+    for (std::int64_t k = 0; k < p.outputs[2]; ++k) {
+      f(Place{d, h, p.windows[2][k]}, o + k);
+    }
+  });
+}
+
+/// The largest of the vectors that are added, and perhaps the number of each lane's: that of the last NaN, or else of
+/// the first.
+template <class D, bool kChoice>
+struct Largest {
+  using T = hn::TFromD<D>;
+  using Numbers = hn::RebindToUnsigned<D>;
+  using Choice = hn::TFromD<Numbers>;
+
+  D d;
+  hn::Vec<D> best = hn::Set(d, -std::numeric_limits<T>::infinity());
+  hn::Vec<Numbers> choice;
+
+  HWY_INLINE Largest(const PoolTables& p, const Place& at) {
+    const std::int64_t first = (at.d.lo * p.kernels[1] + at.h.lo) * p.kernels[2] + at.w.lo;
+    choice = hn::Set(Numbers(), static_cast<Choice>(at.empty() ? 0 : first));
+  }
+  HWY_INLINE void add(hn::Vec<D> v, std::int64_t number) {
+    const auto wins = hn::Or(hn::Gt(v, best), hn::IsNaN(v));
+    best = hn::IfThenElse(wins, v, best);
+    if constexpr (kChoice) {
+      const Numbers n;
+      choice = hn::IfThenElse(hn::RebindMask(n, wins), hn::Set(n, static_cast<Choice>(number)), choice);
+    }
+  }
+  HWY_INLINE hn::Vec<D> result() const { return best; }
+  /// The first `count` choices, at element `at` of `to`.
+  HWY_INLINE void store_choice(const PoolTables& p, void* to, std::int64_t at, std::size_t count) const {
+    const Numbers n;
+    if (!p.wide_choice && hn::MaxLanes(d) > 1 && count == hn::Lanes(d)) {
+      const hn::Rebind<std::uint8_t, Numbers> bytes;
+      hn::StoreU(hn::TruncateTo(bytes, choice), bytes, static_cast<std::uint8_t*>(to) + at);
+      return;
+    }
+    alignas(64) Choice lanes[hn::MaxLanes(n)];
+    hn::Store(choice, n, lanes);
+    for (std::size_t i = 0; i < count; ++i) {
+      if (p.wide_choice) {
+        static_cast<std::int32_t*>(to)[at + static_cast<std::int64_t>(i)] = static_cast<std::int32_t>(lanes[i]);
+      } else {
+        static_cast<std::uint8_t*>(to)[at + static_cast<std::int64_t>(i)] = static_cast<std::uint8_t>(lanes[i]);
+      }
+    }
+  }
+};
+
+/// The average of the vectors that are added.
+template <class D>
+struct Average {
+  using T = hn::TFromD<D>;
+
+  D d;
+  hn::Vec<D> total = hn::Zero(d);
+  T divisor;
+  bool empty;
+
+  HWY_INLINE Average(const PoolTables& p, const Place& at)
+      : divisor(static_cast<T>(p.divisor != 0 ? p.divisor : at.counted())), empty(at.empty()) {}
+  HWY_INLINE void add(hn::Vec<D> v, std::int64_t) { total = hn::Add(total, v); }
+  HWY_INLINE hn::Vec<D> result() const { return empty ? total : hn::Div(total, hn::Set(d, divisor)); }
+  HWY_INLINE void store_choice(const PoolTables&, void*, std::int64_t, std::size_t) const {}
+};
+
+/// One vector of results: `load(p, position)` gives the elements at a position of the input.
+template <class Fold, class Load, class Store>
+HWY_INLINE void fold_window(const PoolTables& p, const Place& at, const Load& load, const Store& store) {
+  Fold fold(p, at);
+  const std::int64_t step = p.dilations[2] * p.block;
+  for_each_row(p, at, [&](std::int64_t position, std::int64_t number, std::int64_t count) {
+    for (std::int64_t k = 0; k < count; ++k) {
+      fold.add(load(position + k * step), number + k);
+    }
+  });
+  store(fold);
+}
+
+/// Channels of a block.
+template <template <class> class Fold, class T>
+HWY_INLINE void fold_channels(const PoolTables& p, const T* x, T* y, void* choice, std::size_t lanes) {
+  const hn::ScalableTag<T> d;
+  using D = decltype(d);
+  const std::size_t n = hn::Lanes(d);
+  for_each_output(p, [&](const Place& at, std::int64_t o) {
+    std::size_t c = 0;
+    for (; c + n <= lanes; c += n) {
+      const std::int64_t to = o * p.block + static_cast<std::int64_t>(c);
+      fold_window<Fold<std::remove_cv_t<D>>>(
+          p, at, [&](std::int64_t i) { return hn::LoadU(d, x + i + c); },
+          [&](const auto& fold) {
+            hn::StoreU(fold.result(), d, y + to);
+            fold.store_choice(p, choice, to, n);
+          });
+    }
+    if (c < lanes) {
+      const std::int64_t to = o * p.block + static_cast<std::int64_t>(c);
+      fold_window<Fold<std::remove_cv_t<D>>>(
+          p, at, [&](std::int64_t i) { return load_part(d, x + i + c, lanes - c); },
+          [&](const auto& fold) {
+            store_part(fold.result(), d, y + to, lanes - c);
+            fold.store_choice(p, choice, to, lanes - c);
+          });
+    }
+  });
+}
+
+/// Neighbours along the width, of windows that are apart by kStride.
+template <int kStride, class D, class T>
+HWY_INLINE auto load_neighbours(D d, const T* x) {
+  if constexpr (kStride == 1) {
+    return hn::LoadU(d, x);
+  } else {
+    hn::Vec<D> even;
+    hn::Vec<D> odd;
+    hn::LoadInterleaved2(d, x, even, odd);
+    return even;
+  }
+}
+
+/// Outputs [from, to) of a row, whose windows are whole, by vectors; the last one may overlap the one before. Returns
+/// the first output that is not done: `from`, or `to`.
+template <int kStride, template <class> class Fold, class T>
+HWY_INLINE std::int64_t fold_neighbours(const PoolTables& p, const PoolWindow& dw, const PoolWindow& hw, const T* x,
+                                        const T* x_end, T* y, void* choice, std::int64_t row) {
+  const RowTag<T> d;
+  using D = std::remove_cv_t<decltype(d)>;
+  const auto n = static_cast<std::int64_t>(hn::Lanes(d));
+  std::int64_t o = p.whole_from;
+  while (o < p.whole_to && p.whole_to - p.whole_from >= n) {
+    o = std::min(o, p.whole_to - n);
+    const Place at{dw, hw, p.windows[2][o]};
+    std::int64_t last = 0;  // beyond what the last load reads
+    for_each_row(p, at, [&](std::int64_t position, std::int64_t, std::int64_t count) {
+      last = position + (count - 1) * p.dilations[2] + kStride * n;
+    });
+    if (last > x_end - x) {
+      return o;
+    }
+    fold_window<Fold<D>>(
+        p, at, [&](std::int64_t i) { return load_neighbours<kStride>(d, x + i); },
+        [&](const auto& fold) {
+          hn::StoreU(fold.result(), d, y + row + o);
+          fold.store_choice(p, choice, row + o, hn::Lanes(d));
+        });
+    o += n;
+  }
+  return o;
+}
+
+/// A row-major plane.
+template <template <class> class Fold, class T>
+HWY_INLINE void fold_plane(const PoolTables& p, const T* x, const T* x_end, T* y, void* choice) {
+  const OneTag<T> d;
+  using D = std::remove_cv_t<decltype(d)>;
+  for_each_output_row(p, [&](const PoolWindow& dw, const PoolWindow& hw, std::int64_t row) {
+    const auto one_by_one = [&](std::int64_t from, std::int64_t to) {
+      for (std::int64_t o = from; o < to; ++o) {
+        fold_window<Fold<D>>(
+            p, {dw, hw, p.windows[2][o]}, [&](std::int64_t i) { return hn::LoadU(d, x + i); },
+            [&](const auto& fold) {
+              hn::StoreU(fold.result(), d, y + row + o);
+              fold.store_choice(p, choice, row + o, 1);
+            });
+      }
+    };
+    if (p.stride != 1 && p.stride != 2) {
+      one_by_one(0, p.outputs[2]);
+      return;
+    }
+    one_by_one(0, p.whole_from);
+    const std::int64_t done = p.stride == 1 ? fold_neighbours<1, Fold>(p, dw, hw, x, x_end, y, choice, row)
+                                            : fold_neighbours<2, Fold>(p, dw, hw, x, x_end, y, choice, row);
+    one_by_one(done, p.outputs[2]);
+  });
+}
+
+template <class D>
+using LargestOnly = Largest<D, false>;
+template <class D>
+using LargestAndChoice = Largest<D, true>;
+
+template <template <class> class Fold, class T>
+void fold_all(const PoolTables& p, const T* x, const T* x_end, T* y, void* choice, std::size_t lanes) {
+  if (p.block == 1) {
+    fold_plane<Fold>(p, x, x_end, y, choice);
+  } else {
+    fold_channels<Fold>(p, x, y, choice, lanes);
+  }
+}
+
+template <class T>
+void max(const PoolTables& p, const T* x, const T* x_end, T* y, void* choice, std::size_t lanes) {
+  if (choice != nullptr) {
+    fold_all<LargestAndChoice>(p, x, x_end, y, choice, lanes);
+  } else {
+    fold_all<LargestOnly>(p, x, x_end, y, choice, lanes);
+  }
+}
+
+template <class T>
+void average(const PoolTables& p, const T* x, const T* x_end, T* y, std::size_t lanes) {
+  fold_all<Average>(p, x, x_end, y, nullptr, lanes);
+}
+
+/// Calls f(d, offset, load, store) for all lanes of an output, by vectors.
+template <class D, class F>
+HWY_INLINE void for_each_vector(D d, std::size_t lanes, const F& f) {
+  using T = hn::TFromD<D>;
+  const std::size_t n = hn::Lanes(d);
+  std::size_t c = 0;
+  for (; c + n <= lanes; c += n) {
+    f(
+        c, [d](const T* from) { return hn::LoadU(d, from); }, [d](auto v, T* to) { hn::StoreU(v, d, to); }, n);
+  }
+  if (c < lanes) {
+    const std::size_t left = lanes - c;
+    f(
+        c, [d, left](const T* from) { return load_part(d, from, left); },
+        [d, left](auto v, T* to) { store_part(v, d, to, left); }, left);
+  }
+}
+
+/// Adds `part(number)` to dx at the elements of a window, or writes it there.
+template <bool kTiles, class D, class T, class Load, class Store, class Part>
+HWY_INLINE void spread(D d, const PoolTables& p, const Place& at, T* dx, const Load& load, const Store& store,
+                       const Part& part) {
+  const std::int64_t step = p.dilations[2] * p.block;
+  for_each_row(p, at, [&](std::int64_t position, std::int64_t number, std::int64_t count) {
+    for (std::int64_t k = 0; k < count; ++k) {
+      T* const to = dx + position + k * step;
+      store(hn::Add(part(number + k), kTiles ? hn::Zero(d) : load(to)), to);
+    }
+  });
+}
+
+template <bool kTiles, class D, class T>
+HWY_INLINE void average_backward_by(D d, const PoolTables& p, T* dx, const T* dy, std::size_t lanes) {
+  for_each_output(p, [&](const Place& at, std::int64_t o) {
+    const auto divisor =
+        hn::Set(d, static_cast<T>(p.divisor != 0 ? p.divisor : std::max<std::int64_t>(at.counted(), 1)));
+    for_each_vector(d, lanes, [&](std::size_t c, const auto& load, const auto& store, std::size_t) {
+      const auto g = hn::Div(load(dy + o * p.block + c), divisor);
+      spread<kTiles>(d, p, at, dx + c, load, store, [&](std::int64_t) { return g; });
+    });
+  });
+}
+
+template <class T>
+void average_backward(const PoolTables& p, T* dx, const T* dy, std::size_t lanes) {
+  const auto by = [&](auto d) {
+    if (p.tiles) {
+      average_backward_by<true>(d, p, dx, dy, lanes);
+    } else {
+      average_backward_by<false>(d, p, dx, dy, lanes);
+    }
+  };
+  if (p.block == 1) {
+    by(OneTag<T>());
+  } else {
+    by(hn::ScalableTag<T>());
+  }
+}
+
+/// The choices of a vector, as numbers as wide as its lanes.
+template <class N>
+HWY_INLINE hn::Vec<N> load_choice(N n, const std::uint8_t* choice, std::size_t count) {
+  const hn::Rebind<std::uint8_t, N> bytes;
+  if (count == hn::Lanes(n)) {
+    return hn::PromoteTo(n, hn::LoadU(bytes, choice));
+  }
+  alignas(64) hn::TFromD<N> lanes[hn::MaxLanes(n)] = {};
+  std::copy_n(choice, count, lanes);
+  return hn::Load(n, lanes);
+}
+
+template <bool kTiles, class T>
+HWY_INLINE void max_backward_by(const PoolTables& p, T* dx, const T* dy, const std::uint8_t* choice,
+                                std::size_t lanes) {
+  const hn::ScalableTag<T> d;
+  const hn::RebindToUnsigned<std::remove_cv_t<decltype(d)>> n;
+  for_each_output(p, [&](const Place& at, std::int64_t o) {
+    for_each_vector(d, lanes, [&](std::size_t c, const auto& load, const auto& store, std::size_t count) {
+      const auto g = load(dy + o * p.block + c);
+      const auto chosen = load_choice(n, choice + o * p.block + c, count);
+      spread<kTiles>(d, p, at, dx + c, load, store, [&](std::int64_t number) {
+        const auto is_it = hn::Eq(chosen, hn::Set(n, static_cast<std::uint32_t>(number)));
+        return hn::IfThenElseZero(hn::RebindMask(d, is_it), g);
+      });
+    });
+  });
+}
+
+void max_backward(const PoolTables& p, float* dx, const float* dy, const std::uint8_t* choice, std::size_t lanes) {
+  if (p.tiles) {
+    max_backward_by<true>(p, dx, dy, choice, lanes);
+  } else {
+    max_backward_by<false>(p, dx, dy, choice, lanes);
+  }
+}
+
+/// Sums of what is added in turn to one of eight of them, together.
+template <class T>
+HWY_INLINE T total_of(const T* s) {
+  return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));
+}
+
+template <class T>
+HWY_INLINE T mean_of_row(const T* x, std::size_t n) {
+  const RowTag<T> d;
+  const std::size_t lanes = hn::Lanes(d);
+  alignas(64) T sums[8] = {};
+  std::size_t i = 0;
+  if (lanes == 8) {
+    auto total = hn::Zero(d);
+    for (; i + 8 <= n; i += 8) {
+      total = hn::Add(total, hn::LoadU(d, x + i));
+    }
+    hn::Store(total, d, sums);
+  } else {
+    for (; i + 8 <= n; i += 8) {
+      for (std::size_t j = 0; j < 8; j += lanes) {
+        hn::Store(hn::Add(hn::Load(d, sums + j), hn::LoadU(d, x + i + j)), d, sums + j);
+      }
+    }
+  }
+  for (; i < n; ++i) {
+    sums[i % 8] += x[i];
+  }
+  return total_of(sums) / static_cast<T>(n);
+}
+
+template <class T>
+void mean(const T* x, std::size_t n, std::size_t block, T* y, std::size_t lanes) {
+  if (block == 1) {
+    *y = mean_of_row(x, n);
+    return;
+  }
+  const hn::ScalableTag<T> d;
+  for_each_vector(d, lanes, [&](std::size_t c, const auto& load, const auto& store, std::size_t) {
+    auto s0 = hn::Zero(d), s1 = s0, s2 = s0, s3 = s0, s4 = s0, s5 = s0, s6 = s0, s7 = s0;
+    const T* from = x + c;
+    std::size_t i = 0;
+    for (; i + 8 <= n; i += 8, from += 8 * block) {
+      s0 = hn::Add(s0, load(from));
+      s1 = hn::Add(s1, load(from + block));
+      s2 = hn::Add(s2, load(from + 2 * block));
+      s3 = hn::Add(s3, load(from + 3 * block));
+      s4 = hn::Add(s4, load(from + 4 * block));
+      s5 = hn::Add(s5, load(from + 5 * block));
+      s6 = hn::Add(s6, load(from + 6 * block));
+      s7 = hn::Add(s7, load(from + 7 * block));
+    }
+    const auto next = [&](auto& sum) {
+      if (i < n) {
+        sum = hn::Add(sum, load(from));
+        from += block;
+        ++i;
+      }
+    };
+    next(s0), next(s1), next(s2), next(s3), next(s4), next(s5), next(s6);
+    const auto even = hn::Add(hn::Add(s0, s4), hn::Add(s2, s6));
+    const auto odd = hn::Add(hn::Add(s1, s5), hn::Add(s3, s7));
+    store(hn::Div(hn::Add(even, odd), hn::Set(d, static_cast<T>(n))), y + c);
+  });
+}
+
+const PoolLoops<float>* float_pool_loops() {
+  static constexpr PoolLoops<float> kLoops = {max<float>, average<float>, average_backward<float>, max_backward,
+                                              mean<float>};
+  return &kLoops;
+}
+const PoolLoops<double>* double_pool_loops() {
+  static constexpr PoolLoops<double> kLoops = {max<double>, average<double>, average_backward<double>, nullptr,
+                                               mean<double>};
+  return &kLoops;
+}
+
+}  // namespace backflow::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace backflow::kernels {
+
+HWY_EXPORT(float_pool_loops);
+HWY_EXPORT(double_pool_loops);
+
+template <>
+const PoolLoops<float>& pool_loops<float>() {
+  return *HWY_DYNAMIC_DISPATCH(float_pool_loops)();
+}
+template <>
+const PoolLoops<double>& pool_loops<double>() {
+  return *HWY_DYNAMIC_DISPATCH(double_pool_loops)();
+}
+
+}  // namespace backflow::kernels
+#endif
