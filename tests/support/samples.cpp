@@ -36,6 +36,7 @@ Samples all_samples() {
            masking_samples(),
            arranging_samples(),
            padding_samples(),
+           pooling_samples(),
            splitting_samples(),
            advanced_indexing_samples(),
            convolution_samples(),

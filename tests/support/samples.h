@@ -73,6 +73,7 @@ Samples scattering_samples();
 Samples masking_samples();
 Samples arranging_samples();
 Samples padding_samples();
+Samples pooling_samples();
 Samples splitting_samples();
 Samples advanced_indexing_samples();
 Samples convolution_samples();
