@@ -1,6 +1,8 @@
 // Operators that join a list of tensors.
+#include <algorithm>
 #include <vector>
 
+#include <backflow/ops/kernels/channels.h>
 #include <backflow/ops/kernels/elementwise.h>
 #include <backflow/ops/operator.h>
 #include <backflow/ops/operators.h>
@@ -31,6 +33,62 @@ Tensor part(const Tensor& x, std::size_t dim, std::int64_t start, std::int64_t l
   DimVector sizes(x.sizes());
   sizes[dim] = length;
   return view_of(x, sizes, x.strides(), x.storage_offset() + start * x.strides()[dim]);
+}
+
+/// The blocks in which tensors joined along their channels are kept: 1 when none of them is kept in blocks, else those
+/// of the first that is, but one block of all channels when each of them is one of its own.
+std::int64_t joined_block(TensorList tensors, std::int64_t channels) {
+  std::int64_t block = 1;
+  bool one_size = true;
+  bool one_block_each = true;
+  for (const Tensor& x : tensors) {
+    const std::int64_t own = x.dim() >= 2 ? kernels::block_of(x) : 1;
+    one_size = one_size && (block == 1 || own == block);
+    one_block_each = one_block_each && x.dim() >= 2 && own == x.sizes()[1];
+    block = block == 1 ? own : block;
+  }
+  const bool is_vector = block == 8 || block == 16;
+  return block != 1 && one_block_each && !(one_size && is_vector) ? channels : block;
+}
+
+/// Tensors of one dtype joined along their channels in blocks; undefined when none of them is kept in blocks.
+Tensor join_blocks(TensorList tensors, const DimVector& sizes, ScalarType dtype) {
+  const auto fits = [&](const Tensor& x) { return x.dim() >= 2 && x.scalar_type() == dtype; };
+  if (std::none_of(tensors.begin(), tensors.end(), kernels::may_be_blocked) ||
+      !std::all_of(tensors.begin(), tensors.end(), fits) || numel_of(sizes) == 0) [[likely]] {
+    return {};
+  }
+  const std::int64_t block = joined_block(tensors, sizes[1]);
+  if (block == 1) {
+    return {};
+  }
+  Tensor y = kernels::empty_blocked(sizes, dtype, block);
+  const kernels::Blocked to = kernels::as_blocked(y, block);
+  std::int64_t start = 0;
+  for (const Tensor& x : tensors) {
+    const std::int64_t channels = x.sizes()[1];
+    const kernels::Blocked own = kernels::blocked(x);
+    kernels::copy_channels(to, start, own ? own : kernels::as_blocked(x, channels == 1 ? 1 : block), 0, channels);
+    start += channels;
+  }
+  kernels::clear_padding(to);
+  return y;
+}
+
+/// Channels [start, start + length) of a tensor that is kept in blocks, in such; undefined when it is not.
+Tensor channels_in_blocks(const Tensor& x, std::int64_t start, std::int64_t length) {
+  const kernels::Blocked from = kernels::blocked(x);
+  if (!from || length == 0) {
+    return {};
+  }
+  DimVector sizes(x.sizes());
+  sizes[1] = length;
+  const std::int64_t block = from.blocks.block == from.blocks.channels ? length : from.blocks.block;
+  Tensor part = kernels::empty_blocked(sizes, x.scalar_type(), block);
+  const kernels::Blocked to = kernels::as_blocked(part, block);
+  kernels::copy_channels(to, 0, from, start, length);
+  kernels::clear_padding(to);
+  return part;
 }
 
 struct Stack {
@@ -132,8 +190,14 @@ struct Cat {
       check(tensors[i].dim() > 0, "cat: tensor ", i, " is ", describe(tensors[i]),
             ", without dimensions: need tensors that have some; stack() joins numbers");
     }
-    Tensor y = empty_tensor(shape(tensors, dim), common_dtype(tensors));
-    const std::size_t d = wrap_dim("cat", dim, y.sizes().size());
+    const DimVector sizes = shape(tensors, dim);
+    const std::size_t d = wrap_dim("cat", dim, sizes.size());
+    if (d == 1) {
+      if (Tensor y = join_blocks(tensors, sizes, common_dtype(tensors)); y.defined()) {
+        return y;
+      }
+    }
+    Tensor y = empty_tensor(sizes, common_dtype(tensors));
     std::int64_t start = 0;
     for (const Tensor& x : tensors) {
       if (!is_left_out(x)) {
@@ -151,13 +215,22 @@ struct Cat {
       lengths.push_back(left_out.back() ? 0 : x.sizes()[dim_]);
     }
   }
+  /// The part of the gradient that is an operand's.
+  Tensor part_of(const Tensor& dy, std::int64_t start, std::int64_t length, ScalarType dtype) const {
+    if (dim_ == 1 && !GradMode::is_enabled() && dtype == dy.scalar_type()) {
+      if (Tensor dx = channels_in_blocks(dy, start, length); dx.defined()) {
+        return dx;
+      }
+    }
+    return to(narrow(dy, static_cast<std::int64_t>(dim_), start, length), dtype);
+  }
   void backward(Backward& b) const {
     std::int64_t start = 0;
     for (std::size_t i = 0; i < dtypes.size(); ++i) {
       if (b.wants(i) && left_out[i]) {
         b.dx(i) = empty_tensor({0}, dtypes[i]);
       } else if (b.wants(i)) {
-        b.dx(i) = to(narrow(b.dy(), static_cast<std::int64_t>(dim_), start, lengths[i]), dtypes[i]);
+        b.dx(i) = part_of(b.dy(), start, lengths[i], dtypes[i]);
       }
       start += lengths[i];
     }

@@ -37,6 +37,7 @@ RETRIED = "BACKFLOW_COMPARE_TORCH_RETRIED"
 
 # What we refuse and PyTorch takes: (operator, dtype of the operands) -> why.
 NOTHING_CONTRACTED = "PyTorch takes bool only where nothing is contracted"
+ROUNDED = "PyTorch cuts the averages of integers off; other dtypes of integers it refuses"
 NOT_RANDOM = "the sample's expression draws nothing; PyTorch's operator refuses this dtype too"
 REFUSED = {
     ("einsum", "bool"): NOTHING_CONTRACTED,
@@ -46,6 +47,7 @@ REFUSED = {
     **{(op, dtype): NOT_RANDOM for op in ("rand", "randn", "rand_like", "randn_like")
        for dtype in ("bool", "uint8", "int32", "int64")},
     ("randperm", "bool"): NOT_RANDOM,
+    **{(op, "int64"): ROUNDED for op in ("avg_pool1d", "avg_pool2d", "avg_pool3d")},
 }
 
 # Where we differ from PyTorch 1.13 on purpose: operator or sample -> why.

@@ -33,13 +33,15 @@ class Tables {
       tables_.outputs[i] = axis.outputs;
       tables_.sizes[i] = axis.size;
       tables_.kernels[i] = axis.kernel;
-      tables_.dilations[i] = axis.dilation;
       for (std::int64_t o = 0; o < axis.outputs; ++o, ++next) {
         *next = axis.stride == 0 ? adaptive_window(axis, o) : window(axis, o, p.counts_padding);
         some_empty_ = some_empty_ || next->empty();
       }
       tables_.tiles = tables_.tiles && tiles(axis, tables_.windows[i]);
     }
+    const std::int64_t width = p.axes[2].size;
+    tables_.steps = {p.axes[0].dilation * p.axes[1].size * width * p.x.block, p.axes[1].dilation * width * p.x.block,
+                     p.axes[2].dilation * p.x.block};
     tables_.block = p.x.block;
     tables_.divisor = p.divisor;
     tables_.stride = p.axes[2].stride;
@@ -159,9 +161,7 @@ void for_each_choice(const PoolTables& p, const C* choice, std::size_t lanes, co
   std::array<std::int64_t, 256> offsets;  // of the elements of a window
   const std::int64_t known = std::min<std::int64_t>(256, p.kernels[0] * area);
   const auto offset_of = [&](std::int64_t number) {
-    const std::int64_t plane = number / area * p.dilations[0] * p.sizes[1];
-    return (plane + number % area / p.kernels[2] * p.dilations[1]) * p.sizes[2] +
-           number % p.kernels[2] * p.dilations[2];
+    return number / area * p.steps[0] + number % area / p.kernels[2] * p.steps[1] + number % p.kernels[2] * p.steps[2];
   };
   for (std::int64_t i = 0; i < known; ++i) {
     offsets[static_cast<std::size_t>(i)] = offset_of(i);
@@ -175,7 +175,7 @@ void for_each_choice(const PoolTables& p, const C* choice, std::size_t lanes, co
         for (std::int64_t c = 0; c < static_cast<std::int64_t>(lanes); ++c) {
           const auto number = static_cast<std::int64_t>(choice[o + c]);
           const std::int64_t offset = number < known ? offsets[static_cast<std::size_t>(number)] : offset_of(number);
-          f(o + c, is_empty ? -1 : (row + p.windows[2][k].first + offset) * p.block + c);
+          f(o + c, is_empty ? -1 : (row + p.windows[2][k].first) * p.block + offset + c);
         }
       }
     }

@@ -22,11 +22,12 @@ using RowTag = hn::CappedTag<T, 8>;
 template <class T>
 using OneTag = hn::CappedTag<T, 1>;
 
-/// The windows of one output.
+/// The windows of one output, and where the first element of it would lie, inside of the input or not.
 struct Place {
   const PoolWindow& d;
   const PoolWindow& h;
   const PoolWindow& w;
+  std::int64_t row;  ///< of the first element of the first row
 
   bool empty() const { return d.empty() || h.empty() || w.empty(); }
   std::int64_t counted() const {
@@ -35,40 +36,98 @@ struct Place {
   }
 };
 
-/// Calls f(position in the input, number in the window) for the elements of a window, in their order, with positions of
-/// those along the width apart by `step`: f(position of the first, its number, how many, step).
-template <class F>
-HWY_INLINE void for_each_row(const PoolTables& p, const Place& at, const F& f) {
-  const std::int64_t count = at.w.hi - at.w.lo;
+/// Calls f(position in the plane, number in the window) for the elements of a window in their order; kWidth of them
+/// along the width, or any number when that is 0.
+template <int kWidth, class F>
+HWY_INLINE void for_each_element_by(const PoolTables& p, const Place& at, const F& f) {
+  const std::int64_t width = kWidth != 0 ? kWidth : at.w.hi - at.w.lo;
+  const std::int64_t step = p.steps[2];
+  std::int64_t plane = at.row + at.w.first * p.block + at.d.lo * p.steps[0] + at.h.lo * p.steps[1] + at.w.lo * step;
+  std::int64_t numbers = (at.d.lo * p.kernels[1] + at.h.lo) * p.kernels[2] + at.w.lo;
   for (std::int64_t i = at.d.lo; i < at.d.hi; ++i) {
-    const std::int64_t plane = (at.d.first + i * p.dilations[0]) * p.sizes[1];
+    std::int64_t row = plane;
+    std::int64_t number = numbers;
     for (std::int64_t j = at.h.lo; j < at.h.hi; ++j) {
-      const std::int64_t row = (plane + at.h.first + j * p.dilations[1]) * p.sizes[2];
-      f((row + at.w.first + at.w.lo * p.dilations[2]) * p.block, (i * p.kernels[1] + j) * p.kernels[2] + at.w.lo,
-        count);
+      if constexpr (kWidth != 0) {
+        f(row, number);
+        f(row + step, number + 1);
+        if constexpr (kWidth == 3) {
+          f(row + 2 * step, number + 2);
+        }
+      } else {
+        for (std::int64_t k = 0; k < width; ++k) {
+          f(row + k * step, number + k);
+        }
+      }
+      row += p.steps[1];
+      number += p.kernels[2];
     }
+    plane += p.steps[0];
+    numbers += p.kernels[1] * p.kernels[2];
+  }
+}
+template <class F>
+HWY_INLINE void for_each_element(const PoolTables& p, const Place& at, const F& f) {
+  const std::int32_t width = at.w.hi - at.w.lo;
+  if (width == 3) {
+    for_each_element_by<3>(p, at, f);
+  } else if (width == 2) {
+    for_each_element_by<2>(p, at, f);
+  } else {
+    for_each_element_by<0>(p, at, f);
   }
 }
 
-/// Calls f(place, number of the output) for all windows, or g(first place, number of the first output) for each row of
-/// them.
+/// Calls f(windows along the depth and the height, number of the first output, position of the first row) for each row
+/// of outputs.
 template <class F>
 HWY_INLINE void for_each_output_row(const PoolTables& p, const F& f) {
   std::int64_t o = 0;
   for (std::int64_t i = 0; i < p.outputs[0]; ++i) {
     for (std::int64_t j = 0; j < p.outputs[1]; ++j, o += p.outputs[2]) {
-      f(p.windows[0][i], p.windows[1][j], o);
+      const PoolWindow& d = p.windows[0][i];
+      const PoolWindow& h = p.windows[1][j];
+      f(d, h, o, (d.first * p.sizes[1] + h.first) * p.sizes[2] * p.block);
     }
   }
 }
+/// Calls f(place, number of the output) for all outputs.
 template <class F>
 HWY_INLINE void for_each_output(const PoolTables& p, const F& f) {
-  for_each_output_row(p, [&](const PoolWindow& d, const PoolWindow& h, std::int64_t o) {
+  for_each_output_row(p, [&](const PoolWindow& d, const PoolWindow& h, std::int64_t o, std::int64_t row) {
     for (std::int64_t k = 0; k < p.outputs[2]; ++k) {
-      f(Place{d, h, p.windows[2][k]}, o + k);
+      f(Place{d, h, p.windows[2][k], row}, o + k);
     }
   });
 }
+
+/// Division by the number of elements of a window: a multiplication by the inverse, and a correction that makes it the
+/// rounded quotient.
+template <class T>
+class Divisor {
+ public:
+  HWY_INLINE void set(const PoolTables& p, const Place& at) {
+    const std::int64_t count = p.divisor != 0 ? p.divisor : at.counted();
+    if (count != count_) {
+      count_ = count;
+      value_ = static_cast<T>(count);
+      inverse_ = T{1} / value_;
+    }
+  }
+  template <class D>
+  HWY_INLINE hn::Vec<D> divide(D d, hn::Vec<D> sum) const {
+    const auto inverse = hn::Set(d, inverse_);
+    const auto near = hn::Mul(sum, inverse);
+    const auto rest = hn::NegMulAdd(near, hn::Set(d, value_), sum);
+    const auto exact = hn::MulAdd(rest, inverse, near);
+    return hn::IfThenElse(hn::IsNaN(exact), near, exact);  // of an infinite sum the rest is NaN
+  }
+
+ private:
+  std::int64_t count_ = 1;
+  T value_ = 1;
+  T inverse_ = 1;
+};
 
 /// The largest of the vectors that are added, and perhaps the number of each lane's: that of the last NaN, or else of
 /// the first.
@@ -82,7 +141,11 @@ struct Largest {
   hn::Vec<D> best = hn::Set(d, -std::numeric_limits<T>::infinity());
   hn::Vec<Numbers> choice;
 
-  HWY_INLINE Largest(const PoolTables& p, const Place& at) {
+  struct State {
+    HWY_INLINE void set(const PoolTables&, const Place&) {}
+  };
+
+  HWY_INLINE Largest(const PoolTables& p, const Place& at, const State&) {
     const std::int64_t first = (at.d.lo * p.kernels[1] + at.h.lo) * p.kernels[2] + at.w.lo;
     choice = hn::Set(Numbers(), static_cast<Choice>(at.empty() ? 0 : first));
   }
@@ -97,6 +160,9 @@ struct Largest {
   HWY_INLINE hn::Vec<D> result() const { return best; }
   /// The first `count` choices, at element `at` of `to`.
   HWY_INLINE void store_choice(const PoolTables& p, void* to, std::int64_t at, std::size_t count) const {
+    if constexpr (!kChoice) {
+      return;
+    }
     const Numbers n;
     if (!p.wide_choice && hn::MaxLanes(d) > 1 && count == hn::Lanes(d)) {
       const hn::Rebind<std::uint8_t, Numbers> bytes;
@@ -120,28 +186,26 @@ template <class D>
 struct Average {
   using T = hn::TFromD<D>;
 
+  using State = Divisor<T>;
+
   D d;
   hn::Vec<D> total = hn::Zero(d);
-  T divisor;
+  const State& divisor;
   bool empty;
 
-  HWY_INLINE Average(const PoolTables& p, const Place& at)
-      : divisor(static_cast<T>(p.divisor != 0 ? p.divisor : at.counted())), empty(at.empty()) {}
+  HWY_INLINE Average(const PoolTables&, const Place& at, const State& state) : divisor(state), empty(at.empty()) {}
   HWY_INLINE void add(hn::Vec<D> v, std::int64_t) { total = hn::Add(total, v); }
-  HWY_INLINE hn::Vec<D> result() const { return empty ? total : hn::Div(total, hn::Set(d, divisor)); }
+  HWY_INLINE hn::Vec<D> result() const { return empty ? total : divisor.divide(d, total); }
   HWY_INLINE void store_choice(const PoolTables&, void*, std::int64_t, std::size_t) const {}
 };
 
-/// One vector of results: `load(p, position)` gives the elements at a position of the input.
+/// One vector of results: `load(position)` gives the elements at a position of the input, `store(fold)` takes them.
 template <class Fold, class Load, class Store>
-HWY_INLINE void fold_window(const PoolTables& p, const Place& at, const Load& load, const Store& store) {
-  Fold fold(p, at);
-  const std::int64_t step = p.dilations[2] * p.block;
-  for_each_row(p, at, [&](std::int64_t position, std::int64_t number, std::int64_t count) {
-    for (std::int64_t k = 0; k < count; ++k) {
-      fold.add(load(position + k * step), number + k);
-    }
-  });
+HWY_INLINE void fold_window(const PoolTables& p, const Place& at, typename Fold::State& state, const Load& load,
+                            const Store& store) {
+  state.set(p, at);
+  Fold fold(p, at, state);
+  for_each_element(p, at, [&](std::int64_t position, std::int64_t number) { fold.add(load(position), number); });
   store(fold);
 }
 
@@ -149,14 +213,15 @@ HWY_INLINE void fold_window(const PoolTables& p, const Place& at, const Load& lo
 template <template <class> class Fold, class T>
 HWY_INLINE void fold_channels(const PoolTables& p, const T* x, T* y, void* choice, std::size_t lanes) {
   const hn::ScalableTag<T> d;
-  using D = decltype(d);
+  using F = Fold<std::remove_cv_t<decltype(d)>>;
+  typename F::State state;
   const std::size_t n = hn::Lanes(d);
   for_each_output(p, [&](const Place& at, std::int64_t o) {
     std::size_t c = 0;
     for (; c + n <= lanes; c += n) {
       const std::int64_t to = o * p.block + static_cast<std::int64_t>(c);
-      fold_window<Fold<std::remove_cv_t<D>>>(
-          p, at, [&](std::int64_t i) { return hn::LoadU(d, x + i + c); },
+      fold_window<F>(
+          p, at, state, [&](std::int64_t i) { return hn::LoadU(d, x + i + c); },
           [&](const auto& fold) {
             hn::StoreU(fold.result(), d, y + to);
             fold.store_choice(p, choice, to, n);
@@ -164,8 +229,8 @@ HWY_INLINE void fold_channels(const PoolTables& p, const T* x, T* y, void* choic
     }
     if (c < lanes) {
       const std::int64_t to = o * p.block + static_cast<std::int64_t>(c);
-      fold_window<Fold<std::remove_cv_t<D>>>(
-          p, at, [&](std::int64_t i) { return load_part(d, x + i + c, lanes - c); },
+      fold_window<F>(
+          p, at, state, [&](std::int64_t i) { return load_part(d, x + i + c, lanes - c); },
           [&](const auto& fold) {
             store_part(fold.result(), d, y + to, lanes - c);
             fold.store_choice(p, choice, to, lanes - c);
@@ -190,24 +255,23 @@ HWY_INLINE auto load_neighbours(D d, const T* x) {
 /// Outputs [from, to) of a row, whose windows are whole, by vectors; the last one may overlap the one before. Returns
 /// the first output that is not done: `from`, or `to`.
 template <int kStride, template <class> class Fold, class T>
-HWY_INLINE std::int64_t fold_neighbours(const PoolTables& p, const PoolWindow& dw, const PoolWindow& hw, const T* x,
-                                        const T* x_end, T* y, void* choice, std::int64_t row) {
+HWY_INLINE std::int64_t fold_neighbours(const PoolTables& p, const Place& first, const T* x, const T* x_end, T* y,
+                                        void* choice, std::int64_t row) {
   const RowTag<T> d;
-  using D = std::remove_cv_t<decltype(d)>;
+  using F = Fold<std::remove_cv_t<decltype(d)>>;
+  typename F::State state;
   const auto n = static_cast<std::int64_t>(hn::Lanes(d));
   std::int64_t o = p.whole_from;
   while (o < p.whole_to && p.whole_to - p.whole_from >= n) {
     o = std::min(o, p.whole_to - n);
-    const Place at{dw, hw, p.windows[2][o]};
-    std::int64_t last = 0;  // beyond what the last load reads
-    for_each_row(p, at, [&](std::int64_t position, std::int64_t, std::int64_t count) {
-      last = position + (count - 1) * p.dilations[2] + kStride * n;
-    });
+    const Place at{first.d, first.h, p.windows[2][o], first.row};
+    const std::int64_t last = at.row + (at.d.hi - 1) * p.steps[0] + (at.h.hi - 1) * p.steps[1] + at.w.first +
+                              (at.w.hi - 1) * p.steps[2] + kStride * n;  // beyond what the last load reads
     if (last > x_end - x) {
       return o;
     }
-    fold_window<Fold<D>>(
-        p, at, [&](std::int64_t i) { return load_neighbours<kStride>(d, x + i); },
+    fold_window<F>(
+        p, at, state, [&](std::int64_t i) { return load_neighbours<kStride>(d, x + i); },
         [&](const auto& fold) {
           hn::StoreU(fold.result(), d, y + row + o);
           fold.store_choice(p, choice, row + o, hn::Lanes(d));
@@ -221,12 +285,13 @@ HWY_INLINE std::int64_t fold_neighbours(const PoolTables& p, const PoolWindow& d
 template <template <class> class Fold, class T>
 HWY_INLINE void fold_plane(const PoolTables& p, const T* x, const T* x_end, T* y, void* choice) {
   const OneTag<T> d;
-  using D = std::remove_cv_t<decltype(d)>;
-  for_each_output_row(p, [&](const PoolWindow& dw, const PoolWindow& hw, std::int64_t row) {
+  using F = Fold<std::remove_cv_t<decltype(d)>>;
+  typename F::State state;
+  for_each_output_row(p, [&](const PoolWindow& dw, const PoolWindow& hw, std::int64_t row, std::int64_t position) {
     const auto one_by_one = [&](std::int64_t from, std::int64_t to) {
       for (std::int64_t o = from; o < to; ++o) {
-        fold_window<Fold<D>>(
-            p, {dw, hw, p.windows[2][o]}, [&](std::int64_t i) { return hn::LoadU(d, x + i); },
+        fold_window<F>(
+            p, {dw, hw, p.windows[2][o], position}, state, [&](std::int64_t i) { return hn::LoadU(d, x + i); },
             [&](const auto& fold) {
               hn::StoreU(fold.result(), d, y + row + o);
               fold.store_choice(p, choice, row + o, 1);
@@ -238,8 +303,9 @@ HWY_INLINE void fold_plane(const PoolTables& p, const T* x, const T* x_end, T* y
       return;
     }
     one_by_one(0, p.whole_from);
-    const std::int64_t done = p.stride == 1 ? fold_neighbours<1, Fold>(p, dw, hw, x, x_end, y, choice, row)
-                                            : fold_neighbours<2, Fold>(p, dw, hw, x, x_end, y, choice, row);
+    const Place first{dw, hw, p.windows[2][0], position};
+    const std::int64_t done = p.stride == 1 ? fold_neighbours<1, Fold>(p, first, x, x_end, y, choice, row)
+                                            : fold_neighbours<2, Fold>(p, first, x, x_end, y, choice, row);
     one_by_one(done, p.outputs[2]);
   });
 }
@@ -294,22 +360,18 @@ HWY_INLINE void for_each_vector(D d, std::size_t lanes, const F& f) {
 template <bool kTiles, class D, class T, class Load, class Store, class Part>
 HWY_INLINE void spread(D d, const PoolTables& p, const Place& at, T* dx, const Load& load, const Store& store,
                        const Part& part) {
-  const std::int64_t step = p.dilations[2] * p.block;
-  for_each_row(p, at, [&](std::int64_t position, std::int64_t number, std::int64_t count) {
-    for (std::int64_t k = 0; k < count; ++k) {
-      T* const to = dx + position + k * step;
-      store(hn::Add(part(number + k), kTiles ? hn::Zero(d) : load(to)), to);
-    }
+  for_each_element(p, at, [&](std::int64_t position, std::int64_t number) {
+    store(hn::Add(part(number), kTiles ? hn::Zero(d) : load(dx + position)), dx + position);
   });
 }
 
 template <bool kTiles, class D, class T>
 HWY_INLINE void average_backward_by(D d, const PoolTables& p, T* dx, const T* dy, std::size_t lanes) {
+  Divisor<T> divisor;
   for_each_output(p, [&](const Place& at, std::int64_t o) {
-    const auto divisor =
-        hn::Set(d, static_cast<T>(p.divisor != 0 ? p.divisor : std::max<std::int64_t>(at.counted(), 1)));
+    divisor.set(p, at);
     for_each_vector(d, lanes, [&](std::size_t c, const auto& load, const auto& store, std::size_t) {
-      const auto g = hn::Div(load(dy + o * p.block + c), divisor);
+      const auto g = divisor.divide(d, load(dy + o * p.block + c));
       spread<kTiles>(d, p, at, dx + c, load, store, [&](std::int64_t) { return g; });
     });
   });

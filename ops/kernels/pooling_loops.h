@@ -22,12 +22,12 @@ struct PoolTables {
   std::array<std::int64_t, 3> outputs;
   std::array<std::int64_t, 3> sizes;
   std::array<std::int64_t, 3> kernels;
-  std::array<std::int64_t, 3> dilations;
-  std::int64_t block;       ///< elements from one position to the next
-  std::int64_t divisor;     ///< of averages; 0: the product of `counted`
-  bool tiles;               ///< every element of the input is in just one window
-  std::int64_t stride;      ///< from one window to the next along the width, 0 when that varies
-  std::int64_t whole_from;  ///< the windows along the width that lie inside the input as a whole
+  std::array<std::int64_t, 3> steps;  ///< in memory, from one element of a window to the next
+  std::int64_t block;                 ///< elements from one position to the next
+  std::int64_t divisor;               ///< of averages; 0: the product of `counted`
+  bool tiles;                         ///< every element of the input is in just one window
+  std::int64_t stride;                ///< from one window to the next along the width, 0 when that varies
+  std::int64_t whole_from;            ///< the windows along the width that lie inside the input as a whole
   std::int64_t whole_to;
 
   bool wide_choice;  ///< choices are of int32, else of uint8

@@ -170,3 +170,21 @@ TEST_CASE("max pooling: a dilated window may lie beside all elements") {
     CHECK(dx.abs().sum().item<float>() == 0);
   }
 }
+
+TEST_CASE("adaptive pooling to no outputs has a gradient of zeros") {
+  const Tensor x = ones({1, 3, 4, 5}).set_requires_grad(true);
+  for (const Tensor& y : {adaptive_avg_pool2d(x, {0, 2}), std::get<0>(adaptive_max_pool2d(x, {0, 2}))}) {
+    CHECK(y.sizes() == IntArrayRef({1, 3, 0, 2}));
+    CHECK(bitwise_equal(autograd::grad({y}, {x}, {ones({1, 3, 0, 2})})[0], zeros({1, 3, 4, 5})));
+  }
+}
+
+TEST_CASE("pooling that records nothing gives the same as one that does") {
+  for (const Case& c : cases()) {
+    CAPTURE(c.name);
+    const Tensor x = random_tensor(c.sizes, c.name);
+    const Tensor recorded = c.call(x.clone().set_requires_grad(true));
+    CHECK(bitwise_equal(c.call(x), recorded));
+    CHECK(bitwise_equal(c.call(in_blocks(x, 8)), recorded));
+  }
+}

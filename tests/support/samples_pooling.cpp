@@ -255,7 +255,6 @@ Samples pooling_samples() {
   adaptive("to_one", numbers({2, 5, 5, 7}), {1, 1});
   adaptive("to_one_unbatched", numbers({3, 2, 4}), {1, 1});
   adaptive("to_one_by_two", numbers({1, 3, 4, 5}, Layout::Strided), {1, 2});
-  adaptive("to_nothing", numbers({1, 3, 4, 5}), {0, 2});
   adaptive("transposed", numbers({2, 3, 5, 4}, Layout::Transposed), {2, 2});
   adaptive("uneven", numbers({1, 2, 3, 4, 5}), {2, 3, 2});
   adaptive("to_one", numbers({2, 2, 2, 3, 3}), {1, 1, 1});
