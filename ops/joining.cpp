@@ -75,15 +75,16 @@ Tensor join_blocks(TensorList tensors, const DimVector& sizes, ScalarType dtype)
   return y;
 }
 
-/// Channels [start, start + length) of a tensor that is kept in blocks, in such; undefined when it is not.
-Tensor channels_in_blocks(const Tensor& x, std::int64_t start, std::int64_t length) {
+/// Channels [start, start + length) of a tensor that is kept in blocks, in such, of its own size when `block` is 1;
+/// undefined when it is not.
+Tensor channels_in_blocks(const Tensor& x, std::int64_t start, std::int64_t length, std::int64_t block) {
   const kernels::Blocked from = kernels::blocked(x);
   if (!from || length == 0) {
     return {};
   }
   DimVector sizes(x.sizes());
   sizes[1] = length;
-  const std::int64_t block = from.blocks.block == from.blocks.channels ? length : from.blocks.block;
+  block = block == 1 ? from.blocks.block : block;
   Tensor part = kernels::empty_blocked(sizes, x.scalar_type(), block);
   const kernels::Blocked to = kernels::as_blocked(part, block);
   kernels::copy_channels(to, 0, from, start, length);
@@ -153,6 +154,7 @@ struct Cat {
   std::vector<ScalarType> dtypes;
   std::vector<std::int64_t> lengths;
   std::vector<bool> left_out;
+  std::vector<std::int64_t> blocks;  ///< in which operands are kept, if their channels are joined
 
   static bool is_left_out(const Tensor& x) { return x.sizes() == IntArrayRef({0}); }
   /// The first tensor that counts, or the first of all.
@@ -213,16 +215,19 @@ struct Cat {
     for (const Tensor& x : tensors) {
       left_out.push_back(is_left_out(x));
       lengths.push_back(left_out.back() ? 0 : x.sizes()[dim_]);
+      if (dim_ == 1) {
+        blocks.push_back(kernels::block_of(x));
+      }
     }
   }
   /// The part of the gradient that is an operand's.
-  Tensor part_of(const Tensor& dy, std::int64_t start, std::int64_t length, ScalarType dtype) const {
-    if (dim_ == 1 && !GradMode::is_enabled() && dtype == dy.scalar_type()) {
-      if (Tensor dx = channels_in_blocks(dy, start, length); dx.defined()) {
+  Tensor part_of(const Tensor& dy, std::int64_t start, std::size_t i) const {
+    if (dim_ == 1 && !GradMode::is_enabled() && dtypes[i] == dy.scalar_type()) {
+      if (Tensor dx = channels_in_blocks(dy, start, lengths[i], blocks[i]); dx.defined()) {
         return dx;
       }
     }
-    return to(narrow(dy, static_cast<std::int64_t>(dim_), start, length), dtype);
+    return to(narrow(dy, static_cast<std::int64_t>(dim_), start, lengths[i]), dtypes[i]);
   }
   void backward(Backward& b) const {
     std::int64_t start = 0;
@@ -230,7 +235,7 @@ struct Cat {
       if (b.wants(i) && left_out[i]) {
         b.dx(i) = empty_tensor({0}, dtypes[i]);
       } else if (b.wants(i)) {
-        b.dx(i) = part_of(b.dy(), start, lengths[i], dtypes[i]);
+        b.dx(i) = part_of(b.dy(), start, i);
       }
       start += lengths[i];
     }

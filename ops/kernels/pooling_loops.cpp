@@ -16,6 +16,10 @@ HWY_BEFORE_NAMESPACE();
 namespace backflow::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
+// Of lambdas: without it the innermost ones stay calls.
+#undef POOL_INLINE
+#define POOL_INLINE __attribute__((always_inline))
+
 /// Lanes of float32 or float64 that make one vector along a row.
 template <class T>
 using RowTag = hn::CappedTag<T, 8>;
@@ -27,59 +31,70 @@ struct Place {
   const PoolWindow& d;
   const PoolWindow& h;
   const PoolWindow& w;
-  std::int64_t row;  ///< of the first element of the first row
+  std::int64_t row;   ///< of the first element of the first row
+  std::int64_t area;  ///< elements that an average counts along depth and height
 
   bool empty() const { return d.empty() || h.empty() || w.empty(); }
-  std::int64_t counted() const {
-    return static_cast<std::int64_t>(d.counted) * static_cast<std::int64_t>(h.counted) *
-           static_cast<std::int64_t>(w.counted);
-  }
+  std::int64_t counted() const { return area * w.counted; }
+  HWY_INLINE Place with(const PoolWindow& other) const { return {d, h, other, row, area}; }
 };
 
-/// Calls f(position in the plane, number in the window) for the elements of a window in their order; kWidth of them
-/// along the width, or any number when that is 0.
-template <int kWidth, class F>
-HWY_INLINE void for_each_element_by(const PoolTables& p, const Place& at, const F& f) {
-  const std::int64_t width = kWidth != 0 ? kWidth : at.w.hi - at.w.lo;
-  const std::int64_t step = p.steps[2];
-  std::int64_t plane = at.row + at.w.first * p.block + at.d.lo * p.steps[0] + at.h.lo * p.steps[1] + at.w.lo * step;
-  std::int64_t numbers = (at.d.lo * p.kernels[1] + at.h.lo) * p.kernels[2] + at.w.lo;
-  for (std::int64_t i = at.d.lo; i < at.d.hi; ++i) {
-    std::int64_t row = plane;
-    std::int64_t number = numbers;
-    for (std::int64_t j = at.h.lo; j < at.h.hi; ++j) {
-      if constexpr (kWidth != 0) {
-        f(row, number);
-        f(row + step, number + 1);
-        if constexpr (kWidth == 3) {
-          f(row + 2 * step, number + 2);
-        }
-      } else {
+/// Calls f(position in the plane, number in the window) for the elements of a window in their order.
+struct AnyWindow {
+  const PoolTables& p;
+  const Place& at;
+
+  template <class F>
+  HWY_INLINE void each(const F& f) const {
+    const std::int64_t width = at.w.hi - at.w.lo;
+    const std::int64_t step = p.steps[2];
+    std::int64_t plane = at.row + at.w.first * p.block + at.d.lo * p.steps[0] + at.h.lo * p.steps[1] + at.w.lo * step;
+    std::int64_t numbers = (at.d.lo * p.kernels[1] + at.h.lo) * p.kernels[2] + at.w.lo;
+    for (std::int64_t i = at.d.lo; i < at.d.hi; ++i) {
+      std::int64_t row = plane;
+      std::int64_t number = numbers;
+      for (std::int64_t j = at.h.lo; j < at.h.hi; ++j) {
         for (std::int64_t k = 0; k < width; ++k) {
           f(row + k * step, number + k);
         }
+        row += p.steps[1];
+        number += p.kernels[2];
       }
-      row += p.steps[1];
-      number += p.kernels[2];
+      plane += p.steps[0];
+      numbers += p.kernels[1] * p.kernels[2];
     }
-    plane += p.steps[0];
-    numbers += p.kernels[1] * p.kernels[2];
   }
-}
-template <class F>
-HWY_INLINE void for_each_element(const PoolTables& p, const Place& at, const F& f) {
-  const std::int32_t width = at.w.hi - at.w.lo;
-  if (width == 3) {
-    for_each_element_by<3>(p, at, f);
-  } else if (width == 2) {
-    for_each_element_by<2>(p, at, f);
-  } else {
-    for_each_element_by<0>(p, at, f);
-  }
-}
+};
 
-/// Calls f(windows along the depth and the height, number of the first output, position of the first row) for each row
-/// of outputs.
+/// The same for a window of kSize x kSize elements that lies inside of the input as a whole.
+template <int kSize>
+struct Square {
+  std::int64_t position;  ///< of the first element
+  std::int64_t row;       ///< from one row to the next
+  std::int64_t step;
+
+  template <class F>
+  HWY_INLINE void each(const F& f) const {
+    static_assert(kSize == 2 || kSize == 3);
+    each_of_row(position, 0, f);
+    each_of_row(position + row, kSize, f);
+    if constexpr (kSize == 3) {
+      each_of_row(position + 2 * row, 2 * kSize, f);
+    }
+  }
+
+ private:
+  template <class F>
+  HWY_INLINE void each_of_row(std::int64_t at, std::int64_t number, const F& f) const {
+    f(at, number);
+    f(at + step, number + 1);
+    if constexpr (kSize == 3) {
+      f(at + 2 * step, number + 2);
+    }
+  }
+};
+
+/// Calls f(place with the first window of the width, number of the first output) for each row of outputs.
 template <class F>
 HWY_INLINE void for_each_output_row(const PoolTables& p, const F& f) {
   std::int64_t o = 0;
@@ -87,17 +102,48 @@ HWY_INLINE void for_each_output_row(const PoolTables& p, const F& f) {
     for (std::int64_t j = 0; j < p.outputs[1]; ++j, o += p.outputs[2]) {
       const PoolWindow& d = p.windows[0][i];
       const PoolWindow& h = p.windows[1][j];
-      f(d, h, o, (d.first * p.sizes[1] + h.first) * p.sizes[2] * p.block);
+      f(Place{d, h, *p.windows[2], (d.first * p.sizes[1] + h.first) * p.sizes[2] * p.block,
+              static_cast<std::int64_t>(d.counted) * h.counted},
+        o);
     }
   }
 }
-/// Calls f(place, number of the output) for all outputs.
+
+/// Calls f(place, number of the output, window) for all outputs of a row with these windows.
+template <class F>
+HWY_INLINE void for_each_of_row(const PoolTables& p, const Place& first, std::int64_t o, std::int64_t from,
+                                std::int64_t to, const F& f) {
+  for (std::int64_t k = from; k < to; ++k) {
+    const Place at = first.with(p.windows[2][k]);
+    f(at, o + k, AnyWindow{p, at});
+  }
+}
+template <int kSize, class F>
+HWY_INLINE void for_each_square(const PoolTables& p, const Place& first, std::int64_t o, const F& f) {
+  const Place at = first.with(p.windows[2][p.whole_from]);
+  Square<kSize> window{at.row + at.w.first * p.block, p.steps[1], p.steps[2]};
+  for (std::int64_t k = p.whole_from; k < p.whole_to; ++k, window.position += p.stride * p.block) {
+    f(at, o + k, window);
+  }
+}
+
+/// Calls f(place, number of the output, window) for all outputs.
 template <class F>
 HWY_INLINE void for_each_output(const PoolTables& p, const F& f) {
-  for_each_output_row(p, [&](const PoolWindow& d, const PoolWindow& h, std::int64_t o, std::int64_t row) {
-    for (std::int64_t k = 0; k < p.outputs[2]; ++k) {
-      f(Place{d, h, p.windows[2][k], row}, o + k);
+  const std::int64_t size = p.kernels[0] == 1 && p.kernels[1] == p.kernels[2] && p.stride != 0 ? p.kernels[1] : 0;
+  for_each_output_row(p, [&](const Place& first, std::int64_t o) POOL_INLINE {
+    const bool is_square = (size == 2 || size == 3) && first.h.hi - first.h.lo == size && !first.d.empty();
+    const std::int64_t from = is_square ? p.whole_from : p.outputs[2];
+    for_each_of_row(p, first, o, 0, from, f);
+    if (!is_square) {
+      return;
     }
+    if (size == 2) {
+      for_each_square<2>(p, first, o, f);
+    } else {
+      for_each_square<3>(p, first, o, f);
+    }
+    for_each_of_row(p, first, o, p.whole_to, p.outputs[2], f);
   });
 }
 
@@ -112,12 +158,16 @@ class Divisor {
       count_ = count;
       value_ = static_cast<T>(count);
       inverse_ = T{1} / value_;
+      is_exact_ = (count & (count - 1)) == 0;
     }
   }
   template <class D>
   HWY_INLINE hn::Vec<D> divide(D d, hn::Vec<D> sum) const {
     const auto inverse = hn::Set(d, inverse_);
     const auto near = hn::Mul(sum, inverse);
+    if (is_exact_) {
+      return near;
+    }
     const auto rest = hn::NegMulAdd(near, hn::Set(d, value_), sum);
     const auto exact = hn::MulAdd(rest, inverse, near);
     return hn::IfThenElse(hn::IsNaN(exact), near, exact);  // of an infinite sum the rest is NaN
@@ -127,6 +177,7 @@ class Divisor {
   std::int64_t count_ = 1;
   T value_ = 1;
   T inverse_ = 1;
+  bool is_exact_ = true;
 };
 
 /// The largest of the vectors that are added, and perhaps the number of each lane's: that of the last NaN, or else of
@@ -199,13 +250,32 @@ struct Average {
   HWY_INLINE void store_choice(const PoolTables&, void*, std::int64_t, std::size_t) const {}
 };
 
+/// Calls f(offset, load, store, how many) for all lanes of an output, by vectors.
+template <class D, class F>
+HWY_INLINE void for_each_vector(D d, std::size_t lanes, const F& f) {
+  using T = hn::TFromD<D>;
+  const std::size_t n = hn::Lanes(d);
+  std::size_t c = 0;
+  for (; c + n <= lanes; c += n) {
+    f(
+        c, [d](const T* from) POOL_INLINE { return hn::LoadU(d, from); },
+        [d](auto v, T* to) POOL_INLINE { hn::StoreU(v, d, to); }, n);
+  }
+  if (c < lanes) {
+    const std::size_t left = lanes - c;
+    f(
+        c, [d, left](const T* from) POOL_INLINE { return load_part(d, from, left); },
+        [d, left](auto v, T* to) POOL_INLINE { store_part(v, d, to, left); }, left);
+  }
+}
+
 /// One vector of results: `load(position)` gives the elements at a position of the input, `store(fold)` takes them.
-template <class Fold, class Load, class Store>
-HWY_INLINE void fold_window(const PoolTables& p, const Place& at, typename Fold::State& state, const Load& load,
-                            const Store& store) {
+template <class Fold, class Window, class Load, class Store>
+HWY_INLINE void fold_window(const PoolTables& p, const Place& at, const Window& window, typename Fold::State& state,
+                            const Load& load, const Store& store) {
   state.set(p, at);
   Fold fold(p, at, state);
-  for_each_element(p, at, [&](std::int64_t position, std::int64_t number) { fold.add(load(position), number); });
+  window.each([&](std::int64_t position, std::int64_t number) POOL_INLINE { fold.add(load(position), number); });
   store(fold);
 }
 
@@ -215,27 +285,16 @@ HWY_INLINE void fold_channels(const PoolTables& p, const T* x, T* y, void* choic
   const hn::ScalableTag<T> d;
   using F = Fold<std::remove_cv_t<decltype(d)>>;
   typename F::State state;
-  const std::size_t n = hn::Lanes(d);
-  for_each_output(p, [&](const Place& at, std::int64_t o) {
-    std::size_t c = 0;
-    for (; c + n <= lanes; c += n) {
+  for_each_output(p, [&](const Place& at, std::int64_t o, const auto& window) POOL_INLINE {
+    for_each_vector(d, lanes, [&](std::size_t c, const auto& load, const auto& store, std::size_t count) POOL_INLINE {
       const std::int64_t to = o * p.block + static_cast<std::int64_t>(c);
       fold_window<F>(
-          p, at, state, [&](std::int64_t i) { return hn::LoadU(d, x + i + c); },
-          [&](const auto& fold) {
-            hn::StoreU(fold.result(), d, y + to);
-            fold.store_choice(p, choice, to, n);
+          p, at, window, state, [&](std::int64_t i) POOL_INLINE { return load(x + i + c); },
+          [&](const F& fold) POOL_INLINE {
+            store(fold.result(), y + to);
+            fold.store_choice(p, choice, to, count);
           });
-    }
-    if (c < lanes) {
-      const std::int64_t to = o * p.block + static_cast<std::int64_t>(c);
-      fold_window<F>(
-          p, at, state, [&](std::int64_t i) { return load_part(d, x + i + c, lanes - c); },
-          [&](const auto& fold) {
-            store_part(fold.result(), d, y + to, lanes - c);
-            fold.store_choice(p, choice, to, lanes - c);
-          });
-    }
+    });
   });
 }
 
@@ -264,14 +323,14 @@ HWY_INLINE std::int64_t fold_neighbours(const PoolTables& p, const Place& first,
   std::int64_t o = p.whole_from;
   while (o < p.whole_to && p.whole_to - p.whole_from >= n) {
     o = std::min(o, p.whole_to - n);
-    const Place at{first.d, first.h, p.windows[2][o], first.row};
+    const Place at = first.with(p.windows[2][o]);
     const std::int64_t last = at.row + (at.d.hi - 1) * p.steps[0] + (at.h.hi - 1) * p.steps[1] + at.w.first +
                               (at.w.hi - 1) * p.steps[2] + kStride * n;  // beyond what the last load reads
     if (last > x_end - x) {
       return o;
     }
     fold_window<F>(
-        p, at, state, [&](std::int64_t i) { return load_neighbours<kStride>(d, x + i); },
+        p, at, AnyWindow{p, at}, state, [&](std::int64_t i) { return load_neighbours<kStride>(d, x + i); },
         [&](const auto& fold) {
           hn::StoreU(fold.result(), d, y + row + o);
           fold.store_choice(p, choice, row + o, hn::Lanes(d));
@@ -287,26 +346,22 @@ HWY_INLINE void fold_plane(const PoolTables& p, const T* x, const T* x_end, T* y
   const OneTag<T> d;
   using F = Fold<std::remove_cv_t<decltype(d)>>;
   typename F::State state;
-  for_each_output_row(p, [&](const PoolWindow& dw, const PoolWindow& hw, std::int64_t row, std::int64_t position) {
-    const auto one_by_one = [&](std::int64_t from, std::int64_t to) {
-      for (std::int64_t o = from; o < to; ++o) {
-        fold_window<F>(
-            p, {dw, hw, p.windows[2][o], position}, state, [&](std::int64_t i) { return hn::LoadU(d, x + i); },
-            [&](const auto& fold) {
-              hn::StoreU(fold.result(), d, y + row + o);
-              fold.store_choice(p, choice, row + o, 1);
-            });
-      }
+  for_each_output_row(p, [&](const Place& first, std::int64_t row) POOL_INLINE {
+    const auto one = [&](const Place& at, std::int64_t o, const AnyWindow& window) POOL_INLINE {
+      fold_window<F>(
+          p, at, window, state, [&](std::int64_t i) POOL_INLINE { return hn::LoadU(d, x + i); },
+          [&](const F& fold) POOL_INLINE {
+            hn::StoreU(fold.result(), d, y + o);
+            fold.store_choice(p, choice, o, 1);
+          });
     };
-    if (p.stride != 1 && p.stride != 2) {
-      one_by_one(0, p.outputs[2]);
-      return;
+    std::int64_t done = 0;
+    if (p.stride == 1 || p.stride == 2) {
+      for_each_of_row(p, first, row, 0, p.whole_from, one);
+      done = p.stride == 1 ? fold_neighbours<1, Fold>(p, first, x, x_end, y, choice, row)
+                           : fold_neighbours<2, Fold>(p, first, x, x_end, y, choice, row);
     }
-    one_by_one(0, p.whole_from);
-    const Place first{dw, hw, p.windows[2][0], position};
-    const std::int64_t done = p.stride == 1 ? fold_neighbours<1, Fold>(p, first, x, x_end, y, choice, row)
-                                            : fold_neighbours<2, Fold>(p, first, x, x_end, y, choice, row);
-    one_by_one(done, p.outputs[2]);
+    for_each_of_row(p, first, row, done, p.outputs[2], one);
   });
 }
 
@@ -338,29 +393,10 @@ void average(const PoolTables& p, const T* x, const T* x_end, T* y, std::size_t 
   fold_all<Average>(p, x, x_end, y, nullptr, lanes);
 }
 
-/// Calls f(d, offset, load, store) for all lanes of an output, by vectors.
-template <class D, class F>
-HWY_INLINE void for_each_vector(D d, std::size_t lanes, const F& f) {
-  using T = hn::TFromD<D>;
-  const std::size_t n = hn::Lanes(d);
-  std::size_t c = 0;
-  for (; c + n <= lanes; c += n) {
-    f(
-        c, [d](const T* from) { return hn::LoadU(d, from); }, [d](auto v, T* to) { hn::StoreU(v, d, to); }, n);
-  }
-  if (c < lanes) {
-    const std::size_t left = lanes - c;
-    f(
-        c, [d, left](const T* from) { return load_part(d, from, left); },
-        [d, left](auto v, T* to) { store_part(v, d, to, left); }, left);
-  }
-}
-
 /// Adds `part(number)` to dx at the elements of a window, or writes it there.
-template <bool kTiles, class D, class T, class Load, class Store, class Part>
-HWY_INLINE void spread(D d, const PoolTables& p, const Place& at, T* dx, const Load& load, const Store& store,
-                       const Part& part) {
-  for_each_element(p, at, [&](std::int64_t position, std::int64_t number) {
+template <bool kTiles, class D, class T, class Window, class Load, class Store, class Part>
+HWY_INLINE void spread(D d, const Window& window, T* dx, const Load& load, const Store& store, const Part& part) {
+  window.each([&](std::int64_t position, std::int64_t number) POOL_INLINE {
     store(hn::Add(part(number), kTiles ? hn::Zero(d) : load(dx + position)), dx + position);
   });
 }
@@ -368,11 +404,11 @@ HWY_INLINE void spread(D d, const PoolTables& p, const Place& at, T* dx, const L
 template <bool kTiles, class D, class T>
 HWY_INLINE void average_backward_by(D d, const PoolTables& p, T* dx, const T* dy, std::size_t lanes) {
   Divisor<T> divisor;
-  for_each_output(p, [&](const Place& at, std::int64_t o) {
+  for_each_output(p, [&](const Place& at, std::int64_t o, const auto& window) POOL_INLINE {
     divisor.set(p, at);
-    for_each_vector(d, lanes, [&](std::size_t c, const auto& load, const auto& store, std::size_t) {
+    for_each_vector(d, lanes, [&](std::size_t c, const auto& load, const auto& store, std::size_t) POOL_INLINE {
       const auto g = divisor.divide(d, load(dy + o * p.block + c));
-      spread<kTiles>(d, p, at, dx + c, load, store, [&](std::int64_t) { return g; });
+      spread<kTiles>(d, window, dx + c, load, store, [&](std::int64_t) POOL_INLINE { return g; });
     });
   });
 }
@@ -410,11 +446,11 @@ HWY_INLINE void max_backward_by(const PoolTables& p, T* dx, const T* dy, const s
                                 std::size_t lanes) {
   const hn::ScalableTag<T> d;
   const hn::RebindToUnsigned<std::remove_cv_t<decltype(d)>> n;
-  for_each_output(p, [&](const Place& at, std::int64_t o) {
-    for_each_vector(d, lanes, [&](std::size_t c, const auto& load, const auto& store, std::size_t count) {
+  for_each_output(p, [&](const Place&, std::int64_t o, const auto& window) POOL_INLINE {
+    for_each_vector(d, lanes, [&](std::size_t c, const auto& load, const auto& store, std::size_t count) POOL_INLINE {
       const auto g = load(dy + o * p.block + c);
       const auto chosen = load_choice(n, choice + o * p.block + c, count);
-      spread<kTiles>(d, p, at, dx + c, load, store, [&](std::int64_t number) {
+      spread<kTiles>(d, window, dx + c, load, store, [&](std::int64_t number) POOL_INLINE {
         const auto is_it = hn::Eq(chosen, hn::Set(n, static_cast<std::uint32_t>(number)));
         return hn::IfThenElseZero(hn::RebindMask(d, is_it), g);
       });
@@ -468,7 +504,7 @@ void mean(const T* x, std::size_t n, std::size_t block, T* y, std::size_t lanes)
     return;
   }
   const hn::ScalableTag<T> d;
-  for_each_vector(d, lanes, [&](std::size_t c, const auto& load, const auto& store, std::size_t) {
+  for_each_vector(d, lanes, [&](std::size_t c, const auto& load, const auto& store, std::size_t) POOL_INLINE {
     auto s0 = hn::Zero(d), s1 = s0, s2 = s0, s3 = s0, s4 = s0, s5 = s0, s6 = s0, s7 = s0;
     const T* from = x + c;
     std::size_t i = 0;

@@ -54,7 +54,7 @@ TEST_CASE("cat of channels in blocks gives the bits of row-major tensors without
         CHECK(has_clear_padding(joined));
         CHECK(bitwise_equal(joined, y));
         for (std::size_t i = 0; i < parts.size(); ++i) {
-          CHECK(kernels::block_of(parts[i]) == block_for(channels[i]));
+          CHECK((channels[i] == 1 || kernels::block_of(parts[i]) == block_for(channels[i])));
           CHECK(has_clear_padding(parts[i]));
           CHECK(bitwise_equal(parts[i], dx[i]));
         }
