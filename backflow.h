@@ -45,6 +45,7 @@
 #include <backflow/nn/optim/adam.h>
 #include <backflow/nn/optim/adamw.h>
 #include <backflow/nn/modules/normalization.h>
+#include <backflow/nn/modules/pooling.h>
 #include <backflow/nn/optim/optimizer.h>
 #include <backflow/nn/optim/rmsprop.h>
 #include <backflow/nn/optim/schedulers/lr_scheduler.h>

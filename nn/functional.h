@@ -2,6 +2,7 @@
 
 #include <backflow/nn/functional/conv.h>
 #include <backflow/nn/functional/normalization.h>
+#include <backflow/nn/functional/pooling.h>
 #include <backflow/nn/options.h>
 #include <backflow/runtime/tensor.h>
 

@@ -5,6 +5,7 @@
 #include <backflow/nn/enums.h>
 #include <backflow/nn/options/conv.h>
 #include <backflow/nn/options/normalization.h>
+#include <backflow/nn/options/pooling.h>
 
 /// The options of modules and functions, as libtorch's: each is set by `name(value)`, which returns the options, and
 /// read by `name()`.

@@ -1,0 +1,95 @@
+#include <backflow/nn/modules/pooling.h>
+
+#include <optional>
+#include <ostream>
+
+#include <backflow/ops/creation.h>
+
+namespace backflow::nn::detail {
+namespace {
+
+/// As Python prints it: one number where all are equal, else a tuple.
+template <class Values>
+void print(std::ostream& stream, const Values& values) {
+  bool equal = values.size() == 1;
+  for (std::size_t i = 1; i < values.size(); ++i) {
+    equal = values[i] == values[0] && (equal || i == 1);
+  }
+  const auto one = [&](const std::optional<std::int64_t>& value) {
+    if (value) {
+      stream << *value;
+    } else {
+      stream << "None";
+    }
+  };
+  if (equal) {
+    one(values[0]);
+    return;
+  }
+  const char* separator = "(";
+  for (const auto& value : values) {
+    stream << separator;
+    one(value);
+    separator = ", ";
+  }
+  stream << ')';
+}
+
+template <class Options>
+void print_options(std::ostream& stream, const Options& options) {
+  if constexpr (requires { options.output_size(); }) {
+    stream << "output_size=";
+    print(stream, *options.output_size());
+  } else {
+    stream << "kernel_size=";
+    print(stream, *options.kernel_size());
+    stream << ", stride=";
+    print(stream, *options.stride());
+    stream << ", padding=";
+    print(stream, *options.padding());
+    if constexpr (requires { options.dilation(); }) {
+      stream << ", dilation=";
+      print(stream, *options.dilation());
+      stream << ", ceil_mode=" << (options.ceil_mode() ? "True" : "False");
+    }
+  }
+}
+
+}  // namespace
+
+template <std::size_t kDims, class Self, class Options>
+DimVector PoolModule<kDims, Self, Options>::output_shape(IntArrayRef input) const {
+  // Of one sample and one channel, whose pooling costs little; the others change nothing but these sizes.
+  DimVector one(input);
+  const std::size_t lead = input.size() > kDims ? input.size() - kDims : 0;
+  for (std::size_t i = 0; i < lead; ++i) {
+    one[i] = 1;
+  }
+  DimVector output(static_cast<const Self*>(this)->forward(zeros(one)).sizes());
+  for (std::size_t i = 0; i < lead; ++i) {
+    output[i] = input[i];
+  }
+  return output;
+}
+
+template <std::size_t kDims, class Self, class Options>
+void PoolModule<kDims, Self, Options>::pretty_print(std::ostream& stream) const {
+  stream << name() << '(';
+  print_options(stream, options);
+  stream << ')';
+}
+
+template class PoolModule<1, MaxPool1dImpl, MaxPool1dOptions>;
+template class PoolModule<2, MaxPool2dImpl, MaxPool2dOptions>;
+template class PoolModule<3, MaxPool3dImpl, MaxPool3dOptions>;
+template class PoolModule<1, AvgPool1dImpl, AvgPool1dOptions>;
+template class PoolModule<2, AvgPool2dImpl, AvgPool2dOptions>;
+template class PoolModule<3, AvgPool3dImpl, AvgPool3dOptions>;
+template class PoolModule<1, AdaptiveMaxPool1dImpl, AdaptiveMaxPool1dOptions>;
+template class PoolModule<2, AdaptiveMaxPool2dImpl, AdaptiveMaxPool2dOptions>;
+template class PoolModule<3, AdaptiveMaxPool3dImpl, AdaptiveMaxPool3dOptions>;
+template class PoolModule<1, AdaptiveAvgPool1dImpl, AdaptiveAvgPool1dOptions>;
+template class PoolModule<2, AdaptiveAvgPool2dImpl, AdaptiveAvgPool2dOptions>;
+template class PoolModule<3, AdaptiveAvgPool3dImpl, AdaptiveAvgPool3dOptions>;
+
+}  // namespace backflow::nn::detail

@@ -1,0 +1,142 @@
+#pragma once
+
+#include <backflow/nn/options/expanding_array.h>
+
+namespace backflow::nn {
+
+/// The windows of a max pooling. The stride is the kernel's size unless it is set.
+template <std::size_t D>
+class MaxPoolOptions {
+ public:
+  MaxPoolOptions(ExpandingArray<D> kernel_size)  // NOLINT(google-explicit-constructor)
+      : kernel_size_(kernel_size), stride_(kernel_size) {}
+  MaxPoolOptions& kernel_size(ExpandingArray<D> size) {
+    kernel_size_ = size;
+    return *this;
+  }
+  MaxPoolOptions& stride(ExpandingArray<D> stride) {
+    stride_ = stride;
+    return *this;
+  }
+  /// On both sides, of -infinity.
+  MaxPoolOptions& padding(ExpandingArray<D> padding) {
+    padding_ = padding;
+    return *this;
+  }
+  MaxPoolOptions& dilation(ExpandingArray<D> dilation) {
+    dilation_ = dilation;
+    return *this;
+  }
+  /// Whether the last window may end beyond the padded input.
+  MaxPoolOptions& ceil_mode(bool ceil_mode) {
+    ceil_mode_ = ceil_mode;
+    return *this;
+  }
+  const ExpandingArray<D>& kernel_size() const { return kernel_size_; }
+  const ExpandingArray<D>& stride() const { return stride_; }
+  const ExpandingArray<D>& padding() const { return padding_; }
+  const ExpandingArray<D>& dilation() const { return dilation_; }
+  bool ceil_mode() const { return ceil_mode_; }
+
+ private:
+  ExpandingArray<D> kernel_size_;
+  ExpandingArray<D> stride_;
+  ExpandingArray<D> padding_ = 0;
+  ExpandingArray<D> dilation_ = 1;
+  bool ceil_mode_ = false;
+};
+
+/// The windows of an average pooling. The stride is the kernel's size unless it is set.
+template <std::size_t D>
+class AvgPoolOptions {
+ public:
+  AvgPoolOptions(ExpandingArray<D> kernel_size)  // NOLINT(google-explicit-constructor)
+      : kernel_size_(kernel_size), stride_(kernel_size) {}
+  AvgPoolOptions& kernel_size(ExpandingArray<D> size) {
+    kernel_size_ = size;
+    return *this;
+  }
+  AvgPoolOptions& stride(ExpandingArray<D> stride) {
+    stride_ = stride;
+    return *this;
+  }
+  /// On both sides, of zeros.
+  AvgPoolOptions& padding(ExpandingArray<D> padding) {
+    padding_ = padding;
+    return *this;
+  }
+  AvgPoolOptions& ceil_mode(bool ceil_mode) {
+    ceil_mode_ = ceil_mode;
+    return *this;
+  }
+  /// Whether zeros of the padding count as elements.
+  AvgPoolOptions& count_include_pad(bool count) {
+    count_include_pad_ = count;
+    return *this;
+  }
+  /// What sums are divided by, instead of the number of elements.
+  AvgPoolOptions& divisor_override(std::optional<std::int64_t> divisor) requires(D > 1) {
+    divisor_override_ = divisor;
+    return *this;
+  }
+  const ExpandingArray<D>& kernel_size() const { return kernel_size_; }
+  const ExpandingArray<D>& stride() const { return stride_; }
+  const ExpandingArray<D>& padding() const { return padding_; }
+  bool ceil_mode() const { return ceil_mode_; }
+  bool count_include_pad() const { return count_include_pad_; }
+  std::optional<std::int64_t> divisor_override() const requires(D > 1) { return divisor_override_; }
+
+ private:
+  ExpandingArray<D> kernel_size_;
+  ExpandingArray<D> stride_;
+  ExpandingArray<D> padding_ = 0;
+  bool ceil_mode_ = false;
+  bool count_include_pad_ = true;
+  std::optional<std::int64_t> divisor_override_;
+};
+
+/// The number of windows along each dimension; with OptionalSize, one that is left out is the size of the input.
+template <class Size, class Tag>
+class AdaptivePoolOptions {
+ public:
+  AdaptivePoolOptions(Size output_size) : output_size_(output_size) {}  // NOLINT(google-explicit-constructor)
+  AdaptivePoolOptions& output_size(Size size) {
+    output_size_ = size;
+    return *this;
+  }
+  const Size& output_size() const { return output_size_; }
+
+ private:
+  Size output_size_;
+};
+
+using MaxPool1dOptions = MaxPoolOptions<1>;
+using MaxPool2dOptions = MaxPoolOptions<2>;
+using MaxPool3dOptions = MaxPoolOptions<3>;
+using AvgPool1dOptions = AvgPoolOptions<1>;
+using AvgPool2dOptions = AvgPoolOptions<2>;
+using AvgPool3dOptions = AvgPoolOptions<3>;
+using AdaptiveMaxPool1dOptions = AdaptivePoolOptions<ExpandingArray<1>, struct AdaptiveMax>;
+using AdaptiveMaxPool2dOptions = AdaptivePoolOptions<ExpandingArrayWithOptionalElem<2>, struct AdaptiveMax>;
+using AdaptiveMaxPool3dOptions = AdaptivePoolOptions<ExpandingArrayWithOptionalElem<3>, struct AdaptiveMax>;
+using AdaptiveAvgPool1dOptions = AdaptivePoolOptions<ExpandingArray<1>, struct AdaptiveAvg>;
+using AdaptiveAvgPool2dOptions = AdaptivePoolOptions<ExpandingArrayWithOptionalElem<2>, struct AdaptiveAvg>;
+using AdaptiveAvgPool3dOptions = AdaptivePoolOptions<ExpandingArrayWithOptionalElem<3>, struct AdaptiveAvg>;
+
+namespace functional {
+
+using MaxPool1dFuncOptions = MaxPool1dOptions;
+using MaxPool2dFuncOptions = MaxPool2dOptions;
+using MaxPool3dFuncOptions = MaxPool3dOptions;
+using AvgPool1dFuncOptions = AvgPool1dOptions;
+using AvgPool2dFuncOptions = AvgPool2dOptions;
+using AvgPool3dFuncOptions = AvgPool3dOptions;
+using AdaptiveMaxPool1dFuncOptions = AdaptiveMaxPool1dOptions;
+using AdaptiveMaxPool2dFuncOptions = AdaptiveMaxPool2dOptions;
+using AdaptiveMaxPool3dFuncOptions = AdaptiveMaxPool3dOptions;
+using AdaptiveAvgPool1dFuncOptions = AdaptiveAvgPool1dOptions;
+using AdaptiveAvgPool2dFuncOptions = AdaptiveAvgPool2dOptions;
+using AdaptiveAvgPool3dFuncOptions = AdaptiveAvgPool3dOptions;
+
+}  // namespace functional
+}  // namespace backflow::nn
