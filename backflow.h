@@ -39,6 +39,7 @@
 #include <backflow/nn/modules/conv.h>
 #include <backflow/nn/modules/dropout.h>
 #include <backflow/nn/modules/gelu.h>
+#include <backflow/nn/modules/distance.h>
 #include <backflow/nn/modules/linear.h>
 #include <backflow/nn/modules/loss.h>
 #include <backflow/nn/optim/adagrad.h>

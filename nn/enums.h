@@ -4,7 +4,7 @@ namespace backflow {
 
 /// The constants that options and initializers take, as libtorch's torch::kMean and so on.
 namespace enumtype {
-enum class Reduction { None, Mean, Sum };
+enum class Reduction { None, Mean, Sum, BatchMean };
 enum class FanMode { FanIn, FanOut };
 enum class Combine { Sum, Concat };
 enum class Nonlinearity { Linear, Conv1D, Conv2D, Conv3D, Sigmoid, Tanh, ReLU, LeakyReLU };
@@ -16,6 +16,8 @@ enum class ConvPadding { Valid, Same };
 inline constexpr auto kNone = enumtype::Reduction::None;
 inline constexpr auto kMean = enumtype::Reduction::Mean;
 inline constexpr auto kSum = enumtype::Reduction::Sum;
+/// Of kl_div alone: the sum, divided by the size of the first dimension.
+inline constexpr auto kBatchMean = enumtype::Reduction::BatchMean;
 
 /// What nn::Branches makes of the results of its branches: their sum, or one after the other along a dimension.
 inline constexpr auto kBranchSum = enumtype::Combine::Sum;

@@ -3,6 +3,8 @@
 #include <backflow/nn/functional/conv.h>
 #include <backflow/nn/functional/normalization.h>
 #include <backflow/nn/functional/pooling.h>
+#include <backflow/nn/functional/distance.h>
+#include <backflow/nn/functional/loss.h>
 #include <backflow/nn/options.h>
 #include <backflow/runtime/tensor.h>
 
@@ -19,11 +21,5 @@ Tensor sigmoid(const Tensor& input);
 Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias = {});
 /// x - log(sum of e^x over a dimension).
 Tensor log_softmax(const Tensor& input, const LogSoftmaxFuncOptions& options);
-/// Of log-probabilities [rows, classes] and int64 classes [rows].
-Tensor nll_loss(const Tensor& input, const Tensor& target, const NLLLossFuncOptions& options = {});
-/// Of scores [rows, classes] and int64 classes [rows].
-Tensor cross_entropy(const Tensor& input, const Tensor& target, const CrossEntropyFuncOptions& options = {});
-/// The squared error of two tensors of one shape.
-Tensor mse_loss(const Tensor& input, const Tensor& target, const MSELossFuncOptions& options = {});
 
 }  // namespace backflow::nn::functional

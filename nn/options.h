@@ -6,6 +6,8 @@
 #include <backflow/nn/options/conv.h>
 #include <backflow/nn/options/normalization.h>
 #include <backflow/nn/options/pooling.h>
+#include <backflow/nn/options/distance.h>
+#include <backflow/nn/options/loss.h>
 
 /// The options of modules and functions, as libtorch's: each is set by `name(value)`, which returns the options, and
 /// read by `name()`.
@@ -72,37 +74,7 @@ class BranchesOptions {
   std::int64_t dim_ = 1;
 };
 
-namespace detail {
-
-/// The options of a loss `Loss`.
-template <class Loss>
-class LossOptions {
- public:
-  using reduction_t = enumtype::Reduction;  // NOLINT: libtorch's name
-
-  LossOptions() = default;
-  LossOptions(reduction_t reduction) : reduction_(reduction) {}  // NOLINT(google-explicit-constructor)
-  LossOptions& reduction(reduction_t reduction) {
-    reduction_ = reduction;
-    return *this;
-  }
-  reduction_t reduction() const { return reduction_; }
-
- private:
-  reduction_t reduction_ = kMean;
-};
-
-}  // namespace detail
-
-using CrossEntropyLossOptions = detail::LossOptions<struct CrossEntropyTag>;
-using MSELossOptions = detail::LossOptions<struct MseTag>;
-using NLLLossOptions = detail::LossOptions<struct NllTag>;
-
 namespace functional {
-
-using CrossEntropyFuncOptions = CrossEntropyLossOptions;
-using MSELossFuncOptions = MSELossOptions;
-using NLLLossFuncOptions = NLLLossOptions;
 
 class LogSoftmaxFuncOptions {
  public:

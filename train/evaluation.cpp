@@ -41,7 +41,7 @@ Evaluation evaluate(const Model& model, const BatchMaker& data, std::int64_t bat
     std::iota(indices.begin(), indices.end(), b * batch_size);
     const Batch batch = data.make(indices);
     const Tensor scores = model.forward(batch.x);
-    const Tensor loss = cross_entropy_loss(scores, batch.target, Reduction::Sum);
+    const Tensor loss = cross_entropy_loss(scores, batch.target, {}, Reduction::Sum);
     sums[static_cast<std::size_t>(2 * b)] = loss.item<double>();
     sums[static_cast<std::size_t>(2 * b + 1)] = static_cast<double>(count_correct(scores, batch.target));
   }

@@ -12,6 +12,7 @@
 #include <hwy/highway.h>
 // After foreach_target.h: it is compiled for each instruction set too.
 #include <backflow/ops/kernels/activation_math_internal.h>
+#include <backflow/ops/kernels/row_loops_internal.h>
 
 HWY_BEFORE_NAMESPACE();
 namespace backflow::kernels::HWY_NAMESPACE {
@@ -107,72 +108,19 @@ HWY_INLINE V apply(D d, V a, V b, V c, const hn::TFromD<D>* params) {
   }
 }
 
-/// A vector of an operand from element i on, where `left` elements are left.
-template <Stride kStride, class D, class T = hn::TFromD<D>>
-HWY_INLINE auto load(D d, const T* x, std::size_t i, std::size_t left) {
-  if constexpr (kStride == Stride::Zero) {
-    return hn::Set(d, *x);
-  } else {
-    return left >= hn::Lanes(d) ? hn::LoadU(d, x + i) : load_part(d, x + i, left);
+/// The function kF as the loops take it.
+template <auto kF>
+struct Apply {
+  template <class D, class... V>
+  static HWY_INLINE auto of(D d, const hn::TFromD<D>* params, V... operands) {
+    return apply<kF>(d, operands..., params);
   }
-}
-
-/// y = f(operands...), where operand number k has stride kStrides[k].
-template <auto kF, Stride... kStrides, class T, class... Operands>
-HWY_INLINE void row(T* y, std::size_t n, const T* params, Operands... operands) {
-  const hn::ScalableTag<T> d;
-  const std::size_t lanes = hn::Lanes(d);
-  std::size_t i = 0;
-  for (; i + lanes <= n; i += lanes) {
-    hn::StoreU(apply<kF>(d, load<kStrides>(d, operands, i, lanes)..., params), d, y + i);
-  }
-  if (i < n) {
-    store_part(apply<kF>(d, load<kStrides>(d, operands, i, n - i)..., params), d, y + i, n - i);
-  }
-}
-
-template <Binary kF, class T>
-void binary_row(Run<T> a, Run<T> b, T* y, std::size_t n, const T* params) {
-  constexpr Stride kOne = Stride::One;
-  constexpr Stride kZero = Stride::Zero;
-  if (a.stride == kOne) {
-    b.stride == kOne ? row<kF, kOne, kOne>(y, n, params, a.data, b.data)
-                     : row<kF, kOne, kZero>(y, n, params, a.data, b.data);
-  } else {
-    b.stride == kOne ? row<kF, kZero, kOne>(y, n, params, a.data, b.data)
-                     : row<kF, kZero, kZero>(y, n, params, a.data, b.data);
-  }
-}
-
-/// Operands that are one for all are written out, piece by piece: that is rare, and eight loops a function are many.
-template <Ternary kF, class T>
-void ternary_row(Run<T> a, Run<T> b, Run<T> c, T* y, std::size_t n, const T* params) {
-  constexpr Stride kOne = Stride::One;
-  if (a.stride == kOne && b.stride == kOne && c.stride == kOne) {
-    row<kF, kOne, kOne, kOne>(y, n, params, a.data, b.data, c.data);
-    return;
-  }
-  constexpr std::size_t kPiece = 256;
-  T pieces[3][kPiece];
-  for (std::size_t i = 0; i < n; i += kPiece) {
-    const std::size_t m = n - i < kPiece ? n - i : kPiece;
-    const auto spread = [&](const Run<T>& x, T* piece) {
-      if (x.stride == kOne) {
-        return x.data + i;
-      }
-      for (std::size_t j = 0; j < m; ++j) {
-        piece[j] = x.data[0];
-      }
-      return static_cast<const T*>(piece);
-    };
-    row<kF, kOne, kOne, kOne>(y + i, m, params, spread(a, pieces[0]), spread(b, pieces[1]), spread(c, pieces[2]));
-  }
-}
+};
 
 template <class T>
 BinaryLoop<T> binary_loop_of(Binary f) {
   static constexpr auto kTable = []<std::size_t... kFs>(std::index_sequence<kFs...>) {
-    return std::array<BinaryLoop<T>, sizeof...(kFs)>{binary_row<static_cast<Binary>(kFs), T>...};
+    return std::array<BinaryLoop<T>, sizeof...(kFs)>{binary_row<Apply<static_cast<Binary>(kFs)>, T>...};
   }
   (std::make_index_sequence<static_cast<std::size_t>(Binary::Count)>());
   const bool is_of_bits = f == Binary::BitAnd || f == Binary::BitOr || f == Binary::BitXor;
@@ -182,7 +130,7 @@ BinaryLoop<T> binary_loop_of(Binary f) {
 template <class T>
 TernaryLoop<T> ternary_loop_of(Ternary f) {
   static constexpr auto kTable = []<std::size_t... kFs>(std::index_sequence<kFs...>) {
-    return std::array<TernaryLoop<T>, sizeof...(kFs)>{ternary_row<static_cast<Ternary>(kFs), T>...};
+    return std::array<TernaryLoop<T>, sizeof...(kFs)>{ternary_row<Apply<static_cast<Ternary>(kFs)>, T>...};
   }
   (std::make_index_sequence<static_cast<std::size_t>(Ternary::Count)>());
   return kTable[static_cast<std::size_t>(f)];

@@ -64,6 +64,51 @@ HWY_INLINE bool find_largest(const T* x, std::size_t n, T& largest) {
   return hn::AllTrue(d, hn::Eq(nan, hn::Zero(d))) && std::isfinite(largest);
 }
 
+/// Calls each(i, e^(x - largest), store) on the pieces of a row, and returns the sum of these powers.
+template <class T, class F>
+HWY_INLINE T sum_of_powers(const T* x, T largest, std::size_t n, const F& each) {
+  const hn::ScalableTag<T> d;
+  const auto m = hn::Set(d, largest);
+  const auto lowest = hn::Set(d, -std::numeric_limits<T>::infinity());
+  auto total = hn::Zero(d);
+  for_each_vector<T>(n, [&](std::size_t i, auto load, auto store) {
+    // Never positive nor NaN, so that Highway's polynomial needs no guard.
+    const auto e = hn::Exp(d, hn::Sub(load(x + i, lowest), m));
+    total = hn::Add(total, e);
+    each(i, e, store);
+  });
+  return hn::GetLane(hn::SumOfLanes(d, total));
+}
+
+template <class T>
+RowStatistics<T> statistics(const T* x, std::size_t n) {
+  const hn::ScalableTag<T> d;
+  T largest;
+  if (!find_largest(x, n, largest)) {
+    constexpr T kNan = std::numeric_limits<T>::quiet_NaN();
+    return {kNan, kNan, kNan};
+  }
+  const T sum = sum_of_powers(x, largest, n, [](std::size_t, auto, auto) {});
+  const auto m = hn::Set(d, largest);
+  auto deviations = hn::Zero(d);
+  for_each_vector<T>(
+      n, [&](std::size_t i, auto load, auto) { deviations = hn::Add(deviations, hn::Sub(load(x + i, m), m)); });
+  return {largest, std::log(sum), hn::GetLane(hn::SumOfLanes(d, deviations))};
+}
+
+template <class T>
+void scaled_row(const T* x, const RowStatistics<T>& of_x, T scale, T shift, T* dx, std::size_t n) {
+  const hn::ScalableTag<T> d;
+  const auto m = hn::Set(d, of_x.largest);
+  const auto log_sum = hn::Set(d, of_x.log_sum);
+  const auto factor = hn::Set(d, scale);
+  const auto less = hn::Set(d, shift);
+  for_each_vector<T>(n, [&](std::size_t i, auto load, auto store) {
+    const auto p = exp_of(d, hn::Sub(hn::Sub(load(x + i, m), m), log_sum));
+    store(hn::MulSub(p, factor, less), dx + i);
+  });
+}
+
 template <Softmax kKind, class T>
 void row(const T* x, T* y, std::size_t n) {
   const hn::ScalableTag<T> d;
@@ -73,17 +118,11 @@ void row(const T* x, T* y, std::size_t n) {
     return;
   }
   const auto m = hn::Set(d, largest);
-  const auto lowest = hn::Set(d, -std::numeric_limits<T>::infinity());
-  auto total = hn::Zero(d);
-  for_each_vector<T>(n, [&](std::size_t i, auto load, auto store) {
-    // Never positive nor NaN, so that Highway's polynomial needs no guard.
-    const auto e = hn::Exp(d, hn::Sub(load(x + i, lowest), m));
-    total = hn::Add(total, e);
+  const T sum = sum_of_powers(x, largest, n, [&](std::size_t i, auto e, auto store) {
     if constexpr (kKind == Softmax::Plain) {
       store(e, y + i);
     }
   });
-  const T sum = hn::GetLane(hn::SumOfLanes(d, total));
   if constexpr (kKind == Softmax::Plain) {
     const auto factor = hn::Set(d, T{1} / sum);
     for_each_vector<T>(
@@ -182,8 +221,8 @@ void columns_backward(const T* dy, const T* y, T* dx, std::size_t rows, std::siz
 
 template <Softmax kKind, class T>
 const SoftmaxLoops<T>* loops_of() {
-  static constexpr SoftmaxLoops<T> kLoops = {row<kKind, T>, row_backward<kKind, T>, columns<kKind, T>,
-                                             columns_backward<kKind, T>};
+  static constexpr SoftmaxLoops<T> kLoops = {row<kKind, T>,          statistics<T>,     scaled_row<T>,
+                                             row_backward<kKind, T>, columns<kKind, T>, columns_backward<kKind, T>};
   return &kLoops;
 }
 

@@ -1,0 +1,113 @@
+// Distances and angles between vectors, and losses of these.
+#include <backflow/ops/loss_internal.h>
+
+namespace backflow {
+namespace {
+
+using namespace detail;
+
+/// Throws Error unless all are of one floating-point dtype.
+void check_vectors(const char* where, const Tensor& x1, const Tensor& x2) {
+  check(x1.is_floating_point() && x2.defined() && x1.scalar_type() == x2.scalar_type(), where, ": ", describe(x1),
+        " and ", describe(x2), ": need tensors of one floating-point dtype");
+}
+
+struct CosineSimilarity {
+  static constexpr OperatorInfo info = {
+      .name = "cosine_similarity",
+      .signature = "cosine_similarity(Tensor x1, Tensor x2, int dim=1, float eps=1e-8) -> Tensor",
+      .formula = "y = (sum of x1 x2 over dim) / (max(|x1|, eps) max(|x2|, eps)) with the 2-norms over dim",
+      .doc =
+          "The cosine of the angle between vectors that lie along dim; operands of one floating-point dtype broadcast.",
+      .dtypes = kFloatingDtypes,
+  };
+  static Tensor forward(const Tensor& x1, const Tensor& x2, std::int64_t dim, double eps) {
+    check_vectors(info.name, x1, x2);
+    const DimVector sizes = broadcast_shapes(info.name, x1.sizes(), x2.sizes());
+    const Tensor a = expand(x1, sizes);
+    const Tensor b = expand(x2, sizes);
+    const auto length = [&](const Tensor& x) { return sqrt(clamp_min(sum(x * x, dim), eps * eps)); };
+    return sum(a * b, dim) / (length(a) * length(b));
+  }
+};
+
+struct PairwiseDistance {
+  static constexpr OperatorInfo info = {
+      .name = "pairwise_distance",
+      .signature = "pairwise_distance(Tensor x1, Tensor x2, float p=2, float eps=1e-6, bool keepdim=False) -> Tensor",
+      .formula = "y = the p-norm of x1 - x2 + eps over the last dimension",
+      .doc =
+          "The distance between vectors that lie along the last dimension; operands of one floating-point dtype "
+          "broadcast.",
+      .dtypes = kFloatingDtypes,
+  };
+  static Tensor forward(const Tensor& x1, const Tensor& x2, double p, double eps, bool keepdim) {
+    check_vectors(info.name, x1, x2);
+    return norm(x1 - x2 + eps, p, {-1}, keepdim);
+  }
+};
+
+struct CosineEmbeddingLoss {
+  static constexpr OperatorInfo info = {
+      .name = "cosine_embedding_loss",
+      .signature =
+          "cosine_embedding_loss(Tensor input1, Tensor input2, Tensor target, float margin=0.0, int reduction=1) -> "
+          "Tensor",
+      .formula = "y = 1 - cos where t = 1, max(cos - margin, 0) where t = -1, 0 elsewhere; reduced",
+      .doc =
+          "Loss of the cosine of the angle between vectors [size] or the rows of [rows, size], of one floating-point "
+          "dtype, and targets [] or [rows]: 1 for what is alike, -1 for what differs. reduction is None, Mean or Sum.",
+      .dtypes = kFloatingDtypes,
+  };
+  static Tensor forward(const Tensor& x1, const Tensor& x2, const Tensor& t, double margin, std::int64_t reduction) {
+    check_vectors(info.name, x1, x2);
+    check(x1.sizes() == x2.sizes() && (x1.dim() == 1 || x1.dim() == 2) && t.dim() == x1.dim() - 1 &&
+              (t.dim() == 0 || t.size(0) == x1.size(0)),
+          info.name, ": inputs ", describe(x1), " and ", describe(x2), ", target ", describe(t),
+          ": need inputs [size] or [rows, size] of one shape and a target [] or [rows]");
+    constexpr double kEpsilon = 1e-12;
+    const auto square = [&](const Tensor& x) { return sum(x * x, -1) + kEpsilon; };
+    const Tensor cosine = sum(x1 * x2, -1) / sqrt(square(x1) * square(x2));
+    const Tensor alike = masked_fill(1 - cosine, t != 1, 0);
+    return reduce(info.name, alike + masked_fill(clamp_min(cosine - margin, 0), t != -1, 0), reduction);
+  }
+};
+
+struct TripletMarginLoss {
+  static constexpr OperatorInfo info = {
+      .name = "triplet_margin_loss",
+      .signature =
+          "triplet_margin_loss(Tensor anchor, Tensor positive, Tensor negative, float margin=1.0, float p=2, float "
+          "eps=1e-6, bool swap=False, int reduction=1) -> Tensor",
+      .formula =
+          "y = max(margin + d(a, p) - d(a, n), 0) with d = pairwise_distance, reduced; with swap min(d(a, n), d(p, n)) "
+          "in "
+          "the place of d(a, n)",
+      .doc =
+          "Loss of vectors that are to be nearer to one than to another (Balntas et al., 2016), [size] or [rows, "
+          "size], "
+          "of one floating-point dtype. reduction is None, Mean or Sum.",
+      .dtypes = kFloatingDtypes,
+  };
+  static Tensor forward(const Tensor& a, const Tensor& p, const Tensor& n, double margin, double power, double eps,
+                        bool swap, std::int64_t reduction) {
+    check_vectors(info.name, a, p);
+    check_vectors(info.name, a, n);
+    check(a.dim() == p.dim() && a.dim() == n.dim(), info.name, ": anchor ", describe(a), ", positive ", describe(p),
+          ", negative ", describe(n), ": need equal numbers of dimensions");
+    const auto distance = [&](const Tensor& x, const Tensor& w) { return pairwise_distance(x, w, power, eps, false); };
+    const Tensor near = distance(a, p);
+    const Tensor far = swap ? minimum(distance(a, n), distance(p, n)) : distance(a, n);
+    return reduce(info.name, clamp_min(near - far + margin, 0), reduction);
+  }
+};
+
+}  // namespace
+
+#include <backflow/ops/embedding_losses_functions.inc>
+
+OperatorFamily embedding_losses_operators() {
+  return family<CosineSimilarity, PairwiseDistance, CosineEmbeddingLoss, TripletMarginLoss>("embedding_losses");
+}
+
+}  // namespace backflow

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <backflow/ops/operators.h>
+#include <backflow/ops/reduction.h>
+#include <backflow/tests/support/samples.h>
+
+// What the samples of losses have in common.
+namespace backflow::test {
+
+using Index = std::vector<std::int64_t>;
+
+inline constexpr std::int64_t kReductions[] = {Reduction::None, Reduction::Mean, Reduction::Sum};
+
+/// As PyTorch's Python calls it, in quotes.
+const char* python_name(std::int64_t reduction);
+
+/// The losses, or their mean or sum.
+Array reduced(const Array& losses, std::int64_t reduction);
+
+/// log(softmax) over a dimension.
+Array log_softmax_of(const Array& x, std::size_t dim);
+
+/// The numbers as a tensor of the dtype of x, and the same in Python.
+Tensor constants(const std::vector<double>& numbers, const Tensor& x);
+std::string python_constants(const std::vector<double>& numbers);
+
+}  // namespace backflow::test
