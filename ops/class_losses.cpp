@@ -27,8 +27,9 @@ struct NllState {
   std::int64_t reduction_;
   std::int64_t ignored;
 
-  void save(Needs, const Tensor& x, const Tensor& target_, const Tensor& weight_, std::int64_t reduction,
+  void save(Needs needs, const Tensor& x, const Tensor& target_, const Tensor& weight_, std::int64_t reduction,
             std::int64_t ignore_index, const Tensor&) {
+    check_constant("nll_loss", "weight", needs[2]);
     target.save(target_);
     if (weight_.defined()) {
       weight.save(weight_);

@@ -40,8 +40,6 @@ void check_scores(const char* where, const Tensor& x, const Tensor& weight, std:
     check(weight.scalar_type() == x.scalar_type() && weight.dim() == 1 && weight.size(0) == classes, where, ": weight ",
           describe(weight), ", input ", describe(x), ": need one number of its dtype for each of ", classes,
           " classes");
-    check(!GradMode::is_enabled() || !weight.requires_grad(), where,
-          ": weight requires a gradient: need one that does not; detach() gives it");
   }
 }
 

@@ -24,8 +24,7 @@ class ClassPositions {
   kernels::ClassTargets at_;
 };
 
-/// Throws Error unless `x` is floating-point, and `weight` undefined or one number of its dtype for each class, without
-/// a gradient.
+/// Throws Error unless `x` is floating-point, and `weight` undefined or one number of its dtype for each class.
 void check_scores(const char* where, const Tensor& x, const Tensor& weight, std::int64_t classes);
 
 /// `weight` as the kernels take it, for scores that are computed in `dtype`.

@@ -47,8 +47,9 @@ struct RowsCrossEntropy {
     positions.check_none_bad(sums.bad);
     return {reduce_classes(losses, sums, reduction, x.scalar_type()), statistics};
   }
-  void save(Needs, const Tensor& x_, const Tensor& target_, const Tensor& weight_, std::int64_t reduction,
+  void save(Needs needs, const Tensor& x_, const Tensor& target_, const Tensor& weight_, std::int64_t reduction,
             std::int64_t ignore_index, double smoothing, const std::tuple<Tensor, Tensor>& result) {
+    check_constant(kName, "weight", needs[2]);
     x.save(x_);
     target.save(target_);
     if (weight_.defined()) {

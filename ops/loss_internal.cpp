@@ -19,8 +19,10 @@ void check_weight(const char* where, const char* name, const Tensor& weight, con
                                           broadcast_shapes(where, weight.sizes(), x.sizes()) == DimVector(x.sizes()));
   check(fits, where, ": ", name, " ", describe(weight), ", input ", describe(x),
         ": need its dtype and a shape that broadcasts to its own");
-  check(!weight.defined() || !GradMode::is_enabled() || !weight.requires_grad(), where, ": ", name,
-        " requires a gradient: need one that does not; detach() gives it");
+}
+
+void check_constant(const char* where, const char* name, bool wants_gradient) {
+  check(!wants_gradient, where, ": ", name, " requires a gradient: need one that does not; detach() gives it");
 }
 
 }  // namespace detail

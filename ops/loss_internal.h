@@ -14,8 +14,10 @@ namespace backflow::detail {
 void check_reduction(const char* where, std::int64_t reduction);
 /// Throws Error unless both are of one shape and one floating-point dtype.
 void check_pair(const char* where, const Tensor& x, const Tensor& target);
-/// Throws Error unless `weight` is undefined, or has the dtype of x, broadcasts to its shape and wants no gradient.
+/// Throws Error unless `weight` is undefined, or has the dtype of x and broadcasts to its shape.
 void check_weight(const char* where, const char* name, const Tensor& weight, const Tensor& x);
+/// Throws Error when the gradient of a weight is wanted: none has one.
+void check_constant(const char* where, const char* name, bool wants_gradient);
 
 /// A loss of an input and a target of one shape: one node, and a gradient that is one kernel unless it is itself
 /// recorded. `Op` adds `input_gradient(g, x, t)`, the recorded gradient for the input from g, that of each element's

@@ -42,7 +42,9 @@ struct BinaryCrossEntropy : PairLoss<BinaryCrossEntropy> {
     check_probabilities(x, y);
     return y;
   }
-  void save(Needs, const Tensor& x_, const Tensor& t, const Tensor& weight_, std::int64_t reduction_, const Tensor&) {
+  void save(Needs needs, const Tensor& x_, const Tensor& t, const Tensor& weight_, std::int64_t reduction_,
+            const Tensor&) {
+    check_constant(info.name, "weight", needs[2]);
     keep(Loss::CrossEntropy, x_, t, reduction_, {}, weight_);
   }
   Tensor input_gradient(const Tensor& g, const Tensor& value, const Tensor& t) const {
@@ -81,8 +83,10 @@ struct BinaryCrossEntropyWithLogits : PairLoss<BinaryCrossEntropyWithLogits> {
     const Tensor y = (1 - t) * x - ((positive - 1) * t + 1) * log_sigmoid(x);
     return reduce(info.name, weight.defined() ? y * weight : y, reduction);
   }
-  void save(Needs, const Tensor& x_, const Tensor& t, const Tensor& weight_, const Tensor& positive,
+  void save(Needs needs, const Tensor& x_, const Tensor& t, const Tensor& weight_, const Tensor& positive,
             std::int64_t reduction_, const Tensor&) {
+    check_constant(info.name, "weight", needs[2]);
+    check_constant(info.name, "pos_weight", needs[3]);
     keep(Loss::Logits, x_, t, reduction_, {}, weight_);
     if (positive.defined()) {
       pos_weight.save(positive);

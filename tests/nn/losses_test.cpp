@@ -2,9 +2,11 @@
 #include <cmath>
 #include <sstream>
 #include <string>
+#include <vector>
 
 #include <backflow/backflow.h>
 #include <backflow/tests/catch2.h>
+#include <backflow/tests/support/engines.h>
 
 namespace F = backflow::nn::functional;
 namespace nn = backflow::nn;
@@ -120,7 +122,7 @@ TEST_CASE("losses: results do not depend on the number of threads", "[nn]") {
   const Tensor w = backflow::rand({300, 1000});
   std::vector<Tensor> found;
   for (const int threads : {1, 2, 4, 8}) {
-    backflow::set_num_threads(threads);
+    const backflow::test::Threads width(threads);
     const Tensor loss = F::cross_entropy(x, t) + F::mse_loss(x, w) + F::binary_cross_entropy_with_logits(x, w);
     loss.backward();
     found.push_back(loss.detach());

@@ -132,7 +132,7 @@ void add_logits(Samples& all) {
     for (const double positive : {0.0, 2.5}) {
       const auto call = [=](const Tensor& x, const Tensor& t, std::int64_t r) {
         const Tensor weight = weights.empty() ? Tensor() : constants(weights, x);
-        const Tensor pos_weight = positive == 0 ? Tensor() : constants({positive}, x);
+        const Tensor pos_weight = positive == 0 ? Tensor() : reshape(constants({positive}, x), {});
         return binary_cross_entropy_with_logits(x, t, weight, pos_weight, r);
       };
       add(all, {.op = "binary_cross_entropy_with_logits",
@@ -144,8 +144,8 @@ void add_logits(Samples& all) {
                       return p * t * std::log1p(std::exp(-x)) + (1 - t) * (x + std::log1p(std::exp(-x)));
                     },
                 .torch = concat("torch.nn.functional.binary_cross_entropy_with_logits(x[0], x[1], reduction=%, weight=",
-                                weights.empty() ? "None" : python_constants(weights),
-                                ", pos_weight=", positive == 0 ? "None" : python_constants({positive}), ")"),
+                                weights.empty() ? "None" : python_constants(weights), ", pos_weight=",
+                                positive == 0 ? "None" : concat("x[0].new_tensor(", positive, ")"), ")"),
                 .weights = weights,
                 .low = -6,
                 .high = 6,
