@@ -109,12 +109,90 @@ struct Hardswish : Activation<Hardswish, Unary::Hardswish, Binary::HardswishBack
   }
 };
 
+/// What hardshrink and softshrink have in common: no gradient near 0.
+template <class Op, Unary kF>
+struct Shrink : Activation<Op, kF, Binary::ShrinkBackward> {
+  using Base = Activation<Op, kF, Binary::ShrinkBackward>;
+  static Tensor forward(const Tensor& x, const Scalar& width) {
+    check(width.toDouble() >= 0, Op::info.name, ": lambda ", width.toDouble(), ": need a number >= 0");
+    return Base::result(x, {width.toDouble()});
+  }
+  void save(Needs, const Tensor& x_, const Scalar& width, const Tensor&) { Base::keep(x_, {width.toDouble()}); }
+  Tensor recorded(const Tensor& dy, const Tensor& value) const {
+    return relu_backward(dy, opposite(both(where_holds(Comparison::LessEqual, value, this->params[0]),
+                                           where_holds(Comparison::GreaterEqual, value, -this->params[0]))));
+  }
+};
+
+struct Hardshrink : Shrink<Hardshrink, Unary::Hardshrink> {
+  static constexpr OperatorInfo info = {
+      .name = "hardshrink",
+      .signature = "hardshrink(Tensor self, Scalar lambd=0.5) -> Tensor",
+      .formula = "y = 0 where |x| <= lambda, else x;  dx = 0 where |x| <= lambda, else dy",
+      .doc = "x without what is close to zero; lambda >= 0, floating-point dtypes.",
+      .dtypes = kFloatingDtypes,
+      .node = "HardshrinkBackward0",
+  };
+};
+
+struct Softshrink : Shrink<Softshrink, Unary::Softshrink> {
+  static constexpr OperatorInfo info = {
+      .name = "softshrink",
+      .signature = "softshrink(Tensor input, Scalar lambd=0.5) -> Tensor",
+      .formula = "y = 0 where |x| <= lambda, else x - lambda sign(x);  dx = 0 where |x| <= lambda, else dy",
+      .doc = "x brought closer to zero; lambda >= 0, floating-point dtypes. NaN gives 0, as PyTorch's.",
+      .dtypes = kFloatingDtypes,
+      .node = "SoftshrinkBackward0",
+  };
+};
+
+struct Threshold {
+  static constexpr OperatorInfo info = {
+      .name = "threshold",
+      .signature = "threshold(Tensor input, Scalar threshold, Scalar value) -> Tensor",
+      .formula = "y = value where x <= threshold, else x;  dx = 0 where x <= threshold, else dy",
+      .doc = "In the dtype of x, every one but bool; the numbers are converted to it.",
+      .dtypes = kNumericDtypes,
+      .node = "ThresholdBackward0",
+      .inplace = "threshold_(Tensor self, Scalar threshold, Scalar value) -> Tensor",
+  };
+  SavedTensor x;
+  double threshold_;
+  static Tensor forward(const Tensor& x, const Scalar& threshold, const Scalar& value) {
+    Tensor y = empty_tensor_like(x, x.scalar_type());
+    forward_into(y, x, threshold, value);
+    return y;
+  }
+  static bool forward_into(const Tensor& y, const Tensor& x, const Scalar& threshold, const Scalar& value) {
+    check(x.scalar_type() != kBool, "threshold: dtype bool: need numbers; to(kInt64) gives them");
+    if (x.is_floating_point()) {
+      kernels::unary(Unary::Threshold, y, x, {threshold.toDouble(), value.toDouble()});
+    } else {
+      const Tensor low = where_holds(Comparison::LessEqual, x, threshold.toLong());
+      Tensor number = empty_tensor({}, x.scalar_type());
+      kernels::fill(number, value);
+      kernels::where(y, low, number, x);
+    }
+    return true;
+  }
+  void save(Needs, const Tensor& x_, const Scalar& threshold, const Scalar&, const Tensor&) {
+    x.save(x_);
+    threshold_ = threshold.toDouble();
+  }
+  void backward(Backward& b) const {
+    const Tensor value = b(x);
+    b.dx(0) = GradMode::is_enabled()
+                  ? relu_backward(b.dy(), opposite(where_holds(Comparison::LessEqual, value, threshold_)))
+                  : fused_gradient(Binary::ThresholdBackward, b.dy(), value, {threshold_});
+  }
+};
+
 }  // namespace
 
 #include <backflow/ops/hard_activations_functions.inc>
 
 OperatorFamily hard_activations_operators() {
-  return family<Hardtanh, Relu6, Hardsigmoid, Hardswish>("hard_activations");
+  return family<Hardtanh, Relu6, Hardsigmoid, Hardswish, Hardshrink, Softshrink, Threshold>("hard_activations");
 }
 
 }  // namespace backflow

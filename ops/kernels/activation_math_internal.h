@@ -83,6 +83,13 @@ HWY_INLINE V activation(D d, V x, const hn::TFromD<D>* params) {
     return hn::IfThenElse(hn::Or(hn::Gt(scaled, hn::Set(d, params[1])), hn::IsNaN(x)), x, y);
   } else if constexpr (kF == Unary::LogSigmoid) {
     return hn::IfThenElse(hn::IsNaN(x), x, hn::Sub(hn::Min(x, zero), log1p_exp(d, hn::Neg(hn::Abs(x)))));
+  } else if constexpr (kF == Unary::Hardshrink) {
+    return hn::IfThenZeroElse(hn::Le(hn::Abs(x), hn::Set(d, params[0])), x);
+  } else if constexpr (kF == Unary::Softshrink) {
+    const V width = hn::Set(d, params[0]);
+    return hn::IfThenElseZero(hn::Gt(hn::Abs(x), width), hn::Sub(x, hn::CopySign(width, x)));
+  } else if constexpr (kF == Unary::Threshold) {
+    return hn::IfThenElse(hn::Le(x, hn::Set(d, params[0])), hn::Set(d, params[1]), x);
   } else {
     static_assert(kF == Unary::Hardsigmoid || kF == Unary::Hardswish);
     const V factor = kF == Unary::Hardsigmoid ? one : x;
@@ -131,11 +138,29 @@ HWY_INLINE V activation_gradient(D d, V dy, V x, const hn::TFromD<D>* params) {
     return hn::IfThenElse(hn::Or(hn::Le(x, hn::Set(d, params[0])), hn::Ge(x, hn::Set(d, params[1]))), zero, dy);
   } else if constexpr (kF == Binary::HardsigmoidBackward) {
     return hn::IfThenElseZero(hn::Lt(hn::Abs(x), number(d, 3)), hn::Div(dy, number(d, 6)));
+  } else if constexpr (kF == Binary::ShrinkBackward) {
+    return hn::IfThenZeroElse(hn::Le(hn::Abs(x), hn::Set(d, params[0])), dy);
+  } else if constexpr (kF == Binary::ThresholdBackward) {
+    return hn::IfThenZeroElse(hn::Le(x, hn::Set(d, params[0])), dy);
   } else {
     static_assert(kF == Binary::HardswishBackward);
     const V middle = hn::Mul(dy, hn::Add(hn::Div(x, number(d, 3)), number(d, 0.5)));
     const V right = hn::IfThenElse(hn::Le(x, number(d, 3)), middle, dy);
     return hn::IfThenElse(hn::Lt(x, number(d, -3)), zero, right);
+  }
+}
+
+/// Activations with two operands.
+template <Binary kF, class D, class V>
+HWY_INLINE V gated(D d, V a, V b) {
+  const V zero = hn::Zero(d);
+  if constexpr (kF == Binary::Prelu) {
+    return hn::IfThenElse(hn::Gt(a, zero), a, hn::Mul(b, a));
+  } else if constexpr (kF == Binary::PreluWeightBackward) {
+    return hn::IfThenZeroElse(hn::Gt(b, zero), hn::Mul(a, b));
+  } else {
+    static_assert(kF == Binary::Glu);
+    return times_sigmoid(d, a, b);
   }
 }
 

@@ -47,8 +47,10 @@ template <Binary kF, class D, class V>
 HWY_INLINE V apply([[maybe_unused]] D d, V a, V b, [[maybe_unused]] const hn::TFromD<D>* params) {
   const V zero = hn::Zero(d);
   const V one = hn::Set(d, hn::TFromD<D>{1});
-  if constexpr (kF >= Binary::LeakyReluBackward && kF <= Binary::HardswishBackward) {
+  if constexpr (kF >= Binary::LeakyReluBackward && kF <= Binary::ThresholdBackward) {
     return activation_gradient<kF>(d, a, b, params);
+  } else if constexpr (kF >= Binary::Prelu) {
+    return gated<kF>(d, a, b);
   } else if constexpr (kF == Binary::Add) {
     return hn::Add(a, b);
   } else if constexpr (kF == Binary::Sub) {
@@ -99,6 +101,11 @@ HWY_INLINE V apply(D d, V a, V b, V c, const hn::TFromD<D>* params) {
     return hn::Add(a, hn::Mul(hn::Set(d, params[0]), hn::Mul(b, c)));
   } else if constexpr (kF == Ternary::Addcdiv) {
     return hn::Add(a, hn::Mul(hn::Set(d, params[0]), hn::Div(b, c)));
+  } else if constexpr (kF == Ternary::PreluBackward) {
+    return hn::IfThenElse(hn::Gt(b, hn::Zero(d)), a, hn::Mul(c, a));
+  } else if constexpr (kF == Ternary::GluBackward) {
+    const V s = sigmoid_of(d, c);
+    return hn::Mul(hn::Mul(a, b), hn::Mul(s, hn::Sub(hn::Set(d, T{1}), s)));
   } else {
     static_assert(kF == Ternary::Lerp);
     const V span = hn::Sub(b, a);

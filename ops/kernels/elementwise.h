@@ -58,6 +58,9 @@ enum class Unary {
   LogSigmoid,
   Hardsigmoid,
   Hardswish,
+  Hardshrink,  ///< 0 within params[0] of 0, else x
+  Softshrink,  ///< 0 within params[0] of 0, else x that much nearer to 0
+  Threshold,   ///< params[1] up to params[0], x above
   Count
 };
 
@@ -87,7 +90,7 @@ enum class Binary {
   ReluBackward,
   TanhBackward,
   SigmoidBackward,
-  LeakyReluBackward,  ///< this and all that follow: of dy and x, with the forward's params
+  LeakyReluBackward,  ///< this and all up to ThresholdBackward: of dy and x, with the forward's params
   EluBackward,
   GeluBackward,
   GeluTanhBackward,
@@ -99,14 +102,21 @@ enum class Binary {
   HardtanhBackward,  ///< the same without the bounds themselves; dy where x is NaN
   HardsigmoidBackward,
   HardswishBackward,
+  ShrinkBackward,  ///< of Hardshrink and Softshrink
+  ThresholdBackward,
+  Prelu,                ///< of x and the slope w: w x up to 0, x above; without params, as all that follow
+  PreluWeightBackward,  ///< of dy and x: the gradient of the slope
+  Glu,                  ///< a sigmoid(b)
   Count
 };
 
 /// Element-wise functions of three floating-point operands.
 enum class Ternary {
-  Addcmul,  ///< a + params[0] b c
-  Addcdiv,  ///< a + params[0] b / c
-  Lerp,     ///< a + c (b - a), from the nearer end, so that both ends are exact
+  Addcmul,        ///< a + params[0] b c
+  Addcdiv,        ///< a + params[0] b / c
+  Lerp,           ///< a + c (b - a), from the nearer end, so that both ends are exact
+  PreluBackward,  ///< of dy, x and the slope w: w dy where x is up to 0, dy where it is above
+  GluBackward,    ///< of dy, a and b: the gradient dy a s (1 - s) of b, with s = sigmoid(b)
   Count
 };
 
