@@ -1,9 +1,13 @@
 // Tensors with borders.
 #include <algorithm>
+#include <array>
+#include <numeric>
+#include <string>
 #include <vector>
 
 #include <backflow/ops/creation.h>
 #include <backflow/ops/elementwise_internal.h>
+#include <backflow/ops/kernels/border.h>
 #include <backflow/ops/operator.h>
 
 namespace backflow {
@@ -68,6 +72,8 @@ struct ConstantPadNd {
   void backward(Backward& b) const { b.dx(0) = constant_pad_nd(b.dy(), cut); }
 };
 
+constexpr std::int64_t kMost = std::int64_t{1} << 40;  // elements along a dimension
+
 enum class Border { Reflect, Replicate, Circular };
 
 Border border_of(std::string_view mode) {
@@ -77,25 +83,129 @@ Border border_of(std::string_view mode) {
 }
 
 /// Which element of a dimension stands in each place of the padded one.
-Tensor border_index(const Tensor& x, std::size_t d, std::int64_t before, std::int64_t after, Border border) {
-  const std::int64_t size = x.sizes()[d];
+kernels::BorderMap border_map(IntArrayRef sizes, std::size_t d, std::int64_t before, std::int64_t after,
+                              Border border) {
+  const std::int64_t size = sizes[d];
   const std::int64_t most = border == Border::Reflect ? size - 1 : size;
   const bool fits = border == Border::Replicate ? size > 0 : before <= most && after <= most;
-  check(fits && size + before + after > 0, "pad: ", before, " before and ", after, " after dimension ", d, " of ",
-        describe(x), ": need at most ", border == Border::Replicate ? 0 : most, " of each and a size of 1 or more");
-  Tensor index = empty_tensor(size + before + after, kInt64);
-  std::int64_t* to = index.data_ptr<std::int64_t>();
+  check(fits && size + before + after > 0, "pad: ", before, " before and ", after, " after dimension ", d, " of shape ",
+        sizes, ": need at most ", border == Border::Replicate ? 0 : most, " of each and a size of 1 or more");
+  kernels::BorderMap map;
+  map.size = size;
+  map.source.reserve(static_cast<std::size_t>(size + before + after));
   for (std::int64_t i = -before; i < size + after; ++i) {
-    if (border == Border::Replicate) {
-      *to++ = std::clamp<std::int64_t>(i, 0, size - 1);
-    } else if (border == Border::Circular) {
-      *to++ = (i + size) % size;
-    } else {
-      *to++ = i < 0 ? -i : i < size ? i : 2 * (size - 1) - i;
-    }
+    map.source.push_back(border == Border::Replicate  ? std::clamp<std::int64_t>(i, 0, size - 1)
+                         : border == Border::Circular ? (i + size) % size
+                         : i < 0                      ? -i
+                         : i < size                   ? i
+                                                      : 2 * (size - 1) - i);
   }
-  return index;
+  map.first = std::max<std::int64_t>(0, before);
+  map.from = std::max<std::int64_t>(0, -before);
+  map.count = std::max<std::int64_t>(0, size - map.from - std::max<std::int64_t>(0, -after));
+  if (map.count == 0) {
+    map.first = map.from = 0;
+  }
+  return map;
 }
+
+kernels::BorderMap no_border(std::int64_t size) {
+  kernels::BorderMap map;
+  map.size = map.count = size;
+  map.source.resize(static_cast<std::size_t>(size));
+  std::iota(map.source.begin(), map.source.end(), 0);
+  return map;
+}
+
+/// The maps of the last three dimensions of a tensor of these sizes, of which missing ones have size 1.
+std::array<kernels::BorderMap, 3> border_maps(IntArrayRef sizes, IntArrayRef pad, Border border) {
+  DimVector last(3 - std::min<std::size_t>(3, sizes.size()), 1);
+  for (std::size_t d = sizes.size() - (3 - last.size()); d < sizes.size(); ++d) {
+    last.push_back(sizes[d]);
+  }
+  std::array<kernels::BorderMap, 3> maps;
+  for (std::size_t i = 0; i < 3; ++i) {
+    const bool is_padded = i < pad.size() / 2 && (pad[2 * i] != 0 || pad[2 * i + 1] != 0);
+    maps[2 - i] = is_padded ? border_map(last, 2 - i, pad[2 * i], pad[2 * i + 1], border) : no_border(last[2 - i]);
+  }
+  return maps;
+}
+
+/// The sizes with the border; throws Error unless up to three dimensions of a tensor of at most 2^40 are padded.
+DimVector bordered(const char* where, IntArrayRef sizes, IntArrayRef pad) {
+  check(pad.size() % 2 == 0 && pad.size() <= 6 && pad.size() <= 2 * sizes.size(), where, ": padding ", pad,
+        " of shape ", sizes, ": need two numbers for each of one to three last dimensions");
+  DimVector result(sizes);
+  for (std::size_t i = 0; i < pad.size(); ++i) {
+    const std::size_t d = result.size() - 1 - i / 2;
+    check(pad[i] > -kMost && pad[i] < kMost && sizes[d] < kMost, where, ": padding ", pad, " of shape ", sizes,
+          ": need sizes below ", kMost);
+    result[d] += pad[i];
+  }
+  return result;
+}
+
+struct PadBorder {
+  static constexpr OperatorInfo info = {
+      .name = "pad_border",
+      .signature = "pad_border(Tensor input, int[] pad, str mode) -> Tensor",
+      .formula = "y = pad(x, pad, mode);  dx = the sums of dy where the elements of x stand",
+      .doc = "What pad() does for the modes reflect, replicate and circular of one to three last dimensions.",
+      .dtypes = kAnyDtype,
+      .node = "PadBorderBackward0",
+  };
+  DimVector sizes;
+  DimVector pad_;
+  std::string mode_;
+  static Tensor forward(const Tensor& x, IntArrayRef pad, std::string_view mode) {
+    const Border border = border_of(mode);
+    Tensor y = empty_tensor(bordered("pad_border", x.sizes(), pad), x.scalar_type());
+    const auto maps = border_maps(x.sizes(), pad, border);
+    if (y.numel() > 0) {
+      kernels::add_border(y, x.is_contiguous() ? x : contiguous(x.detach()), maps);
+    }
+    return y;
+  }
+  void save(Needs, const Tensor& x, IntArrayRef pad, std::string_view mode, const Tensor&) {
+    sizes = x.sizes();
+    pad_ = pad;
+    mode_ = mode;
+  }
+  void backward(Backward& b) const { b.dx(0) = pad_border_backward(b.dy(), sizes, pad_, mode_); }
+};
+
+struct PadBorderBackward {
+  static constexpr OperatorInfo info = {
+      .name = "pad_border_backward",
+      .signature = "pad_border_backward(Tensor grad_output, int[] input_sizes, int[] pad, str mode) -> Tensor",
+      .formula = "dx = the sums of dy where the elements of x stand;  its own gradient is pad_border(g)",
+      .doc = "The gradient of pad_border; linear in the first operand, with sums in a fixed order.",
+      .dtypes = kFloatingDtypes,
+      .node = "PadBorderBackwardBackward0",
+  };
+  DimVector pad_;
+  std::string mode_;
+  static Tensor forward(const Tensor& dy, IntArrayRef sizes, IntArrayRef pad, std::string_view mode) {
+    if (dy.scalar_type() == kBFloat16) {
+      return to(forward(to(dy.detach(), kFloat32), sizes, pad, mode), kBFloat16);
+    }
+    check(dy.is_floating_point(), "pad_border_backward: gradient ", describe(dy), ": need floating-point numbers");
+    const Border border = border_of(mode);
+    const DimVector padded = bordered("pad_border_backward", sizes, pad);
+    const auto maps = border_maps(sizes, pad, border);
+    check(dy.sizes() == IntArrayRef(padded), "pad_border_backward: gradient ", describe(dy), ": need shape ", padded);
+    Tensor dx = empty_tensor(sizes, dy.scalar_type());
+    if (dx.numel() > 0) {
+      kernels::fold_border(dx, dy.is_contiguous() ? dy : contiguous(dy.detach()), maps);
+    }
+    return dx;
+  }
+  void save(Needs, const Tensor&, IntArrayRef, IntArrayRef pad, std::string_view mode, const Tensor&) {
+    pad_ = pad;
+    mode_ = mode;
+  }
+  void backward(Backward& b) const { b.dx(0) = pad_border(b.dy(), pad_, mode_); }
+};
 
 struct Pad {
   static constexpr OperatorInfo info = {
@@ -114,17 +224,9 @@ struct Pad {
     if (mode == "constant") {
       return constant_pad_nd(x, pad, value.value_or(0));
     }
-    const Border border = border_of(mode);
     check(!value || *value == 0, "pad: value ", value.value_or(0), " with mode '", mode, "': need mode 'constant'");
-    Tensor y = x;
-    for (std::size_t i = 0; i < pad.size() / 2; ++i) {
-      const std::size_t d = x.sizes().size() - 1 - i;
-      if (pad[2 * i] != 0 || pad[2 * i + 1] != 0) {
-        const Tensor index = border_index(x, d, pad[2 * i], pad[2 * i + 1], border);
-        y = index_select(y, static_cast<std::int64_t>(d), index);
-      }
-    }
-    return y.is_same(x) ? clone(x) : y;
+    border_of(mode);
+    return pad.empty() ? clone(x) : pad_border(x, pad, mode);
   }
 };
 
@@ -132,6 +234,6 @@ struct Pad {
 
 #include <backflow/ops/padding_functions.inc>
 
-OperatorFamily padding_operators() { return family<ConstantPadNd, Pad>("padding"); }
+OperatorFamily padding_operators() { return family<ConstantPadNd, PadBorder, PadBorderBackward, Pad>("padding"); }
 
 }  // namespace backflow

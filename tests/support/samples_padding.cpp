@@ -80,6 +80,38 @@ void add_constant(Samples& all) {
   }
 }
 
+/// What the modes other than a number's are made of.
+void add_border(Samples& all, const Operand& x, const Index& pad, Mode mode, const std::string& label) {
+  const std::string in_torch = "torch.nn.functional.pad(x[0], " + list(pad) + ", '" + name(mode) + "')";
+  all.push_back({.op = "pad_border",
+                 .label = std::string(name(mode)) + "_" + label,
+                 .operands = {x},
+                 .call = [=](const Tensors& t) { return pad_border(t[0], pad, name(mode)); },
+                 .reference = [=](const Arrays& t) { return padded(t[0], pad, mode, 0); },
+                 .torch = in_torch});
+  const Array border = padded(array_of(x.sizes), pad, mode, 0);
+  all.push_back({.op = "pad_border_backward",
+                 .label = std::string(name(mode)) + "_" + label,
+                 .operands = {{border.sizes, -2, 2, x.layout}},
+                 .call = [=](const Tensors& t) { return pad_border_backward(t[0], x.sizes, pad, name(mode)); },
+                 .reference =
+                     [=](const Arrays& t) {
+                       Array dx = array_of(x.sizes);
+                       for_each_index(t[0].sizes, [&](const Index& at) {
+                         Index from = at;
+                         for (std::size_t d = 0; d < at.size(); ++d) {
+                           const std::size_t i = at.size() - 1 - d;
+                           from[d] = source(at[d] - (i < pad.size() / 2 ? pad[2 * i] : 0), x.sizes[d], mode);
+                         }
+                         dx.at(from) += t[0].at(at);
+                       });
+                       return dx;
+                     },
+                 .torch = "torch.autograd.grad((p := torch.zeros(" + python(x.sizes) +
+                          ", dtype=x[0].dtype, requires_grad=True), torch.nn.functional.pad(p, " + list(pad) + ", '" +
+                          name(mode) + "'))[1], p, x[0], create_graph=True)[0]"});
+}
+
 void add_pad(Samples& all) {
   all.push_back({.op = "pad",
                  .label = "zeros",
@@ -126,6 +158,7 @@ void add_pad(Samples& all) {
                      .call = [pad = c.pad, mode](const Tensors& x) { return backflow::pad(x[0], pad, name(mode)); },
                      .reference = [pad = c.pad, mode](const Arrays& x) { return padded(x[0], pad, mode, 0); },
                      .torch = "torch.nn.functional.pad(x[0], " + list(c.pad) + ", '" + name(mode) + "')"});
+      add_border(all, x_of_mode, c.pad, mode, c.label);
     }
   }
 }
