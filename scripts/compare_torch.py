@@ -39,6 +39,7 @@ RETRIED = "BACKFLOW_COMPARE_TORCH_RETRIED"
 NOTHING_CONTRACTED = "PyTorch takes bool only where nothing is contracted"
 ROUNDED = "PyTorch cuts the averages of integers off; other dtypes of integers it refuses"
 NOT_RANDOM = "the sample's expression draws nothing; PyTorch's operator refuses this dtype too"
+ONLY_FLOATING = "what is trained, and its gradients, are floating-point numbers"
 REFUSED = {
     ("einsum", "bool"): NOTHING_CONTRACTED,
     ("inner", "bool"): NOTHING_CONTRACTED,
@@ -48,6 +49,11 @@ REFUSED = {
        for dtype in ("bool", "uint8", "int32", "int64")},
     ("randperm", "bool"): NOT_RANDOM,
     **{(op, "int64"): ROUNDED for op in ("avg_pool1d", "avg_pool2d", "avg_pool3d")},
+    **{(op, dtype): ONLY_FLOATING
+       for op in ("philox_dropout", "dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout",
+                  "embedding_dense_backward", "rrelu_with_noise")
+       for dtype in ("bool", "uint8", "int32", "int64")},
+    **{(f"upsample_nearest{n}d{backward}", "uint8"): ONLY_FLOATING for n in (1, 2, 3) for backward in ("", "_backward")},
 }
 
 # Where we differ from PyTorch 1.13 on purpose: operator or sample -> why.
@@ -57,6 +63,8 @@ EXPLAINED = {
     "hardsigmoid": "PyTorch's gradient has 1/6 in float32 even for float64",
     "masked_select/transposed": "PyTorch's gradient for a transposed operand is in the order of memory; ours agrees "
                                 "with central differences",
+    "pixel_shuffle/empty": "PyTorch's gradient without images has the shape of the result",
+    "pixel_unshuffle/empty": "PyTorch's result without images has the shape of the input",
     "relu_backward": "a gradient is of floating-point numbers; PyTorch's threshold_backward takes integers",
     "scatter/smaller": "PyTorch has no gradient for a source larger than the index",
     "scatter_add/smaller": "PyTorch has no gradient for a source larger than the index",

@@ -45,6 +45,11 @@ Samples all_samples() {
            convolution_samples(),
            batch_norm_samples(),
            layer_norm_samples(),
+           gated_activation_samples(),
+           dropout_samples(),
+           embedding_samples(),
+           resampling_samples(),
+           shuffling_samples(),
        }) {
     all.insert(all.end(), family.begin(), family.end());
   }

@@ -82,6 +82,11 @@ Samples advanced_indexing_samples();
 Samples convolution_samples();
 Samples batch_norm_samples();
 Samples layer_norm_samples();
+Samples gated_activation_samples();
+Samples dropout_samples();
+Samples embedding_samples();
+Samples resampling_samples();
+Samples shuffling_samples();
 
 /// All of them, or those whose title contains $BACKFLOW_SAMPLE.
 const Samples& samples();
