@@ -22,6 +22,7 @@
 #include <backflow/ops/autograd/gradcheck.h>
 #include <backflow/ops/comparison.h>
 #include <backflow/ops/creation.h>
+#include <backflow/ops/dropout.h>
 #include <backflow/ops/functions.h>
 #include <backflow/ops/operators.h>
 #include <backflow/ops/random.h>
@@ -47,6 +48,10 @@
 #include <backflow/nn/optim/adamw.h>
 #include <backflow/nn/modules/normalization.h>
 #include <backflow/nn/modules/pooling.h>
+#include <backflow/nn/modules/embedding.h>
+#include <backflow/nn/modules/padding.h>
+#include <backflow/nn/modules/pixelshuffle.h>
+#include <backflow/nn/modules/upsampling.h>
 #include <backflow/nn/optim/optimizer.h>
 #include <backflow/nn/optim/rmsprop.h>
 #include <backflow/nn/optim/schedulers/lr_scheduler.h>

@@ -10,6 +10,8 @@ enum class Combine { Sum, Concat };
 enum class Nonlinearity { Linear, Conv1D, Conv2D, Conv3D, Sigmoid, Tanh, ReLU, LeakyReLU };
 enum class Padding { Constant, Reflect, Replicate, Circular, Zeros };
 enum class ConvPadding { Valid, Same };
+enum class Interpolation { Nearest, Linear, Bilinear, Bicubic, Trilinear };
+enum class Padding { Constant, Reflect, Replicate, Circular };
 }  // namespace enumtype
 
 /// What a loss does with the values of its rows or elements.
@@ -36,6 +38,12 @@ inline constexpr auto kSigmoid = enumtype::Nonlinearity::Sigmoid;
 inline constexpr auto kTanh = enumtype::Nonlinearity::Tanh;
 inline constexpr auto kReLU = enumtype::Nonlinearity::ReLU;
 inline constexpr auto kLeakyReLU = enumtype::Nonlinearity::LeakyReLU;
+
+/// How interpolate() makes images larger and smaller; kLinear above is one of these too.
+inline constexpr auto kNearest = enumtype::Interpolation::Nearest;
+inline constexpr auto kBilinear = enumtype::Interpolation::Bilinear;
+inline constexpr auto kBicubic = enumtype::Interpolation::Bicubic;
+inline constexpr auto kTrilinear = enumtype::Interpolation::Trilinear;
 
 /// What pad() puts around a tensor.
 inline constexpr auto kConstant = enumtype::Padding::Constant;

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <utility>
+#include <vector>
 
 #include <backflow/nn/enums.h>
 #include <backflow/nn/options/conv.h>
@@ -8,6 +10,12 @@
 #include <backflow/nn/options/pooling.h>
 #include <backflow/nn/options/distance.h>
 #include <backflow/nn/options/loss.h>
+#include <backflow/nn/options/activation.h>
+#include <backflow/nn/options/dropout.h>
+#include <backflow/nn/options/embedding.h>
+#include <backflow/nn/options/padding.h>
+#include <backflow/nn/options/pixelshuffle.h>
+#include <backflow/nn/options/upsampling.h>
 
 /// The options of modules and functions, as libtorch's: each is set by `name(value)`, which returns the options, and
 /// read by `name()`.
@@ -50,6 +58,14 @@ class FlattenOptions {
   std::int64_t end_dim_ = -1;
 };
 
+/// The dimension that is made several, of these sizes, one of which may be -1.
+class UnflattenOptions {
+ public:
+  UnflattenOptions(std::int64_t dim, std::vector<std::int64_t> sizes) : dim_(dim), sizes_(std::move(sizes)) {}
+  BACKFLOW_ARG(std::int64_t, dim);
+  BACKFLOW_ARG(std::vector<std::int64_t>, sizes);
+};
+
 /// How the results of branches become one.
 class BranchesOptions {
  public:
@@ -84,6 +100,9 @@ class LogSoftmaxFuncOptions {
  private:
   std::int64_t dim_;
 };
+using CrossEntropyFuncOptions = CrossEntropyLossOptions;
+using MSELossFuncOptions = MSELossOptions;
+using NLLLossFuncOptions = NLLLossOptions;
 
 }  // namespace functional
 }  // namespace backflow::nn

@@ -1,79 +1,80 @@
 #pragma once
 
-#include <iosfwd>
-
+#include <backflow/nn/functional/dropout.h>
 #include <backflow/nn/module.h>
 
+/// Modules that drop elements or features while they train, and return their input when they evaluate.
 namespace backflow::nn {
 
-/// The probability with which an element becomes zero, as in DropoutOptions(0.2).
-class DropoutOptions {
+namespace detail {
+
+/// Throws Error for a probability outside of [0, 1].
+class DropoutModule : public Module {
  public:
-  DropoutOptions(double p = 0.5) : p_(p) {}  // NOLINT(google-explicit-constructor): as libtorch's
-  DropoutOptions& p(double p) {
-    p_ = p;
-    return *this;
-  }
-  DropoutOptions& inplace(bool inplace) {
-    inplace_ = inplace;
-    return *this;
-  }
-  double p() const { return p_; }
-  bool inplace() const { return inplace_; }
-
- private:
-  double p_;
-  bool inplace_ = false;
-};
-
-namespace functional {
-
-/// The same for a function, which has to be told whether this is training.
-class DropoutFuncOptions {
- public:
-  DropoutFuncOptions& p(double p) {
-    p_ = p;
-    return *this;
-  }
-  DropoutFuncOptions& training(bool training) {
-    training_ = training;
-    return *this;
-  }
-  DropoutFuncOptions& inplace(bool inplace) {
-    inplace_ = inplace;
-    return *this;
-  }
-  double p() const { return p_; }
-  bool training() const { return training_; }
-  bool inplace() const { return inplace_; }
-
- private:
-  double p_ = 0.5;
-  bool training_ = true;
-  bool inplace_ = false;
-};
-
-/// x times a random mask, of which an element is 0 with probability p and 1 / (1 - p) otherwise; x itself when this is
-/// not training. Input of any shape, of a floating-point dtype. The mask comes from the default generator. Throws Error
-/// for p outside [0, 1]. Srivastava et al.: "Dropout: A simple way to prevent neural networks from overfitting", JMLR
-/// 15, 2014.
-Tensor dropout(const Tensor& input, const DropoutFuncOptions& options = {});
-
-}  // namespace functional
-
-/// Dropout in training, nothing in evaluation; see functional::dropout.
-class DropoutImpl : public Module {
- public:
-  explicit DropoutImpl(double p) : DropoutImpl(DropoutOptions(p)) {}
-  /// Throws Error for p outside [0, 1].
-  explicit DropoutImpl(const DropoutOptions& options_ = {});
-
-  Tensor forward(const Tensor& input) const;
+  explicit DropoutModule(double p) : DropoutModule(DropoutOptions(p)) {}
+  explicit DropoutModule(const DropoutOptions& options_ = {});
+  DropoutOptions options;
   DimVector output_shape(IntArrayRef input) const override { return input; }
   void pretty_print(std::ostream& stream) const override;
 
-  DropoutOptions options;
+ protected:
+  /// The options of the function, with this module's mode.
+  template <class FuncOptions>
+  FuncOptions now() const {
+    return FuncOptions().p(options.p()).training(is_training()).inplace(options.inplace());
+  }
+};
+
+}  // namespace detail
+
+/// Of elements.
+class DropoutImpl : public detail::DropoutModule {
+ public:
+  using DropoutModule::DropoutModule;
+  Tensor forward(const Tensor& input) const {
+    return functional::dropout(input, now<functional::DropoutFuncOptions>());
+  }
 };
 BACKFLOW_MODULE(Dropout);
+
+/// Of channels of [batch, channels, height, width], or without a batch.
+class Dropout2dImpl : public detail::DropoutModule {
+ public:
+  using DropoutModule::DropoutModule;
+  Tensor forward(const Tensor& input) const {
+    return functional::dropout2d(input, now<functional::Dropout2dFuncOptions>());
+  }
+};
+BACKFLOW_MODULE(Dropout2d);
+
+/// Of channels of [batch, channels, depth, height, width], or without a batch.
+class Dropout3dImpl : public detail::DropoutModule {
+ public:
+  using DropoutModule::DropoutModule;
+  Tensor forward(const Tensor& input) const {
+    return functional::dropout3d(input, now<functional::Dropout3dFuncOptions>());
+  }
+};
+BACKFLOW_MODULE(Dropout3d);
+
+/// Of elements, so that mean 0 and variance 1 are kept.
+class AlphaDropoutImpl : public detail::DropoutModule {
+ public:
+  using DropoutModule::DropoutModule;
+  Tensor forward(const Tensor& input) const {
+    return functional::alpha_dropout(input, now<functional::AlphaDropoutFuncOptions>());
+  }
+};
+BACKFLOW_MODULE(AlphaDropout);
+
+/// The same of features [i, j, ...].
+class FeatureAlphaDropoutImpl : public detail::DropoutModule {
+ public:
+  using DropoutModule::DropoutModule;
+  Tensor forward(const Tensor& input) const {
+    return functional::feature_alpha_dropout(input, now<functional::FeatureAlphaDropoutFuncOptions>());
+  }
+};
+BACKFLOW_MODULE(FeatureAlphaDropout);
 
 }  // namespace backflow::nn

@@ -1,5 +1,6 @@
 #include <backflow/nn/modules/linear.h>
 
+#include <algorithm>
 #include <cmath>
 #include <ostream>
 
@@ -60,6 +61,39 @@ DimVector FlattenImpl::output_shape(IntArrayRef input) const {
 
 void FlattenImpl::pretty_print(std::ostream& stream) const {
   stream << name() << "(start_dim=" << options.start_dim() << ", end_dim=" << options.end_dim() << ')';
+}
+
+DimVector UnflattenImpl::output_shape(IntArrayRef input) const {
+  const std::size_t d = wrap_dim("unflatten", options.dim(), input.size());
+  const IntArrayRef sizes = options.sizes();
+  std::int64_t known = 1;
+  std::int64_t unknown = 0;
+  for (const std::int64_t size : sizes) {
+    check(size >= -1 && size <= std::max<std::int64_t>(input[d], 1), "unflatten: sizes ", sizes, " of dimension ", d,
+          " of shape ", input, ": need numbers of elements, or -1");
+    size == -1 ? ++unknown : known *= size;
+    check(known <= std::max<std::int64_t>(input[d], 1), "unflatten: sizes ", sizes, " of dimension ", d, " of shape ",
+          input, ": need no more elements than it has");
+  }
+  const bool fits = unknown == 0 ? known == input[d] : unknown == 1 && known > 0 && input[d] % known == 0;
+  check(!sizes.empty() && fits, "unflatten: sizes ", sizes, " of dimension ", d, " of shape ", input,
+        ": need as many elements, at most one size -1");
+  DimVector output(IntArrayRef(input.data(), d));
+  for (const std::int64_t size : sizes) {
+    output.push_back(size == -1 ? input[d] / known : size);
+  }
+  for (std::size_t i = d + 1; i < input.size(); ++i) {
+    output.push_back(input[i]);
+  }
+  return output;
+}
+
+void UnflattenImpl::pretty_print(std::ostream& stream) const {
+  stream << name() << "(dim=" << options.dim() << ", unflattened_size={";
+  for (std::size_t i = 0; i < options.sizes().size(); ++i) {
+    stream << (i > 0 ? ", " : "") << options.sizes()[i];
+  }
+  stream << "})";
 }
 
 }  // namespace backflow::nn

@@ -39,4 +39,28 @@ class FlattenImpl : public Module {
 };
 BACKFLOW_MODULE(Flatten);
 
+/// Makes a dimension several, of given sizes. Inputs of any shape that has it.
+class UnflattenImpl : public Module {
+ public:
+  UnflattenImpl(std::int64_t dim, std::vector<std::int64_t> sizes)
+      : UnflattenImpl(UnflattenOptions(dim, std::move(sizes))) {}
+  explicit UnflattenImpl(const UnflattenOptions& options_) : options(options_) {}
+
+  Tensor forward(const Tensor& input) const { return input.reshape(output_shape(input.sizes())); }
+  /// Throws Error unless the dimension has as many elements as the sizes, one of which may be -1.
+  DimVector output_shape(IntArrayRef input) const override;
+  void pretty_print(std::ostream& stream) const override;
+
+  UnflattenOptions options;
+};
+BACKFLOW_MODULE(Unflatten);
+
+/// The input itself.
+class IdentityImpl : public Module {
+ public:
+  Tensor forward(const Tensor& input) const { return input; }
+  DimVector output_shape(IntArrayRef input) const override { return input; }
+};
+BACKFLOW_MODULE(Identity);
+
 }  // namespace backflow::nn

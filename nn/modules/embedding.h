@@ -1,0 +1,36 @@
+#pragma once
+
+#include <backflow/nn/functional/embedding.h>
+#include <backflow/nn/module.h>
+
+namespace backflow::nn {
+
+/// Rows of a table for integer indices of any shape: [...] to [..., embedding_dim]. Parameter: weight [num_embeddings,
+/// embedding_dim], which starts as normal numbers of variance 1, with zeros in the row padding_idx, unless it is given.
+class EmbeddingImpl : public Module {
+ public:
+  EmbeddingImpl(std::int64_t num_embeddings, std::int64_t embedding_dim)
+      : EmbeddingImpl(EmbeddingOptions(num_embeddings, embedding_dim)) {}
+  /// Throws Error for negative sizes, a padding_idx outside of the table, and a table of another shape.
+  explicit EmbeddingImpl(const EmbeddingOptions& options_);
+
+  Tensor forward(const Tensor& indices) const;
+  /// Draws the table anew.
+  void reset_parameters();
+  DimVector output_shape(IntArrayRef input) const override;
+  void pretty_print(std::ostream& stream) const override;
+
+  EmbeddingOptions options;  ///< padding_idx is not negative
+  Tensor weight;
+};
+
+/// `Embedding(1000, 64)`, or `Embedding::from_pretrained(table)`.
+class Embedding : public ModuleHolder<EmbeddingImpl> {
+ public:
+  using ModuleHolder<EmbeddingImpl>::ModuleHolder;
+  using Impl = EmbeddingImpl;
+  /// With this table [rows, columns], which is trained only if the options say that it is not frozen.
+  static Embedding from_pretrained(const Tensor& embeddings, const EmbeddingFromPretrainedOptions& options = {});
+};
+
+}  // namespace backflow::nn
