@@ -39,7 +39,6 @@
 #include <backflow/nn/modules/container.h>
 #include <backflow/nn/modules/conv.h>
 #include <backflow/nn/modules/dropout.h>
-#include <backflow/nn/modules/gelu.h>
 #include <backflow/nn/modules/distance.h>
 #include <backflow/nn/modules/linear.h>
 #include <backflow/nn/modules/loss.h>

@@ -11,7 +11,6 @@ enum class Nonlinearity { Linear, Conv1D, Conv2D, Conv3D, Sigmoid, Tanh, ReLU, L
 enum class Padding { Constant, Reflect, Replicate, Circular, Zeros };
 enum class ConvPadding { Valid, Same };
 enum class Interpolation { Nearest, Linear, Bilinear, Bicubic, Trilinear };
-enum class Padding { Constant, Reflect, Replicate, Circular };
 }  // namespace enumtype
 
 /// What a loss does with the values of its rows or elements.

@@ -7,7 +7,6 @@
 #include <backflow/nn/modules/activation.h>
 #include <backflow/nn/modules/branches.h>
 #include <backflow/nn/modules/dropout.h>
-#include <backflow/nn/modules/gelu.h>
 #include <backflow/nn/modules/linear.h>
 
 namespace backflow::train {

@@ -4,7 +4,7 @@
 #include <optional>
 
 #include <backflow/nn/enums.h>
-#include <backflow/nn/expanding_array.h>
+#include <backflow/nn/options/expanding_array.h>
 #include <backflow/nn/options/arg.h>
 #include <backflow/runtime/tensor.h>
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include <backflow/nn/enums.h>
-#include <backflow/nn/expanding_array.h>
+#include <backflow/nn/options/expanding_array.h>
 #include <backflow/nn/options/arg.h>
 
 namespace backflow::nn {
