@@ -1,4 +1,4 @@
-#include <backflow/nn/models.h>
+#include <backflow/nn/models/mlp.h>
 
 namespace backflow::nn {
 
