@@ -6,6 +6,7 @@
 //   bench_onednn_limit NETWORK THREADS --each     the time of each convolution
 //   bench_onednn_limit NETWORK THREADS --chunks 1,2,4 [--winograd] [--rounds N]
 //                                                 the same, with the batch cut into so many pieces of one thread each
+// Instead of a network, one convolution: BATCH,IN,OUT,SIZE,KERNEL,STRIDE, as 32,64,64,32,3,1.
 #include <cmath>
 #include <cstdio>
 #include <exception>
@@ -122,8 +123,8 @@ void time_by_turns(std::vector<std::unique_ptr<Alternative>>& all, int rounds) {
 }
 
 void list(const Options& options) {
-  std::printf("%-26s %-16s %-6s %9s %9s %9s %9s %9s  %s\n", "convolution", "pass", "cut", "least ms", "median",
-              "cpu ms", "GFLOP/s", "error", "implementation");
+  std::printf("%-26s %-16s %-6s %9s %9s %9s %9s %9s %9s  %s\n", "convolution", "pass", "cut", "least ms", "median",
+              "cpu ms", "GFLOP/s", "error", "extra MB", "implementation");
   for (const ConvolutionShape& shape : options.shapes) {
     for (const Pass pass : passes_of(shape)) {
       auto all = alternatives(shape, pass, options);
@@ -131,10 +132,11 @@ void list(const Options& options) {
       const std::vector<float> exact = all.front()->pass.result();
       for (const auto& a : all) {
         const double least = *std::min_element(a->wall.begin(), a->wall.end());
-        std::printf("%-26s %-16s %-6s %9.3f %9.3f %9.3f %9.1f %9.1e  %s\n",
+        std::printf("%-26s %-16s %-6s %9.3f %9.3f %9.3f %9.1f %9.1e %9.1f  %s\n",
                     (std::to_string(shape.count) + " x " + shape.name()).c_str(), name_of(pass), a->name.c_str(), least,
                     bench::median(a->wall), bench::median(a->processor), shape.flop() / least / 1e6,
-                    relative_error(a->pass.result(), exact), a->pass.implementation().c_str());
+                    relative_error(a->pass.result(), exact), a->pass.extra_bytes() / 1e6,
+                    a->pass.implementation().c_str());
       }
       std::fflush(stdout);
     }
@@ -167,6 +169,12 @@ int run(int argc, char** argv) {
                    option.c_str());
       return 2;
     }
+  }
+  ConvolutionShape one{};
+  if (std::sscanf(arguments.workload.c_str(), "%ld,%ld,%ld,%ld,%ld,%ld", &one.batch, &one.in, &one.out, &one.size,
+                  &one.kernel, &one.stride) == 6) {
+    one.count = 1;
+    options.shapes = {one};
   }
   if (options.shapes.empty()) {
     std::fprintf(stderr, "bench_onednn_limit: no convolutions of '%s': need resnet18, inception or lenet\n",

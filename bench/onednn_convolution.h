@@ -176,6 +176,14 @@ class ConvolutionPass {
   bool is_empty() const { return !primitive_.primitive; }
   const std::string& implementation() const { return primitive_.implementation; }
 
+  /// What it needs beside its operands: oneDNN's buffers, and the partial sums of gradients of the weights.
+  double extra_bytes() const {
+    const auto buffers = cut_.chunks == 0 ? 1 : std::min(cut_.threads, cut_.chunks);
+    const std::size_t sums = pass_ == Pass::BackwardWeights ? chunks() - 1 : 0;
+    return static_cast<double>(primitive_.scratchpad.get_size()) * buffers +
+           static_cast<double>(primitive_.result.layout.get_size() * sums);
+  }
+
   RunTimes run() {
     const auto start = Clock::now();
     if (cut_.chunks == 0) {
