@@ -18,14 +18,14 @@
 #include <backflow/nn/modules/linear.h>
 #include <backflow/nn/optim/sgd.h>
 #include <backflow/runtime/grad_mode.h>
+#include <backflow/runtime/trace.h>
 
 namespace bench {
 
 /// The multilayer perceptron 784-1024-1024-10 on a batch of 128.
 struct Mlp {
-  static constexpr std::int64_t kBatch = 128;
-  static constexpr std::int64_t kInputs = 784;
-  static backflow::nn::MLP make() { return backflow::nn::MLP(kInputs, 1024, 1024, 10); }
+  static backflow::DimVector input() { return {128, 784}; }
+  static backflow::nn::MLP make() { return backflow::nn::MLP(784, 1024, 1024, 10); }
 };
 
 /// Eight towers 256-256-256-256 side by side, summed, and a last layer; PyTorch's Towers, parameter names included.
@@ -46,22 +46,29 @@ struct TowersImpl : backflow::nn::Module {
 };
 
 struct Towers {
-  static constexpr std::int64_t kBatch = 32;
-  static constexpr std::int64_t kInputs = 256;
+  static backflow::DimVector input() { return {32, 256}; }
   static backflow::nn::ModuleHolder<TowersImpl> make() { return {}; }
 };
 
-/// Ten classes, parameters and batch from fixed streams.
+/// Ten classes, parameters and batch from fixed streams: the same numbers in every dtype.
 template <class Network>
 class Classifier {
  public:
-  Classifier() {
+  explicit Classifier(backflow::Dtype dtype = backflow::kFloat32) {
     std::uint64_t stream = 2;
     for (const auto& parameter : model_->named_parameters()) {
       const backflow::Tensor& p = parameter.value();
-      const double bound = p.dim() == 2 ? 1 / std::sqrt(static_cast<double>(p.size(1))) : 0.03;
       const backflow::NoGradGuard guard;
-      p.copy_(uniform(p.sizes(), bound, stream++));
+      if (p.dim() >= 2) {
+        const auto inputs = static_cast<double>(p.numel() / p.size(0));
+        p.copy_(uniform(p.sizes(), 1 / std::sqrt(inputs), stream++));
+      } else {  // the weight of a normalization is about 1
+        p.copy_(uniform(p.sizes(), 0.03, stream++) + (parameter.key().ends_with("weight") ? 1 : 0));
+      }
+    }
+    if (dtype != backflow::kFloat32) {
+      model_->to(dtype);
+      x_ = x_.to(dtype);
     }
   }
 
@@ -75,13 +82,23 @@ class Classifier {
   }
 
   double step(Times* times = nullptr) {
+    using backflow::trace::Span;
     const auto t0 = Clock::now();
-    const backflow::Tensor loss = cross_entropy_loss(model_(x_), t_);
+    const backflow::Tensor loss = [this] {
+      const Span span("forward");
+      return cross_entropy_loss(model_(x_), t_);
+    }();
     const auto t1 = Clock::now();
-    optimizer_.zero_grad();
-    loss.backward();
+    {
+      const Span span("backward");
+      optimizer_.zero_grad();
+      loss.backward();
+    }
     const auto t2 = Clock::now();
-    optimizer_.step();
+    {
+      const Span span("update");
+      optimizer_.step();
+    }
     if (times != nullptr) {
       *times = {microseconds(t0, t1), microseconds(t1, t2)};
       return 0;
@@ -92,11 +109,23 @@ class Classifier {
  private:
   decltype(Network::make()) model_ = Network::make();
   backflow::optim::SGD optimizer_{model_->parameters(), backflow::optim::SGDOptions(0.01).momentum(0.9)};
-  backflow::Tensor x_ = uniform({Network::kBatch, Network::kInputs}, 1.7, 0);
-  backflow::Tensor t_ = classes(Network::kBatch, 10, 1);
+  backflow::Tensor x_ = uniform(Network::input(), 1.7, 0);
+  backflow::Tensor t_ = classes(Network::input()[0], 10, 1);
 };
 
-/// The numbers to compare are the losses of the first three steps.
+template <class Network>
+std::vector<double> losses(int steps, const std::string& dtype) {
+  backflow::check(dtype == "f32" || dtype == "f64", "losses: dtype '", dtype, "': need f32 or f64");
+  Classifier<Network> model(dtype == "f32" ? backflow::kFloat32 : backflow::kFloat64);
+  std::vector<double> losses;
+  for (int i = 0; i < steps; ++i) {
+    losses.push_back(model.step());
+  }
+  return losses;
+}
+
+/// The numbers to compare are the losses of the first three steps. The model that is timed is made when it is first
+/// needed: then that of the check is gone, and is not in the peak.
 template <class Network>
 Workload classifier(const std::string& data) {
   if (!data.empty()) {
@@ -105,20 +134,16 @@ Workload classifier(const std::string& data) {
   }
   return {
       .step =
-          [model = std::make_shared<Classifier<Network>>()] {
+          [model = std::shared_ptr<Classifier<Network>>()]() mutable {
+            if (!model) {
+              model = std::make_shared<Classifier<Network>>();
+            }
             Times times;
             model->step(&times);
             return times;
           },
-      .check =
-          [] {
-            Classifier<Network> model;
-            std::vector<double> losses;
-            for (int i = 0; i < 3; ++i) {
-              losses.push_back(model.step());
-            }
-            return losses;
-          },
+      .check = [] { return losses<Network>(3, "f32"); },
+      .losses = losses<Network>,
   };
 }
 

@@ -4,6 +4,7 @@
 // side and thread count, and sends it commands, a line each; the process answers each with one line of JSON:
 //
 //   check            {"values": [...]}          numbers that all sides must agree on; always from the same start
+//   losses N DTYPE   {"values": [...]}          of the first N steps in f32 or f64, if the workload is a training
 //   time SECONDS     {"steps": n, "step_us": median, "forward_us": ..., "backward_us": ...}
 //   reference SECONDS  the same of what the workload is held against in its own process, if it has such a thing
 //   peak             {"peak_mb": ...}           the most memory that the process has had resident, or that the workload
@@ -54,6 +55,8 @@ struct Workload {
   std::function<std::vector<double>()> check;  ///< starts anew and returns the numbers to compare
   std::function<double()> peak_megabytes = bench::peak_megabytes;
   std::function<void()> reference = nullptr;
+  /// Starts anew in "f32" or "f64" and returns the losses of so many steps.
+  std::function<std::vector<double>(int steps, const std::string& dtype)> losses = nullptr;
 };
 
 inline double median(std::vector<double> values) {
@@ -80,6 +83,16 @@ inline void time_steps(const std::function<Times()>& step, double seconds) {
               median(whole), median(forward), median(backward));
 }
 
+inline void print_values(const std::vector<double>& values) {
+  std::string text;
+  for (const double value : values) {
+    char number[40];
+    std::snprintf(number, sizeof number, "%s%.17g", text.empty() ? "" : ", ", value);
+    text += number;
+  }
+  std::printf("{\"values\": [%s]}\n", text.c_str());
+}
+
 /// Answers the driver's commands until there are no more.
 inline int serve(const Workload& workload) {
   for (std::string line; std::getline(std::cin, line);) {
@@ -87,13 +100,12 @@ inline int serve(const Workload& workload) {
     std::string command;
     words >> command;
     if (command == "check") {
-      std::string values;
-      for (const double value : workload.check()) {
-        char text[40];
-        std::snprintf(text, sizeof text, "%s%.9g", values.empty() ? "" : ", ", value);
-        values += text;
-      }
-      std::printf("{\"values\": [%s]}\n", values.c_str());
+      print_values(workload.check());
+    } else if (command == "losses" && workload.losses) {
+      int steps = 0;
+      std::string dtype;
+      words >> steps >> dtype;
+      print_values(workload.losses(steps, dtype));
     } else if (command == "time" || (command == "reference" && workload.reference)) {
       double seconds = 0;
       words >> seconds;
@@ -102,7 +114,7 @@ inline int serve(const Workload& workload) {
     } else if (command == "peak") {
       std::printf("{\"peak_mb\": %.1f}\n", workload.peak_megabytes());
     } else {
-      std::fprintf(stderr, "unknown command '%s': need check, time or peak\n", line.c_str());
+      std::fprintf(stderr, "unknown command '%s': need check, losses, time or peak\n", line.c_str());
       return 2;
     }
     std::fflush(stdout);

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 
-from bench_workloads import GROUPS, METRICS, OURS_ON_ONE, SEPARATE_PHASES, TRIAD, WORKLOADS
+from bench_workloads import GROUPS, METRICS, ONEDNN, OURS_ON_ONE, SEPARATE_PHASES, TRIAD, WORKLOADS
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 KEYS = ("name", "dtype", "threads", "metric", "ours", "peer_name", "peer", "ratio")
@@ -129,7 +129,7 @@ def measure(name, threads, peers, environment, options):
                     script = [str(ROOT / "bench/peers" / workload.pytorch)] if peer == "pytorch" else []
                     sides[peer] = Side([*peers[peer], *script], same, theirs, data, environment)
             ours = ours or sides["backflow"].ask("check")["values"]
-            for peer in set(sides) - {"backflow", TRIAD}:
+            for peer in set(sides) - {"backflow", TRIAD, ONEDNN}:
                 agree(workload, ours, sides[peer].ask("check")["values"], f"{name}: backflow and {peer}")
             answers = {side: [] for side in sides}
             seconds = options.seconds * workload.seconds
@@ -146,13 +146,12 @@ def measure(name, threads, peers, environment, options):
             for side in sides.values():
                 side.close()
 
-    for metric in workload.metrics:
-        values = {side: [workload.value(metric, a) for a in answers[side]] for side in sides}
-        ours = statistics.median(values["backflow"])
-        for peer in workload.peers:
-            theirs = statistics.median(values[peer]) if peer in values else None
-            row = dict(zip(KEYS, (name, "f32", threads, metric, ours, peer, theirs, theirs and theirs / ours)))
-            yield row, theirs and spread(values["backflow"], values[peer])
+    for metric, peer in workload.rows():
+        ours, theirs = ([workload.value(metric, a) for a in answers.get(side, [])] for side in ("backflow", peer))
+        middle = [statistics.median(values) if values else None for values in (ours, theirs)]
+        ratio = middle[1] and middle[1] / middle[0]
+        row = dict(zip(KEYS, (name, "f32", threads, metric, middle[0], peer, middle[1], ratio)))
+        yield row, ratio and spread(ours, theirs)
 
 
 def check_rows(rows):
@@ -224,7 +223,8 @@ def main():
 
     peers = {"pytorch": find_pytorch(), "libtorch": [options.libtorch] if options.libtorch else None,
              OURS_ON_ONE: [str(pathlib.Path(options.build) / "bin/bench_workloads")],
-             SEPARATE_PHASES: [str(pathlib.Path(options.build) / "bin/bench_step_graph")]}
+             SEPARATE_PHASES: [str(pathlib.Path(options.build) / "bin/bench_step_graph")],
+             ONEDNN: [str(pathlib.Path(options.build) / "bin/bench_onednn_limit")]}
     environment, remarks = peer_environment(peers["pytorch"])
     print(f"{'workload':<27} {'threads':>8}  {'metric':<19} {'ours':>9}  {'peer':<17} {'':>9} {'ratio':>7}  "
           f"{'spread':>6}")

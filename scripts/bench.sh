@@ -40,7 +40,7 @@ say "building"
   cd "$root"
   nice cmake --preset release -B "$directory" --log-level=WARNING >/dev/null
   nice cmake --build "$directory" --parallel "${CMAKE_BUILD_PARALLEL_LEVEL:-$(jobs)}" \
-    --target bench_workloads bench_step_graph bench_operators
+    --target bench_workloads bench_step_graph bench_operators bench_onednn_limit
 )
 
 # libtorch's program, made anew when one of its sources is newer.

@@ -3,6 +3,7 @@ import dataclasses
 
 OURS_ON_ONE = "backflow-1-thread"  # a peer: what our other threads are worth
 SEPARATE_PHASES = "separate phases"  # a peer: our backward and update, one after the other
+ONEDNN = "bare convolutions"  # a peer: what oneDNN needs for the network's convolutions, with nothing around them
 TRIAD = "triad"  # a peer: the time that memory needs for the operator's bytes; measured in our own process
 PER_OPERATION = ("forward_ns_per_op", "backward_ns_per_op")
 METRICS = ("step_us", *PER_OPERATION, "peak_mb")
@@ -19,6 +20,13 @@ class Workload:
     floor: bool = False  # values that are small next to the first are held against the first
     seconds: float = 1  # of the seconds that a turn takes
     shares_data: bool = True  # whether peers read what our side has written
+
+    def rows(self):
+        """Every metric with the peers that have it."""
+        for metric in self.metrics:
+            for peer in self.peers:
+                if metric == "step_us" or peer != ONEDNN:
+                    yield metric, peer
 
     def value(self, metric, answer):
         """A metric in the answer to `time` or `peak`."""

@@ -40,12 +40,13 @@ class Regression:
 class Classifier:
     """A model that is trained on one batch with cross-entropy, and SGD with momentum."""
 
-    def __init__(self, data):
+    def __init__(self, data, dtype=torch.float32):
         self.model = self.make()
-        state = self.model.state_dict()
-        for name in state:
-            state[name].copy_(load(data, name))
-        self.x = load(data, "x")
+        with torch.no_grad():
+            for name, parameter in self.model.named_parameters():
+                parameter.copy_(load(data, name))
+        self.model.to(dtype)
+        self.x = load(data, "x").to(dtype)
         self.t = load(data, "t")
         self.optimizer = torch.optim.SGD(self.model.parameters(), lr=0.01, momentum=0.9)
 
@@ -103,18 +104,27 @@ def step(workload):
 
 
 class Training:
-    """A workload as `serve` takes it: every check starts from the same values."""
+    """A workload as `serve` takes it: every check starts from the same values.
 
-    def __init__(self, make):
+    What is timed is made when it is first needed: then that of the check is gone, and is not in the peak.
+    """
+
+    def __init__(self, make, data):
         self.make = make
-        self.workload = make()
+        self.data = data
+        self.workload = None
 
     def step(self):
+        if self.workload is None:
+            self.workload = self.make(self.data)
         return step(self.workload)[1:]
 
     def check(self):
-        fresh = self.make()
-        return [step(fresh)[0].item() for _ in range(3)]
+        return self.losses(3)
+
+    def losses(self, steps, *dtype):
+        fresh = self.make(self.data, *dtype)
+        return [step(fresh)[0].item() for _ in range(steps)]
 
 
 def time_steps(workload, seconds):
@@ -144,12 +154,15 @@ def serve(workload):
         command, *arguments = line.split()
         if command == "check":
             answer = {"values": workload.check()}
+        elif command == "losses":
+            dtype = {"f32": torch.float32, "f64": torch.float64}[arguments[1]]
+            answer = {"values": workload.losses(int(arguments[0]), dtype)}
         elif command == "time":
             answer = time_steps(workload, float(arguments[0]))
         elif command == "peak":
             answer = {"peak_mb": peak_megabytes()}
         else:
-            sys.exit(f"unknown command '{line.strip()}': need check, time or peak")
+            sys.exit(f"unknown command '{line.strip()}': need check, losses, time or peak")
         print(json.dumps(answer), flush=True)
 
 
@@ -158,7 +171,7 @@ def main():
         sys.exit(f"usage: torch_workloads.py {'|'.join(WORKLOADS)} THREADS [DATA]")
     torch.set_num_threads(int(sys.argv[2]))
     data = sys.argv[3] if len(sys.argv) > 3 else None
-    serve(Training(lambda: WORKLOADS[sys.argv[1]](data)))
+    serve(Training(WORKLOADS[sys.argv[1]], data))
 
 
 if __name__ == "__main__":
