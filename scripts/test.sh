@@ -2,8 +2,8 @@
 # scripts/test.sh [PRESET] [CTEST-OPTION...]
 #
 # Installs what is missing, builds PRESET (release, dev, asan, tsan, minimal; without one, release) and runs its tests.
-# Of release, and without options, it also runs scripts/compare_torch.py where PyTorch is installed; with CI=true in the
-# environment it installs it. Exit code 1 when something fails. For one test: scripts/test.sh release -R test_ops
+# Of release, and without options, it also runs scripts/compare_torch.py and scripts/compare_training.py where PyTorch is
+# installed; with CI=true in the environment it installs it. Exit code 1 when something fails. For one test: scripts/test.sh release -R test_ops
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -33,6 +33,7 @@ if [[ $preset == release ]] && (($# == 0)); then
   if has_torch; then
     say "comparing with PyTorch"
     nice "$root/scripts/compare_torch.py" || code=1
+    nice "$root/scripts/compare_training.py" || code=1
   else
     say "comparison with PyTorch: left out, it is not installed; scripts/setup.sh --torch installs it"
   fi
