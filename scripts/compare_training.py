@@ -2,7 +2,8 @@
 """scripts/compare_training.py [--build DIR] [--only NAME,NAME] [--threads N]
 
 Trains the same networks with Backflow and with PyTorch, from the same weights on the same data, and compares the losses
-of every step: in float64 to 1e-9 relative, in float32, where rounding errors grow from step to step, to 1e-4 over the first ones.
+of every step: in float64 to 1e-9 relative, in float32, where rounding errors grow from step to step, to 1e-4 over the
+first ones.
 Needs build/release/bin/bench_workloads, which it builds, and PyTorch. Exit code 1 when losses differ.
 """
 import argparse
