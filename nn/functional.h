@@ -1,15 +1,15 @@
 #pragma once
 
-#include <backflow/nn/functional/conv.h>
-#include <backflow/nn/functional/normalization.h>
-#include <backflow/nn/functional/pooling.h>
-#include <backflow/nn/functional/distance.h>
-#include <backflow/nn/functional/loss.h>
 #include <backflow/nn/functional/activation.h>
+#include <backflow/nn/functional/conv.h>
+#include <backflow/nn/functional/distance.h>
 #include <backflow/nn/functional/dropout.h>
 #include <backflow/nn/functional/embedding.h>
+#include <backflow/nn/functional/loss.h>
+#include <backflow/nn/functional/normalization.h>
 #include <backflow/nn/functional/padding.h>
 #include <backflow/nn/functional/pixelshuffle.h>
+#include <backflow/nn/functional/pooling.h>
 #include <backflow/nn/functional/upsampling.h>
 #include <backflow/nn/options.h>
 #include <backflow/runtime/tensor.h>
@@ -20,13 +20,5 @@ namespace backflow::nn::functional {
 
 /// x w^T + b: input [..., in], weight [out, in], bias [out] or none.
 Tensor linear(const Tensor& input, const Tensor& weight, const Tensor& bias = {});
-/// x - log(sum of e^x over a dimension).
-Tensor log_softmax(const Tensor& input, const LogSoftmaxFuncOptions& options);
-/// Of log-probabilities [rows, classes] and int64 classes [rows].
-Tensor nll_loss(const Tensor& input, const Tensor& target, const NLLLossFuncOptions& options = {});
-/// Of scores [rows, classes] and int64 classes [rows].
-Tensor cross_entropy(const Tensor& input, const Tensor& target, const CrossEntropyFuncOptions& options = {});
-/// The squared error of two tensors of one shape.
-Tensor mse_loss(const Tensor& input, const Tensor& target, const MSELossFuncOptions& options = {});
 
 }  // namespace backflow::nn::functional

@@ -5,16 +5,16 @@
 #include <vector>
 
 #include <backflow/nn/enums.h>
-#include <backflow/nn/options/conv.h>
-#include <backflow/nn/options/normalization.h>
-#include <backflow/nn/options/pooling.h>
-#include <backflow/nn/options/distance.h>
-#include <backflow/nn/options/loss.h>
 #include <backflow/nn/options/activation.h>
+#include <backflow/nn/options/conv.h>
+#include <backflow/nn/options/distance.h>
 #include <backflow/nn/options/dropout.h>
 #include <backflow/nn/options/embedding.h>
+#include <backflow/nn/options/loss.h>
+#include <backflow/nn/options/normalization.h>
 #include <backflow/nn/options/padding.h>
 #include <backflow/nn/options/pixelshuffle.h>
+#include <backflow/nn/options/pooling.h>
 #include <backflow/nn/options/upsampling.h>
 
 /// The options of modules and functions, as libtorch's: each is set by `name(value)`, which returns the options, and
@@ -90,19 +90,4 @@ class BranchesOptions {
   std::int64_t dim_ = 1;
 };
 
-namespace functional {
-
-class LogSoftmaxFuncOptions {
- public:
-  LogSoftmaxFuncOptions(std::int64_t dim) : dim_(dim) {}  // NOLINT(google-explicit-constructor)
-  std::int64_t dim() const { return dim_; }
-
- private:
-  std::int64_t dim_;
-};
-using CrossEntropyFuncOptions = CrossEntropyLossOptions;
-using MSELossFuncOptions = MSELossOptions;
-using NLLLossFuncOptions = NLLLossOptions;
-
-}  // namespace functional
 }  // namespace backflow::nn

@@ -144,7 +144,8 @@ StepGraph observe_step(const Model& model, IntArrayRef sample_shape, std::int64_
   const Tensor one = ones(DimVector{}, dtype);
 
   const Tracing tracing(observer);
-  const Tensor loss = cross_entropy_loss(model.forward(x), target, {}, Reduction::Sum) / static_cast<double>(batch_size);
+  const Tensor loss =
+      cross_entropy_loss(model.forward(x), target, {}, Reduction::Sum) / static_cast<double>(batch_size);
   const Edge root = gradient_edge(loss);
   const Plan plan(std::span(&root, 1), {});
   Execution pass(plan, std::span(&one, 1), {}, {});

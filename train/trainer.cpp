@@ -242,7 +242,8 @@ class Run {
   /// This rank's part of the mean loss over a global batch of `global_n` samples.
   Tensor forward(const Batch& batch, std::int64_t global_n) const {
     const trace::Span span("forward");
-    return cross_entropy_loss(model_.forward(batch.x), batch.target, {}, Reduction::Sum) / static_cast<double>(global_n);
+    return cross_entropy_loss(model_.forward(batch.x), batch.target, {}, Reduction::Sum) /
+           static_cast<double>(global_n);
   }
 
   Outcome report(std::int64_t epoch, const distributed::LocalBatch& local, double local_loss, Clock::time_point start) {

@@ -4,8 +4,8 @@
 #include <optional>
 
 #include <backflow/nn/enums.h>
-#include <backflow/nn/options/expanding_array.h>
 #include <backflow/nn/options/arg.h>
+#include <backflow/nn/options/expanding_array.h>
 #include <backflow/runtime/tensor.h>
 
 namespace backflow::nn {

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include <backflow/nn/enums.h>
-#include <backflow/nn/options/expanding_array.h>
 #include <backflow/nn/options/arg.h>
+#include <backflow/nn/options/expanding_array.h>
 
 namespace backflow::nn {
 
