@@ -70,7 +70,7 @@ Make branches(const io::Section& s) {
     s.fail("branches", concat("no branches in [", s.path(), "]: need at least one in 'branches'"));
   }
   return [=](const DimVector& input) {
-    const nn::Branches module(nn::BranchesOptions(combine).dim(dim));
+    nn::Branches module(nn::BranchesOptions(combine).dim(dim));
     for (const BranchOptions& branch : all) {
       DimVector shape = input;
       module->push_back(make_layers(branch.layers, shape));

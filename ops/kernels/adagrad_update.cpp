@@ -30,8 +30,8 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 template <class T>
 struct AdagradStep {
-  static constexpr bool kReads[] = {true, false, false};
-  static constexpr const bool (&kWrites)[3] = kReads;
+  static constexpr std::array<bool, kUpdateStates> kReads = {true, false, false};
+  static constexpr auto kWrites = kReads;
   AdagradFactors<T> f;
 
   template <class D, class V>

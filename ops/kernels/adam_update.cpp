@@ -39,8 +39,8 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 template <Decay kDecay, bool kAmsgrad, class T>
 struct AdamStep {
-  static constexpr bool kReads[] = {true, true, kAmsgrad};
-  static constexpr const bool (&kWrites)[3] = kReads;
+  static constexpr std::array<bool, kUpdateStates> kReads = {true, true, kAmsgrad};
+  static constexpr auto kWrites = kReads;
   AdamFactors<T> f;
 
   template <class D, class V>

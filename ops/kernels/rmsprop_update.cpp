@@ -33,8 +33,8 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 template <bool kMomentum, bool kCentered, class T>
 struct RmspropStep {
-  static constexpr bool kReads[] = {true, kMomentum, kCentered};
-  static constexpr const bool (&kWrites)[3] = kReads;
+  static constexpr std::array<bool, kUpdateStates> kReads = {true, kMomentum, kCentered};
+  static constexpr auto kWrites = kReads;
   RmspropFactors<T> f;
 
   template <class D, class V>

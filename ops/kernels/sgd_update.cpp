@@ -35,8 +35,8 @@ template <Momentum kMomentum, class T>
 struct SgdStep {
   static constexpr bool kFirst = kMomentum == Momentum::First || kMomentum == Momentum::FirstNesterov;
   static constexpr bool kNesterov = kMomentum == Momentum::Nesterov || kMomentum == Momentum::FirstNesterov;
-  static constexpr bool kReads[] = {kMomentum != Momentum::None && !kFirst, false, false};
-  static constexpr bool kWrites[] = {kMomentum != Momentum::None, false, false};
+  static constexpr std::array<bool, kUpdateStates> kReads = {kMomentum != Momentum::None && !kFirst, false, false};
+  static constexpr std::array<bool, kUpdateStates> kWrites = {kMomentum != Momentum::None, false, false};
   SgdFactors<T> f;
 
   template <class D, class V>
