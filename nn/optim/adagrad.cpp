@@ -4,6 +4,8 @@
 
 namespace backflow::optim {
 
+std::unique_ptr<OptimizerOptions> AdagradOptions::clone() const { return std::make_unique<AdagradOptions>(*this); }
+
 Adagrad::Adagrad(std::vector<OptimizerParamGroup> groups, AdagradOptions defaults) : Optimizer(defaults.clone()) {
   Adagrad::check_options(defaults);
   add_param_groups(std::move(groups));

@@ -34,7 +34,7 @@ class AdagradOptions : public OptimizerOptions {
   double initial_accumulator_value() const { return initial_accumulator_value_; }
   double eps() const { return eps_; }
 
-  std::unique_ptr<OptimizerOptions> clone() const override { return std::make_unique<AdagradOptions>(*this); }
+  std::unique_ptr<OptimizerOptions> clone() const override;
   double get_lr() const override { return lr_; }
   void set_lr(double lr) override { lr_ = lr; }
 

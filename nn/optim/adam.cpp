@@ -34,6 +34,13 @@ void adam(std::span<const kernels::UpdateOperand> operands, const Options& o, We
 
 }  // namespace
 
+template <class Self>
+std::unique_ptr<OptimizerOptions> detail::AdamOptionsOf<Self>::clone() const {
+  return std::make_unique<Self>(static_cast<const Self&>(*this));
+}
+template class detail::AdamOptionsOf<AdamOptions>;
+template class detail::AdamOptionsOf<AdamWOptions>;
+
 AdamParamState::AdamParamState(const Optimizer::NamedTensors& state) {
   check(state.contains(kStep) && state.contains(kTensors[0]) && state.contains(kTensors[1]),
         "adam: a state without 'step', 'exp_avg' or 'exp_avg_sq': need the state of a parameter after its first step");

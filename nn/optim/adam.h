@@ -41,9 +41,7 @@ class AdamOptionsOf : public OptimizerOptions {
   double weight_decay() const { return weight_decay_; }
   bool amsgrad() const { return amsgrad_; }
 
-  std::unique_ptr<OptimizerOptions> clone() const override {
-    return std::make_unique<Self>(static_cast<const Self&>(*this));
-  }
+  std::unique_ptr<OptimizerOptions> clone() const override;
   double get_lr() const override { return lr_; }
   void set_lr(double lr) override { lr_ = lr; }
 

@@ -4,6 +4,8 @@
 
 namespace backflow::optim {
 
+std::unique_ptr<OptimizerOptions> RMSpropOptions::clone() const { return std::make_unique<RMSpropOptions>(*this); }
+
 RMSprop::RMSprop(std::vector<OptimizerParamGroup> groups, RMSpropOptions defaults) : Optimizer(defaults.clone()) {
   RMSprop::check_options(defaults);
   add_param_groups(std::move(groups));

@@ -39,7 +39,7 @@ class RMSpropOptions : public OptimizerOptions {
   double momentum() const { return momentum_; }
   bool centered() const { return centered_; }
 
-  std::unique_ptr<OptimizerOptions> clone() const override { return std::make_unique<RMSpropOptions>(*this); }
+  std::unique_ptr<OptimizerOptions> clone() const override;
   double get_lr() const override { return lr_; }
   void set_lr(double lr) override { lr_ = lr; }
 
