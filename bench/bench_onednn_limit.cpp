@@ -7,6 +7,7 @@
 //   bench_onednn_limit NETWORK THREADS --chunks 1,2,4 [--winograd] [--rounds N]
 //                                                 the same, with the batch cut into so many pieces of one thread each
 // Instead of a network, one convolution: BATCH,IN,OUT,SIZE,KERNEL,STRIDE, as 32,64,64,32,3,1.
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <exception>
@@ -152,9 +153,21 @@ std::vector<int> numbers(const std::string& text) {
   return all;
 }
 
+/// Of a network, or of the one convolution that the text describes; none if it is neither.
+std::vector<ConvolutionShape> shapes_of(const std::string& text) {
+  ConvolutionShape one{};
+  one.count = 1;
+  if (std::sscanf(text.c_str(), "%ld,%ld,%ld,%ld,%ld,%ld", &one.batch, &one.in, &one.out, &one.size, &one.kernel,
+                  &one.stride) == 6) {
+    const bool is_valid = std::min({one.batch, one.in, one.out, one.size, one.kernel, one.stride}) > 0;
+    return is_valid ? std::vector{one} : std::vector<ConvolutionShape>{};
+  }
+  return bench::convolutions_of(text);
+}
+
 int run(int argc, char** argv) {
   const bench::Arguments arguments = bench::parse(argc, argv);
-  Options options{.shapes = bench::convolutions_of(arguments.workload), .threads = arguments.threads, .chunks = {}};
+  Options options{.shapes = shapes_of(arguments.workload), .threads = arguments.threads, .chunks = {}};
   bool serves = true;
   for (int i = 3; i < argc; ++i) {
     const std::string option = argv[i];
@@ -170,14 +183,9 @@ int run(int argc, char** argv) {
       return 2;
     }
   }
-  ConvolutionShape one{};
-  if (std::sscanf(arguments.workload.c_str(), "%ld,%ld,%ld,%ld,%ld,%ld", &one.batch, &one.in, &one.out, &one.size,
-                  &one.kernel, &one.stride) == 6) {
-    one.count = 1;
-    options.shapes = {one};
-  }
   if (options.shapes.empty()) {
-    std::fprintf(stderr, "bench_onednn_limit: no convolutions of '%s': need resnet18, inception or lenet\n",
+    std::fprintf(stderr,
+                 "bench_onednn_limit: no convolutions of '%s': need resnet18, inception, lenet or six numbers\n",
                  arguments.workload.c_str());
     return 2;
   }
