@@ -2,6 +2,7 @@
 
 // Networks that are trained on one batch with cross-entropy, and SGD with momentum.
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <memory>
@@ -60,8 +61,8 @@ class Classifier {
       const backflow::Tensor& p = parameter.value();
       const backflow::NoGradGuard guard;
       if (p.dim() >= 2) {
-        const auto inputs = static_cast<double>(p.numel() / p.size(0));
-        p.copy_(uniform(p.sizes(), 1 / std::sqrt(inputs), stream++));
+        const std::int64_t inputs = p.numel() / p.size(0);
+        p.copy_(uniform(p.sizes(), 1 / std::sqrt(static_cast<double>(inputs)), stream++));
       } else {  // the weight of a normalization is about 1
         p.copy_(uniform(p.sizes(), 0.03, stream++) + (parameter.key().ends_with("weight") ? 1 : 0));
       }
@@ -118,6 +119,7 @@ std::vector<double> losses(int steps, const std::string& dtype) {
   backflow::check(dtype == "f32" || dtype == "f64", "losses: dtype '", dtype, "': need f32 or f64");
   Classifier<Network> model(dtype == "f32" ? backflow::kFloat32 : backflow::kFloat64);
   std::vector<double> losses;
+  losses.reserve(static_cast<std::size_t>(std::max(steps, 0)));
   for (int i = 0; i < steps; ++i) {
     losses.push_back(model.step());
   }

@@ -3,6 +3,7 @@
 // The primitives of a convolution's passes, for both of oneDNN's interfaces (2.6 and 3).
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <string>
 
@@ -25,7 +26,7 @@ struct ConvolutionPrimitive {
     dnnl::memory::dims sizes{};
   };
   dnnl::primitive primitive{};
-  Operand inputs[2];
+  std::array<Operand, 2> inputs{};
   Operand result{};
   dnnl::memory::desc scratchpad{};
   std::string implementation;
