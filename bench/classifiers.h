@@ -51,6 +51,27 @@ struct Towers {
   static backflow::nn::ModuleHolder<TowersImpl> make() { return {}; }
 };
 
+struct LeNet {
+  static backflow::DimVector input() { return {64, 1, 28, 28}; }
+  static backflow::nn::LeNet make() { return {}; }
+};
+
+struct Inception {
+  static backflow::DimVector input() { return {16, 3, 32, 32}; }
+  static backflow::nn::InceptionNet make() { return {}; }
+};
+
+struct ResNet18 {
+  static backflow::DimVector input() { return {32, 3, 32, 32}; }
+  static backflow::nn::ResNet18 make() { return {}; }
+};
+
+/// For comparisons alone: an eighth of the channels.
+struct SmallResNet18 {
+  static backflow::DimVector input() { return {4, 3, 32, 32}; }
+  static backflow::nn::ResNet18 make() { return backflow::nn::ResNet18(10, 8); }
+};
+
 /// Ten classes, parameters and batch from fixed streams: the same numbers in every dtype.
 template <class Network>
 class Classifier {

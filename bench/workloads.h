@@ -24,6 +24,14 @@ inline bool find_workload(const std::string& name, const std::string& data, Work
     found = classifier<Mlp>(data);
   } else if (name == "towers8") {
     found = classifier<Towers>(data);
+  } else if (name == "lenet") {
+    found = classifier<LeNet>(data);
+  } else if (name == "inception") {
+    found = classifier<Inception>(data);
+  } else if (name == "resnet18") {
+    found = classifier<ResNet18>(data);
+  } else if (name == "resnet18_small") {
+    found = classifier<SmallResNet18>(data);
   } else if (name == "branches8") {
     found = branches8();
   } else {

@@ -2,4 +2,7 @@
 
 /// Networks that are ready to use, one file each.
 
+#include <backflow/nn/models/inception.h>
+#include <backflow/nn/models/lenet.h>
 #include <backflow/nn/models/mlp.h>
+#include <backflow/nn/models/resnet.h>

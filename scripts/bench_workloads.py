@@ -59,6 +59,9 @@ WORKLOADS = {
     "mlp": Workload(("pytorch",), ("step_us", "peak_mb")),
     "mlp_step_graph": Workload((SEPARATE_PHASES,), ("step_us", "peak_mb"), program="bench_step_graph"),
     "towers8": Workload(("pytorch",), ("step_us", "peak_mb")),
+    "lenet": Workload(("pytorch",), ("step_us", "peak_mb")),
+    "inception": Workload(("pytorch",), ("step_us", "peak_mb")),
+    "resnet18": Workload(("pytorch", ONEDNN), ("step_us", "peak_mb"), seconds=2),
     "branches8": Workload((OURS_ON_ONE,), ("backward_ns_per_op",), 32),
 }
 

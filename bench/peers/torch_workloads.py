@@ -84,7 +84,88 @@ class Towers(Classifier):
         return TowersModule()
 
 
-WORKLOADS = {"linreg": Regression, "mlp": Mlp, "towers8": Towers}
+class LeNetModule(nn.Module):
+    """Two convolutions and two linear layers."""
+
+    def __init__(self):
+        super().__init__()
+        self.c1 = nn.Conv2d(1, 32, 3, padding=1)
+        self.c2 = nn.Conv2d(32, 64, 3, padding=1)
+        self.f1 = nn.Linear(64 * 7 * 7, 128)
+        self.f2 = nn.Linear(128, 10)
+
+    def forward(self, x):
+        x = F.max_pool2d(F.relu(self.c1(x)), 2)
+        x = F.max_pool2d(F.relu(self.c2(x)), 2)
+        return self.f2(F.relu(self.f1(x.flatten(1))))
+
+
+class LeNet(Classifier):
+    def make(self):
+        return LeNetModule()
+
+
+class InceptionBlock(nn.Module):
+    """Four branches over one input, their channels one after the other."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.b1 = nn.Conv2d(channels, 32, 1)
+        self.b2a = nn.Conv2d(channels, 32, 1)
+        self.b2b = nn.Conv2d(32, 48, 3, padding=1)
+        self.b3a = nn.Conv2d(channels, 16, 1)
+        self.b3b = nn.Conv2d(16, 32, 5, padding=2)
+        self.b4 = nn.Conv2d(channels, 16, 1)
+
+    def forward(self, x):
+        return torch.cat([F.relu(self.b1(x)), F.relu(self.b2b(F.relu(self.b2a(x)))),
+                          F.relu(self.b3b(F.relu(self.b3a(x)))), F.relu(self.b4(F.max_pool2d(x, 3, 1, 1)))], 1)
+
+
+class Inception(Classifier):
+    def make(self):
+        return nn.Sequential(nn.Conv2d(3, 64, 3, padding=1), nn.ReLU(), InceptionBlock(64), InceptionBlock(128),
+                             nn.MaxPool2d(2), InceptionBlock(128), InceptionBlock(128), nn.AdaptiveAvgPool2d(1),
+                             nn.Flatten(), nn.Linear(128, 10))
+
+
+class BasicBlock(nn.Module):
+    """Two convolutions with batch normalization, and a shortcut around them."""
+
+    def __init__(self, channels, out, stride):
+        super().__init__()
+        self.c1 = nn.Conv2d(channels, out, 3, stride, 1, bias=False)
+        self.b1 = nn.BatchNorm2d(out)
+        self.c2 = nn.Conv2d(out, out, 3, 1, 1, bias=False)
+        self.b2 = nn.BatchNorm2d(out)
+        self.sc = nn.Identity()
+        if stride != 1 or channels != out:
+            self.sc = nn.Sequential(nn.Conv2d(channels, out, 1, stride, bias=False), nn.BatchNorm2d(out))
+
+    def forward(self, x):
+        return F.relu(self.b2(self.c2(F.relu(self.b1(self.c1(x))))) + self.sc(x))
+
+
+class ResNet18(Classifier):
+    WIDTH = 64
+
+    def make(self):
+        layers = [nn.Conv2d(3, self.WIDTH, 3, 1, 1, bias=False), nn.BatchNorm2d(self.WIDTH), nn.ReLU()]
+        channels = self.WIDTH
+        for factor, stride in ((1, 1), (1, 1), (2, 2), (2, 1), (4, 2), (4, 1), (8, 2), (8, 1)):
+            layers.append(BasicBlock(channels, factor * self.WIDTH, stride))
+            channels = factor * self.WIDTH
+        return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, 10))
+
+
+class SmallResNet18(ResNet18):
+    """For comparisons alone."""
+
+    WIDTH = 8
+
+
+WORKLOADS = {"linreg": Regression, "mlp": Mlp, "towers8": Towers, "lenet": LeNet, "inception": Inception,
+             "resnet18": ResNet18, "resnet18_small": SmallResNet18}
 
 
 def load(data, name):

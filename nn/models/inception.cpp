@@ -1,0 +1,59 @@
+#include <backflow/nn/models/inception.h>
+
+#include <backflow/nn/functional.h>
+#include <backflow/nn/modules/activation.h>
+#include <backflow/nn/modules/linear.h>
+#include <backflow/ops/functions.h>
+#include <backflow/runtime/parallel.h>
+
+namespace backflow::nn {
+namespace {
+
+/// That keeps the image's size.
+Conv2d same_size(std::int64_t in, std::int64_t out, std::int64_t kernel) {
+  return Conv2d(Conv2dOptions(in, out, kernel).padding(kernel / 2));
+}
+
+}  // namespace
+
+InceptionBlockImpl::InceptionBlockImpl(std::int64_t in_channels)
+    : b1_(register_module("b1", same_size(in_channels, 32, 1))),
+      b2a_(register_module("b2a", same_size(in_channels, 32, 1))),
+      b2b_(register_module("b2b", same_size(32, 48, 3))),
+      b3a_(register_module("b3a", same_size(in_channels, 16, 1))),
+      b3b_(register_module("b3b", same_size(16, 32, 5))),
+      b4_(register_module("b4", same_size(in_channels, 16, 1))),
+      pool_(MaxPool2dOptions(3).stride(1).padding(1)) {}
+
+Tensor InceptionBlockImpl::forward(const Tensor& input) const {
+  namespace F = functional;
+  return cat(parallel({
+                 [&] { return F::relu(b1_(input)); },
+                 [&] { return F::relu(b2b_(F::relu(b2a_(input)))); },
+                 [&] { return F::relu(b3b_(F::relu(b3a_(input)))); },
+                 [&] { return F::relu(b4_(pool_(input))); },
+             }),
+             1);
+}
+
+DimVector InceptionBlockImpl::output_shape(IntArrayRef input) const {
+  check(input.size() == 4, "inception block: input shape ", input, ": need [batch, channels, height, width]");
+  DimVector shape = b1_->output_shape(input);
+  shape[1] = kChannels;
+  return shape;
+}
+
+InceptionNetImpl::InceptionNetImpl(std::int64_t classes) {
+  push_back(same_size(3, 64, 3));
+  push_back(ReLU());
+  push_back(InceptionBlock(64));
+  push_back(InceptionBlock(InceptionBlockImpl::kChannels));
+  push_back(MaxPool2d(MaxPool2dOptions(2)));
+  push_back(InceptionBlock(InceptionBlockImpl::kChannels));
+  push_back(InceptionBlock(InceptionBlockImpl::kChannels));
+  push_back(AdaptiveAvgPool2d(AdaptiveAvgPool2dOptions(1)));
+  push_back(Flatten());
+  push_back(Linear(InceptionBlockImpl::kChannels, classes));
+}
+
+}  // namespace backflow::nn

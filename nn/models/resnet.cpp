@@ -1,0 +1,58 @@
+#include <backflow/nn/models/resnet.h>
+
+#include <backflow/nn/functional.h>
+#include <backflow/nn/modules/activation.h>
+#include <backflow/nn/modules/linear.h>
+#include <backflow/nn/modules/pooling.h>
+#include <backflow/ops/operators.h>
+
+namespace backflow::nn {
+namespace {
+
+/// Without a bias, since a normalization follows.
+Conv2d convolution(std::int64_t in, std::int64_t out, std::int64_t kernel, std::int64_t stride) {
+  return Conv2d(Conv2dOptions(in, out, kernel).stride(stride).padding(kernel / 2).bias(false));
+}
+
+}  // namespace
+
+BasicBlockImpl::BasicBlockImpl(std::int64_t in_channels, std::int64_t out_channels, std::int64_t stride)
+    : c1_(register_module("c1", convolution(in_channels, out_channels, 3, stride))),
+      b1_(register_module("b1", BatchNorm2d(out_channels))),
+      c2_(register_module("c2", convolution(out_channels, out_channels, 3, 1))),
+      b2_(register_module("b2", BatchNorm2d(out_channels))) {
+  if (stride != 1 || in_channels != out_channels) {
+    shortcut_ = Sequential(convolution(in_channels, out_channels, 1, stride), BatchNorm2d(out_channels));
+    register_module("sc", shortcut_);
+  }
+}
+
+Tensor BasicBlockImpl::forward(const Tensor& input) const {
+  const Tensor y = b2_(c2_(functional::relu(b1_(c1_(input)))));
+  return functional::relu(y + (shortcut_.is_empty() ? input : shortcut_(input)));
+}
+
+DimVector BasicBlockImpl::output_shape(IntArrayRef input) const {
+  const DimVector shape = b2_->output_shape(c2_->output_shape(b1_->output_shape(c1_->output_shape(input))));
+  if (!shortcut_.is_empty()) {
+    shortcut_->output_shape(input);
+  }
+  return shape;
+}
+
+ResNet18Impl::ResNet18Impl(std::int64_t classes, std::int64_t width) {
+  push_back(convolution(3, width, 3, 1));
+  push_back(BatchNorm2d(width));
+  push_back(ReLU());
+  std::int64_t in = width;
+  for (const std::int64_t out : {width, 2 * width, 4 * width, 8 * width}) {
+    push_back(BasicBlock(in, out, out == width ? 1 : 2));
+    push_back(BasicBlock(out, out));
+    in = out;
+  }
+  push_back(AdaptiveAvgPool2d(AdaptiveAvgPool2dOptions(1)));
+  push_back(Flatten());
+  push_back(Linear(in, classes));
+}
+
+}  // namespace backflow::nn
