@@ -93,6 +93,7 @@ def peer_environment(pytorch):
 
 
 def agree(workload, ours, theirs, what):
+    ours, theirs = ours[:workload.compared], theirs[:workload.compared]
     floor = abs(ours[0]) if workload.floor and ours else 0
     same = len(ours) == len(theirs) > 0 and all(
         abs(a - b) <= workload.tolerance * max(abs(a), abs(b), floor) for a, b in zip(ours, theirs))  # false for a NaN

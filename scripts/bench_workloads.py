@@ -17,6 +17,7 @@ class Workload:
     program: str = "bench_workloads"  # ours
     pytorch: str = "torch_workloads.py"  # in bench/peers
     tolerance: float = 1e-4  # relative, of float32 losses after a few steps
+    compared: int | None = None  # of the values of a check: the first ones alone
     floor: bool = False  # values that are small next to the first are held against the first
     seconds: float = 1  # of the seconds that a turn takes
     shares_data: bool = True  # whether peers read what our side has written
@@ -61,7 +62,8 @@ WORKLOADS = {
     "towers8": Workload(("pytorch",), ("step_us", "peak_mb")),
     "lenet": Workload(("pytorch",), ("step_us", "peak_mb")),
     "inception": Workload(("pytorch",), ("step_us", "peak_mb")),
-    "resnet18": Workload(("pytorch", ONEDNN), ("step_us", "peak_mb"), seconds=2),
+    # In float32 PyTorch's third loss already differs by 2e-4 from its own in float64, the second by 1e-5.
+    "resnet18": Workload(("pytorch", ONEDNN), ("step_us", "peak_mb"), seconds=2, compared=2),
     "branches8": Workload((OURS_ON_ONE,), ("backward_ns_per_op",), 32),
 }
 

@@ -21,8 +21,8 @@ NETWORKS = {
     "mlp": {"f64": 50, "f32": 10},
     "towers8": {"f64": 50, "f32": 10},
     "lenet": {"f64": 50, "f32": 10},
-    "inception": {"f64": 3, "f32": 3},
-    "resnet18_small": {"f64": 2, "f32": 2},
+    "inception": {"f64": 2, "f32": 3},
+    "resnet18_small": {"f64": 10, "f32": 5},
 }
 
 
