@@ -128,7 +128,9 @@ def measure(name, threads, peers, environment, options):
                     theirs = 1 if peer == OURS_ON_ONE else threads
                     same = "mlp_separate_phases" if peer == SEPARATE_PHASES else name
                     script = [str(ROOT / "bench/peers" / workload.pytorch)] if peer == "pytorch" else []
-                    sides[peer] = Side([*peers[peer], *script], same, theirs, data, environment)
+                    # oneDNN alone is at its best with threads that wait for the next primitive awake.
+                    settings = None if peer == ONEDNN else environment
+                    sides[peer] = Side([*peers[peer], *script], same, theirs, data, settings)
             ours = ours or sides["backflow"].ask("check")["values"]
             for peer in set(sides) - {"backflow", TRIAD, ONEDNN}:
                 agree(workload, ours, sides[peer].ask("check")["values"], f"{name}: backflow and {peer}")
