@@ -41,7 +41,7 @@ void check_affine(const char* where, const Tensor& x, const Tensor& w, const Ten
 /// The numbers of each channel.
 std::int64_t count_of(const Tensor& x) { return x.sizes()[1] == 0 ? 0 : x.numel() / x.sizes()[1]; }
 
-struct NativeBatchNorm {
+struct NativeBatchNorm : ChannelNormState {
   static constexpr OperatorInfo info = {
       .name = "native_batch_norm",
       .signature =
@@ -59,14 +59,7 @@ struct NativeBatchNorm {
       .dtypes = kFloatingDtypes,
       .node = "NativeBatchNormBackward0",
   };
-  SavedTensor x;
-  SavedTensor w;
-  SavedTensor mean;
-  SavedTensor spread;  // r when training, else the running variance
-  ScalarType w_dtype;
-  ScalarType b_dtype;
   bool is_training;
-  double epsilon;
 
   static std::tuple<Tensor, Tensor, Tensor> forward(const Tensor& x, const Tensor& w, const Tensor& b,
                                                     const Tensor& running_mean, const Tensor& running_var,
@@ -97,79 +90,35 @@ struct NativeBatchNorm {
   }
   void save(Needs, const Tensor& x_, const Tensor& w_, const Tensor& b, const Tensor& running_mean,
             const Tensor& running_var, bool training, double, double eps, const std::tuple<Tensor, Tensor, Tensor>& y) {
-    x.save(x_);
-    if (w_.defined()) {
-      w.save(w_);
-    }
-    mean.save(training ? std::get<1>(y) : running_mean);
-    spread.save(training ? std::get<2>(y) : running_var);
-    w_dtype = w_.defined() ? w_.scalar_type() : x_.scalar_type();
-    b_dtype = b.defined() ? b.scalar_type() : x_.scalar_type();
+    save_all(x_, w_, b, training ? std::get<1>(y) : running_mean, training ? std::get<2>(y) : running_var, eps);
     is_training = training;
-    epsilon = eps;
   }
-  void backward(Backward& b) const { GradMode::is_enabled() ? recorded(b) : fused(b); }
+  void backward(Backward& b) const {
+    if (GradMode::is_enabled()) {
+      recorded(b);
+      return;
+    }
+    const Tensor s = dense(b(spread), kFloat64);
+    put_fused(b, 0, is_training ? NormStatistics::Own : NormStatistics::Given, is_training ? s : rstd_of(s, epsilon));
+  }
 
  private:
-  void fused(Backward& b) const {
-    const Tensor value = b(x);
-    const Tensor weight = w.defined() ? b(w) : Tensor();
-    const Tensor m = dense(b(mean), kFloat64);
-    const Tensor s = dense(b(spread), kFloat64);
-    const std::int64_t block = kernels::block_of(value);
-    std::optional<BlockedResult> dx;
-    kernels::NormGradients wanted;
-    if (b.wants(0)) {
-      dx.emplace(value, block);
-      wanted.dx = dx->to();
-    }
-    wanted.dw = b.wants(1) ? zeros_f64(m.sizes()) : Tensor();
-    wanted.db = b.wants(2) ? zeros_f64(m.sizes()) : Tensor();
-    kernels::normalize_backward(wanted, blocks_for(b.dy(), block), blocks_for(value, block),
-                                {.eps = epsilon, .w = parameter_for(weight, value)},
-                                is_training ? NormStatistics::Own : NormStatistics::Given, m,
-                                is_training ? s : rstd_of(s, epsilon));
-    if (dx) {
-      b.dx(0) = dx->get();
-    }
-    if (b.wants(1)) {
-      b.dx(1) = converted(wanted.dw, w_dtype);
-    }
-    if (b.wants(2)) {
-      b.dx(2) = converted(wanted.db, b_dtype);
-    }
-  }
-
   void recorded(Backward& b) const {
     const Tensor value = b(x);
-    const ScalarType wide = computed(value.scalar_type());
+    const ScalarType wide = computed(x_dtype);
     const Tensor from = cast(value, wide);
     const Tensor dy = cast(b.dy(), wide);
-    const Tensor weighted = w.defined() ? dy * beside_channels(cast(b(w), wide), value) : dy;
-    Tensor z;
-    Tensor dx;
-    if (is_training) {
-      DimVector dims{0};
-      for (std::int64_t d = 2; d < value.dim(); ++d) {
-        dims.push_back(d);
-      }
-      const RecordedNorm norm(from, dims, epsilon, true);
-      z = norm.z;
-      dx = norm.dx(weighted, true);
-    } else {
+    if (!is_training) {
       const Tensor r = rsqrt(beside_channels(cast(b(spread), wide), value) + epsilon);
-      z = (from - beside_channels(cast(b(mean), wide), value)) * r;
-      dx = weighted * r;
+      put_recorded(b, dy, weighted(b, dy) * r, (from - beside_channels(cast(b(mean), wide), value)) * r);
+      return;
     }
-    if (b.wants(0)) {
-      b.dx(0) = cast(dx, value.scalar_type());
+    DimVector dims{0};
+    for (std::int64_t d = 2; d < value.dim(); ++d) {
+      dims.push_back(d);
     }
-    if (b.wants(1)) {
-      b.dx(1) = cast(sum_to_channels(dy * z), w_dtype);
-    }
-    if (b.wants(2)) {
-      b.dx(2) = cast(sum_to_channels(dy), b_dtype);
-    }
+    const RecordedNorm norm(from, dims, epsilon, true);
+    put_recorded(b, dy, norm.dx(weighted(b, dy), true), norm.z);
   }
 
  public:

@@ -17,7 +17,7 @@ void check_operands(const char* where, const Tensor& x, const Tensor& w, const T
   check_parameter(where, "bias", b, {channels}, x);
 }
 
-struct NativeGroupNorm {
+struct NativeGroupNorm : ChannelNormState {
   static constexpr OperatorInfo info = {
       .name = "native_group_norm",
       .signature =
@@ -33,14 +33,7 @@ struct NativeGroupNorm {
       .dtypes = kFloatingDtypes,
       .node = "NativeGroupNormBackward0",
   };
-  SavedTensor x;
-  SavedTensor w;
-  SavedTensor mean;
-  SavedTensor rstd;
-  ScalarType w_dtype;
-  ScalarType b_dtype;
   std::int64_t groups;
-  double epsilon;
 
   static std::tuple<Tensor, Tensor, Tensor> forward(const Tensor& x, const Tensor& w, const Tensor& b, std::int64_t n,
                                                     std::int64_t c, std::int64_t positions, std::int64_t group,
@@ -61,64 +54,26 @@ struct NativeGroupNorm {
   }
   void save(Needs, const Tensor& x_, const Tensor& w_, const Tensor& b, std::int64_t, std::int64_t, std::int64_t,
             std::int64_t group, double eps, const std::tuple<Tensor, Tensor, Tensor>& y) {
-    x.save(x_);
-    if (w_.defined()) {
-      w.save(w_);
-    }
-    mean.save(std::get<1>(y));
-    rstd.save(std::get<2>(y));
-    w_dtype = w_.defined() ? w_.scalar_type() : x_.scalar_type();
-    b_dtype = b.defined() ? b.scalar_type() : x_.scalar_type();
+    save_all(x_, w_, b, std::get<1>(y), std::get<2>(y), eps);
     groups = group;
-    epsilon = eps;
   }
-  void backward(Backward& b) const { GradMode::is_enabled() ? recorded(b) : fused(b); }
+  void backward(Backward& b) const {
+    if (GradMode::is_enabled()) {
+      recorded(b);
+    } else {
+      put_fused(b, groups, NormStatistics::Own, dense(b(spread), kFloat64));
+    }
+  }
 
  private:
-  void fused(Backward& b) const {
-    const Tensor value = b(x);
-    const Tensor weight = w.defined() ? b(w) : Tensor();
-    const std::int64_t block = kernels::block_of(value);
-    const std::int64_t channels = value.sizes()[1];
-    std::optional<BlockedResult> dx;
-    kernels::NormGradients wanted;
-    if (b.wants(0)) {
-      dx.emplace(value, block);
-      wanted.dx = dx->to();
-    }
-    wanted.dw = b.wants(1) ? zeros_f64({channels}) : Tensor();
-    wanted.db = b.wants(2) ? zeros_f64({channels}) : Tensor();
-    kernels::normalize_backward(wanted, blocks_for(b.dy(), block), blocks_for(value, block),
-                                {.groups = groups, .eps = epsilon, .w = parameter_for(weight, value)},
-                                NormStatistics::Own, dense(b(mean), kFloat64), dense(b(rstd), kFloat64));
-    if (dx) {
-      b.dx(0) = dx->get();
-    }
-    if (b.wants(1)) {
-      b.dx(1) = converted(wanted.dw, w_dtype);
-    }
-    if (b.wants(2)) {
-      b.dx(2) = converted(wanted.db, b_dtype);
-    }
-  }
-
   void recorded(Backward& b) const {
     const Tensor value = b(x);
-    const ScalarType wide = computed(value.scalar_type());
-    const Tensor dy = cast(b.dy(), wide);
-    const Tensor weighted = w.defined() ? dy * beside_channels(cast(b(w), wide), value) : dy;
+    const Tensor dy = cast(b.dy(), computed(x_dtype));
     const ChannelBlocks sizes = kernels::blocks_of(value.sizes(), 1);
     const DimVector in_groups{sizes.batch, groups, sizes.channels / groups * sizes.spatial};
-    const RecordedNorm norm(reshape(cast(value, wide), in_groups), {2}, epsilon, true);
-    if (b.wants(0)) {
-      b.dx(0) = cast(reshape(norm.dx(reshape(weighted, in_groups), true), value.sizes()), value.scalar_type());
-    }
-    if (b.wants(1)) {
-      b.dx(1) = cast(sum_to_channels(dy * reshape(norm.z, value.sizes())), w_dtype);
-    }
-    if (b.wants(2)) {
-      b.dx(2) = cast(sum_to_channels(dy), b_dtype);
-    }
+    const RecordedNorm norm(reshape(cast(value, dy.scalar_type()), in_groups), {2}, epsilon, true);
+    const Tensor dx = norm.dx(reshape(weighted(b, dy), in_groups), true);
+    put_recorded(b, dy, reshape(dx, value.sizes()), reshape(norm.z, value.sizes()));
   }
 
  public:

@@ -36,15 +36,8 @@ double epsilon_of(ScalarType dtype) {
 }
 
 /// What both normalizations of rows do.
-struct RowsState {
-  SavedTensor x;
-  SavedTensor w;
-  SavedTensor mean;  // none without a center
-  SavedTensor rstd;
-  ScalarType w_dtype;
-  ScalarType b_dtype;
+struct RowsState : NormState {
   DimVector normalized;
-  double epsilon;
 
   void backward(Backward& b) const { GradMode::is_enabled() ? recorded(b) : fused(b); }
 
@@ -69,21 +62,6 @@ struct RowsState {
                       {.center = center, .eps = eps, .w = parameter_for(w, x), .b = parameter_for(b, x)}, m, r);
     return {converted(y, x.scalar_type()), converted(m, wide), converted(r, wide)};
   }
-  void save_all(const Tensor& x_, IntArrayRef normalized_, const Tensor& w_, const Tensor& b, const Tensor& mean_,
-                const Tensor& rstd_, double eps) {
-    x.save(x_);
-    if (w_.defined()) {
-      w.save(w_);
-    }
-    if (mean_.defined()) {
-      mean.save(mean_);
-    }
-    rstd.save(rstd_);
-    w_dtype = w_.defined() ? w_.scalar_type() : x_.scalar_type();
-    b_dtype = b.defined() ? b.scalar_type() : x_.scalar_type();
-    normalized = normalized_;
-    epsilon = eps;
-  }
 
  private:
   bool is_centered() const { return mean.defined(); }
@@ -91,7 +69,7 @@ struct RowsState {
   void fused(Backward& b) const {
     const Tensor value = b(x);
     const ScalarType wide = computed(value.scalar_type());
-    const Tensor r = dense(b(rstd), kFloat64);
+    const Tensor r = dense(b(spread), kFloat64);
     const bool wants_db = is_centered() && b.wants(2);
     const kernels::RowNormGradients wanted{.dx = b.wants(0) ? empty_tensor(value.sizes(), wide) : Tensor(),
                                            .dw = b.wants(1) ? zeros_f64(normalized) : Tensor(),
@@ -99,17 +77,9 @@ struct RowsState {
     kernels::row_norm_backward(wanted, dense(b.dy(), wide), dense(value, wide),
                                {.center = is_centered() ? Center::Mean : Center::Nothing,
                                 .eps = epsilon,
-                                .w = w.defined() ? parameter_for(b(w), value) : Tensor()},
+                                .w = parameter_for(weight(b), value)},
                                is_centered() ? dense(b(mean), kFloat64) : zeros_f64(r.sizes()), r);
-    if (b.wants(0)) {
-      b.dx(0) = converted(wanted.dx, value.scalar_type());
-    }
-    if (b.wants(1)) {
-      b.dx(1) = converted(wanted.dw, w_dtype);
-    }
-    if (wants_db) {
-      b.dx(2) = converted(wanted.db, b_dtype);
-    }
+    put(b, wanted.dx, wanted.dw, wanted.db);
   }
 
   void recorded(Backward& b) const {
@@ -122,15 +92,9 @@ struct RowsState {
       dims.push_back(-static_cast<std::int64_t>(i));
     }
     const RecordedNorm norm(cast(value, wide), dims, epsilon, is_centered());
-    if (b.wants(0)) {
-      b.dx(0) = cast(norm.dx(weighted, is_centered()), value.scalar_type());
-    }
-    if (b.wants(1)) {
-      b.dx(1) = cast(sum_to_size(dy * norm.z, normalized), w_dtype);
-    }
-    if (is_centered() && b.wants(2)) {
-      b.dx(2) = cast(sum_to_size(dy, normalized), b_dtype);
-    }
+    put(b, b.wants(0) ? norm.dx(weighted, is_centered()) : Tensor(),
+        b.wants(1) ? sum_to_size(dy * norm.z, normalized) : Tensor(),
+        is_centered() && b.wants(2) ? sum_to_size(dy, normalized) : Tensor());
   }
 };
 
@@ -157,7 +121,8 @@ struct NativeLayerNorm : RowsState {
   }
   void save(Needs, const Tensor& x_, IntArrayRef normalized_shape, const Tensor& w_, const Tensor& b, double eps,
             const std::tuple<Tensor, Tensor, Tensor>& y) {
-    save_all(x_, normalized_shape, w_, b, std::get<1>(y), std::get<2>(y), eps);
+    save_all(x_, w_, b, std::get<1>(y), std::get<2>(y), eps);
+    normalized = normalized_shape;
   }
 };
 
@@ -202,7 +167,8 @@ struct FusedRmsNorm : RowsState {
   }
   void save(Needs, const Tensor& x_, IntArrayRef normalized_shape, const Tensor& w_, std::optional<double> eps,
             const std::tuple<Tensor, Tensor>& y) {
-    save_all(x_, normalized_shape, w_, {}, {}, std::get<1>(y), eps.value_or(epsilon_of(x_.scalar_type())));
+    save_all(x_, w_, {}, {}, std::get<1>(y), eps.value_or(epsilon_of(x_.scalar_type())));
+    normalized = normalized_shape;
   }
 };
 

@@ -1,6 +1,8 @@
 #include <backflow/ops/normalization_internal.h>
 
 #include <cmath>
+#include <optional>
+#include <utility>
 
 namespace backflow::detail {
 
@@ -53,6 +55,60 @@ RecordedNorm::RecordedNorm(const Tensor& x, IntArrayRef dims, double eps, bool c
 Tensor RecordedNorm::dx(const Tensor& weighted, bool centered) const {
   const Tensor rest = weighted - z * mean(weighted * z, dims_, true);
   return r * (centered ? rest - mean(weighted, dims_, true) : rest);
+}
+
+void NormState::save_all(const Tensor& x_, const Tensor& w_, const Tensor& b, const Tensor& mean_,
+                         const Tensor& spread_, double eps) {
+  x.save(x_);
+  for (const auto& [to, from] : {std::pair{&w, &w_}, {&mean, &mean_}, {&spread, &spread_}}) {
+    if (from->defined()) {
+      to->save(*from);
+    }
+  }
+  x_dtype = x_.scalar_type();
+  w_dtype = w_.defined() ? w_.scalar_type() : x_dtype;
+  b_dtype = b.defined() ? b.scalar_type() : x_dtype;
+  epsilon = eps;
+}
+
+void NormState::put(Backward& b, const Tensor& dx, const Tensor& dw, const Tensor& db) const {
+  if (dx.defined()) {
+    b.dx(0) = cast(dx, x_dtype);
+  }
+  if (dw.defined()) {
+    b.dx(1) = cast(dw, w_dtype);
+  }
+  if (db.defined()) {
+    b.dx(2) = cast(db, b_dtype);
+  }
+}
+
+void ChannelNormState::put_fused(Backward& b, std::int64_t groups, kernels::NormStatistics statistics,
+                                 const Tensor& r) const {
+  const Tensor value = b(x);
+  const std::int64_t block = kernels::block_of(value);
+  const std::int64_t channels = value.sizes()[1];
+  std::optional<BlockedResult> dx;
+  kernels::NormGradients wanted;
+  if (b.wants(0)) {
+    dx.emplace(value, block);
+    wanted.dx = dx->to();
+  }
+  wanted.dw = b.wants(1) ? zeros_f64(channels) : Tensor();
+  wanted.db = b.wants(2) ? zeros_f64(channels) : Tensor();
+  kernels::normalize_backward(wanted, blocks_for(b.dy(), block), blocks_for(value, block),
+                              {.groups = groups, .eps = epsilon, .w = parameter_for(weight(b), value)}, statistics,
+                              dense(b(mean), kFloat64), r);
+  put(b, dx ? dx->get() : Tensor(), wanted.dw, wanted.db);
+}
+
+Tensor ChannelNormState::weighted(Backward& b, const Tensor& dy) const {
+  return w.defined() ? dy * beside_channels(cast(b(w), dy.scalar_type()), dy) : dy;
+}
+
+void ChannelNormState::put_recorded(Backward& b, const Tensor& dy, const Tensor& dx, const Tensor& z) const {
+  put(b, b.wants(0) ? dx : Tensor(), b.wants(1) ? sum_to_channels(dy * z) : Tensor(),
+      b.wants(2) ? sum_to_channels(dy) : Tensor());
 }
 
 Tensor zeros_f64(IntArrayRef sizes) {

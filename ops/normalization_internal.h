@@ -3,6 +3,7 @@
 // What the normalizing operators have in common.
 
 #include <backflow/ops/kernels/blocked.h>
+#include <backflow/ops/kernels/normalize.h>
 #include <backflow/ops/reduction_internal.h>
 
 namespace backflow::detail {
@@ -44,6 +45,37 @@ struct RecordedNorm {
 
  private:
   DimVector dims_;
+};
+
+/// What a normalization keeps for its backward.
+struct NormState {
+  SavedTensor x;
+  SavedTensor w;
+  SavedTensor mean;    // none without a center
+  SavedTensor spread;  // r, or the running variance
+  ScalarType x_dtype;
+  ScalarType w_dtype;
+  ScalarType b_dtype;
+  double epsilon;
+
+ protected:
+  /// Undefined tensors are left out.
+  void save_all(const Tensor& x_, const Tensor& w_, const Tensor& b, const Tensor& mean_, const Tensor& spread_,
+                double eps);
+  Tensor weight(Backward& b) const { return w.defined() ? b(w) : Tensor(); }
+  /// Gives those gradients that are defined, in the dtypes of their operands, on the tape.
+  void put(Backward& b, const Tensor& dx, const Tensor& dw, const Tensor& db) const;
+};
+
+/// The same of a normalization of channels.
+struct ChannelNormState : NormState {
+ protected:
+  /// All gradients that are wanted, by the kernel, with r contiguous in float64.
+  void put_fused(Backward& b, std::int64_t groups, kernels::NormStatistics statistics, const Tensor& r) const;
+  /// dy w, on the tape and in the dtype in which x is computed.
+  Tensor weighted(Backward& b, const Tensor& dy) const;
+  /// All gradients that are wanted, on the tape: from dx, and z = (x - m) r in the shape of x.
+  void put_recorded(Backward& b, const Tensor& dy, const Tensor& dx, const Tensor& z) const;
 };
 
 /// A tensor of zeros.
