@@ -170,11 +170,16 @@ struct CrossEntropyLoss {
     check(smoothing >= 0 && smoothing <= 1, kName, ": label_smoothing ", smoothing, ": need a number in [0, 1]");
     check_reduction(kName, reduction);
     check_scores(kName, x, weight, x.size(class_dim(x)));
-    if (target.sizes() == x.sizes()) {
-      return of_probabilities(x, target, weight, reduction, smoothing);
-    }
-    if (x.dim() <= 2 && (smoothing == 0 || !weight.defined())) {
+    const bool of_classes = target.sizes() != x.sizes();
+    if (of_classes && x.dim() <= 2 && (smoothing == 0 || !weight.defined())) {
       return of_rows(x, target, weight, reduction, ignore_index, smoothing);
+    }
+    if (x.scalar_type() == kBFloat16 && (of_classes || target.scalar_type() == kBFloat16)) {
+      const Tensor wanted = of_classes ? target : widened(target);
+      return to(forward(widened(x), wanted, widened(weight), reduction, ignore_index, smoothing), kBFloat16);
+    }
+    if (!of_classes) {
+      return of_probabilities(x, target, weight, reduction, smoothing);
     }
     const Tensor log_p = log_softmax(x, class_dim(x));
     const Tensor y = nll_loss_nd(log_p, target, weight, reduction, ignore_index);

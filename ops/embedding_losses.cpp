@@ -23,6 +23,9 @@ struct CosineSimilarity {
   };
   static Tensor forward(const Tensor& x1, const Tensor& x2, std::int64_t dim, double eps) {
     check_vectors(info.name, x1, x2);
+    if (x1.scalar_type() == kBFloat16) {
+      return to(forward(widened(x1), widened(x2), dim, eps), kBFloat16);
+    }
     const DimVector sizes = broadcast_shapes(info.name, x1.sizes(), x2.sizes());
     const Tensor a = expand(x1, sizes);
     const Tensor b = expand(x2, sizes);
@@ -43,6 +46,9 @@ struct PairwiseDistance {
   };
   static Tensor forward(const Tensor& x1, const Tensor& x2, double p, double eps, bool keepdim) {
     check_vectors(info.name, x1, x2);
+    if (x1.scalar_type() == kBFloat16) {
+      return to(forward(widened(x1), widened(x2), p, eps, keepdim), kBFloat16);
+    }
     return norm(x1 - x2 + eps, p, {-1}, keepdim);
   }
 };
@@ -65,6 +71,9 @@ struct CosineEmbeddingLoss {
               (t.dim() == 0 || t.size(0) == x1.size(0)),
           info.name, ": inputs ", describe(x1), " and ", describe(x2), ", target ", describe(t),
           ": need inputs [size] or [rows, size] of one shape and a target [] or [rows]");
+    if (x1.scalar_type() == kBFloat16) {
+      return to(forward(widened(x1), widened(x2), t, margin, reduction), kBFloat16);
+    }
     constexpr double kEpsilon = 1e-12;
     const auto square = [&](const Tensor& x) { return sum(x * x, -1) + kEpsilon; };
     const Tensor cosine = sum(x1 * x2, -1) / sqrt(square(x1) * square(x2));
@@ -95,6 +104,9 @@ struct TripletMarginLoss {
     check_vectors(info.name, a, n);
     check(a.dim() == p.dim() && a.dim() == n.dim(), info.name, ": anchor ", describe(a), ", positive ", describe(p),
           ", negative ", describe(n), ": need equal numbers of dimensions");
+    if (a.scalar_type() == kBFloat16) {
+      return to(forward(widened(a), widened(p), widened(n), margin, power, eps, swap, reduction), kBFloat16);
+    }
     const auto distance = [&](const Tensor& x, const Tensor& w) { return pairwise_distance(x, w, power, eps, false); };
     const Tensor near = distance(a, p);
     const Tensor far = swap ? minimum(distance(a, n), distance(p, n)) : distance(a, n);

@@ -19,6 +19,9 @@ void check_weight(const char* where, const char* name, const Tensor& weight, con
 /// Throws Error when the gradient of a weight is wanted: none has one.
 void check_constant(const char* where, const char* name, bool wants_gradient);
 
+/// x in float32, on the tape: compositions of bfloat16 are computed so and rounded once.
+inline Tensor widened(const Tensor& x) { return x.defined() ? to(x, kFloat32) : x; }
+
 /// A loss of an input and a target of one shape: one node, and a gradient that is one kernel unless it is itself
 /// recorded. `Op` adds `input_gradient(g, x, t)`, the recorded gradient for the input from g, that of each element's
 /// loss, which may be one number; and `target_gradient`, the same for the target.

@@ -106,7 +106,7 @@ struct MultiMarginLoss {
     positions.check_none_bad(first_bad(positions.at()));
     const std::int64_t dim = class_dim(x);
     const Tensor at = unsqueeze(target, dim);
-    Tensor z = clamp_min(margin - gather(x, dim, at) + x, 0);
+    Tensor z = relu(margin - gather(x, dim, at) + x);
     if (p.toDouble() == 2) {
       z = z * z;
     }

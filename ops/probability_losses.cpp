@@ -80,6 +80,9 @@ struct BinaryCrossEntropyWithLogits : PairLoss<BinaryCrossEntropyWithLogits> {
     check_pair(info.name, x, t);
     check_weight(info.name, "pos_weight", positive, x);
     check_weight(info.name, "weight", weight, x);
+    if (x.scalar_type() == kBFloat16) {
+      return to(forward(widened(x), widened(t), widened(weight), widened(positive), reduction), kBFloat16);
+    }
     const Tensor y = (1 - t) * x - ((positive - 1) * t + 1) * log_sigmoid(x);
     return reduce(info.name, weight.defined() ? y * weight : y, reduction);
   }
@@ -163,6 +166,9 @@ struct PoissonNllLoss {
   static Tensor forward(const Tensor& x, const Tensor& t, bool log_input, bool full, double eps,
                         std::int64_t reduction) {
     check_pair(info.name, x, t);
+    if (x.scalar_type() == kBFloat16) {
+      return to(forward(widened(x), widened(t), log_input, full, eps, reduction), kBFloat16);
+    }
     Tensor y = log_input ? exp(x) - t * x : x - t * log(x + eps);
     if (full) {
       const Tensor stirling = t * log(t) - t + log(t * 6.283185307179586) * 0.5;

@@ -40,7 +40,12 @@ NOTHING_CONTRACTED = "PyTorch takes bool only where nothing is contracted"
 ROUNDED = "PyTorch cuts the averages of integers off; other dtypes of integers it refuses"
 NOT_RANDOM = "the sample's expression draws nothing; PyTorch's operator refuses this dtype too"
 ONLY_FLOATING = "what is trained, and its gradients, are floating-point numbers"
+OF_FLOATING_POINT = "a loss or distance is of floating-point numbers; PyTorch's composition takes these for some reductions"
 REFUSED = {
+    **{(op, dtype): OF_FLOATING_POINT
+       for op in ("cosine_embedding_loss", "hinge_embedding_loss", "l1_loss", "margin_ranking_loss", "pairwise_distance",
+                  "poisson_nll_loss", "triplet_margin_loss") for dtype in ("uint8", "int32", "int64")},
+    ("cosine_embedding_loss", "bool"): OF_FLOATING_POINT,
     ("einsum", "bool"): NOTHING_CONTRACTED,
     ("inner", "bool"): NOTHING_CONTRACTED,
     ("clamp", "bool"): "PyTorch takes bool only where the bounds are tensors",

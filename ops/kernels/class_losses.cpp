@@ -143,7 +143,8 @@ ClassSums cross_entropy(const ClassTargets& at, const Tensor& losses, const Tens
       kept[2 * i + 1] = of_row.log_sum;
       T loss = of_row.log_sum - (row[c] - of_row.largest);
       if (smoothing != 0) {
-        const T mean = of_row.log_sum - of_row.deviations / static_cast<T>(at.classes);
+        const T beyond = loops.sum_beyond(row, of_row.largest, static_cast<std::size_t>(at.classes));
+        const T mean = of_row.log_sum - beyond / static_cast<T>(at.classes);
         loss = static_cast<T>(1 - smoothing) * loss + static_cast<T>(smoothing) * mean;
       }
       loss *= weights[c];
@@ -173,7 +174,7 @@ std::int64_t cross_entropy_backward(const ClassTargets& at, const Tensor& dx, co
       }
       const T scale = g[i] * weights[c] / static_cast<T>(divisor);
       const T shift = scale * static_cast<T>(smoothing / static_cast<double>(at.classes));
-      loops.scaled_row(from + i * at.classes, {kept[2 * i], kept[2 * i + 1], 0}, scale, shift, row, n);
+      loops.scaled_row(from + i * at.classes, {kept[2 * i], kept[2 * i + 1]}, scale, shift, row, n);
       row[c] -= scale * static_cast<T>(1 - smoothing);
     };
     return for_each_position(at, at.classes, each).bad;

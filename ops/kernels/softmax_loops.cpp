@@ -82,18 +82,22 @@ HWY_INLINE T sum_of_powers(const T* x, T largest, std::size_t n, const F& each) 
 
 template <class T>
 RowStatistics<T> statistics(const T* x, std::size_t n) {
-  const hn::ScalableTag<T> d;
   T largest;
   if (!find_largest(x, n, largest)) {
     constexpr T kNan = std::numeric_limits<T>::quiet_NaN();
-    return {kNan, kNan, kNan};
+    return {kNan, kNan};
   }
-  const T sum = sum_of_powers(x, largest, n, [](std::size_t, auto, auto) {});
-  const auto m = hn::Set(d, largest);
-  auto deviations = hn::Zero(d);
+  return {largest, std::log(sum_of_powers(x, largest, n, [](std::size_t, auto, auto) {}))};
+}
+
+template <class T>
+T sum_beyond(const T* x, T from, std::size_t n) {
+  const hn::ScalableTag<T> d;
+  const auto start = hn::Set(d, from);
+  auto total = hn::Zero(d);
   for_each_vector<T>(
-      n, [&](std::size_t i, auto load, auto) { deviations = hn::Add(deviations, hn::Sub(load(x + i, m), m)); });
-  return {largest, std::log(sum), hn::GetLane(hn::SumOfLanes(d, deviations))};
+      n, [&](std::size_t i, auto load, auto) { total = hn::Add(total, hn::Sub(load(x + i, start), start)); });
+  return hn::GetLane(hn::SumOfLanes(d, total));
 }
 
 template <class T>
@@ -221,8 +225,13 @@ void columns_backward(const T* dy, const T* y, T* dx, std::size_t rows, std::siz
 
 template <Softmax kKind, class T>
 const SoftmaxLoops<T>* loops_of() {
-  static constexpr SoftmaxLoops<T> kLoops = {row<kKind, T>,          statistics<T>,     scaled_row<T>,
-                                             row_backward<kKind, T>, columns<kKind, T>, columns_backward<kKind, T>};
+  static constexpr SoftmaxLoops<T> kLoops = {row<kKind, T>,
+                                             statistics<T>,
+                                             sum_beyond<T>,
+                                             scaled_row<T>,
+                                             row_backward<kKind, T>,
+                                             columns<kKind, T>,
+                                             columns_backward<kKind, T>};
   return &kLoops;
 }
 

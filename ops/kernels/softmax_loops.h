@@ -11,8 +11,7 @@ namespace backflow::kernels {
 template <class T>
 struct RowStatistics {
   T largest;
-  T log_sum;     ///< the logarithm of the sum of e^(x[i] - largest)
-  T deviations;  ///< the sum of x[i] - largest
+  T log_sum;  ///< the logarithm of the sum of e^(x[i] - largest)
 };
 
 /// Softmax of contiguous rows, and of the columns of a block whose rows are `ld` apart. `scratch` has 2 columns
@@ -21,6 +20,8 @@ template <class T>
 struct SoftmaxLoops {
   void (*row)(const T* x, T* y, std::size_t n);
   RowStatistics<T> (*statistics)(const T* x, std::size_t n);
+  /// The sum of x[i] - from.
+  T (*sum_beyond)(const T* x, T from, std::size_t n);
   /// dx = scale softmax(x) - shift.
   void (*scaled_row)(const T* x, const RowStatistics<T>& of_x, T scale, T shift, T* dx, std::size_t n);
   void (*row_backward)(const T* dy, const T* y, T* dx, std::size_t n);

@@ -55,7 +55,7 @@ TEST_CASE("losses: weights are buffers", "[nn]") {
   CHECK(loss->parameters().empty());
   loss->to(kFloat64);  // so that the weight goes with scores in float64
   CHECK(loss(scores(), classes()).item<double>() == Approx(0.754671));
-  nn::BCEWithLogitsLoss logits(nn::BCEWithLogitsLossOptions().weight(weight).pos_weight(weight));
+  nn::BCEWithLogitsLoss logits(nn::BCEWithLogitsLossOptions().weight(weight).pos_weight(weight.clone()));
   CHECK(logits->named_buffers().size() == 2);
   CHECK(logits->named_buffers().contains("pos_weight"));
   CHECK(nn::NLLLoss()->buffers().empty());
