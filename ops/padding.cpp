@@ -119,14 +119,13 @@ kernels::BorderMap no_border(std::int64_t size) {
 
 /// The maps of the last three dimensions of a tensor of these sizes, of which missing ones have size 1.
 std::array<kernels::BorderMap, 3> border_maps(IntArrayRef sizes, IntArrayRef pad, Border border) {
-  DimVector last(3 - std::min<std::size_t>(3, sizes.size()), 1);
-  for (std::size_t d = sizes.size() - (3 - last.size()); d < sizes.size(); ++d) {
-    last.push_back(sizes[d]);
-  }
   std::array<kernels::BorderMap, 3> maps;
   for (std::size_t i = 0; i < 3; ++i) {
     const bool is_padded = i < pad.size() / 2 && (pad[2 * i] != 0 || pad[2 * i + 1] != 0);
-    maps[2 - i] = is_padded ? border_map(last, 2 - i, pad[2 * i], pad[2 * i + 1], border) : no_border(last[2 - i]);
+    const std::size_t d = sizes.size() - 1 - i;
+    maps[2 - i] = is_padded          ? border_map(sizes, d, pad[2 * i], pad[2 * i + 1], border)
+                  : i < sizes.size() ? no_border(sizes[d])
+                                     : no_border(1);
   }
   return maps;
 }

@@ -65,6 +65,8 @@ REFUSED = {
 EXPLAINED = {
     "bernoulli": "with a number p the result has a gradient of zeros, as PyTorch's bernoulli of a tensor",
     "clamp/tensor_broadcast": "PyTorch's gradient of clamp does not broadcast its bounds",
+    "embedding_dense_backward/no_indices": "PyTorch's gradient cannot be reshaped without indices",
+    "embedding_dense_backward/no_indices_padding": "PyTorch's gradient cannot be reshaped without indices",
     "hardsigmoid": "PyTorch's gradient has 1/6 in float32 even for float64",
     "masked_select/transposed": "PyTorch's gradient for a transposed operand is in the order of memory; ours agrees "
                                 "with central differences",

@@ -160,7 +160,7 @@ TEST_CASE("errors: parts, borders and windows") {
        [] {
          pad(f32(3), {1, 1}, "mirror");
        }},
-      {"pad: 3 before and 0 after dimension 0 of f32[3]: need at most 2 of each and a size of 1 or more",
+      {"pad: 3 before and 0 after dimension 0 of shape [3]: need at most 2 of each and a size of 1 or more",
        [] {
          pad(f32(3), {3, 0}, "reflect");
        }},

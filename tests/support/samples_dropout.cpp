@@ -116,6 +116,9 @@ void add_kind(Samples& all, const Kind& kind) {
                          kind.inplace(t[0], p, train);
                        },
                    .torch = torch});
+    if (x.layout == Layout::Expanded || x.sizes[0] == 0 || p == 0 || !train) {  // where nothing is done, or cannot be
+      all.back().inplace = nullptr;
+    }
   };
   for (const Operand& x : operands()) {
     std::int64_t size = 1;
@@ -161,6 +164,9 @@ void add_philox(Samples& all) {
                            t[0].philox_dropout_(rule.p, rule.scale, rule.shift, rule.dropped, size, kSeed, kStream);
                          },
                      .torch = in_torch(x.sizes, size, rule)});
+      if (x.layout == Layout::Expanded) {
+        all.back().inplace = nullptr;
+      }
     }
   }
 }

@@ -77,6 +77,22 @@ void add_embedding(Samples& all) {
                  .torch = "torch.embedding(x[0], x[1], 5)"});
 }
 
+/// Averages are written out: the second derivative of PyTorch's operator knows nothing of them.
+std::string in_torch(const Index& sizes, std::int64_t rows, std::int64_t padding, bool average) {
+  if (!average) {
+    return "torch.ops.aten.embedding_dense_backward(x[0], x[1], " + std::to_string(rows) + ", " +
+           std::to_string(padding) + ", False)";
+  }
+  const std::int64_t columns = sizes.back();
+  std::int64_t count = 1;
+  for (std::size_t d = 0; d + 1 < sizes.size(); ++d) {
+    count *= sizes[d];
+  }
+  return "torch.zeros(" + python(Index{rows, columns}) +
+         ", dtype=x[0].dtype).index_add(0, x[1].reshape(-1), (x[0] / torch.bincount(x[1].reshape(-1), minlength=" +
+         std::to_string(rows) + ")[x[1]].unsqueeze(-1).to(x[0].dtype)).reshape(" + python(Index{count, columns}) + "))";
+}
+
 void add_backward(Samples& all) {
   for (const Case& c : cases()) {
     Index sizes = c.indices.sizes;
@@ -94,8 +110,7 @@ void add_backward(Samples& all) {
            .operands = {numbers(sizes, c.weight.layout), c.indices},
            .call = [=](const Tensors& x) { return embedding_dense_backward(x[0], x[1], rows, o.padding, o.average); },
            .reference = [=](const Arrays& x) { return sums_of(x[0], x[1], rows, o.padding, o.average); },
-           .torch = "torch.ops.aten.embedding_dense_backward(x[0], x[1], " + std::to_string(rows) + ", " +
-                    std::to_string(o.padding) + ", " + python(o.average) + ")"});
+           .torch = in_torch(sizes, rows, o.padding, o.average)});
     }
   }
 }
@@ -125,6 +140,7 @@ void add_renorm(Samples& all) {
          .operands = {numbers({7, 5}), indices({2, 3}, 7)},
          .call = [order](const Tensors& x) { return embedding_renorm(x[0].detach(), x[1], 1.5, order); },
          .reference = [order](const Arrays& x) { return renormed(x[0], x[1], 1.5, order); },
+         .inplace = [order](const Tensors& x) { x[0].embedding_renorm_(x[1], 1.5, order); },
          .differentiable = false,
          .torch = "torch.embedding_renorm_(x[0].detach().clone(), x[1], 1.5, " + std::to_string(order) + ")"});
   }

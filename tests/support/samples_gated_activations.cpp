@@ -56,10 +56,10 @@ void add_cut(Samples& all) {
                      .torch = "torch.nn.functional.threshold(x[0], 0, 0)",
                      .inplace = [](const Tensor& x) { x.threshold_(0, 0); }});
   add_function(all, {.op = "threshold",
-                     .call = [](const Tensor& x) { return threshold(x, -1, 20); },
-                     .f = [](double a) -> double { return a <= -1 ? 20 : a; },
-                     .torch = "torch.nn.functional.threshold(x[0], -1, 20)",
-                     .inplace = [](const Tensor& x) { x.threshold_(-1, 20); },
+                     .call = [](const Tensor& x) { return threshold(x, 1, 20); },
+                     .f = [](double a) -> double { return a <= 1 ? 20 : a; },
+                     .torch = "torch.nn.functional.threshold(x[0], 1, 20)",
+                     .inplace = [](const Tensor& x) { x.threshold_(1, 20); },
                      .label = "value_"});
 }
 

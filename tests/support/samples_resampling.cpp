@@ -176,7 +176,7 @@ void add_images(Samples& all) {
                                          {"scale", numbers({1, 1, 3, 4}), {4, 10}, {1.5, 2.5}},
                                          {"strided", numbers({2, 2, 3, 2}, Layout::Strided), {5, 4}},
                                          {"expanded", numbers({2, 2, 3, 2}, Layout::Expanded), {2, 3}},
-                                         {"no_channels", numbers({2, 0, 3, 5}), {2, 3}}}) {
+                                         {"no_images", numbers({0, 2, 3, 5}), {2, 3}}}) {
     add(all,
         {"upsample_nearest2d",
          Filter::Nearest,
