@@ -58,7 +58,7 @@ REFUSED = {
        for op in ("philox_dropout", "dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout",
                   "embedding_dense_backward", "rrelu_with_noise")
        for dtype in ("bool", "uint8", "int32", "int64")},
-    **{(f"upsample_nearest{n}d{backward}", "uint8"): ONLY_FLOATING for n in (1, 2, 3) for backward in ("", "_backward")},
+    **{(f"upsample_nearest{n}d", "uint8"): ONLY_FLOATING for n in (1, 2, 3)},
 }
 
 # Where we differ from PyTorch 1.13 on purpose: operator or sample -> why.

@@ -29,9 +29,10 @@ T place_of(const Axis& a, T step, std::int64_t i) {
   return a.align_corners ? step * static_cast<T>(i) : step * (static_cast<T>(i) + T{0.5}) - T{0.5};
 }
 
+/// Places are rounded to float32 whatever T is, as PyTorch's: what is just below a whole number is that number.
 template <class T>
 Few<T> nearest(const Axis& a, T step, std::int64_t i) {
-  const auto below = static_cast<std::int64_t>(std::floor(static_cast<T>(i) * step));
+  const auto below = static_cast<std::int64_t>(std::floor(static_cast<float>(static_cast<T>(i) * step)));
   return {std::min(below, a.size - 1), {T{1}}};
 }
 
