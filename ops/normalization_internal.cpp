@@ -112,13 +112,13 @@ void ChannelNormState::put_recorded(Backward& b, const Tensor& dy, const Tensor&
 }
 
 Tensor zeros_f64(IntArrayRef sizes) {
-  const Tensor y = empty_tensor(sizes, kFloat64);
+  Tensor y = empty_tensor(sizes, kFloat64);
   kernels::fill(y, 0);
   return y;
 }
 
 Tensor rstd_of(const Tensor& variance, double eps) {
-  const Tensor y = empty_tensor(variance.sizes(), kFloat64);
+  Tensor y = empty_tensor(variance.sizes(), kFloat64);
   const double* const from = variance.const_data_ptr<double>();
   double* const to = y.mutable_data_ptr<double>();
   for (std::int64_t i = 0; i < y.numel(); ++i) {
