@@ -166,6 +166,30 @@ TEST_CASE("normalization: a gradient in another form is brought into the blocks 
   }
 }
 
+TEST_CASE("normalization: second derivatives in channel blocks", "[normalization]") {
+  const Problem p{{2, 20, 3, 4}, kFloat64};
+  const auto second = [&](const Kind& kind, std::int64_t block) {
+    const Tensor x = in_blocks(p.x(), block);
+    const Tensor w = p.w();
+    const Tensor dy = in_blocks(p.dy(), block);
+    for (const Tensor& leaf : {x, w, dy}) {
+      leaf.set_requires_grad(true);
+    }
+    const Tensor y = kind.call(x, w, p.b());
+    const Tensor dx = autograd::grad({y}, {x}, {dy}, true, true)[0];
+    return autograd::grad({(dx * dx).sum()}, {x, w, dy}, {}, {}, false, true);  // x has no part in evaluation
+  };
+  for (const Kind& kind : kinds(20)) {
+    CAPTURE(kind.name);
+    const Tensors expected = second(kind, 1);
+    const Tensors found = second(kind, 8);
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      CHECK(
+          (found[i].defined() ? distance(array_of(found[i]), array_of(expected[i])) <= 1e-9 : !expected[i].defined()));
+    }
+  }
+}
+
 TEST_CASE("normalization: the same bits on any number of threads", "[normalization]") {
   for (const Problem& p : std::vector<Problem>{{{8, 48, 17, 19}, kFloat32}, {{5, 80, 9, 40}, kFloat64}}) {
     for (const std::int64_t block : {1, 8, 16, 80}) {
