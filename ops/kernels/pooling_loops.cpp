@@ -127,24 +127,22 @@ HWY_INLINE void for_each_square(const PoolTables& p, const Place& first, std::in
   }
 }
 
-/// Calls f(place, number of the output, window) for all outputs.
+/// Calls f(place, number of the output, window) for all outputs of a row, whose first is number o.
 template <class F>
-HWY_INLINE void for_each_output(const PoolTables& p, const F& f) {
+HWY_INLINE void for_each_in_row(const PoolTables& p, const Place& first, std::int64_t o, const F& f) {
   const std::int64_t size = p.kernels[0] == 1 && p.kernels[1] == p.kernels[2] && p.stride != 0 ? p.kernels[1] : 0;
-  for_each_output_row(p, [&](const Place& first, std::int64_t o) POOL_INLINE {
-    const bool is_square = (size == 2 || size == 3) && first.h.hi - first.h.lo == size && !first.d.empty();
-    const std::int64_t from = is_square ? p.whole_from : p.outputs[2];
-    for_each_of_row(p, first, o, 0, from, f);
-    if (!is_square) {
-      return;
-    }
-    if (size == 2) {
-      for_each_square<2>(p, first, o, f);
-    } else {
-      for_each_square<3>(p, first, o, f);
-    }
-    for_each_of_row(p, first, o, p.whole_to, p.outputs[2], f);
-  });
+  const bool is_square = (size == 2 || size == 3) && first.h.hi - first.h.lo == size && !first.d.empty();
+  const std::int64_t from = is_square ? p.whole_from : p.outputs[2];
+  for_each_of_row(p, first, o, 0, from, f);
+  if (!is_square) {
+    return;
+  }
+  if (size == 2) {
+    for_each_square<2>(p, first, o, f);
+  } else {
+    for_each_square<3>(p, first, o, f);
+  }
+  for_each_of_row(p, first, o, p.whole_to, p.outputs[2], f);
 }
 
 /// Division by the number of elements of a window: a multiplication by the inverse, and a correction that makes it the
@@ -285,15 +283,17 @@ HWY_INLINE void fold_channels(const PoolTables& p, const T* x, T* y, void* choic
   const hn::ScalableTag<T> d;
   using F = Fold<std::remove_cv_t<decltype(d)>>;
   typename F::State state;
-  for_each_output(p, [&](const Place& at, std::int64_t o, const auto& window) POOL_INLINE {
+  for_each_output_row(p, [&](const Place& first, std::int64_t row) POOL_INLINE {
     for_each_vector(d, lanes, [&](std::size_t c, const auto& load, const auto& store, std::size_t count) POOL_INLINE {
-      const std::int64_t to = o * p.block + static_cast<std::int64_t>(c);
-      fold_window<F>(
-          p, at, window, state, [&](std::int64_t i) POOL_INLINE { return load(x + i + c); },
-          [&](const F& fold) POOL_INLINE {
-            store(fold.result(), y + to);
-            fold.store_choice(p, choice, to, count);
-          });
+      for_each_in_row(p, first, row, [&](const Place& at, std::int64_t o, const auto& window) POOL_INLINE {
+        const std::int64_t to = o * p.block + static_cast<std::int64_t>(c);
+        fold_window<F>(
+            p, at, window, state, [&](std::int64_t i) POOL_INLINE { return load(x + i + c); },
+            [&](const F& fold) POOL_INLINE {
+              store(fold.result(), y + to);
+              fold.store_choice(p, choice, to, count);
+            });
+      });
     });
   });
 }
@@ -404,11 +404,13 @@ HWY_INLINE void spread(D d, const Window& window, T* dx, const Load& load, const
 template <bool kTiles, class D, class T>
 HWY_INLINE void average_backward_by(D d, const PoolTables& p, T* dx, const T* dy, std::size_t lanes) {
   Divisor<T> divisor;
-  for_each_output(p, [&](const Place& at, std::int64_t o, const auto& window) POOL_INLINE {
-    divisor.set(p, at);
+  for_each_output_row(p, [&](const Place& first, std::int64_t row) POOL_INLINE {
     for_each_vector(d, lanes, [&](std::size_t c, const auto& load, const auto& store, std::size_t) POOL_INLINE {
-      const auto g = divisor.divide(d, load(dy + o * p.block + c));
-      spread<kTiles>(d, window, dx + c, load, store, [&](std::int64_t) POOL_INLINE { return g; });
+      for_each_in_row(p, first, row, [&](const Place& at, std::int64_t o, const auto& window) POOL_INLINE {
+        divisor.set(p, at);
+        const auto g = divisor.divide(d, load(dy + o * p.block + c));
+        spread<kTiles>(d, window, dx + c, load, store, [&](std::int64_t) POOL_INLINE { return g; });
+      });
     });
   });
 }
@@ -446,13 +448,15 @@ HWY_INLINE void max_backward_by(const PoolTables& p, T* dx, const T* dy, const s
                                 std::size_t lanes) {
   const hn::ScalableTag<T> d;
   const hn::RebindToUnsigned<std::remove_cv_t<decltype(d)>> n;
-  for_each_output(p, [&](const Place&, std::int64_t o, const auto& window) POOL_INLINE {
+  for_each_output_row(p, [&](const Place& first, std::int64_t row) POOL_INLINE {
     for_each_vector(d, lanes, [&](std::size_t c, const auto& load, const auto& store, std::size_t count) POOL_INLINE {
-      const auto g = load(dy + o * p.block + c);
-      const auto chosen = load_choice(n, choice + o * p.block + c, count);
-      spread<kTiles>(d, window, dx + c, load, store, [&](std::int64_t number) POOL_INLINE {
-        const auto is_it = hn::Eq(chosen, hn::Set(n, static_cast<std::uint32_t>(number)));
-        return hn::IfThenElseZero(hn::RebindMask(d, is_it), g);
+      for_each_in_row(p, first, row, [&](const Place&, std::int64_t o, const auto& window) POOL_INLINE {
+        const auto g = load(dy + o * p.block + c);
+        const auto chosen = load_choice(n, choice + o * p.block + c, count);
+        spread<kTiles>(d, window, dx + c, load, store, [&](std::int64_t number) POOL_INLINE {
+          const auto is_it = hn::Eq(chosen, hn::Set(n, static_cast<std::uint32_t>(number)));
+          return hn::IfThenElseZero(hn::RebindMask(d, is_it), g);
+        });
       });
     });
   });
