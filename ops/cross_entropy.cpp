@@ -182,7 +182,7 @@ struct CrossEntropyLoss {
       return of_probabilities(x, target, weight, reduction, smoothing);
     }
     const Tensor log_p = log_softmax(x, class_dim(x));
-    const Tensor y = nll_loss_nd(log_p, target, weight, reduction, ignore_index);
+    Tensor y = nll_loss_nd(log_p, target, weight, reduction, ignore_index);
     if (smoothing == 0) {
       return y;
     }

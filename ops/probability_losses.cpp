@@ -38,7 +38,7 @@ struct BinaryCrossEntropy : PairLoss<BinaryCrossEntropy> {
       .node = "BinaryCrossEntropyBackward0",
   };
   static Tensor forward(const Tensor& x, const Tensor& t, const Tensor& weight, std::int64_t reduction) {
-    const Tensor y = value(Loss::CrossEntropy, x, t, reduction, {}, weight);
+    Tensor y = value(Loss::CrossEntropy, x, t, reduction, {}, weight);
     check_probabilities(x, y);
     return y;
   }
