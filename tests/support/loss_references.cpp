@@ -48,4 +48,13 @@ std::string python_constants(const std::vector<double>& numbers) {
   return "x[0].new_tensor([" + text + "])";
 }
 
+Samples loss_samples() {
+  Samples all;
+  for (const Samples& part :
+       {pair_loss_samples(), class_loss_samples(), margin_loss_samples(), embedding_loss_samples()}) {
+    all.insert(all.end(), part.begin(), part.end());
+  }
+  return all;
+}
+
 }  // namespace backflow::test

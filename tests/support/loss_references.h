@@ -28,4 +28,10 @@ Array log_softmax_of(const Array& x, std::size_t dim);
 Tensor constants(const std::vector<double>& numbers, const Tensor& x);
 std::string python_constants(const std::vector<double>& numbers);
 
+// The parts of loss_samples().
+Samples pair_loss_samples();
+Samples class_loss_samples();
+Samples margin_loss_samples();
+Samples embedding_loss_samples();
+
 }  // namespace backflow::test
