@@ -14,7 +14,7 @@ using namespace detail;
 /// The indices as contiguous int64 numbers, each of them in [0, rows).
 Tensor checked_indices(const char* where, const Tensor& indices, std::int64_t rows) {
   const Tensor wide = as_int64(where, indices);
-  const Tensor line = wide.is_contiguous() ? wide : row_major_copy(wide);
+  Tensor line = wide.is_contiguous() ? wide : row_major_copy(wide);
   const std::int64_t* data = line.data_ptr<std::int64_t>();
   for (std::int64_t i = 0; i < line.numel(); ++i) {
     check(data[i] >= 0 && data[i] < rows, where, ": index ", data[i], " at ", i, ": need one in [0, ", rows, ")");
