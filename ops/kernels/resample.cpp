@@ -25,6 +25,30 @@ HWY_INLINE auto load(D d, const hn::TFromD<D>* p, std::size_t n) {
   return n == hn::Lanes(d) ? hn::LoadU(d, p) : load_part(d, p, n);
 }
 
+/// What `w` does not take is zero.
+template <class D, class V>
+HWY_INLINE V taken(D d, V w, V x) {
+  return hn::IfThenZeroElse(hn::Eq(w, hn::Zero(d)), x);
+}
+
+/// The elements of y that fill vectors, without gathering; returns their number.
+template <class T>
+HWY_INLINE std::size_t along_pairs(const T* x, T* y, const Taps<T>& taps) {
+  const hn::ScalableTag<T> d;
+  const auto size = static_cast<std::size_t>(taps.size());
+  const T* const weights = taps.weights.data();
+  std::size_t i = 0;
+  for (; i + hn::Lanes(d) <= size; i += hn::Lanes(d)) {
+    auto even = hn::Zero(d), odd = even;
+    hn::LoadInterleaved2(d, x + taps.first[i], even, odd);
+    const auto w0 = hn::LoadU(d, weights + i);
+    const auto w1 = hn::LoadU(d, weights + size + i);
+    const auto sum = hn::MulAdd(w0, taken(d, w0, even), hn::Zero(d));
+    hn::StoreU(hn::MulAdd(w1, taken(d, w1, odd), sum), d, y + i);
+  }
+  return i;
+}
+
 template <class T>
 void along(const T* x, T* y, const Taps<T>& taps) {
   const hn::ScalableTag<T> d;
@@ -32,7 +56,8 @@ void along(const T* x, T* y, const Taps<T>& taps) {
   const auto size = static_cast<std::size_t>(taps.size());
   const auto width = static_cast<std::size_t>(taps.width);
   const std::size_t lanes = hn::Lanes(d);
-  for (std::size_t i = 0; i < size; i += lanes) {
+  std::size_t i = taps.pairs ? along_pairs(x, y, taps) : 0;
+  for (; i < size; i += lanes) {
     const std::size_t n = std::min(lanes, size - i);
     const auto index = load(di, taps.first.data() + i, n);
     auto sum = hn::Zero(d);
@@ -42,7 +67,7 @@ void along(const T* x, T* y, const Taps<T>& taps) {
       for (std::size_t k = 0; k < width; ++k) {
         const auto w = load(d, taps.weights.data() + k * size + i, n);
         const auto v = hn::GatherIndex(d, x + k, index);
-        sum = hn::MulAdd(w, hn::IfThenZeroElse(hn::Eq(w, hn::Zero(d)), v), sum);
+        sum = hn::MulAdd(w, taken(d, w, v), sum);
       }
     }
     n == lanes ? hn::StoreU(sum, d, y + i) : store_part(sum, d, y + i, n);

@@ -116,6 +116,10 @@ Taps<T>::Taps(Filter filter, const Axis& axis, bool transposed) {
   });
   copies = width == 1 && std::all_of(weights.begin(), weights.end(), [](T w) { return w == 1; });
   identity = copies && to == from;
+  pairs = width == 2;
+  for (std::int64_t i = 1; pairs && i < to; ++i) {
+    pairs = source(i) == source(i - 1) + 2;
+  }
   for (std::int64_t i = 0; identity && i < to; ++i) {
     identity = source(i) == i;
   }

@@ -18,6 +18,7 @@ struct Taps {
   std::int64_t width = 1;
   bool copies = false;    ///< the width is 1 and all weights are 1
   bool identity = false;  ///< and the result is x
+  bool pairs = false;     ///< the width is 2 and each element is of the two after those of the one before
   std::vector<Index> first;
   std::vector<T> weights;
 
