@@ -91,7 +91,9 @@ class RowFold {
 }  // namespace
 
 void add_border(const Tensor& y, const Tensor& x, const std::array<BorderMap, 3>& maps) {
-  const auto& [planes, rows, along] = maps;
+  const BorderMap& planes = maps[0];
+  const BorderMap& rows = maps[1];
+  const BorderMap& along = maps[2];
   const std::int64_t columns = length(along);
   detail::dispatch_width(x.scalar_type(), [&](auto zero) {
     using U = decltype(zero);
@@ -109,7 +111,9 @@ void add_border(const Tensor& y, const Tensor& x, const std::array<BorderMap, 3>
 }
 
 void fold_border(const Tensor& dx, const Tensor& dy, const std::array<BorderMap, 3>& maps) {
-  const auto& [planes, rows, along] = maps;
+  const BorderMap& planes = maps[0];
+  const BorderMap& rows = maps[1];
+  const BorderMap& along = maps[2];
   const Places of_planes(planes);
   const Places of_rows(rows);
   dispatch_floating(dx.scalar_type(), "pad", [&](auto zero) {
