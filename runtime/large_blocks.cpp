@@ -47,8 +47,13 @@ class Pool {
     const std::size_t capacity = capacity_of(bytes);
     const std::lock_guard lock(mutex_);
     void* data = take(capacity);
+    const std::size_t limit = std::max(most_, used_ + capacity);
+    if (data == nullptr && used_ + kept_ + capacity > limit) {
+      if (void* larger = take_larger(capacity)) {
+        return larger;
+      }
+    }
     if (data == nullptr) {
-      const std::size_t limit = std::max(most_, used_ + capacity);
       while (count_ > 0 && used_ + kept_ + capacity > limit) {
         unmap_oldest();
       }
@@ -66,8 +71,8 @@ class Pool {
   }
 
   void deallocate(void* data, std::size_t bytes) {
-    const std::size_t capacity = capacity_of(bytes);
     const std::lock_guard lock(mutex_);
+    const std::size_t capacity = forget_larger(data, capacity_of(bytes));
     if (count_ == blocks_.size()) {
       unmap_oldest();
     }
@@ -99,6 +104,37 @@ class Pool {
     }
     return nullptr;
   }
+  /// The smallest kept block of up to twice this capacity, where a new one would cost another its place: the pages that
+  /// are not needed are there already, fresh ones would have to be cleared.
+  void* take_larger(std::size_t capacity) {
+    std::size_t best = count_;
+    for (std::size_t i = count_; i-- > 0;) {
+      const std::size_t own = blocks_[i].capacity;
+      if (own > capacity && own <= 2 * capacity && (best == count_ || own < blocks_[best].capacity)) {
+        best = i;
+      }
+    }
+    if (best == count_ || larger_count_ == larger_.size()) {
+      return nullptr;
+    }
+    const Block block = blocks_[best];
+    erase(best);
+    larger_[larger_count_++] = block;
+    used_ += block.capacity;
+    most_ = std::max(most_, used_);
+    return block.data;
+  }
+  /// What is reserved for a block in use: `usual` unless it was taken for a smaller one.
+  std::size_t forget_larger(void* data, std::size_t usual) {
+    for (std::size_t i = 0; i < larger_count_; ++i) {
+      if (larger_[i].data == data) {
+        usual = larger_[i].capacity;
+        larger_[i] = larger_[--larger_count_];
+        break;
+      }
+    }
+    return usual;
+  }
   void erase(std::size_t i) {
     kept_ -= blocks_[i].capacity;
     std::move(blocks_.begin() + static_cast<std::ptrdiff_t>(i) + 1,
@@ -120,6 +156,8 @@ class Pool {
   std::mutex mutex_;
   std::array<Block, 512> blocks_;  // those that are kept, in the order in which they were freed
   std::size_t count_ = 0;
+  std::array<Block, 256> larger_;  // those in use that are larger than was asked for
+  std::size_t larger_count_ = 0;
   std::size_t used_ = 0;  // bytes
   std::size_t kept_ = 0;
   std::size_t most_ = 0;  // that `used_` has been
