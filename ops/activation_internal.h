@@ -15,6 +15,19 @@ inline Tensor fused_gradient(Binary f, const Tensor& dy, const Tensor& x, const 
       Cast(dy, x.scalar_type()), x);
 }
 
+/// The same in a backward, where it may take the place of dy.
+inline Tensor fused_gradient(Backward& b, Binary f, const Tensor& x, const kernels::Params& params) {
+  const Tensor& dy = b.dy();
+  if (!b.owns_dy() || dy.scalar_type() != x.scalar_type() || dy.sizes() != x.sizes() ||
+      kernels::block_of(dy) != kernels::block_of(x)) {
+    return fused_gradient(f, dy, x, params);
+  }
+  compute_into(
+      dy, [&](const Tensor& to, const Tensor& a, const Tensor& value) { kernels::binary(f, to, a, value, params); }, dy,
+      x);
+  return dy;
+}
+
 /// Of `y = f(x)` on floating-point numbers: the forward kernel, what is saved and which gradient is taken. `Op` adds
 /// `recorded(dy, x)`, the gradient in recorded operators. An `Op` whose kernel takes parameters has forwards and a
 /// `save` of its own.
@@ -29,7 +42,7 @@ struct Activation {
   void backward(Backward& b) const {
     const Tensor value = b(x);
     b.dx(0) = GradMode::is_enabled() ? static_cast<const Op&>(*this).recorded(b.dy(), value)
-                                     : fused_gradient(kGradient, b.dy(), value, params);
+                                     : fused_gradient(b, kGradient, value, params);
   }
 
  protected:

@@ -31,6 +31,12 @@ class Backward {
   /// Whether the gradient of the forward's tensor operand number `i` is wanted. The tensors of a list count one by one.
   bool wants(std::size_t i) const { return call_.wants(i); }
   Tensor& dx(std::size_t i) { return call_.dx[i]; }
+  /// Whether nobody else can see the elements of dy, so that a gradient may be written over them.
+  bool owns_dy() const {
+    const Tensor& dy = call_.dy[0];
+    return !GradMode::is_enabled() && node_.hooks() == nullptr && dy.use_count() == 1 && dy.is_contiguous() &&
+           dy.impl().storage->use_count() == 1 && !dy.impl().storage->is_exposed();
+  }
   /// What the forward saved.
   Tensor operator()(const SavedTensor& saved) const { return saved.unpack(node_); }
 

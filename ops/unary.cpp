@@ -1,5 +1,5 @@
 // Algebraic functions of one operand, and the activations whose gradients are operators of their own.
-#include <backflow/ops/elementwise_internal.h>
+#include <backflow/ops/activation_internal.h>
 
 namespace backflow {
 namespace {
@@ -122,7 +122,11 @@ struct Relu : NumericOperator<Relu, Unary::Relu> {
   };
   SavedTensor y;
   void save(Needs, const Tensor&, const Tensor& y_) { y.save_output(y_); }
-  void backward(Backward& b) const { b.dx(0) = relu_backward(b.dy(), b(y)); }
+  void backward(Backward& b) const {
+    const Tensor value = b(y);
+    b.dx(0) =
+        GradMode::is_enabled() ? relu_backward(b.dy(), value) : fused_gradient(b, Binary::ReluBackward, value, {});
+  }
 };
 
 struct Tanh : UnaryOperator<Unary::Tanh> {
@@ -137,7 +141,11 @@ struct Tanh : UnaryOperator<Unary::Tanh> {
   };
   SavedTensor y;
   void save(Needs, const Tensor&, const Tensor& y_) { y.save_output(y_); }
-  void backward(Backward& b) const { b.dx(0) = tanh_backward(b.dy(), b(y)); }
+  void backward(Backward& b) const {
+    const Tensor value = b(y);
+    b.dx(0) =
+        GradMode::is_enabled() ? tanh_backward(b.dy(), value) : fused_gradient(b, Binary::TanhBackward, value, {});
+  }
 };
 
 struct Sigmoid : UnaryOperator<Unary::Sigmoid> {
@@ -152,7 +160,11 @@ struct Sigmoid : UnaryOperator<Unary::Sigmoid> {
   };
   SavedTensor y;
   void save(Needs, const Tensor&, const Tensor& y_) { y.save_output(y_); }
-  void backward(Backward& b) const { b.dx(0) = sigmoid_backward(b.dy(), b(y)); }
+  void backward(Backward& b) const {
+    const Tensor value = b(y);
+    b.dx(0) = GradMode::is_enabled() ? sigmoid_backward(b.dy(), value)
+                                     : fused_gradient(b, Binary::SigmoidBackward, value, {});
+  }
 };
 
 struct ReluGradient : BinaryOperator<ReluGradient, Binary::ReluBackward, true> {

@@ -5,9 +5,13 @@
 #include <utility>
 
 #include <backflow/nn/modules/activation.h>
+#include <backflow/nn/modules/batch_norm.h>
 #include <backflow/nn/modules/branches.h>
+#include <backflow/nn/modules/conv.h>
 #include <backflow/nn/modules/dropout.h>
 #include <backflow/nn/modules/linear.h>
+#include <backflow/nn/modules/normalization.h>
+#include <backflow/nn/modules/pooling.h>
 
 namespace backflow::train {
 namespace {
@@ -51,6 +55,64 @@ Make flatten(const io::Section& s) {
 Make dropout(const io::Section& s) {
   const double p = s.number("p", {.at_least = 0, .at_most = 1}, 0.5);
   return [=](const DimVector&) { return nn::Dropout(p); };
+}
+
+/// One number for all spatial dimensions of a picture, or one for height and one for width.
+ExpandingArray<2> pair(const io::Section& s, std::string_view key, std::int64_t least) {
+  return s.integer(key, {.at_least = least, .at_most = kMaxSize});
+}
+ExpandingArray<2> pair(const io::Section& s, std::string_view key, std::int64_t least, std::int64_t usual) {
+  return s.integer(key, {.at_least = least, .at_most = kMaxSize}, usual);
+}
+
+/// The channels of pictures [batch, channels, height, width].
+std::int64_t channels_of(const io::Section& s, const char* type, const DimVector& input) {
+  if (input.size() != 4) {
+    fail_layer(s, "type", concat(type, ": inputs of shape ", input, ": need [batch, channels, height, width]"));
+  }
+  return input[1];
+}
+
+Make conv2d(const io::Section& s) {
+  const std::int64_t out_channels = s.integer("out_channels", {.at_least = 1, .at_most = kMaxSize});
+  nn::Conv2dOptions options(1, out_channels, pair(s, "kernel_size", 1));
+  options.stride(pair(s, "stride", 1, 1)).padding(pair(s, "padding", 0, 0)).dilation(pair(s, "dilation", 1, 1));
+  options.groups(s.integer("groups", {.at_least = 1, .at_most = kMaxSize}, 1)).bias(s.boolean("bias", true));
+  return [=](const DimVector& input) {
+    return nn::Conv2d(nn::Conv2dOptions(options).in_channels(channels_of(s, "conv2d", input)));
+  };
+}
+
+Make max_pool2d(const io::Section& s) {
+  const ExpandingArray<2> kernel = pair(s, "kernel_size", 1);
+  nn::MaxPool2dOptions options(kernel);
+  options.stride(pair(s, "stride", 1, (*kernel)[0])).padding(pair(s, "padding", 0, 0));
+  return [=](const DimVector&) { return nn::MaxPool2d(options); };
+}
+
+Make avg_pool2d(const io::Section& s) {
+  const ExpandingArray<2> kernel = pair(s, "kernel_size", 1);
+  nn::AvgPool2dOptions options(kernel);
+  options.stride(pair(s, "stride", 1, (*kernel)[0])).padding(pair(s, "padding", 0, 0));
+  return [=](const DimVector&) { return nn::AvgPool2d(options); };
+}
+
+Make adaptive_avg_pool2d(const io::Section& s) {
+  const std::int64_t size = s.integer("output_size", {.at_least = 1, .at_most = kMaxSize}, 1);
+  return [=](const DimVector&) { return nn::AdaptiveAvgPool2d(nn::AdaptiveAvgPool2dOptions(size)); };
+}
+
+Make batch_norm2d(const io::Section& s) {
+  const double eps = s.number("eps", {.above = 0}, 1e-5);
+  const double momentum = s.number("momentum", {.at_least = 0, .at_most = 1}, 0.1);
+  return [=](const DimVector& input) {
+    return nn::BatchNorm2d(nn::BatchNorm2dOptions(channels_of(s, "batch_norm2d", input)).eps(eps).momentum(momentum));
+  };
+}
+
+Make layer_norm(const io::Section& s) {
+  const double eps = s.number("eps", {.above = 0}, 1e-5);
+  return [=](const DimVector& input) { return nn::LayerNorm(nn::LayerNormOptions({input.back()}).eps(eps)); };
 }
 
 /// [[model.layers.branches]]: layers in their order; none at all hand on their input.
@@ -97,8 +159,21 @@ struct LayerType {
 };
 
 constexpr LayerType kTypes[] = {
-    {"linear", linear}, {"relu", plain<nn::ReLU>}, {"tanh", plain<nn::Tanh>}, {"sigmoid", plain<nn::Sigmoid>},
-    {"gelu", gelu},     {"flatten", flatten},      {"dropout", dropout},      {"branches", branches}};
+    {"linear", linear},
+    {"conv2d", conv2d},
+    {"relu", plain<nn::ReLU>},
+    {"tanh", plain<nn::Tanh>},
+    {"sigmoid", plain<nn::Sigmoid>},
+    {"gelu", gelu},
+    {"max_pool2d", max_pool2d},
+    {"avg_pool2d", avg_pool2d},
+    {"adaptive_avg_pool2d", adaptive_avg_pool2d},
+    {"batch_norm2d", batch_norm2d},
+    {"layer_norm", layer_norm},
+    {"flatten", flatten},
+    {"dropout", dropout},
+    {"branches", branches},
+};
 
 LayerOptions read_layer(const io::Section& s) {
   std::vector<std::string> names;

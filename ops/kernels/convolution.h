@@ -42,8 +42,9 @@ Tensor convolution(const ConvolutionGeometry& g, const Tensor& x, const Tensor& 
 /// The gradient of x from that of y, in blocks of `block` channels where oneDNN can; 0 leaves the choice to it.
 Tensor convolution_input_gradient(const ConvolutionGeometry& g, const Tensor& dy, const Tensor& w, std::int64_t block);
 
-/// The gradient of w, row-major.
-Tensor convolution_weight_gradient(const ConvolutionGeometry& g, const Tensor& x, const Tensor& dy);
+/// The gradient of w, row-major; into `db`, unless that is null, goes the gradient of the bias.
+Tensor convolution_weight_gradient(const ConvolutionGeometry& g, const Tensor& x, const Tensor& dy,
+                                   Tensor* db = nullptr);
 
 /// The sums of x [batch, channels, spatial...] over all but the channels, [channels].
 Tensor channel_sums(const Tensor& x);
@@ -59,7 +60,8 @@ bool suits_onednn(const ConvolutionGeometry& g, ScalarType dtype);
 Tensor onednn_convolution(const ConvolutionGeometry& g, const Tensor& x, const Tensor& w, const Tensor& bias);
 Tensor onednn_convolution_input_gradient(const ConvolutionGeometry& g, const Tensor& dy, const Tensor& w,
                                          std::int64_t block);
-Tensor onednn_convolution_weight_gradient(const ConvolutionGeometry& g, const Tensor& x, const Tensor& dy);
+/// Leaves `db` undefined where it would have to be computed on its own.
+Tensor onednn_convolution_weight_gradient(const ConvolutionGeometry& g, const Tensor& x, const Tensor& dy, Tensor* db);
 
 /// By matrix products, of float32 and float64; results are row-major.
 Tensor plain_convolution(const ConvolutionGeometry& g, const Tensor& x, const Tensor& w, const Tensor& bias);

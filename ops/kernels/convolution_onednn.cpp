@@ -103,6 +103,10 @@ std::int64_t wanted_block(const Tensor& x) {
   return block == 1 ? 0 : block;
 }
 
+memory::desc bias_desc(const ConvolutionGeometry& g) {
+  return {{g.w[0]}, memory::data_type::f32, memory::format_tag::a};
+}
+
 Tensor row_major_bias(const Tensor& bias) {
   if (!bias.defined() || bias.is_contiguous()) {
     return bias;
@@ -139,8 +143,7 @@ Tensor onednn_convolution(const ConvolutionGeometry& g, const Tensor& x, const T
                         {DNNL_ARG_WEIGHTS, over(p.w, weights->data())},
                         {DNNL_ARG_DST, over(p.y, sample(to, begin))}};
     if (bias.defined()) {
-      const memory::desc desc({bias.numel()}, memory::data_type::f32, memory::format_tag::a);
-      arguments.emplace(DNNL_ARG_BIAS, over(desc, bias.mutable_data_ptr()));
+      arguments.emplace(DNNL_ARG_BIAS, over(bias_desc(g), bias.mutable_data_ptr()));
     }
     execute(p, std::move(arguments));
   });
@@ -167,22 +170,38 @@ namespace {
 
 std::byte* bytes(const Tensor& x) { return static_cast<std::byte*>(x.mutable_data_ptr()); }
 
+/// Adds all rows of x to the first, in their order.
+void add_pieces(const Tensor& x) {
+  const std::int64_t length = x.sizes()[1];
+  const Tensor first = view_of(x, {length}, {1}, 0);
+  for (std::int64_t piece = 1; piece < x.sizes()[0]; ++piece) {
+    binary(Binary::Add, first, first, view_of(x, {length}, {1}, piece * length));
+  }
+}
+
 /// Sums over pieces of the batch, added up in their order.
-Tensor weight_gradient_by_samples(const ConvolutionGeometry& g, const Tensor& x, const Tensor& dy) {
-  const Pieces pieces(Direction::BackwardWeights, g, {.x = wanted_block(x), .y = wanted_block(dy)}, false);
+Tensor weight_gradient_by_samples(const ConvolutionGeometry& g, const Tensor& x, const Tensor& dy, Tensor* db) {
+  const Pieces pieces(Direction::BackwardWeights, g, {.x = wanted_block(x), .y = wanted_block(dy)}, db != nullptr);
   const ConvolutionPrimitive& form = pieces.form();
   const Blocked from = as_blocked(x, form.x_block);
   const Blocked gradient = as_blocked(dy, form.y_block);
   const auto elements = static_cast<std::int64_t>(form.w.get_size() / sizeof(float));
   const Tensor sums = empty_tensor({pieces.count(), elements}, kFloat32);
+  const Tensor bias_sums = db == nullptr ? Tensor() : empty_tensor({pieces.count(), g.w[0]}, kFloat32);
   pieces.run([&](const ConvolutionPrimitive& p, std::int64_t begin, std::int64_t piece) {
-    execute(p, {{DNNL_ARG_SRC, over(p.x, sample(from, begin))},
-                {DNNL_ARG_DIFF_DST, over(p.y, sample(gradient, begin))},
-                {DNNL_ARG_DIFF_WEIGHTS, over(p.w, sums.mutable_data_ptr<float>() + piece * elements)}});
+    Arguments arguments{{DNNL_ARG_SRC, over(p.x, sample(from, begin))},
+                        {DNNL_ARG_DIFF_DST, over(p.y, sample(gradient, begin))},
+                        {DNNL_ARG_DIFF_WEIGHTS, over(p.w, sums.mutable_data_ptr<float>() + piece * elements)}};
+    if (db != nullptr) {
+      arguments.emplace(DNNL_ARG_DIFF_BIAS, over(bias_desc(g), bias_sums.mutable_data_ptr<float>() + piece * g.w[0]));
+    }
+    execute(p, std::move(arguments));
   });
-  const Tensor first = view_of(sums, {elements}, {1}, 0);
-  for (std::int64_t piece = 1; piece < pieces.count(); ++piece) {
-    binary(Binary::Add, first, first, view_of(sums, {elements}, {1}, piece * elements));
+  add_pieces(sums);
+  if (db != nullptr) {
+    add_pieces(bias_sums);
+    *db = empty_tensor({g.w[0]}, kFloat32);
+    copy(*db, view_of(bias_sums, {g.w[0]}, {1}, 0));
   }
   const Tensor dw = empty_tensor(g.w, kFloat32);
   reorder_weights(form.w, bytes(sums), plain_weights(g), bytes(dw));
@@ -221,13 +240,13 @@ Tensor weight_gradient_by_filters(const ConvolutionGeometry& g, const Tensor& x,
 
 }  // namespace
 
-Tensor onednn_convolution_weight_gradient(const ConvolutionGeometry& g, const Tensor& x, const Tensor& dy) {
+Tensor onednn_convolution_weight_gradient(const ConvolutionGeometry& g, const Tensor& x, const Tensor& dy, Tensor* db) {
   if (filter_pieces(g) > 1) {
     if (Tensor dw = weight_gradient_by_filters(g, x, dy); dw.defined()) {
       return dw;
     }
   }
-  return weight_gradient_by_samples(g, x, dy);
+  return weight_gradient_by_samples(g, x, dy, db);
 }
 
 }  // namespace backflow::kernels

@@ -29,7 +29,8 @@ struct WantedBlocks {
 };
 
 /// The primitive for `batch` samples of `g`, in the blocks that are wanted unless oneDNN has no fast implementation for
-/// these. Primitives are kept for the next call: thread-safe. `with_bias` counts forward alone. Throws Error when there
+/// these. Primitives are kept for the next call: thread-safe. `with_bias` is not for the
+/// gradient of x. Throws Error when there
 /// is none, with the geometry.
 std::shared_ptr<const ConvolutionPrimitive> convolution_primitive(Direction direction, const ConvolutionGeometry& g,
                                                                   std::int64_t batch, WantedBlocks wanted,

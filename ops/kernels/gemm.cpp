@@ -13,6 +13,8 @@ namespace {
 constexpr double kChunkFlop = 32e6;            // of one piece: about 240 us
 constexpr double kChunkBytes = 1e6;            // of one piece that does little with each number
 constexpr std::int64_t kMinChunk = 256;        // rows or columns of one piece; docs/performance.md has the measurements
+constexpr std::int64_t kLongSum = 2048;        // terms from which on fewer rows or columns are
+constexpr std::int64_t kMinLongChunk = 64;     // worth a piece
 constexpr std::int64_t kDotChunk = 64 * 1024;  // terms of one piece of a product of two vectors
 constexpr double kOverheadFlop = 4000;         // what it takes to start on a matrix
 
@@ -79,14 +81,15 @@ void multiply(const Product<T>& p) {
   }
 }
 
-/// Pieces of the longer side of [m, n], each a multiple of kMinChunk long.
+/// Pieces of the longer side of [m, n], each a multiple of kMinChunk or kMinLongChunk long.
 std::int64_t chunk_length(std::int64_t m, std::int64_t n, std::int64_t k, double bytes) {
   const std::int64_t longer = std::max(m, n);
   const double flop = 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
   const double pieces = std::min(m, n) == 1 ? bytes / kChunkBytes : flop / kChunkFlop;
   const auto wanted = static_cast<std::int64_t>(std::max(1.0, pieces));
   const std::int64_t length = (longer + wanted - 1) / wanted;
-  return (length + kMinChunk - 1) / kMinChunk * kMinChunk;
+  const std::int64_t least = k >= kLongSum ? kMinLongChunk : kMinChunk;
+  return (length + least - 1) / least * least;
 }
 
 /// The product of two long vectors: sums of pieces, added in their order.

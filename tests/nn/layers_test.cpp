@@ -103,7 +103,7 @@ TEST_CASE("layers: what they refuse", "[nn]") {
   CHECK_THROWS_WITH(nn::Embedding(nn::EmbeddingOptions(3, 2).padding_idx(3)), ContainsSubstring("need one in [-3, 3)"));
   CHECK_THROWS_WITH(nn::Embedding(nn::EmbeddingOptions(3, 2)._weight(backflow::ones({2, 2}))),
                     ContainsSubstring("need shape [3, 2]"));
-  CHECK_THROWS_WITH(nn::ReflectionPad2dOptions({1, 2, 3}), ContainsSubstring("3 values: need 4"));
+  CHECK_THROWS_WITH(nn::ReflectionPad2dOptions({1, 2, 3}), ContainsSubstring("3 numbers: need one number, or 4"));
   const Tensor image = backflow::ones({1, 1, 3, 3});
   CHECK_THROWS_WITH(F::interpolate(image), ContainsSubstring("neither size and scale_factor"));
   CHECK_THROWS_WITH(

@@ -69,9 +69,9 @@ TEST_CASE("model: every type of layer, with its keys", "[train]") {
                                {1, 3, 2});
   CHECK(concat(*model.module) ==
         "Sequential(\n  (0): Flatten(start_dim=1, end_dim=-1)\n"
-        "  (1): Linear(in_features=6, out_features=5, bias=True)\n  (2): ReLU()\n  (3): GELU(approximate='tanh')\n"
-        "  (4): Dropout(p=0.25, inplace=False)\n  (5): Linear(in_features=5, out_features=4, bias=False)\n"
-        "  (6): Tanh()\n  (7): Sigmoid()\n  (8): GELU(approximate='none')\n)");
+        "  (1): Linear(in_features=6, out_features=5, bias=True)\n  (2): ReLU()\n  (3): GELU()\n"
+        "  (4): Dropout(p=0.25, inplace=false)\n  (5): Linear(in_features=5, out_features=4, bias=False)\n"
+        "  (6): Tanh()\n  (7): Sigmoid()\n  (8): GELU()\n)");
   CHECK(model.forward(test::random_tensor({7, 1, 3, 2}, "x")).sizes() == IntArrayRef({7, 4}));
 }
 
