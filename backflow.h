@@ -24,10 +24,12 @@
 #include <backflow/ops/creation.h>
 #include <backflow/ops/dropout.h>
 #include <backflow/ops/functions.h>
+#include <backflow/ops/kernel_counts.h>
 #include <backflow/ops/operators.h>
 #include <backflow/ops/random.h>
 #include <backflow/ops/reduction.h>
 #include <backflow/ops/tensor_index.h>
+#include <backflow/ops/winograd.h>
 
 #include <backflow/nn/functional.h>
 #include <backflow/nn/init.h>

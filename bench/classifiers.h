@@ -18,6 +18,7 @@
 #include <backflow/nn/modules/branches.h>
 #include <backflow/nn/modules/linear.h>
 #include <backflow/nn/optim/sgd.h>
+#include <backflow/ops/winograd.h>
 #include <backflow/runtime/grad_mode.h>
 #include <backflow/runtime/trace.h>
 
@@ -64,6 +65,14 @@ struct Inception {
 struct ResNet18 {
   static backflow::DimVector input() { return {32, 3, 32, 32}; }
   static backflow::nn::ResNet18 make() { return {}; }
+};
+
+/// The same with Winograd's algorithm where oneDNN has it.
+struct WinogradResNet18 : ResNet18 {
+  static backflow::nn::ResNet18 make() {
+    backflow::set_winograd(true);
+    return {};
+  }
 };
 
 /// For comparisons alone: an eighth of the channels.

@@ -30,6 +30,8 @@ inline bool find_workload(const std::string& name, const std::string& data, Work
     found = classifier<Inception>(data);
   } else if (name == "resnet18") {
     found = classifier<ResNet18>(data);
+  } else if (name == "resnet18_winograd") {
+    found = classifier<WinogradResNet18>(data);
   } else if (name == "resnet18_small") {
     found = classifier<SmallResNet18>(data);
   } else if (name == "branches8") {

@@ -88,18 +88,25 @@ void ChannelNormState::put_fused(Backward& b, std::int64_t groups, kernels::Norm
   const Tensor value = b(x);
   const std::int64_t block = kernels::block_of(value);
   const std::int64_t channels = value.sizes()[1];
+  const kernels::Blocked dy = blocks_for(b.dy(), block);
+  // Each element of dx follows from that of dy once the sums are there, and may take its place.
+  const bool in_place =
+      b.owns_dy() && kernels::block_of(b.dy()) == block && b.dy().scalar_type() == computed(value.scalar_type());
   std::optional<BlockedResult> dx;
   kernels::NormGradients wanted;
-  if (b.wants(0)) {
+  if (b.wants(0) && in_place) {
+    wanted.dx = dy;
+  } else if (b.wants(0)) {
     dx.emplace(value, block);
     wanted.dx = dx->to();
   }
   wanted.dw = b.wants(1) ? zeros_f64(channels) : Tensor();
   wanted.db = b.wants(2) ? zeros_f64(channels) : Tensor();
-  kernels::normalize_backward(wanted, blocks_for(b.dy(), block), blocks_for(value, block),
+  kernels::normalize_backward(wanted, dy, blocks_for(value, block),
                               {.groups = groups, .eps = epsilon, .w = parameter_for(weight(b), value)}, statistics,
                               dense(b(mean), kFloat64), r);
-  put(b, dx ? dx->get() : Tensor(), wanted.dw, wanted.db);
+  const Tensor result = !b.wants(0) ? Tensor() : in_place ? b.dy() : dx->get();
+  put(b, result, wanted.dw, wanted.db);
 }
 
 Tensor ChannelNormState::weighted(Backward& b, const Tensor& dy) const {

@@ -24,13 +24,16 @@ struct Cost {
   // How kernels are cut for several threads.
   static constexpr float kPieceFlop = 64e6F;
   static constexpr float kPieceBytes = 400e3F;
+  static constexpr float kCutLatency =
+      20e3F;  ///< ns until the last thread has its piece and the first knows that it is done
 
   /// Estimated time on one thread, in ns.
   constexpr float nanoseconds() const { return kLatency + std::max(flop_time(), bytes_time()); }
   /// The same when it has so many threads for itself: kernels cut what is large into pieces.
   constexpr float nanoseconds(int threads) const {
     const float pieces = flop_time() > bytes_time() ? flop / kPieceFlop : bytes / kPieceBytes;
-    return nanoseconds() / std::clamp(pieces, 1.0F, static_cast<float>(threads));
+    const float used = std::clamp(pieces, 1.0F, static_cast<float>(threads));
+    return used > 1 ? std::min(nanoseconds(), nanoseconds() / used + kCutLatency) : nanoseconds();
   }
   /// What it costs if the result is used on another core, in ns: about a third of the bytes are those of the result.
   constexpr float handover() const { return bytes / (3 * kMovedPerNanosecond); }

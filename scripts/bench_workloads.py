@@ -64,6 +64,7 @@ WORKLOADS = {
     "inception": Workload(("pytorch",), ("step_us", "peak_mb")),
     # In float32 PyTorch's third loss already differs by 2e-4 from its own in float64, the second by 1e-5.
     "resnet18": Workload(("pytorch", ONEDNN), ("step_us", "peak_mb"), seconds=2, compared=2),
+    "resnet18_winograd": Workload(("pytorch",), ("step_us", "peak_mb"), seconds=2, compared=2),
     "branches8": Workload((OURS_ON_ONE,), ("backward_ns_per_op",), 32),
 }
 

@@ -13,6 +13,7 @@
 #include <backflow/ops/kernels/loops.h>
 #include <backflow/ops/kernels/versions.h>
 #include <backflow/ops/random.h>
+#include <backflow/ops/winograd.h>
 #include <backflow/train/evaluation.h>
 #include <backflow/train/graphviz.h>
 #include <backflow/train/operators_text.h>
@@ -52,6 +53,7 @@ Prepared prepare(const io::Config& config, Load load) {
         ": samples of shape ", test_data.dataset().sample_shape(), ", in ", e.data.path(e.data.train_images), " of ",
         first.sample_shape(), ": need one shape");
   manual_seed(static_cast<std::uint64_t>(e.seed));
+  set_winograd(e.train.winograd);
   Model model = build_model(e.model, first.sample_shape(),
                             std::max(first.num_classes(), test_data.dataset().num_classes()), e.train.dtype);
   return {std::move(e), config.resolved(), std::move(train_data), std::move(test_data), std::move(model)};

@@ -48,6 +48,7 @@ TrainOptions read_train(const io::Section& s) {
   train.micro_batches = s.integer("micro_batches", {.at_least = 1, .at_most = kMaxSize}, 1);
   train.clip_grad_norm = s.number("clip_grad_norm", {.at_least = 0}, 0.0);
   train.check_gradients = s.boolean("check_gradients", false);
+  train.winograd = s.boolean("winograd", false);
   return train;
 }
 

@@ -165,7 +165,7 @@ class SmallResNet18(ResNet18):
 
 
 WORKLOADS = {"linreg": Regression, "mlp": Mlp, "towers8": Towers, "lenet": LeNet, "inception": Inception,
-             "resnet18": ResNet18, "resnet18_small": SmallResNet18}
+             "resnet18": ResNet18, "resnet18_winograd": ResNet18, "resnet18_small": SmallResNet18}
 
 
 def load(data, name):

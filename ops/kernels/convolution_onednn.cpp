@@ -7,6 +7,7 @@
 #include <backflow/ops/kernels/counts_internal.h>
 #include <backflow/ops/kernels/elementwise.h>
 #include <backflow/ops/kernels/packed_weights.h>
+#include <backflow/ops/winograd.h>
 
 namespace backflow::kernels {
 namespace {
@@ -25,7 +26,8 @@ constexpr std::int64_t kPieceFilters = 128;      // of a piece then
 
 std::int64_t pieces_of(Direction direction, const ConvolutionGeometry& g) {
   const auto by_work = static_cast<std::int64_t>(g.cost(kFloat32).flop / kPieceFlop);
-  const std::int64_t by_samples = std::max<std::int64_t>(g.x[0] / kPieceSamples, 2);
+  // Winograd's algorithm transforms the weights anew for each piece.
+  const std::int64_t by_samples = winograd_is_on() ? 2 : std::max<std::int64_t>(g.x[0] / kPieceSamples, 2);
   const std::int64_t most = direction == Direction::BackwardWeights ? kMaxPartials : kMaxPieces;
   return std::clamp<std::int64_t>(std::min({by_work, by_samples, most}), 1, g.x[0]);
 }

@@ -1,5 +1,7 @@
 #include <backflow/ops/kernels/convolution_primitives.h>
 
+#include <backflow/ops/winograd.h>
+
 #include <algorithm>
 #include <array>
 #include <mutex>
@@ -77,9 +79,20 @@ DimVector weight_sizes(const ConvolutionGeometry& g) {
   return sizes;
 }
 
-ConvolutionDesc description(const ConvolutionGeometry& g, WantedBlocks wanted, bool with_bias) {
+/// Whether Winograd's algorithm is faster: docs/performance.md has the measurements. It transforms the weights in every
+/// call, which must not be many beside the positions.
+bool suits_winograd(const ConvolutionGeometry& g) {
+  const auto all = [](IntArrayRef list, std::int64_t n) {
+    return std::all_of(list.begin(), list.end(), [=](std::int64_t i) { return i == n; });
+  };
+  return g.spatial_dims() == 2 && g.groups == 1 && all(g.stride, 1) && all(g.dilation, 1) && g.w[2] == 3 &&
+         g.w[3] == 3 && g.w[1] >= 32 && g.w[0] * g.w[1] <= 8 * g.x[0] * g.x[2] * g.x[3];
+}
+
+ConvolutionDesc description(const ConvolutionGeometry& g, WantedBlocks wanted, bool with_bias,
+                            dnnl::algorithm algorithm) {
   ConvolutionDesc d;
-  d.algorithm = dnnl::algorithm::convolution_direct;
+  d.algorithm = algorithm;
   d.x = data_desc(g.x, wanted.x);
   d.y = data_desc(g.y, wanted.y);
   d.w = {onednn_dims(weight_sizes(g)), memory::data_type::f32, memory::format_tag::any};
@@ -115,10 +128,11 @@ struct Attempt {
   dnnl::convolution_backward_weights::primitive_desc weights;
 };
 
-std::optional<Attempt> attempt(Direction direction, const ConvolutionGeometry& g, WantedBlocks wanted, bool with_bias) {
+std::optional<Attempt> attempt(Direction direction, const ConvolutionGeometry& g, WantedBlocks wanted, bool with_bias,
+                               dnnl::algorithm algorithm) {
   Attempt a;
   try {
-    const ConvolutionDesc d = description(g, wanted, with_bias);
+    const ConvolutionDesc d = description(g, wanted, with_bias, algorithm);
     a.forward = forward_desc(d);
     if (direction == Direction::Forward) {
       a.result = describe_primitive(a.forward, a.forward.src_desc(), a.forward.weights_desc(), a.forward.dst_desc());
@@ -146,14 +160,17 @@ std::optional<Attempt> attempt(Direction direction, const ConvolutionGeometry& g
 ConvolutionPrimitive make(Direction direction, const ConvolutionGeometry& g, WantedBlocks wanted, bool with_bias) {
   const SingleOpenMpThread single;
   std::optional<Attempt> best;
+  if (winograd_is_on() && suits_winograd(g)) {
+    best = attempt(direction, g, wanted, with_bias, dnnl::algorithm::convolution_winograd);
+  }
   for (const WantedBlocks& blocks :
        {wanted, WantedBlocks{wanted.x, 0}, WantedBlocks{0, wanted.y}, WantedBlocks{0, 0}, WantedBlocks{1, 1}}) {
-    std::optional<Attempt> next = attempt(direction, g, blocks, with_bias);
+    if (best && !best->result.is_reference) {
+      break;
+    }
+    std::optional<Attempt> next = attempt(direction, g, blocks, with_bias, dnnl::algorithm::convolution_direct);
     if (next && (!best || !next->result.is_reference)) {
       best = std::move(next);
-      if (!best->result.is_reference) {
-        break;
-      }
     }
   }
   check(best.has_value(), "convolution: oneDNN has no primitive for input ", IntArrayRef(g.x), ", weight ",
@@ -179,6 +196,7 @@ std::string key_of(Direction direction, const ConvolutionGeometry& g, WantedBloc
   append(wanted.x);
   append(wanted.y);
   append(with_bias ? 1 : 0);
+  append(winograd_is_on() ? 1 : 0);
   append(g.groups);
   for (const IntArrayRef list : {IntArrayRef(g.x), IntArrayRef(g.w), IntArrayRef(g.y), IntArrayRef(g.stride),
                                  IntArrayRef(g.before), IntArrayRef(g.dilation)}) {

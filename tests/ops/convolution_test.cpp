@@ -9,6 +9,7 @@
 #include <backflow/ops/kernel_counts.h>
 #include <backflow/ops/kernels/blocked.h>
 #include <backflow/ops/operators.h>
+#include <backflow/ops/winograd.h>
 #include <backflow/runtime/autograd.h>
 #include <backflow/runtime/threads.h>
 #include <backflow/tests/support/arrays.h>
@@ -101,6 +102,20 @@ TEST_CASE("convolutions by oneDNN agree with those in float64", "[op]") {
       CHECK(fast[i].sizes() == exact[i].sizes());
       CHECK(relative_error(fast[i], exact[i]) < 5e-6);
     }
+  }
+}
+
+TEST_CASE("Winograd's algorithm stays within its error bounds", "[op]") {
+  const Shape s{{16, 64, 32, 32}, {64, 64, 3, 3}, {1, 1}, {1, 1}, {1, 1}};
+  const std::vector<Tensor> exact = run(s, kFloat64);
+  set_winograd(true);
+  const std::vector<Tensor> fast = run(s, kFloat32);
+  set_winograd(false);
+  const auto rms = [](const Tensor& x) { return x.square().mean().sqrt(); };
+  for (const auto& [i, bound] : {std::pair{0, 4e-5}, {1, 4e-5}, {2, 2e-4}}) {
+    INFO("result " << i);
+    const auto at = static_cast<std::size_t>(i);
+    CHECK(((to(fast[at], kFloat64) - exact[at]).abs().max() / rms(exact[at])).item<double>() < bound);
   }
 }
 
