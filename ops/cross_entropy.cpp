@@ -100,8 +100,8 @@ struct RowsCrossEntropy {
       for (std::int64_t i = 0; i < rows; ++i) {
         const std::int64_t c = positions.at().target[i];
         if (c != ignored) {
-          wanted.data_ptr<double>()[i * classes + c] += 1 - smoothing_;
-          factors.data_ptr<double>()[i] = weights.data_ptr<double>()[c] / divisor;
+          wanted.mutable_data_ptr<double>()[i * classes + c] += 1 - smoothing_;
+          factors.mutable_data_ptr<double>()[i] = weights.mutable_data_ptr<double>()[c] / divisor;
         }
       }
     }

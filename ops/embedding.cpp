@@ -15,7 +15,7 @@ using namespace detail;
 Tensor checked_indices(const char* where, const Tensor& indices, std::int64_t rows) {
   const Tensor wide = as_int64(where, indices);
   Tensor line = wide.is_contiguous() ? wide : row_major_copy(wide);
-  const std::int64_t* data = line.data_ptr<std::int64_t>();
+  const std::int64_t* data = line.const_data_ptr<std::int64_t>();
   for (std::int64_t i = 0; i < line.numel(); ++i) {
     check(data[i] >= 0 && data[i] < rows, where, ": index ", data[i], " at ", i, ": need one in [0, ", rows, ")");
   }
@@ -49,7 +49,7 @@ struct Embedding {
     DimVector sizes(indices.sizes());
     sizes.push_back(weight.size(1));
     Tensor y = empty_tensor(sizes, weight.scalar_type());
-    kernels::take_rows(y, contiguous_off_tape(weight), line.data_ptr<std::int64_t>());
+    kernels::take_rows(y, contiguous_off_tape(weight), line.mutable_data_ptr<std::int64_t>());
     return y;
   }
   void save(Needs, const Tensor& weight, const Tensor& indices_, std::int64_t padding_, bool by_frequency_, bool,
@@ -92,7 +92,7 @@ struct EmbeddingDenseBackward {
           where, ": gradient ", describe(dy), ", indices ", describe(indices), ": need a gradient [..., columns]");
     const Tensor line = checked_indices(where, indices, rows);
     Tensor dw = empty_tensor({rows, dy.size(-1)}, dy.scalar_type());
-    kernels::sum_rows(dw, contiguous_off_tape(dy), line.data_ptr<std::int64_t>(), padding, by_frequency);
+    kernels::sum_rows(dw, contiguous_off_tape(dy), line.mutable_data_ptr<std::int64_t>(), padding, by_frequency);
     return dw;
   }
   void save(Needs, const Tensor&, const Tensor& indices_, std::int64_t, std::int64_t padding, bool by_frequency,
@@ -111,7 +111,7 @@ struct EmbeddingDenseBackward {
   /// What each index is multiplied with.
   Tensor factors(const Tensor& chosen, const Tensor& dy) const {
     const Tensor line = checked_indices(info.name, chosen, dy.size(0));
-    const std::int64_t* index = line.data_ptr<std::int64_t>();
+    const std::int64_t* index = line.const_data_ptr<std::int64_t>();
     std::vector<std::int64_t> count(static_cast<std::size_t>(dy.size(0)));
     for (std::int64_t i = 0; i < line.numel(); ++i) {
       ++count[static_cast<std::size_t>(index[i])];
@@ -121,7 +121,7 @@ struct EmbeddingDenseBackward {
     const Tensor factor = empty_tensor(sizes, kFloat64);
     for (std::int64_t i = 0; i < line.numel(); ++i) {
       const auto n = static_cast<double>(count[static_cast<std::size_t>(index[i])]);
-      factor.data_ptr<double>()[i] = index[i] == padding_ ? 0 : by_frequency_ ? 1 / n : 1;
+      factor.mutable_data_ptr<double>()[i] = index[i] == padding_ ? 0 : by_frequency_ ? 1 / n : 1;
     }
     return to(factor, dy.scalar_type());
   }
@@ -156,10 +156,10 @@ struct EmbeddingRenorm {
     dispatch(y.scalar_type(), [&](auto zero) {
       using T = decltype(zero);
       for (std::int64_t i = 0; i < line.numel(); ++i) {
-        const std::int64_t r = line.data_ptr<std::int64_t>()[i];
+        const std::int64_t r = line.mutable_data_ptr<std::int64_t>()[i];
         if (!is_done[static_cast<std::size_t>(r)]) {
           is_done[static_cast<std::size_t>(r)] = true;
-          shorten(y.data_ptr<T>() + r * y.size(1), y.size(1), max_norm, norm_type);
+          shorten(y.mutable_data_ptr<T>() + r * y.size(1), y.size(1), max_norm, norm_type);
         }
       }
     });

@@ -137,7 +137,7 @@ class LabeledRows {
       : x_(dense(x, kFloat64)), target_(target.contiguous()), classes_(x.size(-1)) {
     rows_ = x.dim() == 2 ? x.size(0) : 1;
     for (std::int64_t i = 0; i < target_.numel(); ++i) {
-      const std::int64_t c = target_.data_ptr<std::int64_t>()[i];
+      const std::int64_t c = target_.mutable_data_ptr<std::int64_t>()[i];
       check(c >= -1 && c < classes_, where, ": target ", c, " in row ", i / classes_, ": need classes in [0, ",
             classes_, "), or -1 behind the last");
     }
@@ -161,8 +161,8 @@ class LabeledRows {
  private:
   template <class F>
   void violations_of(std::int64_t row, std::vector<char>& is_label, const F& each) const {
-    const double* const x = x_.data_ptr<double>() + row * classes_;
-    const std::int64_t* const labels = target_.data_ptr<std::int64_t>() + row * classes_;
+    const double* const x = x_.const_data_ptr<double>() + row * classes_;
+    const std::int64_t* const labels = target_.const_data_ptr<std::int64_t>() + row * classes_;
     const auto num_labels = std::find(labels, labels + classes_, -1) - labels;
     std::fill(is_label.begin(), is_label.end(), char{0});
     for (std::int64_t j = 0; j < num_labels; ++j) {
@@ -208,7 +208,7 @@ struct MultilabelMarginLoss {
     const LabeledRows labeled(info.name, x, target);
     const Tensor losses = zeros(x.dim() == 2 ? DimVector{labeled.rows()} : DimVector{}, kFloat64);
     if (x.numel() > 0) {
-      double* const to = losses.data_ptr<double>();
+      double* const to = losses.mutable_data_ptr<double>();
       const auto classes = static_cast<double>(labeled.classes());
       labeled.for_each_violation(
           [&](std::int64_t row, std::int64_t, std::int64_t, double z) { to[row] += z / classes; });
@@ -234,7 +234,7 @@ struct MultilabelMarginLoss {
     const LabeledRows labeled(info.name, value, labels);
     const Tensor slopes = zeros(value.sizes(), kFloat64);
     if (value.numel() > 0) {
-      double* const to = slopes.data_ptr<double>();
+      double* const to = slopes.mutable_data_ptr<double>();
       const auto classes = static_cast<double>(labeled.classes());
       const double share = 1 / classes / (reduction_ == Reduction::Mean ? static_cast<double>(labeled.rows()) : 1);
       labeled.for_each_violation([&](std::int64_t row, std::int64_t label, std::int64_t c, double) {

@@ -81,7 +81,7 @@ kernels::UpdateOperand Optimizer::operand_of(Entry& entry, const StateKept& kept
   const Tensor& p = entry.parameter;
   kernels::UpdateOperand operand{row_major(p), row_major(p.grad()), {}};
   if (kept.step) {
-    operand.step = ++*find_or_insert(entry.state, kStep, 0, {}, kInt64).data_ptr<std::int64_t>();
+    operand.step = ++*find_or_insert(entry.state, kStep, 0, {}, kInt64).mutable_data_ptr<std::int64_t>();
   }
   for (std::size_t k = 0; k < kept.tensors.size(); ++k) {
     if (const char* const name = kept.tensors[k]; name != nullptr) {
@@ -230,7 +230,7 @@ bool Optimizer::accepts(const Entry& entry, const std::string& name, const Tenso
     return false;
   }
   if (kept.step && name == kStep) {
-    return value.dim() == 0 && value.scalar_type() == kInt64 && *value.data_ptr<std::int64_t>() >= 0;
+    return value.dim() == 0 && value.scalar_type() == kInt64 && *value.mutable_data_ptr<std::int64_t>() >= 0;
   }
   return std::any_of(kept.tensors.begin(), kept.tensors.end(),
                      [&](const char* known) { return known != nullptr && name == known; }) &&

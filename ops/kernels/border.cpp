@@ -118,8 +118,8 @@ void fold_border(const Tensor& dx, const Tensor& dy, const std::array<BorderMap,
   const Places of_rows(rows);
   dispatch_floating(dx.scalar_type(), "pad", [&](auto zero) {
     using T = decltype(zero);
-    const T* const from = dy.data_ptr<T>();
-    T* const to = dx.data_ptr<T>();
+    const T* const from = dy.const_data_ptr<T>();
+    T* const to = dx.mutable_data_ptr<T>();
     for_each_row(dx.numel() / along.size, along.size, [&](std::int64_t row) {
       const std::int64_t volume = row / (rows.size * planes.size);
       const std::int64_t p = row / rows.size % planes.size;

@@ -50,7 +50,7 @@ template <class T>
 class Numbers {
  public:
   explicit Numbers(const Tensor& x)
-      : data_(x.defined() ? x.data_ptr<T>() : &one_), step_(x.defined() && x.dim() > 0 ? 1 : 0) {}
+      : data_(x.defined() ? x.mutable_data_ptr<T>() : &one_), step_(x.defined() && x.dim() > 0 ? 1 : 0) {}
   Numbers(const Numbers&) = delete;
   Numbers& operator=(const Numbers&) = delete;
   T operator[](std::int64_t i) const { return data_[i * step_]; }
@@ -76,7 +76,7 @@ void put(T* losses, std::int64_t i, double loss) {
 
 template <class T>
 T* elements_of(const Tensor& x) {
-  return x.defined() ? x.data_ptr<T>() : nullptr;
+  return x.defined() ? x.mutable_data_ptr<T>() : nullptr;
 }
 
 }  // namespace
@@ -85,7 +85,7 @@ ClassSums nll(const ClassTargets& at, const Tensor& losses, const Tensor& x, con
   return dispatch_floating(x.scalar_type(), "nll_loss", [&](auto zero) {
     using T = decltype(zero);
     const Numbers<T> weights(weight);
-    const T* const from = x.data_ptr<T>();
+    const T* const from = x.const_data_ptr<T>();
     T* const to = elements_of<T>(losses);
     return for_each_position(at, 1, [&](std::int64_t i, std::int64_t c, ClassSums& sums) {
       const T w = c < 0 ? T{0} : weights[c];
@@ -112,7 +112,7 @@ std::int64_t nll_backward(const ClassTargets& at, const Tensor& dx, const Tensor
     using T = decltype(zero);
     const Numbers<T> weights(weight);
     const Numbers<T> g(dy);
-    T* const to = dx.data_ptr<T>();
+    T* const to = dx.mutable_data_ptr<T>();
     const auto each = [&](std::int64_t i, std::int64_t c, ClassSums&) {
       if (c >= 0) {
         to[offset(at, i, c)] = -g[i] * weights[c] / static_cast<T>(divisor);
@@ -128,9 +128,9 @@ ClassSums cross_entropy(const ClassTargets& at, const Tensor& losses, const Tens
     using T = decltype(zero);
     const SoftmaxLoops<T>& loops = softmax_loops<T>(Softmax::Log);
     const Numbers<T> weights(weight);
-    const T* const from = x.data_ptr<T>();
+    const T* const from = x.const_data_ptr<T>();
     T* const to = elements_of<T>(losses);
-    T* const kept = statistics.data_ptr<T>();
+    T* const kept = statistics.mutable_data_ptr<T>();
     return for_each_position(at, at.classes, [&](std::int64_t i, std::int64_t c, ClassSums& sums) {
       if (c < 0) {
         put(to, i, 0);
@@ -162,9 +162,9 @@ std::int64_t cross_entropy_backward(const ClassTargets& at, const Tensor& dx, co
     const SoftmaxLoops<T>& loops = softmax_loops<T>(Softmax::Log);
     const Numbers<T> weights(weight);
     const Numbers<T> g(dy);
-    const T* const from = x.data_ptr<T>();
-    const T* const kept = statistics.data_ptr<T>();
-    T* const to = dx.data_ptr<T>();
+    const T* const from = x.const_data_ptr<T>();
+    const T* const kept = statistics.const_data_ptr<T>();
+    T* const to = dx.mutable_data_ptr<T>();
     const auto n = static_cast<std::size_t>(at.classes);
     const auto each = [&](std::int64_t i, std::int64_t c, ClassSums&) {
       T* const row = to + i * at.classes;

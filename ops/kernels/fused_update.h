@@ -49,12 +49,12 @@ void for_each_range(std::span<const UpdateOperand> operands, FunctionRef<void(co
 template <class T>
 UpdatePiece<T> piece_of(const UpdateRange& range) {
   const UpdateOperand& operand = *range.operand;
-  UpdatePiece<T> piece{operand.parameter.data_ptr<T>() + range.begin,
-                       operand.gradient.data_ptr<T>() + range.begin,
+  UpdatePiece<T> piece{operand.parameter.mutable_data_ptr<T>() + range.begin,
+                       operand.gradient.mutable_data_ptr<T>() + range.begin,
                        {},
                        static_cast<std::size_t>(range.n)};
   for (std::size_t k = 0; k < kUpdateStates; ++k) {
-    piece.s[k] = operand.state[k].defined() ? operand.state[k].data_ptr<T>() + range.begin : nullptr;
+    piece.s[k] = operand.state[k].defined() ? operand.state[k].mutable_data_ptr<T>() + range.begin : nullptr;
   }
   return piece;
 }

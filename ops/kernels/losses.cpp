@@ -33,8 +33,8 @@ class ChunkSum {
  public:
   ChunkSum(Loss f, const Tensor& x, const Tensor& t, const Params& params)
       : loop_(x.sizes(), {&x, &t}),
-        x_(x.data_ptr<T>()),
-        t_(t.data_ptr<T>()),
+        x_(x.mutable_data_ptr<T>()),
+        t_(t.mutable_data_ptr<T>()),
         f_(loss_loop<C>(f)),
         params_{static_cast<C>(params[0]), static_cast<C>(params[1]), static_cast<C>(params[2])} {}
 
@@ -90,7 +90,7 @@ void loss_sum(Loss f, const Tensor& y, const Tensor& x, const Tensor& t, const P
       });
       total = sum_of(sums.data(), static_cast<std::int64_t>(sums.size()));
     }
-    *y.data_ptr<T>() = static_cast<T>(total / static_cast<C>(divisor));
+    *y.mutable_data_ptr<T>() = static_cast<T>(total / static_cast<C>(divisor));
   });
 }
 

@@ -18,11 +18,17 @@ using dnnl::memory;
 constexpr std::int64_t kPieceBytes = 1 << 20;
 constexpr std::int64_t kAligned = 64;  // filters of a piece: a multiple of all blocks of oneDNN
 
-/// The packed forms of one storage of weights, all of them made at the same change.
+/// One form of weights. While they are trained each is used once between two updates: then it is not worth its memory.
+struct PackedForm {
+  memory::desc desc;
+  IntrusivePtr<Storage> elements;  // none while it is out of date or not worth keeping
+  std::uint32_t changes = 0;       // of the weights, when it was made last
+  bool was_reused = false;         // since then
+};
+
 struct PackedForms {
   std::mutex mutex;
-  std::uint32_t changes = 0;
-  std::vector<std::pair<memory::desc, IntrusivePtr<Storage>>> forms;
+  std::vector<PackedForm> forms;
 };
 
 memory::dims dims_of(const memory::desc& desc) {
@@ -80,22 +86,39 @@ IntrusivePtr<Storage> packed_weights(const Tensor& w, const memory::desc& plain,
   if (is_whole && plain == packed) {
     return own;
   }
-  if (!is_whole || own->is_exposed()) {
+  if (!is_whole) {
     return pack(w, plain, packed);
   }
   const auto cache = std::static_pointer_cast<PackedForms>(
       own->derived([]() -> std::shared_ptr<void> { return std::make_shared<PackedForms>(); }));
   const std::scoped_lock lock(cache->mutex);
-  if (const std::uint32_t changes = own->changes(); changes != cache->changes) {
+  if (own->is_exposed()) {
     cache->forms.clear();
-    cache->changes = changes;
+    return pack(w, plain, packed);
   }
-  for (const auto& [desc, storage] : cache->forms) {
-    if (desc == packed) {
-      return storage;
+  const std::uint32_t changes = own->changes();
+  PackedForm* form = nullptr;
+  for (PackedForm& f : cache->forms) {
+    if (f.changes != changes) {
+      f.elements.reset();
     }
+    form = f.desc == packed ? &f : form;
   }
-  return cache->forms.emplace_back(packed, pack(w, plain, packed)).second;
+  const bool is_new = form == nullptr;
+  if (is_new) {
+    form = &cache->forms.emplace_back(PackedForm{.desc = packed, .elements = {}});
+  }
+  const bool is_asked_again = !is_new && form->changes == changes;
+  if (is_asked_again && form->elements) {
+    form->was_reused = true;
+    return form->elements;
+  }
+  IntrusivePtr<Storage> elements = pack(w, plain, packed);
+  const bool keeps = is_new || is_asked_again || form->was_reused;
+  form->elements = keeps ? elements : nullptr;
+  form->was_reused = is_asked_again;
+  form->changes = changes;
+  return elements;
 }
 
 }  // namespace backflow::kernels

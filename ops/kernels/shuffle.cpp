@@ -98,8 +98,8 @@ namespace backflow::kernels {
 HWY_EXPORT(rows_of);
 
 void pixel_shuffle(const Tensor& y, const Tensor& x, const PixelGrid& grid, bool inverse) {
-  void* const large = inverse ? x.data_ptr() : y.data_ptr();
-  void* const small = inverse ? y.data_ptr() : x.data_ptr();
+  void* const large = inverse ? x.mutable_data_ptr() : y.mutable_data_ptr();
+  void* const small = inverse ? y.mutable_data_ptr() : x.mutable_data_ptr();
   const std::int64_t columns = grid.width * grid.factor;
   const std::int64_t most = std::max<std::int64_t>(1, kElementwiseChunk / std::max<std::int64_t>(1, columns));
   detail::for_each_chunk(grid.planes * grid.height * grid.factor, most, [&](std::int64_t begin, std::int64_t end) {

@@ -11,6 +11,7 @@
 #include <backflow/ops/operators.h>
 #include <backflow/ops/winograd.h>
 #include <backflow/runtime/autograd.h>
+#include <backflow/runtime/memory.h>
 #include <backflow/runtime/threads.h>
 #include <backflow/tests/support/arrays.h>
 
@@ -253,6 +254,21 @@ TEST_CASE("weights are packed once for each form and update", "[op]") {
   c.first.data().mul_(2);
   CHECK(packs_of(step) == 1);
   CHECK(packs_of(step) == 0);
+}
+
+TEST_CASE("packed weights that are updated after every use take no memory", "[op]") {
+  const Chain c;
+  const auto held_after_step = [&] {
+    const NoGradGuard no_grad;
+    c.second.add_(1);
+    const std::int64_t before = memory_stats().current_bytes;
+    static_cast<void>(conv2d(c.x.new_ones({4, 40, 9, 9}), c.second.detach(), {}, 1, 1));
+    return memory_stats().current_bytes - before;
+  };
+  const std::int64_t first = held_after_step();
+  CHECK(first >= c.second.numel() * 4);
+  CHECK(held_after_step() <= 0);
+  CHECK(held_after_step() == 0);
 }
 
 TEST_CASE("whoever writes through a pointer is seen by the next convolution", "[op]") {
