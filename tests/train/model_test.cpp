@@ -102,7 +102,7 @@ TEST_CASE("model: a layer that does not fit is named with its place, path, type 
 
 TEST_CASE("model: wrong keys of layers", "[train]") {
   CHECK_THAT(message_of(layers("{type = 'conv'}")),
-             StartsWith("x.toml:5:19: 'type' in [model.layers.0] is \"conv\": need \"linear\", \"relu\", ") &&
+             StartsWith("x.toml:5:19: 'type' in [model.layers.0] is \"conv\": need \"linear\", \"conv2d\", ") &&
                  ContainsSubstring("\"dropout\" or \"branches\""));
   CHECK_THAT(message_of(layers("{}")), StartsWith("x.toml:5:11: missing key 'type' in [model.layers.0]"));
   CHECK_THAT(message_of(layers("{type = 'linear'}")), ContainsSubstring("missing key 'out_features'"));
