@@ -181,7 +181,7 @@ void add_convolutions(Samples& all) {
                    .call = [c](const Tensors& x) { return call_conv(x, c); },
                    .reference = [c](const Arrays& o) { return convolved(o, c); },
                    .tolerance = 4,
-                   .torch = "F.conv" + dims_of(c) + "d(" + arguments(c, c.bias) + ")"});
+                   .torch = "torch.nn.functional.conv" + dims_of(c) + "d(" + arguments(c, c.bias) + ")"});
   }
   for (const Case& c : transposed_cases()) {
     all.push_back({.op = "conv_transpose" + dims_of(c) + "d",
@@ -190,8 +190,9 @@ void add_convolutions(Samples& all) {
                    .call = [c](const Tensors& x) { return call_transposed(x, c); },
                    .reference = [c](const Arrays& o) { return transposed(o, c); },
                    .tolerance = 4,
-                   .torch = "F.conv_transpose" + dims_of(c) + "d(" + arguments(c, c.bias) + ", output_padding=" +
-                            python(at_least_one_each(c.output_padding, c.x.size() - 2, 0)) + ")"});
+                   .torch = "torch.nn.functional.conv_transpose" + dims_of(c) + "d(" + arguments(c, c.bias) +
+                            ", output_padding=" + python(at_least_one_each(c.output_padding, c.x.size() - 2, 0)) +
+                            ")"});
   }
 }
 
@@ -211,7 +212,7 @@ void add_unbatched(Samples& all) {
                        return y;
                      },
                  .tolerance = 4,
-                 .torch = "F.conv2d(x[0], x[1])"});
+                 .torch = "torch.nn.functional.conv2d(x[0], x[1])"});
 }
 
 /// The operators that the others are made of.
@@ -228,24 +229,25 @@ void add_general(Samples& all) {
                  .tolerance = 4,
                  .torch = "torch.convolution(x[0], x[1], x[2], [2, 1], [1, 0], [1, 2], False, [0, 0], 1)"});
   // Two zeros in front of the first dimension and one behind it; none in front of the second and three behind it.
-  all.push_back({.op = "convolution",
-                 .label = "padding that differs at both ends",
-                 .operands = {numbers({2, 3, 5, 4}), numbers({4, 3, 3, 2})},
-                 .call =
-                     [](const Tensors& x) {
-                       return convolution(x[0], x[1], {}, {2, 1}, {2, 1, 0, 3}, 1, false, 0, 1);
-                     },
-                 .reference =
-                     [](const Arrays& o) {
-                       Array padded = array_of({2, 3, 8, 7});
-                       for_each_index(o[0].sizes, [&](const Index& at) {
-                         padded.at({at[0], at[1], at[2] + 2, at[3]}) = o[0].at(at);
-                       });
-                       const Case c{"", padded.sizes, o[1].sizes, {2, 1}, {}, {}, 1, false};
-                       return convolved({padded, o[1]}, c);
-                     },
-                 .tolerance = 4,
-                 .torch = "F.conv2d(F.pad(x[0], (0, 3, 2, 1)), x[1], stride=[2, 1])"});
+  all.push_back(
+      {.op = "convolution",
+       .label = "padding that differs at both ends",
+       .operands = {numbers({2, 3, 5, 4}), numbers({4, 3, 3, 2})},
+       .call =
+           [](const Tensors& x) {
+             return convolution(x[0], x[1], {}, {2, 1}, {2, 1, 0, 3}, 1, false, 0, 1);
+           },
+       .reference =
+           [](const Arrays& o) {
+             Array padded = array_of({2, 3, 8, 7});
+             for_each_index(o[0].sizes, [&](const Index& at) {
+               padded.at({at[0], at[1], at[2] + 2, at[3]}) = o[0].at(at);
+             });
+             const Case c{"", padded.sizes, o[1].sizes, {2, 1}, {}, {}, 1, false};
+             return convolved({padded, o[1]}, c);
+           },
+       .tolerance = 4,
+       .torch = "torch.nn.functional.conv2d(torch.nn.functional.pad(x[0], (0, 3, 2, 1)), x[1], stride=[2, 1])"});
   const Case odd{"", {2, 4, 6, 5}, {6, 2, 3, 2}, {2, 1}, {1, 0}, {1, 2}, 2, false};
   all.push_back({.op = "convolution_weight_gradient",
                  .label = "groups, stride, padding and dilation",
