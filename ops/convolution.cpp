@@ -115,7 +115,7 @@ struct Convolution {
     if (!transposed) {
       return kernels::convolution(g, x, w, bias);
     }
-    const Tensor y = kernels::convolution_input_gradient(g, x, w, 0);
+    Tensor y = kernels::convolution_input_gradient(g, x, w, 0);
     if (bias.defined()) {
       kernels::add_to_channels(y, bias);
     }

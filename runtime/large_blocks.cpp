@@ -32,7 +32,7 @@ void* map(std::size_t bytes, std::size_t capacity) {
   if (aligned > begin) {
     munmap(mapped, aligned - begin);
   }
-  auto* const data = reinterpret_cast<std::byte*>(aligned);
+  auto* const data = static_cast<std::byte*>(mapped) + (aligned - begin);
   if (aligned < begin + kHugePage) {
     munmap(data + capacity, begin + kHugePage - aligned);
   }

@@ -26,8 +26,9 @@ void check_options(const char* where, std::int64_t in, std::int64_t out, std::in
 void draw(const Tensor& weight, const Tensor& bias) {
   init::kaiming_uniform_(weight, std::sqrt(5.0));
   if (bias.defined()) {
-    const auto fan_in = static_cast<double>(weight.numel() / weight.size(0));
-    init::uniform_(bias, -1 / std::sqrt(fan_in), 1 / std::sqrt(fan_in));
+    const std::int64_t fan_in = weight.numel() / weight.size(0);
+    const double bound = 1 / std::sqrt(static_cast<double>(fan_in));
+    init::uniform_(bias, -bound, bound);
   }
 }
 

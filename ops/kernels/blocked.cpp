@@ -102,14 +102,14 @@ Tensor empty_blocked(IntArrayRef sizes, ScalarType dtype, std::int64_t block) {
 
 Blocked as_blocked(const Tensor& x, std::int64_t block) {
   const ChannelBlocks want = blocks_of(x.sizes(), block);
-  if (const Blocked own = blocked(x); own && own.blocks == want) {
+  if (Blocked own = blocked(x); own && own.blocks == want) {
     return own;
   }
   if (want.is_row_major() && x.is_contiguous()) {
     return {view_of(x, {x.numel()}, {1}, x.storage_offset()), want};
   }
   count_activation_reorder();
-  const Blocked copy{empty_tensor({want.elements()}, x.scalar_type()), want};
+  Blocked copy{empty_tensor({want.elements()}, x.scalar_type()), want};
   if (want.is_row_major()) {
     kernels::copy(view_of(copy.elements, x.sizes(), contiguous_strides(x.sizes()), 0), x);
     return copy;
@@ -151,7 +151,7 @@ Tensor elementwise_in_blocks(ScalarType dtype, std::initializer_list<const Tenso
   if (!bring_together(dtype, operands, in_blocks, like)) {
     return {};
   }
-  const Tensor y = empty_blocked(like->sizes(), dtype, in_blocks[0].blocks.block);
+  Tensor y = empty_blocked(like->sizes(), dtype, in_blocks[0].blocks.block);
   const Blocked result = as_blocked(y, in_blocks[0].blocks.block);
   std::array<Tensor, kMaxOperands> elements;
   std::transform(in_blocks.begin(), in_blocks.end(), elements.begin(), [](const Blocked& x) { return x.elements; });

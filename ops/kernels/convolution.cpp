@@ -12,7 +12,7 @@ Tensor in_dtype(const Tensor& x, ScalarType dtype) {
   if (!x.defined() || x.scalar_type() == dtype) {
     return x;
   }
-  const Tensor y = empty_tensor(x.sizes(), dtype);
+  Tensor y = empty_tensor(x.sizes(), dtype);
   copy(y, x);
   return y;
 }
@@ -27,7 +27,7 @@ Tensor computed(const F& f, const Tensor& first, const X&... more) {
 }
 
 Tensor zeros(IntArrayRef sizes, ScalarType dtype) {
-  const Tensor y = empty_tensor(sizes, dtype);
+  Tensor y = empty_tensor(sizes, dtype);
   fill(y, 0);
   return y;
 }
@@ -49,7 +49,7 @@ Cost ConvolutionGeometry::cost(ScalarType dtype) const {
 
 Tensor convolution(const ConvolutionGeometry& g, const Tensor& x, const Tensor& w, const Tensor& bias) {
   if (numel_of(g.y) == 0 || numel_of(g.w) == 0) {
-    const Tensor y = zeros(g.y, x.scalar_type());
+    Tensor y = zeros(g.y, x.scalar_type());
     if (bias.defined()) {
       add_to_channels(y, bias);
     }
@@ -99,12 +99,12 @@ Tensor channel_sums(const Tensor& x) {
     return in_dtype(channel_sums(in_dtype(x, kFloat32)), kBFloat16);
   }
   const Blocked in = as_blocked(x, block_of(x));
-  const Tensor sums = empty_tensor({in.blocks.padded_channels()}, x.scalar_type());
+  Tensor sums = empty_tensor({in.blocks.padded_channels()}, x.scalar_type());
   fold(Fold::Sum, Map::None, sums, by_blocks(in), {1, 0, 1, 0});
   if (!in.blocks.is_padded()) {
     return sums;
   }
-  const Tensor y = empty_tensor({in.blocks.channels}, x.scalar_type());
+  Tensor y = empty_tensor({in.blocks.channels}, x.scalar_type());
   copy(y, view_of(sums, y.sizes(), {1}, 0));
   return y;
 }

@@ -113,7 +113,7 @@ Tensor row_major_bias(const Tensor& bias) {
   if (!bias.defined() || bias.is_contiguous()) {
     return bias;
   }
-  const Tensor copied = empty_tensor(bias.sizes(), bias.scalar_type());
+  Tensor copied = empty_tensor(bias.sizes(), bias.scalar_type());
   copy(copied, bias);
   return copied;
 }
@@ -137,7 +137,7 @@ Tensor onednn_convolution(const ConvolutionGeometry& g, const Tensor& x, const T
   const ConvolutionPrimitive& form = pieces.form();
   const IntrusivePtr<Storage> weights = packed_weights(w, plain_weights(g), form.w);
   const Blocked from = as_blocked(x, form.x_block);
-  const Tensor y = empty_blocked(g.y, kFloat32, form.y_block);
+  Tensor y = empty_blocked(g.y, kFloat32, form.y_block);
   const Blocked to = as_blocked(y, form.y_block);
   const Tensor bias = row_major_bias(bias_);
   pieces.run([&](const ConvolutionPrimitive& p, std::int64_t begin, std::int64_t) {
@@ -158,7 +158,7 @@ Tensor onednn_convolution_input_gradient(const ConvolutionGeometry& g, const Ten
   const ConvolutionPrimitive& form = pieces.form();
   const IntrusivePtr<Storage> weights = packed_weights(w, plain_weights(g), form.w);
   const Blocked from = as_blocked(dy, form.y_block);
-  const Tensor dx = empty_blocked(g.x, kFloat32, form.x_block);
+  Tensor dx = empty_blocked(g.x, kFloat32, form.x_block);
   const Blocked to = as_blocked(dx, form.x_block);
   pieces.run([&](const ConvolutionPrimitive& p, std::int64_t begin, std::int64_t) {
     execute(p, {{DNNL_ARG_DIFF_DST, over(p.y, sample(from, begin))},
@@ -205,7 +205,7 @@ Tensor weight_gradient_by_samples(const ConvolutionGeometry& g, const Tensor& x,
     *db = empty_tensor({g.w[0]}, kFloat32);
     copy(*db, view_of(bias_sums, {g.w[0]}, {1}, 0));
   }
-  const Tensor dw = empty_tensor(g.w, kFloat32);
+  Tensor dw = empty_tensor(g.w, kFloat32);
   reorder_weights(form.w, bytes(sums), plain_weights(g), bytes(dw));
   return dw;
 }
@@ -226,7 +226,7 @@ Tensor weight_gradient_by_filters(const ConvolutionGeometry& g, const Tensor& x,
   const Blocked gradient = as_blocked(dy, p->y_block);
   const ChannelBlocks& b = gradient.blocks;
   const std::int64_t run = b.sample_elements() / count;  // of one sample, the channels of one part
-  const Tensor dw = empty_tensor(g.w, kFloat32);
+  Tensor dw = empty_tensor(g.w, kFloat32);
   parallel_for(count, [&](std::int64_t i) {
     const Tensor channels = empty_tensor({b.batch, run}, kFloat32);
     copy(channels, view_of(gradient.elements, channels.sizes(), {b.sample_elements(), 1},

@@ -103,7 +103,7 @@ Tensor dense(const Tensor& x) {
   if (x.is_contiguous()) {
     return x;
   }
-  const Tensor y = empty_tensor(x.sizes(), x.scalar_type());
+  Tensor y = empty_tensor(x.sizes(), x.scalar_type());
   copy(y, x);
   return y;
 }
@@ -122,7 +122,7 @@ void for_each_group(const Patches& p, std::int64_t n, T* x, T* w, T* y, const F&
 Tensor plain_convolution(const ConvolutionGeometry& g, const Tensor& x_, const Tensor& w_, const Tensor& bias) {
   const Tensor x = dense(x_);
   const Tensor w = dense(w_);
-  const Tensor y = empty_tensor(g.y, x.scalar_type());
+  Tensor y = empty_tensor(g.y, x.scalar_type());
   const Patches p(g);
   dispatch_floating(x.scalar_type(), "convolution", [&](auto zero) {
     using T = decltype(zero);
@@ -148,7 +148,7 @@ Tensor plain_convolution(const ConvolutionGeometry& g, const Tensor& x_, const T
 Tensor plain_convolution_input_gradient(const ConvolutionGeometry& g, const Tensor& dy_, const Tensor& w_) {
   const Tensor dy = dense(dy_);
   const Tensor w = dense(w_);
-  const Tensor dx = empty_tensor(g.x, dy.scalar_type());
+  Tensor dx = empty_tensor(g.x, dy.scalar_type());
   fill(dx, 0);
   const Patches p(g);
   dispatch_floating(dy.scalar_type(), "convolution", [&](auto zero) {
@@ -201,7 +201,7 @@ Tensor plain_convolution_weight_gradient(const ConvolutionGeometry& g, const Ten
   if (partials == 1) {
     return view_of(sums, g.w, contiguous_strides(g.w), 0);
   }
-  const Tensor dw = empty_tensor(g.w, x.scalar_type());
+  Tensor dw = empty_tensor(g.w, x.scalar_type());
   copy(view_of(dw, {elements}, {1}, 0), first);
   return dw;
 }

@@ -9,7 +9,6 @@ namespace F = backflow::nn::functional;
 using backflow::DimVector;
 using backflow::Error;
 using backflow::IntArrayRef;
-using backflow::Tensor;
 using backflow::test::check_all;
 using backflow::test::f32;
 
