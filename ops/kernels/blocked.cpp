@@ -5,6 +5,7 @@
 #include <cassert>
 
 #include <backflow/ops/kernels/counts_internal.h>
+#include <backflow/ops/kernels/dense.h>
 #include <backflow/ops/kernels/elementwise.h>
 #include <backflow/runtime/view_history.h>
 
@@ -114,12 +115,7 @@ Blocked as_blocked(const Tensor& x, std::int64_t block) {
     kernels::copy(view_of(copy.elements, x.sizes(), contiguous_strides(x.sizes()), 0), x);
     return copy;
   }
-  Tensor plain = x;
-  if (!x.is_contiguous()) {
-    plain = empty_tensor(x.sizes(), x.scalar_type());
-    kernels::copy(plain, x);
-  }
-  for_both(plain, copy.elements, want, [](const Tensor& from, const Tensor& to) { kernels::copy(to, from); });
+  for_both(dense(x), copy.elements, want, [](const Tensor& from, const Tensor& to) { kernels::copy(to, from); });
   clear_padding(copy);
   return copy;
 }

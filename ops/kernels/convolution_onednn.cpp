@@ -5,6 +5,7 @@
 #include <backflow/ops/kernels/blocked.h>
 #include <backflow/ops/kernels/convolution_primitives.h>
 #include <backflow/ops/kernels/counts_internal.h>
+#include <backflow/ops/kernels/dense.h>
 #include <backflow/ops/kernels/elementwise.h>
 #include <backflow/ops/kernels/packed_weights.h>
 #include <backflow/ops/winograd.h>
@@ -109,15 +110,6 @@ memory::desc bias_desc(const ConvolutionGeometry& g) {
   return {{g.w[0]}, memory::data_type::f32, memory::format_tag::a};
 }
 
-Tensor row_major_bias(const Tensor& bias) {
-  if (!bias.defined() || bias.is_contiguous()) {
-    return bias;
-  }
-  Tensor copied = empty_tensor(bias.sizes(), bias.scalar_type());
-  copy(copied, bias);
-  return copied;
-}
-
 }  // namespace
 
 bool suits_onednn(const ConvolutionGeometry& g, ScalarType dtype) {
@@ -139,7 +131,7 @@ Tensor onednn_convolution(const ConvolutionGeometry& g, const Tensor& x, const T
   const Blocked from = as_blocked(x, form.x_block);
   Tensor y = empty_blocked(g.y, kFloat32, form.y_block);
   const Blocked to = as_blocked(y, form.y_block);
-  const Tensor bias = row_major_bias(bias_);
+  const Tensor bias = dense(bias_);
   pieces.run([&](const ConvolutionPrimitive& p, std::int64_t begin, std::int64_t) {
     Arguments arguments{{DNNL_ARG_SRC, over(p.x, sample(from, begin))},
                         {DNNL_ARG_WEIGHTS, over(p.w, weights->data())},

@@ -4,6 +4,7 @@
 
 #include <backflow/ops/kernels/blocked.h>
 #include <backflow/ops/kernels/convolution.h>
+#include <backflow/ops/kernels/dense.h>
 #include <backflow/ops/kernels/elementwise.h>
 #include <backflow/ops/kernels/gemm.h>
 #include <backflow/runtime/threads.h>
@@ -97,16 +98,6 @@ struct Patches {
     return position * stride[d] - before[d] + tap * dilation[d];
   }
 };
-
-/// Row-major elements.
-Tensor dense(const Tensor& x) {
-  if (x.is_contiguous()) {
-    return x;
-  }
-  Tensor y = empty_tensor(x.sizes(), x.scalar_type());
-  copy(y, x);
-  return y;
-}
 
 /// Calls body(group's x, w, y) for each group of sample n.
 template <class T, class F>

@@ -3,6 +3,7 @@
 #include <optional>
 
 #include <backflow/ops/kernels/copy_loops.h>
+#include <backflow/ops/kernels/dense.h>
 #include <backflow/ops/kernels/elementwise.h>
 #include <backflow/ops/kernels/runs_internal.h>
 #include <backflow/ops/kernels/stream.h>
@@ -183,6 +184,15 @@ void fill(const Tensor& y, const Scalar& value) {
     *one.mutable_data_ptr<T>() = number;
     copy(y, one);
   });
+}
+
+Tensor dense(const Tensor& x) {
+  if (!x.defined() || x.is_contiguous()) {
+    return x;
+  }
+  Tensor y = empty_tensor(x.sizes(), x.scalar_type());
+  copy(y, x);
+  return y;
 }
 
 }  // namespace backflow::kernels

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include <backflow/ops/kernels/counts_internal.h>
-#include <backflow/ops/kernels/elementwise.h>
+#include <backflow/ops/kernels/dense.h>
 #include <backflow/runtime/threads.h>
 
 namespace backflow::kernels {
@@ -50,12 +50,7 @@ void reorder(const memory::desc& from_desc, std::byte* from, const memory::desc&
 IntrusivePtr<Storage> pack(const Tensor& w, const memory::desc& plain, const memory::desc& packed) {
   count_weight_reorder();
   IntrusivePtr<Storage> storage = Storage::make(packed.get_size());
-  Tensor dense = w;
-  if (!w.is_contiguous()) {
-    dense = empty_tensor(w.sizes(), w.scalar_type());
-    copy(dense, w);
-  }
-  reorder_weights(plain, static_cast<std::byte*>(dense.mutable_data_ptr()), packed, storage->data());
+  reorder_weights(plain, static_cast<std::byte*>(dense(w).mutable_data_ptr()), packed, storage->data());
   return storage;
 }
 
