@@ -25,7 +25,8 @@ struct Cost {
   static constexpr float kPieceFlop = 64e6F;
   static constexpr float kPieceBytes = 400e3F;
   static constexpr float kCutLatency =
-      20e3F;  ///< ns until the last thread has its piece and the first knows that it is done
+      20e3F;  ///< ns until the last thread has its piece and the first knows of its end
+  static constexpr float kFurtherThread = 0.8F;  ///< threads' worth of each after the first: they wait for the last one
 
   /// Estimated time on one thread, in ns.
   constexpr float nanoseconds() const { return kLatency + std::max(flop_time(), bytes_time()); }
@@ -33,10 +34,12 @@ struct Cost {
   constexpr float nanoseconds(int threads) const {
     const float pieces = flop_time() > bytes_time() ? flop / kPieceFlop : bytes / kPieceBytes;
     const float used = std::clamp(pieces, 1.0F, static_cast<float>(threads));
-    return used > 1 ? std::min(nanoseconds(), nanoseconds() / used + kCutLatency) : nanoseconds();
+    const float speedup = 1 + kFurtherThread * (used - 1);
+    return used > 1 ? std::min(nanoseconds(), nanoseconds() / speedup + kCutLatency) : nanoseconds();
   }
-  /// What it costs if the result is used on another core, in ns: about a third of the bytes are those of the result.
-  constexpr float handover() const { return bytes / (3 * kMovedPerNanosecond); }
+  /// What it costs if the result is used on another core, in ns: about a third of the bytes are those of the result,
+  /// and what does not fit the caches has left them anyway.
+  constexpr float handover() const { return std::min(bytes / 3, kCacheBytes) / kMovedPerNanosecond; }
   /// The cost of doing it `n` times.
   constexpr Cost times(int n) const { return {static_cast<float>(n) * flop, static_cast<float>(n) * bytes, dtype}; }
 

@@ -72,8 +72,8 @@ class Schedule {
   /// What is left of `time()` when there are no groups yet: no schedule of so many items, with this much work and with
   /// a longest path of that length when each item has all threads for itself, is faster.
   static float least_time(std::size_t items, float work, float longest_alone, int threads);
-  /// Whether several threads are worth it: they have to be a tenth faster, or else noise decides.
-  static bool is_faster(float time, float time_in_turn) { return time < 0.9F * time_in_turn; }
+  /// Whether several threads are worth it: they have to be a twentieth faster, or else noise decides.
+  static bool is_faster(float time, float time_in_turn) { return time < 0.95F * time_in_turn; }
 
  private:
   class Builder;

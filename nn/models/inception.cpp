@@ -1,5 +1,8 @@
 #include <backflow/nn/models/inception.h>
 
+#include <algorithm>
+#include <vector>
+
 #include <backflow/nn/functional.h>
 #include <backflow/nn/modules/activation.h>
 #include <backflow/nn/modules/linear.h>
@@ -27,13 +30,16 @@ InceptionBlockImpl::InceptionBlockImpl(std::int64_t in_channels)
 
 Tensor InceptionBlockImpl::forward(const Tensor& input) const {
   namespace F = functional;
-  return cat(parallel({
-                 [&] { return F::relu(b1_(input)); },
-                 [&] { return F::relu(b2b_(F::relu(b2a_(input)))); },
-                 [&] { return F::relu(b3b_(F::relu(b3a_(input)))); },
-                 [&] { return F::relu(b4_(pool_(input))); },
-             }),
-             1);
+  std::vector<Tensor> branches = parallel({
+      [&] {
+        return F::relu(b2b_(F::relu(b2a_(input))));
+      },  // the longest first: the last one decides when all are there
+      [&] { return F::relu(b3b_(F::relu(b3a_(input)))); },
+      [&] { return F::relu(b4_(pool_(input))); },
+      [&] { return F::relu(b1_(input)); },
+  });
+  std::rotate(branches.begin(), branches.end() - 1, branches.end());
+  return cat(branches, 1);
 }
 
 DimVector InceptionBlockImpl::output_shape(IntArrayRef input) const {
