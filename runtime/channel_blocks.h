@@ -7,11 +7,15 @@ namespace backflow {
 /// How the elements of a tensor [batch, channels, spatial...] lie when its channels are kept in blocks: as
 /// [batch][blocks()][spatial][block], row-major, where the last block is filled up with zeros. What oneDNN calls
 /// nChw16c has blocks of 16, nhwc one block of all channels; a block of 1 is the row-major tensor.
+///
+/// Of weights [filters, channels, spatial...] the filters may be in blocks as well, and neither is padded:
+/// [batch / batch_block][blocks()][spatial][block][batch_block], oneDNN's OIhw16i16o.
 struct ChannelBlocks {
   std::int64_t batch = 0;
   std::int64_t channels = 0;
   std::int64_t spatial = 1;  ///< positions: the product of the sizes behind the channels
   std::int64_t block = 1;    ///< channels of a block
+  std::int64_t batch_block = 1;
 
   std::int64_t blocks() const { return (channels + block - 1) / block; }
   std::int64_t padded_channels() const { return blocks() * block; }
@@ -20,7 +24,7 @@ struct ChannelBlocks {
   std::int64_t elements() const { return batch * sample_elements(); }
   bool is_padded() const { return channels % block != 0; }
   /// Whether the elements lie as in a row-major tensor.
-  bool is_row_major() const { return block == 1 || (spatial == 1 && !is_padded()); }
+  bool is_row_major() const { return batch_block == 1 && (block == 1 || (spatial == 1 && !is_padded())); }
 
   friend bool operator==(const ChannelBlocks&, const ChannelBlocks&) = default;
 };

@@ -47,7 +47,7 @@ IntrusivePtr<Storage> Storage::alias(const IntrusivePtr<Storage>& storage, std::
   return out;
 }
 
-IntrusivePtr<Storage> Storage::make_blocked(const ChannelBlocks& blocks, ScalarType dtype) {
+IntrusivePtr<Storage> Storage::make_blocked(const ChannelBlocks& blocks, ScalarType dtype, const Storage* previous) {
   const auto width = static_cast<std::int64_t>(element_size(dtype));
   auto forms = std::make_unique<StorageForms>();
   forms->dtype = dtype;
@@ -55,6 +55,11 @@ IntrusivePtr<Storage> Storage::make_blocked(const ChannelBlocks& blocks, ScalarT
   const std::int64_t elements = blocks.batch * blocks.channels * blocks.spatial;
   auto* storage = new (allocate(kHeaderBytes)) Storage(nullptr, static_cast<std::size_t>(elements * width));
   storage->forms_.store(forms.release(), std::memory_order_release);
+  if (previous != nullptr) {
+    storage->version_.store(previous->version(), std::memory_order_relaxed);
+    storage->recorded_changes_.store(previous->recorded_changes(), std::memory_order_relaxed);
+    storage->changes_.store(previous->changes(), std::memory_order_relaxed);
+  }
   return IntrusivePtr<Storage>(storage);
 }
 

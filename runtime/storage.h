@@ -35,8 +35,10 @@ class Storage : public RefCounted {
   /// The same bytes with a version counter of their own, at `version`: what changes through the one does not count as a
   /// change of the other.
   static IntrusivePtr<Storage> alias(const IntrusivePtr<Storage>& storage, std::uint32_t version);
-  /// Storage of a tensor whose elements are in channel blocks, for now uninitialized: see blocked().
-  static IntrusivePtr<Storage> make_blocked(const ChannelBlocks& blocks, ScalarType dtype);
+  /// Storage of a tensor whose elements are in channel blocks, for now uninitialized: see blocked(). It counts on from
+  /// `previous`, whose place it is going to take, if there is one.
+  static IntrusivePtr<Storage> make_blocked(const ChannelBlocks& blocks, ScalarType dtype,
+                                            const Storage* previous = nullptr);
 
   /// The row-major bytes. Thread-safe, also where blocked elements have to be turned into them first.
   std::byte* data() const {

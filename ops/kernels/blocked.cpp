@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
+#include <utility>
 
 #include <backflow/ops/kernels/counts_internal.h>
 #include <backflow/ops/kernels/dense.h>
 #include <backflow/ops/kernels/elementwise.h>
+#include <backflow/ops/kernels/packed_weights.h>
 #include <backflow/runtime/view_history.h>
 
 namespace backflow::kernels {
@@ -44,26 +46,41 @@ void for_both(const Tensor& plain, const Tensor& elements, const ChannelBlocks& 
   }
 }
 
+/// Writes the elements of x, which has other blocks or none, into `to`.
+void write_blocks(const Blocked& to, const Tensor& x) {
+  if (to.blocks.batch_block != 1) {
+    block_weights(to.elements.mutable_data_ptr<float>(), dense(x).const_data_ptr<float>(), to.blocks);
+    return;
+  }
+  count_activation_reorder();
+  if (to.blocks.is_row_major()) {
+    copy(view_of(to.elements, x.sizes(), contiguous_strides(x.sizes()), 0), x);
+    return;
+  }
+  for_both(dense(x), to.elements, to.blocks, [](const Tensor& from, const Tensor& to_) { copy(to_, from); });
+  clear_padding(to);
+}
+
 /// The operands in the blocks of the first that has any; false when they differ in shape or dtype, or none has.
 bool bring_together(ScalarType dtype, std::initializer_list<const Tensor*> operands,
                     std::array<Blocked, kMaxOperands>& in_blocks, const Tensor*& like) {
   assert(operands.size() <= kMaxOperands);
   like = nullptr;
-  std::int64_t block = 1;
+  ChannelBlocks blocks;
   for (const Tensor* x : operands) {
     if (x->sizes() != (*operands.begin())->sizes() || x->scalar_type() != dtype) {
       return false;
     }
-    if (const std::int64_t own = like == nullptr ? block_of(*x) : 1; own != 1) {
+    if (const Blocked own = like == nullptr ? any_blocks(*x) : Blocked(); own) {
       like = x;
-      block = own;
+      blocks = own.blocks;
     }
   }
   if (like == nullptr) {
     return false;
   }
   std::transform(operands.begin(), operands.end(), in_blocks.begin(),
-                 [&](const Tensor* x) { return as_blocked(*x, block); });
+                 [&](const Tensor* x) { return as_blocked(*x, blocks); });
   return true;
 }
 
@@ -77,7 +94,7 @@ ChannelBlocks blocks_of(IntArrayRef sizes, std::int64_t block) {
   return blocks;
 }
 
-Blocked blocked(const Tensor& x) {
+Blocked any_blocks(const Tensor& x) {
   if (!may_be_blocked(x)) [[likely]] {
     return {};
   }
@@ -88,39 +105,61 @@ Blocked blocked(const Tensor& x) {
   return {flat(own.storage, own.blocks, x.scalar_type()), own.blocks};
 }
 
+Blocked blocked(const Tensor& x) {
+  Blocked own = any_blocks(x);
+  return own.blocks.batch_block == 1 ? std::move(own) : Blocked();
+}
+
 std::int64_t block_of(const Tensor& x) {
   const Blocked own = blocked(x);
   return own ? own.blocks.block : 1;
 }
 
 Tensor empty_blocked(IntArrayRef sizes, ScalarType dtype, std::int64_t block) {
-  const ChannelBlocks blocks = blocks_of(sizes, block);
+  return empty_blocked(sizes, dtype, blocks_of(sizes, block));
+}
+
+Tensor empty_blocked(IntArrayRef sizes, ScalarType dtype, const ChannelBlocks& blocks) {
   if (blocks.is_row_major() || blocks.elements() == 0) {
     return empty_tensor(sizes, dtype);
   }
   return Tensor(TensorImpl::make(Storage::make_blocked(blocks, dtype), dtype, sizes));
 }
 
-Blocked as_blocked(const Tensor& x, std::int64_t block) {
-  const ChannelBlocks want = blocks_of(x.sizes(), block);
-  if (Blocked own = blocked(x); own && own.blocks == want) {
+Blocked as_blocked(const Tensor& x, std::int64_t block) { return as_blocked(x, blocks_of(x.sizes(), block)); }
+
+Blocked as_blocked(const Tensor& x, const ChannelBlocks& want) {
+  if (Blocked own = any_blocks(x); own && own.blocks == want) {
     return own;
   }
   if (want.is_row_major() && x.is_contiguous()) {
     return {view_of(x, {x.numel()}, {1}, x.storage_offset()), want};
   }
-  count_activation_reorder();
   Blocked copy{empty_tensor({want.elements()}, x.scalar_type()), want};
-  if (want.is_row_major()) {
-    kernels::copy(view_of(copy.elements, x.sizes(), contiguous_strides(x.sizes()), 0), x);
-    return copy;
-  }
-  for_both(dense(x), copy.elements, want, [](const Tensor& from, const Tensor& to) { kernels::copy(to, from); });
-  clear_padding(copy);
+  write_blocks(copy, x);
   return copy;
 }
 
+Blocked keep_in_blocks(const Tensor& x, const ChannelBlocks& blocks) {
+  if (Blocked own = any_blocks(x); own && own.blocks == blocks) {
+    return own;
+  }
+  IntrusivePtr<Storage>& storage = x.impl().storage;
+  if (storage->use_count() != 1 || storage->is_exposed() || !has_sizes(x, blocks) ||
+      storage->bytes() != static_cast<std::size_t>(x.nbytes())) {
+    return {};
+  }
+  const IntrusivePtr<Storage> fresh = Storage::make_blocked(blocks, x.scalar_type(), storage.get());
+  write_blocks({flat(fresh->blocked().storage, blocks, x.scalar_type()), blocks}, x);
+  storage = fresh;
+  return any_blocks(x);
+}
+
 void unblock(std::byte* plain, const std::byte* blocked, const ChannelBlocks& blocks, ScalarType dtype) {
+  if (blocks.batch_block != 1) {
+    unblock_weights(reinterpret_cast<float*>(plain), reinterpret_cast<const float*>(blocked), blocks);
+    return;
+  }
   count_activation_reorder();
   const auto over = [&](const std::byte* data, std::int64_t n) {
     const std::size_t bytes = static_cast<std::size_t>(n) * element_size(dtype);
@@ -147,8 +186,8 @@ Tensor elementwise_in_blocks(ScalarType dtype, std::initializer_list<const Tenso
   if (!bring_together(dtype, operands, in_blocks, like)) {
     return {};
   }
-  Tensor y = empty_blocked(like->sizes(), dtype, in_blocks[0].blocks.block);
-  const Blocked result = as_blocked(y, in_blocks[0].blocks.block);
+  Tensor y = empty_blocked(like->sizes(), dtype, in_blocks[0].blocks);
+  const Blocked result = as_blocked(y, in_blocks[0].blocks);
   std::array<Tensor, kMaxOperands> elements;
   std::transform(in_blocks.begin(), in_blocks.end(), elements.begin(), [](const Blocked& x) { return x.elements; });
   kernel(result.elements, elements.data());
@@ -161,7 +200,7 @@ bool elementwise_into_blocks(std::initializer_list<const Tensor*> operands,
   const Tensor& y = **operands.begin();
   const Tensor* like = nullptr;
   std::array<Blocked, kMaxOperands> in_blocks;
-  if (block_of(y) == 1 || !bring_together(y.scalar_type(), operands, in_blocks, like)) {
+  if (!any_blocks(y) || !bring_together(y.scalar_type(), operands, in_blocks, like)) {
     return false;
   }
   std::array<Tensor, kMaxOperands> elements;

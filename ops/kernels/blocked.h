@@ -24,20 +24,29 @@ struct Blocked {
 /// The sizes of x, which has at least two dimensions, with blocks of `block` channels.
 ChannelBlocks blocks_of(IntArrayRef sizes, std::int64_t block);
 
-/// The blocks in which x is kept, or none: also when x is a view of something that has other channels.
+/// The blocks of channels in which x is kept, or none: also when x is a view of something that has other channels.
 Blocked blocked(const Tensor& x);
 
-/// The size of the blocks in which x is kept; 1 when it is row-major or strided.
+/// The same, or the blocks of filters and channels in which weights are kept.
+Blocked any_blocks(const Tensor& x);
+
+/// The size of the blocks of channels in which x is kept; 1 when there are none.
 std::int64_t block_of(const Tensor& x);
 
 /// An uninitialized tensor in blocks of `block` channels, off the tape; a row-major one where that is the same. Who
 /// fills `as_blocked(y, block)` writes zeros into the padding.
 Tensor empty_blocked(IntArrayRef sizes, ScalarType dtype, std::int64_t block);
+Tensor empty_blocked(IntArrayRef sizes, ScalarType dtype, const ChannelBlocks& blocks);
 
 /// x in blocks of `block` channels (1: row-major): what it is kept in, or else a copy, which is counted as a reorder.
 Blocked as_blocked(const Tensor& x, std::int64_t block);
+Blocked as_blocked(const Tensor& x, const ChannelBlocks& blocks);
 
-/// Writes the elements at `blocked` row-major to `plain`; counted as a reorder.
+/// Keeps x in `blocks`, which have no padding, from now on. For who is about to change x, so that nobody reads it.
+/// None, with nothing done, where somebody else has x's storage or its address.
+Blocked keep_in_blocks(const Tensor& x, const ChannelBlocks& blocks);
+
+/// Writes the elements at `blocked` row-major to `plain`; counted as a reorder (of activations, or of weights).
 void unblock(std::byte* plain, const std::byte* blocked, const ChannelBlocks& blocks, ScalarType dtype);
 
 /// Writes zeros into the padding of `x`, if it has any.

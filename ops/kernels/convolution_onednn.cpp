@@ -1,6 +1,8 @@
 // Convolutions by oneDNN: pieces of the batch, each a primitive on one thread.
 #include <algorithm>
+#include <optional>
 #include <unordered_map>
+#include <utility>
 
 #include <backflow/ops/kernels/blocked.h>
 #include <backflow/ops/kernels/convolution_primitives.h>
@@ -164,42 +166,80 @@ namespace {
 
 std::byte* bytes(const Tensor& x) { return static_cast<std::byte*>(x.mutable_data_ptr()); }
 
-/// Adds all rows of x to the first, in their order.
-void add_pieces(const Tensor& x) {
-  const std::int64_t length = x.sizes()[1];
-  const Tensor first = view_of(x, {length}, {1}, 0);
-  for (std::int64_t piece = 1; piece < x.sizes()[0]; ++piece) {
-    binary(Binary::Add, first, first, view_of(x, {length}, {1}, piece * length));
+/// Sums of the pieces of a computation: the first where their total shall be, the others behind each other.
+class PartialSums {
+ public:
+  PartialSums(Tensor total, std::int64_t pieces)
+      : total_(std::move(total)), others_(empty_tensor({pieces - 1, total_.numel()}, kFloat32)) {}
+
+  float* of_piece(std::int64_t i) const {
+    return i == 0 ? total_.mutable_data_ptr<float>() : others_.mutable_data_ptr<float>() + (i - 1) * total_.numel();
   }
+  /// Adds all up, in their order.
+  const Tensor& total() const {
+    for (std::int64_t i = 0; i < others_.sizes()[0]; ++i) {
+      binary(Binary::Add, total_, total_, view_of(others_, {total_.numel()}, {1}, i * total_.numel()));
+    }
+    return total_;
+  }
+
+ private:
+  Tensor total_;  // one-dimensional
+  Tensor others_;
+};
+
+std::int64_t elements_of(const memory::desc& form) {
+  return static_cast<std::int64_t>(form.get_size() / sizeof(float));
 }
+
+/// The gradient of weights, and where primitives write it: into the gradient itself if it can be kept in their form,
+/// which is how the updated weights are read by the next forward; else it has to be unpacked.
+struct WeightGradient {
+  /// In `count` pieces of the filters, each in the form of `part`.
+  WeightGradient(const ConvolutionGeometry& g, IntArrayRef part, std::int64_t count, const memory::desc& form) {
+    std::optional<ChannelBlocks> blocks = g.groups == 1 ? weight_blocks(part, form) : std::nullopt;
+    is_packed = blocks.has_value();
+    if (is_packed) {
+      blocks->batch = g.w[0];
+      dw = empty_blocked(g.w, kFloat32, *blocks);
+      elements = as_blocked(dw, *blocks).elements;
+    } else {
+      dw = empty_tensor(g.w, kFloat32);
+      elements = empty_tensor({count * elements_of(form)}, kFloat32);
+    }
+  }
+
+  Tensor dw;
+  Tensor elements;  // one-dimensional
+  bool is_packed = false;
+};
 
 /// Sums over pieces of the batch, added up in their order.
 Tensor weight_gradient_by_samples(const ConvolutionGeometry& g, const Tensor& x, const Tensor& dy, Tensor* db) {
   const Pieces pieces(Direction::BackwardWeights, g, {.x = wanted_block(x), .y = wanted_block(dy)}, db != nullptr);
   const ConvolutionPrimitive& form = pieces.form();
   const Blocked from = as_blocked(x, form.x_block);
-  const Blocked gradient = as_blocked(dy, form.y_block);
-  const auto elements = static_cast<std::int64_t>(form.w.get_size() / sizeof(float));
-  const Tensor sums = empty_tensor({pieces.count(), elements}, kFloat32);
-  const Tensor bias_sums = db == nullptr ? Tensor() : empty_tensor({pieces.count(), g.w[0]}, kFloat32);
+  const Blocked to = as_blocked(dy, form.y_block);
+  WeightGradient gradient(g, g.w, 1, form.w);
+  const PartialSums sums(gradient.elements, pieces.count());
+  const PartialSums bias_sums(empty_tensor({db == nullptr ? 0 : g.w[0]}, kFloat32), pieces.count());
   pieces.run([&](const ConvolutionPrimitive& p, std::int64_t begin, std::int64_t piece) {
     Arguments arguments{{DNNL_ARG_SRC, over(p.x, sample(from, begin))},
-                        {DNNL_ARG_DIFF_DST, over(p.y, sample(gradient, begin))},
-                        {DNNL_ARG_DIFF_WEIGHTS, over(p.w, sums.mutable_data_ptr<float>() + piece * elements)}};
+                        {DNNL_ARG_DIFF_DST, over(p.y, sample(to, begin))},
+                        {DNNL_ARG_DIFF_WEIGHTS, over(p.w, sums.of_piece(piece))}};
     if (db != nullptr) {
-      arguments.emplace(DNNL_ARG_DIFF_BIAS, over(bias_desc(g), bias_sums.mutable_data_ptr<float>() + piece * g.w[0]));
+      arguments.emplace(DNNL_ARG_DIFF_BIAS, over(bias_desc(g), bias_sums.of_piece(piece)));
     }
     execute(p, std::move(arguments));
   });
-  add_pieces(sums);
   if (db != nullptr) {
-    add_pieces(bias_sums);
-    *db = empty_tensor({g.w[0]}, kFloat32);
-    copy(*db, view_of(bias_sums, {g.w[0]}, {1}, 0));
+    *db = bias_sums.total();
   }
-  Tensor dw = empty_tensor(g.w, kFloat32);
-  reorder_weights(form.w, bytes(sums), plain_weights(g), bytes(dw));
-  return dw;
+  sums.total();
+  if (!gradient.is_packed) {
+    reorder_weights(form.w, bytes(gradient.elements), plain_weights(g), bytes(gradient.dw));
+  }
+  return std::move(gradient.dw);
 }
 
 /// Pieces of the filters, each over the whole batch: dy is copied into parts of its channels, which for large weights
@@ -215,21 +255,24 @@ Tensor weight_gradient_by_filters(const ConvolutionGeometry& g, const Tensor& x,
     return {};
   }
   const Blocked from = as_blocked(x, p->x_block);
-  const Blocked gradient = as_blocked(dy, p->y_block);
-  const ChannelBlocks& b = gradient.blocks;
+  const Blocked to = as_blocked(dy, p->y_block);
+  const ChannelBlocks& b = to.blocks;
   const std::int64_t run = b.sample_elements() / count;  // of one sample, the channels of one part
-  Tensor dw = empty_tensor(g.w, kFloat32);
+  WeightGradient gradient(g, part.w, count, p->w);
   parallel_for(count, [&](std::int64_t i) {
     const Tensor channels = empty_tensor({b.batch, run}, kFloat32);
-    copy(channels, view_of(gradient.elements, channels.sizes(), {b.sample_elements(), 1},
-                           gradient.elements.storage_offset() + i * run));
-    const IntrusivePtr<Storage> packed = Storage::make(p->w.get_size());
+    copy(channels,
+         view_of(to.elements, channels.sizes(), {b.sample_elements(), 1}, to.elements.storage_offset() + i * run));
+    float* const packed = gradient.elements.mutable_data_ptr<float>() + i * elements_of(p->w);
     execute(*p, {{DNNL_ARG_SRC, over(p->x, sample(from, 0))},
                  {DNNL_ARG_DIFF_DST, over(p->y, channels.mutable_data_ptr())},
-                 {DNNL_ARG_DIFF_WEIGHTS, over(p->w, packed->data())}});
-    reorder_weights(p->w, packed->data(), plain_weights(part), bytes(dw) + i * numel_of(part.w) * 4);
+                 {DNNL_ARG_DIFF_WEIGHTS, over(p->w, packed)}});
+    if (!gradient.is_packed) {
+      reorder_weights(p->w, reinterpret_cast<std::byte*>(packed), plain_weights(part),
+                      bytes(gradient.dw) + i * numel_of(part.w) * 4);
+    }
   });
-  return dw;
+  return std::move(gradient.dw);
 }
 
 }  // namespace

@@ -1,7 +1,10 @@
 #include <backflow/ops/kernels/fused_update.h>
 
 #include <algorithm>
+#include <utility>
 #include <vector>
+
+#include <backflow/ops/kernels/blocked.h>
 
 namespace backflow::kernels {
 namespace {
@@ -37,7 +40,45 @@ Tasks cut(std::span<const UpdateOperand> operands) {
   return tasks;
 }
 
+/// All tensors of x in the blocks of its gradient; false, with nothing done but in part, where one can't be.
+bool bring_in_blocks(UpdateOperand& x) {
+  const Blocked gradient = any_blocks(x.gradient);
+  if (!gradient || gradient.blocks.is_padded()) {
+    return false;
+  }
+  UpdateOperand in_blocks = x;
+  in_blocks.gradient = gradient.elements;
+  in_blocks.parameter = keep_in_blocks(x.parameter, gradient.blocks).elements;
+  bool all = in_blocks.parameter.defined();
+  for (std::size_t k = 0; k < kUpdateStates && all; ++k) {
+    if (x.state[k].defined()) {
+      in_blocks.state[k] = keep_in_blocks(x.state[k], gradient.blocks).elements;
+      all = in_blocks.state[k].defined();
+    }
+  }
+  if (all) {
+    x = std::move(in_blocks);
+  }
+  return all;
+}
+
 }  // namespace
+
+std::vector<UpdateOperand> in_one_order(std::span<const UpdateOperand> operands) {
+  std::vector<UpdateOperand> ordered(operands.begin(), operands.end());
+  for (UpdateOperand& x : ordered) {
+    if (!bring_in_blocks(x)) {
+      x.parameter.mutable_data_ptr();  // row-major from now on, made here and not by all tasks at once
+      x.gradient.mutable_data_ptr();
+      for (const Tensor& state : x.state) {
+        if (state.defined()) {
+          state.mutable_data_ptr();
+        }
+      }
+    }
+  }
+  return ordered;
+}
 
 void for_each_range(std::span<const UpdateOperand> operands, FunctionRef<void(const UpdateRange&)> run) {
   const Tasks tasks = cut(operands);

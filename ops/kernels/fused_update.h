@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include <backflow/runtime/tensor.h>
 #include <backflow/runtime/threads.h>
@@ -17,7 +18,7 @@ namespace backflow::kernels {
 /// The most tensors of its size that an optimizer keeps for a parameter.
 inline constexpr std::size_t kUpdateStates = 3;
 
-/// The tensors of one parameter's update: of one shape and floating-point dtype, row-major, without overlap.
+/// The tensors of one parameter's update: of one shape and floating-point dtype, contiguous, without overlap.
 struct UpdateOperand {
   Tensor parameter;
   Tensor gradient;
@@ -42,6 +43,11 @@ struct UpdateRange {
   std::int64_t n;
 };
 
+/// The operands as one-dimensional tensors with their elements in one order: that of the gradient, in which parameter
+/// and state are kept from then on (the next convolution reads its weights as the last one wrote their gradient), or
+/// row-major.
+std::vector<UpdateOperand> in_one_order(std::span<const UpdateOperand> operands);
+
 /// Calls `run` for ranges that together are the elements of all operands, each once, on the pool. The cut depends on
 /// the operands' sizes alone; small ones share a task.
 void for_each_range(std::span<const UpdateOperand> operands, FunctionRef<void(const UpdateRange&)> run);
@@ -63,7 +69,8 @@ UpdatePiece<T> piece_of(const UpdateRange& range) {
 /// names `where`, for a dtype other than float32 and float64.
 template <class F>
 void for_each_piece(std::span<const UpdateOperand> operands, const char* where, const F& run) {
-  for_each_range(operands, [&](const UpdateRange& range) {
+  const std::vector<UpdateOperand> ordered = in_one_order(operands);
+  for_each_range(ordered, [&](const UpdateRange& range) {
     dispatch_floating(range.operand->parameter.scalar_type(), where,
                       [&](auto zero) { run(*range.operand, piece_of<decltype(zero)>(range)); });
   });

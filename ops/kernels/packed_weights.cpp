@@ -1,11 +1,13 @@
 #include <backflow/ops/kernels/packed_weights.h>
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <mutex>
 #include <utility>
 #include <vector>
 
+#include <backflow/ops/kernels/blocked.h>
 #include <backflow/ops/kernels/counts_internal.h>
 #include <backflow/ops/kernels/dense.h>
 #include <backflow/runtime/threads.h>
@@ -47,10 +49,31 @@ void reorder(const memory::desc& from_desc, std::byte* from, const memory::desc&
   onednn_stream().wait();
 }
 
-IntrusivePtr<Storage> pack(const Tensor& w, const memory::desc& plain, const memory::desc& packed) {
+/// Of weights [filters, channels, kernel...] in blocks of `block` filters and as many channels.
+memory::desc blocked_desc(IntArrayRef sizes, std::int64_t block) {
+  using Tag = memory::format_tag;
+  constexpr std::array kBy8{Tag::OIw8i8o, Tag::OIhw8i8o, Tag::OIdhw8i8o};
+  constexpr std::array kBy16{Tag::OIw16i16o, Tag::OIhw16i16o, Tag::OIdhw16i16o};
+  return {onednn_dims(sizes), memory::data_type::f32, (block == 8 ? kBy8 : kBy16)[sizes.size() - 3]};
+}
+
+/// As blocked_desc of the three dimensions that ChannelBlocks knows.
+DimVector flat_sizes(const ChannelBlocks& blocks) { return {blocks.batch, blocks.channels, blocks.spatial}; }
+
+memory::desc flat_plain(const ChannelBlocks& blocks) {
+  return {onednn_dims(flat_sizes(blocks)), memory::data_type::f32, memory::format_tag::abc};
+}
+
+/// Packs w, of which `own` are the blocks of filters and channels, if it is kept in any.
+IntrusivePtr<Storage> pack(const Tensor& w, const Blocked& own, const memory::desc& plain, const memory::desc& packed) {
   count_weight_reorder();
   IntrusivePtr<Storage> storage = Storage::make(packed.get_size());
-  reorder_weights(plain, static_cast<std::byte*>(dense(w).mutable_data_ptr()), packed, storage->data());
+  if (own) {
+    reorder_weights(blocked_desc(w.sizes(), own.blocks.block), static_cast<std::byte*>(own.elements.mutable_data_ptr()),
+                    packed, storage->data());
+  } else {
+    reorder_weights(plain, static_cast<std::byte*>(dense(w).mutable_data_ptr()), packed, storage->data());
+  }
   return storage;
 }
 
@@ -75,21 +98,53 @@ void reorder_weights(const memory::desc& from_desc, std::byte* from, const memor
   });
 }
 
+std::optional<ChannelBlocks> weight_blocks(IntArrayRef sizes, const memory::desc& packed) {
+  for (const std::int64_t block : {std::int64_t{16}, std::int64_t{8}}) {
+    if (sizes.size() >= 3 && sizes.size() <= 5 && sizes[0] % block == 0 && sizes[1] % block == 0 &&
+        numel_of(sizes) > 0 && dims_of(packed).size() == sizes.size() && packed == blocked_desc(sizes, block)) {
+      ChannelBlocks blocks = blocks_of(sizes, block);
+      blocks.batch_block = block;
+      return blocks;
+    }
+  }
+  return std::nullopt;
+}
+
+void block_weights(float* blocked, const float* plain, const ChannelBlocks& blocks) {
+  count_weight_reorder();
+  reorder_weights(flat_plain(blocks), reinterpret_cast<std::byte*>(const_cast<float*>(plain)),
+                  blocked_desc(flat_sizes(blocks), blocks.block), reinterpret_cast<std::byte*>(blocked));
+}
+
+void unblock_weights(float* plain, const float* blocked, const ChannelBlocks& blocks) {
+  count_weight_reorder();
+  reorder_weights(blocked_desc(flat_sizes(blocks), blocks.block),
+                  reinterpret_cast<std::byte*>(const_cast<float*>(blocked)), flat_plain(blocks),
+                  reinterpret_cast<std::byte*>(plain));
+}
+
 IntrusivePtr<Storage> packed_weights(const Tensor& w, const memory::desc& plain, const memory::desc& packed) {
   const IntrusivePtr<Storage>& own = w.impl().storage;
   const bool is_whole = w.is_contiguous() && w.storage_offset() == 0 && own->bytes() == w.nbytes();
+  Blocked blocks = is_whole ? any_blocks(w) : Blocked();
+  if (blocks && blocks.blocks.batch_block == 1) {
+    blocks = {};
+  }
+  if (blocks && weight_blocks(w.sizes(), packed) == blocks.blocks) {
+    return blocks.elements.impl().storage;
+  }
   if (is_whole && plain == packed) {
     return own;
   }
   if (!is_whole) {
-    return pack(w, plain, packed);
+    return pack(w, {}, plain, packed);
   }
   const auto cache = std::static_pointer_cast<PackedForms>(
       own->derived([]() -> std::shared_ptr<void> { return std::make_shared<PackedForms>(); }));
   const std::scoped_lock lock(cache->mutex);
   if (own->is_exposed()) {
     cache->forms.clear();
-    return pack(w, plain, packed);
+    return pack(w, {}, plain, packed);
   }
   const std::uint32_t changes = own->changes();
   PackedForm* form = nullptr;
@@ -108,7 +163,7 @@ IntrusivePtr<Storage> packed_weights(const Tensor& w, const memory::desc& plain,
     form->was_reused = true;
     return form->elements;
   }
-  IntrusivePtr<Storage> elements = pack(w, plain, packed);
+  IntrusivePtr<Storage> elements = pack(w, blocks, plain, packed);
   const bool keeps = is_new || is_asked_again || form->was_reused;
   form->elements = keeps ? elements : nullptr;
   form->was_reused = is_asked_again;
