@@ -110,6 +110,8 @@ std::optional<ChannelBlocks> weight_blocks(IntArrayRef sizes, const memory::desc
   return std::nullopt;
 }
 
+memory::desc packed_desc(IntArrayRef sizes, const ChannelBlocks& blocks) { return blocked_desc(sizes, blocks.block); }
+
 void block_weights(float* blocked, const float* plain, const ChannelBlocks& blocks) {
   count_weight_reorder();
   reorder_weights(flat_plain(blocks), reinterpret_cast<std::byte*>(const_cast<float*>(plain)),
