@@ -1,47 +1,14 @@
 // Batch normalization, and instance normalization, which has running statistics too.
 #include <algorithm>
 
-#include <backflow/ops/kernels/normalize.h>
-#include <backflow/ops/normalization_internal.h>
+#include <backflow/ops/batch_norm_internal.h>
 
 namespace backflow {
 namespace {
 
 using namespace detail;
-using kernels::NormStatistics;
 
-/// running = (1 - momentum) running + momentum value(c) for all channels c.
-template <class F>
-void move_running(const Tensor& running, double momentum, const F& value) {
-  if (!running.defined()) {
-    return;
-  }
-  const Tensor wide = dense(running, kFloat64);
-  const Tensor moved = empty_tensor(running.sizes(), kFloat64);
-  for (std::int64_t c = 0; c < moved.numel(); ++c) {
-    moved.mutable_data_ptr<double>()[c] = (1 - momentum) * wide.const_data_ptr<double>()[c] + momentum * value(c);
-  }
-  kernels::copy(running, moved);
-  bump_version(running);
-}
-
-void check_statistics(const char* where, const Tensor& x, const Tensor& mean, const Tensor& variance, bool are_used) {
-  const std::int64_t channels = x.sizes()[1];
-  check_parameter(where, "running_mean", mean, {channels}, x);
-  check_parameter(where, "running_var", variance, {channels}, x);
-  check(!are_used || (mean.defined() && variance.defined()), where, ": running_mean ", describe(mean), ", running_var ",
-        describe(variance), ": need both where the statistics of the input are not used");
-}
-
-void check_affine(const char* where, const Tensor& x, const Tensor& w, const Tensor& b) {
-  check_parameter(where, "weight", w, {x.sizes()[1]}, x);
-  check_parameter(where, "bias", b, {x.sizes()[1]}, x);
-}
-
-/// The numbers of each channel.
-std::int64_t count_of(const Tensor& x) { return x.sizes()[1] == 0 ? 0 : x.numel() / x.sizes()[1]; }
-
-struct NativeBatchNorm : ChannelNormState {
+struct NativeBatchNorm : BatchNormState {
   static constexpr OperatorInfo info = {
       .name = "native_batch_norm",
       .signature =
@@ -59,69 +26,25 @@ struct NativeBatchNorm : ChannelNormState {
       .dtypes = kFloatingDtypes,
       .node = "NativeBatchNormBackward0",
   };
-  bool is_training;
 
   static std::tuple<Tensor, Tensor, Tensor> forward(const Tensor& x, const Tensor& w, const Tensor& b,
                                                     const Tensor& running_mean, const Tensor& running_var,
                                                     bool training, double momentum, double eps) {
-    check_channels("native_batch_norm", x);
-    check_affine("native_batch_norm", x, w, b);
-    check_statistics("native_batch_norm", x, running_mean, running_var, !training);
-    const std::int64_t block = kernels::block_of(x);
-    BlockedResult y(x, block);
-    const kernels::Normalization how{.eps = eps, .w = parameter_for(w, x), .b = parameter_for(b, x)};
-    if (!training) {
-      kernels::normalize(y.to(), blocks_for(x, block), how, NormStatistics::Given, dense(running_mean, kFloat64),
-                         dense(running_var, kFloat64));
-      const Tensor none = empty_tensor({0}, computed(x.scalar_type()));
-      return {y.get(), none, none};
-    }
-    const Tensor mean = zeros_f64({x.sizes()[1]});
-    const Tensor variance = zeros_f64({x.sizes()[1]});
-    kernels::normalize(y.to(), blocks_for(x, block), how, NormStatistics::Own, mean, variance);
-    if (x.numel() > 0) {
-      const auto n = static_cast<double>(count_of(x));
-      move_running(running_mean, momentum, [&](std::int64_t c) { return mean.const_data_ptr<double>()[c]; });
-      move_running(running_var, momentum,
-                   [&](std::int64_t c) { return variance.const_data_ptr<double>()[c] * (n / (n - 1)); });
-    }
-    return {y.get(), converted(mean, computed(x.scalar_type())),
-            converted(rstd_of(variance, eps), computed(x.scalar_type()))};
+    const BatchNormOperands of{"native_batch_norm", x, w, b, running_mean, running_var};
+    of.check_all(!training);
+    return results(of, training, momentum, eps, false, {});
   }
   void save(Needs, const Tensor& x_, const Tensor& w_, const Tensor& b, const Tensor& running_mean,
             const Tensor& running_var, bool training, double, double eps, const std::tuple<Tensor, Tensor, Tensor>& y) {
-    save_all(x_, w_, b, training ? std::get<1>(y) : running_mean, training ? std::get<2>(y) : running_var, eps);
-    is_training = training;
+    save_results({info.name, x_, w_, b, running_mean, running_var}, training, eps, y);
   }
   void backward(Backward& b) const {
     if (GradMode::is_enabled()) {
-      recorded(b);
-      return;
+      recorded(b, b.dy());
+    } else {
+      fused(b, {});
     }
-    const Tensor s = dense(b(spread), kFloat64);
-    put_fused(b, 0, is_training ? NormStatistics::Own : NormStatistics::Given, is_training ? s : rstd_of(s, epsilon));
   }
-
- private:
-  void recorded(Backward& b) const {
-    const Tensor value = b(x);
-    const ScalarType wide = computed(x_dtype);
-    const Tensor from = cast(value, wide);
-    const Tensor dy = cast(b.dy(), wide);
-    if (!is_training) {
-      const Tensor r = rsqrt(beside_channels(cast(b(spread), wide), value) + epsilon);
-      put_recorded(b, dy, weighted(b, dy) * r, (from - beside_channels(cast(b(mean), wide), value)) * r);
-      return;
-    }
-    DimVector dims{0};
-    for (std::int64_t d = 2; d < value.dim(); ++d) {
-      dims.push_back(d);
-    }
-    const RecordedNorm norm(from, dims, epsilon, true);
-    put_recorded(b, dy, norm.dx(weighted(b, dy), true), norm.z);
-  }
-
- public:
   static Cost forward_cost(const Tensor& x, const Tensor&, const Tensor&, const Tensor&, const Tensor&, bool training,
                            double, double) {
     return elementwise_cost(x, training ? 3 : 2);
@@ -146,11 +69,11 @@ struct BatchNorm {
   };
   static Tensor forward(const Tensor& x, const Tensor& w, const Tensor& b, const Tensor& running_mean,
                         const Tensor& running_var, bool training, double momentum, double eps, bool) {
-    check_channels("batch_norm", x);
-    check_affine("batch_norm", x, w, b);
-    check_statistics("batch_norm", x, running_mean, running_var, !training);
-    check(!training || count_of(x) != 1, "batch_norm: input ", describe(x),
-          ": need more than 1 value per channel when training");
+    const BatchNormOperands of{"batch_norm", x, w, b, running_mean, running_var};
+    of.check_all(!training);
+    if (training) {
+      of.check_trains();
+    }
     return std::get<0>(native_batch_norm(x, w, b, running_mean, running_var, training, momentum, eps));
   }
 };
@@ -173,9 +96,7 @@ struct InstanceNorm {
   };
   static Tensor forward(const Tensor& x, const Tensor& w, const Tensor& b, const Tensor& running_mean,
                         const Tensor& running_var, bool use_input_stats, double momentum, double eps, bool) {
-    check_channels("instance_norm", x);
-    check_affine("instance_norm", x, w, b);
-    check_statistics("instance_norm", x, running_mean, running_var, !use_input_stats);
+    BatchNormOperands{"instance_norm", x, w, b, running_mean, running_var}.check_all(!use_input_stats);
     if (!use_input_stats) {
       return std::get<0>(native_batch_norm(x, w, b, running_mean, running_var, false, momentum, eps));
     }

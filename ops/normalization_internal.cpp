@@ -83,30 +83,39 @@ void NormState::put(Backward& b, const Tensor& dx, const Tensor& dw, const Tenso
   }
 }
 
-void ChannelNormState::put_fused(Backward& b, std::int64_t groups, kernels::NormStatistics statistics,
-                                 const Tensor& r) const {
+void ChannelNormState::put_fused(Backward& b, std::int64_t groups, kernels::NormStatistics statistics, const Tensor& r,
+                                 const NormTail& tail) const {
   const Tensor value = b(x);
   const std::int64_t block = kernels::block_of(value);
   const std::int64_t channels = value.sizes()[1];
-  const kernels::Blocked dy = blocks_for(b.dy(), block);
-  // Each element of dx follows from that of dy once the sums are there, and may take its place.
-  const bool in_place =
+  const kernels::ResultGradient from{.dy = blocks_for(b.dy(), block),
+                                     .y = tail.y.defined() ? blocks_for(tail.y, block) : kernels::Blocked{}};
+  // Each element of dz follows from that of dy, and of dx once the sums are there, and may take its place.
+  bool is_free =
       b.owns_dy() && kernels::block_of(b.dy()) == block && b.dy().scalar_type() == computed(value.scalar_type());
+  const auto make = [&](bool is_wanted, std::optional<BlockedResult>& result) -> kernels::Blocked {
+    if (!is_wanted) {
+      return {};
+    }
+    if (std::exchange(is_free, false)) {
+      return result.emplace(b.dy(), from.dy).to();
+    }
+    return result.emplace(value, block).to();
+  };
+  std::optional<BlockedResult> dz;
   std::optional<BlockedResult> dx;
   kernels::NormGradients wanted;
-  if (b.wants(0) && in_place) {
-    wanted.dx = dy;
-  } else if (b.wants(0)) {
-    dx.emplace(value, block);
-    wanted.dx = dx->to();
-  }
+  wanted.dz = make(tail.residual && b.wants(*tail.residual), dz);
+  wanted.dx = make(b.wants(0), dx);
   wanted.dw = b.wants(1) ? zeros_f64(channels) : Tensor();
   wanted.db = b.wants(2) ? zeros_f64(channels) : Tensor();
-  kernels::normalize_backward(wanted, dy, blocks_for(value, block),
+  kernels::normalize_backward(wanted, from, blocks_for(value, block),
                               {.groups = groups, .eps = epsilon, .w = parameter_for(weight(b), value)}, statistics,
                               dense(b(mean), kFloat64), r);
-  const Tensor result = !b.wants(0) ? Tensor() : in_place ? b.dy() : dx->get();
-  put(b, result, wanted.dw, wanted.db);
+  if (dz) {
+    b.dx(*tail.residual) = dz->get();
+  }
+  put(b, dx ? dx->get() : Tensor(), wanted.dw, wanted.db);
 }
 
 Tensor ChannelNormState::weighted(Backward& b, const Tensor& dy) const {

@@ -2,6 +2,8 @@
 
 // What the normalizing operators have in common.
 
+#include <optional>
+
 #include <backflow/ops/kernels/blocked.h>
 #include <backflow/ops/kernels/normalize.h>
 #include <backflow/ops/reduction_internal.h>
@@ -23,6 +25,8 @@ kernels::Blocked blocks_for(const Tensor& x, std::int64_t block);
 class BlockedResult {
  public:
   BlockedResult(const Tensor& like, std::int64_t block);
+  /// In the elements of `over`, which is in such blocks and of the dtype that it is computed in.
+  BlockedResult(const Tensor& over, const kernels::Blocked& blocks) : y_(over), own_(blocks), to_(blocks) {}
   /// What the kernel is to fill.
   const kernels::Blocked& to() const { return to_; }
   /// The result, off the tape.
@@ -67,11 +71,18 @@ struct NormState {
   void put(Backward& b, const Tensor& dx, const Tensor& dw, const Tensor& db) const;
 };
 
+/// What followed a normalization: nothing, or relu, perhaps of the sum with operand number `residual`.
+struct NormTail {
+  Tensor y = {};  ///< relu's result
+  std::optional<std::size_t> residual = {};
+};
+
 /// The same of a normalization of channels.
 struct ChannelNormState : NormState {
  protected:
   /// All gradients that are wanted, by the kernel, with r contiguous in float64.
-  void put_fused(Backward& b, std::int64_t groups, kernels::NormStatistics statistics, const Tensor& r) const;
+  void put_fused(Backward& b, std::int64_t groups, kernels::NormStatistics statistics, const Tensor& r,
+                 const NormTail& tail = {}) const;
   /// dy w, on the tape and in the dtype in which x is computed.
   Tensor weighted(Backward& b, const Tensor& dy) const;
   /// All gradients that are wanted, on the tape: from dx, and z = (x - m) r in the shape of x.

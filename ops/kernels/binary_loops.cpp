@@ -86,7 +86,7 @@ HWY_INLINE V apply([[maybe_unused]] D d, V a, V b, [[maybe_unused]] const hn::TF
   } else if constexpr (kF == Binary::LessEqual) {
     return hn::IfThenElseZero(hn::Le(a, b), one);
   } else if constexpr (kF == Binary::ReluBackward) {
-    return hn::IfThenElse(hn::Le(b, zero), zero, a);
+    return where_positive(d, a, b);
   } else if constexpr (kF == Binary::TanhBackward) {
     return hn::Mul(a, hn::Sub(one, hn::Mul(b, b)));
   } else {

@@ -16,7 +16,9 @@ class Forward : Walker<T> {
  public:
   Forward(const Blocked& y, const Blocked& x, const Normalization& how_, const Tensor& mean, const Tensor& variance)
       : Base(x, how_, 3),
-        to_(y.elements.mutable_data_ptr<T>()),
+        to_{.y = y.elements.mutable_data_ptr<T>(),
+            .relu = how_.relu,
+            .residual = how_.residual ? how_.residual.elements.template const_data_ptr<T>() : nullptr},
         mean_(mean.mutable_data_ptr<double>()),
         variance_(variance.mutable_data_ptr<double>()) {}
 
@@ -84,11 +86,11 @@ class Forward : Walker<T> {
 
   void apply(std::int64_t i) {
     const Place place = plan.place(i);
-    normalize_loops<T>().affine(from + place.offset, to_ + place.offset, coefficient(0, place), coefficient(1, place),
+    normalize_loops<T>().affine(from + place.offset, to_.at(place.offset), coefficient(0, place), coefficient(1, place),
                                 coefficient(2, place), place.run);
   }
 
-  T* to_;
+  NormResult<T> to_;
   double* mean_;
   double* variance_;
 };

@@ -5,7 +5,8 @@
 #include <backflow/ops/kernels/blocked.h>
 
 // Normalization of channels: y = (x - m) r w + b, where r = 1 / sqrt(v + eps) and m and v are mean and variance of a
-// set of numbers. All elements are float32 or float64, x in any channel blocks, and dy, y and dx in the same ones.
+// set of numbers. All elements are float32 or float64, x in any channel blocks, and all that has its shape
+// in the same ones.
 namespace backflow::kernels {
 
 /// What is normalized together, and with which parameters.
@@ -15,6 +16,9 @@ struct Normalization {
   double eps = 0;
   Tensor w = {};  ///< [channels], contiguous, of the dtype of x; undefined: ones
   Tensor b = {};  ///< the same; undefined: zeros
+  /// What follows in the walk that writes y: y = max(y + residual, 0), where NaN stays.
+  bool relu = false;
+  Blocked residual = {};  ///< in the blocks of x, only with relu; undefined: zeros
 
   /// The number of sets, and of the numbers of one.
   std::int64_t sets(const ChannelBlocks& x) const { return groups == 0 ? x.channels : x.batch * groups; }
@@ -30,16 +34,25 @@ enum class NormStatistics { Own, Given };
 void normalize(const Blocked& y, const Blocked& x, const Normalization& how, NormStatistics statistics,
                const Tensor& mean, const Tensor& variance);
 
+/// The gradient of the result, which relu made if `y` is defined: it is dz = dy where y > 0 or y is NaN, else 0, else
+/// dy, that goes on.
+struct ResultGradient {
+  Blocked dy;
+  Blocked y = {};
+};
+
 /// What normalize_backward is to fill: dx, and dw and db, contiguous float64 tensors [channels]; those that are not
 /// wanted are undefined.
 struct NormGradients {
   Blocked dx;
   Tensor dw;
   Tensor db;
+  Blocked dz = {};  ///< behind relu: the gradient of the residual
 };
 
-/// The gradients from dy; `mean` and `rstd` (r) are contiguous float64 tensors [sets].
-void normalize_backward(const NormGradients& wanted, const Blocked& dy, const Blocked& x, const Normalization& how,
-                        NormStatistics statistics, const Tensor& mean, const Tensor& rstd);
+/// The gradients from that of the result; `mean` and `rstd` (r) are contiguous float64 tensors [sets]. Either dx or, if
+/// it is wanted, dz may be written over dy.
+void normalize_backward(const NormGradients& wanted, const ResultGradient& from, const Blocked& x,
+                        const Normalization& how, NormStatistics statistics, const Tensor& mean, const Tensor& rstd);
 
 }  // namespace backflow::kernels

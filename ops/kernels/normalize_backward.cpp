@@ -1,4 +1,4 @@
-// The gradients of the normalization of channels: two sums over dy and x in one walk, dx in another.
+// The gradients of the normalization of channels: two sums over dz and x in one walk, dx in another.
 #include <algorithm>
 
 #include <backflow/ops/kernels/normalize.h>
@@ -13,30 +13,39 @@ class Gradient : Walker<T> {
   using Base::b, Base::coefficient, Base::from, Base::how, Base::plan;
 
  public:
-  Gradient(const NormGradients& wanted, const Blocked& dy, const Blocked& x, const Normalization& how_,
+  Gradient(const NormGradients& wanted, const ResultGradient& gradient, const Blocked& x, const Normalization& how_,
            NormStatistics statistics, const Tensor& mean, const Tensor& rstd)
       : Base(x, how_, 4),
         wanted_(wanted),
         statistics_(statistics),
-        dy_(dy.elements.const_data_ptr<T>()),
         to_(wanted.dx ? wanted.dx.elements.mutable_data_ptr<T>() : nullptr),
+        gradient_{.dy = gradient.dy.elements.const_data_ptr<T>(),
+                  .y = gradient.y ? gradient.y.elements.const_data_ptr<T>() : nullptr,
+                  .dz = wanted.dz ? wanted.dz.elements.mutable_data_ptr<T>() : nullptr},
         mean_(mean.const_data_ptr<double>()),
         rstd_(rstd.const_data_ptr<double>()) {}
 
   void run() {
-    const bool needs_sums = wanted_.dw.defined() || wanted_.db.defined() || statistics_ == NormStatistics::Own;
+    const bool needs_sums =
+        wanted_.dw.defined() || wanted_.db.defined() || statistics_ == NormStatistics::Own || !wanted_.dx;
     for (std::int64_t g = 0; g < plan.groups(); ++g) {
       set_means(g);
     }
     if (!needs_sums) {
-      plan.for_all_runs([&](std::int64_t i) { apply(i); });
+      plan.for_all_runs([&](std::int64_t i) { apply(i, gradient_); });
       return;
+    }
+    // Behind relu the first walk writes dz, where dx will be if it is not wanted: the second has one tensor less to
+    // read.
+    if (gradient_.y != nullptr && gradient_.dz == nullptr) {
+      gradient_.dz = to_;
     }
     RunSums sums(plan);
     const auto add = [&](std::int64_t i) { this->add(i, sums); };
     const auto finish = [&](std::int64_t g) { this->finish(g, sums); };
     if (wanted_.dx) {
-      plan.reduce_and_apply(add, finish, [&](std::int64_t i) { apply(i); });
+      const NormGradient<T> made{.dy = gradient_.dz == nullptr ? gradient_.dy : gradient_.dz};
+      plan.reduce_and_apply(add, finish, [&](std::int64_t i) { apply(i, made); });
     } else {
       plan.reduce(add, finish);
     }
@@ -44,7 +53,7 @@ class Gradient : Walker<T> {
   }
 
  private:
-  /// dx = dy a + (x - m) k + c; k and c are for now zero.
+  /// dx = dz a + (x - m) k + c; k and c are for now zero.
   void set_means(std::int64_t g) {
     this->for_each_set(g, [&](std::int64_t set, std::int64_t first, std::int64_t end, std::int64_t sample) {
       for (std::int64_t c = first; c < end; ++c) {
@@ -57,12 +66,12 @@ class Gradient : Walker<T> {
   void add(std::int64_t i, RunSums& sums) {
     const Place place = plan.place(i);
     Scratch<T> scratch(place.run.block);
-    normalize_loops<T>().sums(dy_ + place.offset, from + place.offset, coefficient(0, place), place.run, sums.first(i),
-                              sums.second(i), scratch.data());
+    normalize_loops<T>().sums(gradient_.at(place.offset), from + place.offset, coefficient(0, place), place.run,
+                              sums.first(i), sums.second(i), scratch.data());
   }
 
-  /// Adds up the sums over the runs of each channel into those of the first, and sets k = -r^3 s(dy w (x - m)) and
-  /// c = -r s(dy w).
+  /// Adds up the sums over the runs of each channel into those of the first, and sets k = -r^3 s(dz w (x - m)) and
+  /// c = -r s(dz w).
   void finish(std::int64_t g, RunSums& sums) {
     const auto count = static_cast<double>(how.set_size(b));
     this->for_each_set(g, [&](std::int64_t set, std::int64_t first, std::int64_t end, std::int64_t sample) {
@@ -88,18 +97,19 @@ class Gradient : Walker<T> {
     });
   }
 
-  void apply(std::int64_t i) {
+  void apply(std::int64_t i, const NormGradient<T>& gradient) {
     const Place place = plan.place(i);
-    if (statistics_ == NormStatistics::Given) {  // x is not needed; the coefficients 2 and 3 are zero
-      normalize_loops<T>().affine(dy_ + place.offset, to_ + place.offset, coefficient(2, place), coefficient(1, place),
-                                  coefficient(3, place), place.run);
+    T* const dx = to_ + place.offset;
+    if (statistics_ == NormStatistics::Given) {  // x is not needed; the coefficients 2 are zero
+      normalize_loops<T>().scaled(gradient.at(place.offset), dx, coefficient(1, place), coefficient(2, place),
+                                  place.run);
       return;
     }
-    normalize_loops<T>().gradient(dy_ + place.offset, from + place.offset, to_ + place.offset, coefficient(0, place),
+    normalize_loops<T>().gradient(gradient.dy + place.offset, from + place.offset, dx, coefficient(0, place),
                                   coefficient(1, place), coefficient(2, place), coefficient(3, place), place.run);
   }
 
-  /// dw = sum of dy (x - m) r, db = sum of dy, from the sums that finish left in the first runs.
+  /// dw = sum of dz (x - m) r, db = sum of dz, from the sums that finish left in the first runs.
   void add_parameters(RunSums& sums) {
     double* const dw = wanted_.dw.defined() ? wanted_.dw.mutable_data_ptr<double>() : nullptr;
     double* const db = wanted_.db.defined() ? wanted_.db.mutable_data_ptr<double>() : nullptr;
@@ -121,21 +131,21 @@ class Gradient : Walker<T> {
 
   const NormGradients& wanted_;
   NormStatistics statistics_;
-  const T* dy_;
   T* to_;
+  NormGradient<T> gradient_;
   const double* mean_;
   const double* rstd_;
 };
 
 }  // namespace
 
-void normalize_backward(const NormGradients& wanted, const Blocked& dy, const Blocked& x, const Normalization& how,
-                        NormStatistics statistics, const Tensor& mean, const Tensor& rstd) {
+void normalize_backward(const NormGradients& wanted, const ResultGradient& from, const Blocked& x,
+                        const Normalization& how, NormStatistics statistics, const Tensor& mean, const Tensor& rstd) {
   if (x.blocks.elements() == 0) {
     return;
   }
   dispatch_floating(x.elements.scalar_type(), "normalize_backward",
-                    [&](auto zero) { Gradient<decltype(zero)>(wanted, dy, x, how, statistics, mean, rstd).run(); });
+                    [&](auto zero) { Gradient<decltype(zero)>(wanted, from, x, how, statistics, mean, rstd).run(); });
 }
 
 }  // namespace backflow::kernels

@@ -29,7 +29,7 @@ HWY_INLINE V algebraic(D d, V x, [[maybe_unused]] const hn::TFromD<D>* params) {
   } else if constexpr (kF == Unary::Sign) {
     return hn::Sub(hn::IfThenElseZero(hn::Gt(x, zero), one), hn::IfThenElseZero(hn::Lt(x, zero), one));
   } else if constexpr (kF == Unary::Relu) {
-    return hn::IfThenElse(hn::IsNaN(x), x, hn::Max(x, zero));
+    return where_positive(d, x, x);
   } else if constexpr (kF == Unary::Sqrt) {
     return hn::Sqrt(x);
   } else if constexpr (kF == Unary::Rsqrt) {

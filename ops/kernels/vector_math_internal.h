@@ -38,6 +38,12 @@ HWY_INLINE auto number(D d, double value) {
   return hn::Set(d, static_cast<hn::TFromD<D>>(value));
 }
 
+/// v where y > 0 or y is NaN, else 0: relu's gradient, and relu itself where v is y.
+template <class D, class V>
+HWY_INLINE V where_positive(D d, V v, V y) {
+  return hn::IfThenZeroElse(hn::Le(y, hn::Zero(d)), v);
+}
+
 /// The polynomial c[0] + c[1] x + c[2] x^2 + ..., by Horner's scheme.
 template <class D, class V, std::size_t kN>
 HWY_INLINE V polynomial(D d, V x, const double (&c)[kN]) {

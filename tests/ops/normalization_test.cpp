@@ -16,6 +16,7 @@
 
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/arrays.h>
+#include <backflow/tests/support/blocks.h>
 #include <backflow/tests/support/mistakes.h>
 
 using namespace backflow;
@@ -24,27 +25,6 @@ using namespace backflow::test;
 namespace {
 
 using Tensors = std::vector<Tensor>;
-
-/// The values of x, kept in blocks.
-Tensor in_blocks(const Tensor& x, std::int64_t block) {
-  const Tensor y = kernels::empty_blocked(x.sizes(), x.scalar_type(), block);
-  kernels::copy(kernels::as_blocked(y, block).elements, kernels::as_blocked(x, block).elements);
-  return y;
-}
-
-/// Whether the channels that fill up the last block are zero.
-bool has_clean_padding(const Tensor& x) {
-  const kernels::Blocked own = kernels::blocked(x);
-  const Array elements = array_of(own.elements);
-  const ChannelBlocks& b = own.blocks;
-  for (std::int64_t i = 0; i < b.elements(); ++i) {
-    const std::int64_t channel = i / (b.spatial * b.block) % b.blocks() * b.block + i % b.block;
-    if (channel >= b.channels && elements.data[static_cast<std::size_t>(i)] != 0) {
-      return false;
-    }
-  }
-  return true;
-}
 
 struct Kind {
   const char* name;
@@ -109,7 +89,7 @@ void check_in_blocks(const Problem& p, std::int64_t block) {
     CHECK(kernel_counts().activation_reorders == before);
     for (const std::size_t i : {0, 1}) {
       REQUIRE(kernels::block_of(found[i]) == kernels::block_of(x));
-      CHECK((!differs || has_clean_padding(found[i])));
+      CHECK((!differs || has_clear_padding(found[i])));
     }
     const double tolerance = p.dtype == kFloat64 ? 1e-10 : p.dtype == kFloat32 ? 2e-5 : 2e-2;
     for (std::size_t i = 0; i < found.size(); ++i) {

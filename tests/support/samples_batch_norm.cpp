@@ -99,6 +99,43 @@ void add_evaluation(Samples& all, const Case& c) {
       "torch.batch_norm(x[0], " + python(c.affine) + ", " + kRunning + ", False, 0.1, " + c.number() + ", True)")));
 }
 
+/// relu(batch_norm(...) + residual), the residual next to last, in front of the bias.
+void add_relu(Samples& all, const Case& c, bool training, bool adds) {
+  std::vector<Operand> operands = c.operands();
+  const std::size_t at = c.affine == Affine::Both || c.affine == Affine::Weight ? 2 : 1;
+  if (adds) {
+    operands.insert(operands.begin() + static_cast<std::ptrdiff_t>(at), c.x());
+  }
+  const auto reference = [c, training, adds, at](const Arrays& x) {
+    const Array z = normalized(x, c.affine, channel_sets(), c.eps, training ? mean_and_variance : running);
+    return map(z, adds ? x[at] : map(z, [](double) { return 0.0; }),
+               [](double a, double b) { return std::max(a + b, 0.0); });
+  };
+  const std::string torch =
+      concat("torch.relu(torch.batch_norm(x[0], ", python(c.affine), ", ", training ? "None, None" : kRunning, ", ",
+             python(training), ", 0.1, ", c.number(), ", True)", adds ? concat(" + x[", at, "]") : "", ")");
+  const auto add = [&](const char* name, auto function) {
+    all.push_back(tolerant(with_gradient(
+        name, concat(training ? "" : "evaluation_", c.label, adds ? "_residual" : ""), operands,
+        [c, training, adds, at, function](const Tensors& x) {
+          return function(x[0], weight_of(x, c.affine), bias_of(x, c.affine),
+                          training ? Tensor() : running_mean(x[0].detach()),
+                          training ? Tensor() : running_var(x[0].detach()), adds ? x[at] : Tensor(), training, c.eps);
+        },
+        reference, torch)));
+  };
+  add("batch_norm_relu", [](const Tensor& x, const Tensor& w, const Tensor& b, const Tensor& mean,
+                            const Tensor& variance, const Tensor& residual, bool trains, double eps) {
+    return batch_norm_relu(x, w, b, mean, variance, residual, trains, 0.1, eps);
+  });
+  if (training) {
+    add("native_batch_norm_relu", [](const Tensor& x, const Tensor& w, const Tensor& b, const Tensor& mean,
+                                     const Tensor& variance, const Tensor& residual, bool trains, double eps) {
+      return std::get<0>(native_batch_norm_relu(x, w, b, mean, variance, residual, trains, 0.1, eps));
+    });
+  }
+}
+
 void add_instance(Samples& all, const Case& c) {
   all.push_back(tolerant(with_gradient(
       "instance_norm", c.label, c.operands(),
@@ -144,6 +181,10 @@ Samples batch_norm_samples() {
   for (const Case& c : cases()) {
     add_training(all, c);
     add_evaluation(all, c);
+    for (const bool training : {true, false}) {
+      add_relu(all, c, training, false);
+      add_relu(all, c, training, true);
+    }
     if (c.sizes.size() > 2 && c.sizes.back() != 1 && c.sizes[0] > 0) {  // PyTorch has no instances of no samples
       add_instance(all, c);
     }
