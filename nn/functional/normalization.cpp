@@ -4,12 +4,25 @@
 #include <backflow/runtime/error.h>
 
 namespace backflow::nn::functional {
+namespace {
+
+double momentum_of(const char* where, const BatchNormFuncOptions& options) {
+  check(options.momentum().has_value() || !options.training(), where, ": no momentum: need a number when training");
+  return options.momentum().value_or(0);
+}
+
+}  // namespace
 
 Tensor batch_norm(const Tensor& input, const Tensor& running_mean, const Tensor& running_var,
                   const BatchNormFuncOptions& options) {
-  check(options.momentum().has_value() || !options.training(), "batch_norm: no momentum: need a number when training");
   return backflow::batch_norm(input, options.weight(), options.bias(), running_mean, running_var, options.training(),
-                              options.momentum().value_or(0), options.eps(), true);
+                              momentum_of("batch_norm", options), options.eps(), true);
+}
+
+Tensor batch_norm_relu(const Tensor& input, const Tensor& running_mean, const Tensor& running_var,
+                       const BatchNormFuncOptions& options, const Tensor& residual) {
+  return backflow::batch_norm_relu(input, options.weight(), options.bias(), running_mean, running_var, residual,
+                                   options.training(), momentum_of("batch_norm_relu", options), options.eps());
 }
 
 Tensor instance_norm(const Tensor& input, const InstanceNormFuncOptions& options) {

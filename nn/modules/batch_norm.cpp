@@ -72,18 +72,25 @@ void RunningNorm<Options>::check_input(IntArrayRef input, std::int64_t least, st
 template class RunningNorm<BatchNormOptions>;
 template class RunningNorm<InstanceNormOptions>;
 
+double BatchNormModule::count_batch() {
+  if (!is_training() || !num_batches_tracked.defined()) {
+    return options.momentum().value_or(0);
+  }
+  const NoGradGuard off;
+  num_batches_tracked.add_(1);
+  return options.momentum() ? *options.momentum() : 1 / num_batches_tracked.item<double>();
+}
+
 Tensor BatchNormModule::forward(const Tensor& input) {
   check_input(input.sizes(), least_, most_, 1);
-  double momentum = options.momentum().value_or(0);
-  if (is_training() && num_batches_tracked.defined()) {
-    const NoGradGuard off;
-    num_batches_tracked.add_(1);
-    if (!options.momentum()) {
-      momentum = 1 / num_batches_tracked.item<double>();
-    }
-  }
-  return backflow::batch_norm(input, weight, bias, running_mean, running_var, uses_input(), momentum, options.eps(),
-                              true);
+  return backflow::batch_norm(input, weight, bias, running_mean, running_var, uses_input(), count_batch(),
+                              options.eps(), true);
+}
+
+Tensor BatchNormModule::forward_relu(const Tensor& input, const Tensor& residual) {
+  check_input(input.sizes(), least_, most_, 1);
+  return backflow::batch_norm_relu(input, weight, bias, running_mean, running_var, residual, uses_input(),
+                                   count_batch(), options.eps());
 }
 
 DimVector BatchNormModule::output_shape(IntArrayRef input) const {

@@ -142,6 +142,82 @@ TEST_CASE("normalization: functions take their options", "[nn]") {
   CHECK(difference(F::rms_norm(x, F::RMSNormFuncOptions({5}).eps(0)).pow(2).mean(2), backflow::ones({4, 6})) < 1e-5);
 }
 
+namespace {
+
+/// What a module and its separate form leave behind after some steps: results, statistics and parameters.
+template <class Forward>
+std::vector<Tensor> trained(backflow::nn::detail::BatchNormModule& norm, const Forward& forward) {
+  norm.reset_parameters();
+  backflow::optim::SGD update(norm.parameters(), backflow::optim::SGDOptions(0.5));
+  backflow::manual_seed(3);
+  std::vector<Tensor> all;
+  for (int step = 0; step < 4; ++step) {
+    const Tensor x = backflow::randn({3, 5, 4, 6}).set_requires_grad(true);
+    const Tensor residual = backflow::randn({3, 5, 4, 6}).set_requires_grad(true);
+    update.zero_grad();
+    const Tensor y = forward(x, step % 2 == 0 ? residual : Tensor());
+    (y * y * backflow::randn({3, 5, 4, 6})).sum().backward();
+    update.step();
+    all.push_back(y.detach());
+    all.push_back(x.grad());
+    if (step % 2 == 0) {
+      all.push_back(residual.grad());
+    }
+  }
+  norm.eval();
+  all.push_back(forward(backflow::randn({2, 5, 3, 3}), Tensor()).detach());
+  norm.train();
+  for (const auto& item : norm.state_dict()) {
+    all.push_back(item.value().detach().clone());
+  }
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("normalization: BNReLU2d is BatchNorm2d and relu, bit by bit", "[nn]") {
+  for (const nn::BatchNorm2dOptions& options :
+       {nn::BatchNorm2dOptions(5), nn::BatchNorm2dOptions(5).momentum({}), nn::BatchNorm2dOptions(5).affine(true),
+        nn::BatchNorm2dOptions(5).track_running_stats(false)}) {
+    nn::BatchNorm2d norm(options);
+    nn::BNReLU2d fused(options);
+    CHECK(fused->state_dict().keys() == norm->state_dict().keys());
+    const std::vector<Tensor> expected = trained(*norm, [&](const Tensor& x, const Tensor& residual) {
+      return F::relu(residual.defined() ? norm(x) + residual : norm(x));
+    });
+    const std::vector<Tensor> found = trained(*fused, [&](const Tensor& x, const Tensor& residual) {
+      return residual.defined() ? fused(x, residual) : fused(x);
+    });
+    REQUIRE(found.size() == expected.size());
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      CAPTURE(i);
+      CHECK(backflow::equal(found[i], expected[i]));
+    }
+  }
+}
+
+TEST_CASE("normalization: BNReLU2d prints as BatchNorm2d and has second derivatives", "[nn]") {
+  nn::BNReLU2d fused(3);
+  CHECK(text_of(*fused) == "BNReLU2d(3, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)");
+  CHECK(fused->output_shape({2, 3, 4, 5}) == DimVector{2, 3, 4, 5});
+  CHECK(error_of([&] { fused(backflow::ones({2, 3})); }) == "BNReLU2d: input of shape [2, 3]: need 4 dimensions");
+  CHECK(error_of([&] {
+          fused(backflow::ones({2, 3, 1, 2}), backflow::ones({2, 3, 1, 1}));
+        }) == "batch_norm_relu: residual f32[2, 3, 1, 1], input f32[2, 3, 1, 2]: need the input's dtype and sizes");
+
+  nn::BatchNorm2d norm(3);
+  const Tensor x = backflow::randn({4, 3, 2, 2}).set_requires_grad(true);
+  const Tensor dy = backflow::randn({4, 3, 2, 2});
+  const auto second = [&](const Tensor& y) {
+    const Tensor dx = backflow::autograd::grad({(y * dy).sum()}, {x}, {}, true, true)[0];
+    return backflow::autograd::grad({(dx * dx).sum()}, {x})[0];
+  };
+  CHECK(difference(second(fused(x)), second(F::relu(norm(x)))) == 0);
+  const Tensor w = backflow::randn({3});
+  const auto options = F::BatchNormFuncOptions().weight(w).training(true);
+  CHECK(backflow::equal(F::batch_norm_relu(x, {}, {}, options, dy), F::relu(F::batch_norm(x, {}, {}, options) + dy)));
+}
+
 TEST_CASE("normalization: shapes of results and their errors", "[nn]") {
   CHECK(nn::BatchNorm2d(3)->output_shape({2, 3, 4, 4}) == DimVector{2, 3, 4, 4});
   CHECK(nn::InstanceNorm1d(3)->output_shape({3, 4}) == DimVector{3, 4});
