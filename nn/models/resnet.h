@@ -22,9 +22,9 @@ class BasicBlockImpl : public Module {
 
  private:
   Conv2d c1_{nullptr};
-  BatchNorm2d b1_{nullptr};
+  BNReLU2d b1_{nullptr};
   Conv2d c2_{nullptr};
-  BatchNorm2d b2_{nullptr};
+  BNReLU2d b2_{nullptr};          // of the sum with the shortcut
   Sequential shortcut_{nullptr};  // empty where the shape stays
 };
 BACKFLOW_MODULE(BasicBlock);

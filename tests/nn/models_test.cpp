@@ -97,6 +97,23 @@ TEST_CASE("models: ResNet-18", "[nn]") {
   CHECK(std::find(state.begin(), state.end(), "5.sc.1.num_batches_tracked") != state.end());
 }
 
+TEST_CASE("models: a block of ResNet is its layers one by one, bit by bit", "[nn]") {
+  namespace F = backflow::nn::functional;
+  const nn::BasicBlock block(4, 6, 2);
+  const auto p = block->named_parameters();
+  const auto norm = [&](const Tensor& x, const std::string& name) {
+    return F::batch_norm(x, {}, {},
+                         F::BatchNormFuncOptions().weight(p[name + ".weight"]).bias(p[name + ".bias"]).training(true));
+  };
+  const auto convolution = [&](const Tensor& x, const std::string& name, int stride, int padding) {
+    return F::conv2d(x, p[name + ".weight"], F::Conv2dFuncOptions().stride(stride).padding(padding));
+  };
+  const Tensor x = backflow::randn({2, 4, 7, 8});
+  const Tensor y = norm(convolution(F::relu(norm(convolution(x, "c1", 2, 1), "b1")), "c2", 1, 1), "b2");
+  const Tensor expected = F::relu(y + norm(convolution(x, "sc.0", 2, 0), "sc.1"));
+  CHECK(backflow::equal(block(x), expected));
+}
+
 TEST_CASE("models: a block of ResNet has a shortcut of its own where the shape changes", "[nn]") {
   CHECK(nn::BasicBlock(4, 4)->named_children().keys() == Strings{"c1", "b1", "c2", "b2"});
   const nn::BasicBlock block(4, 6, 2);
