@@ -50,8 +50,8 @@ struct NormGradients {
   Blocked dz = {};  ///< behind relu: the gradient of the residual
 };
 
-/// The gradients from that of the result; `mean` and `rstd` (r) are contiguous float64 tensors [sets]. Either dx or, if
-/// it is wanted, dz may be written over dy.
+/// The gradients from that of the result; `mean` and `rstd` (r) are contiguous float64 tensors [sets]. The
+/// elements of dy may be those of dz, if that is wanted, or else of dx.
 void normalize_backward(const NormGradients& wanted, const ResultGradient& from, const Blocked& x,
                         const Normalization& how, NormStatistics statistics, const Tensor& mean, const Tensor& rstd);
 

@@ -35,8 +35,7 @@ class Gradient : Walker<T> {
       plan.for_all_runs([&](std::int64_t i) { apply(i, gradient_); });
       return;
     }
-    // Behind relu the first walk writes dz, where dx will be if it is not wanted: the second has one tensor less to
-    // read.
+    // Behind relu the first walk writes dz, into dx where nobody wants it: the second has one tensor less to read.
     if (gradient_.y != nullptr && gradient_.dz == nullptr) {
       gradient_.dz = to_;
     }
