@@ -61,17 +61,25 @@ struct Addmm : AddedProduct {
     check_addend("addmm", input, sizes);
     return sizes;
   }
+  static void compute(const Tensor& y, const Tensor& input, const Tensor& x, const Tensor& w, const Scalar& beta,
+                      const Scalar& alpha) {
+    if (input.sizes() == IntArrayRef(w.size(1)) && beta.toDouble() == 1 && alpha.toDouble() == 1) {
+      multiply(y, x, w, input, RightOperand::Any);
+    } else {
+      kernels::gemm(y, x, w, input, beta, alpha);
+    }
+  }
   static Tensor forward(const Tensor& input, const Tensor& x, const Tensor& w, const Scalar& beta,
                         const Scalar& alpha) {
     const Tensor y = empty_tensor(shape(input, x, w), x.scalar_type());
-    kernels::gemm(y, x, w, input, beta, alpha);
+    compute(y, input, x, w, beta, alpha);
     return y;
   }
   static bool forward_into(const Tensor& y, const Tensor& input, const Tensor& x, const Tensor& w, const Scalar& beta,
                            const Scalar& alpha) {
     const bool fits = shape(input, x, w) == DimVector(y.sizes()) && may_receive(y, x, w);
     if (fits) {
-      kernels::gemm(y, x, w, input, beta, alpha);
+      compute(y, input, x, w, beta, alpha);
     }
     return fits;
   }

@@ -29,7 +29,7 @@ struct Mm {
     check(x.size(1) == w.size(0), "mm: inner dimensions differ: x ", describe(x), ", w ", describe(w), ": need ",
           x.size(1));
     Tensor y = empty_tensor({x.size(0), w.size(1)}, x.scalar_type());
-    kernels::gemm(y, x, w);
+    multiply(y, x, w, {}, RightOperand::Any);
     return y;
   }
   void save(Needs needs, const Tensor& x_, const Tensor& w_, const Tensor&) {
@@ -244,7 +244,7 @@ struct Linear {
   static Tensor forward(const Tensor& x, const Tensor& w, const Tensor& bias) {
     const DimVector sizes = shape(x, w, bias);
     const Tensor y = empty_tensor({rows(x), w.size(0)}, x.scalar_type());
-    kernels::gemm(y, as_rows(x), t(w), bias);
+    multiply(y, as_rows(x), t(w), bias, RightOperand::Weights);
     return sizes.size() == 2 ? y : view_of(y, sizes, contiguous_strides(sizes), 0);
   }
   void save(Needs needs, const Tensor& x_, const Tensor& w_, const Tensor&, const Tensor&) {

@@ -184,7 +184,7 @@ auto record_untraced(const Args&... args) {
     }
     Result result;
     {
-      const NoGradGuard inner;  // a forward that calls other operators is one node all the same
+      const RecordedForward inner(true);  // a forward that calls other operators is one node all the same
       result = Op::forward(args...);
     }
     const Tensor& y = first_tensor(result);

@@ -2,6 +2,8 @@
 
 // What the matrix products have in common.
 
+#include <cstdint>
+
 #include <backflow/ops/elementwise_internal.h>
 #include <backflow/ops/kernels/gemm.h>
 
@@ -32,6 +34,16 @@ inline void check_addend(const char* op, const Tensor& input, const DimVector& s
 inline bool may_receive(const Tensor& y, const Tensor& x, const Tensor& w) {
   return y.is_contiguous() && !y.is_alias_of(x) && !y.is_alias_of(w);
 }
+
+/// What the program says of the right operand of a product: a layer's weights, or whatever it happens to be.
+enum class RightOperand : std::uint8_t { Weights, Any };
+
+/// y = x w + bias for matrices, as kernels::gemm, or by weights that are packed once for many products where that pays
+/// (kernels::packed_product): where `w` can be expected to be used again as it is. Since the two differ in bits, no
+/// history decides it, but what the program says here: weights are packed unless this call is part of training them;
+/// any other matrix when it is, or is a view of, a leaf that requires a gradient, and no gradient is being recorded or
+/// computed at all.
+void multiply(const Tensor& y, const Tensor& x, const Tensor& w, const Tensor& bias, RightOperand kind);
 
 /// x times a number.
 inline Tensor scaled(const Tensor& x, const Scalar& factor) { return factor.toDouble() == 1 ? x : mul(x, factor); }

@@ -172,7 +172,7 @@ struct Function {
     }
     const auto node = Node::make<FunctionNode<F>>(std::move(is_tensor), operands, records);
     const auto forward = [&] {
-      const NoGradGuard no_grad;
+      const RecordedForward inner(records);
       return F::forward(&node->context(), std::forward<Args>(args)...);
     };
     if constexpr (std::is_same_v<Result, Tensor>) {

@@ -30,6 +30,27 @@ class NoGradGuard : public AutoGradMode {
   NoGradGuard() : AutoGradMode(false) {}
 };
 
+/// For the forward of an operation that is recorded as a whole (or is not, when recording is off anyway): until the end
+/// of the scope this thread records none of those inside of it, and records_around() says so.
+class RecordedForward : public AutoGradMode {
+ public:
+  explicit RecordedForward(bool is_recorded) : AutoGradMode(false), outer_(thread_state().in_recorded) {
+    thread_state().in_recorded = outer_ || is_recorded;
+  }
+  ~RecordedForward() { thread_state().in_recorded = outer_; }
+  RecordedForward(const RecordedForward&) = delete;
+  RecordedForward& operator=(const RecordedForward&) = delete;
+
+ private:
+  bool outer_;
+};
+
+/// Whether what this thread does is part of a recording or of a backward pass, be the operations themselves recorded or
+/// not.
+inline bool records_around() {
+  return GradMode::is_enabled() || thread_state().in_recorded || thread_state().pass != nullptr;
+}
+
 /// For code that will never be differentiated: until the end of the scope this thread records nothing, and the tensors
 /// it makes are inference tensors, which have no version counter and whose views are not tracked. These can't be saved
 /// for a backward, be changed in place or require a gradient outside of inference mode; clone() gives a normal tensor.

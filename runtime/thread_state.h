@@ -18,6 +18,7 @@ class SavedTensorHooks;
 struct ThreadState {
   bool grad_mode = true;                                 ///< operations are recorded
   bool inference_mode = false;                           ///< new tensors are inference tensors
+  bool in_recorded = false;                              ///< it is in the forward of an operation that is recorded
   bool in_arena = false;                                 ///< this thread runs a node in an arena of its pass
   Engine* engine = nullptr;                              ///< set by an EngineGuard
   const SavedTensorHooks* saved_tensor_hooks = nullptr;  ///< the innermost ones

@@ -70,7 +70,24 @@ inline dnnl::primitive_attr user_scratchpad() {
   return attributes;
 }
 
+/// How the elements of a tensor that is not opaque lie: the distances of blocks, and what a block is made of.
+struct BlockLayout {
+  dnnl::memory::dims strides;
+  dnnl::memory::dims inner_sizes;
+  dnnl::memory::dims inner_dims;  ///< the dimension that each of these is a part of
+
+  bool operator==(const BlockLayout&) const = default;
+};
+
 #if DNNL_VERSION_MAJOR >= 3
+inline BlockLayout block_layout(const dnnl::memory::desc& desc) {
+  return {desc.get_strides(), desc.get_inner_blks(), desc.get_inner_idxs()};
+}
+/// y = x w + bias for matrices; an empty `bias` is none.
+inline dnnl::matmul::primitive_desc product_desc(const dnnl::memory::desc& x, const dnnl::memory::desc& w,
+                                                 const dnnl::memory::desc& bias, const dnnl::memory::desc& y) {
+  return {onednn_engine(), x, w, bias, y, user_scratchpad()};
+}
 inline dnnl::convolution_forward::primitive_desc forward_desc(const ConvolutionDesc& d) {
   return {onednn_engine(),
           dnnl::prop_kind::forward_training,
@@ -96,6 +113,16 @@ inline dnnl::convolution_backward_weights::primitive_desc backward_weights_desc(
           d.stride,        d.dilation,  d.before, d.after, hint,   user_scratchpad()};
 }
 #else
+inline BlockLayout block_layout(const dnnl::memory::desc& desc) {
+  const dnnl_blocking_desc_t& blocks = desc.data.format_desc.blocking;
+  return {{blocks.strides, blocks.strides + desc.data.ndims},
+          {blocks.inner_blks, blocks.inner_blks + blocks.inner_nblks},
+          {blocks.inner_idxs, blocks.inner_idxs + blocks.inner_nblks}};
+}
+inline dnnl::matmul::primitive_desc product_desc(const dnnl::memory::desc& x, const dnnl::memory::desc& w,
+                                                 const dnnl::memory::desc& bias, const dnnl::memory::desc& y) {
+  return {{x, w, bias, y}, user_scratchpad(), onednn_engine()};
+}
 inline dnnl::convolution_forward::primitive_desc forward_desc(const ConvolutionDesc& d) {
   return {
       {dnnl::prop_kind::forward_training, d.algorithm, d.x, d.w, d.bias, d.y, d.stride, d.dilation, d.before, d.after},
