@@ -3,6 +3,7 @@
 //   echo 'time 1' | build/release/bin/bench_operators elementwise.add 1
 #include <backflow/bench/elementwise.h>
 #include <backflow/bench/indexing.h>
+#include <backflow/bench/inference.h>
 #include <backflow/bench/reductions.h>
 #include <backflow/ops/operators.h>
 #include <backflow/runtime/threads.h>
@@ -19,7 +20,7 @@ int run(const bench::Arguments& arguments) {
   if (bench::find_tiny(arguments.workload, workload)) {
     return bench::serve(workload);
   }
-  for (const auto* rows : {&bench::elementwise(), &bench::reductions(), &bench::indexing()}) {
+  for (const auto* rows : {&bench::elementwise(), &bench::reductions(), &bench::indexing(), &bench::inference()}) {
     for (const bench::Operator& row : *rows) {
       if (arguments.workload == row.name) {
         return bench::serve(bench::operator_workload(row, arguments.threads));

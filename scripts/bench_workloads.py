@@ -111,6 +111,10 @@ GROUPS = {
         "scatter_add": large(),
         "masked_fill": large(),
     },
+    "inference": {
+        "linear_8": large(tolerance=1e-4),  # of sums of 1024 products in float32
+        "linear_32": large(tolerance=1e-4),
+    },
 }
 
 for group, rows in GROUPS.items():

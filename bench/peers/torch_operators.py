@@ -2,7 +2,7 @@
 says.
 
 By hand: echo 'time 2' | python3 bench/peers/torch_operators.py elementwise.add 2
-The rows and their operands are those of bench/elementwise.h, reductions.h and indexing.h, bit by bit.
+The rows and their operands are those of bench/elementwise.h, reductions.h, indexing.h and inference.h, bit by bit.
 """
 import sys
 from time import perf_counter
@@ -73,6 +73,10 @@ def halves():
     return [numbers(HALF, 1), numbers(HALF, 2)]
 
 
+def dense_layer(batch):
+    return [numbers((batch, 1024), 1), numbers((1024, 1024), 2), numbers((1024,), 3)]
+
+
 # The operands, and ways to call the operator: the fastest is taken.
 ROWS = {
     "elementwise.add": (two, lambda x: x[0] + x[1]),
@@ -103,6 +107,8 @@ ROWS = {
                               lambda x: x[0].index_select(0, x[1])),
     "indexing.scatter_add": (scattered, lambda x: x[0].scatter_add(0, x[1], x[2])),
     "indexing.masked_fill": (lambda: [numbers(SQUARE, 1), mask(SQUARE, 2)], lambda x: x[0].masked_fill(x[1], 0.5)),
+    "inference.linear_8": (lambda: dense_layer(8), lambda x: torch.nn.functional.linear(*x)),
+    "inference.linear_32": (lambda: dense_layer(32), lambda x: torch.nn.functional.linear(*x)),
 }
 
 
