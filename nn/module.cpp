@@ -62,6 +62,10 @@ void convert(const Tensor& x, Dtype dtype) {
 
 }  // namespace
 
+void detail::fail_empty_handle() {
+  fail("module: the handle is empty: need a module, as made by the constructor with arguments");
+}
+
 std::string Module::name() const {
   if (!name_.empty()) {
     return name_;

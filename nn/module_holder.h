@@ -10,6 +10,10 @@
 
 namespace backflow::nn {
 
+namespace detail {
+[[noreturn]] void fail_empty_handle();
+}  // namespace detail
+
 /// A shared handle on a module of class `Contained`: what users write as `nn::Linear fc(784, 10)`, as in libtorch.
 /// Arguments are those of the module's constructor; copies are the same module; `nullptr` makes an empty handle, whose
 /// use is an Error.
@@ -19,13 +23,13 @@ class ModuleHolder {
   using ContainedType = Contained;
 
   /// A module made without arguments.
-  ModuleHolder() : impl_(std::make_shared<Contained>()) {}
-  ModuleHolder(std::nullptr_t) {}                                                // NOLINT
-  ModuleHolder(std::shared_ptr<Contained> module) : impl_(std::move(module)) {}  // NOLINT
+  ModuleHolder() : ModuleHolder(std::make_shared<Contained>()) {}
+  ModuleHolder(std::nullptr_t) {}                                                                        // NOLINT
+  ModuleHolder(std::shared_ptr<Contained> module) : module_(module.get()), owner_(std::move(module)) {}  // NOLINT
   template <class Head, class... Tail>
   requires(!(std::is_convertible_v<Head, ModuleHolder> && sizeof...(Tail) == 0) &&
            std::is_constructible_v<Contained, Head, Tail...>) explicit ModuleHolder(Head&& head, Tail&&... tail)
-      : impl_(std::make_shared<Contained>(std::forward<Head>(head), std::forward<Tail>(tail)...)) {}
+      : ModuleHolder(std::make_shared<Contained>(std::forward<Head>(head), std::forward<Tail>(tail)...)) {}
 
   /// Calls the module's forward.
   template <class... Args>
@@ -39,18 +43,21 @@ class ModuleHolder {
   }
   Contained* operator->() const { return get(); }
   Contained& operator*() const { return *get(); }
-  Contained* get() const { return ptr().get(); }
-  const std::shared_ptr<Contained>& ptr() const {
-    check(impl_ != nullptr, "module: the handle is empty: need a module, as made by the constructor with arguments");
-    return impl_;
+  Contained* get() const {
+    if (is_empty()) [[unlikely]] {
+      detail::fail_empty_handle();
+    }
+    return module_;
   }
-  bool is_empty() const { return impl_ == nullptr; }
+  std::shared_ptr<Contained> ptr() const { return {owner_, get()}; }
+  bool is_empty() const { return owner_ == nullptr; }
   explicit operator bool() const { return !is_empty(); }
 
   friend std::ostream& operator<<(std::ostream& stream, const ModuleHolder& module) { return stream << *module; }
 
  private:
-  std::shared_ptr<Contained> impl_;
+  Contained* module_ = nullptr;
+  std::shared_ptr<void> owner_;  // of one type for all modules: a program compiles many handles that it does not use
 };
 
 /// Declares `Name`, the handle of the module class `NameImpl`; TORCH_MODULE in libtorch.
