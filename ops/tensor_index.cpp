@@ -19,7 +19,7 @@ bool is_mask(const Tensor& x) { return x.scalar_type() == kBool || x.scalar_type
 /// Dimensions of the tensor that an index stands for.
 std::int64_t dims_of(const TensorIndex& index) {
   if (index.is_tensor()) {
-    const Tensor& tensor = std::get<Tensor>(index.value());
+    const Tensor& tensor = index.tensor();
     return is_mask(tensor) ? tensor.dim() : 1;
   }
   return index.is_integer() || index.is_slice() ? 1 : 0;
@@ -57,17 +57,17 @@ class Indexing {
     if (index.is_none()) {
       view_ = unsqueeze(view_, dim_++);
     } else if (index.is_integer()) {
-      view_ = select(view_, dim_, std::get<std::int64_t>(index.value()));
+      view_ = select(view_, dim_, index.integer());
     } else if (index.is_boolean()) {
-      apply(std::get<bool>(index.value()));
+      apply(index.boolean());
     } else if (index.is_slice()) {
-      const auto& s = std::get<Slice>(index.value());
+      const Slice& s = index.slice();
       if (s.start().value_or(0) != 0 || s.stop() || s.step() != 1) {
         view_ = slice(view_, dim_, s.start(), s.stop(), s.step());
       }
       ++dim_;
     } else {
-      apply(std::get<Tensor>(index.value()));
+      apply(index.tensor());
     }
   }
   /// A new dimension with one slice or none.

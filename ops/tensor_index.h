@@ -5,7 +5,6 @@
 #include <optional>
 #include <string_view>
 #include <utility>
-#include <variant>
 
 #include <backflow/runtime/tensor.h>
 
@@ -44,34 +43,37 @@ class Slice {
 /// int64 or int32 chooses along a dimension; a bool or uint8 mask along as many as it has.
 class TensorIndex {
  public:
-  using Value = std::variant<std::nullopt_t, EllipsisIndexType, std::int64_t, bool, Slice, Tensor>;
-
-  TensorIndex(std::nullopt_t) : value_(std::nullopt) {}          // NOLINT(google-explicit-constructor)
-  TensorIndex(EllipsisIndexType ellipsis) : value_(ellipsis) {}  // NOLINT(google-explicit-constructor)
-  TensorIndex(const char* text) : value_(EllipsisIndexType()) {  // NOLINT(google-explicit-constructor)
+  TensorIndex(std::nullopt_t) : kind_(Kind::NewDimension) {}  // NOLINT(google-explicit-constructor)
+  TensorIndex(EllipsisIndexType) : kind_(Kind::Rest) {}       // NOLINT(google-explicit-constructor)
+  TensorIndex(const char* text) : kind_(Kind::Rest) {         // NOLINT(google-explicit-constructor)
     check(std::string_view(text) == "...", "index: \"", text, "\": need \"...\", or no text");
   }
   template <std::integral T>
-  TensorIndex(T integer) : value_(std::int64_t{}) {  // NOLINT(google-explicit-constructor)
-    if constexpr (std::same_as<T, bool>) {
-      value_ = integer;
-    } else {
-      value_ = static_cast<std::int64_t>(integer);
-    }
-  }
-  TensorIndex(Slice slice) : value_(slice) {}                // NOLINT(google-explicit-constructor)
-  TensorIndex(Tensor tensor) : value_(std::move(tensor)) {}  // NOLINT(google-explicit-constructor)
+  TensorIndex(T integer)  // NOLINT(google-explicit-constructor)
+      : kind_(std::same_as<T, bool> ? Kind::Boolean : Kind::Integer), integer_(static_cast<std::int64_t>(integer)) {}
+  TensorIndex(Slice slice) : kind_(Kind::Range), slice_(slice) {}  // NOLINT(google-explicit-constructor)
+  TensorIndex(Tensor tensor) : kind_(Kind::Elements), tensor_(std::move(tensor)) {}  // NOLINT(google-explicit-*)
 
-  const Value& value() const { return value_; }
-  bool is_none() const { return std::holds_alternative<std::nullopt_t>(value_); }
-  bool is_ellipsis() const { return std::holds_alternative<EllipsisIndexType>(value_); }
-  bool is_integer() const { return std::holds_alternative<std::int64_t>(value_); }
-  bool is_boolean() const { return std::holds_alternative<bool>(value_); }
-  bool is_slice() const { return std::holds_alternative<Slice>(value_); }
-  bool is_tensor() const { return std::holds_alternative<Tensor>(value_); }
+  bool is_none() const { return kind_ == Kind::NewDimension; }
+  bool is_ellipsis() const { return kind_ == Kind::Rest; }
+  bool is_integer() const { return kind_ == Kind::Integer; }
+  bool is_boolean() const { return kind_ == Kind::Boolean; }
+  bool is_slice() const { return kind_ == Kind::Range; }
+  bool is_tensor() const { return kind_ == Kind::Elements; }
+
+  // What it holds, for an index of that kind.
+  std::int64_t integer() const { return integer_; }
+  bool boolean() const { return integer_ != 0; }
+  const Slice& slice() const { return slice_; }
+  const Tensor& tensor() const { return tensor_; }
 
  private:
-  Value value_;
+  enum class Kind : std::uint8_t { NewDimension, Rest, Integer, Boolean, Range, Elements };
+
+  Kind kind_;
+  std::int64_t integer_ = 0;
+  Slice slice_;
+  Tensor tensor_;
 };
 
 }  // namespace backflow::indexing
