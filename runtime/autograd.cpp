@@ -5,6 +5,7 @@
 
 #include <backflow/runtime/autograd_meta.h>
 #include <backflow/runtime/engine.h>
+#include <backflow/runtime/execution.h>
 #include <backflow/runtime/grad_mode.h>
 #include <backflow/runtime/node.h>
 #include <backflow/runtime/plan.h>

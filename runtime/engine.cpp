@@ -1,4 +1,5 @@
 #include <backflow/runtime/engine.h>
+#include <backflow/runtime/execution.h>
 
 #include <backflow/runtime/nesting.h>
 #include <backflow/runtime/thread_state.h>

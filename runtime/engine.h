@@ -3,9 +3,9 @@
 #include <cstddef>
 #include <memory>
 
-#include <backflow/runtime/execution.h>
-
 namespace backflow {
+
+class Execution;
 
 /// Runs the nodes and tasks of a backward pass in an order that its plan allows. Engines have no state of a pass: one
 /// engine may execute several at once, from several threads and from within each other.

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include <backflow/runtime/engine.h>
+#include <backflow/runtime/execution.h>
 #include <backflow/runtime/flow_graph_internal.h>
 #include <backflow/runtime/threads.h>
 

@@ -13,6 +13,7 @@
 #include <oneapi/tbb/task_arena.h>
 
 #include <backflow/runtime/engine.h>
+#include <backflow/runtime/execution.h>
 
 namespace backflow {
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <backflow/runtime/engine.h>
+#include <backflow/runtime/execution.h>
 
 namespace backflow {
 namespace {

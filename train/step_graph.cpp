@@ -10,6 +10,7 @@
 #include <backflow/runtime/accumulate_grad.h>
 #include <backflow/runtime/critical_path.h>
 #include <backflow/runtime/engine.h>
+#include <backflow/runtime/execution.h>
 #include <backflow/runtime/threads.h>
 #include <backflow/runtime/trace.h>
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <backflow/runtime/engine.h>
+#include <backflow/runtime/execution.h>
 
 namespace backflow::test {
 
