@@ -188,3 +188,43 @@ TEST_CASE("pooling that records nothing gives the same as one that does") {
     CHECK(bitwise_equal(c.call(in_blocks(x, 8)), recorded));
   }
 }
+
+TEST_CASE("pooling of one large plane, cut into pieces, gives the bits of one among many that are not cut") {
+  struct Large {
+    std::vector<std::int64_t> sizes;
+    std::function<Tensor(const Tensor&)> call;
+  };
+  for (const Large& c : {Large{{1, 1, 300, 90}, [](const Tensor& x) { return max_pool2d(x, 3, 1, 1); }},
+                         Large{{1, 1, 301, 91},
+                               [](const Tensor& x) {
+                                 return max_pool2d(x, {5, 3}, 2, 1, {2, 1}, true);
+                               }},
+                         Large{{1, 1, 301, 91}, [](const Tensor& x) { return max_pool2d(x, 4, 3, 2); }},
+                         Large{{1, 1, 300, 90}, [](const Tensor& x) { return max_pool2d(x, 2); }},
+                         Large{{1, 1, 299, 90}, [](const Tensor& x) { return avg_pool2d(x, 3, 1, 1); }},
+                         Large{{1, 1, 301, 90},
+                               [](const Tensor& x) {
+                                 return std::get<0>(adaptive_max_pool2d(x, {70, 40}));
+                               }},
+                         Large{{1, 1, 40, 30, 31}, [](const Tensor& x) { return max_pool3d(x, 3, 2, 1); }},
+                         Large{{1, 1, 40, 30, 31}, [](const Tensor& x) { return avg_pool3d(x, 2, 1); }},
+                         Large{{1, 1, 300, 90}, [](const Tensor& x) { return adaptive_avg_pool2d(x, 1); }}}) {
+    CAPTURE(c.sizes);
+    std::vector<std::int64_t> many = c.sizes;
+    many[0] = 33;  // planes
+    const Tensor x = random_tensor(c.sizes, "large").set_requires_grad(true);
+    const Tensor uncut = x.detach().expand(many).contiguous().set_requires_grad(true);
+    const Tensor y = c.call(uncut);
+    CHECK(bitwise_equal(c.call(x), y.select(0, 32).unsqueeze(0)));
+    const Tensor dy = random_tensor(c.call(x.detach()).sizes().vec(), "dy");
+    const Tensor dx = autograd::grad({y}, {uncut}, {dy.expand(y.sizes()).contiguous()})[0].select(0, 32).unsqueeze(0);
+    CHECK(bitwise_equal(autograd::grad({c.call(x)}, {x}, {dy})[0], dx));
+    std::vector<std::int64_t> channels = c.sizes;
+    channels[1] = 5;
+    const Tensor x_blocked = in_blocks(x.detach().expand(channels).contiguous(), 8).set_requires_grad(true);
+    const Tensor y_blocked = c.call(x_blocked);
+    CHECK(bitwise_equal(y_blocked.select(1, 4).unsqueeze(1), c.call(x)));
+    const Tensor dx_blocked = autograd::grad({y_blocked}, {x_blocked}, {dy.expand(y_blocked.sizes()).contiguous()})[0];
+    CHECK(bitwise_equal(dx_blocked.select(1, 4).unsqueeze(1), dx));
+  }
+}
