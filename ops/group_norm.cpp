@@ -1,5 +1,6 @@
 // Normalization of groups of channels.
 #include <backflow/ops/kernels/normalize.h>
+#include <backflow/ops/kernels/row_norm.h>
 #include <backflow/ops/normalization_internal.h>
 
 namespace backflow {
@@ -15,6 +16,21 @@ void check_operands(const char* where, const Tensor& x, const Tensor& w, const T
         ": need a number of groups that divides that of channels, ", channels);
   check_parameter(where, "weight", w, {channels}, x);
   check_parameter(where, "bias", b, {channels}, x);
+}
+
+/// Whether the groups of a sample are normalized as the rows of a matrix: where they are such, and channels have few
+/// positions, so that going channel by channel would take longer than the arithmetic.
+bool are_rows(const Tensor& x) { return kernels::block_of(x) == 1 && kernels::blocks_of(x.sizes(), 1).spatial <= 64; }
+
+/// A channel's parameter at all positions, as rows want it; undefined if it is.
+Tensor at_positions(const Tensor& parameter, const Tensor& x) {
+  const Tensor own = parameter_for(parameter, x);
+  const std::int64_t positions = kernels::blocks_of(x.sizes(), 1).spatial;
+  if (!own.defined() || positions == 1) {
+    return own;
+  }
+  const std::int64_t channels = x.sizes()[1];
+  return dense(expand(reshape(own, {channels, 1}), {channels, positions}), own.scalar_type());
 }
 
 struct NativeGroupNorm : ChannelNormState {
@@ -42,6 +58,9 @@ struct NativeGroupNorm : ChannelNormState {
     const ChannelBlocks sizes = kernels::blocks_of(x.sizes(), 1);
     check(sizes.batch == n && sizes.channels == c && sizes.spatial == positions, "native_group_norm: N ", n, ", C ", c,
           ", HxW ", positions, ", input ", describe(x), ": need those of the input");
+    if (are_rows(x)) {
+      return normalize_rows(x, w, b, {n, group}, eps);
+    }
     const std::int64_t block = kernels::block_of(x);
     BlockedResult y(x, block);
     const Tensor mean = zeros_f64({n, group});
@@ -60,12 +79,38 @@ struct NativeGroupNorm : ChannelNormState {
   void backward(Backward& b) const {
     if (GradMode::is_enabled()) {
       recorded(b);
+    } else if (are_rows(b(x))) {
+      put_rows(b);
     } else {
       put_fused(b, groups, NormStatistics::Own, dense(b(spread), kFloat64));
     }
   }
 
  private:
+  static std::tuple<Tensor, Tensor, Tensor> normalize_rows(const Tensor& x, const Tensor& w, const Tensor& b,
+                                                           IntArrayRef statistics, double eps) {
+    const NoGradGuard no_grad;
+    const ScalarType wide = computed(x.scalar_type());
+    const Tensor y = empty_tensor(x.sizes(), wide);
+    const Tensor m = zeros_f64(statistics);
+    const Tensor r = zeros_f64(statistics);
+    kernels::row_norm(y, dense(x, wide),
+                      {.eps = eps, .w = at_positions(w, x), .b = at_positions(b, x), .sets = statistics[1]}, m, r);
+    return {converted(y, x.scalar_type()), converted(m, wide), converted(r, wide)};
+  }
+  void put_rows(Backward& b) const {
+    const Tensor value = b(x);
+    const ScalarType wide = computed(value.scalar_type());
+    const ChannelBlocks sizes = kernels::blocks_of(value.sizes(), 1);
+    const DimVector parameter{sizes.channels, sizes.spatial};
+    const kernels::RowNormGradients wanted{.dx = b.wants(0) ? empty_tensor(value.sizes(), wide) : Tensor(),
+                                           .dw = b.wants(1) ? zeros_f64(parameter) : Tensor(),
+                                           .db = b.wants(2) ? zeros_f64(parameter) : Tensor()};
+    kernels::row_norm_backward(wanted, dense(b.dy(), wide), dense(value, wide),
+                               {.eps = epsilon, .w = at_positions(weight(b), value), .sets = groups},
+                               dense(b(mean), kFloat64), dense(b(spread), kFloat64));
+    put(b, wanted.dx, b.wants(1) ? sum(wanted.dw, 1) : Tensor(), b.wants(2) ? sum(wanted.db, 1) : Tensor());
+  }
   void recorded(Backward& b) const {
     const Tensor value = b(x);
     const Tensor dy = cast(b.dy(), computed(x_dtype));

@@ -14,7 +14,8 @@ namespace {
 
 constexpr std::int64_t kPiece = 8 * 1024;  // elements of a row over which sums are exact enough in its own dtype
 constexpr std::int64_t kTasks = 32;        // that have sums of dw and db of their own
-constexpr std::int64_t kFlush = 64;        // rows after which these go on in float64
+constexpr std::int64_t kFlush = 64;        // rows of a set after which these go on in float64
+constexpr std::int64_t kRowsOfSets = 8;    // of each set that a task has at least: sums of many sets take memory
 
 /// Calls f(offset, size) for the pieces of a row.
 template <class F>
@@ -57,6 +58,7 @@ class Backward {
            const Tensor& rstd)
       : wanted_(wanted),
         center_(how.center),
+        sets_(how.sets),
         rows_(mean.numel()),
         n_(x.numel() / rows_),
         dy_(dy.const_data_ptr<T>()),
@@ -68,10 +70,11 @@ class Backward {
         sums_parameters_(wanted.dw.defined() || wanted.db.defined()) {}
 
   void run() {
-    const std::int64_t fewest = sums_parameters_ ? chunks_of(rows_, kTasks) : 1;
+    const std::int64_t many = sets_ == 1 ? 1 : kRowsOfSets * sets_;
+    const std::int64_t fewest = sums_parameters_ ? std::max(chunks_of(rows_, kTasks), many) : 1;
     const std::int64_t count = std::max({std::int64_t{1}, fewest, kElementwiseChunk / n_});
     const std::int64_t tasks = chunks_of(rows_, count);
-    const auto size = static_cast<std::size_t>(n_);
+    const auto size = static_cast<std::size_t>(sets_ * n_);
     std::vector<double> partial(sums_parameters_ ? 2 * size * static_cast<std::size_t>(tasks) : 0);
     parallel_for(tasks, [&](std::int64_t task) {
       double* const own = sums_parameters_ ? partial.data() + 2 * size * static_cast<std::size_t>(task) : nullptr;
@@ -83,16 +86,16 @@ class Backward {
 
  private:
   void of_rows(std::int64_t begin, std::int64_t end, double* partial) {
-    std::vector<T> block(partial == nullptr ? 0 : 2 * static_cast<std::size_t>(n_));
+    std::vector<T> block(partial == nullptr ? 0 : 2 * static_cast<std::size_t>(sets_ * n_));
     for (std::int64_t row = begin; row < end; ++row) {
       if (dx_ != nullptr) {
         of_row(row);
       }
       if (partial != nullptr) {
         row_norm_loops<T>().parameters(dy_ + row * n_, x_ + row * n_, static_cast<std::size_t>(n_),
-                                       static_cast<T>(mean_[row]), static_cast<T>(rstd_[row]), block.data(),
-                                       block.data() + n_);
-        if ((row - begin + 1) % kFlush == 0 || row + 1 == end) {
+                                       static_cast<T>(mean_[row]), static_cast<T>(rstd_[row]), block.data() + set(row),
+                                       block.data() + sets_ * n_ + set(row));
+        if ((row - begin + 1) % (kFlush * sets_) == 0 || row + 1 == end) {
           for (std::size_t j = 0; j < block.size(); ++j) {
             partial[j] += static_cast<double>(block[j]);
             block[j] = 0;
@@ -102,9 +105,13 @@ class Backward {
     }
   }
 
+  /// The first number of the set of a row.
+  std::int64_t set(std::int64_t row) const { return row % sets_ * n_; }
+
   void of_row(std::int64_t row) {
     const T* const dy = dy_ + row * n_;
     const T* const x = x_ + row * n_;
+    const T* const w = w_ == nullptr ? nullptr : w_ + set(row);
     const T m = static_cast<T>(mean_[row]);
     const double r = rstd_[row];
     double sum = 0;
@@ -112,13 +119,13 @@ class Backward {
     for_pieces(n_, [&](std::int64_t i, std::int64_t size) {
       T s;
       T p;
-      row_norm_loops<T>().sums(dy + i, x + i, w_ == nullptr ? nullptr : w_ + i, static_cast<std::size_t>(size), m, &s,
+      row_norm_loops<T>().sums(dy + i, x + i, w == nullptr ? nullptr : w + i, static_cast<std::size_t>(size), m, &s,
                                &p);
       sum += static_cast<double>(s);
       product += static_cast<double>(p);
     });
     const auto count = static_cast<double>(n_);
-    row_norm_loops<T>().gradient(dy, x, w_, dx_ + row * n_, static_cast<std::size_t>(n_), m, static_cast<T>(r),
+    row_norm_loops<T>().gradient(dy, x, w, dx_ + row * n_, static_cast<std::size_t>(n_), m, static_cast<T>(r),
                                  static_cast<T>(-r * r * r * product / count),
                                  static_cast<T>(center_ == Center::Mean ? -r * sum / count : 0));
   }
@@ -129,10 +136,10 @@ class Backward {
       return;
     }
     auto* const sums = to.mutable_data_ptr<double>();
-    std::fill_n(sums, n_, 0);
+    std::fill_n(sums, sets_ * n_, 0);
     for (std::int64_t task = 0; task < tasks; ++task) {
-      const double* const own = partial.data() + first + task * 2 * n_;
-      for (std::int64_t j = 0; j < n_; ++j) {
+      const double* const own = partial.data() + first + task * 2 * sets_ * n_;
+      for (std::int64_t j = 0; j < sets_ * n_; ++j) {
         sums[j] += own[j];
       }
     }
@@ -140,6 +147,7 @@ class Backward {
 
   const RowNormGradients& wanted_;
   Center center_;
+  std::int64_t sets_;
   std::int64_t rows_;
   std::int64_t n_;
   const T* dy_;
@@ -177,8 +185,9 @@ void row_norm(const Tensor& y, const Tensor& x, const RowNorm& how, const Tensor
         // The mean is rounded to T; the shift has what it lacks.
         const T m = static_cast<T>(means[row]);
         const T shift = static_cast<T>((static_cast<double>(m) - means[row]) * r);
+        const std::int64_t set = row % how.sets * n;
         row_norm_loops<T>().apply(from + row * n, to + row * n, static_cast<std::size_t>(n), m, static_cast<T>(r),
-                                  shift, w, b);
+                                  shift, w == nullptr ? nullptr : w + set, b == nullptr ? nullptr : b + set);
       }
     });
   });

@@ -12,14 +12,16 @@ enum class Center { Mean, Nothing };
 struct RowNorm {
   Center center = Center::Mean;
   double eps = 0;
-  Tensor w = {};  ///< [n], contiguous, of the dtype of x; undefined: ones
-  Tensor b = {};  ///< the same; undefined: zeros
+  Tensor w = {};          ///< [sets, n], contiguous, of the dtype of x; undefined: ones
+  Tensor b = {};          ///< the same; undefined: zeros
+  std::int64_t sets = 1;  ///< of w and b, which rows use in turn: row i has set i mod sets
 };
 
 /// Fills y, and the contiguous float64 tensors [rows] of m and of r = 1 / sqrt(mean of (x - m)^2 + eps).
 void row_norm(const Tensor& y, const Tensor& x, const RowNorm& how, const Tensor& mean, const Tensor& rstd);
 
-/// What is to be filled: dx [rows, n], and dw and db, contiguous float64 tensors [n]. What is not wanted is undefined.
+/// What is to be filled: dx [rows, n], and dw and db, contiguous float64 tensors [sets, n]. What is not wanted is
+/// undefined.
 struct RowNormGradients {
   Tensor dx;
   Tensor dw;

@@ -195,6 +195,10 @@ Samples batch_norm_samples() {
       add_groups(all, in_groups, 4);
     }
   }
+  Case many_positions = cases().front();
+  many_positions.label = "many_positions";
+  many_positions.sizes = {2, 6, 9, 8};
+  add_groups(all, many_positions, 2);
   return all;
 }
 
