@@ -43,12 +43,14 @@
 #include <backflow/nn/modules/distance.h>
 #include <backflow/nn/modules/dropout.h>
 #include <backflow/nn/modules/embedding.h>
+#include <backflow/nn/modules/embedding_bag.h>
 #include <backflow/nn/modules/linear.h>
 #include <backflow/nn/modules/loss.h>
 #include <backflow/nn/modules/normalization.h>
 #include <backflow/nn/modules/padding.h>
 #include <backflow/nn/modules/pixelshuffle.h>
 #include <backflow/nn/modules/pooling.h>
+#include <backflow/nn/modules/unpooling.h>
 #include <backflow/nn/modules/upsampling.h>
 #include <backflow/nn/optim/adagrad.h>
 #include <backflow/nn/optim/adam.h>

@@ -10,7 +10,8 @@ enum class Combine { Sum, Concat };
 enum class Nonlinearity { Linear, Conv1D, Conv2D, Conv3D, Sigmoid, Tanh, ReLU, LeakyReLU };
 enum class Padding { Constant, Reflect, Replicate, Circular, Zeros };
 enum class ConvPadding { Valid, Same };
-enum class Interpolation { Nearest, Linear, Bilinear, Bicubic, Trilinear };
+enum class Interpolation { Nearest, Linear, Bilinear, Bicubic, Trilinear, Area };
+enum class BagMode { Max };
 }  // namespace enumtype
 
 /// What a loss does with the values of its rows or elements.
@@ -43,6 +44,10 @@ inline constexpr auto kNearest = enumtype::Interpolation::Nearest;
 inline constexpr auto kBilinear = enumtype::Interpolation::Bilinear;
 inline constexpr auto kBicubic = enumtype::Interpolation::Bicubic;
 inline constexpr auto kTrilinear = enumtype::Interpolation::Trilinear;
+inline constexpr auto kArea = enumtype::Interpolation::Area;
+
+/// What embedding_bag() makes of the rows of a bag; kSum and kMean above are for it too.
+inline constexpr auto kMax = enumtype::BagMode::Max;
 
 /// What pad() puts around a tensor.
 inline constexpr auto kConstant = enumtype::Padding::Constant;

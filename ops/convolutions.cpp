@@ -1,6 +1,10 @@
 // Convolutions with one, two and three spatial dimensions, with PyTorch's arguments.
+#include <limits>
+#include <string_view>
+
 #include <backflow/ops/operator.h>
 #include <backflow/ops/operators.h>
+#include <backflow/ops/same_padding.h>
 
 namespace backflow {
 namespace {
@@ -18,6 +22,29 @@ Tensor conv(const char* where, std::int64_t dims, const Tensor& input, const Ten
   return batched(where, input, dims, [&](const Tensor& x) {
     return convolution(x, weight, bias, stride, padding, dilation, false, 0, groups);
   });
+}
+
+/// The same with a rule for the padding.
+Tensor conv_by_rule(const char* where, std::int64_t dims, const Tensor& input, const Tensor& weight, const Tensor& bias,
+                    IntArrayRef stride, std::string_view padding, IntArrayRef dilation, std::int64_t groups) {
+  check(padding == "same" || padding == "valid", where, ": padding '", padding, "': need 'same', 'valid' or numbers");
+  if (padding == "valid") {
+    return conv(where, dims, input, weight, bias, stride, 0, dilation, groups);
+  }
+  const auto n = static_cast<std::size_t>(dims);
+  for (const std::int64_t s : stride) {
+    check(s == 1, where, ": stride ", stride, " with padding 'same': need a stride of 1");
+  }
+  check(weight.dim() == dims + 2, where, ": weight ", describe(weight), ": need ", dims + 2, " dimensions");
+  check(dilation.size() == 1 || dilation.size() == n, where, ": dilation ", dilation, ": need one number, or ", n);
+  DimVector each;
+  for (std::size_t d = 0; d < n; ++d) {
+    each.push_back(dilation.size() == 1 ? dilation[0] : dilation[d]);
+    check(each[d] > 0 && each[d] <= std::numeric_limits<std::int32_t>::max(), where, ": dilation ", dilation,
+          ": need numbers from 1 to ", std::numeric_limits<std::int32_t>::max());
+  }
+  const IntArrayRef kernel(weight.sizes().data() + 2, n);
+  return conv(where, dims, input, weight, bias, stride, same_padding(kernel, each), each, groups);
 }
 
 Tensor conv_transpose(const char* where, std::int64_t dims, const Tensor& input, const Tensor& weight,
@@ -46,6 +73,24 @@ struct Conv1d {
   }
 };
 
+struct Conv1dByRule {
+  static constexpr OperatorInfo info = {
+      .name = "conv1d",
+      .signature =
+          "conv1d(Tensor input, Tensor weight, Tensor? bias, int[] stride, str padding, int[] dilation=1, "
+          "int groups=1) -> Tensor",
+      .formula = "y = convolution(x, w, b)",
+      .doc =
+          "The same with the padding 'valid', which is none, or 'same': with a stride of 1, the one that keeps all "
+          "sizes; where it is odd, the larger half is behind.",
+      .dtypes = kFloatingDtypes,
+  };
+  static Tensor forward(const Tensor& x, const Tensor& w, const Tensor& bias, IntArrayRef stride,
+                        std::string_view padding, IntArrayRef dilation, std::int64_t groups) {
+    return conv_by_rule("conv1d", 1, x, w, bias, stride, padding, dilation, groups);
+  }
+};
+
 struct Conv2d {
   static constexpr OperatorInfo info = {
       .name = "conv2d",
@@ -65,6 +110,24 @@ struct Conv2d {
   }
 };
 
+struct Conv2dByRule {
+  static constexpr OperatorInfo info = {
+      .name = "conv2d",
+      .signature =
+          "conv2d(Tensor input, Tensor weight, Tensor? bias, int[] stride, str padding, int[] dilation=1, "
+          "int groups=1) -> Tensor",
+      .formula = "y = convolution(x, w, b)",
+      .doc =
+          "The same with the padding 'valid', which is none, or 'same': with a stride of 1, the one that keeps all "
+          "sizes; where it is odd, the larger half is behind.",
+      .dtypes = kFloatingDtypes,
+  };
+  static Tensor forward(const Tensor& x, const Tensor& w, const Tensor& bias, IntArrayRef stride,
+                        std::string_view padding, IntArrayRef dilation, std::int64_t groups) {
+    return conv_by_rule("conv2d", 2, x, w, bias, stride, padding, dilation, groups);
+  }
+};
+
 struct Conv3d {
   static constexpr OperatorInfo info = {
       .name = "conv3d",
@@ -81,6 +144,24 @@ struct Conv3d {
   static Tensor forward(const Tensor& x, const Tensor& w, const Tensor& bias, IntArrayRef stride, IntArrayRef padding,
                         IntArrayRef dilation, std::int64_t groups) {
     return conv("conv3d", 3, x, w, bias, stride, padding, dilation, groups);
+  }
+};
+
+struct Conv3dByRule {
+  static constexpr OperatorInfo info = {
+      .name = "conv3d",
+      .signature =
+          "conv3d(Tensor input, Tensor weight, Tensor? bias, int[] stride, str padding, int[] dilation=1, "
+          "int groups=1) -> Tensor",
+      .formula = "y = convolution(x, w, b)",
+      .doc =
+          "The same with the padding 'valid', which is none, or 'same': with a stride of 1, the one that keeps all "
+          "sizes; where it is odd, the larger half is behind.",
+      .dtypes = kFloatingDtypes,
+  };
+  static Tensor forward(const Tensor& x, const Tensor& w, const Tensor& bias, IntArrayRef stride,
+                        std::string_view padding, IntArrayRef dilation, std::int64_t groups) {
+    return conv_by_rule("conv3d", 3, x, w, bias, stride, padding, dilation, groups);
   }
 };
 
@@ -146,10 +227,21 @@ struct ConvTranspose3d {
 
 }  // namespace
 
+DimVector same_padding(IntArrayRef kernel_size, IntArrayRef dilation) {
+  DimVector out;
+  for (std::size_t d = 0; d < kernel_size.size(); ++d) {
+    const std::int64_t both = dilation[d] * (kernel_size[d] - 1);
+    out.push_back(both / 2);
+    out.push_back(both - both / 2);
+  }
+  return out;
+}
+
 #include <backflow/ops/convolutions_functions.inc>
 
 OperatorFamily convolutions_operators() {
-  return family<Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d>("convolutions");
+  return family<Conv1d, Conv1dByRule, Conv2d, Conv2dByRule, Conv3d, Conv3dByRule, ConvTranspose1d, ConvTranspose2d,
+                ConvTranspose3d>("convolutions");
 }
 
 }  // namespace backflow

@@ -28,6 +28,7 @@ RESULTS = {
     "Tensor": "Tensor",
     "(Tensor, Tensor)": "std::tuple<Tensor, Tensor>",
     "(Tensor, Tensor, Tensor)": "std::tuple<Tensor, Tensor, Tensor>",
+    "(Tensor, Tensor, Tensor, Tensor)": "std::tuple<Tensor, Tensor, Tensor, Tensor>",
     "Tensor[]": "std::vector<Tensor>",
 }
 
@@ -67,6 +68,8 @@ class Argument:
             fail(where, f"cannot read argument '{text}': need one of {', '.join(TYPES)}, a name and maybe a default")
         self.type, self.name, default = TYPES[match[1]], match[2], match[3]
         self.default = DEFAULTS.get(default, default)
+        if match[1] == "str" and not default:  # beside an overload that has numbers there
+            self.type = "Text"
         if default == "None" and "std::optional" in self.type:
             self.default = "std::nullopt"
         if "string_view" in self.type and default and default.startswith("'"):
@@ -144,7 +147,7 @@ def read_family(path):
 
 
 def functions_header(families):
-    out = [HEAD, "#pragma once\n\n#include <cstdint>\n#include <optional>\n#include <string_view>\n#include <tuple>\n#include <vector>\n\n#include <backflow/runtime/generator.h>\n#include <backflow/runtime/tensor.h>\n\nnamespace backflow {\n"]
+    out = [HEAD, "#pragma once\n\n#include <cstdint>\n#include <optional>\n#include <string_view>\n#include <tuple>\n#include <vector>\n\n#include <backflow/runtime/generator.h>\n#include <backflow/runtime/tensor.h>\n#include <backflow/runtime/text.h>\n\nnamespace backflow {\n"]
     for name, operators in families:
         out.append(f"\n// ---- {name} ----\n")
         for op in operators:

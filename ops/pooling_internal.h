@@ -12,6 +12,7 @@
 #include <backflow/ops/kernels/elementwise.h>
 #include <backflow/ops/kernels/pooling.h>
 #include <backflow/ops/operator.h>
+#include <backflow/ops/recorded_internal.h>
 
 namespace backflow::detail {
 
@@ -67,11 +68,6 @@ Tensor pool_result(const PoolPlan& plan, const DimVector& sizes, ScalarType dtyp
 
 /// What a pass over the elements of the input and the windows costs.
 Cost pool_cost(const PoolPlan& plan, ScalarType dtype);
-
-/// Declares an operator that others record, by what PyTorch calls its node; it is no public function.
-constexpr OperatorInfo recorded_by_others(const char* node) {
-  return {.name = node, .signature = node, .formula = "", .doc = "", .dtypes = kFloatingDtypes, .node = node};
-}
 
 /// Calls f(number), a constant: the place of the plan's kind among one, two and three dimensions, adaptive last.
 template <class F>

@@ -16,11 +16,4 @@ Tensor conv_transpose1d(const Tensor& input, const Tensor& weight, const ConvTra
 Tensor conv_transpose2d(const Tensor& input, const Tensor& weight, const ConvTranspose2dFuncOptions& options = {});
 Tensor conv_transpose3d(const Tensor& input, const Tensor& weight, const ConvTranspose3dFuncOptions& options = {});
 
-namespace detail {
-
-/// Zeros in front of and behind each spatial dimension, two numbers for each, that keep its size at a stride of 1. The
-/// one that is left over comes behind, as in PyTorch.
-DimVector same_padding(IntArrayRef kernel_size, IntArrayRef dilation);
-
-}  // namespace detail
 }  // namespace backflow::nn::functional

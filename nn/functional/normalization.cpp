@@ -1,6 +1,7 @@
 #include <backflow/nn/functional/normalization.h>
 
 #include <backflow/ops/functions.h>
+#include <backflow/ops/operators.h>
 #include <backflow/runtime/error.h>
 
 namespace backflow::nn::functional {
@@ -40,6 +41,21 @@ Tensor group_norm(const Tensor& input, const GroupNormFuncOptions& options) {
 
 Tensor rms_norm(const Tensor& input, const RMSNormFuncOptions& options) {
   return backflow::rms_norm(input, options.normalized_shape(), options.weight(), options.eps());
+}
+
+Tensor local_response_norm(const Tensor& input, const LocalResponseNormFuncOptions& options) {
+  const std::int64_t size = options.size();
+  check(input.dim() >= 3 && input.is_floating_point(), "local_response_norm: input ", describe(input),
+        ": need a floating-point tensor [batch, channels, length, ...]");
+  check(size >= 1 && size <= 0x7fffffff, "local_response_norm: size ", size, ": need a number from 1 to 2147483647");
+  if (input.numel() == 0) {
+    return input;
+  }
+  // An image whose rows are channels.
+  const Tensor squares = (input * input).reshape({input.size(0), 1, input.size(1), -1});
+  const Tensor padded = backflow::constant_pad_nd(squares, {0, 0, size / 2, (size - 1) / 2}, 0);
+  const Tensor means = backflow::avg_pool2d(padded, {size, 1}, 1).reshape(input.sizes());
+  return input / (means * options.alpha() + options.k()).pow(options.beta());
 }
 
 }  // namespace backflow::nn::functional

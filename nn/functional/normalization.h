@@ -23,5 +23,10 @@ Tensor layer_norm(const Tensor& input, const LayerNormFuncOptions& options);
 Tensor group_norm(const Tensor& input, const GroupNormFuncOptions& options);
 /// Of the last dimensions, by the root of their mean square.
 Tensor rms_norm(const Tensor& input, const RMSNormFuncOptions& options);
+/// y = x / (k + alpha m)^beta with the mean m of the squares of `size` neighbouring channels, from size / 2 before to
+/// (size
+/// - 1) / 2 behind, of an input [batch, channels, length, ...]; what lies beside the channels counts as zeros.
+/// (Krizhevsky, Sutskever and Hinton, ImageNet classification with deep convolutional neural networks, 2012.)
+Tensor local_response_norm(const Tensor& input, const LocalResponseNormFuncOptions& options);
 
 }  // namespace backflow::nn::functional

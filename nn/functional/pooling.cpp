@@ -1,6 +1,8 @@
 #include <backflow/nn/functional/pooling.h>
 
 #include <backflow/ops/functions.h>
+#include <backflow/ops/operators.h>
+#include <backflow/runtime/error.h>
 
 namespace backflow::nn::functional {
 namespace {
@@ -19,7 +21,80 @@ DimVector sizes_of(const Tensor& input, const ExpandingArrayWithOptionalElem<D>&
 }
 DimVector sizes_of(const Tensor&, const ExpandingArray<1>& output_size) { return IntArrayRef(output_size); }
 
+/// The p-norms of windows of `size` elements from the averages of x^p.
+Tensor norms(const Tensor& averages, double order, std::int64_t size) {
+  return (averages.sign() * averages.abs() * size).pow(1 / order);
+}
+
+void check_order(const char* where, double order) { check(order != 0, where, ": order 0: need another number"); }
+
+/// The sizes of what was pooled.
+template <std::size_t D>
+DimVector unpooled_sizes(const char* where, const Tensor& input, const MaxUnpoolFuncOptions<D>& options) {
+  const auto rank = static_cast<std::size_t>(input.dim());
+  check(rank == D + 1 || rank == D + 2, where, ": input ", describe(input), ": need [batch, channels, ...] or ",
+        "[channels, ...] with ", D, " spatial dimensions");
+  DimVector sizes;
+  for (std::size_t d = 0; d < D; ++d) {
+    sizes.push_back(detail::unpooled_size(where, input.sizes()[rank - D + d], (*options.kernel_size())[d],
+                                          (*options.stride())[d], (*options.padding())[d]));
+  }
+  if (!options.output_size()) {
+    return sizes;
+  }
+  const IntArrayRef given = *options.output_size();
+  check(given.size() == D || given.size() == D + 2, where, ": output_size ", given, ": need ", D, " or ", D + 2,
+        " sizes");
+  for (std::size_t d = 0; d < D; ++d) {
+    const std::int64_t size = given[given.size() - D + d];
+    const std::int64_t stride = (*options.stride())[d];
+    check(size >= sizes[d] - stride && size <= sizes[d] + stride, where, ": output_size ", given, ": need a size from ",
+          sizes[d] - stride, " to ", sizes[d] + stride, " in dimension ", d);
+    sizes[d] = size;
+  }
+  return sizes;
+}
+
 }  // namespace
+
+std::int64_t detail::unpooled_size(const char* where, std::int64_t size, std::int64_t kernel, std::int64_t stride,
+                                   std::int64_t padding) {
+  constexpr std::int64_t kLargest = 0x7fffffff;
+  check(kernel > 0 && kernel <= kLargest && stride > 0 && stride <= kLargest && padding >= 0 && padding <= kLargest &&
+            size <= kLargest,
+        where, ": kernel ", kernel, ", stride ", stride, ", padding ", padding,
+        ": need a kernel and a stride > 0, and a padding >= 0");
+  return (size - 1) * stride + kernel - 2 * padding;
+}
+
+Tensor lp_pool1d(const Tensor& input, const LPPool1dFuncOptions& options) {
+  check_order("lp_pool1d", options.norm_type());
+  const Tensor averages = backflow::avg_pool1d(input.pow(options.norm_type()), options.kernel_size(), options.stride(),
+                                               0, options.ceil_mode());
+  return norms(averages, options.norm_type(), (*options.kernel_size())[0]);
+}
+
+Tensor lp_pool2d(const Tensor& input, const LPPool2dFuncOptions& options) {
+  check_order("lp_pool2d", options.norm_type());
+  const Tensor averages = backflow::avg_pool2d(input.pow(options.norm_type()), options.kernel_size(), options.stride(),
+                                               0, options.ceil_mode());
+  return norms(averages, options.norm_type(), (*options.kernel_size())[0] * (*options.kernel_size())[1]);
+}
+
+Tensor max_unpool1d(const Tensor& input, const Tensor& indices, const MaxUnpool1dFuncOptions& options) {
+  DimVector sizes = unpooled_sizes("max_unpool1d", input, options);
+  sizes.push_back(1);
+  return backflow::max_unpool2d(input.unsqueeze(-1), indices.unsqueeze(-1), sizes).squeeze(-1);
+}
+
+Tensor max_unpool2d(const Tensor& input, const Tensor& indices, const MaxUnpool2dFuncOptions& options) {
+  return backflow::max_unpool2d(input, indices, unpooled_sizes("max_unpool2d", input, options));
+}
+
+Tensor max_unpool3d(const Tensor& input, const Tensor& indices, const MaxUnpool3dFuncOptions& options) {
+  return backflow::max_unpool3d(input, indices, unpooled_sizes("max_unpool3d", input, options), options.stride(),
+                                options.padding());
+}
 
 Tensor max_pool1d(const Tensor& input, const MaxPool1dFuncOptions& options) {
   return backflow::max_pool1d(input, options.kernel_size(), options.stride(), options.padding(), options.dilation(),

@@ -22,7 +22,19 @@ Tensor avg_pool1d(const Tensor& input, const AvgPool1dFuncOptions& options);
 Tensor avg_pool2d(const Tensor& input, const AvgPool2dFuncOptions& options);
 Tensor avg_pool3d(const Tensor& input, const AvgPool3dFuncOptions& options);
 
-// The same of as many windows as are asked for.
+/// The norm of order p = norm_type of each window, (the sum of x^p)^(1/p), as PyTorch computes it: NaN where the sum is
+/// negative and p no odd number, and without a finite gradient where it is 0. Throws Error for an order of 0.
+Tensor lp_pool1d(const Tensor& input, const LPPool1dFuncOptions& options);
+Tensor lp_pool2d(const Tensor& input, const LPPool2dFuncOptions& options);
+
+/// The elements of a max pooling's result at the places that its indices name, in planes of zeros. Unless output_size
+/// is given, a size is (size - 1) stride + kernel - 2 padding; it may differ from that by no more than a stride. Throws
+/// Error for indices outside of the planes.
+Tensor max_unpool1d(const Tensor& input, const Tensor& indices, const MaxUnpool1dFuncOptions& options);
+Tensor max_unpool2d(const Tensor& input, const Tensor& indices, const MaxUnpool2dFuncOptions& options);
+Tensor max_unpool3d(const Tensor& input, const Tensor& indices, const MaxUnpool3dFuncOptions& options);
+
+// The largest element and the average of as many windows as are asked for.
 Tensor adaptive_max_pool1d(const Tensor& input, const AdaptiveMaxPool1dFuncOptions& options);
 std::tuple<Tensor, Tensor> adaptive_max_pool1d_with_indices(const Tensor& input,
                                                             const AdaptiveMaxPool1dFuncOptions& options);
@@ -36,4 +48,11 @@ std::tuple<Tensor, Tensor> adaptive_max_pool3d_with_indices(const Tensor& input,
                                                             const AdaptiveMaxPool3dFuncOptions& options);
 Tensor adaptive_avg_pool3d(const Tensor& input, const AdaptiveAvgPool3dFuncOptions& options);
 
+namespace detail {
+
+/// The size of what was pooled along a dimension. Throws Error for numbers that no pooling has.
+std::int64_t unpooled_size(const char* where, std::int64_t size, std::int64_t kernel, std::int64_t stride,
+                           std::int64_t padding);
+
+}  // namespace detail
 }  // namespace backflow::nn::functional

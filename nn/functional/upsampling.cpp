@@ -9,8 +9,8 @@ namespace backflow::nn {
 
 InterpolateMode::InterpolateMode(enumtype::Nonlinearity linear) : mode_(enumtype::Interpolation::Linear) {
   check(linear == kLinear,
-        "interpolate: a nonlinearity as mode: need kNearest, kLinear, kBilinear, kBicubic or "
-        "kTrilinear");
+        "interpolate: a nonlinearity as mode: need kNearest, kLinear, kBilinear, kBicubic, "
+        "kTrilinear or kArea");
 }
 
 namespace functional {
@@ -46,7 +46,9 @@ Tensor interpolate(const Tensor& input, const InterpolateFuncOptions& options) {
   const bool is_nearest = mode == Interpolation::Nearest;
   check(input.dim() >= 3 && input.dim() <= 5, "interpolate: input ", describe(input),
         ": need [batch, channels] and one to three dimensions");
-  check(!is_nearest || !options.align_corners(), "interpolate: align_corners with kNearest: need another mode");
+  const bool is_area = mode == Interpolation::Area;
+  check(!(is_nearest || is_area) || !options.align_corners(), "interpolate: align_corners with ",
+        is_area ? "kArea" : "kNearest", ": need another mode");
   const DimVector size = result_sizes(input, options);
   std::array<std::optional<double>, 3> s;
   for (std::size_t d = 0;
@@ -59,6 +61,11 @@ Tensor interpolate(const Tensor& input, const InterpolateFuncOptions& options) {
            : size.size() == 2 ? upsample_nearest2d(input, size, s[0], s[1])
                               : upsample_nearest3d(input, size, s[0], s[1], s[2]);
   }
+  if (is_area) {
+    return size.size() == 1   ? backflow::adaptive_avg_pool1d(input, size)
+           : size.size() == 2 ? backflow::adaptive_avg_pool2d(input, size)
+                              : backflow::adaptive_avg_pool3d(input, size);
+  }
   if (mode == Interpolation::Linear && size.size() == 1) {
     return upsample_linear1d(input, size, align, s[0]);
   }
@@ -69,7 +76,7 @@ Tensor interpolate(const Tensor& input, const InterpolateFuncOptions& options) {
     return upsample_bicubic2d(input, size, align, s[0], s[1]);
   }
   check(mode == Interpolation::Trilinear && size.size() == 3, "interpolate: input ", describe(input),
-        ": need kLinear for 3 dimensions, kBilinear or kBicubic for 4, kTrilinear for 5, or kNearest");
+        ": need kLinear for 3 dimensions, kBilinear or kBicubic for 4, kTrilinear for 5, or kNearest or kArea");
   return upsample_trilinear3d(input, size, align, s[0], s[1], s[2]);
 }
 

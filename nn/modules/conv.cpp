@@ -7,6 +7,7 @@
 #include <backflow/nn/functional/conv.h>
 #include <backflow/nn/init.h>
 #include <backflow/ops/functions.h>
+#include <backflow/ops/same_padding.h>
 
 namespace backflow::nn {
 namespace {
@@ -131,7 +132,7 @@ Tensor ConvImpl<D>::forward(const Tensor& input) const {
     both.push_back((*options.padding().numbers())[d]);
   }
   if (options.padding().is_same()) {
-    both = functional::detail::same_padding(options.kernel_size(), options.dilation());
+    both = same_padding(options.kernel_size(), options.dilation());
   }
   std::vector<std::int64_t> pad;  // the last dimension's first
   for (std::size_t d = D; d-- > 0;) {

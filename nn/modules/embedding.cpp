@@ -8,34 +8,38 @@
 
 namespace backflow::nn {
 
-EmbeddingImpl::EmbeddingImpl(const EmbeddingOptions& options_) : options(options_) {
-  const std::int64_t rows = options.num_embeddings();
-  check(rows >= 0 && options.embedding_dim() >= 0, "embedding: sizes ", rows, " and ", options.embedding_dim(),
-        ": need numbers >= 0");
-  if (options.padding_idx()) {
-    const std::int64_t padding = *options.padding_idx();
-    check(padding >= -rows && padding < rows, "embedding: padding_idx ", padding, ": need one in [", -rows, ", ", rows,
-          ")");
-    options.padding_idx(padding < 0 ? padding + rows : padding);
-  }
-  const Tensor& given = options._weight();
-  if (given.defined()) {
-    check(given.sizes() == IntArrayRef({rows, options.embedding_dim()}), "embedding: weight ", describe(given),
-          ": need shape [", rows, ", ", options.embedding_dim(), "]");
-    weight = register_parameter("weight", given);
-    return;
-  }
-  weight = register_parameter("weight", empty_tensor({rows, options.embedding_dim()}, kFloat32));
-  reset_parameters();
+std::optional<std::int64_t> detail::checked_padding(const char* where, std::optional<std::int64_t> padding,
+                                                    std::int64_t rows) {
+  check(!padding || (*padding >= -rows && *padding < rows), where, ": padding_idx ", padding.value_or(0),
+        ": need one in [", -rows, ", ", rows, ")");
+  return padding && *padding < 0 ? *padding + rows : padding;
 }
 
-void EmbeddingImpl::reset_parameters() {
+Tensor detail::table_of(const char* where, std::int64_t rows, std::int64_t columns, const Tensor& given) {
+  check(rows >= 0 && columns >= 0, where, ": sizes ", rows, " and ", columns, ": need numbers >= 0");
+  check(!given.defined() || given.sizes() == IntArrayRef({rows, columns}), where, ": weight ", describe(given),
+        ": need shape [", rows, ", ", columns, "]");
+  return given.defined() ? given : empty_tensor({rows, columns}, kFloat32);
+}
+
+void detail::draw_table(const Tensor& weight, std::optional<std::int64_t> padding) {
   init::normal_(weight);
-  if (options.padding_idx()) {
+  if (padding) {
     const NoGradGuard no_grad;
-    weight.select(0, *options.padding_idx()).zero_();
+    weight.select(0, *padding).zero_();
   }
 }
+
+EmbeddingImpl::EmbeddingImpl(const EmbeddingOptions& options_) : options(options_) {
+  options.padding_idx(detail::checked_padding("embedding", options.padding_idx(), options.num_embeddings()));
+  weight = register_parameter(
+      "weight", detail::table_of("embedding", options.num_embeddings(), options.embedding_dim(), options._weight()));
+  if (!options._weight().defined()) {
+    reset_parameters();
+  }
+}
+
+void EmbeddingImpl::reset_parameters() { detail::draw_table(weight, options.padding_idx()); }
 
 Tensor EmbeddingImpl::forward(const Tensor& indices) const {
   return functional::embedding(indices, weight,

@@ -5,6 +5,19 @@
 
 namespace backflow::nn {
 
+namespace detail {
+
+// What modules with a table have in common. `where` starts the messages of the Errors that they throw.
+
+/// padding_idx, counted from the start.
+std::optional<std::int64_t> checked_padding(const char* where, std::optional<std::int64_t> padding, std::int64_t rows);
+/// The table that is given, or one without numbers.
+Tensor table_of(const char* where, std::int64_t rows, std::int64_t columns, const Tensor& given);
+/// Fills it with normal numbers, and the row `padding` with zeros.
+void draw_table(const Tensor& weight, std::optional<std::int64_t> padding);
+
+}  // namespace detail
+
 /// Rows of a table for integer indices of any shape: [...] to [..., embedding_dim]. Parameter: weight [num_embeddings,
 /// embedding_dim], which starts as normal numbers of variance 1, with zeros in the row padding_idx, unless it is given.
 class EmbeddingImpl : public Module {

@@ -123,4 +123,14 @@ void GroupNormImpl::pretty_print(std::ostream& stream) const {
          << ", affine=" << python(options.affine()) << ')';
 }
 
+DimVector LocalResponseNormImpl::output_shape(IntArrayRef input) const {
+  check(input.size() >= 3, "local_response_norm: input of shape ", input, ": need [batch, channels, length, ...]");
+  return input;
+}
+
+void LocalResponseNormImpl::pretty_print(std::ostream& stream) const {
+  stream << name() << '(' << options.size() << ", alpha=" << options.alpha() << ", beta=" << options.beta()
+         << ", k=" << options.k() << ')';
+}
+
 }  // namespace backflow::nn

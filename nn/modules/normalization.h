@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include <backflow/nn/functional/normalization.h>
 #include <backflow/nn/module.h>
 #include <backflow/nn/options/normalization.h>
 
@@ -65,5 +66,20 @@ class GroupNormImpl : public Module {
   Tensor bias;
 };
 BACKFLOW_MODULE(GroupNorm);
+
+/// Divides by what neighbouring channels have; see nn::functional::local_response_norm.
+class LocalResponseNormImpl : public Module {
+ public:
+  LocalResponseNormImpl(std::int64_t size)
+      : LocalResponseNormImpl(LocalResponseNormOptions(size)) {}  // NOLINT(google-explicit-constructor)
+  explicit LocalResponseNormImpl(const LocalResponseNormOptions& options_) : options(options_) {}
+
+  Tensor forward(const Tensor& input) const { return functional::local_response_norm(input, options); }
+  DimVector output_shape(IntArrayRef input) const override;
+  void pretty_print(std::ostream& stream) const override;
+
+  LocalResponseNormOptions options;
+};
+BACKFLOW_MODULE(LocalResponseNorm);
 
 }  // namespace backflow::nn

@@ -2,7 +2,9 @@
 
 #include <optional>
 #include <ostream>
+#include <type_traits>
 
+#include <backflow/nn/modules/unpooling.h>
 #include <backflow/ops/creation.h>
 
 namespace backflow::nn::detail {
@@ -41,35 +43,66 @@ void print_options(std::ostream& stream, const Options& options) {
     stream << "output_size=";
     print(stream, *options.output_size());
   } else {
+    if constexpr (requires { options.norm_type(); }) {
+      stream << "norm_type=" << options.norm_type() << ", ";
+    }
     stream << "kernel_size=";
     print(stream, *options.kernel_size());
     stream << ", stride=";
     print(stream, *options.stride());
-    stream << ", padding=";
-    print(stream, *options.padding());
+    if constexpr (requires { options.padding(); }) {
+      stream << ", padding=";
+      print(stream, *options.padding());
+    }
     if constexpr (requires { options.dilation(); }) {
       stream << ", dilation=";
       print(stream, *options.dilation());
+    }
+    if constexpr (
+        requires { options.dilation(); } || requires { options.norm_type(); }) {
       stream << ", ceil_mode=" << (options.ceil_mode() ? "True" : "False");
     }
   }
 }
 
-}  // namespace
+/// The shape of what was pooled to `input`.
+template <std::size_t D>
+DimVector unpooled_shape(IntArrayRef input, const MaxUnpoolOptions<D>& options) {
+  check(input.size() > D, "max_unpool: shape ", input, ": need channels and ", D, " spatial dimensions");
+  DimVector output(input);
+  for (std::size_t d = 0; d < D; ++d) {
+    std::int64_t& size = output[input.size() - D + d];
+    size = functional::detail::unpooled_size("max_unpool", size, (*options.kernel_size())[d], (*options.stride())[d],
+                                             (*options.padding())[d]);
+  }
+  return output;
+}
 
-template <std::size_t kDims, class Self, class Options>
-DimVector PoolModule<kDims, Self, Options>::output_shape(IntArrayRef input) const {
+/// The shape of what `module` makes of `input`.
+template <std::size_t kDims, class Self>
+DimVector pooled_shape(const Self& module, IntArrayRef input) {
   // Of one sample and one channel, whose pooling costs little; the others change nothing but these sizes.
   DimVector one(input);
   const std::size_t lead = input.size() > kDims ? input.size() - kDims : 0;
   for (std::size_t i = 0; i < lead; ++i) {
     one[i] = 1;
   }
-  DimVector output(static_cast<const Self*>(this)->forward(zeros(one)).sizes());
+  DimVector output(module.forward(zeros(one)).sizes());
   for (std::size_t i = 0; i < lead; ++i) {
     output[i] = input[i];
   }
   return output;
+}
+
+}  // namespace
+
+template <std::size_t kDims, class Self, class Options>
+DimVector PoolModule<kDims, Self, Options>::output_shape(IntArrayRef input) const {
+  if constexpr (std::is_same_v<Options, MaxUnpoolOptions<kDims>>) {
+    return unpooled_shape(input, options);
+  } else {
+    return pooled_shape<kDims>(static_cast<const Self&>(*this), input);
+  }
 }
 
 template <std::size_t kDims, class Self, class Options>
@@ -85,6 +118,11 @@ template class PoolModule<3, MaxPool3dImpl, MaxPool3dOptions>;
 template class PoolModule<1, AvgPool1dImpl, AvgPool1dOptions>;
 template class PoolModule<2, AvgPool2dImpl, AvgPool2dOptions>;
 template class PoolModule<3, AvgPool3dImpl, AvgPool3dOptions>;
+template class PoolModule<1, LPPool1dImpl, LPPool1dOptions>;
+template class PoolModule<2, LPPool2dImpl, LPPool2dOptions>;
+template class PoolModule<1, MaxUnpool1dImpl, MaxUnpool1dOptions>;
+template class PoolModule<2, MaxUnpool2dImpl, MaxUnpool2dOptions>;
+template class PoolModule<3, MaxUnpool3dImpl, MaxUnpool3dOptions>;
 template class PoolModule<1, AdaptiveMaxPool1dImpl, AdaptiveMaxPool1dOptions>;
 template class PoolModule<2, AdaptiveMaxPool2dImpl, AdaptiveMaxPool2dOptions>;
 template class PoolModule<3, AdaptiveMaxPool3dImpl, AdaptiveMaxPool3dOptions>;

@@ -97,6 +97,26 @@ class AvgPool3dImpl : public detail::PoolModule<3, AvgPool3dImpl, AvgPool3dOptio
 };
 BACKFLOW_MODULE(AvgPool3d);
 
+/// The norm of order norm_type of each window, along the length.
+class LPPool1dImpl : public detail::PoolModule<1, LPPool1dImpl, LPPool1dOptions> {
+ public:
+  LPPool1dImpl(double norm_type, ExpandingArray<1> kernel_size)
+      : LPPool1dImpl(LPPool1dOptions(norm_type, kernel_size)) {}
+  explicit LPPool1dImpl(const LPPool1dOptions& options_) : PoolModule(options_) {}
+  Tensor forward(const Tensor& input) const { return functional::lp_pool1d(input, options); }
+};
+BACKFLOW_MODULE(LPPool1d);
+
+/// The norm of order norm_type of each window, along height and width.
+class LPPool2dImpl : public detail::PoolModule<2, LPPool2dImpl, LPPool2dOptions> {
+ public:
+  LPPool2dImpl(double norm_type, ExpandingArray<2> kernel_size)
+      : LPPool2dImpl(LPPool2dOptions(norm_type, kernel_size)) {}
+  explicit LPPool2dImpl(const LPPool2dOptions& options_) : PoolModule(options_) {}
+  Tensor forward(const Tensor& input) const { return functional::lp_pool2d(input, options); }
+};
+BACKFLOW_MODULE(LPPool2d);
+
 /// The largest element of each of output_size windows, along the length.
 class AdaptiveMaxPool1dImpl : public detail::PoolModule<1, AdaptiveMaxPool1dImpl, AdaptiveMaxPool1dOptions> {
  public:

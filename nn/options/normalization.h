@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include <backflow/nn/options/arg.h>
 #include <backflow/runtime/tensor.h>
 
 /// The options of normalizations, as libtorch's.
@@ -194,7 +195,19 @@ class GroupNormOptions {
   bool affine_ = true;
 };
 
+/// How many channels `size` the squares are averaged over; see nn::functional::local_response_norm.
+class LocalResponseNormOptions {
+ public:
+  LocalResponseNormOptions(std::int64_t size) : size_(size) {}  // NOLINT(google-explicit-constructor)
+  BACKFLOW_ARG(std::int64_t, size);
+  BACKFLOW_ARG(double, alpha) = 1e-4;
+  BACKFLOW_ARG(double, beta) = 0.75;
+  BACKFLOW_ARG(double, k) = 1;
+};
+
 namespace functional {
+
+using LocalResponseNormFuncOptions = LocalResponseNormOptions;
 
 class BatchNormFuncOptions : public nn::detail::NormFuncOptions<BatchNormFuncOptions> {
  public:

@@ -1,5 +1,9 @@
 #pragma once
 
+#include <optional>
+#include <vector>
+
+#include <backflow/nn/options/arg.h>
 #include <backflow/nn/options/expanding_array.h>
 
 namespace backflow::nn {
@@ -110,6 +114,34 @@ class AdaptivePoolOptions {
   Size output_size_;
 };
 
+/// The windows of a pooling by a norm of order norm_type. The stride is the kernel's size unless it is set.
+template <std::size_t D>
+class LPPoolOptions {
+ public:
+  LPPoolOptions(double norm_type, ExpandingArray<D> kernel_size)
+      : norm_type_(norm_type), kernel_size_(kernel_size), stride_(kernel_size) {}
+  BACKFLOW_ARG(double, norm_type);
+  BACKFLOW_ARG(ExpandingArray<D>, kernel_size);
+  BACKFLOW_ARG(ExpandingArray<D>, stride);
+  BACKFLOW_ARG(bool, ceil_mode) = false;  ///< whether the last window may end beyond the input
+};
+
+/// The windows of the max pooling that is to be undone. The stride is the kernel's size unless it is set.
+template <std::size_t D>
+class MaxUnpoolOptions {
+ public:
+  MaxUnpoolOptions(ExpandingArray<D> kernel_size)  // NOLINT(google-explicit-constructor)
+      : kernel_size_(kernel_size), stride_(kernel_size) {}
+  BACKFLOW_ARG(ExpandingArray<D>, kernel_size);
+  BACKFLOW_ARG(ExpandingArray<D>, stride);
+  BACKFLOW_ARG(ExpandingArray<D>, padding) = 0;
+};
+
+using LPPool1dOptions = LPPoolOptions<1>;
+using LPPool2dOptions = LPPoolOptions<2>;
+using MaxUnpool1dOptions = MaxUnpoolOptions<1>;
+using MaxUnpool2dOptions = MaxUnpoolOptions<2>;
+using MaxUnpool3dOptions = MaxUnpoolOptions<3>;
 using MaxPool1dOptions = MaxPoolOptions<1>;
 using MaxPool2dOptions = MaxPoolOptions<2>;
 using MaxPool3dOptions = MaxPoolOptions<3>;
@@ -124,6 +156,24 @@ using AdaptiveAvgPool2dOptions = AdaptivePoolOptions<ExpandingArrayWithOptionalE
 using AdaptiveAvgPool3dOptions = AdaptivePoolOptions<ExpandingArrayWithOptionalElem<3>, struct AdaptiveAvg>;
 
 namespace functional {
+
+/// The same, and perhaps the sizes of the result: its spatial ones, or with batch and channels.
+template <std::size_t D>
+class MaxUnpoolFuncOptions {
+ public:
+  MaxUnpoolFuncOptions(ExpandingArray<D> kernel_size)  // NOLINT(google-explicit-constructor)
+      : kernel_size_(kernel_size), stride_(kernel_size) {}
+  BACKFLOW_ARG(ExpandingArray<D>, kernel_size);
+  BACKFLOW_ARG(ExpandingArray<D>, stride);
+  BACKFLOW_ARG(ExpandingArray<D>, padding) = 0;
+  BACKFLOW_ARG(std::optional<std::vector<std::int64_t>>, output_size);
+};
+
+using LPPool1dFuncOptions = LPPool1dOptions;
+using LPPool2dFuncOptions = LPPool2dOptions;
+using MaxUnpool1dFuncOptions = MaxUnpoolFuncOptions<1>;
+using MaxUnpool2dFuncOptions = MaxUnpoolFuncOptions<2>;
+using MaxUnpool3dFuncOptions = MaxUnpoolFuncOptions<3>;
 
 using MaxPool1dFuncOptions = MaxPool1dOptions;
 using MaxPool2dFuncOptions = MaxPool2dOptions;

@@ -9,7 +9,7 @@
 
 namespace backflow::nn {
 
-/// kNearest, kLinear, kBilinear, kBicubic or kTrilinear.
+/// kNearest, kLinear, kBilinear, kBicubic, kTrilinear or kArea.
 class InterpolateMode {
  public:
   InterpolateMode(enumtype::Interpolation mode) : mode_(mode) {}  // NOLINT(google-explicit-constructor)

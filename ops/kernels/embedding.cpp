@@ -173,6 +173,34 @@ void take_rows(const Tensor& y, const Tensor& weight, const std::int64_t* indice
   });
 }
 
+void sum_bags(const Tensor& y, const Tensor& weight, const std::int64_t* indices, const std::int64_t* bounds,
+              bool average) {
+  const std::int64_t bags = y.sizes()[0];
+  const std::int64_t columns = y.sizes()[1];
+  if (y.numel() == 0) {
+    return;
+  }
+  const std::int64_t each = (bounds[bags] / bags + 1) * columns;
+  dispatch_storage(y.scalar_type(), [&](auto zero) {
+    using S = decltype(zero);
+    const auto loop = sum_loop(zero);
+    const S* const from = weight.const_data_ptr<S>();
+    S* const to = y.mutable_data_ptr<S>();
+    detail::for_each_chunk(bags, std::max<std::int64_t>(1, kElementwiseChunk / each),
+                           [&](std::int64_t begin, std::int64_t end) {
+                             for (std::int64_t b = begin; b < end; ++b) {
+                               const std::int64_t count = bounds[b + 1] - bounds[b];
+                               if (count == 0) {
+                                 std::fill_n(to + b * columns, columns, S{});
+                               } else {
+                                 loop(from, columns, indices + bounds[b], count, to + b * columns, columns,
+                                      average ? 1 / static_cast<double>(count) : 1);
+                               }
+                             }
+                           });
+  });
+}
+
 void sum_rows(const Tensor& dw, const Tensor& dy, const std::int64_t* indices, std::int64_t padding, bool average) {
   const std::int64_t rows = dw.sizes()[0];
   const std::int64_t columns = dw.sizes()[1];

@@ -45,6 +45,8 @@ Samples all_samples() {
            gated_activation_samples(),
            dropout_samples(),
            embedding_samples(),
+           embedding_bag_samples(),
+           unpooling_samples(),
            resampling_samples(),
            shuffling_samples(),
        }) {

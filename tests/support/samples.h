@@ -82,6 +82,8 @@ Samples layer_norm_samples();
 Samples gated_activation_samples();
 Samples dropout_samples();
 Samples embedding_samples();
+Samples embedding_bag_samples();
+Samples unpooling_samples();
 Samples resampling_samples();
 Samples shuffling_samples();
 

@@ -161,7 +161,9 @@ std::string dims_of(const Case& c) { return std::to_string(c.x.size() - 2); }
 
 Tensor call_conv(const Tensors& x, const Case& c) {
   const std::size_t dims = c.x.size() - 2;
-  const auto f = dims == 1 ? conv1d : dims == 2 ? conv2d : conv3d;
+  using Function =
+      Tensor (*)(const Tensor&, const Tensor&, const Tensor&, IntArrayRef, IntArrayRef, IntArrayRef, std::int64_t);
+  const Function f = dims == 1 ? Function(conv1d) : dims == 2 ? Function(conv2d) : Function(conv3d);
   return f(x[0], x[1], bias_of(x), at_least_one_each(c.stride, dims, 1), at_least_one_each(c.padding, dims, 0),
            at_least_one_each(c.dilation, dims, 1), c.groups);
 }
@@ -213,6 +215,55 @@ void add_unbatched(Samples& all) {
                      },
                  .tolerance = 4,
                  .torch = "torch.nn.functional.conv2d(x[0], x[1])"});
+}
+
+/// The padding by a rule.
+void add_by_rule(Samples& all) {
+  const Case line{"same", {2, 3, 9}, {4, 3, 3}, {}, {2}, {2}};
+  const Case image{"same", {2, 3, 6, 5}, {4, 3, 3, 2}, {}, {1, 1}, {1, 2}};
+  const Case volume{"same", {1, 2, 3, 4, 3}, {2, 1, 3, 1, 3}, {}, {1, 0, 1}, {}, 2};
+  const Case valid{"valid", {2, 3, 6, 5}, {4, 3, 3, 2}, {2, 1}, {}, {}};
+  const auto add = [&](const char* op, const Case& c, std::function<Tensor(const Tensors&)> call, const char* rest) {
+    all.push_back({.op = op,
+                   .label = c.label,
+                   .operands = operands(c, false),
+                   .call = std::move(call),
+                   .reference = [c](const Arrays& o) { return convolved(o, c); },
+                   .tolerance = 4,
+                   .torch = std::string("torch.nn.functional.") + op + "(x[0], x[1], x[2], " + rest + ")"});
+  };
+  add(
+      "conv1d", line, [](const Tensors& x) { return conv1d(x[0], x[1], x[2], 1, "same", 2); },
+      "padding='same', dilation=2");
+  add(
+      "conv2d", image,
+      [](const Tensors& x) {
+        return conv2d(x[0], x[1], x[2], 1, "same", {1, 2});
+      },
+      "padding='same', dilation=(1, 2)");
+  add(
+      "conv2d", valid,
+      [](const Tensors& x) {
+        return conv2d(x[0], x[1], x[2], {2, 1}, "valid");
+      },
+      "stride=(2, 1), padding='valid'");
+  add(
+      "conv3d", volume, [](const Tensors& x) { return conv3d(x[0], x[1], x[2], 1, "same", 1, 2); },
+      "padding='same', groups=2");
+  all.push_back({.op = "conv2d",
+                 .label = "same, larger behind",
+                 .operands = {numbers({2, 3, 5, 4}), numbers({4, 3, 2, 4})},
+                 .call = [](const Tensors& x) { return conv2d(x[0], x[1], {}, 1, "same"); },
+                 .reference =
+                     [](const Arrays& o) {
+                       Array padded = array_of({2, 3, 6, 7});
+                       for_each_index(o[0].sizes, [&](const Index& at) {
+                         padded.at({at[0], at[1], at[2], at[3] + 1}) = o[0].at(at);
+                       });
+                       return convolved({padded, o[1]}, {"", padded.sizes, o[1].sizes, {}, {}, {}, 1, false});
+                     },
+                 .tolerance = 4,
+                 .torch = "torch.nn.functional.conv2d(x[0], x[1], padding='same')"});
 }
 
 /// The operators that the others are made of.
@@ -267,6 +318,7 @@ Samples convolution_samples() {
   Samples all;
   add_convolutions(all);
   add_unbatched(all);
+  add_by_rule(all);
   add_general(all);
   return all;
 }
