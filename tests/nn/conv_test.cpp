@@ -92,7 +92,7 @@ TEST_CASE("errors: convolutions", "[nn]") {
        [] {
          conv_transpose2d(f32({1, 2, 5, 5}), f32({2, 4, 3, 3}), {}, 2, 0, 2);
        }},
-      {"conv2d: stride [2, 2] with padding kSame: need a stride of 1",
+      {"conv2d: stride [2, 2] with padding 'same': need a stride of 1",
        [] {
          F::conv2d(f32({1, 2, 5, 5}), f32({4, 2, 3, 3}), F::Conv2dFuncOptions().stride(2).padding(backflow::kSame));
        }},

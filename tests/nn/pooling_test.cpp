@@ -67,3 +67,56 @@ TEST_CASE("pooling modules: give what the functions and operators give", "[nn]")
   CHECK(same(values, F::max_pool2d(x, F::MaxPool2dFuncOptions(2))));
   CHECK(same(x.flatten(2).gather(2, indices.flatten(2)), values.flatten(2)));
 }
+
+TEST_CASE("pooling by a norm and unpooling: what modules print and what shapes they give", "[nn]") {
+  const nn::LPPool2d norm(nn::LPPool2dOptions(2, {3, 2}).stride(2).ceil_mode(true));
+  CHECK(text_of(*norm) == "LPPool2d(norm_type=2, kernel_size=(3, 2), stride=2, ceil_mode=True)");
+  CHECK(norm->output_shape({5, 3, 8, 9}) == DimVector{5, 3, 4, 5});
+  const nn::MaxUnpool2d unpool(nn::MaxUnpool2dOptions(3).stride(2).padding(1));
+  CHECK(text_of(*unpool) == "MaxUnpool2d(kernel_size=3, stride=2, padding=1)");
+  CHECK(unpool->output_shape({5, 3, 4, 5}) == DimVector{5, 3, 7, 9});
+  CHECK_THROWS_AS(unpool->output_shape({5, 3}), Error);
+}
+
+TEST_CASE("pooling by a norm: orders one and two", "[nn]") {
+  const Tensor x = backflow::arange(24, backflow::kFloat32).sin().abs().reshape({1, 2, 3, 4});
+  const Tensor sums = F::lp_pool2d(x, F::LPPool2dFuncOptions(1, {3, 2}));
+  CHECK(backflow::allclose(sums, backflow::avg_pool2d(x, {3, 2}) * 6));
+  const Tensor norms = F::lp_pool2d(x, F::LPPool2dFuncOptions(2, 2).stride(1));
+  CHECK(backflow::allclose(norms * norms, backflow::avg_pool2d(x * x, 2, 1) * 4));
+  CHECK_THROWS_AS(F::lp_pool2d(x, F::LPPool2dFuncOptions(0, 2)), Error);
+}
+
+TEST_CASE("unpooling undoes max pooling of zeros beside the largest", "[nn]") {
+  const Tensor x = backflow::arange(2 * 3 * 6 * 8, backflow::kFloat32).reshape({2, 3, 6, 8}).sin();
+  const auto [y, indices] = backflow::max_pool2d_with_indices(x, 2);
+  const Tensor back = nn::MaxUnpool2d(2)(y, indices);
+  CHECK(back.sizes() == x.sizes());
+  CHECK(same(back.ne(0).logical_and(back.ne(x)).sum(), backflow::zeros({}, backflow::kInt64)));
+  CHECK(same(backflow::max_pool2d(back.abs(), 2), y.abs()));
+  const Tensor one = F::max_unpool2d(y.select(0, 1), indices.select(0, 1), F::MaxUnpool2dFuncOptions(2));
+  CHECK(same(one, back.select(0, 1)));
+  CHECK_THROWS_AS(F::max_unpool2d(y, indices - 1, F::MaxUnpool2dFuncOptions(2)), Error);
+  CHECK_THROWS_AS(F::max_unpool2d(y, indices, F::MaxUnpool2dFuncOptions(2).stride(0)), Error);
+  CHECK_THROWS_AS(F::max_unpool2d(y, indices, F::MaxUnpool2dFuncOptions(2).output_size({{9, 8}})), Error);
+  CHECK_THROWS_AS(F::max_unpool1d(y, indices, F::MaxUnpool1dFuncOptions(2)), Error);
+}
+
+TEST_CASE("interpolation by areas is adaptive average pooling", "[nn]") {
+  const Tensor x = backflow::arange(60, backflow::kFloat32).sin().reshape({1, 2, 5, 6});
+  CHECK(same(F::interpolate(x, F::InterpolateFuncOptions().size({{2, 3}}).mode(backflow::kArea)),
+             backflow::adaptive_avg_pool2d(x, {2, 3})));
+  CHECK_THROWS_AS(
+      F::interpolate(x, F::InterpolateFuncOptions().size({{2, 3}}).mode(backflow::kArea).align_corners(true)), Error);
+}
+
+TEST_CASE("local response norm: one channel, and mistakes", "[nn]") {
+  const Tensor x = backflow::arange(12, backflow::kFloat32).sin().reshape({2, 1, 6});
+  const nn::LocalResponseNorm norm(nn::LocalResponseNormOptions(1).alpha(3).beta(0.5).k(2));
+  CHECK(text_of(*norm) == "LocalResponseNorm(1, alpha=3, beta=0.5, k=2)");
+  CHECK(backflow::allclose(norm(x), x / (x * x * 3 + 2).sqrt()));
+  CHECK(norm->output_shape({2, 1, 6}) == DimVector{2, 1, 6});
+  CHECK(F::local_response_norm(backflow::zeros({2, 0, 6}), F::LocalResponseNormFuncOptions(3)).numel() == 0);
+  CHECK_THROWS_AS(F::local_response_norm(x, F::LocalResponseNormFuncOptions(0)), Error);
+  CHECK_THROWS_AS(norm(backflow::zeros({2, 3})), Error);
+}
