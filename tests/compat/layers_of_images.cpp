@@ -20,7 +20,7 @@ torch::Tensor numbers(std::vector<int64_t> sizes, double step) {
   for (const int64_t size : sizes) {
     count *= size;
   }
-  return torch::arange(count, torch::kFloat).mul(step).sin().reshape(sizes).set_requires_grad(true);
+  return torch::arange(count, torch::kDouble).mul(step).sin().reshape(sizes).set_requires_grad(true);
 }
 
 void convolutions() {
@@ -77,7 +77,7 @@ void embedding_bags() {
   both("embedding_bag, mean", F::embedding_bag(indices, w, F::EmbeddingBagFuncOptions().offsets(offsets)), w);
   both("sum", F::embedding_bag(indices, w, F::EmbeddingBagFuncOptions().offsets(offsets).mode(torch::kSum)), w);
   both("max", F::embedding_bag(indices, w, F::EmbeddingBagFuncOptions().offsets(offsets).mode(torch::kMax)), w);
-  auto factors = torch::arange(6, torch::kFloat).mul(0.5).sub(1);
+  auto factors = torch::arange(6, torch::kDouble).mul(0.5).sub(1);
   both("weighted",
        F::embedding_bag(indices, w,
                         F::EmbeddingBagFuncOptions().offsets(offsets).mode(torch::kSum).per_sample_weights(factors)),
