@@ -1,6 +1,5 @@
 // Sums, means and largest elements of rows of a table, bag by bag.
 #include <algorithm>
-#include <vector>
 
 #include <backflow/ops/creation.h>
 #include <backflow/ops/elementwise_internal.h>
@@ -22,7 +21,7 @@ struct Bags {
   Tensor indices;  ///< int64 [n], one bag after the other
   Tensor bounds;   ///< int64 [bags + 1]: bag b has [bounds[b], bounds[b + 1])
   Tensor bag;      ///< int64 [n]: the bag of each
-  Tensor kept;     ///< int64 [n]: which they are of those that were given; undefined if all
+  Tensor kept;     ///< int64 [n]: which they are of those that were given; undefined if all are
 
   std::int64_t count() const { return bounds.numel() - 1; }
   std::int64_t size(std::int64_t b) const {
@@ -31,61 +30,78 @@ struct Bags {
   }
 };
 
-Tensor int64_line(const std::vector<std::int64_t>& numbers) {
-  Tensor line = empty_tensor(static_cast<std::int64_t>(numbers.size()), kInt64);
-  std::copy(numbers.begin(), numbers.end(), line.mutable_data_ptr<std::int64_t>());
+/// Contiguous int64 numbers of one dimension, which nobody else changes.
+Tensor line_of(const char* what, const Tensor& x) {
+  check(x.dim() == 1, "embedding_bag: ", what, ' ', describe(x), ": need one dimension");
+  return row_major_copy(as_int64("embedding_bag", x));
+}
+
+Tensor indices_of(const Tensor& indices, std::int64_t rows) {
+  Tensor line = line_of("indices", indices);
+  const auto* const index = line.const_data_ptr<std::int64_t>();
+  bool is_outside = false;
+  for (std::int64_t i = 0; i < line.numel(); ++i) {
+    is_outside = is_outside || index[i] < 0 || index[i] >= rows;
+  }
+  for (std::int64_t i = 0; is_outside && i < line.numel(); ++i) {
+    check(index[i] >= 0 && index[i] < rows, "embedding_bag: index ", index[i], " at ", i, ": need one in [0, ", rows,
+          ")");
+  }
   return line;
 }
 
-/// The elements of an index tensor of one dimension.
-std::vector<std::int64_t> line_of(const char* what, const Tensor& x) {
-  check(x.dim() == 1, "embedding_bag: ", what, ' ', describe(x), ": need one dimension");
-  const Tensor line = row_major_copy(as_int64("embedding_bag", x));
-  const auto* const data = line.const_data_ptr<std::int64_t>();
-  return {data, data + line.numel()};
-}
-
 /// Where each bag starts, and the end of the last.
-std::vector<std::int64_t> bounds_of(const Tensor& offsets, std::int64_t n, bool include_last_offset) {
-  std::vector<std::int64_t> bounds = line_of("offsets", offsets);
-  check(!include_last_offset || !bounds.empty(), "embedding_bag: no offsets with include_last_offset: need the last");
-  if (!include_last_offset) {
-    bounds.push_back(n);
-  }
-  check(bounds.size() == 1 || bounds.front() == 0, "embedding_bag: first offset ", bounds.front(), ": need 0");
-  for (std::size_t b = 0; b < bounds.size(); ++b) {
-    check(bounds[b] >= (b == 0 ? 0 : bounds[b - 1]) && bounds[b] <= n, "embedding_bag: offset ", bounds[b], " at ", b,
+Tensor bounds_of(const Tensor& offsets, std::int64_t n, bool include_last_offset) {
+  const Tensor given = line_of("offsets", offsets);
+  check(!include_last_offset || given.numel() > 0, "embedding_bag: no offsets with include_last_offset: need the last");
+  Tensor bounds = empty_tensor(given.numel() + (include_last_offset ? 0 : 1), kInt64);
+  auto* const bound = bounds.mutable_data_ptr<std::int64_t>();
+  bound[bounds.numel() - 1] = n;
+  std::copy_n(given.const_data_ptr<std::int64_t>(), given.numel(), bound);
+  check(given.numel() == 0 || bound[0] == 0, "embedding_bag: first offset ", bound[0], ": need 0");
+  for (std::int64_t b = 1; b < bounds.numel(); ++b) {
+    check(bound[b] >= bound[b - 1] && bound[b] <= n, "embedding_bag: offset ", bound[b], " at ", b,
           ": need offsets that don't fall, of ", n, " indices");
+  }
+  if (given.numel() == 0) {
+    bound[0] = 0;
   }
   return bounds;
 }
 
+/// The first n of a line.
+Tensor shortened(const Tensor& line, std::int64_t n) {
+  return line.numel() == n ? line : row_major_copy(line.slice(0, 0, n));
+}
+
 Bags bags_of(const Tensor& weight, const Tensor& indices, const Tensor& offsets, bool include_last_offset,
              std::int64_t padding) {
-  const std::vector<std::int64_t> all = line_of("indices", indices);
-  const std::int64_t rows = weight.sizes()[0];
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    check(all[i] >= 0 && all[i] < rows, "embedding_bag: index ", all[i], " at ", i, ": need one in [0, ", rows, ")");
-  }
-  std::vector<std::int64_t> bounds = bounds_of(offsets, static_cast<std::int64_t>(all.size()), include_last_offset);
-  std::vector<std::int64_t> chosen;
-  std::vector<std::int64_t> bag;
-  std::vector<std::int64_t> kept;
-  std::int64_t begin = bounds.front();
-  bounds.front() = 0;
-  for (std::size_t b = 0; b + 1 < bounds.size(); ++b) {
-    const std::int64_t end = bounds[b + 1];
-    for (; begin < end; ++begin) {
-      if (const std::int64_t row = all[static_cast<std::size_t>(begin)]; row != padding) {
-        chosen.push_back(row);
-        bag.push_back(static_cast<std::int64_t>(b));
-        kept.push_back(begin);
+  const Tensor all = indices_of(indices, weight.sizes()[0]);
+  const Tensor bounds = bounds_of(offsets, all.numel(), include_last_offset);
+  const Tensor bag = empty_tensor(all.numel(), kInt64);
+  const Tensor kept = padding < 0 ? Tensor() : empty_tensor(all.numel(), kInt64);
+  auto* const bound = bounds.mutable_data_ptr<std::int64_t>();
+  auto* const index = all.mutable_data_ptr<std::int64_t>();
+  auto* const of = bag.mutable_data_ptr<std::int64_t>();
+  auto* const place = kept.defined() ? kept.mutable_data_ptr<std::int64_t>() : nullptr;
+  std::int64_t n = 0;
+  for (std::int64_t b = 0, i = 0; b + 1 < bounds.numel(); ++b) {
+    for (; i < bound[b + 1]; ++i) {
+      if (index[i] == padding) {
+        continue;
       }
+      if (place != nullptr) {
+        index[n] = index[i];
+        place[n] = i;
+      }
+      of[n++] = b;
     }
-    bounds[b + 1] = static_cast<std::int64_t>(chosen.size());
+    bound[b + 1] = n;
   }
-  return {int64_line(chosen), int64_line(bounds), int64_line(bag),
-          kept.size() == all.size() ? Tensor() : int64_line(kept)};
+  return {shortened(all, n), bounds, shortened(bag, n),
+          kept.defined()     ? shortened(kept, n)
+          : n == all.numel() ? Tensor()
+                             : arange(n, kInt64)};
 }
 
 /// f of the size of each bag, beside rows of numbers of this dtype.
@@ -241,16 +257,16 @@ struct EmbeddingBag {
                               !padding_idx  ? -1
                               : padding < 0 ? padding + rows
                                             : padding);
-    const Tensor sizes = int64_line({});
+    const Tensor none = empty_tensor(std::int64_t{0}, kInt64);
     if (factors.defined()) {
       check_factors(factors, weight, indices, how);
-      return {weighted_sum(weight, bags, factors, by_frequency), bags.bag, sizes_of(bags), sizes};
+      return {weighted_sum(weight, bags, factors, by_frequency), bags.bag, sizes_of(bags), none};
     }
     if (how == BagMode::Max) {
       const auto [y, places] = record<MaxBags>(weight, bags);
       return {y, bags.bag, sizes_of(bags), places};
     }
-    return {record<SumBags>(weight, bags, how == BagMode::Mean, by_frequency), bags.bag, sizes_of(bags), sizes};
+    return {record<SumBags>(weight, bags, how == BagMode::Mean, by_frequency), bags.bag, sizes_of(bags), none};
   }
 
  private:
