@@ -24,7 +24,7 @@ bool are_rows(const Tensor& x) { return kernels::block_of(x) == 1 && kernels::bl
 
 /// A channel's parameter at all positions, as rows want it; undefined if it is.
 Tensor at_positions(const Tensor& parameter, const Tensor& x) {
-  const Tensor own = parameter_for(parameter, x);
+  Tensor own = parameter_for(parameter, x);
   const std::int64_t positions = kernels::blocks_of(x.sizes(), 1).spatial;
   if (!own.defined() || positions == 1) {
     return own;
