@@ -53,7 +53,7 @@ constexpr std::int64_t kMostLanes = 64;  ///< channels of one piece: a large blo
 template <class F>
 void for_each_piece(const ChannelBlocks& x, std::size_t bytes, std::int64_t depth, std::int64_t height, const F& f) {
   constexpr std::int64_t kBytes = 64 * 1024;
-  constexpr std::int64_t kEnough = 32;  // pieces for any number of threads
+  constexpr std::int64_t kEnough = 16;  // pieces: windows that reach into two are walked twice
   const std::int64_t width = std::min(x.block, kMostLanes);
   const std::int64_t groups = chunks_of(x.block, width);
   const std::int64_t planes = x.batch * x.blocks() * groups;
