@@ -3,31 +3,25 @@
 
 #include <atomic>
 #include <memory>
-#include <stdexcept>
 #include <thread>
 
 #include <backflow/ops/creation.h>
 #include <backflow/ops/operators.h>
 #include <backflow/runtime/autograd.h>
 #include <backflow/runtime/grad_mode.h>
+#include <backflow/runtime/hooks.h>
 #include <backflow/runtime/threads.h>
 
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/arrays.h>
 #include <backflow/tests/support/engines.h>
 #include <backflow/tests/support/graphs.h>
+#include <backflow/tests/support/hooks.h>
+#include <backflow/tests/support/leaves.h>
 #include <backflow/tests/support/thread_engine.h>
 
 using namespace backflow;
 using namespace backflow::test;
-
-namespace {
-
-struct Broken : std::runtime_error {
-  using std::runtime_error::runtime_error;
-};
-
-}  // namespace
 
 TEST_CASE("engines: random graphs give the same bits on every engine and 1, 2, 4, 8 threads") {
   for (std::uint64_t seed = 0; seed < 8; ++seed) {
@@ -232,4 +226,58 @@ TEST_CASE("engines: nested passes do not pile up on the stack of a thread that w
     --depth;
   }).backward();
   CHECK(deepest <= FlowEngine::kMaxNesting + 1);
+}
+
+TEST_CASE("engines: nodes off the path to the inputs never run") {
+  for (const auto& engine : engines()) {
+    const EngineGuard guard(*engine);
+    const Tensor x = leaf({1.0});
+    const Tensor w = leaf({2.0});
+    const Tensor y = x * 3;
+    const Tensor poisoned = hooked(w, [] { throw Broken("off the path"); });
+    const Tensor below = hooked(x, [] { throw Broken("below the captured"); }) * 2;
+    CHECK(autograd::grad({y * poisoned}, {y}, {}, true)[0].item<float>() == 2);
+    CHECK(autograd::grad({below * 4}, {below}, {}, true)[0].item<float>() == 4);
+    autograd::backward({y * poisoned}, {}, true, false, {x});
+    CHECK(x.grad().item<float>() == 6);
+    CHECK_THROWS_AS(autograd::grad({y * poisoned}, {w}), Broken);
+  }
+}
+
+TEST_CASE("engines: a gradient that is handed to three branches is not changed by their sums") {
+  for (const auto& engine : engines()) {
+    const EngineGuard guard(*engine);
+    const Tensor x = leaf({1.0});
+    const Tensor y = leaf({1.0});
+    // One buffer goes to x, y and z as it is; z's own gradient arrives from elsewhere too and is added up.
+    const Tensor z = x * 16 + y * 8;
+    const Tensor all = recorded(x + y + z, {x, y, z}, [](NodeCall& call) {
+      for (Tensor& dx : call.dx) {
+        dx = call.dy[0];
+      }
+    });
+    const Tensor dy = tensor({1.0});
+    autograd::backward({all, z, x, x}, {dy, dy, dy, dy});
+    CHECK(x.grad().item<float>() == 35);  // 1 + 16 * 2 + 2
+    CHECK(y.grad().item<float>() == 17);  // 1 + 8 * 2
+    CHECK(dy.item<float>() == 1);
+  }
+}
+
+TEST_CASE("engines: undefined gradients are skipped by nodes, sums, hooks and leaves") {
+  for (const auto& engine : engines()) {
+    const EngineGuard guard(*engine);
+    const Tensor x = leaf({1.0});
+    int calls = 0;
+    x.register_hook([&](const Tensor&) { ++calls; });
+    register_post_accumulate_grad_hook(x, [&](const Tensor&) { ++calls; });
+    const auto none = [](NodeCall&) {};
+    const Tensor through = hooked(x, [&] { ++calls; });
+    recorded(through, {through}, none).backward();
+    CHECK(calls == 0);
+    CHECK_FALSE(x.grad().defined());
+    (recorded(x, {x}, none) + x).backward();
+    CHECK(calls == 2);
+    CHECK(x.grad().item<float>() == 1);
+  }
 }
