@@ -9,6 +9,7 @@
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/arrays.h>
 #include <backflow/tests/support/graphs.h>
+#include <backflow/tests/support/leaves.h>
 
 using namespace backflow;
 using namespace backflow::test;
@@ -161,4 +162,22 @@ TEST_CASE("autograd: several outputs of one node, some without a gradient") {
   y.sum().backward();
   CHECK(calls == 1);
   CHECK(bitwise_equal(x.grad(), tensor({5.0, 5.0})));
+}
+
+TEST_CASE("graphs: nodes that save nothing can be gone through again, others need retain_graph") {
+  const Tensor x = leaf({1.0, 2.0});
+  const Tensor plain = (x + 1).sum();
+  plain.backward();
+  plain.backward();
+  CHECK(bitwise_equal(x.grad(), tensor({2.0, 2.0})));
+  const Tensor square = (x * x).sum();
+  square.backward();
+  CHECK_THROWS_WITH(square.backward(), Equals("backward of MulBackward0: the graph was freed by an earlier backward: "
+                                              "need retain_graph=true there to go through it again"));
+  // A part that two roots share.
+  const Tensor shared = tanh(x);
+  const Tensor a = shared.sum();
+  const Tensor b = (shared * 2).sum();
+  a.backward();
+  CHECK_THROWS_WITH(b.backward(), ContainsSubstring("retain_graph=true"));
 }
