@@ -141,7 +141,7 @@ TEST_CASE("custom functions: save operands, results, intermediates and undefined
   struct Saving : Function<Saving> {
     static Tensor forward(AutogradContext* ctx, const Tensor& x) {
       const Tensor half = x * 0.5;
-      const Tensor y = (half + half).exp();
+      Tensor y = (half + half).exp();
       ctx->save_for_backward({x, half, Tensor(), y});
       return y;
     }

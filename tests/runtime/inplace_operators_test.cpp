@@ -227,7 +227,7 @@ TEST_CASE("in-place history: saved tensors that hooks have copied may change, an
     const Tensor w = leaf("w");
     const Tensor u = leaf("u");
     const auto changed = [&] {
-      const Tensor y = w * w;
+      Tensor y = w * w;
       c.inplace(y.t(), u.t());
       return y;
     };
