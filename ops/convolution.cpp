@@ -64,7 +64,20 @@ Tensor recorded_dw(const ConvolutionGeometry& g, const Tensor& x, const Tensor& 
   return convolution_weight_gradient(x, dy, g.w, g.stride, both_sides(g), g.dilation, g.groups);
 }
 
-struct Convolution {
+/// The costs of an operator whose `geometry_of` takes the arguments of its `forward`.
+template <class Op>
+struct CostOfGeometry {
+  template <class... Args>
+  static Cost forward_cost(const Tensor& x, const Args&... args) {
+    return Op::geometry_of(x, args...).cost(x.scalar_type());
+  }
+  template <class... Args>
+  static Cost cost(const Tensor& x, const Tensor& w, const Args&... args) {
+    return gradient_cost(forward_cost(x, w, args...), x, w);
+  }
+};
+
+struct Convolution : CostOfGeometry<Convolution> {
   static constexpr OperatorInfo info = {
       .name = "convolution",
       .signature =
@@ -93,20 +106,10 @@ struct Convolution {
   std::int64_t block = 0;  // of the input, in which its gradient will be
   bool transposed = false;
 
-  static ConvolutionGeometry geometry_of(const Tensor& x, const Tensor& w, const Tensor& bias, IntArrayRef stride,
-                                         IntArrayRef padding, IntArrayRef dilation, bool transposed,
-                                         IntArrayRef output_padding, std::int64_t groups) {
-    return convolution_geometry(transposed ? "conv_transpose" : "conv", x, w, bias,
-                                {stride, padding, dilation, transposed, output_padding, groups});
-  }
-  static Cost forward_cost(const Tensor& x, const Tensor& w, const Tensor& bias, IntArrayRef stride,
-                           IntArrayRef padding, IntArrayRef dilation, bool transposed, IntArrayRef output_padding,
-                           std::int64_t groups) {
-    return geometry_of(x, w, bias, stride, padding, dilation, transposed, output_padding, groups).cost(x.scalar_type());
-  }
-  static Cost cost(const Tensor& x, const Tensor& w, const Tensor& bias, IntArrayRef stride, IntArrayRef padding,
-                   IntArrayRef dilation, bool transposed, IntArrayRef output_padding, std::int64_t groups) {
-    return gradient_cost(forward_cost(x, w, bias, stride, padding, dilation, transposed, output_padding, groups), x, w);
+  template <class... Args>
+  static ConvolutionGeometry geometry_of(const Tensor& x, const Tensor& w, const Tensor& bias, const Args&... args) {
+    const ConvolutionArguments arguments{args...};
+    return convolution_geometry(arguments.transposed ? "conv_transpose" : "conv", x, w, bias, arguments);
   }
   static Tensor forward(const Tensor& x, const Tensor& w, const Tensor& bias, IntArrayRef stride, IntArrayRef padding,
                         IntArrayRef dilation, bool transposed, IntArrayRef output_padding, std::int64_t groups) {
@@ -155,7 +158,7 @@ struct Convolution {
   }
 };
 
-struct ConvolutionWeightGradient {
+struct ConvolutionWeightGradient : CostOfGeometry<ConvolutionWeightGradient> {
   static constexpr OperatorInfo info = {
       .name = "convolution_weight_gradient",
       .signature =
@@ -189,14 +192,6 @@ struct ConvolutionWeightGradient {
     check(fits, where, ": input ", describe(x), ", gradient ", describe(dy), ": need a gradient ", IntArrayRef(g.y));
     g.y = dy.sizes();
     return g;
-  }
-  static Cost forward_cost(const Tensor& x, const Tensor& dy, IntArrayRef weight_size, IntArrayRef stride,
-                           IntArrayRef padding, IntArrayRef dilation, std::int64_t groups) {
-    return geometry_of(x, dy, weight_size, stride, padding, dilation, groups).cost(x.scalar_type());
-  }
-  static Cost cost(const Tensor& x, const Tensor& dy, IntArrayRef weight_size, IntArrayRef stride, IntArrayRef padding,
-                   IntArrayRef dilation, std::int64_t groups) {
-    return gradient_cost(forward_cost(x, dy, weight_size, stride, padding, dilation, groups), x, dy);
   }
   static Tensor forward(const Tensor& x, const Tensor& dy, IntArrayRef weight_size, IntArrayRef stride,
                         IntArrayRef padding, IntArrayRef dilation, std::int64_t groups) {
