@@ -8,10 +8,9 @@
 
 #include <backflow/ops/kernels/fused_update_internal.h>
 
-// What all instruction sets share; the guard is Highway's way of having it once.
-#ifndef BACKFLOW_ADAGRAD_UPDATE_ONCE
-#define BACKFLOW_ADAGRAD_UPDATE_ONCE
-namespace backflow::kernels {
+HWY_BEFORE_NAMESPACE();
+namespace backflow::kernels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
 
 /// The numbers of one parameter's step, in its dtype.
 template <class T>
@@ -20,13 +19,6 @@ struct AdagradFactors {
   T eps;
   T weight_decay;
 };
-
-}  // namespace backflow::kernels
-#endif
-
-HWY_BEFORE_NAMESPACE();
-namespace backflow::kernels::HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
 
 template <class T>
 struct AdagradStep {
@@ -45,9 +37,17 @@ struct AdagradStep {
   }
 };
 
-void adagrad_f32(const UpdatePiece<float>& x, const AdagradFactors<float>& f) { update_loop(x, AdagradStep<float>{f}); }
-void adagrad_f64(const UpdatePiece<double>& x, const AdagradFactors<double>& f) {
-  update_loop(x, AdagradStep<double>{f});
+template <class T>
+void adagrad_piece(const UpdatePiece<T>& x, const AdagradFactors<T>& f) {
+  update_loop(x, AdagradStep<T>{f});
+}
+
+void adagrad(std::span<const UpdateOperand> operands, const AdagradNumbers& numbers) {
+  for_each_piece(operands, "adagrad_update", [&]<class T>(const UpdateOperand& operand, const UpdatePiece<T>& piece) {
+    const double lr = numbers.lr / (1 + static_cast<double>(operand.step - 1) * numbers.lr_decay);
+    adagrad_piece(piece, AdagradFactors<T>{static_cast<T>(-lr), static_cast<T>(numbers.eps),
+                                           static_cast<T>(numbers.weight_decay)});
+  });
 }
 
 }  // namespace backflow::kernels::HWY_NAMESPACE
@@ -56,22 +56,10 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace backflow::kernels {
 
-HWY_EXPORT(adagrad_f32);
-HWY_EXPORT(adagrad_f64);
-
-namespace {
-
-void run(const UpdatePiece<float>& x, const AdagradFactors<float>& f) { HWY_DYNAMIC_DISPATCH(adagrad_f32)(x, f); }
-void run(const UpdatePiece<double>& x, const AdagradFactors<double>& f) { HWY_DYNAMIC_DISPATCH(adagrad_f64)(x, f); }
-
-}  // namespace
+HWY_EXPORT(adagrad);
 
 void adagrad_update(std::span<const UpdateOperand> operands, const AdagradNumbers& numbers) {
-  for_each_piece(operands, "adagrad_update", [&]<class T>(const UpdateOperand& operand, const UpdatePiece<T>& piece) {
-    const double lr = numbers.lr / (1 + static_cast<double>(operand.step - 1) * numbers.lr_decay);
-    run(piece,
-        AdagradFactors<T>{static_cast<T>(-lr), static_cast<T>(numbers.eps), static_cast<T>(numbers.weight_decay)});
-  });
+  HWY_DYNAMIC_DISPATCH(adagrad)(operands, numbers);
 }
 
 }  // namespace backflow::kernels

@@ -10,10 +10,9 @@
 
 #include <backflow/ops/kernels/fused_update_internal.h>
 
-// What all instruction sets share; the guard is Highway's way of having it once.
-#ifndef BACKFLOW_ADAM_UPDATE_ONCE
-#define BACKFLOW_ADAM_UPDATE_ONCE
-namespace backflow::kernels {
+HWY_BEFORE_NAMESPACE();
+namespace backflow::kernels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
 
 /// The numbers of one parameter's step, in its dtype.
 template <class T>
@@ -29,13 +28,6 @@ struct AdamFactors {
 };
 
 enum class Decay { None, OfGradient, OfParameter };
-
-}  // namespace backflow::kernels
-#endif
-
-HWY_BEFORE_NAMESPACE();
-namespace backflow::kernels::HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
 
 template <Decay kDecay, bool kAmsgrad, class T>
 struct AdamStep {
@@ -73,31 +65,6 @@ void adam_piece(const UpdatePiece<T>& x, const AdamFactors<T>& f, Decay decay) {
   }
 }
 
-void adam_f32(const UpdatePiece<float>& x, const AdamFactors<float>& f, Decay decay) {
-  x.s[2] != nullptr ? adam_piece<true>(x, f, decay) : adam_piece<false>(x, f, decay);
-}
-void adam_f64(const UpdatePiece<double>& x, const AdamFactors<double>& f, Decay decay) {
-  x.s[2] != nullptr ? adam_piece<true>(x, f, decay) : adam_piece<false>(x, f, decay);
-}
-
-}  // namespace backflow::kernels::HWY_NAMESPACE
-HWY_AFTER_NAMESPACE();
-
-#if HWY_ONCE
-namespace backflow::kernels {
-
-HWY_EXPORT(adam_f32);
-HWY_EXPORT(adam_f64);
-
-namespace {
-
-void run(const UpdatePiece<float>& x, const AdamFactors<float>& f, Decay decay) {
-  HWY_DYNAMIC_DISPATCH(adam_f32)(x, f, decay);
-}
-void run(const UpdatePiece<double>& x, const AdamFactors<double>& f, Decay decay) {
-  HWY_DYNAMIC_DISPATCH(adam_f64)(x, f, decay);
-}
-
 template <class T>
 AdamFactors<T> factors_of(const AdamNumbers& n, std::int64_t step) {
   const auto t = static_cast<double>(step);
@@ -108,15 +75,26 @@ AdamFactors<T> factors_of(const AdamNumbers& n, std::int64_t step) {
           static_cast<T>(n.eps),       static_cast<T>(-(n.lr / (1 - std::pow(n.beta1, t))))};
 }
 
-}  // namespace
-
-void adam_update(std::span<const UpdateOperand> operands, const AdamNumbers& numbers) {
+void adam(std::span<const UpdateOperand> operands, const AdamNumbers& numbers) {
   const Decay decay = numbers.weight_decay == 0                  ? Decay::None
                       : numbers.decay == WeightDecay::OfGradient ? Decay::OfGradient
                                                                  : Decay::OfParameter;
   for_each_piece(operands, "adam_update", [&]<class T>(const UpdateOperand& operand, const UpdatePiece<T>& piece) {
-    run(piece, factors_of<T>(numbers, operand.step), decay);
+    const auto factors = factors_of<T>(numbers, operand.step);
+    piece.s[2] != nullptr ? adam_piece<true>(piece, factors, decay) : adam_piece<false>(piece, factors, decay);
   });
+}
+
+}  // namespace backflow::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace backflow::kernels {
+
+HWY_EXPORT(adam);
+
+void adam_update(std::span<const UpdateOperand> operands, const AdamNumbers& numbers) {
+  HWY_DYNAMIC_DISPATCH(adam)(operands, numbers);
 }
 
 }  // namespace backflow::kernels

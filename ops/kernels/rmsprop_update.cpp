@@ -8,10 +8,9 @@
 
 #include <backflow/ops/kernels/fused_update_internal.h>
 
-// What all instruction sets share; the guard is Highway's way of having it once.
-#ifndef BACKFLOW_RMSPROP_UPDATE_ONCE
-#define BACKFLOW_RMSPROP_UPDATE_ONCE
-namespace backflow::kernels {
+HWY_BEFORE_NAMESPACE();
+namespace backflow::kernels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
 
 /// RmspropNumbers in the dtype of the parameters.
 template <class T>
@@ -23,13 +22,6 @@ struct RmspropFactors {
   T weight_decay;
   T momentum;
 };
-
-}  // namespace backflow::kernels
-#endif
-
-HWY_BEFORE_NAMESPACE();
-namespace backflow::kernels::HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
 
 template <bool kMomentum, bool kCentered, class T>
 struct RmspropStep {
@@ -71,8 +63,13 @@ void rmsprop_piece(const UpdatePiece<T>& x, const RmspropFactors<T>& f) {
   }
 }
 
-void rmsprop_f32(const UpdatePiece<float>& x, const RmspropFactors<float>& f) { rmsprop_piece(x, f); }
-void rmsprop_f64(const UpdatePiece<double>& x, const RmspropFactors<double>& f) { rmsprop_piece(x, f); }
+void rmsprop(std::span<const UpdateOperand> operands, const RmspropNumbers& numbers) {
+  for_each_piece(operands, "rmsprop_update", [&]<class T>(const UpdateOperand&, const UpdatePiece<T>& piece) {
+    rmsprop_piece(piece, RmspropFactors<T>{static_cast<T>(-numbers.lr), static_cast<T>(numbers.alpha),
+                                           static_cast<T>(1 - numbers.alpha), static_cast<T>(numbers.eps),
+                                           static_cast<T>(numbers.weight_decay), static_cast<T>(numbers.momentum)});
+  });
+}
 
 }  // namespace backflow::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -80,22 +77,10 @@ HWY_AFTER_NAMESPACE();
 #if HWY_ONCE
 namespace backflow::kernels {
 
-HWY_EXPORT(rmsprop_f32);
-HWY_EXPORT(rmsprop_f64);
-
-namespace {
-
-void run(const UpdatePiece<float>& x, const RmspropFactors<float>& f) { HWY_DYNAMIC_DISPATCH(rmsprop_f32)(x, f); }
-void run(const UpdatePiece<double>& x, const RmspropFactors<double>& f) { HWY_DYNAMIC_DISPATCH(rmsprop_f64)(x, f); }
-
-}  // namespace
+HWY_EXPORT(rmsprop);
 
 void rmsprop_update(std::span<const UpdateOperand> operands, const RmspropNumbers& numbers) {
-  for_each_piece(operands, "rmsprop_update", [&]<class T>(const UpdateOperand&, const UpdatePiece<T>& piece) {
-    run(piece, RmspropFactors<T>{static_cast<T>(-numbers.lr), static_cast<T>(numbers.alpha),
-                                 static_cast<T>(1 - numbers.alpha), static_cast<T>(numbers.eps),
-                                 static_cast<T>(numbers.weight_decay), static_cast<T>(numbers.momentum)});
-  });
+  HWY_DYNAMIC_DISPATCH(rmsprop)(operands, numbers);
 }
 
 }  // namespace backflow::kernels

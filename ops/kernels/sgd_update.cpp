@@ -8,10 +8,9 @@
 
 #include <backflow/ops/kernels/fused_update_internal.h>
 
-// What all instruction sets share; the guard is Highway's way of having it once.
-#ifndef BACKFLOW_SGD_UPDATE_ONCE
-#define BACKFLOW_SGD_UPDATE_ONCE
-namespace backflow::kernels {
+HWY_BEFORE_NAMESPACE();
+namespace backflow::kernels::HWY_NAMESPACE {
+namespace hn = hwy::HWY_NAMESPACE;
 
 /// SgdNumbers in the dtype of the parameters.
 template <class T>
@@ -23,13 +22,6 @@ struct SgdFactors {
 };
 
 enum class Momentum { None, First, Classic, FirstNesterov, Nesterov };
-
-}  // namespace backflow::kernels
-#endif
-
-HWY_BEFORE_NAMESPACE();
-namespace backflow::kernels::HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
 
 template <Momentum kMomentum, class T>
 struct SgdStep {
@@ -75,27 +67,6 @@ void sgd_piece(const UpdatePiece<T>& x, const SgdFactors<T>& f, Momentum momentu
   }
 }
 
-void sgd_f32(const UpdatePiece<float>& x, const SgdFactors<float>& f, Momentum m) { sgd_piece(x, f, m); }
-void sgd_f64(const UpdatePiece<double>& x, const SgdFactors<double>& f, Momentum m) { sgd_piece(x, f, m); }
-
-}  // namespace backflow::kernels::HWY_NAMESPACE
-HWY_AFTER_NAMESPACE();
-
-#if HWY_ONCE
-namespace backflow::kernels {
-
-HWY_EXPORT(sgd_f32);
-HWY_EXPORT(sgd_f64);
-
-namespace {
-
-void run(const UpdatePiece<float>& x, const SgdFactors<float>& f, Momentum momentum) {
-  HWY_DYNAMIC_DISPATCH(sgd_f32)(x, f, momentum);
-}
-void run(const UpdatePiece<double>& x, const SgdFactors<double>& f, Momentum momentum) {
-  HWY_DYNAMIC_DISPATCH(sgd_f64)(x, f, momentum);
-}
-
 Momentum momentum_of(const UpdateOperand& operand, const SgdNumbers& numbers) {
   if (!operand.state[0].defined()) {
     return Momentum::None;
@@ -106,14 +77,24 @@ Momentum momentum_of(const UpdateOperand& operand, const SgdNumbers& numbers) {
   return numbers.nesterov ? Momentum::Nesterov : Momentum::Classic;
 }
 
-}  // namespace
-
-void sgd_update(std::span<const UpdateOperand> operands, const SgdNumbers& numbers) {
+void sgd(std::span<const UpdateOperand> operands, const SgdNumbers& numbers) {
   for_each_piece(operands, "sgd_update", [&]<class T>(const UpdateOperand& operand, const UpdatePiece<T>& piece) {
     const SgdFactors<T> factors = {static_cast<T>(-numbers.lr), static_cast<T>(numbers.momentum),
                                    static_cast<T>(1 - numbers.dampening), static_cast<T>(numbers.weight_decay)};
-    run(piece, factors, momentum_of(operand, numbers));
+    sgd_piece(piece, factors, momentum_of(operand, numbers));
   });
+}
+
+}  // namespace backflow::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace backflow::kernels {
+
+HWY_EXPORT(sgd);
+
+void sgd_update(std::span<const UpdateOperand> operands, const SgdNumbers& numbers) {
+  HWY_DYNAMIC_DISPATCH(sgd)(operands, numbers);
 }
 
 }  // namespace backflow::kernels

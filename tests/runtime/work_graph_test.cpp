@@ -163,7 +163,7 @@ TEST_CASE("schedule: cheap items are not worth a second thread") {
 
 TEST_CASE("schedule: nothing is gained by several threads when each item can use them all") {
   WorkGraph graph = branches(8, 3, 500'000);
-  graph.alone.assign(graph.size(), 250'000);
+  std::transform(graph.work.begin(), graph.work.end(), graph.alone.begin(), [](float ns) { return ns / 2; });
   const Schedule schedule(graph, 2);
   CHECK(!Schedule::is_faster(schedule.time(), schedule.time_in_turn()));
 }
