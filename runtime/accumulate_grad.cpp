@@ -9,11 +9,6 @@
 namespace backflow {
 namespace {
 
-/// True when nobody else can see the elements of `x`, so that a leaf may keep them as its gradient.
-bool is_exclusive(const Tensor& x) {
-  return x.use_count() == 1 && x.impl().storage->use_count() == 1 && x.is_contiguous() && x.is_leaf();
-}
-
 Tensor copy_of(const Tensor& x) {
   Tensor y = empty_tensor_like(x, x.scalar_type());
   gradient_ops().copy_(y, x);
@@ -27,6 +22,10 @@ Tensor recorded_copy_of(const Tensor& x) {
 }
 
 }  // namespace
+
+bool is_exclusive(const Tensor& x) {
+  return x.use_count() == 1 && x.impl().storage->use_count() == 1 && x.is_contiguous() && x.is_leaf();
+}
 
 AccumulateGrad::AccumulateGrad(const Tensor& leaf) : Node(1, kLast), variable_(leaf) {
   set_saves(false);

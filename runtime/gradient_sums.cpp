@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include <backflow/runtime/accumulate_grad.h>
 #include <backflow/runtime/gradient_ops.h>
 
 namespace backflow {
@@ -24,8 +25,7 @@ GradientSums::GradientSums(const Plan& plan, const PassNumbers& numbers, bool ke
     : plan_(plan),
       numbers_(numbers),
       keeps_parts_(keeps_parts),
-      gradients_(plan.inputs().size()),
-      owned_(plan.inputs().size(), 0) {}
+      gradients_(plan.inputs().size()) {}
 
 GradientSums::~GradientSums() = default;
 
@@ -85,11 +85,10 @@ void GradientSums::add(std::uint32_t input, std::uint32_t place, Tensor gradient
     total = std::move(gradient);
   } else if (gradient.defined()) {
     const SequenceRange range(numbers_.of_sums(plan_.inputs()[input].node) + place);
-    if (owned_[input] != 0) {
-      gradient_ops().add_(total, gradient);
+    if (!keeps_parts_ && is_exclusive(total) && !total.impl().storage->is_exposed()) {
+      gradient_ops().add_(total, gradient);  // the same sum, without memory that would have to be fetched
     } else {
       total = gradient_ops().add(total, gradient);
-      owned_[input] = keeps_parts_ ? 0 : 1;
     }
   }
 }

@@ -57,7 +57,6 @@ class GradientSums {
   const PassNumbers& numbers_;
   const bool keeps_parts_;
   std::vector<Tensor> gradients_;                  // by input: the sum so far
-  std::vector<std::uint8_t> owned_;                // by input: the sum is our own, so that it can be added to in place
   std::unique_ptr<Sum[]> sums_;                    // by input, once several threads run nodes
   std::unique_ptr<Contribution[]> contributions_;  // those to the first input, then those to the second, ...
 };
