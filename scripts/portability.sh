@@ -56,13 +56,25 @@ copy_settings() {
   fi
 }
 
-# The files that git knows or would, as they are now. Their times are kept, so that only what changed is built again.
+# The files that git knows or would, as they are now. Only what differs is written, with the time of now (its own may lie
+# before that of what was built of another version), so that only that is built again.
 copy_source() {
-  mkdir -p "$src"
-  find "$src" -mindepth 1 -maxdepth 1 ! -name build -exec rm -rf {} +
+  local new=$src.new file
+  rm -rf "$new"
+  mkdir -p "$new" "$src"
   git -C "$root" ls-files -z --cached --others --exclude-standard |
     (cd "$root" && while IFS= read -r -d '' file; do [[ ! -e $file ]] || printf '%s\0' "$file"; done) |
-    tar -C "$root" --null --no-recursion -T - -c | tar -C "$src" --no-same-owner -x
+    tar -C "$root" --null --no-recursion -T - -c | tar -C "$new" --no-same-owner -x
+  (cd "$src" && find . -path ./build -prune -o ! -type d -print0) |
+    while IFS= read -r -d '' file; do [[ -e $new/$file ]] || rm "$src/$file"; done
+  (cd "$new" && find . ! -type d -print0) |
+    while IFS= read -r -d '' file; do
+      if ! cmp -s "$new/$file" "$src/$file"; then
+        mkdir -p "$(dirname "$src/$file")"
+        cp --preserve=mode,links --no-dereference "$new/$file" "$src/$file"
+      fi
+    done
+  rm -rf "$new"
 }
 
 [[ -f $debian/.complete ]] || bootstrap
