@@ -5,7 +5,8 @@
 
 namespace backflow {
 
-/// True when nobody else can see the elements of `x`, so that a leaf may keep them as its gradient, or a sum add to them.
+/// True when nobody else can see the elements of `x`, so that a leaf may keep them as its gradient, or a sum add to
+/// them.
 bool is_exclusive(const Tensor& x);
 
 /// The node at the end of the tape: adds what arrives to the leaf's grad(). One per leaf, shared by every graph that
