@@ -22,10 +22,7 @@ struct GradientSums::Sum {
 };
 
 GradientSums::GradientSums(const Plan& plan, const PassNumbers& numbers, bool keeps_parts)
-    : plan_(plan),
-      numbers_(numbers),
-      keeps_parts_(keeps_parts),
-      gradients_(plan.inputs().size()) {}
+    : plan_(plan), numbers_(numbers), keeps_parts_(keeps_parts), gradients_(plan.inputs().size()) {}
 
 GradientSums::~GradientSums() = default;
 
