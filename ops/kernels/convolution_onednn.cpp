@@ -31,11 +31,11 @@ Tensor convolution_by_filters(const ConvolutionGeometry& g, const Tensor& x, con
   const std::int64_t count = filter_pieces(g);
   const ConvolutionGeometry part = part_of_filters(g, count);
   const auto p = convolution_primitive(Direction::Forward, part, 1, {.x = wanted_block(x)}, bias.defined());
-  std::optional<ChannelBlocks> blocks = weight_blocks(part.w, p->w);
+  const std::optional<ChannelBlocks> blocks = weight_blocks(part.w, p->w);
   if (p->is_reference || !blocks || part.w[0] % p->y_block != 0) {
     return {};
   }
-  const IntrusivePtr<Storage> weights = packed_weights(w, plain_weights(g), packed_desc(g.w, *blocks));
+  const IntrusivePtr<Storage> weights = packed_weights(w, plain_weights(g), packed_desc(g.w, blocks->block));
   const Blocked from = as_blocked(x, p->x_block);
   Tensor y = empty_blocked(g.y, kFloat32, p->y_block);
   auto* const to = as_blocked(y, p->y_block).elements.mutable_data_ptr<float>();

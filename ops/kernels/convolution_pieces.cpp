@@ -23,14 +23,7 @@ void execute(const ConvolutionPrimitive& p, Arguments arguments) {
   if (p.is_reference) {
     count_reference_call();
   }
-  const SingleOpenMpThread single;
-  IntrusivePtr<Storage> scratchpad;
-  if (p.scratchpad.get_size() > 0) {
-    scratchpad = Storage::make(p.scratchpad.get_size());
-    arguments.emplace(DNNL_ARG_SCRATCHPAD, dnnl::memory(p.scratchpad, onednn_engine(), scratchpad->data()));
-  }
-  p.primitive.execute(onednn_stream(), arguments);
-  onednn_stream().wait();
+  run_primitive(p.primitive, p.scratchpad, std::move(arguments));
 }
 
 ConvolutionGeometry part_of_filters(const ConvolutionGeometry& g, std::int64_t count) {

@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <memory>
-#include <unordered_map>
 
 #include <backflow/ops/kernels/blocked.h>
 #include <backflow/ops/kernels/convolution_primitives.h>
@@ -18,12 +17,8 @@ inline constexpr std::int64_t kPieceFilters = 64;  // of a piece at least, where
 inline constexpr std::int64_t kMaxPieces = 64;
 inline constexpr std::int64_t kMaxPartials = 4;  // sums of weight gradients, where the batch is cut
 
-using Arguments = std::unordered_map<int, dnnl::memory>;
-
-/// Runs `p` on this thread.
+/// Runs `p` on this thread; counted when it is a reference implementation.
 void execute(const ConvolutionPrimitive& p, Arguments arguments);
-
-inline dnnl::memory over(const dnnl::memory::desc& desc, void* data) { return {desc, onednn_engine(), data}; }
 
 /// The elements from sample n on.
 inline void* sample(const Blocked& x, std::int64_t n) {

@@ -1,21 +1,17 @@
 #include <backflow/ops/kernels/convolution_primitives.h>
 
-#include <backflow/ops/winograd.h>
-
 #include <algorithm>
 #include <array>
-#include <mutex>
 #include <optional>
 #include <string>
-#include <string_view>
-#include <unordered_map>
+
+#include <backflow/ops/kernels/primitive_cache.h>
+#include <backflow/ops/winograd.h>
 
 namespace backflow::kernels {
 namespace {
 
 using dnnl::memory;
-
-constexpr std::size_t kMaxKept = 4096;  // a program with more shapes than that makes them anew
 
 memory::desc row_major(IntArrayRef sizes) {
   return {onednn_dims(sizes), memory::data_type::f32, onednn_dims(contiguous_strides(sizes))};
@@ -116,7 +112,7 @@ ConvolutionPrimitive describe_primitive(const PrimitiveDesc& desc, const memory:
   p.w = w;
   p.y = y;
   p.scratchpad = desc.scratchpad_desc();
-  p.is_reference = std::string_view(desc.impl_info_str()).find("ref") != std::string_view::npos;
+  p.is_reference = is_reference(desc);
   return p;
 }
 
@@ -212,24 +208,12 @@ std::string key_of(Direction direction, const ConvolutionGeometry& g, WantedBloc
 std::shared_ptr<const ConvolutionPrimitive> convolution_primitive(Direction direction, const ConvolutionGeometry& g,
                                                                   std::int64_t batch, WantedBlocks wanted,
                                                                   bool with_bias) {
-  static std::mutex mutex;
-  static std::unordered_map<std::string, std::shared_ptr<const ConvolutionPrimitive>> kept;
+  static PrimitiveCache<std::string, ConvolutionPrimitive> kept;
   ConvolutionGeometry piece = g;
   piece.x[0] = batch;
   piece.y[0] = batch;
-  std::string key = key_of(direction, piece, wanted, with_bias);
-  {
-    const std::scoped_lock lock(mutex);
-    if (const auto found = kept.find(key); found != kept.end()) {
-      return found->second;
-    }
-  }
-  auto made = std::make_shared<const ConvolutionPrimitive>(make(direction, piece, wanted, with_bias));
-  const std::scoped_lock lock(mutex);
-  if (kept.size() >= kMaxKept) {
-    kept.clear();
-  }
-  return kept.try_emplace(std::move(key), std::move(made)).first->second;
+  return kept.get(key_of(direction, piece, wanted, with_bias),
+                  [&] { return make(direction, piece, wanted, with_bias); });
 }
 
 memory::desc plain_weights(const ConvolutionGeometry& g) { return row_major(weight_sizes(g)); }

@@ -62,22 +62,39 @@ bool bring_in_blocks(UpdateOperand& x) {
   return all;
 }
 
+template <class F>
+void for_each_tensor(const UpdateOperand& x, const F& f) {
+  f(x.parameter);
+  f(x.gradient);
+  for (const Tensor& state : x.state) {
+    if (state.defined()) {
+      f(state);
+    }
+  }
+}
+
+bool has_blocks(const UpdateOperand& x) {
+  bool has = false;
+  for_each_tensor(x, [&](const Tensor& t) { has = has || may_be_blocked(t); });
+  return has;
+}
+
 }  // namespace
 
-std::vector<UpdateOperand> in_one_order(std::span<const UpdateOperand> operands) {
+void in_one_order(std::span<const UpdateOperand> operands,
+                  FunctionRef<void(std::span<const UpdateOperand> ordered)> run) {
+  if (std::none_of(operands.begin(), operands.end(), has_blocks)) {
+    run(operands);
+    return;
+  }
   std::vector<UpdateOperand> ordered(operands.begin(), operands.end());
   for (UpdateOperand& x : ordered) {
     if (!bring_in_blocks(x)) {
-      x.parameter.mutable_data_ptr();  // row-major from now on, made here and not by all tasks at once
-      x.gradient.mutable_data_ptr();
-      for (const Tensor& state : x.state) {
-        if (state.defined()) {
-          state.mutable_data_ptr();
-        }
-      }
+      // Row-major from now on, made here and not by all tasks at once.
+      for_each_tensor(x, [](const Tensor& t) { t.mutable_data_ptr(); });
     }
   }
-  return ordered;
+  run(ordered);
 }
 
 void for_each_range(std::span<const UpdateOperand> operands, FunctionRef<void(const UpdateRange&)> run) {

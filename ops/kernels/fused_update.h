@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <vector>
 
 #include <backflow/runtime/tensor.h>
 #include <backflow/runtime/threads.h>
@@ -43,10 +42,11 @@ struct UpdateRange {
   std::int64_t n;
 };
 
-/// The operands as one-dimensional tensors with their elements in one order: that of the gradient, in which parameter
-/// and state are kept from then on (the next convolution reads its weights as the last one wrote their gradient), or
-/// row-major.
-std::vector<UpdateOperand> in_one_order(std::span<const UpdateOperand> operands);
+/// Calls `run` with the operands, the elements of each in one order: that of the gradient where this is kept in blocks,
+/// in which parameter and state are kept from then on (the next convolution reads its weights as the last one wrote
+/// their gradient), else row-major.
+void in_one_order(std::span<const UpdateOperand> operands,
+                  FunctionRef<void(std::span<const UpdateOperand> ordered)> run);
 
 /// Calls `run` for ranges that together are the elements of all operands, each once, on the pool. The cut depends on
 /// the operands' sizes alone; small ones share a task.
@@ -69,10 +69,11 @@ UpdatePiece<T> piece_of(const UpdateRange& range) {
 /// names `where`, for a dtype other than float32 and float64.
 template <class F>
 void for_each_piece(std::span<const UpdateOperand> operands, const char* where, const F& run) {
-  const std::vector<UpdateOperand> ordered = in_one_order(operands);
-  for_each_range(ordered, [&](const UpdateRange& range) {
-    dispatch_floating(range.operand->parameter.scalar_type(), where,
-                      [&](auto zero) { run(*range.operand, piece_of<decltype(zero)>(range)); });
+  in_one_order(operands, [&](std::span<const UpdateOperand> ordered) {
+    for_each_range(ordered, [&](const UpdateRange& range) {
+      dispatch_floating(range.operand->parameter.scalar_type(), where,
+                        [&](auto zero) { run(*range.operand, piece_of<decltype(zero)>(range)); });
+    });
   });
 }
 

@@ -2,6 +2,9 @@
 
 // The one place that knows oneDNN's versions: 2.6 (Debian 12) and 3.x (Debian 13) both compile behind it.
 
+#include <string_view>
+#include <unordered_map>
+
 #include <oneapi/dnnl/dnnl_version.h>
 #include <oneapi/dnnl/dnnl.hpp>
 
@@ -49,6 +52,22 @@ inline dnnl::stream& onednn_stream() {
 
 inline dnnl::memory::dims onednn_dims(IntArrayRef sizes) { return {sizes.begin(), sizes.end()}; }
 
+/// Elements that lie as `desc` says; oneDNN has no type for those that are only read.
+inline dnnl::memory over(const dnnl::memory::desc& desc, const void* data) {
+  return {desc, onednn_engine(), const_cast<void*>(data)};
+}
+
+using Arguments = std::unordered_map<int, dnnl::memory>;
+
+/// Runs a primitive on this thread, with memory for its scratchpad.
+void run_primitive(const dnnl::primitive& primitive, const dnnl::memory::desc& scratchpad, Arguments arguments);
+
+/// Whether oneDNN has but its slow reference implementation.
+template <class PrimitiveDesc>
+bool is_reference(const PrimitiveDesc& desc) {
+  return std::string_view(desc.impl_info_str()).find("ref") != std::string_view::npos;
+}
+
 /// What the three primitives of a convolution are made of.
 struct ConvolutionDesc {
   dnnl::algorithm algorithm;
@@ -80,6 +99,7 @@ struct BlockLayout {
 };
 
 #if DNNL_VERSION_MAJOR >= 3
+inline dnnl::memory::dims dims_of(const dnnl::memory::desc& desc) { return desc.get_dims(); }
 inline BlockLayout block_layout(const dnnl::memory::desc& desc) {
   return {desc.get_strides(), desc.get_inner_blks(), desc.get_inner_idxs()};
 }
@@ -113,6 +133,7 @@ inline dnnl::convolution_backward_weights::primitive_desc backward_weights_desc(
           d.stride,        d.dilation,  d.before, d.after, hint,   user_scratchpad()};
 }
 #else
+inline dnnl::memory::dims dims_of(const dnnl::memory::desc& desc) { return desc.dims(); }
 inline BlockLayout block_layout(const dnnl::memory::desc& desc) {
   const dnnl_blocking_desc_t& blocks = desc.data.format_desc.blocking;
   return {{blocks.strides, blocks.strides + desc.data.ndims},

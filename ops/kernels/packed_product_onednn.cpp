@@ -2,8 +2,6 @@
 #include <array>
 #include <cstring>
 #include <optional>
-#include <string_view>
-#include <unordered_map>
 #include <utility>
 
 #include <backflow/ops/kernels/dense.h>
@@ -64,8 +62,7 @@ std::optional<Piece> make_piece(const Sizes& s, bool with_bias) {
     const dnnl::matmul::primitive_desc desc = product_desc(p.x, any, p.bias, p.y);
     p.w = desc.weights_desc();
     p.scratchpad = desc.scratchpad_desc();
-    const bool is_reference = std::string_view(desc.impl_info_str()).find("ref") != std::string_view::npos;
-    if (is_reference || block_layout(p.w).inner_sizes.empty()) {
+    if (is_reference(desc) || block_layout(p.w).inner_sizes.empty()) {
       return std::nullopt;
     }
     p.primitive = dnnl::matmul(desc);
@@ -138,23 +135,13 @@ std::shared_ptr<const Plan> plan_of(const Sizes& s, bool with_bias) {
   return kept.get({s.m, s.n, s.k, with_bias ? 1 : 0}, [&] { return make_plan(s, with_bias); });
 }
 
-memory over(const memory::desc& desc, const void* data) { return {desc, onednn_engine(), const_cast<void*>(data)}; }
-
 /// Runs `p` on this thread.
 void execute(const Piece& p, const float* x, const std::byte* w, const float* bias, float* y) {
-  const SingleOpenMpThread single;
-  std::unordered_map<int, memory> arguments{
-      {DNNL_ARG_SRC, over(p.x, x)}, {DNNL_ARG_WEIGHTS, over(p.w, w)}, {DNNL_ARG_DST, over(p.y, y)}};
+  Arguments arguments{{DNNL_ARG_SRC, over(p.x, x)}, {DNNL_ARG_WEIGHTS, over(p.w, w)}, {DNNL_ARG_DST, over(p.y, y)}};
   if (bias != nullptr) {
     arguments.emplace(DNNL_ARG_BIAS, over(p.bias, bias));
   }
-  IntrusivePtr<Storage> scratchpad;
-  if (p.scratchpad.get_size() > 0) {
-    scratchpad = Storage::make(p.scratchpad.get_size());
-    arguments.emplace(DNNL_ARG_SCRATCHPAD, over(p.scratchpad, scratchpad->data()));
-  }
-  p.primitive.execute(onednn_stream(), arguments);
-  onednn_stream().wait();
+  run_primitive(p.primitive, p.scratchpad, std::move(arguments));
 }
 
 void run(const Plan& plan, const Sizes& s, const float* x, const std::byte* w, const float* bias, float* y) {

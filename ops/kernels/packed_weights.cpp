@@ -33,31 +33,15 @@ struct PackedForms {
   std::vector<PackedForm> forms;
 };
 
-memory::dims dims_of(const memory::desc& desc) {
-#if DNNL_VERSION_MAJOR >= 3
-  return desc.get_dims();
-#else
-  return desc.dims();
-#endif
-}
-
 void reorder(const memory::desc& from_desc, std::byte* from, const memory::desc& to_desc, std::byte* to) {
   const SingleOpenMpThread single;
-  memory source(from_desc, onednn_engine(), from);
-  memory target(to_desc, onednn_engine(), to);
+  memory source = over(from_desc, from);
+  memory target = over(to_desc, to);
   dnnl::reorder(source, target).execute(onednn_stream(), source, target);
   onednn_stream().wait();
 }
 
-/// Of weights [filters, channels, kernel...] in blocks of `block` filters and as many channels.
-memory::desc blocked_desc(IntArrayRef sizes, std::int64_t block) {
-  using Tag = memory::format_tag;
-  constexpr std::array kBy8{Tag::OIw8i8o, Tag::OIhw8i8o, Tag::OIdhw8i8o};
-  constexpr std::array kBy16{Tag::OIw16i16o, Tag::OIhw16i16o, Tag::OIdhw16i16o};
-  return {onednn_dims(sizes), memory::data_type::f32, (block == 8 ? kBy8 : kBy16)[sizes.size() - 3]};
-}
-
-/// As blocked_desc of the three dimensions that ChannelBlocks knows.
+/// The three dimensions of weights that ChannelBlocks knows.
 DimVector flat_sizes(const ChannelBlocks& blocks) { return {blocks.batch, blocks.channels, blocks.spatial}; }
 
 memory::desc flat_plain(const ChannelBlocks& blocks) {
@@ -69,7 +53,7 @@ IntrusivePtr<Storage> pack(const Tensor& w, const Blocked& own, const memory::de
   count_weight_reorder();
   IntrusivePtr<Storage> storage = Storage::make(packed.get_size());
   if (own) {
-    reorder_weights(blocked_desc(w.sizes(), own.blocks.block), static_cast<std::byte*>(own.elements.mutable_data_ptr()),
+    reorder_weights(packed_desc(w.sizes(), own.blocks.block), static_cast<std::byte*>(own.elements.mutable_data_ptr()),
                     packed, storage->data());
   } else {
     reorder_weights(plain, static_cast<std::byte*>(dense(w).mutable_data_ptr()), packed, storage->data());
@@ -98,10 +82,17 @@ void reorder_weights(const memory::desc& from_desc, std::byte* from, const memor
   });
 }
 
+memory::desc packed_desc(IntArrayRef sizes, std::int64_t block) {
+  using Tag = memory::format_tag;
+  constexpr std::array kBy8{Tag::OIw8i8o, Tag::OIhw8i8o, Tag::OIdhw8i8o};
+  constexpr std::array kBy16{Tag::OIw16i16o, Tag::OIhw16i16o, Tag::OIdhw16i16o};
+  return {onednn_dims(sizes), memory::data_type::f32, (block == 8 ? kBy8 : kBy16)[sizes.size() - 3]};
+}
+
 std::optional<ChannelBlocks> weight_blocks(IntArrayRef sizes, const memory::desc& packed) {
   for (const std::int64_t block : {std::int64_t{16}, std::int64_t{8}}) {
     if (sizes.size() >= 3 && sizes.size() <= 5 && sizes[0] % block == 0 && sizes[1] % block == 0 &&
-        numel_of(sizes) > 0 && dims_of(packed).size() == sizes.size() && packed == blocked_desc(sizes, block)) {
+        numel_of(sizes) > 0 && dims_of(packed).size() == sizes.size() && packed == packed_desc(sizes, block)) {
       ChannelBlocks blocks = blocks_of(sizes, block);
       blocks.batch_block = block;
       return blocks;
@@ -110,17 +101,15 @@ std::optional<ChannelBlocks> weight_blocks(IntArrayRef sizes, const memory::desc
   return std::nullopt;
 }
 
-memory::desc packed_desc(IntArrayRef sizes, const ChannelBlocks& blocks) { return blocked_desc(sizes, blocks.block); }
-
 void block_weights(float* blocked, const float* plain, const ChannelBlocks& blocks) {
   count_weight_reorder();
   reorder_weights(flat_plain(blocks), reinterpret_cast<std::byte*>(const_cast<float*>(plain)),
-                  blocked_desc(flat_sizes(blocks), blocks.block), reinterpret_cast<std::byte*>(blocked));
+                  packed_desc(flat_sizes(blocks), blocks.block), reinterpret_cast<std::byte*>(blocked));
 }
 
 void unblock_weights(float* plain, const float* blocked, const ChannelBlocks& blocks) {
   count_weight_reorder();
-  reorder_weights(blocked_desc(flat_sizes(blocks), blocks.block),
+  reorder_weights(packed_desc(flat_sizes(blocks), blocks.block),
                   reinterpret_cast<std::byte*>(const_cast<float*>(blocked)), flat_plain(blocks),
                   reinterpret_cast<std::byte*>(plain));
 }

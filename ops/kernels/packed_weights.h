@@ -17,8 +17,8 @@ IntrusivePtr<Storage> packed_weights(const Tensor& w, const dnnl::memory::desc& 
 /// The blocks of filters and channels that `packed` says of weights of these sizes, if it is such a form.
 std::optional<ChannelBlocks> weight_blocks(IntArrayRef sizes, const dnnl::memory::desc& packed);
 
-/// The inverse.
-dnnl::memory::desc packed_desc(IntArrayRef sizes, const ChannelBlocks& blocks);
+/// The inverse: the form of weights of these sizes in blocks of `block` filters and as many channels.
+dnnl::memory::desc packed_desc(IntArrayRef sizes, std::int64_t block);
 
 /// Writes row-major weights in blocks (ChannelBlocks::batch_block) and back; counted as a reorder of weights.
 void block_weights(float* blocked, const float* plain, const ChannelBlocks& blocks);
