@@ -5,6 +5,9 @@
 #
 # backflow_script_test(folder script): registers a script, .sh or .py. Its environment has BACKFLOW_BIN, the directory of
 # the programs, and BACKFLOW_SOURCE, the tree.
+#
+# backflow_output_test(name EXPECTED file COMMAND command... LABELS label... [NEEDS module]): a command that must print what
+# the file holds and end with 0; with NEEDS it is skipped where the system's Python lacks the module.
 
 set(BACKFLOW_TEST_ENVIRONMENT
     "BACKFLOW_BIN=${CMAKE_RUNTIME_OUTPUT_DIRECTORY}"
@@ -13,6 +16,7 @@ set(BACKFLOW_TEST_ENVIRONMENT
     "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1"
     "TSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/tsan.supp:ignore_noninstrumented_modules=1"
     "UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1")
+set(BACKFLOW_ASAN_OPTIONS "ASAN_OPTIONS=allocator_may_return_null=1")
 
 # Sanitized programs run several times slower.
 set(BACKFLOW_TIMEOUT_FACTOR 1)
@@ -23,10 +27,10 @@ endif()
 function(backflow_register name)
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT;PROCESSORS" "COMMAND;LABELS")
   math(EXPR timeout "${arg_TIMEOUT} * ${BACKFLOW_TIMEOUT_FACTOR}")
-  set(environment ${BACKFLOW_TEST_ENVIRONMENT})
+  set(environment ${BACKFLOW_TEST_ENVIRONMENT} ${BACKFLOW_ASAN_OPTIONS})
   if(mpi IN_LIST arg_LABELS)
     # Open MPI leaves memory behind, in plugins that are unloaded when the leaks are looked for.
-    list(APPEND environment ASAN_OPTIONS=detect_leaks=0)
+    string(APPEND environment ":detect_leaks=0")
   endif()
   add_test(NAME ${name} COMMAND ${arg_COMMAND})
   set_tests_properties(${name} PROPERTIES
@@ -62,6 +66,7 @@ function(backflow_test name)
   endif()
 endfunction()
 
+# Scripts of folders whose programs start ranks are labelled mpi too.
 function(backflow_script_test folder script)
   cmake_path(GET script STEM LAST_ONLY stem)
   cmake_path(GET script EXTENSION LAST_ONLY extension)
@@ -69,5 +74,21 @@ function(backflow_script_test folder script)
   if(extension STREQUAL .py)
     set(interpreter /usr/bin/python3)
   endif()
-  backflow_register(${folder}_${stem} COMMAND ${interpreter} ${script} LABELS unit TIMEOUT 600 PROCESSORS 2)
+  set(labels unit)
+  if(folder MATCHES "^(distributed|train)$")
+    list(APPEND labels mpi)
+  endif()
+  backflow_register(${folder}_${stem} COMMAND ${interpreter} ${script} LABELS ${labels} TIMEOUT 600 PROCESSORS 2)
+endfunction()
+
+function(backflow_output_test name)
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "EXPECTED;NEEDS" "COMMAND;LABELS")
+  set(needs)
+  if(arg_NEEDS)
+    set(needs --needs ${arg_NEEDS})
+  endif()
+  backflow_register(${name}
+    COMMAND bash ${PROJECT_SOURCE_DIR}/tests/scripts/compare_output.sh ${needs} ${arg_EXPECTED} ${arg_COMMAND}
+    LABELS ${arg_LABELS} TIMEOUT 120 PROCESSORS 1)
+  set_tests_properties(${name} PROPERTIES SKIP_RETURN_CODE 77)
 endfunction()
