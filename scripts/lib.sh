@@ -32,6 +32,13 @@ build() {
   )
 }
 
+# targets_of PRESET: what its tests need to be built, if that is not all.
+targets_of() {
+  if [[ $1 == tsan ]]; then
+    echo test_runtime test_ops test_nn test_distributed planted_race
+  fi
+}
+
 # run_mpi ARGUMENT...: mpirun, for Open MPI 4.1 and 5, with
 # - no binding: every rank has several threads, and Open MPI puts them all on one core when there are 1 or 2 ranks;
 # - more ranks than cores if asked for, and root if that is who runs it (both are refused otherwise);

@@ -19,7 +19,8 @@ if [[ $preset == tsan ]]; then
   "$root/scripts/tsan_tbb.sh"
 fi
 say "building $preset"
-build "$preset"
+read -ra targets <<<"$(targets_of "$preset")"
+build "$preset" ${targets[@]+"${targets[@]}"}
 say "testing $preset"
 cd "$root"
 code=0
