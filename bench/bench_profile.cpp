@@ -1,6 +1,6 @@
 // Where the time of a workload goes, operator by operator:
 //   bench_profile WORKLOAD THREADS [--steps N] [--trace FILE]
-// prints the table that `backflow train` ends with, of N steps (10); FILE is a time line for ui.perfetto.dev.
+// prints the table that `backflow train --profile` ends with, of N steps (10); FILE is a time line for ui.perfetto.dev.
 #include <cstdio>
 #include <cstdlib>
 #include <exception>

@@ -4,6 +4,7 @@
 #include <backflow/ops/creation.h>
 #include <backflow/ops/kernels/elementwise.h>
 #include <backflow/ops/operator.h>
+#include <backflow/ops/view_cost_internal.h>
 
 namespace backflow {
 namespace {
@@ -17,7 +18,7 @@ void copy_gradient(const char* where, const Tensor& view, const Tensor& dy) {
   kernels::copy(view, dy);
 }
 
-struct Select {
+struct Select : detail::CostOfPart {
   static constexpr OperatorInfo info = {
       .name = "select",
       .signature = "select(Tensor self, int dim, int index) -> Tensor",
@@ -73,7 +74,7 @@ struct SelectGradient {
   void backward(Backward& b) const { b.dx(0) = select(b.dy(), dim_, index_); }
 };
 
-struct Slice {
+struct Slice : detail::CostOfPart {
   static constexpr OperatorInfo info = {
       .name = "slice",
       .signature = "slice(Tensor self, int dim=0, int? start=None, int? end=None, int step=1) -> Tensor",
@@ -166,7 +167,7 @@ struct Narrow {
   }
 };
 
-struct Diagonal {
+struct Diagonal : detail::CostOfPart {
   static constexpr OperatorInfo info = {
       .name = "diagonal",
       .signature = "diagonal(Tensor self, int offset=0, int dim1=0, int dim2=1) -> Tensor",

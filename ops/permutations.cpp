@@ -2,13 +2,14 @@
 #include <algorithm>
 
 #include <backflow/ops/operator.h>
+#include <backflow/ops/view_cost_internal.h>
 
 namespace backflow {
 namespace {
 
 using Needs = std::span<const bool>;
 
-struct Transpose {
+struct Transpose : detail::CostOfView {
   static constexpr OperatorInfo info = {
       .name = "transpose",
       .signature = "transpose(Tensor self, int dim0, int dim1) -> Tensor",
@@ -37,7 +38,7 @@ struct Transpose {
   void backward(Backward& b) const { b.dx(0) = transpose(b.dy(), first, second); }
 };
 
-struct T {
+struct T : detail::CostOfView {
   static constexpr OperatorInfo info = {
       .name = "t",
       .signature = "t(Tensor self) -> Tensor",
@@ -54,7 +55,7 @@ struct T {
   void backward(Backward& b) const { b.dx(0) = t(b.dy()); }
 };
 
-struct Permute {
+struct Permute : detail::CostOfView {
   static constexpr OperatorInfo info = {
       .name = "permute",
       .signature = "permute(Tensor self, int[] dims) -> Tensor",

@@ -8,6 +8,7 @@
 #include <backflow/ops/creation.h>
 #include <backflow/ops/kernels/elementwise.h>
 #include <backflow/ops/operator.h>
+#include <backflow/ops/view_cost_internal.h>
 
 namespace backflow {
 namespace {
@@ -178,7 +179,7 @@ Tensor row_major_copy(const Tensor& x) {
   return y;
 }
 
-struct AsStrided {
+struct AsStrided : detail::CostOfPart {
   static constexpr OperatorInfo info = {
       .name = "as_strided",
       .signature = "as_strided(Tensor self, int[] size, int[] stride, int? storage_offset=None) -> Tensor",

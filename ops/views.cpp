@@ -3,6 +3,7 @@
 
 #include <backflow/ops/kernels/elementwise.h>
 #include <backflow/ops/operator.h>
+#include <backflow/ops/view_cost_internal.h>
 
 namespace backflow {
 namespace {
@@ -64,7 +65,7 @@ std::optional<DimVector> view_strides(const Tensor& x, IntArrayRef sizes) {
   return next == 0 ? std::optional(strides) : std::nullopt;
 }
 
-struct Reshape {
+struct Reshape : detail::CostOfView {
   static constexpr OperatorInfo info = {
       .name = "reshape",
       .signature = "reshape(Tensor self, int[] shape) -> Tensor",
@@ -89,7 +90,7 @@ struct Reshape {
   void backward(Backward& b) const { b.dx(0) = reshape(b.dy(), sizes); }
 };
 
-struct View {
+struct View : detail::CostOfView {
   static constexpr OperatorInfo info = {
       .name = "view",
       .signature = "view(Tensor self, int[] size) -> Tensor",
@@ -174,7 +175,7 @@ struct Unflatten {
   }
 };
 
-struct Squeeze {
+struct Squeeze : detail::CostOfView {
   static constexpr OperatorInfo info = {
       .name = "squeeze",
       .signature = "squeeze(Tensor self) -> Tensor",
@@ -199,7 +200,7 @@ struct Squeeze {
   void backward(Backward& b) const { b.dx(0) = reshape(b.dy(), sizes); }
 };
 
-struct SqueezeDim {
+struct SqueezeDim : detail::CostOfView {
   static constexpr OperatorInfo info = {
       .name = "squeeze",
       .signature = "squeeze(Tensor self, int dim) -> Tensor",
@@ -223,7 +224,7 @@ struct SqueezeDim {
   void backward(Backward& b) const { b.dx(0) = reshape(b.dy(), sizes); }
 };
 
-struct Unsqueeze {
+struct Unsqueeze : detail::CostOfView {
   static constexpr OperatorInfo info = {
       .name = "unsqueeze",
       .signature = "unsqueeze(Tensor self, int dim) -> Tensor",

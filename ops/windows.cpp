@@ -2,6 +2,7 @@
 #include <backflow/ops/creation.h>
 #include <backflow/ops/elementwise_internal.h>
 #include <backflow/ops/operator.h>
+#include <backflow/ops/view_cost_internal.h>
 
 namespace backflow {
 namespace {
@@ -25,7 +26,7 @@ Tensor windows_of(const char* where, const Tensor& x, std::int64_t dimension, st
   return view_of(x, sizes, strides, x.storage_offset());
 }
 
-struct Unfold {
+struct Unfold : CostOfPart {
   static constexpr OperatorInfo info = {
       .name = "unfold",
       .signature = "unfold(Tensor self, int dimension, int size, int step) -> Tensor",

@@ -77,7 +77,8 @@ Execution::Execution(const Plan& plan, std::span<const Tensor> root_gradients, c
       tasks_(tasks),
       sums_(plan, numbers_, options.create_graph),
       captured_(options.num_wanted),
-      timer_(plan) {
+      traced_(trace::is_on() ? std::make_unique<trace::TracedPass>(work_graph(), thread_state().pass != nullptr)
+                             : nullptr) {
   state_.grad_mode = options.create_graph;
   state_.inference_mode = false;
   state_.pass = this;
@@ -117,6 +118,7 @@ void Execution::run_item(std::uint32_t item) noexcept {
   if (has_ended()) [[unlikely]] {
     return;
   }
+  const trace::TracedPass::Item timed(traced_.get(), item);
   if (item >= plan_.nodes().size()) {
     run_task(tasks_[item - plan_.nodes().size()]);
     return;
@@ -171,7 +173,7 @@ void Execution::apply(const PlanNode& n, std::span<Tensor> dy) {
   Results results(targets.size());
   const std::span<Tensor> dx = results.tensors();
   const auto position = static_cast<std::uint32_t>(&n - plan_.nodes().data());
-  trace::NodeSlice slice(timer_, *n.node, position, dy);
+  trace::NodeSlice slice(traced_.get(), *n.node, position, dy);
   const NodeHooks* hooks = n.node->hooks();
   if (hooks != nullptr) [[unlikely]] {
     run_hooks([&] { hooks->run_pre_hooks(dy); });
@@ -265,7 +267,9 @@ std::vector<Tensor> Execution::finish() {
   if (failed_.load(std::memory_order_acquire)) {
     std::rethrow_exception(error_);
   }
-  timer_.finish(plan_);
+  if (traced_) {
+    traced_->finish();
+  }
   return std::move(captured_);
 }
 

@@ -18,6 +18,7 @@
 #include <backflow/runtime/thread_state.h>
 #include <backflow/runtime/threads.h>
 #include <backflow/runtime/trace_slices.h>
+#include <backflow/runtime/traced_pass.h>
 
 namespace backflow {
 
@@ -88,8 +89,8 @@ class Execution {
   const std::span<const PassTask> tasks_;
   GradientSums sums_;
   std::vector<Tensor> captured_;
-  trace::PassTimer timer_;
-  std::mutex hooks_mutex_;  // held while a hook runs
+  const std::unique_ptr<trace::TracedPass> traced_;  // null unless tracing was on at the start
+  std::mutex hooks_mutex_;                           // held while a hook runs
   std::mutex end_mutex_;
   std::vector<std::function<void()>> at_end_;
   std::unordered_map<const void*, std::shared_ptr<void>> hook_states_;

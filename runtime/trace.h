@@ -67,11 +67,11 @@ struct Event {
   std::string_view name;  ///< lives as long as the process
   std::int64_t start = 0;
   std::int64_t end = 0;
-  std::int64_t live_bytes = 0;   ///< of tensors at `end`, exact to 64 KiB a thread
-  double flop = 0;               ///< floating-point operations: estimated from the shapes
-  double bytes = 0;              ///< read and written: of `in` and `out` or, if larger, of an estimate; 0 for a view
-  double work = 0;               ///< of a kPass: the times of its nodes together, ns
-  double critical = 0;           ///< of a kPass: the longest path of nodes through it, ns
+  std::int64_t live_bytes = 0;  ///< of tensors at `end`, exact to 64 KiB a thread
+  double flop = 0;      ///< floating-point operations, estimated from shapes; of an operator made of others, theirs
+  double bytes = 0;     ///< read and written: of `in` and `out` or, if larger, of an estimate; 0 for a view
+  double work = 0;      ///< of a kPass: the times of its nodes and tasks together, ns
+  double critical = 0;  ///< of a kPass: the longest path of them through it, ns
   std::uint32_t node = kNoNode;  ///< of a kNode: its position in the plan
   Kind kind = Kind::kSpan;
   bool nested = false;  ///< inside of another operator, node or pass

@@ -3,12 +3,10 @@
 #include <algorithm>
 #include <mutex>
 
-#include <backflow/runtime/critical_path.h>
 #include <backflow/runtime/memory.h>
 #include <backflow/runtime/node.h>
-#include <backflow/runtime/plan.h>
-#include <backflow/runtime/thread_state.h>
 #include <backflow/runtime/trace_buffer_internal.h>
+#include <backflow/runtime/traced_pass.h>
 
 namespace backflow::trace {
 namespace {
@@ -21,6 +19,14 @@ void finish(Event& event) {
   event.live_bytes = live_bytes();
 }
 
+/// What the operators that an operator called have done: one for each operator that the calling thread is inside of.
+std::vector<Cost>& inner_costs() {
+  static thread_local std::vector<Cost> costs;
+  return costs;
+}
+
+Cost larger(const Cost& a, const Cost& b) { return {std::max(a.flop, b.flop), std::max(a.bytes, b.bytes), a.dtype}; }
+
 /// Whether `y` shows elements of an operand, and was not written.
 bool is_view_of(const TensorImpl& y, std::span<const TensorImpl* const> operands) {
   const auto shares = [&](const TensorImpl* x) { return x != nullptr && x->storage == y.storage; };
@@ -31,17 +37,24 @@ bool is_view_of(const TensorImpl& y, std::span<const TensorImpl* const> operands
 }  // namespace
 
 OperatorSlice::OperatorSlice(std::string_view name) {
-  if (depth()++ == 0) {
+  std::vector<Cost>& costs = inner_costs();
+  if (depth()++ == 0 || !costs.empty()) {  // nothing is summed up for a node, whose cost was set when it was recorded
+    costs.emplace_back();
     event_.emplace();
     event_->name = name;
     event_->kind = Kind::kOperator;
+    event_->nested = costs.size() > 1;
     event_->start = now();
   }
 }
 
 OperatorSlice::~OperatorSlice() {
   --depth();
-  if (event_ && event_->end != 0) {  // 0 when the operator threw
+  if (!event_) {
+    return;
+  }
+  inner_costs().pop_back();
+  if (event_->end != 0 && !event_->nested) {  // 0 when the operator threw
     append(*event_);
   }
 }
@@ -59,13 +72,23 @@ void OperatorSlice::operand(TensorList list) {
   }
 }
 
-void OperatorSlice::result(const Tensor& y, const Cost& cost) {
-  finish(*event_);
+void OperatorSlice::result(const Tensor& y, const Cost& own) {
+  if (!event_->nested) {
+    finish(*event_);
+  }
   event_->out.add(y);
   const std::span<const TensorImpl* const> operands(operands_.data(), event_->in.size());
+  // One that is made of others does what these do, where its own cost does not say more.
+  const Cost cost = larger(own, inner_costs().back());
   if (!is_view_of(y.impl(), operands)) {
     event_->flop = cost.flop;
     event_->bytes = std::max<double>(cost.bytes, event_->in.bytes() + event_->out.bytes());
+  }
+  if (event_->nested) {
+    Cost& outer = inner_costs().end()[-2];
+    outer.flop += static_cast<float>(event_->flop);
+    outer.bytes += static_cast<float>(event_->bytes);
+    return;
   }
   if (Observer* told = observer()) {
     const std::lock_guard lock(observer_mutex);
@@ -73,36 +96,12 @@ void OperatorSlice::result(const Tensor& y, const Cost& cost) {
   }
 }
 
-PassTimer::PassTimer(const Plan& plan) {
-  if (is_on()) [[unlikely]] {
-    nanoseconds_.resize(plan.nodes().size());
-    start_ = now();
-    nested_ = thread_state().pass != nullptr;
-  }
-}
-
-void PassTimer::finish(const Plan& plan) {
-  if (nanoseconds_.empty() || nested_) {
-    return;
-  }
-  const CriticalPath path = critical_path(plan, nanoseconds_);
-  Event event;
-  event.name = "backward pass";
-  event.kind = Kind::kPass;
-  event.start = start_;
-  event.work = path.work;
-  event.critical = path.length;
-  trace::finish(event);
-  append(event);
-}
-
-void NodeSlice::begin(PassTimer& timer, const Node& node, std::uint32_t position, std::span<const Tensor> dy) {
-  timer_ = &timer;
+void NodeSlice::begin(const TracedPass& pass, const Node& node, std::uint32_t position, std::span<const Tensor> dy) {
   event_.emplace();
   event_->name = node.static_name();
   event_->kind = Kind::kNode;
   event_->node = position;
-  event_->nested = depth()++ > 0 || timer.nested_;
+  event_->nested = depth()++ > 0 || pass.nested();
   event_->flop = node.cost().flop;
   event_->bytes = node.cost().bytes;
   event_->start = now();
@@ -115,7 +114,8 @@ void NodeSlice::add(std::span<const Tensor> dx) {
   for (const Tensor& x : dx) {
     event_->out.add(x);
   }
-  if (!dx.empty()) {  // a leaf may keep what comes, without touching it: its cost says
+  // A leaf may keep what comes and a view hand it on, without touching an element: the cost says.
+  if (!dx.empty() && (event_->flop > 0 || event_->bytes > 0)) {
     event_->bytes = std::max(event_->bytes, event_->in.bytes() + event_->out.bytes());
   }
 }
@@ -123,7 +123,6 @@ void NodeSlice::add(std::span<const Tensor> dx) {
 void NodeSlice::end() {
   --depth();
   finish(*event_);
-  timer_->nanoseconds_[event_->node] = static_cast<float>(event_->end - event_->start);
   append(*event_);
   if (Observer* told = observer()) {
     const std::lock_guard lock(observer_mutex);

@@ -14,9 +14,10 @@
 namespace backflow {
 
 class Node;
-class Plan;
 
 namespace trace {
+
+class TracedPass;
 
 /// One call of an operator; to be made when tracing is on. Records nothing inside of another operator or a node.
 class OperatorSlice {
@@ -38,27 +39,12 @@ class OperatorSlice {
   std::array<const TensorImpl*, Shapes::kMaxTensors> operands_;
 };
 
-/// Measures the nodes of one backward pass; records nothing unless tracing is on when it is made.
-class PassTimer {
- public:
-  explicit PassTimer(const Plan& plan);
-  /// To be called once, after all nodes: records the pass, unless it is one inside of another.
-  void finish(const Plan& plan);
-
- private:
-  friend class NodeSlice;
-
-  std::vector<float> nanoseconds_;  // by node
-  std::int64_t start_ = 0;
-  bool nested_ = false;
-};
-
-/// One node of a backward pass.
+/// One node of a backward pass; records nothing without a pass that is traced.
 class NodeSlice {
  public:
-  NodeSlice(PassTimer& timer, const Node& node, std::uint32_t position, std::span<const Tensor> dy) {
-    if (!timer.nanoseconds_.empty()) [[unlikely]] {
-      begin(timer, node, position, dy);
+  NodeSlice(const TracedPass* pass, const Node& node, std::uint32_t position, std::span<const Tensor> dy) {
+    if (pass != nullptr) [[unlikely]] {
+      begin(*pass, node, position, dy);
     }
   }
   ~NodeSlice() {
@@ -76,12 +62,11 @@ class NodeSlice {
   }
 
  private:
-  void begin(PassTimer& timer, const Node& node, std::uint32_t position, std::span<const Tensor> dy);
+  void begin(const TracedPass& pass, const Node& node, std::uint32_t position, std::span<const Tensor> dy);
   void add(std::span<const Tensor> dx);
   void end();
 
   std::optional<Event> event_;
-  PassTimer* timer_;
 };
 
 }  // namespace trace

@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <numeric>
 
+#include <backflow/train/profile_layout.h>
+
 namespace backflow::train {
 namespace {
 
@@ -26,12 +28,29 @@ double total(const std::vector<Profile::Row>& rows) {
                          [](double sum, const Profile::Row& row) { return sum + row.nanoseconds; });
 }
 
-std::string line(const Profile::Row& row, double all) {
-  const double time = std::max(row.nanoseconds, 1.0);
-  return formatted("%-28.28s %-8s %8lld %10.3f %6.1f%% %9.1f %8.1f\n", row.name.c_str(),
-                   row.backward ? "backward" : "forward", static_cast<long long>(row.calls),
-                   row.nanoseconds / kMillisecond, 100 * row.nanoseconds / std::max(all, 1.0), row.flop / time,
-                   row.bytes / time);
+Profile::Row sum_of(std::span<const Profile::Row> rows) {
+  Profile::Row sum;
+  for (const Profile::Row& row : rows) {
+    sum.calls += row.calls;
+    sum.nanoseconds += row.nanoseconds;
+    sum.flop += row.flop;
+    sum.bytes += row.bytes;
+  }
+  sum.name = concat(rows.size(), rows.size() == 1 ? " other" : " others");
+  return sum;
+}
+
+/// Joins the parts by ", " in lines of at most `columns`, those after the first indented; none ends in a line break.
+std::string wrapped(const std::vector<std::string>& parts, std::size_t columns) {
+  std::string text = parts.front();
+  std::size_t used = text.size();
+  for (std::size_t i = 1; i < parts.size(); ++i) {
+    const std::size_t comma = i + 1 < parts.size() ? 1 : 0;
+    const bool fits = used + 2 + parts[i].size() + comma <= columns;
+    text += (fits ? ", " : ",\n  ") + parts[i];
+    used = (fits ? used : 0) + 2 + parts[i].size();
+  }
+  return text;
 }
 
 }  // namespace
@@ -80,40 +99,43 @@ std::vector<Profile::Row> Profile::rows() const {
   return rows;
 }
 
-std::string Profile::head() const {
-  std::string step;
-  std::string parts;
+std::string Profile::head(std::size_t columns) const {
+  const std::string all =
+      formatted("profile of %lld %s", static_cast<long long>(steps_), steps_ == 1 ? "step" : "steps");
+  std::vector<std::string> parts = {all};
   for (const auto& [name, nanoseconds] : spans_) {
     const double each = nanoseconds / kMillisecond / static_cast<double>(steps_);
     if (name == kStep) {
-      step = formatted(", %.3f ms each", each);
+      parts.front() += formatted(", %.3f ms each", each);
     } else {
-      parts += formatted("%s%.*s %.3f", parts.empty() ? "" : ", ", static_cast<int>(name.size()), name.data(), each);
+      parts.push_back(formatted("%.*s %.3f", static_cast<int>(name.size()), name.data(), each));
     }
   }
-  return formatted("profile of %lld %s", static_cast<long long>(steps_), steps_ == 1 ? "step" : "steps") + step +
-         (parts.empty() ? "" : " (" + parts + ")") +
-         formatted("; tensors took at most %.1f MB\n", static_cast<double>(peak_bytes_) / 1e6);
+  parts.push_back(formatted("tensors at most %.1f MB", static_cast<double>(peak_bytes_) / 1e6));
+  return wrapped(parts, columns) + "\n";
 }
 
-std::string Profile::table(std::size_t max_rows) const {
+std::string Profile::backward(std::size_t columns) const {
+  const double steps = static_cast<double>(std::max<std::int64_t>(steps_, 1)) * kMillisecond;
+  return wrapped(
+      {formatted("backward of a step: %.3f ms", pass_ / steps), formatted("nodes and tasks %.3f ms", work_ / steps),
+       formatted("tasks alone %.3f ms", tasks_ / steps), formatted("longest path %.3f ms", critical_ / steps),
+       formatted("parallelism %.2f of at most %.2f (T/C)", parallelism(), parallelism_bound())},
+      columns);
+}
+
+std::string Profile::table(std::size_t columns, std::size_t max_rows) const {
   const std::vector<Row> all = rows();
   const double time = total(all);
-  std::string text = head();
-  text += formatted("%-28s %-8s %8s %10s %7s %9s %8s\n", "operator", "", "calls", "ms", "share", "GFLOP/s", "GB/s");
+  const ProfileLayout layout(columns);
+  std::string text = head(columns) + layout.title();
   const auto shown = static_cast<std::ptrdiff_t>(std::min(max_rows, all.size()));
-  std::for_each(all.begin(), all.begin() + shown, [&](const Row& row) { text += line(row, time); });
-  const std::vector<Row> rest(all.begin() + shown, all.end());
-  if (!rest.empty()) {
-    text += formatted("%-37s %8zu %10.3f %6.1f%%\n", "others (their number)", rest.size(), total(rest) / kMillisecond,
-                      100 * total(rest) / std::max(time, 1.0));
+  std::for_each(all.begin(), all.begin() + shown,
+                [&](const Row& row) { text += layout.line(row.backward ? "backward" : "forward", row, time); });
+  if (const std::span<const Row> rest = std::span(all).subspan(static_cast<std::size_t>(shown)); !rest.empty()) {
+    text += layout.line("", sum_of(rest), time);
   }
-  const double steps = static_cast<double>(std::max<std::int64_t>(steps_, 1)) * kMillisecond;
-  return text +
-         formatted(
-             "backward of a step: %.3f ms, nodes %.3f ms, tasks %.3f ms, longest path %.3f ms: parallelism %.2f of at "
-             "most %.2f (T/C)",
-             pass_ / steps, work_ / steps, tasks_ / steps, critical_ / steps, parallelism(), parallelism_bound());
+  return text + backward(columns);
 }
 
 io::MetricRecord Profile::record() const {

@@ -34,7 +34,7 @@ Event pass(std::int64_t milliseconds, double work, double critical) {
   return e;
 }
 
-/// A step on two threads: 10 ms of forward, 24 ms of nodes and 4 ms of tasks in 16 ms.
+/// A step on two threads: 10 ms of forward, 24 ms of nodes and 4 ms of tasks in 16 ms, 14 ms of them in a row.
 std::vector<trace::ThreadEvents> a_step() {
   Event inner = event("mm", Kind::kNode, 100);
   inner.nested = true;
@@ -42,7 +42,7 @@ std::vector<trace::ThreadEvents> a_step() {
            0,
            {event("linear", Kind::kOperator, 8, 4e9, 16e6), event("relu", Kind::kOperator, 2, 1e6, 4e6),
             event("forward", Kind::kSpan, 10), event("AddmmBackward0", Kind::kNode, 12, 9e9, 24e6), inner,
-            pass(16, 24, 12), event("backward", Kind::kSpan, 17), event("step", Kind::kSpan, 30)},
+            pass(16, 28, 14), event("backward", Kind::kSpan, 17), event("step", Kind::kSpan, 30)},
            0},
           {"worker 1",
            1,
@@ -84,21 +84,34 @@ TEST_CASE("a profile adds up operators, passes and spans") {
 TEST_CASE("the table of a profile") {
   Profile profile;
   profile.add_step(a_step(), 3'000'000);
-  CHECK("\n" + profile.table(2) == R"(
-profile of 1 step, 30.000 ms each (forward 10.000, backward 17.000); tensors took at most 3.0 MB
+  CHECK("\n" + profile.table(Profile::kUsualColumns, 2) == R"(
+profile of 1 step, 30.000 ms each, forward 10.000, backward 17.000,
+  tensors at most 3.0 MB
 operator                                 calls         ms   share   GFLOP/s     GB/s
 AddmmBackward0               backward        2     22.000   64.7%     681.8      2.0
 linear                       forward         1      8.000   23.5%     500.0      2.0
-others (their number)                        2      4.000   11.8%
-backward of a step: 16.000 ms, nodes 24.000 ms, tasks 4.000 ms, longest path 12.000 ms: parallelism 1.75 of at most 2.00 (T/C))");
-  std::istringstream all(profile.table());
-  std::string line;
-  int lines = 0;
-  while (std::getline(all, line)) {
-    ++lines;
-    CHECK(line.find("others") == std::string::npos);
+2 others                                     2      4.000   11.8%       0.8      2.5
+backward of a step: 16.000 ms, nodes and tasks 28.000 ms, tasks alone 4.000 ms,
+  longest path 14.000 ms, parallelism 1.75 of at most 2.00 (T/C))");
+  CHECK(profile.table().find("other") == std::string::npos);
+  CHECK(std::count(profile.table().begin(), profile.table().end(), '\n') == 2 + 1 + 4 + 1);
+}
+
+TEST_CASE("the table of a profile fits the terminal") {
+  Profile profile;
+  profile.add_step(a_step(), 3'000'000);
+  for (const std::size_t columns : {40, 50, 60, 79, 84, 119, 300}) {
+    CAPTURE(columns);
+    std::istringstream table(profile.table(columns, 2));
+    std::size_t widest = 0;
+    for (std::string line; std::getline(table, line);) {
+      widest = std::max(widest, line.size());
+    }
+    CHECK(widest <= std::min(columns, Profile::kUsualColumns));
+    CHECK_THAT(table.str(), ContainsSubstring("AddmmBackward0") && ContainsSubstring("22.000"));
+    CHECK((table.str().find("GB/s") != std::string::npos) == (columns >= 79));
   }
-  CHECK(lines == 2 + 4 + 1);
+  CHECK_THAT(profile.table(1, 1), ContainsSubstring("\nA "));
 }
 
 TEST_CASE("the record of a profile") {
