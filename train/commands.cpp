@@ -116,6 +116,8 @@ int run_train(const CommandLine& line) {
                                   {.out = line.out,
                                    .resolved_config = p.resolved,
                                    .trace_steps = line.trace ? line.trace_steps : 0,
+                                   .profile = line.profile,
+                                   .verbosity = line.quiet ? Progress::Verbosity::Quiet : Progress::Verbosity::Normal,
                                    .resume = from.empty() ? nullptr : &dump},
                                   platform, world);
     world->barrier();

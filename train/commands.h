@@ -22,6 +22,8 @@ struct CommandLine {
   std::string resume;                  ///< --resume: a dump, or "auto"
   int threads = 0;                     ///< --threads; 0 for this rank's part of the cores
   bool dry_run = false;
+  bool quiet = false;             ///< --quiet
+  bool profile = false;           ///< --profile
   bool trace = false;             ///< --trace
   std::int64_t trace_steps = 50;  ///< --trace-steps
   std::string file;               ///< of evaluate and inspect
@@ -41,7 +43,7 @@ int run_inspect(const CommandLine& line);
 /// `backflow config CONFIG`: checks a configuration and prints it with all defaults.
 int run_config(const CommandLine& line);
 /// `backflow graph CONFIG [--output FILE]`: runs one step on zeros and draws it; the suffix of the file says how: .dot,
-/// .svg or .json.
+/// .svg, .png, .pdf or .json.
 int run_graph(const CommandLine& line);
 /// `backflow ops [NAME] [--markdown]`: prints what the registry says of all operators, or of those of one name.
 int run_ops(const CommandLine& line);

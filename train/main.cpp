@@ -9,6 +9,7 @@
 #include <backflow/distributed/environment.h>
 #include <backflow/io/config.h>
 #include <backflow/train/commands.h>
+#include <backflow/train/terminal.h>
 
 namespace {
 
@@ -45,6 +46,7 @@ std::string picture_name(const std::string& file) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  backflow::train::open_standard_streams();
   CommandLine line;
   int (*run)(const CommandLine&) = nullptr;
   bool version = false;
@@ -60,6 +62,10 @@ int main(int argc, char** argv) {
                    "go on from this dump, or with 'auto' from the newest of --out, if there is one")
       ->type_name("FILE");
   train->add_flag("--dry-run", line.dry_run, "check everything and say what would be done");
+  train->add_flag(
+      "--quiet,-q", line.quiet,
+      "print the path of the last dump alone; warnings and errors go to standard error, all else to log.txt");
+  train->add_flag("--profile", line.profile, "print at the end where the time of a step went, operator by operator");
   CLI::Option* trace = train->add_flag("--trace", line.trace, "write trace.json, a time line of some steps");
   train
       ->add_option("--trace-steps", line.trace_steps,

@@ -1,10 +1,16 @@
 #include <backflow/train/progress.h>
 
 #include <algorithm>
+#include <array>
+#include <cerrno>
 #include <cmath>
 #include <cstdio>
+#include <cstring>
 
 #include <unistd.h>
+
+#include <backflow/runtime/error.h>
+#include <backflow/train/terminal.h>
 
 namespace backflow::train {
 namespace {
@@ -22,27 +28,77 @@ std::string duration(double seconds) {
   return text;
 }
 
+/// The parts of a progress line from left to right.
+enum Part : std::size_t { kEpoch, kStep, kLoss, kRate, kLeft, kParts };
+using Parts = std::array<std::string, kParts>;
+
+Parts parts_of(const Progress::State& s, double seconds_left) {
+  char loss[64];
+  char rate[64];
+  std::snprintf(loss, sizeof loss, "loss %.4f", s.loss);
+  std::snprintf(rate, sizeof rate, "%.0f samples/s", s.samples_per_second);
+  return {concat("epoch ", s.epoch, '/', s.epochs), concat("step ", s.step, '/', s.steps), loss, rate,
+          "ETA " + duration(seconds_left)};
+}
+
+std::string joined(const Parts& parts) {
+  std::string text;
+  for (const std::string& part : parts) {
+    text += (text.empty() || part.empty() ? "" : "  ") + part;
+  }
+  return text;
+}
+
+double fraction_of(const Progress::State& s) {
+  return static_cast<double>(s.step) / static_cast<double>(std::max<std::int64_t>(s.steps, 1));
+}
+
 }  // namespace
 
-Progress::Mode Progress::mode_for(int rank) {
-  if (rank != 0) {
+Progress::Mode Progress::mode_for(int rank, Verbosity verbosity) {
+  if (rank != 0 || verbosity == Verbosity::Quiet) {
     return Mode::Quiet;
   }
   return isatty(STDERR_FILENO) != 0 ? Mode::Bar : Mode::Lines;
 }
 
-std::string Progress::describe(const State& s, double seconds_left) {
-  char text[256];
-  std::snprintf(text, sizeof text, "epoch %lld/%lld  step %lld/%lld  loss %.4f  %.0f samples/s  ETA ",
-                static_cast<long long>(s.epoch), static_cast<long long>(s.epochs), static_cast<long long>(s.step),
-                static_cast<long long>(s.steps), s.loss, s.samples_per_second);
-  return text + duration(seconds_left);
+double Progress::seconds_left(const State& state, std::int64_t first_step, double elapsed) {
+  const auto done = static_cast<double>(state.step - first_step);
+  return done > 0 ? elapsed * static_cast<double>(state.steps - state.step) / done : 0;
 }
 
-std::string Progress::bar(double fraction, int width) {
-  const int filled = static_cast<int>(std::lround(std::clamp(fraction, 0.0, 1.0) * width));
-  return "[" + std::string(static_cast<std::size_t>(filled), '#') +
-         std::string(static_cast<std::size_t>(width - filled), '-') + "]";
+std::string Progress::describe(const State& state, double seconds_left) {
+  return joined(parts_of(state, seconds_left));
+}
+
+std::string Progress::bar(double fraction, std::size_t width) {
+  const double filled = std::clamp(fraction, 0.0, 1.0) * static_cast<double>(width);
+  const auto n = static_cast<std::size_t>(std::lround(filled));
+  return "[" + std::string(n, '#') + std::string(width - n, '-') + "]";
+}
+
+std::string Progress::fitted(const State& state, double seconds_left, std::size_t columns) {
+  constexpr std::size_t kWidest = 20;
+  constexpr std::size_t kNarrowest = 6;
+  constexpr std::size_t kAround = 3;  // the frame of the bar and a space
+  const std::size_t room = std::max<std::size_t>(columns, 1) - 1;
+  Parts parts = parts_of(state, seconds_left);
+  for (const Part least : {kRate, kEpoch, kLoss, kLeft}) {
+    const std::string text = joined(parts);
+    if (text.size() + kAround + kNarrowest <= room) {
+      return bar(fraction_of(state), std::min(kWidest, room - text.size() - kAround)) + " " + text;
+    }
+    if (text.size() <= room) {
+      return text;
+    }
+    parts[least].clear();
+  }
+  return joined(parts).substr(0, room);
+}
+
+void Progress::start(std::int64_t first_step) {
+  first_step_ = first_step;
+  start_ = last_ = Clock::now();
 }
 
 void Progress::update(const State& state) {
@@ -52,34 +108,61 @@ void Progress::update(const State& state) {
     return;
   }
   last_ = now;
-  const double fraction = static_cast<double>(state.step) / static_cast<double>(std::max<std::int64_t>(state.steps, 1));
-  const double elapsed = std::chrono::duration<double>(now - start_).count();
-  const double left = fraction > 0 ? elapsed * (1 - fraction) / fraction : 0;
+  const double left = seconds_left(state, first_step_, std::chrono::duration<double>(now - start_).count());
   if (mode_ == Mode::Lines) {
-    std::fprintf(stdout, "%s\n", describe(state, left).c_str());
-    std::fflush(stdout);
-    return;
+    line(describe(state, left));
+  } else {
+    draw(state, left);
   }
-  constexpr int kBarWidth = 20;
-  std::fprintf(stderr, "\r\033[K%s %s", bar(fraction, kBarWidth).c_str(), describe(state, left).c_str());
-  std::fflush(stderr);
-  bar_is_drawn_ = true;
+}
+
+void Progress::draw(const State& state, double seconds_left) {
+  const std::size_t columns = terminal_columns(STDERR_FILENO);
+  const std::string text = fitted(state, seconds_left, columns);
+  std::fputs((erasure(columns) + text).c_str(), stderr);  // at once, so that nothing flickers
+  drawn_ = text.size();
 }
 
 void Progress::line(const std::string& text) {
-  if (mode_ == Mode::Quiet) {
-    return;
+  if (mode_ != Mode::Quiet) {
+    result(text);
   }
+}
+
+void Progress::result(const std::string& text) {
   clear();
-  std::fprintf(stdout, "%s\n", text.c_str());
-  std::fflush(stdout);
+  if (output_error_ == 0 && (std::fprintf(stdout, "%s\n", text.c_str()) < 0 || std::fflush(stdout) != 0)) {
+    output_error_ = errno;
+  }
+}
+
+void Progress::warning(const std::string& text) {
+  clear();
+  std::fprintf(stderr, "%s\n", text.c_str());
+}
+
+std::string Progress::take_loss_of_output() {
+  if (output_error_ == 0 || loss_was_told_) {
+    return "";
+  }
+  loss_was_told_ = true;
+  return concat("standard output: cannot write: ", std::strerror(output_error_), ": nothing more is printed");
+}
+
+/// What takes the bar off the screen. A terminal that became narrower has broken it into several lines; the cursor is
+/// in the last one.
+std::string Progress::erasure(std::size_t columns) const {
+  if (drawn_ == 0) {
+    return "";
+  }
+  const std::size_t above = (drawn_ - 1) / std::max<std::size_t>(columns, 1);
+  return concat("\r", above > 0 ? concat("\033[", above, "A") : "", "\033[J");
 }
 
 void Progress::clear() {
-  if (bar_is_drawn_) {
-    std::fputs("\r\033[K", stderr);
-    std::fflush(stderr);
-    bar_is_drawn_ = false;
+  if (drawn_ > 0) {
+    std::fputs(erasure(terminal_columns(STDERR_FILENO)).c_str(), stderr);
+    drawn_ = 0;
   }
 }
 

@@ -5,10 +5,11 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
-#include <mutex>
 #include <optional>
 #include <span>
 #include <utility>
+
+#include <unistd.h>
 
 #include <backflow/distributed/data_parallel.h>
 #include <backflow/distributed/sampler.h>
@@ -23,8 +24,10 @@
 #include <backflow/runtime/warning.h>
 #include <backflow/train/resume.h>
 #include <backflow/train/run_files.h>
+#include <backflow/train/run_report.h>
 #include <backflow/train/step_recorder.h>
 #include <backflow/train/stop_signal.h>
+#include <backflow/train/terminal.h>
 
 namespace backflow::train {
 namespace {
@@ -53,6 +56,17 @@ struct WarningsTo {
   WarningHandler previous;
 };
 
+/// The mean loss over the samples of some steps.
+struct MeanLoss {
+  void add(double loss, std::int64_t samples) {
+    total += loss * static_cast<double>(samples);
+    n += samples;
+  }
+  double mean() const { return n > 0 ? total / static_cast<double>(n) : 0; }
+  double total = 0;
+  std::int64_t n = 0;
+};
+
 /// One training run. Its parts in the order of a step: sample, forward, backward with reduction and update in it,
 /// metrics.
 class Run {
@@ -77,7 +91,8 @@ class Run {
                   .drop_last = experiment.train.drop_last,
                   .rank = world_->rank(),
                   .size = world_->size()}),
-        progress_(Progress::mode_for(world_->rank())),
+        report_(world_->rank(), options.verbosity),
+        prints_profile_(options.profile),
         recorder_(RecordedSteps(total_steps(), options.trace_steps),
                   world_->rank() == 0 ? StepRecorder::Gather::Profile : StepRecorder::Gather::Nothing, world_->rank()) {
     open_files(options, platform);
@@ -88,6 +103,7 @@ class Run {
 
   Outcome run() {
     Outcome outcome = Outcome::Done;
+    report_.start_progress(step_);
     for (std::int64_t epoch = epoch_; epoch < experiment_.train.epochs && outcome == Outcome::Done && !at_limit();
          ++epoch) {
       outcome = run_epoch(epoch);
@@ -98,6 +114,7 @@ class Run {
     const std::string dump = save();
     if (outcome == Outcome::Stopped) {
       say(concat("stopped by a signal after step ", step_, "; dump: ", dump));
+      report_.result(dump);
       return outcome;
     }
     finish(dump);
@@ -110,14 +127,15 @@ class Run {
     if (world_->rank() == 0) {
       files_.emplace(options.out, experiment_.name, config_, environment_json(*world_, platform),
                      options.resume != nullptr ? RunFiles::Mode::Append : RunFiles::Mode::Truncate);
+      report_.set_files(*files_);
     }
     if (options.trace_steps > 0) {
       const std::string directory = world_->all_gather(files_ ? files_->directory() : "").front();
       recorder_.set_directory(files_ ? directory : io::RunDirectory::at(directory).path());
     }
     say(platform.summary);
-    if (!platform.warning.empty()) {
-      say("warning: " + platform.warning);
+    if (world_->rank() == 0 && !platform.warning.empty()) {
+      report_.warn(platform.warning);
     }
   }
 
@@ -136,22 +154,7 @@ class Run {
     say(concat("resumed after step ", step_));
   }
 
-  /// From any thread: warnings come from those that compute.
-  void say(const std::string& text) {
-    const std::lock_guard lock(say_mutex_);
-    progress_.line(text);
-    if (files_) {
-      files_->log(text);
-    }
-  }
-
-  void say_warning(const std::string& text) {
-    if (files_) {
-      say("warning: " + text);
-    } else {
-      std::fprintf(stderr, "backflow: warning: rank %d: %s\n", world_->rank(), text.c_str());
-    }
-  }
+  void say(const std::string& text) { report_.say(text); }
 
   bool at_limit() const { return experiment_.train.max_steps > 0 && step_ >= experiment_.train.max_steps; }
 
@@ -161,7 +164,9 @@ class Run {
   }
 
   Outcome run_epoch(std::int64_t epoch) {
+    const Clock::time_point start = Clock::now();
     const std::int64_t steps = sampler_.steps_per_epoch();
+    epoch_loss_ = {};
     for (std::int64_t s = step_ - epoch * steps; s < steps && !at_limit(); ++s) {
       if (step(epoch, sampler_.batch(epoch, s)) == Outcome::Stopped) {
         return Outcome::Stopped;
@@ -176,11 +181,19 @@ class Run {
       files_->metric("eval",
                      {{"step", step_}, {"epoch", epoch_}, {"loss", test_->loss}, {"accuracy", test_->accuracy}});
     }
-    char text[128];
-    std::snprintf(text, sizeof text, "epoch %lld: test accuracy %.4f, test loss %.4f, %.1f s",
-                  static_cast<long long>(epoch_), test_->accuracy, test_->loss, seconds_since(start_));
-    say(text);
+    say_epoch(seconds_since(start));
     return Outcome::Done;
+  }
+
+  void say_epoch(double seconds) {
+    char loss[64] = "";  // a run that goes on from the end of an epoch has none
+    if (epoch_loss_.n > 0) {
+      std::snprintf(loss, sizeof loss, "loss %.4f, ", epoch_loss_.mean());
+    }
+    char test[96];
+    std::snprintf(test, sizeof test, "test loss %.4f, test accuracy %.4f, %.1f s", test_->loss, test_->accuracy,
+                  seconds);
+    say(concat("epoch ", epoch_, '/', experiment_.train.epochs, ": ", loss, test));
   }
 
   Outcome step(std::int64_t epoch, const distributed::LocalBatch& local) {
@@ -252,6 +265,7 @@ class Run {
     world_->all_reduce_sum(std::span(shared));
     check(std::isfinite(shared[0]), "train: the loss at step ", step_, " is ", shared[0],
           ": need finite numbers; a smaller learning rate may help");
+    epoch_loss_.add(shared[0], local.global_n);
     const double rate = static_cast<double>(local.global_n) / std::max(seconds_since(start), 1e-9);
     if (files_) {
       io::MetricRecord record = {{"step", step_},
@@ -265,8 +279,7 @@ class Run {
       }
       files_->metric("step", record);
     }
-    const std::lock_guard lock(say_mutex_);
-    progress_.update({.epoch = epoch + 1,
+    report_.progress({.epoch = epoch + 1,
                       .epochs = experiment_.train.epochs,
                       .step = step_,
                       .steps = total_steps(),
@@ -305,7 +318,11 @@ class Run {
     }
     if (recorder_.profile().steps() > 0) {
       files_->metric("profile", recorder_.profile().record());
-      say(recorder_.profile().table());
+      if (prints_profile_) {
+        const std::size_t columns = terminal_columns(STDOUT_FILENO);
+        report_.say(recorder_.profile().table(columns > 0 ? columns : Profile::kUsualColumns),
+                    recorder_.profile().table());
+      }
     }
     files_->metric("final", {{"test_accuracy", test_->accuracy},
                              {"test_loss", test_->loss},
@@ -315,7 +332,8 @@ class Run {
     char text[96];
     std::snprintf(text, sizeof text, "test accuracy %.4f after %lld steps in %.1f s", test_->accuracy,
                   static_cast<long long>(step_), seconds);
-    say(concat(text, "\nrun directory: ", files_->directory(), "\ndump: ", dump));
+    say(concat("run directory: ", files_->directory(), "\ndump: ", dump, '\n', text));
+    report_.result(dump);
   }
 
   const Experiment& experiment_;
@@ -328,15 +346,16 @@ class Run {
   std::unique_ptr<optim::Optimizer> optimizer_;
   distributed::TrainingStep training_step_;
   distributed::ShardedSampler sampler_;
-  Progress progress_;
+  RunReport report_;
+  const bool prints_profile_;
   StepRecorder recorder_;
   std::optional<RunFiles> files_;  ///< on rank 0
   std::optional<Evaluation> test_;
   std::int64_t step_ = 0;
   std::int64_t epoch_ = 0;
+  MeanLoss epoch_loss_;  ///< of the steps that this run has done of the present epoch
   Clock::time_point start_ = Clock::now();
-  std::mutex say_mutex_;
-  const WarningsTo warnings_{[this](const std::string& text) { say_warning(text); }};
+  const WarningsTo warnings_{[this](const std::string& text) { report_.warn(text); }};
 };
 
 }  // namespace

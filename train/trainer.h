@@ -22,6 +22,8 @@ struct RunOptions {
   std::string out;               ///< the run directory; empty for runs/<name>/<date-time>
   std::string resolved_config;   ///< TOML text that goes into the run directory and the dumps
   std::int64_t trace_steps = 0;  ///< steps that trace.json is to hold; 0 for no trace
+  bool profile = false;          ///< print the table of operators at the end
+  Progress::Verbosity verbosity = Progress::Verbosity::Normal;
   /// The dump to go on from, whose parameters and buffers the model has already; null to start anew.
   const io::Dump* resume = nullptr;
 };
