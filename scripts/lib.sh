@@ -39,14 +39,63 @@ targets_of() {
   fi
 }
 
+# handles_usr1 PID: whether the process catches SIGUSR1 or has blocked it; without either it would die of it.
+handles_usr1() {
+  local sets
+  sets=$(awk '/^Sig(Cgt|Blk):/ {print "0x" $2}' "/proc/$1/status" 2>/dev/null | tr '\n' ' ')
+  [[ -n $sets ]] || return 1
+  local set
+  for set in $sets; do
+    if ((set & 1 << 9)); then
+      return 0
+    fi
+  done
+  return 1
+}
+
+# ranks_of PID: the processes that this mpirun has started on this machine.
+ranks_of() { cat /proc/"$1"/task/*/children 2>/dev/null || true; }
+
+# job_is_up PID: whether mpirun has started ranks, and these are ready for SIGUSR1.
+job_is_up() {
+  local ranks rank
+  ranks=$(ranks_of "$1")
+  [[ -n $ranks ]] || return 1
+  for rank in $1 $ranks; do
+    handles_usr1 "$rank" || return 1
+  done
+}
+
+# stop_job PID: the first time asks the ranks to stop, as soon as they can be asked, for which it waits five seconds at
+# most: a signal that comes before is lost, or kills them. A second or more later it kills them. It is the ranks that it
+# kills, not mpirun: 4.1 crashes when it is told to stop while it stops.
+stop_job() {
+  local now=${EPOCHREALTIME//[.,]/} i
+  if [[ -n ${stop_asked:-} ]]; then
+    if ((now - stop_asked >= 1000000)); then
+      kill -KILL $(ranks_of "$1") 2>/dev/null || true
+    fi
+    return
+  fi
+  stop_asked=$now
+  for ((i = 0; i < 100; i++)); do
+    if job_is_up "$1" || ! kill -0 "$1" 2>/dev/null; then
+      break
+    fi
+    sleep 0.05
+  done
+  kill -USR1 "$1" 2>/dev/null || true
+}
+
 # run_mpi ARGUMENT...: mpirun, for Open MPI 4.1 and 5, with
 # - no binding: every rank has several threads, and Open MPI puts them all on one core when there are 1 or 2 ranks;
 # - more ranks than cores if asked for, and root if that is who runs it (both are refused otherwise);
-# - SIGTERM and Ctrl-C passed on as SIGUSR1, at which the ranks write a checkpoint and stop; a second one kills them.
-#   mpirun itself would kill them within one or two seconds. Its odls_base_sigkill_timeout is no help: 4.1 waits that long
-#   before SIGTERM too, and after every failure; 5 does not read it. In a session of its own, mpirun sees no Ctrl-C.
+# - every signal that would end this script passed on as SIGUSR1, at which the ranks write a checkpoint and stop; one that
+#   comes a second later, or after that, kills them. mpirun itself would kill them within one or two seconds of SIGTERM
+#   or SIGHUP. Its odls_base_sigkill_timeout is no help: 4.1 waits that long before SIGTERM too, and after every failure;
+#   5 does not read it. In a session of its own, mpirun sees no Ctrl-C.
 run_mpi() {
-  local map=slot ranks=1 cores i pid stopping code=0
+  local map=slot ranks=1 cores i pid interrupted code=0 stop_asked=
   for ((i = 1; i < $#; i++)); do
     if [[ ${!i} =~ ^--?np?$ ]]; then
       i=$((i + 1))
@@ -62,13 +111,12 @@ run_mpi() {
   OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 \
     setsid mpirun --bind-to none --map-by "$map" "$@" </dev/null &
   pid=$!
-  # The second time the ranks themselves, not mpirun: 4.1 crashes when it is told to stop while it stops.
-  trap 'stopping=yes; kill -USR1 "$pid"; trap "stopping=yes; kill -KILL \$(cat /proc/$pid/task/*/children)" TERM INT' TERM INT
+  trap 'interrupted=yes; stop_job "$pid"' TERM INT HUP QUIT USR1 USR2
   while
-    stopping=no
+    interrupted=no
     wait "$pid" && code=0 || code=$?
-    [[ $stopping == yes ]]
+    [[ $interrupted == yes ]]
   do :; done
-  trap - TERM INT
+  trap - TERM INT HUP QUIT USR1 USR2
   return "$code"
 }
