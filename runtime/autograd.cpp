@@ -41,6 +41,8 @@ std::vector<Tensor> run_backward(const char* where, const autograd::variable_lis
     check(roots[i].requires_grad(), where, ": root ", i, " (", describe(roots[i]),
           ") requires no gradient: need a tensor that was computed, with recording on, from one that does");
     edges.push_back(gradient_edge(roots[i]));
+    check(edges.back().is_valid(), where, ": root ", i, " (", describe(roots[i]),
+          ") is a view made with recording off, which leads nowhere: need one made with recording on");
     root_gradients.push_back(root_gradient(where, roots[i], gradients.empty() ? Tensor() : gradients[i]));
   }
   const Plan plan(edges, wanted);
@@ -55,16 +57,21 @@ std::vector<Tensor> run_backward(const char* where, const autograd::variable_lis
   return pass.finish();
 }
 
-/// The edges of `inputs`, each once, and for every input which of them is its own.
+/// The edges of `inputs`, each once, and for every input which of them is its own: none for a view that was made with
+/// recording off, which no gradient reaches.
 struct WantedEdges {
   std::vector<Edge> edges;
-  std::vector<std::size_t> index;
+  std::vector<std::optional<std::size_t>> index;
 
   WantedEdges(const char* where, const autograd::variable_list& inputs) {
     std::map<std::pair<const Node*, std::uint32_t>, std::size_t> seen;
     for (const Tensor& x : inputs) {
       check(x.requires_grad(), where, ": an input (", describe(x), ") requires no gradient: need requires_grad_()");
       Edge edge = gradient_edge(x);
+      if (!edge.is_valid()) {
+        index.emplace_back();
+        continue;
+      }
       const auto [it, is_new] = seen.emplace(std::pair(edge.function.get(), edge.input_nr), edges.size());
       if (is_new) {
         edges.push_back(std::move(edge));
@@ -77,22 +84,23 @@ struct WantedEdges {
 }  // namespace
 
 void Tensor::backward(const Tensor& gradient, std::optional<bool> retain_graph, bool create_graph,
-                      TensorList inputs) const {
-  autograd::backward({*this}, {gradient}, retain_graph, create_graph, {inputs.begin(), inputs.end()});
+                      OptionalTensorList inputs) const {
+  autograd::backward({*this}, {gradient}, retain_graph, create_graph, inputs);
 }
 
 namespace autograd {
 
 void backward(const variable_list& roots, const variable_list& gradients, const BackwardOptions& options,
-              const variable_list& inputs) {
-  if (inputs.empty()) {
+              OptionalTensorList inputs) {
+  if (!inputs.has_value()) {
     run_backward("backward", roots, gradients, {}, options);
     return;
   }
+  check(!inputs.value().empty(), "backward: the list of inputs is empty: need at least one, or no list for all leaves");
   // Leaves are reached through their accumulators; what is no leaf retains its gradient from now on.
   variable_list leaves;
   variable_list others;
-  for (const Tensor& x : inputs) {
+  for (const Tensor& x : inputs.value()) {
     (x.is_leaf() ? leaves : others).push_back(x);
   }
   const WantedEdges applied("backward", leaves);
@@ -100,22 +108,29 @@ void backward(const variable_list& roots, const variable_list& gradients, const 
   for (const Tensor& x : others) {
     x.retain_grad();
   }
+  if (applied.edges.empty() && captured.edges.empty()) {
+    return;
+  }
   run_backward("backward", roots, gradients, {.captured = captured.edges, .applied = applied.edges}, options);
 }
 
 void backward(const variable_list& roots, const variable_list& gradients, std::optional<bool> retain_graph,
-              bool create_graph, const variable_list& inputs) {
+              bool create_graph, OptionalTensorList inputs) {
   backward(roots, gradients, {.retain_graph = retain_graph, .create_graph = create_graph}, inputs);
 }
 
 variable_list grad(const variable_list& outputs, const variable_list& inputs, const variable_list& grad_outputs,
                    std::optional<bool> retain_graph, bool create_graph, bool allow_unused) {
+  check(!inputs.empty(), "grad: no inputs: need at least one tensor to differentiate by");
   const WantedEdges wanted("grad", inputs);
-  const std::vector<Tensor> captured = run_backward("grad", outputs, grad_outputs, {.captured = wanted.edges},
-                                                    {.retain_graph = retain_graph, .create_graph = create_graph});
+  std::vector<Tensor> captured;
+  if (!wanted.edges.empty()) {
+    captured = run_backward("grad", outputs, grad_outputs, {.captured = wanted.edges},
+                            {.retain_graph = retain_graph, .create_graph = create_graph});
+  }
   variable_list result;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
-    result.push_back(captured[wanted.index[i]]);
+    result.push_back(wanted.index[i] ? captured[*wanted.index[i]] : Tensor());
     check(allow_unused || result.back().defined(), "grad: input ", i, " (", describe(inputs[i]),
           ") was not used to compute the outputs: need allow_unused for an undefined gradient");
   }

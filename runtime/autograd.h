@@ -30,16 +30,17 @@ struct BackwardOptions {
 /// these need not be leaves, and retain their gradient from then on.
 /// `gradients`: one per root, of its shape and dtype; an undefined one, or none at all, stands for 1 and is only
 /// allowed for roots with one element. Throws Error for roots that require no gradient, for gradients of other shapes,
-/// for a graph that an earlier backward has freed, and whatever a node throws. Several threads may call it at once.
+/// for a graph that an earlier backward has freed, for an empty list of inputs, and whatever a node throws. Several
+/// threads may call it at once.
 void backward(const variable_list& roots, const variable_list& gradients, const BackwardOptions& options,
-              const variable_list& inputs = {});
+              OptionalTensorList inputs = {});
 /// The same with libtorch's arguments.
 void backward(const variable_list& roots, const variable_list& gradients = {},
               std::optional<bool> retain_graph = std::nullopt, bool create_graph = false,
-              const variable_list& inputs = {});
+              OptionalTensorList inputs = {});
 
 /// The gradients of `outputs` with respect to `inputs`, which need not be leaves; nothing is accumulated. An input that
-/// the outputs do not depend on is an Error, or with `allow_unused` gives an undefined tensor.
+/// the outputs do not depend on is an Error, or with `allow_unused` gives an undefined tensor. No inputs are an Error.
 variable_list grad(const variable_list& outputs, const variable_list& inputs, const variable_list& grad_outputs = {},
                    std::optional<bool> retain_graph = std::nullopt, bool create_graph = false,
                    bool allow_unused = false);

@@ -35,7 +35,7 @@ class TensorIndex;
 }
 
 /// A read-only view of a list of tensors; owns nothing. Converts from a braced list, a vector, an array, a span and a
-/// single tensor, as libtorch's, and from an optional list: none is empty.
+/// single tensor, as libtorch's.
 class TensorList {
  public:
   constexpr TensorList() = default;
@@ -48,11 +48,6 @@ class TensorList {
   TensorList(const std::array<Tensor, N>& list) : TensorList(list.data(), N) {}  // NOLINT(google-explicit-constructor)
   inline TensorList(std::span<const Tensor> list);                               // NOLINT(google-explicit-constructor)
 
-  constexpr TensorList(std::nullopt_t) {}  // NOLINT(google-explicit-constructor)
-  template <std::same_as<TensorList> List>
-  constexpr TensorList(const std::optional<List>& list)  // NOLINT(google-explicit-constructor)
-      : TensorList(list.value_or(List())) {}
-
   constexpr std::size_t size() const { return size_; }
   constexpr bool empty() const { return size_ == 0; }
   constexpr const Tensor* data() const { return data_; }
@@ -64,6 +59,34 @@ class TensorList {
  private:
   const Tensor* data_ = nullptr;
   std::size_t size_ = 0;
+};
+
+/// A list of tensors or none; owns nothing. `{}` and nullopt are none; an empty vector is a list. Not a std::optional,
+/// which does not convert from a braced list.
+class OptionalTensorList {
+ public:
+  constexpr OptionalTensorList() = default;
+  constexpr OptionalTensorList(std::nullopt_t) {}  // NOLINT(google-explicit-constructor)
+  constexpr OptionalTensorList(TensorList list) : OptionalTensorList(list.data(), list.size()) {}  // NOLINT
+  constexpr OptionalTensorList(const Tensor& one) : OptionalTensorList(&one, 1) {}                 // NOLINT
+  constexpr OptionalTensorList(const std::initializer_list<Tensor>& list)  // NOLINT(google-explicit-constructor)
+      : OptionalTensorList(std::data(list), list.size()) {}
+  inline OptionalTensorList(const std::vector<Tensor>& list);  // NOLINT(google-explicit-constructor)
+  template <std::same_as<TensorList> List>
+  OptionalTensorList(const std::optional<List>& list)  // NOLINT(google-explicit-constructor)
+      : OptionalTensorList(list ? list->data() : nullptr, list ? list->size() : 0) {
+    has_value_ = list.has_value();
+  }
+
+  constexpr bool has_value() const { return has_value_; }
+  /// The list, or an empty one.
+  inline TensorList value() const;
+
+ private:
+  constexpr OptionalTensorList(const Tensor* data, std::size_t size) : list_(data, size), has_value_(true) {}
+
+  TensorList list_;
+  bool has_value_ = false;
 };
 
 /// A multi-dimensional array, as libtorch's: a cheap handle on storage + shape + strides + dtype + autograd data.
@@ -163,6 +186,7 @@ class Tensor {
   }
 
   // ---- autograd ----
+  /// Also true for a view of a tensor that requires one, though it was made with recording off: see docs/autograd.md.
   bool requires_grad() const { return impl().needs_grad(); }
   /// Says whether operations on this leaf are recorded. Only floating-point leaves can require a gradient.
   const Tensor& set_requires_grad(bool requires_grad) const;
@@ -214,9 +238,9 @@ class Tensor {
   /// Gradients of this tensor with respect to the leaves it was computed from, added to their `grad()`.
   /// `gradient` is the derivative with respect to this tensor, of its shape and dtype; it may be left out for one
   /// element. Unless `retain_graph`, the graph is freed; with `create_graph` the gradients are recorded themselves.
-  /// With `inputs`, only those receive a gradient.
+  /// With `inputs`, only those receive a gradient, leaves or not. Throws Error for an empty list of them.
   void backward(const Tensor& gradient = {}, std::optional<bool> retain_graph = std::nullopt, bool create_graph = false,
-                TensorList inputs = {}) const;
+                OptionalTensorList inputs = {}) const;
 
   // ---- operators, defined in ops ----
   /// As the functions of ops/comparison.h.
@@ -282,6 +306,9 @@ class Tensor {
 
 inline TensorList::TensorList(const std::vector<Tensor>& list) : data_(list.data()), size_(list.size()) {}
 inline TensorList::TensorList(std::span<const Tensor> list) : data_(list.data()), size_(list.size()) {}
+inline OptionalTensorList::OptionalTensorList(const std::vector<Tensor>& list)
+    : OptionalTensorList(list.data(), list.size()) {}
+inline TensorList OptionalTensorList::value() const { return list_; }
 inline const Tensor* TensorList::end() const { return data_ + size_; }
 inline const Tensor& TensorList::operator[](std::size_t i) const { return data_[i]; }
 inline std::vector<Tensor> TensorList::vec() const { return {begin(), end()}; }

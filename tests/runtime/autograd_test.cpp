@@ -76,6 +76,25 @@ TEST_CASE("autograd: several roots, and backward for some inputs alone") {
   CHECK_FALSE(x.grad().defined());
 }
 
+TEST_CASE("autograd: an empty list of inputs is a mistake, none are all leaves") {
+  const Tensor x = tensor({1.0, 2.0}, requires_grad());
+  const std::vector<Tensor> nothing;
+  const char* const text = "backward: the list of inputs is empty: need at least one, or no list for all leaves";
+  CHECK_THROWS_WITH(x.sum().backward({}, std::nullopt, false, nothing), Equals(text));
+  CHECK_THROWS_WITH(x.sum().backward({}, std::nullopt, false, TensorList()), Equals(text));
+  CHECK_THROWS_WITH(x.sum().backward({}, std::nullopt, false, std::optional<TensorList>(nothing)), Equals(text));
+  CHECK_THROWS_WITH(autograd::backward({x.sum()}, {}, std::nullopt, false, nothing), Equals(text));
+  CHECK_THROWS_WITH(autograd::backward({x.sum()}, {}, autograd::BackwardOptions(), nothing), Equals(text));
+  CHECK_THROWS_WITH(autograd::grad({x.sum()}, {}),
+                    Equals("grad: no inputs: need at least one tensor to differentiate by"));
+  CHECK_FALSE(x.grad().defined());
+  x.sum().backward({}, std::nullopt, false, std::nullopt);
+  x.sum().backward({}, std::nullopt, false, {});
+  x.sum().backward({}, std::nullopt, false, std::optional<TensorList>());
+  autograd::backward({x.sum()}, {}, std::nullopt, false, {});
+  CHECK(bitwise_equal(x.grad(), tensor({4.0, 4.0})));
+}
+
 TEST_CASE("autograd: mistakes and their messages") {
   const Tensor x = tensor({1.0, 2.0}, requires_grad());
   CHECK_THROWS_WITH((x * 2).backward(), StartsWith("backward: no gradient given for f32[2]"));
