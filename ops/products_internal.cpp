@@ -8,11 +8,10 @@ namespace {
 
 /// Whether `w` is used as it is, as far as the program says.
 bool is_settled(const Tensor& w, RightOperand kind) {
-  const TensorImpl& owner =
-      w.impl().base ? *w.impl().base : w.impl();  // a view made with recording off needs no gradient
   if (kind == RightOperand::Weights) {
-    return !records_around() || !(w.requires_grad() || owner.needs_grad());
+    return !records_around() || !w.requires_grad();
   }
+  const TensorImpl& owner = w.impl().base ? *w.impl().base : w.impl();
   return !records_around() && owner.requires_grad && !owner.grad_fn;
 }
 

@@ -113,8 +113,10 @@ Tensor CustomNode::wrap_one(Tensor y, std::uint32_t output_nr, const variable_li
   }
   if (is_operand) {
     // The operand keeps its own history: what is returned is another tensor with its elements.
-    const Tensor x = std::exchange(y, view_of(y, y.sizes(), y.strides(), y.storage_offset()));
-    track_view(y, x, ViewOrigin::kCustomFunction);
+    const Tensor x = std::exchange(y, y.detach());
+    if (differentiable) {
+      track_view(y, x, ViewOrigin::kCustomFunction);
+    }
   } else if (y.is_view() && differentiable) {
     y.impl().view_origin = ViewOrigin::kCustomFunction;
   }

@@ -154,7 +154,7 @@ void check_inplace(std::string_view op, const Tensor& self, bool recorded) {
     return;
   }
   constexpr const char* kNeed = ": need a NoGradGuard around the change, or an operation that is not in place";
-  check(!(self.is_leaf() && self.requires_grad()), op, ": ", describe(self), " is a leaf that requires a gradient",
+  check(!(self.is_leaf() && impl.requires_grad), op, ": ", describe(self), " is a leaf that requires a gradient",
         kNeed);
   if (!impl.base) {
     return;

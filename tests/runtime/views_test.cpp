@@ -202,6 +202,46 @@ TEST_CASE("views: a change with recording off leaves histories as they are") {
   CHECK(bitwise_equal(gradient(v, w), tensor({2.0, 0.0})));
 }
 
+TEST_CASE("views: a view requires a gradient when its base does, though no gradient comes to one made off the tape") {
+  const Tensor w = tensor({1.0, 2.0}, requires_grad());
+  const Tensor computed = w * 2;
+  const Tensor constant = zeros({2});
+  const Tensor recorded = constant.view({1, 2});
+  Tensor v, u, c;
+  {
+    const NoGradGuard guard;
+    v = w.view({2, 1});
+    u = computed[1];
+    c = constant[0];
+  }
+  CHECK(v.requires_grad());
+  CHECK(v.is_leaf());
+  CHECK(u.requires_grad());
+  CHECK_FALSE(v.detach().requires_grad());
+  CHECK_FALSE(c.requires_grad());
+  constant.requires_grad_();
+  CHECK(c.requires_grad());
+  CHECK(recorded.requires_grad());
+  constant.set_requires_grad(false);
+  CHECK_FALSE(recorded.requires_grad());
+
+  const Tensor y = (v.view({2}) * w).sum();
+  y.backward({}, true);
+  CHECK(bitwise_equal(w.grad(), tensor({1.0, 2.0})));  // of the other factor alone
+  CHECK_FALSE(v.grad().defined());
+  CHECK_THROWS_WITH(autograd::grad({y}, {v}, {}, true),
+                    Equals("grad: input 0 (f32[2, 1]) was not used to compute the outputs: need allow_unused for an "
+                           "undefined gradient"));
+  CHECK_FALSE(autograd::grad({y}, {v}, {}, true, false, true)[0].defined());
+  y.backward({}, true, false, {v});
+  CHECK(bitwise_equal(w.grad(), tensor({1.0, 2.0})));
+  CHECK_THROWS_WITH(u.backward(), Equals("backward: root 0 (f32[]) is a view made with recording off, which leads "
+                                         "nowhere: need one made with recording on"));
+  v.requires_grad_();  // now a leaf of its own
+  (v * 3).sum().backward();
+  CHECK(bitwise_equal(v.grad(), full({2, 1}, 3)));
+}
+
 TEST_CASE("views: a view made with recording off can't follow a recorded change") {
   const Tensor w = tensor({2.0, 3.0}, requires_grad());
   const Tensor y = w * 2;
@@ -210,7 +250,7 @@ TEST_CASE("views: a view made with recording off can't follow a recorded change"
     const NoGradGuard guard;
     v = y[0];
   }
-  CHECK_FALSE(v.requires_grad());
+  CHECK(v.requires_grad());
   CHECK(v.is_view());
   CHECK_THROWS_WITH(v.mul_(2),
                     Equals("mul_: f32[] is a view made with recording off: need the view and the change both "
