@@ -242,10 +242,32 @@ struct Cat {
   }
 };
 
+struct Concat {
+  static constexpr OperatorInfo info = {
+      .name = "concat",
+      .signature = "concat(Tensor[] tensors, int dim=0) -> Tensor",
+      .formula = "y = [x_0, x_1, ...] along a dimension",
+      .doc = "cat by another name.",
+      .dtypes = kAnyDtype,
+  };
+  static Tensor forward(TensorList tensors, std::int64_t dim) { return cat(tensors, dim); }
+};
+
+struct Concatenate {
+  static constexpr OperatorInfo info = {
+      .name = "concatenate",
+      .signature = "concatenate(Tensor[] tensors, int dim=0) -> Tensor",
+      .formula = "y = [x_0, x_1, ...] along a dimension",
+      .doc = "cat by another name.",
+      .dtypes = kAnyDtype,
+  };
+  static Tensor forward(TensorList tensors, std::int64_t dim) { return cat(tensors, dim); }
+};
+
 }  // namespace
 
 #include <backflow/ops/joining_functions.inc>
 
-OperatorFamily joining_operators() { return family<Stack, Cat>("joining"); }
+OperatorFamily joining_operators() { return family<Stack, Cat, Concat, Concatenate>("joining"); }
 
 }  // namespace backflow

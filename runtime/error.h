@@ -23,8 +23,10 @@ class Cancelled : public Error {
   using Error::Error;
 };
 
-/// The text of all `parts`, written one after the other with operator<<.
+/// The text of all `parts`, written one after the other with operator<<. Of what has none, as a list of tensors, it is
+/// the operator of this name.
 template <class... Parts>
+requires requires(std::ostream& out, const Parts&... parts) { (out << ... << parts); }
 std::string concat(const Parts&... parts) {
   std::ostringstream out;
   (out << ... << parts);

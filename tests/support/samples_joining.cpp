@@ -142,12 +142,32 @@ void add_cat(Samples& all) {
                  .torch = "torch.cat([x[0], x[1].to(torch.float32)])"});
 }
 
+/// The other names of cat.
+void add_aliases(Samples& all) {
+  all.push_back({.op = "concat",
+                 .label = "columns",
+                 .operands = {{{2, 1}}, {{2, 3}}},
+                 .call = [](const Tensors& x) { return backflow::concat(x, 1); },
+                 .reference = [](const Arrays& x) { return joined(x, 1); },
+                 .torch = "torch.concat(x, 1)"});
+  all.push_back({.op = "concatenate",
+                 .label = "braces",
+                 .operands = {{{3}}, {{2}}},
+                 .call =
+                     [](const Tensors& x) {
+                       return concatenate({x[0], x[1]});
+                     },
+                 .reference = [](const Arrays& x) { return joined(x, 0); },
+                 .torch = "torch.concat([x[0], x[1]])"});
+}
+
 }  // namespace
 
 Samples joining_samples() {
   Samples all;
   add_stack(all);
   add_cat(all);
+  add_aliases(all);
   return all;
 }
 
