@@ -1,6 +1,7 @@
 // Tensor::index and index_put_ with indices of all kinds: views as far as they go, then the operators of index tensors.
 #include <backflow/ops/tensor_index.h>
 
+#include <algorithm>
 #include <span>
 #include <vector>
 
@@ -29,7 +30,6 @@ std::int64_t dims_of(const TensorIndex& index) {
 class Indexing {
  public:
   Indexing(const char* where, const Tensor& x, Indices indices) : view_(x) {
-    check(!indices.empty(), where, ": no indices: need at least one");
     std::int64_t used = 0;
     std::int64_t ellipses = 0;
     for (const TensorIndex& index : indices) {
@@ -99,25 +99,27 @@ class Indexing {
   std::int64_t covered_ = 0;  // dimensions of the view that `tensors_` stand for
 };
 
-/// `x` without leading dimensions of size 1 that the tensor it is written to does not have.
-Tensor without_leading_ones(Tensor x, std::int64_t rank) {
-  while (x.dim() > rank && x.sizes()[0] == 1) {
-    x = squeeze(x, 0);
-  }
-  return x;
+/// `x` without leading dimensions of size 1, which do not count where it is written.
+Tensor without_leading_ones(const Tensor& x) {
+  const auto first = std::find_if(x.sizes().begin(), x.sizes().end(), [](std::int64_t n) { return n != 1; });
+  const auto ones = static_cast<std::size_t>(first - x.sizes().begin());
+  return ones == 0 ? x : view(x, {x.sizes().data() + ones, x.sizes().size() - ones});
 }
 
 Tensor get(const Tensor& x, Indices indices) {
   const Indexing chosen("index", x, indices);
-  return chosen.tensors().empty() ? chosen.view() : index(chosen.view(), chosen.tensors());
+  if (!chosen.tensors().empty()) {
+    return index(chosen.view(), chosen.tensors());
+  }
+  return chosen.view().is_same(x) ? alias(x) : chosen.view();
 }
 
 Tensor& put(const Tensor& x, Indices indices, const Tensor& values) {
   const Indexing chosen("index_put_", x, indices);
   if (chosen.tensors().empty()) {
-    chosen.view().copy_(without_leading_ones(values, chosen.view().dim()));
+    chosen.view().copy_(without_leading_ones(values));
   } else {
-    chosen.view().index_put_(TensorList(chosen.tensors()), values);
+    chosen.view().index_put_(TensorList(chosen.tensors()), without_leading_ones(values));
   }
   return const_cast<Tensor&>(x);
 }

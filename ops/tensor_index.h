@@ -14,6 +14,9 @@
 ///   x.index({Slice(1, None), "...", 0});       // a view, as x[1:, ..., 0] in Python
 ///   x.index({rows, None, mask});               // a copy: rows is an int64 tensor, mask a bool one
 ///   x.index_put_({x < 0}, 0);                  // x[x < 0] = 0
+///
+/// What chooses everything, as "..." or an empty list does, gives a view of its own. Values that are written broadcast
+/// to what is chosen; their leading dimensions of size 1 don't count.
 namespace backflow::indexing {
 
 /// A new dimension of size 1, and in a Slice an end that is left open.

@@ -111,6 +111,20 @@ struct View : detail::CostOfView {
   void backward(Backward& b) const { b.dx(0) = reshape(b.dy(), sizes); }
 };
 
+struct Alias {
+  static constexpr OperatorInfo info = {
+      .name = "alias",
+      .signature = "alias(Tensor self) -> Tensor",
+      .formula = "y = x;  dx = dy",
+      .doc = "Another view of all elements of x.",
+      .dtypes = kAnyDtype,
+      .node = "AliasBackward0",
+  };
+  static Tensor forward(const Tensor& x) { return view_of(x, x.sizes(), x.strides(), x.storage_offset()); }
+  void save(Needs, const Tensor&, const Tensor&) {}
+  void backward(Backward& b) const { b.dx(0) = b.dy(); }
+};
+
 struct ViewAs {
   static constexpr OperatorInfo info = {
       .name = "view_as",
@@ -127,12 +141,17 @@ struct Flatten {
       .name = "flatten",
       .signature = "flatten(Tensor self, int start_dim=0, int end_dim=-1) -> Tensor",
       .formula = "y = x with dimensions start_dim to end_dim made one",
-      .doc = "Both dimensions are included and may be negative. A scalar gives one dimension.",
+      .doc =
+          "Both dimensions are included and may be negative. A scalar gives one dimension; x itself where there is "
+          "nothing to flatten.",
       .dtypes = kAnyDtype,
   };
   static Tensor forward(const Tensor& x, std::int64_t start_dim, std::int64_t end_dim) {
     const std::size_t first = wrap_dim("flatten", start_dim, x.sizes().size());
     const std::size_t last = wrap_dim("flatten", end_dim, x.sizes().size());
+    if (first == last && x.dim() > 0) {
+      return x;
+    }
     check(first <= last, "flatten: dimensions ", start_dim, " to ", end_dim, " of ", describe(x),
           ": need the first before the last");
     DimVector sizes;
@@ -303,7 +322,7 @@ struct BroadcastTo {
 #include <backflow/ops/views_functions.inc>
 
 OperatorFamily views_operators() {
-  return family<Reshape, View, ViewAs, Flatten, Unflatten, Squeeze, SqueezeDim, Unsqueeze, Expand, ExpandAs,
+  return family<Reshape, View, Alias, ViewAs, Flatten, Unflatten, Squeeze, SqueezeDim, Unsqueeze, Expand, ExpandAs,
                 BroadcastTo>("views");
 }
 

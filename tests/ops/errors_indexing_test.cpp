@@ -80,7 +80,6 @@ TEST_CASE("errors: index tensors") {
          f32({3, 3}).index({at(0, 2), at(0, 3)});
        }},
       {"index: index f32[1]: need dtype i64", [] { f32(3).index({f32(1)}); }},
-      {"index: no indices: need at least one", [] { f32(3).index({}); }},
       {"index: 2 indices of f32[3]: need at most one for each dimension",
        [] {
          f32(3).index({0, Slice()});

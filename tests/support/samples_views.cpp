@@ -91,6 +91,14 @@ void add_reshape(Samples& all) {
                        return reshaped(x[0], {2, 3, 4, 1});
                      },
                  .torch = "x[0].view(2, 3, 4, 1)"});
+  for (const Layout layout : {Layout::Contiguous, Layout::Expanded}) {
+    all.push_back({.op = "alias",
+                   .label = layout == Layout::Expanded ? "expanded" : "all",
+                   .operands = {{{2, 3}, -2, 2, layout}},
+                   .call = [](const Tensors& x) { return x[0].alias(); },
+                   .reference = [](const Arrays& x) { return x[0]; },
+                   .torch = "torch.ops.aten.alias(x[0])"});
+  }
   all.push_back({.op = "flatten",
                  .label = "all",
                  .operands = {{{2, 3, 4}}},
