@@ -55,7 +55,8 @@ Tensor tensor(NestedNumbers numbers, TensorOptions options = {});
 Tensor tensor(std::initializer_list<NestedNumbers> numbers, TensorOptions options = {});
 
 /// A tensor over the caller's memory, row-major unless strides, which count elements, are given. The memory must live
-/// as long as any tensor over it; `deleter(data)` runs when the last is gone.
+/// as long as any tensor over it; `deleter(data)` runs when the last is gone. Throws Error for null unless the tensor
+/// is empty, and for negative sizes or strides.
 Tensor from_blob(void* data, IntArrayRef sizes, TensorOptions options = {});
 Tensor from_blob(void* data, IntArrayRef sizes, std::function<void(void*)> deleter, TensorOptions options = {});
 Tensor from_blob(void* data, IntArrayRef sizes, IntArrayRef strides, TensorOptions options = {});

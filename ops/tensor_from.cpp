@@ -2,6 +2,7 @@
 #include <backflow/ops/creation.h>
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace backflow {
@@ -44,6 +45,26 @@ Tensor tensor(std::initializer_list<NestedNumbers> numbers, TensorOptions option
   return tensor(NestedNumbers(numbers), options);
 }
 
+namespace {
+
+/// The elements of memory up to the last that a tensor shows.
+std::int64_t elements_reached(IntArrayRef sizes, IntArrayRef strides) {
+  if (numel_of(sizes) == 0) {
+    return 0;
+  }
+  std::int64_t last = 0;
+  for (std::size_t d = 0; d < sizes.size(); ++d) {
+    std::int64_t length = 0;
+    check(strides[d] >= 0, "from_blob: strides ", strides, ": need numbers >= 0");
+    check(!__builtin_mul_overflow(sizes[d] - 1, strides[d], &length) && !__builtin_add_overflow(last, length, &last) &&
+              last < std::numeric_limits<std::int64_t>::max() / 8,
+          "from_blob: sizes ", sizes, ", strides ", strides, ": need fewer than 2^60 elements");
+  }
+  return last + 1;
+}
+
+}  // namespace
+
 Tensor from_blob(void* data, IntArrayRef sizes, TensorOptions options) {
   return from_blob(data, sizes, contiguous_strides(sizes), nullptr, options);
 }
@@ -59,11 +80,9 @@ Tensor from_blob(void* data, IntArrayRef sizes, IntArrayRef strides, TensorOptio
 Tensor from_blob(void* data, IntArrayRef sizes, IntArrayRef strides, std::function<void(void*)> deleter,
                  TensorOptions options) {
   check(sizes.size() == strides.size(), "from_blob: sizes ", sizes, ", strides ", strides, ": need one for each");
-  std::int64_t elements = numel_of(sizes) > 0 ? 1 : 0;  // up to the last that a stride reaches
-  for (std::size_t d = 0; d < sizes.size() && elements > 0; ++d) {
-    check(strides[d] >= 0, "from_blob: strides ", strides, ": need numbers >= 0");
-    elements += (sizes[d] - 1) * strides[d];
-  }
+  const std::int64_t elements = elements_reached(sizes, strides);
+  check(data != nullptr || elements == 0, "from_blob: no memory (null) for sizes ", sizes, ": need the address of ",
+        elements, " elements");
   const auto bytes = static_cast<std::size_t>(elements) * element_size(options.dtype());
   const Tensor x(TensorImpl::make(Storage::wrap(data, bytes, std::move(deleter)), options.dtype(), sizes, strides, 0));
   return x.set_requires_grad(options.requires_grad());
