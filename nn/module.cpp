@@ -66,7 +66,9 @@ void detail::fail_empty_handle() {
   fail("module: the handle is empty: need a module, as made by the constructor with arguments");
 }
 
-std::string Module::name() const {
+std::string Module::name() const { return name_.empty() ? full_type_name(typeid(*this)) : name_; }
+
+std::string Module::class_name() const {
   if (!name_.empty()) {
     return name_;
   }
@@ -76,17 +78,17 @@ std::string Module::name() const {
 }
 
 void Module::check_name(const char* kind, const std::string& name) const {
-  check(!name.empty(), this->name(), ": a ", kind, " without a name: need one");
-  check(name.find('.') == std::string::npos, this->name(), ": ", kind, " '", name,
+  check(!name.empty(), class_name(), ": a ", kind, " without a name: need one");
+  check(name.find('.') == std::string::npos, class_name(), ": ", kind, " '", name,
         "': need a name without dots, which separate the modules of a path");
   const bool taken = parameters_.contains(name) || buffers_.contains(name) || children_.contains(name);
-  check(!taken, this->name(), ": ", kind, " '", name, "': the name is taken; need another");
+  check(!taken, class_name(), ": ", kind, " '", name, "': the name is taken; need another");
 }
 
 Tensor& Module::register_parameter(std::string name, Tensor tensor, bool requires_grad) {
   check_name("parameter", name);
   if (tensor.defined()) {
-    check(tensor.is_leaf(), this->name(), ": parameter '", name, "', ", describe(tensor),
+    check(tensor.is_leaf(), class_name(), ": parameter '", name, "', ", describe(tensor),
           ", was made by a recorded operation: need a leaf; detach() gives one");
     tensor.set_requires_grad(requires_grad);
   }
@@ -100,7 +102,7 @@ Tensor& Module::register_buffer(std::string name, Tensor tensor) {
 
 void Module::register_child(std::string name, std::shared_ptr<Module> module) {
   check_name("module", name);
-  check(module != nullptr, this->name(), ": module '", name, "' is empty: need a module");
+  check(module != nullptr, class_name(), ": module '", name, "' is empty: need a module");
   children_.insert(std::move(name), std::move(module));
 }
 
@@ -179,7 +181,7 @@ void Module::to(Device, bool) {}
 void Module::to(Device, Dtype dtype, bool) { to(dtype); }
 
 void Module::to(Dtype dtype) {
-  check(is_floating_point(dtype), "to: dtype ", dtype, " for module ", name(), ": need a floating-point one");
+  check(is_floating_point(dtype), "to: dtype ", dtype, " for module ", class_name(), ": need a floating-point one");
   for (const auto& child : children_) {
     child.value()->to(dtype);
   }
@@ -198,11 +200,11 @@ void Module::zero_grad(bool set_to_none) {
 }
 
 DimVector Module::output_shape(IntArrayRef input) const {
-  fail(name(), ": the shape of its result for an input of shape ", input,
+  fail(class_name(), ": the shape of its result for an input of shape ", input,
        " is unknown: need an override of output_shape");
 }
 
-void Module::pretty_print(std::ostream& stream) const { stream << name(); }
+void Module::pretty_print(std::ostream& stream) const { stream << class_name(); }
 
 std::ostream& operator<<(std::ostream& stream, const Module& module) {
   std::ostringstream head;

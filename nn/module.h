@@ -37,8 +37,11 @@ class Module : public std::enable_shared_from_this<Module> {
   Module(Module&&) = default;
   Module& operator=(Module&&) = default;
 
-  /// What messages and printing call it: its class without namespace and "Impl", as "Linear", unless it was given one.
+  /// The full name of its class, as "backflow::nn::LinearImpl", unless it was given a name.
   virtual std::string name() const;
+  /// What messages and printing call it: its class without namespace and "Impl", as "Linear", unless it was given a
+  /// name.
+  std::string class_name() const;
 
   // ---- to be called by constructors ----
   /// Makes `tensor` a parameter: a leaf that is trained, unless `requires_grad` is false. An undefined one holds the

@@ -56,7 +56,7 @@ namespace detail {
 
 template <class Options>
 void ActivationModule<Options>::pretty_print(std::ostream& stream) const {
-  stream << name();
+  stream << class_name();
   print(stream, options);
 }
 

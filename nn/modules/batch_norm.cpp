@@ -52,7 +52,7 @@ void RunningNorm<Options>::reset_running_stats() {
 
 template <class Options>
 void RunningNorm<Options>::pretty_print(std::ostream& stream) const {
-  stream << name() << '(' << options.num_features() << ", eps=" << options.eps() << ", momentum=";
+  stream << class_name() << '(' << options.num_features() << ", eps=" << options.eps() << ", momentum=";
   print(stream, options.momentum());
   stream << ", affine=" << python(options.affine()) << ", track_running_stats=" << python(options.track_running_stats())
          << ')';
@@ -62,10 +62,10 @@ template <class Options>
 void RunningNorm<Options>::check_input(IntArrayRef input, std::int64_t least, std::int64_t most,
                                        std::int64_t channels) const {
   const auto dims = static_cast<std::int64_t>(input.size());
-  check(dims >= least && dims <= most, name(), ": input of shape ", input, ": need ", least,
+  check(dims >= least && dims <= most, class_name(), ": input of shape ", input, ": need ", least,
         least == most ? "" : concat(" or ", most), " dimensions");
   const std::int64_t found = input[static_cast<std::size_t>(channels)];
-  check(found == options.num_features(), name(), ": input of shape ", input, ": need ", options.num_features(),
+  check(found == options.num_features(), class_name(), ": input of shape ", input, ": need ", options.num_features(),
         " channels in dimension ", channels);
 }
 

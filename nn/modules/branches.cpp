@@ -21,7 +21,7 @@ void BranchesImpl::push_back(AnyModule branch) {
 }
 
 std::shared_ptr<Module> BranchesImpl::ptr(std::size_t index) const {
-  check(index < size(), name(), ": branch ", index, " of ", size(), ": need a smaller number");
+  check(index < size(), class_name(), ": branch ", index, " of ", size(), ": need a smaller number");
   return branches_[index].ptr();
 }
 
@@ -82,7 +82,7 @@ DimVector BranchesImpl::output_shape(IntArrayRef input) const {
 }
 
 void BranchesImpl::pretty_print(std::ostream& stream) const {
-  stream << name() << (options.combine() == kBranchSum ? "(combine=sum)" : "(combine=concat, dim=");
+  stream << class_name() << (options.combine() == kBranchSum ? "(combine=sum)" : "(combine=concat, dim=");
   if (options.combine() == kBranchConcat) {
     stream << options.dim() << ')';
   }

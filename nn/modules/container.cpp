@@ -16,7 +16,7 @@ void SequentialImpl::push_back(std::string name, AnyModule module) {
 }
 
 std::shared_ptr<Module> SequentialImpl::ptr(std::size_t index) const {
-  check(index < size(), name(), ": module ", index, " of ", size(), ": need a smaller number");
+  check(index < size(), class_name(), ": module ", index, " of ", size(), ": need a smaller number");
   return modules_[index].ptr();
 }
 

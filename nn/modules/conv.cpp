@@ -158,7 +158,7 @@ DimVector ConvImpl<D>::output_shape(IntArrayRef input) const {
 
 template <std::size_t D>
 void ConvImpl<D>::pretty_print(std::ostream& stream) const {
-  stream << name() << '(' << options.in_channels() << ", " << options.out_channels();
+  stream << class_name() << '(' << options.in_channels() << ", " << options.out_channels();
   print(stream, "kernel_size", options.kernel_size());
   print(stream, "stride", options.stride());
   if (options.padding().is_same()) {
@@ -239,7 +239,7 @@ DimVector ConvTransposeImpl<D>::output_shape(IntArrayRef input) const {
 
 template <std::size_t D>
 void ConvTransposeImpl<D>::pretty_print(std::ostream& stream) const {
-  stream << name() << '(' << options.in_channels() << ", " << options.out_channels();
+  stream << class_name() << '(' << options.in_channels() << ", " << options.out_channels();
   print(stream, "kernel_size", options.kernel_size());
   print(stream, "stride", options.stride());
   print_unless(stream, "padding", options.padding(), 0);

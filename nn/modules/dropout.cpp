@@ -9,7 +9,7 @@ DropoutModule::DropoutModule(const DropoutOptions& options_) : options(options_)
 }
 
 void DropoutModule::pretty_print(std::ostream& stream) const {
-  stream << name() << "(p=" << options.p() << ", inplace=" << (options.inplace() ? "true" : "false") << ')';
+  stream << class_name() << "(p=" << options.p() << ", inplace=" << (options.inplace() ? "true" : "false") << ')';
 }
 
 }  // namespace backflow::nn::detail

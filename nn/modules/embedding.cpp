@@ -58,7 +58,8 @@ DimVector EmbeddingImpl::output_shape(IntArrayRef input) const {
 }
 
 void EmbeddingImpl::pretty_print(std::ostream& stream) const {
-  stream << name() << "(num_embeddings=" << options.num_embeddings() << ", embedding_dim=" << options.embedding_dim();
+  stream << class_name() << "(num_embeddings=" << options.num_embeddings()
+         << ", embedding_dim=" << options.embedding_dim();
   if (options.padding_idx()) {
     stream << ", padding_idx=" << *options.padding_idx();
   }

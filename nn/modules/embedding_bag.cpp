@@ -37,7 +37,7 @@ DimVector EmbeddingBagImpl::output_shape(IntArrayRef input) const {
 }
 
 void EmbeddingBagImpl::pretty_print(std::ostream& stream) const {
-  stream << name() << '(' << options.num_embeddings() << ", " << options.embedding_dim();
+  stream << class_name() << '(' << options.num_embeddings() << ", " << options.embedding_dim();
   if (options.max_norm()) {
     stream << ", max_norm=" << *options.max_norm();
   }

@@ -39,7 +39,7 @@ DimVector LinearImpl::output_shape(IntArrayRef input) const {
 }
 
 void LinearImpl::pretty_print(std::ostream& stream) const {
-  stream << name() << "(in_features=" << options.in_features() << ", out_features=" << options.out_features()
+  stream << class_name() << "(in_features=" << options.in_features() << ", out_features=" << options.out_features()
          << ", bias=" << (options.bias() ? "True" : "False") << ')';
 }
 
@@ -60,7 +60,7 @@ DimVector FlattenImpl::output_shape(IntArrayRef input) const {
 }
 
 void FlattenImpl::pretty_print(std::ostream& stream) const {
-  stream << name() << "(start_dim=" << options.start_dim() << ", end_dim=" << options.end_dim() << ')';
+  stream << class_name() << "(start_dim=" << options.start_dim() << ", end_dim=" << options.end_dim() << ')';
 }
 
 DimVector UnflattenImpl::output_shape(IntArrayRef input) const {
@@ -89,7 +89,7 @@ DimVector UnflattenImpl::output_shape(IntArrayRef input) const {
 }
 
 void UnflattenImpl::pretty_print(std::ostream& stream) const {
-  stream << name() << "(dim=" << options.dim() << ", unflattened_size={";
+  stream << class_name() << "(dim=" << options.dim() << ", unflattened_size={";
   for (std::size_t i = 0; i < options.sizes().size(); ++i) {
     stream << (i > 0 ? ", " : "") << options.sizes()[i];
   }

@@ -58,7 +58,7 @@ DimVector LayerNormImpl::output_shape(IntArrayRef input) const {
 }
 
 void LayerNormImpl::pretty_print(std::ostream& stream) const {
-  stream << name() << '(';
+  stream << class_name() << '(';
   print(stream, options.normalized_shape());
   stream << ", eps=" << options.eps() << ", elementwise_affine=" << python(options.elementwise_affine()) << ')';
 }
@@ -84,7 +84,7 @@ DimVector RMSNormImpl::output_shape(IntArrayRef input) const {
 }
 
 void RMSNormImpl::pretty_print(std::ostream& stream) const {
-  stream << name() << '(';
+  stream << class_name() << '(';
   print(stream, options.normalized_shape());
   stream << ", eps=";
   options.eps() ? stream << *options.eps() : stream << "None";
@@ -119,7 +119,7 @@ DimVector GroupNormImpl::output_shape(IntArrayRef input) const {
 }
 
 void GroupNormImpl::pretty_print(std::ostream& stream) const {
-  stream << name() << '(' << options.num_groups() << ", " << options.num_channels() << ", eps=" << options.eps()
+  stream << class_name() << '(' << options.num_groups() << ", " << options.num_channels() << ", eps=" << options.eps()
          << ", affine=" << python(options.affine()) << ')';
 }
 
@@ -129,7 +129,7 @@ DimVector LocalResponseNormImpl::output_shape(IntArrayRef input) const {
 }
 
 void LocalResponseNormImpl::pretty_print(std::ostream& stream) const {
-  stream << name() << '(' << options.size() << ", alpha=" << options.alpha() << ", beta=" << options.beta()
+  stream << class_name() << '(' << options.size() << ", alpha=" << options.alpha() << ", beta=" << options.beta()
          << ", k=" << options.k() << ')';
 }
 

@@ -39,7 +39,7 @@ DimVector PadModule<Options, kMode>::output_shape(IntArrayRef input) const {
 
 template <class Options, enumtype::Padding kMode>
 void PadModule<Options, kMode>::pretty_print(std::ostream& stream) const {
-  stream << name() << "(padding=" << IntArrayRef(options.padding());
+  stream << class_name() << "(padding=" << IntArrayRef(options.padding());
   if constexpr (requires { options.value(); }) {
     stream << ", value=" << options.value();
   }

@@ -17,7 +17,7 @@ DimVector PixelShuffleImpl::output_shape(IntArrayRef input) const {
 }
 
 void PixelShuffleImpl::pretty_print(std::ostream& stream) const {
-  stream << name() << "(upscale_factor=" << options.upscale_factor() << ')';
+  stream << class_name() << "(upscale_factor=" << options.upscale_factor() << ')';
 }
 
 DimVector PixelUnshuffleImpl::output_shape(IntArrayRef input) const {
@@ -33,7 +33,7 @@ DimVector PixelUnshuffleImpl::output_shape(IntArrayRef input) const {
 }
 
 void PixelUnshuffleImpl::pretty_print(std::ostream& stream) const {
-  stream << name() << "(downscale_factor=" << options.downscale_factor() << ')';
+  stream << class_name() << "(downscale_factor=" << options.downscale_factor() << ')';
 }
 
 }  // namespace backflow::nn

@@ -107,7 +107,7 @@ DimVector PoolModule<kDims, Self, Options>::output_shape(IntArrayRef input) cons
 
 template <std::size_t kDims, class Self, class Options>
 void PoolModule<kDims, Self, Options>::pretty_print(std::ostream& stream) const {
-  stream << name() << '(';
+  stream << class_name() << '(';
   print_options(stream, options);
   stream << ')';
 }

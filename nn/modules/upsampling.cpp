@@ -43,7 +43,7 @@ DimVector UpsampleImpl::output_shape(IntArrayRef input) const {
 
 void UpsampleImpl::pretty_print(std::ostream& stream) const {
   static constexpr const char* kNames[] = {"kNearest", "kLinear", "kBilinear", "kBicubic", "kTrilinear", "kArea"};
-  stream << name() << '(';
+  stream << class_name() << '(';
   if (options.scale_factor()) {
     print(stream, "scale_factor", *options.scale_factor());
   } else if (options.size()) {
