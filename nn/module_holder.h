@@ -10,8 +10,35 @@
 
 namespace backflow::nn {
 
+template <class Contained>
+class ModuleHolder;
+
 namespace detail {
 [[noreturn]] void fail_empty_handle();
+
+/// A module made without arguments. What can't be made so is one message of the compiler, not a page of them.
+template <class Contained>
+std::shared_ptr<Contained> make_default() {
+  constexpr bool kHasDefault = std::is_default_constructible_v<Contained>;
+  static_assert(kHasDefault,
+                "this module needs arguments: give them, as nn::Linear l(784, 10) or an object of its options, "
+                "or nullptr for an empty handle that is assigned later, as nn::Linear l{nullptr}");
+  if constexpr (kHasDefault) {
+    return std::make_shared<Contained>();
+  } else {
+    return nullptr;
+  }
+}
+
+/// Whether `ModuleHolder<Contained>(args...)` is a handle on a module that is there already.
+template <class Contained, class... Args>
+inline constexpr bool is_handle = false;
+template <class Contained, class Arg>
+inline constexpr bool is_handle<Contained, Arg> =
+    std::is_convertible_v<Arg, ModuleHolder<Contained>> || std::is_convertible_v<Arg, std::shared_ptr<Contained>>;
+
+template <class>
+inline constexpr bool kNever = false;
 }  // namespace detail
 
 /// A shared handle on a module of class `Contained`: what users write as `nn::Linear fc(784, 10)`, as in libtorch.
@@ -23,13 +50,20 @@ class ModuleHolder {
   using ContainedType = Contained;
 
   /// A module made without arguments.
-  ModuleHolder() : ModuleHolder(std::make_shared<Contained>()) {}
+  ModuleHolder() : ModuleHolder(detail::make_default<Contained>()) {}
   ModuleHolder(std::nullptr_t) {}                                                                        // NOLINT
   ModuleHolder(std::shared_ptr<Contained> module) : module_(module.get()), owner_(std::move(module)) {}  // NOLINT
   template <class Head, class... Tail>
-  requires(!(std::is_convertible_v<Head, ModuleHolder> && sizeof...(Tail) == 0) &&
+  requires(!detail::is_handle<Contained, Head, Tail...> &&
            std::is_constructible_v<Contained, Head, Tail...>) explicit ModuleHolder(Head&& head, Tail&&... tail)
       : ModuleHolder(std::make_shared<Contained>(std::forward<Head>(head), std::forward<Tail>(tail)...)) {}
+  template <class Head, class... Tail>
+  requires(!detail::is_handle<Contained, Head, Tail...> &&
+           !std::is_constructible_v<Contained, Head, Tail...>) explicit ModuleHolder(Head&&, Tail&&...) {
+    static_assert(detail::kNever<Head>,
+                  "no constructor of this module takes these arguments: see its class NameImpl; more than its first "
+                  "constructor takes goes into its options, as nn::Linear l(nn::LinearOptions(784, 10).bias(false))");
+  }
 
   /// Calls the module's forward.
   template <class... Args>

@@ -12,12 +12,24 @@
 
 namespace backflow::nn {
 
+namespace detail {
+template <class M>
+inline constexpr bool maps_tensors = requires(M& module, const Tensor& x) {
+  { module.forward(x) } -> std::convertible_to<Tensor>;
+};
+}  // namespace detail
+
 /// A module of any class whose forward takes a tensor and returns one.
 class AnyModule {
  public:
   template <std::derived_from<Module> M>
-  AnyModule(std::shared_ptr<M> module)  // NOLINT(google-explicit-constructor)
-      : module_(module), forward_([m = module.get()](const Tensor& x) -> Tensor { return m->forward(x); }) {}
+  AnyModule(std::shared_ptr<M> module) : module_(module) {  // NOLINT(google-explicit-constructor)
+    static_assert(detail::maps_tensors<M>,
+                  "a module in a Sequential needs a public function `Tensor forward(const Tensor& x)`");
+    if constexpr (detail::maps_tensors<M>) {
+      forward_ = [m = module.get()](const Tensor& x) -> Tensor { return m->forward(x); };
+    }
+  }
   template <class M>
   AnyModule(const ModuleHolder<M>& module) : AnyModule(module.ptr()) {}  // NOLINT(google-explicit-constructor)
   /// Takes a copy of a module that nobody shares yet.
