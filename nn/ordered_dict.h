@@ -1,6 +1,8 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
+#include <initializer_list>
 #include <string>
 #include <utility>
 #include <vector>
@@ -29,6 +31,14 @@ class OrderedDict {
    private:
     std::pair<Key, Value> pair_;
   };
+  OrderedDict() = default;
+  /// Throws Error for a key that occurs twice.
+  OrderedDict(std::initializer_list<Item> items) {
+    for (const Item& item : items) {
+      insert(item.key(), item.value());
+    }
+  }
+
   using Iterator = typename std::vector<Item>::iterator;
   using ConstIterator = typename std::vector<Item>::const_iterator;
 
@@ -39,8 +49,14 @@ class OrderedDict {
   const std::vector<Item>& items() const { return items_; }
   std::size_t size() const { return items_.size(); }
   bool is_empty() const { return items_.empty(); }
-  Item& front() { return items_.front(); }
-  Item& back() { return items_.back(); }
+  /// The first and the last pair. Throws Error when there are none.
+  Item& front() { return at("front", 0); }
+  const Item& front() const { return const_cast<OrderedDict*>(this)->front(); }
+  Item& back() { return at("back", size() - 1); }
+  const Item& back() const { return const_cast<OrderedDict*>(this)->back(); }
+  /// A pair by its position. Throws Error outside [0, size).
+  Item& operator[](std::size_t index) { return at("OrderedDict", index); }
+  const Item& operator[](std::size_t index) const { return (*const_cast<OrderedDict*>(this))[index]; }
 
   /// Adds a pair at the end and returns its value. Throws Error for a key that is there already.
   Value& insert(Key key, Value value) {
@@ -69,6 +85,25 @@ class OrderedDict {
   }
   const Value& operator[](const Key& key) const { return (*const_cast<OrderedDict*>(this))[key]; }
 
+  /// Adds all pairs of `other`. Throws Error, and adds none, when a key is there already.
+  void update(const OrderedDict& other) {
+    for (const Item& item : other) {
+      check(!contains(item.key()), "OrderedDict: key '", item.key(), "': it is there already; need another");
+    }
+    items_.reserve(size() + other.size());
+    for (const Item& item : other) {
+      items_.push_back(item);
+    }
+  }
+  /// Takes a pair out. Throws Error when the key is not there.
+  void erase(const Key& key) {
+    const auto found = std::find_if(begin(), end(), [&](const Item& item) { return item.key() == key; });
+    check(found != end(), "OrderedDict: key '", key, "': it is not there");
+    items_.erase(found);
+  }
+  void clear() { items_.clear(); }
+  void reserve(std::size_t capacity) { items_.reserve(capacity); }
+
   std::vector<Key> keys() const {
     std::vector<Key> out;
     for (const Item& item : items_) {
@@ -92,6 +127,12 @@ class OrderedDict {
   }
 
  private:
+  Item& at(const char* where, std::size_t index) {
+    check(!is_empty(), where, ": an OrderedDict without pairs: need one that has some");
+    check(index < size(), where, ": pair ", index, " of ", size(), ": need a smaller number");
+    return items_[index];
+  }
+
   std::vector<Item> items_;
 };
 
