@@ -108,6 +108,11 @@ TEST_CASE("errors: shapes") {
        [] {
          f32({1, 1, 1, 1, 1, 1, 1, 1, 1});
        }},
+      {"tensor: 10 dimensions: need at most 8", [] { tensor({{{{{{{{{{1}}}}}}}}}}); }},
+      {"tensor: 9 dimensions: need at most 8",
+       [] {
+         f32({1, 1, 1, 1, 1, 1, 1, 1}).unsqueeze(0);
+       }},
       {"tensor: negative size in [2, -3]: need sizes of 0 or more",
        [] {
          f32({2, -3});
