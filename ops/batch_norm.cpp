@@ -39,7 +39,7 @@ struct NativeBatchNorm : BatchNormState {
     save_results({info.name, x_, w_, b, running_mean, running_var}, training, eps, y);
   }
   void backward(Backward& b) const {
-    if (GradMode::is_enabled()) {
+    if (GradMode::is_enabled() || !is_fusible(b)) {
       recorded(b, b.dy());
     } else {
       fused(b, {});

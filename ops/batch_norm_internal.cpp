@@ -10,6 +10,38 @@ using kernels::NormStatistics;
 /// The numbers of each channel.
 std::int64_t count_of(const Tensor& x) { return x.sizes()[1] == 0 ? 0 : x.numel() / x.sizes()[1]; }
 
+/// All dimensions but the channels.
+DimVector dims_of_channels(const Tensor& x) {
+  DimVector dims{0};
+  for (std::int64_t d = 2; d < x.dim(); ++d) {
+    dims.push_back(d);
+  }
+  return dims;
+}
+
+/// What a batch normalization gives, and the variance in float64.
+struct OwnResults {
+  Tensor y;
+  Tensor mean;
+  Tensor rstd;
+  Tensor variance;
+};
+
+/// The same, where squares overflow or vanish.
+OwnResults own_in_operators(const BatchNormOperands& of, double eps, bool relu, const Tensor& residual) {
+  const NoGradGuard no_grad;
+  const Tensor& x = of.x;
+  const Tensor from = cast(x, computed(x.scalar_type()));
+  const DimVector dims = dims_of_channels(x);
+  const RecordedNorm norm(from, dims, eps, true);
+  Tensor y = with_parameters(norm.z(), beside_channels(of.w, x), beside_channels(of.b, x));
+  if (relu) {
+    y = backflow::relu(residual.defined() ? y + residual : y);
+  }
+  return {cast(y, x.scalar_type()), dense(mean(from, dims), kFloat64), dense(norm.r().flatten(), from.scalar_type()),
+          var(to(x, kFloat64), dims, false)};
+}
+
 }  // namespace
 
 void BatchNormOperands::check_all(bool uses_running) const {
@@ -62,14 +94,16 @@ std::tuple<Tensor, Tensor, Tensor> BatchNormState::results(const BatchNormOperan
   const Tensor mean = zeros_f64({x.sizes()[1]});
   const Tensor variance = zeros_f64({x.sizes()[1]});
   kernels::normalize(y.to(), blocks_for(x, block), how, NormStatistics::Own, mean, variance);
+  const OwnResults own = x.numel() == 0 || is_usable(variance, eps, x.scalar_type())
+                             ? OwnResults{y.get(), mean, rstd_of(variance, eps), variance}
+                             : own_in_operators(of, eps, relu, residual);
   if (x.numel() > 0) {
     const auto n = static_cast<double>(count_of(x));
-    move_running(of.running_mean, momentum, [&](std::int64_t c) { return mean.const_data_ptr<double>()[c]; });
+    move_running(of.running_mean, momentum, [&](std::int64_t c) { return own.mean.const_data_ptr<double>()[c]; });
     move_running(of.running_var, momentum,
-                 [&](std::int64_t c) { return variance.const_data_ptr<double>()[c] * (n / (n - 1)); });
+                 [&](std::int64_t c) { return own.variance.const_data_ptr<double>()[c] * (n / (n - 1)); });
   }
-  return {y.get(), converted(mean, computed(x.scalar_type())),
-          converted(rstd_of(variance, eps), computed(x.scalar_type()))};
+  return {own.y, converted(own.mean, computed(x.scalar_type())), converted(own.rstd, computed(x.scalar_type()))};
 }
 
 void BatchNormState::save_results(const BatchNormOperands& of, bool training, double eps,
@@ -77,6 +111,10 @@ void BatchNormState::save_results(const BatchNormOperands& of, bool training, do
   save_all(of.x, of.w, of.b, training ? std::get<1>(y) : of.running_mean, training ? std::get<2>(y) : of.running_var,
            eps);
   is_training = training;
+}
+
+bool BatchNormState::is_fusible(Backward& b) const {
+  return is_training ? has_usable_rstd(b) : is_usable(b(spread), epsilon, x_dtype);
 }
 
 void BatchNormState::fused(Backward& b, const NormTail& tail) const {
@@ -95,12 +133,8 @@ void BatchNormState::recorded(Backward& b, const Tensor& dz) const {
     put_recorded(b, dy, weighted(b, dy) * r, (from - beside_channels(cast(b(mean), wide), value)) * r);
     return;
   }
-  DimVector dims{0};
-  for (std::int64_t d = 2; d < value.dim(); ++d) {
-    dims.push_back(d);
-  }
-  const RecordedNorm norm(from, dims, epsilon, true);
-  put_recorded(b, dy, norm.dx(weighted(b, dy), true), norm.z);
+  const RecordedNorm norm(from, dims_of_channels(value), epsilon, true);
+  put_recorded(b, dy, norm.dx(weighted(b, dy), true), norm.z());
 }
 
 }  // namespace backflow::detail

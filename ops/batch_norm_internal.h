@@ -36,6 +36,8 @@ struct BatchNormState : ChannelNormState {
   /// y, and when training the mean and r; `residual` is added in front of relu, if it is defined.
   static std::tuple<Tensor, Tensor, Tensor> results(const BatchNormOperands& of, bool training, double momentum,
                                                     double eps, bool relu, const Tensor& residual);
+  /// Whether fused() can be used: no square has overflowed or vanished.
+  bool is_fusible(Backward& b) const;
   void save_results(const BatchNormOperands& of, bool training, double eps,
                     const std::tuple<Tensor, Tensor, Tensor>& y);
   void fused(Backward& b, const NormTail& tail) const;

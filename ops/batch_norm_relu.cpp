@@ -54,7 +54,7 @@ struct NativeBatchNormRelu : BatchNormState {
     has_residual = residual.defined();
   }
   void backward(Backward& b) const {
-    if (!GradMode::is_enabled()) {
+    if (!GradMode::is_enabled() && is_fusible(b)) {
       fused(b, {.y = b(y), .residual = has_residual ? std::optional(kResidual) : std::nullopt});
       return;
     }

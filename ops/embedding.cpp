@@ -1,5 +1,6 @@
 // Rows of a table that indices choose.
 #include <cmath>
+#include <limits>
 #include <vector>
 
 #include <backflow/ops/elementwise_internal.h>
@@ -171,14 +172,30 @@ struct EmbeddingRenorm {
     check(weight.dim() == 2 && weight.is_floating_point(), "embedding_renorm: weight ", describe(weight),
           ": need a floating-point table [rows, columns]");
   }
+  /// The sum of (|x| / unit)^order, or the largest |x|.
+  template <class T>
+  static double sum_of_powers(const T* row, std::int64_t n, double order, double unit) {
+    double sum = 0;
+    for (std::int64_t j = 0; j < n; ++j) {
+      const double x = std::abs(static_cast<double>(row[j])) / unit;
+      sum = std::isinf(order) ? std::max(sum, x) : sum + (order == 2 ? x * x : std::pow(x, order));
+    }
+    return sum;
+  }
+  template <class T>
+  static double norm_of(const T* row, std::int64_t n, double order) {
+    const auto root = [&](double sum) { return order == 2 ? std::sqrt(sum) : std::pow(sum, 1 / order); };
+    constexpr double kLeast = 0x1p-952;  // of sums to which powers that have lost digits contribute nothing
+    const double sum = sum_of_powers(row, n, order, 1);
+    if (std::isinf(order) || (sum >= kLeast && std::isfinite(sum))) {
+      return std::isinf(order) ? sum : root(sum);
+    }
+    const double largest = sum_of_powers(row, n, std::numeric_limits<double>::infinity(), 1);
+    return largest > 0 && std::isfinite(largest) ? largest * root(sum_of_powers(row, n, order, largest)) : root(sum);
+  }
   template <class T>
   static void shorten(T* row, std::int64_t n, double max_norm, double order) {
-    double norm = 0;
-    for (std::int64_t j = 0; j < n; ++j) {
-      const double x = std::abs(static_cast<double>(row[j]));
-      norm = std::isinf(order) ? std::max(norm, x) : norm + (order == 2 ? x * x : std::pow(x, order));
-    }
-    norm = std::isinf(order) ? norm : order == 2 ? std::sqrt(norm) : std::pow(norm, 1 / order);
+    const double norm = norm_of(row, n, order);
     for (std::int64_t j = 0; norm > max_norm && j < n; ++j) {
       row[j] = static_cast<T>(static_cast<double>(row[j]) * (max_norm / (norm + 1e-7)));
     }

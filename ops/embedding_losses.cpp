@@ -1,5 +1,8 @@
 // Distances and angles between vectors, and losses of these.
+#include <utility>
+
 #include <backflow/ops/loss_internal.h>
+#include <backflow/ops/magnitudes_internal.h>
 
 namespace backflow {
 namespace {
@@ -10,6 +13,34 @@ using namespace detail;
 void check_vectors(const char* where, const Tensor& x1, const Tensor& x2) {
   check(x1.is_floating_point() && x2.defined() && x1.scalar_type() == x2.scalar_type(), where, ": ", describe(x1),
         " and ", describe(x2), ": need tensors of one floating-point dtype");
+}
+
+/// What keeps the divisor of a cosine from 0: a least length, or a length that is added to each in squares.
+enum class Guard { Least, Added };
+
+/// The cosines of vectors of one shape that lie along dim, on the tape.
+Tensor cosines(const Tensor& a, const Tensor& b, std::int64_t dim, double eps, Guard guard) {
+  const auto square = [&](const Tensor& x) {
+    const Tensor sums = sum(x * x, dim);
+    return guard == Guard::Least ? clamp_min(sums, eps * eps) : sums + eps * eps;
+  };
+  const Tensor aa = square(a);
+  const Tensor bb = square(b);
+  const Magnitudes kept = limits_of(a.scalar_type()).factors;
+  if (all_within(aa, kept) && all_within(bb, kept)) {
+    return guard == Guard::Least ? sum(a * b, dim) / (sqrt(aa) * sqrt(bb)) : sum(a * b, dim) / sqrt(aa * bb);
+  }
+  // In units of the largest element of each vector, which the quotient loses.
+  const auto in_units = [&](const Tensor& x) {
+    const Tensor unit = unit_of(x.detach(), reduced_dims("cosine", x, {dim}), eps);
+    const Tensor ratios = x / unit;
+    const Tensor sums = sum(ratios * ratios, dim);
+    const Tensor least = (eps / unit).pow(2).squeeze(dim);
+    return std::pair(ratios, sqrt(guard == Guard::Least ? clamp_min(sums, least) : sums + least));
+  };
+  const auto [x1, length1] = in_units(a);
+  const auto [x2, length2] = in_units(b);
+  return sum(x1 * x2, dim) / (length1 * length2);
 }
 
 struct CosineSimilarity {
@@ -27,10 +58,7 @@ struct CosineSimilarity {
       return to(forward(widened(x1), widened(x2), dim, eps), kBFloat16);
     }
     const DimVector sizes = broadcast_shapes(info.name, x1.sizes(), x2.sizes());
-    const Tensor a = expand(x1, sizes);
-    const Tensor b = expand(x2, sizes);
-    const auto length = [&](const Tensor& x) { return sqrt(clamp_min(sum(x * x, dim), eps * eps)); };
-    return sum(a * b, dim) / (length(a) * length(b));
+    return cosines(expand(x1, sizes), expand(x2, sizes), dim, eps, Guard::Least);
   }
 };
 
@@ -74,9 +102,7 @@ struct CosineEmbeddingLoss {
     if (x1.scalar_type() == kBFloat16) {
       return to(forward(widened(x1), widened(x2), t, margin, reduction), kBFloat16);
     }
-    constexpr double kEpsilon = 1e-12;
-    const auto square = [&](const Tensor& x) { return sum(x * x, -1) + kEpsilon; };
-    const Tensor cosine = sum(x1 * x2, -1) / sqrt(square(x1) * square(x2));
+    const Tensor cosine = cosines(x1, x2, -1, 1e-6, Guard::Added);
     const Tensor alike = masked_fill(1 - cosine, t != 1, 0);
     return reduce(info.name, alike + masked_fill(clamp_min(cosine - margin, 0), t != -1, 0), reduction);
   }

@@ -68,6 +68,9 @@ struct NativeGroupNorm : ChannelNormState {
     kernels::normalize(y.to(), blocks_for(x, block),
                        {.groups = group, .eps = eps, .w = parameter_for(w, x), .b = parameter_for(b, x)},
                        NormStatistics::Own, mean, variance);
+    if (x.numel() > 0 && !is_usable(variance, eps, x.scalar_type())) {
+      return in_operators(x, w, b, group, eps);
+    }
     return {y.get(), converted(mean, computed(x.scalar_type())),
             converted(rstd_of(variance, eps), computed(x.scalar_type()))};
   }
@@ -77,7 +80,7 @@ struct NativeGroupNorm : ChannelNormState {
     groups = group;
   }
   void backward(Backward& b) const {
-    if (GradMode::is_enabled()) {
+    if (GradMode::is_enabled() || !has_usable_rstd(b)) {
       recorded(b);
     } else if (are_rows(b(x))) {
       put_rows(b);
@@ -96,7 +99,24 @@ struct NativeGroupNorm : ChannelNormState {
     const Tensor r = zeros_f64(statistics);
     kernels::row_norm(y, dense(x, wide),
                       {.eps = eps, .w = at_positions(w, x), .b = at_positions(b, x), .sets = statistics[1]}, m, r);
+    if (x.numel() > 0 && !is_usable_rstd(r, wide)) {
+      return in_operators(x, w, b, statistics[1], eps);
+    }
     return {converted(y, x.scalar_type()), converted(m, wide), converted(r, wide)};
+  }
+  /// x as [batch, groups, numbers of a group].
+  static Tensor in_groups(const Tensor& x, std::int64_t groups) {
+    const ChannelBlocks sizes = kernels::blocks_of(x.sizes(), 1);
+    return reshape(x, {sizes.batch, groups, sizes.channels / groups * sizes.spatial});
+  }
+  /// What forward gives, where squares overflow or vanish.
+  static std::tuple<Tensor, Tensor, Tensor> in_operators(const Tensor& x, const Tensor& w, const Tensor& b,
+                                                         std::int64_t groups, double eps) {
+    const NoGradGuard no_grad;
+    const Tensor from = in_groups(cast(x, computed(x.scalar_type())), groups);
+    const RecordedNorm norm(from, {2}, eps, true);
+    const Tensor y = with_parameters(reshape(norm.z(), x.sizes()), beside_channels(w, x), beside_channels(b, x));
+    return {cast(y, x.scalar_type()), backflow::mean(from, {2}), squeeze(norm.r(), 2)};
   }
   void put_rows(Backward& b) const {
     const Tensor value = b(x);
@@ -114,11 +134,9 @@ struct NativeGroupNorm : ChannelNormState {
   void recorded(Backward& b) const {
     const Tensor value = b(x);
     const Tensor dy = cast(b.dy(), computed(x_dtype));
-    const ChannelBlocks sizes = kernels::blocks_of(value.sizes(), 1);
-    const DimVector in_groups{sizes.batch, groups, sizes.channels / groups * sizes.spatial};
-    const RecordedNorm norm(reshape(cast(value, dy.scalar_type()), in_groups), {2}, epsilon, true);
-    const Tensor dx = norm.dx(reshape(weighted(b, dy), in_groups), true);
-    put_recorded(b, dy, reshape(dx, value.sizes()), reshape(norm.z, value.sizes()));
+    const RecordedNorm norm(in_groups(cast(value, dy.scalar_type()), groups), {2}, epsilon, true);
+    const Tensor dx = norm.dx(in_groups(weighted(b, dy), groups), true);
+    put_recorded(b, dy, reshape(dx, value.sizes()), reshape(norm.z(), value.sizes()));
   }
 
  public:

@@ -39,7 +39,7 @@ double epsilon_of(ScalarType dtype) {
 struct RowsState : NormState {
   DimVector normalized;
 
-  void backward(Backward& b) const { GradMode::is_enabled() ? recorded(b) : fused(b); }
+  void backward(Backward& b) const { GradMode::is_enabled() || !has_usable_rstd(b) ? recorded(b) : fused(b); }
 
   template <class... Rest>
   static Cost forward_cost(const Tensor& x, const Rest&...) {
@@ -60,11 +60,33 @@ struct RowsState : NormState {
     const Tensor r = zeros_f64(m.sizes());
     kernels::row_norm(y, dense(x, wide),
                       {.center = center, .eps = eps, .w = parameter_for(w, x), .b = parameter_for(b, x)}, m, r);
+    if (x.numel() > 0 && !is_usable_rstd(r, wide)) {
+      return in_operators(x, normalized, center, w, b, eps);
+    }
     return {converted(y, x.scalar_type()), converted(m, wide), converted(r, wide)};
   }
 
  private:
   bool is_centered() const { return mean.defined(); }
+
+  /// The last dimensions, so many as are normalized.
+  static DimVector last_dims(IntArrayRef normalized) {
+    DimVector dims;
+    for (std::size_t i = 1; i <= normalized.size(); ++i) {
+      dims.push_back(-static_cast<std::int64_t>(i));
+    }
+    return dims;
+  }
+
+  /// What normalize gives, where squares overflow or vanish.
+  static std::tuple<Tensor, Tensor, Tensor> in_operators(const Tensor& x, IntArrayRef normalized, Center center,
+                                                         const Tensor& w, const Tensor& b, double eps) {
+    const NoGradGuard no_grad;
+    const Tensor from = cast(x, computed(x.scalar_type()));
+    const DimVector dims = last_dims(normalized);
+    const RecordedNorm norm(from, dims, eps, center == Center::Mean);
+    return {cast(with_parameters(norm.z(), w, b), x.scalar_type()), backflow::mean(from, dims, true), norm.r()};
+  }
 
   void fused(Backward& b) const {
     const Tensor value = b(x);
@@ -87,13 +109,9 @@ struct RowsState : NormState {
     const ScalarType wide = computed(value.scalar_type());
     const Tensor dy = cast(b.dy(), wide);
     const Tensor weighted = w.defined() ? dy * cast(b(w), wide) : dy;
-    DimVector dims;
-    for (std::size_t i = 1; i <= normalized.size(); ++i) {
-      dims.push_back(-static_cast<std::int64_t>(i));
-    }
-    const RecordedNorm norm(cast(value, wide), dims, epsilon, is_centered());
+    const RecordedNorm norm(cast(value, wide), last_dims(normalized), epsilon, is_centered());
     put(b, b.wants(0) ? norm.dx(weighted, is_centered()) : Tensor(),
-        b.wants(1) ? sum_to_size(dy * norm.z, normalized) : Tensor(),
+        b.wants(1) ? sum_to_size(dy * norm.z(), normalized) : Tensor(),
         is_centered() && b.wants(2) ? sum_to_size(dy, normalized) : Tensor());
   }
 };

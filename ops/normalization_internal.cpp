@@ -47,14 +47,22 @@ Tensor BlockedResult::get() {
 }
 
 RecordedNorm::RecordedNorm(const Tensor& x, IntArrayRef dims, double eps, bool centered) : dims_(dims) {
-  const Tensor from = centered ? x - mean(x, dims, true) : x;
-  r = rsqrt(mean(from * from, dims, true) + eps);
-  z = from * r;
+  const auto deviations = [&](const Tensor& from) { return centered ? from - mean(from, dims, true) : from; };
+  Tensor from = deviations(x);
+  Tensor square = mean(from * from, dims, true) + eps;
+  if (!is_usable(square, 0, x.scalar_type())) {
+    const double root = std::sqrt(eps);
+    unit_ = unit_of(x.detach(), reduced_dims("normalization", x, dims), root);
+    from = deviations(x / unit_);
+    square = mean(from * from, dims, true) + (root / unit_).pow(2);
+  }
+  r_ = rsqrt(square);
+  z_ = from * r_;
 }
 
 Tensor RecordedNorm::dx(const Tensor& weighted, bool centered) const {
-  const Tensor rest = weighted - z * mean(weighted * z, dims_, true);
-  return r * (centered ? rest - mean(weighted, dims_, true) : rest);
+  const Tensor rest = weighted - z_ * mean(weighted * z_, dims_, true);
+  return in_units(r_ * (centered ? rest - mean(weighted, dims_, true) : rest));
 }
 
 void NormState::save_all(const Tensor& x_, const Tensor& w_, const Tensor& b, const Tensor& mean_,
@@ -127,6 +135,11 @@ void ChannelNormState::put_recorded(Backward& b, const Tensor& dy, const Tensor&
       b.wants(2) ? sum_to_channels(dy) : Tensor());
 }
 
+Tensor with_parameters(const Tensor& z, const Tensor& w, const Tensor& b) {
+  const Tensor scaled = w.defined() ? z * cast(w, z.scalar_type()) : z;
+  return b.defined() ? scaled + cast(b, z.scalar_type()) : scaled;
+}
+
 Tensor zeros_f64(IntArrayRef sizes) {
   Tensor y = empty_tensor(sizes, kFloat64);
   kernels::fill(y, 0);
@@ -144,6 +157,9 @@ Tensor rstd_of(const Tensor& variance, double eps) {
 }
 
 Tensor beside_channels(const Tensor& parameter, const Tensor& x) {
+  if (!parameter.defined()) {
+    return parameter;
+  }
   DimVector sizes(x.sizes().size(), 1);
   sizes[1] = x.sizes()[1];
   return reshape(parameter, sizes);

@@ -6,7 +6,7 @@
 
 #include <backflow/ops/kernels/blocked.h>
 #include <backflow/ops/kernels/normalize.h>
-#include <backflow/ops/reduction_internal.h>
+#include <backflow/ops/magnitudes_internal.h>
 
 namespace backflow::detail {
 
@@ -39,16 +39,23 @@ class BlockedResult {
 };
 
 /// Of a normalization in recorded operators: z = (x - m) r, and dx from dy w, where m and r are over `dims`, which are
-/// kept. Without a center, m = 0.
-struct RecordedNorm {
-  Tensor z;
-  Tensor r;
-  Tensor dx(const Tensor& weighted, bool centered) const;
-
+/// kept. Without a center, m = 0. Also what kernels hand over where squares overflow or vanish (see is_usable): it then
+/// computes in units of the largest |x|.
+class RecordedNorm {
+ public:
   RecordedNorm(const Tensor& x, IntArrayRef dims, double eps, bool centered);
 
+  const Tensor& z() const { return z_; }
+  Tensor r() const { return in_units(r_); }
+  Tensor dx(const Tensor& weighted, bool centered) const;
+
  private:
+  Tensor in_units(const Tensor& x) const { return unit_.defined() ? x / unit_ : x; }
+
   DimVector dims_;
+  Tensor unit_;  // undefined: 1
+  Tensor z_;
+  Tensor r_;  // of x / unit
 };
 
 /// What a normalization keeps for its backward.
@@ -67,6 +74,8 @@ struct NormState {
   void save_all(const Tensor& x_, const Tensor& w_, const Tensor& b, const Tensor& mean_, const Tensor& spread_,
                 double eps);
   Tensor weight(Backward& b) const { return w.defined() ? b(w) : Tensor(); }
+  /// Whether the kernels can work with r, which is what `spread` is.
+  bool has_usable_rstd(Backward& b) const { return is_usable_rstd(b(spread), x_dtype); }
   /// Gives those gradients that are defined, in the dtypes of their operands, on the tape.
   void put(Backward& b, const Tensor& dx, const Tensor& dw, const Tensor& db) const;
 };
@@ -89,11 +98,13 @@ struct ChannelNormState : NormState {
   void put_recorded(Backward& b, const Tensor& dy, const Tensor& dx, const Tensor& z) const;
 };
 
+/// z w + b with parameters, which may be undefined, in shapes that broadcast with z.
+Tensor with_parameters(const Tensor& z, const Tensor& w, const Tensor& b);
 /// A tensor of zeros.
 Tensor zeros_f64(IntArrayRef sizes);
 /// 1 / sqrt(variance + eps) of a contiguous float64 tensor.
 Tensor rstd_of(const Tensor& variance, double eps);
-/// A channel's parameter [channels] in a shape that broadcasts with x [batch, channels, ...].
+/// A channel's parameter [channels] in a shape that broadcasts with x [batch, channels, ...]; undefined if it is.
 Tensor beside_channels(const Tensor& parameter, const Tensor& x);
 /// The sum over all dimensions but the channels, on the tape.
 Tensor sum_to_channels(const Tensor& x);

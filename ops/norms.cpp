@@ -1,13 +1,36 @@
 // Norms of vectors, over all elements or over dimensions.
 #include <cmath>
 
-#include <backflow/ops/reduction_internal.h>
+#include <backflow/ops/magnitudes_internal.h>
 
 namespace backflow {
 namespace {
 
 using namespace detail;
 using kernels::Binary;
+
+Map map_of(double p) { return p == 0 ? Map::NonZero : p == 1 ? Map::Abs : p == 2 ? Map::Square : Map::AbsPower; }
+
+/// Makes norms of sums of powers.
+void take_roots(const Tensor& sums, double p) {
+  if (p == 2) {
+    kernels::unary(kernels::Unary::Sqrt, sums, sums);
+  } else if (p != 0 && p != 1) {
+    kernels::binary(Binary::Pow, sums, sums, Scalar(1 / p));
+  }
+}
+
+/// The norms in units of the element that counts most, whose power is then 1.
+Tensor norm_in_units(const Tensor& x, double p, const DimVector& flags, KeepDim keep) {
+  const ScalarType wide = computed(x.scalar_type());
+  const Tensor unit = extent_of(x, flags, p > 0 ? Fold::Max : Fold::Min);
+  const Tensor ratios = empty_tensor_like(x, wide);
+  kernels::binary(Binary::Div, ratios, converted(x, wide), unit);
+  const Tensor y = fold(Fold::Sum, map_of(p), ratios, flags, keep, wide, p);
+  take_roots(y, p);
+  kernels::binary(Binary::Mul, y, y, view_of(unit, y.sizes(), contiguous_strides(y.sizes()), 0));
+  return y;
+}
 
 Tensor norm_over(const Tensor& x, double p, const DimVector& flags, KeepDim keep, ScalarType dtype) {
   check(is_floating_point(dtype), "norm: ", describe(x), ": need a floating-point tensor; to(kFloat32) gives one");
@@ -18,12 +41,16 @@ Tensor norm_over(const Tensor& x, double p, const DimVector& flags, KeepDim keep
     return x.numel() == 0 ? fold(Fold::Sum, Map::Abs, numbers, flags, keep, dtype)
                           : fold(f, Map::Abs, numbers, flags, keep, dtype);
   }
-  const Map map = p == 0 ? Map::NonZero : p == 1 ? Map::Abs : p == 2 ? Map::Square : Map::AbsPower;
-  const Tensor y = fold(Fold::Sum, map, numbers, flags, keep, wide, p);
-  if (p == 2) {
-    kernels::unary(kernels::Unary::Sqrt, y, y);
-  } else if (p != 0 && p != 1) {
-    kernels::binary(Binary::Pow, y, y, Scalar(1 / p));
+  const Tensor y = fold(Fold::Sum, map_of(p), numbers, flags, keep, wide, p);
+  const Magnitudes kept = limits_of(wide).sums;
+  if (p == 0 || p == 1 || x.numel() == 0 || all_within(y, kept)) {
+    take_roots(y, p);
+    return converted(y, dtype);
+  }
+  const Tensor is_kept = where_within(y, kept);
+  take_roots(y, p);
+  if (is_any_lost(is_kept, numbers, flags)) {
+    kernels::where(y, is_kept, y, norm_in_units(numbers, p, flags, keep));
   }
   return converted(y, dtype);
 }
@@ -56,12 +83,24 @@ struct NormState : ReducedGeometry {
     if (std::isinf(p_)) {
       return sign(from) * dy * shares_of_equals(abs(from.detach()), result.detach(), flags);
     }
-    const Tensor positive = result + zeros_of(result.detach());  // 1 in the place of 0
-    if (p_ == 2) {
-      return from * (dy / positive);
+    if (are_factors(result)) {
+      return of_powers(from, result, dy);
     }
-    const Tensor magnitude = abs(from) + zeros_of(from.detach());
-    return sign(from) * pow(magnitude, p_ - 1) * (dy / pow(positive, p_ - 1));
+    const Tensor in_units = from / unit_of(from.detach(), flags);
+    return of_powers(in_units, norm(in_units, p_, dims_of(flags), true), dy);
+  }
+
+ private:
+  /// sign(x) |x / y|^(p-1) dy: the ratio is within 1, or where p < 0 beyond it, whose power is then within 1.
+  Tensor of_powers(const Tensor& from, const Tensor& length, const Tensor& dy) const {
+    const Tensor positive = length + zeros_of(length.detach());  // 1 in the place of 0
+    if (p_ == 2) {
+      return are_factors(dy) ? from * (dy / positive) : from / positive * dy;
+    }
+    const Tensor ratio = abs(from) / positive;
+    // Where x = 0, a power of 1: it has a slope. Powers above 0 alone need none.
+    const bool keeps_zeros = p_ > 1 && !GradMode::is_enabled();
+    return sign(from) * pow(keeps_zeros ? ratio : ratio + zeros_of(from.detach()), p_ - 1) * dy;
   }
 };
 
@@ -71,7 +110,7 @@ struct Norm : NormState {
   static constexpr OperatorInfo info = {
       .name = "norm",
       .signature = "norm(Tensor self, Scalar p=2) -> Tensor",
-      .formula = "y = (sum of |x|^p)^(1/p);  dx = dy sign(x) |x|^(p-1) / y^(p-1), 0 where y = 0",
+      .formula = "y = (sum of |x|^p)^(1/p);  dx = dy sign(x) (|x| / y)^(p-1), 0 where y = 0",
       .doc =
           "The p-norm of all elements of a floating-point tensor; for p = 0 the number of those that are not 0, for "
           "infinity the largest |x|, for -infinity the smallest.",
@@ -90,7 +129,7 @@ struct NormDtype : NormState {
   static constexpr OperatorInfo info = {
       .name = "norm",
       .signature = "norm(Tensor self, Scalar? p, *, ScalarType dtype) -> Tensor",
-      .formula = "y = (sum of |x|^p)^(1/p);  dx = dy sign(x) |x|^(p-1) / y^(p-1), 0 where y = 0",
+      .formula = "y = (sum of |x|^p)^(1/p);  dx = dy sign(x) (|x| / y)^(p-1), 0 where y = 0",
       .doc = "As norm of the elements converted to dtype first.",
       .dtypes = kAnyDtype,
       .node = "NormBackward2",
@@ -107,7 +146,7 @@ struct NormDim : NormState {
   static constexpr OperatorInfo info = {
       .name = "norm",
       .signature = "norm(Tensor self, Scalar? p, int[] dim, bool keepdim=False) -> Tensor",
-      .formula = "y = (sum of |x|^p over dim)^(1/p);  dx = dy sign(x) |x|^(p-1) / y^(p-1), 0 where y = 0",
+      .formula = "y = (sum of |x|^p over dim)^(1/p);  dx = dy sign(x) (|x| / y)^(p-1), 0 where y = 0",
       .doc = "The p-norm over dimensions, the 2-norm when p is none; an empty list means all.",
       .dtypes = kFloatingDtypes,
       .node = "NormBackward1",
@@ -124,7 +163,7 @@ struct NormDimDtype : NormState {
   static constexpr OperatorInfo info = {
       .name = "norm",
       .signature = "norm(Tensor self, Scalar? p, int[] dim, bool keepdim, *, ScalarType dtype) -> Tensor",
-      .formula = "y = (sum of |x|^p over dim)^(1/p);  dx = dy sign(x) |x|^(p-1) / y^(p-1), 0 where y = 0",
+      .formula = "y = (sum of |x|^p over dim)^(1/p);  dx = dy sign(x) (|x| / y)^(p-1), 0 where y = 0",
       .doc = "As norm over dim of the elements converted to dtype first.",
       .dtypes = kAnyDtype,
       .node = "NormBackward3",

@@ -1,6 +1,8 @@
 // Sums, products and truth values over dimensions.
+#include <cmath>
+
 #include <backflow/ops/creation.h>
-#include <backflow/ops/reduction_internal.h>
+#include <backflow/ops/magnitudes_internal.h>
 
 namespace backflow {
 namespace {
@@ -43,6 +45,17 @@ struct SumDim : ReducedGeometry {
   void backward(Backward& b) const { b.dx(0) = repeated(b.dy()); }
 };
 
+/// The mean, of numbers so small that no sum overflows: 2^-k x with n <= 2^k. `like` is the result.
+Tensor mean_of_parts(const Tensor& x, const DimVector& flags, KeepDim keep, const Tensor& like) {
+  const auto count = static_cast<double>(x.numel()) / static_cast<double>(like.numel());
+  const double part = std::exp2(-std::ceil(std::log2(count)));
+  const Tensor parts = empty_tensor_like(x, like.scalar_type());
+  kernels::binary(kernels::Binary::Mul, parts, converted(x, like.scalar_type()), Scalar(part));
+  const Tensor y = fold(Fold::Sum, Map::None, parts, flags, keep, like.scalar_type());
+  kernels::binary(kernels::Binary::Div, y, y, Scalar(count * part));
+  return y;
+}
+
 /// The mean, rounded once.
 Tensor mean_over(const Tensor& x, const DimVector& flags, KeepDim keep, std::optional<ScalarType> asked) {
   const ScalarType dtype = asked.value_or(x.scalar_type());
@@ -51,7 +64,11 @@ Tensor mean_over(const Tensor& x, const DimVector& flags, KeepDim keep, std::opt
   geometry.save_geometry(x, flags);
   const Tensor numbers = dtype == kBFloat16 ? converted(x, dtype) : x;
   const Tensor y = fold(Fold::Sum, Map::None, numbers, flags, keep, computed(dtype));
+  const bool is_finite = all_within(y, {0, limits_of(dtype).largest});
   kernels::binary(kernels::Binary::Div, y, y, Scalar(geometry.count()));
+  if (!is_finite && geometry.count() > 1) {
+    kernels::where(y, where_within(y, {0, limits_of(dtype).largest}), y, mean_of_parts(numbers, flags, keep, y));
+  }
   return converted(y, dtype);
 }
 

@@ -1,7 +1,8 @@
 // Variance, standard deviation and the logarithm of a sum of exponentials.
 #include <algorithm>
+#include <cmath>
 
-#include <backflow/ops/reduction_internal.h>
+#include <backflow/ops/magnitudes_internal.h>
 
 namespace backflow {
 namespace {
@@ -11,6 +12,56 @@ using namespace detail;
 /// What the variance of n numbers with their mean is divided by.
 double divisor(std::int64_t n, double correction) { return static_cast<double>(n) - correction; }
 
+/// Makes variances, or their roots, of sums of squared deviations.
+void finish_spread(const Tensor& m2, double divided_by, bool root) {
+  kernels::binary(kernels::Binary::Div, m2, m2, Scalar(divided_by));
+  if (root) {
+    kernels::unary(kernels::Unary::Sqrt, m2, m2);
+  }
+}
+
+/// The same of x in units of its largest element.
+Tensor spread_in_units(const Tensor& x, const DimVector& flags, double divided_by, bool root, IntArrayRef sizes) {
+  const ScalarType wide = computed(x.scalar_type());
+  const Tensor from = converted(x, wide);
+  const Tensor unit = unit_of(from, flags);
+  const Tensor ratios = empty_tensor_like(from, wide);
+  kernels::binary(kernels::Binary::Div, ratios, from, unit);
+  const Tensor mean = empty_tensor(sizes, kFloat64);
+  const Tensor y = empty_tensor(sizes, kFloat64);
+  kernels::moments(mean, y, ratios, flags);
+  finish_spread(y, divided_by, root);
+  const Tensor factor = converted(view_of(unit, sizes, contiguous_strides(sizes), 0), kFloat64);
+  for (int power = root ? 1 : 2; power > 0; --power) {
+    kernels::binary(kernels::Binary::Mul, y, y, factor);
+  }
+  return y;
+}
+
+/// Where no square in a sum of squared deviations has overflowed, or has vanished and counts: deviations from a mean
+/// that is not tiny are 0, or not tiny either. Undefined when that is everywhere.
+Tensor kept_spreads(const Tensor& mean, const Tensor& m2, ScalarType dtype) {
+  const double least = limits_of(dtype).sums.least;
+  const double tiny = std::sqrt(least) * 0x1p12;
+  const double* const means = mean.const_data_ptr<double>();
+  const double* const squares = m2.const_data_ptr<double>();
+  const auto is_kept = [&](std::int64_t i) {
+    return std::isfinite(squares[i]) && (squares[i] >= least || std::abs(means[i]) > tiny);
+  };
+  bool all = true;
+  for (std::int64_t i = 0; i < m2.numel(); ++i) {
+    all &= is_kept(i);
+  }
+  if (all) {
+    return {};
+  }
+  Tensor kept = empty_tensor(m2.sizes(), kBool);
+  for (std::int64_t i = 0; i < m2.numel(); ++i) {
+    kept.mutable_data_ptr<bool>()[i] = is_kept(i);
+  }
+  return kept;
+}
+
 /// The variance, or its root, over the marked dimensions.
 Tensor spread(const char* where, const Tensor& x, const DimVector& flags, double correction, KeepDim keep, bool root) {
   check(x.is_floating_point(), where, ": ", describe(x), ": need a floating-point tensor; to(kFloat32) gives one");
@@ -18,14 +69,16 @@ Tensor spread(const char* where, const Tensor& x, const DimVector& flags, double
   geometry.save_geometry(x, flags);
   const Tensor mean = empty_tensor(reduced_sizes(x, flags, keep), kFloat64);
   const Tensor y = empty_tensor(mean.sizes(), kFloat64);
+  const double divided_by = std::max(0.0, divisor(geometry.count(), correction));
   if (geometry.count() == 0) {
     kernels::fill(y, 0);
   } else {
     kernels::moments(mean, y, x, flags);
   }
-  kernels::binary(kernels::Binary::Div, y, y, Scalar(std::max(0.0, divisor(geometry.count(), correction))));
-  if (root) {
-    kernels::unary(kernels::Unary::Sqrt, y, y);
+  const Tensor kept = geometry.count() <= 1 ? Tensor() : kept_spreads(mean, y, x.scalar_type());
+  finish_spread(y, divided_by, root);
+  if (kept.defined() && is_any_lost(kept, x, flags)) {
+    kernels::where(y, kept, y, spread_in_units(x, flags, divided_by, root, y.sizes()));
   }
   return converted(y, x.scalar_type());
 }
@@ -45,13 +98,14 @@ struct SpreadState : ReducedGeometry {
     correction = correction_;
   }
   Tensor of_variance(const Tensor& dy, const Tensor& from) const {
-    DimVector dims;
-    for (std::size_t d = 0; d < flags.size(); ++d) {
-      if (flags[d] != 0) {
-        dims.push_back(static_cast<std::int64_t>(d));
-      }
+    const DimVector dims = dims_of(flags);
+    const Tensor center = mean(from, dims, true);
+    const double factor = 2 / divisor(count(), correction);
+    if (are_factors(center) && are_factors(dy)) {
+      return (from - center) * (restored(dy) * factor);
     }
-    return (from - mean(from, dims, true)) * (restored(dy) * (2 / divisor(count(), correction)));
+    // A difference of two numbers may be twice as large as both.
+    return (from * 0.5 - center * 0.5) * (2 * factor) * restored(dy);
   }
 };
 
@@ -64,8 +118,23 @@ struct DeviationState : SpreadState {
   /// dy / 2y, 0 where y = 0.
   void backward(Backward& b) const {
     const Tensor result = b(y);
+    if (!are_factors(result) || !are_factors(b.dy())) {
+      b.dx(0) = in_units(b.dy(), b(x));
+      return;
+    }
     const Tensor is_zero = zeros_of(result.detach());
     b.dx(0) = of_variance(b.dy() / (result + is_zero) * ((1 - is_zero) * 0.5), b(x));
+  }
+
+ private:
+  /// dy (x - m) / y / (n - 1), with x, m and y in units in which no square overflows or vanishes.
+  Tensor in_units(const Tensor& dy, const Tensor& from) const {
+    const DimVector dims = dims_of(flags);
+    const Tensor ratios = from / unit_of(from.detach(), flags);
+    const Tensor deviation = std(ratios, dims, Scalar(correction), true);
+    const Tensor is_zero = zeros_of(deviation.detach());
+    const Tensor z = (ratios - mean(ratios, dims, true)) / (deviation + is_zero);
+    return z * (restored(dy) * (1 - is_zero)) * (1 / divisor(count(), correction));
   }
 };
 
