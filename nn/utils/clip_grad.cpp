@@ -31,11 +31,18 @@ double norm_of(const std::vector<Tensor>& gradients, double norm_type) {
   for (const Tensor& g : gradients) {
     rows.push_back(g.is_contiguous() ? g : contiguous(g));
   }
-  if (norm_type == std::numeric_limits<double>::infinity()) {
-    return kernels::max_magnitude(rows);
+  return kernels::vector_norm(rows, norm_type);
+}
+
+/// x = x factor in place, in steps where the dtype of x does not hold the factor.
+void scale(const Tensor& x, double factor) {
+  const double least = x.scalar_type() == kFloat64 ? std::numeric_limits<double>::min()
+                                                   : static_cast<double>(std::numeric_limits<float>::min());
+  const double part = std::sqrt(least);
+  for (; factor > 0 && factor < least; factor /= part) {
+    x.mul_(part);
   }
-  const double sum = kernels::sum_of_powers(rows, norm_type);
-  return norm_type == 2 ? std::sqrt(sum) : std::pow(sum, 1 / norm_type);
+  x.mul_(factor);
 }
 
 }  // namespace
@@ -50,10 +57,10 @@ double clip_grad_norm_(const std::vector<Tensor>& parameters, double max_norm, d
   check(!error_if_nonfinite || std::isfinite(norm), "clip_grad_norm_: the norm of order ", norm_type, " of ",
         gradients.size(), " gradients is ", norm,
         ": need a finite one; error_if_nonfinite = false scales with it all the same");
-  const double scale = max_norm / (norm + 1e-6);
-  if (!(scale >= 1)) {
+  const double factor = max_norm / (norm + 1e-6);
+  if (!(factor >= 1)) {
     for (const Tensor& g : gradients) {
-      g.mul_(scale);
+      scale(g, factor);
     }
   }
   return norm;

@@ -89,10 +89,10 @@ double largest(const float* x, std::size_t n) { return HWY_DYNAMIC_DISPATCH(max_
 double largest(const double* x, std::size_t n) { return HWY_DYNAMIC_DISPATCH(max_magnitude_f64)(x, n); }
 
 template <class T>
-double powers(const T* x, std::size_t n, double p) {
+double powers(const T* x, std::size_t n, double p, double unit) {
   double total = 0;
   for (std::size_t i = 0; i < n; ++i) {
-    total += std::pow(std::abs(static_cast<double>(x[i])), p);
+    total += std::pow(std::abs(static_cast<double>(x[i])) / unit, p);
   }
   return total;
 }
@@ -124,12 +124,29 @@ std::vector<double> of_pieces(std::span<const Tensor> tensors, const F& f) {
   return results;
 }
 
+/// The sum of (|x| / unit)^p.
+double sum_of_powers(std::span<const Tensor> tensors, double p, double unit) {
+  const std::vector<double> sums = of_pieces(tensors, [=](const auto* x, std::size_t n) {
+    return p == 2 && unit == 1 ? squares(x, n) : powers(x, n, p, unit);
+  });
+  return std::accumulate(sums.begin(), sums.end(), 0.0);
+}
+
+double root(double sum, double p) { return p == 2 ? std::sqrt(sum) : std::pow(sum, 1 / p); }
+
 }  // namespace
 
-double sum_of_powers(std::span<const Tensor> tensors, double p) {
-  const std::vector<double> sums =
-      of_pieces(tensors, [p](const auto* x, std::size_t n) { return p == 2 ? squares(x, n) : powers(x, n, p); });
-  return std::accumulate(sums.begin(), sums.end(), 0.0);
+double vector_norm(std::span<const Tensor> tensors, double p) {
+  if (std::isinf(p)) {
+    return max_magnitude(tensors);
+  }
+  constexpr double kLeast = 0x1p-952;  // of sums to which powers that have lost digits contribute nothing
+  const double sum = sum_of_powers(tensors, p, 1);
+  if (sum >= kLeast && std::isfinite(sum)) {
+    return root(sum, p);
+  }
+  const double largest = max_magnitude(tensors);
+  return largest > 0 && std::isfinite(largest) ? largest * root(sum_of_powers(tensors, p, largest), p) : largest;
 }
 
 double max_magnitude(std::span<const Tensor> tensors) {

@@ -118,6 +118,25 @@ TEST_CASE("clip_grad_norm_: numbers that are not finite spread, or are an error"
                            "error_if_nonfinite = false scales with it all the same"));
 }
 
+TEST_CASE("clip_grad_norm_: gradients whose powers overflow or vanish, or whose norm no number of the dtype holds") {
+  // (3 s, 4 s) has the norm 5 s; 16 times 3e38 in float32 that of 1.2e39.
+  for (const double s : {1e200, 1e-200, 1e300, 1e-300}) {
+    const Tensor p = parameter(backflow::tensor({3 * s, -4 * s}, kFloat64));
+    CHECK(utils::clip_grad_norm_(p, INFINITY) == Approx(5 * s));
+    if (s > 1) {
+      utils::clip_grad_norm_(p, 10);
+      CHECK(values(p.grad())[0] == Approx(6));
+      CHECK(values(p.grad())[1] == Approx(-8));
+    }
+  }
+  const Tensor cubes = parameter(backflow::tensor({1e150, 1e150}, kFloat64));
+  CHECK(utils::clip_grad_norm_(cubes, 1, 3) == Approx(1e150 * std::cbrt(2.0)));
+  const Tensor many = parameter(backflow::full({16}, 3e38));
+  CHECK(utils::clip_grad_norm_(many, 4) == Approx(1.2e39));
+  CHECK(values(many.grad())[15] == Approx(1));
+  CHECK(utils::clip_grad_norm_(parameter(backflow::zeros({3}, kFloat64)), 1) == 0);
+}
+
 TEST_CASE("clip_grad_norm_: large gradients, strides, and the same bits on 1, 2 and 4 threads") {
   backflow::manual_seed(21);
   const std::vector<Tensor> gradients = {backflow::randn({300, 1001}), backflow::randn({40'000}).to(kFloat64),
