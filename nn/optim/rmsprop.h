@@ -52,19 +52,19 @@ class RMSpropOptions : public OptimizerOptions {
   bool centered_ = false;
 };
 
-/// RMSprop, exactly PyTorch's: for parameter p, gradient g, averages v ("square_avg") and a ("grad_avg") and buffer b
+/// RMSprop, PyTorch's: for parameter p, gradient g, averages v ("square_avg") and a ("grad_avg") and buffer b
 /// ("momentum_buffer"),
 ///
 ///   g = g + weight_decay p
 ///   v = alpha v + (1 - alpha) g g
 ///   a = alpha a + (1 - alpha) g                          when centered
-///   r = sqrt(v - a a) + eps when centered, else sqrt(v) + eps
+///   r = sqrt(max(v - a a, e v)) + eps when centered, else sqrt(v) + eps
 ///   b = momentum b + g / r,  p = p - lr b                with momentum
 ///   p = p - lr g / r                                     else
 ///
-/// in one pass over the elements, in the parameters' dtype, with the same bits on any number of threads. State: the
-/// tensors named above, those that are used, and "step". Tieleman and Hinton: "Lecture 6.5 - RMSProp", COURSERA: Neural
-/// Networks for Machine Learning, 2012.
+/// in one pass, in the parameters' dtype, with the same bits on any number of threads; e, the dtype's epsilon, keeps
+/// the rounded v - a a, a variance, positive. State: the tensors named above, those that are used, and "step". Tieleman
+/// and Hinton: "Lecture 6.5 - RMSProp", COURSERA: Neural Networks for Machine Learning, 2012.
 class RMSprop final : public Optimizer {
  public:
   /// Throws Error for a negative or undefined number.

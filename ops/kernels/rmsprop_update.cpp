@@ -1,5 +1,7 @@
 #include <backflow/ops/kernels/rmsprop_update.h>
 
+#include <limits>
+
 // Highway compiles this file once for each instruction set and chooses among the results at run time.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "backflow/ops/kernels/rmsprop_update.cpp"
@@ -40,7 +42,8 @@ struct RmspropStep {
     V square = v;
     if constexpr (kCentered) {
       a = hn::Add(hn::Mul(a, alpha), part);
-      square = hn::Sub(v, hn::Mul(a, a));
+      // No less than one unit of v's rounding, which a difference of rounded numbers cannot tell from 0.
+      square = hn::Max(hn::Sub(v, hn::Mul(a, a)), hn::Mul(v, hn::Set(d, std::numeric_limits<T>::epsilon())));
     }
     const V root = hn::Add(hn::Sqrt(square), hn::Set(d, f.eps));
     const V minus_lr = hn::Set(d, f.minus_lr);

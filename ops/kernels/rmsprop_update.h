@@ -21,9 +21,13 @@ struct RmspropNumbers {
 ///   g = g + weight_decay p
 ///   v = alpha v + ((1 - alpha) g) g
 ///   a = alpha a + (1 - alpha) g                      when centered
-///   r = sqrt(v - a a) + eps when centered, else sqrt(v) + eps
+///   r = sqrt(max(v - a a, e v)) + eps when centered, else sqrt(v) + eps
 ///   b = momentum b + g / r,  p = p - lr b            with momentum
 ///   p = p + (-lr g) / r                              else
+///
+/// where e is the distance from 1 to the next number of the dtype. v - a a is a variance, but where gradients hardly
+/// vary both are rounded by more than they differ, and the difference may even be negative. It is taken for no less
+/// than it can be known to be: steps stay below lr g / (sqrt(e) |g|), where 0 would make them lr g / eps.
 ///
 /// Tieleman and Hinton: "Lecture 6.5 - RMSProp", COURSERA: Neural Networks for Machine Learning, 2012; Graves:
 /// "Generating sequences with recurrent neural networks", arXiv 1308.0850, for the centered one; in the order of

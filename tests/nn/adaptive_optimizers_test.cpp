@@ -2,6 +2,7 @@
 // and mistakes.
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <string>
 #include <tuple>
@@ -66,7 +67,8 @@ struct PlainRMSprop {
     }
     v = v * alpha + rest * g * g;
     a = a * alpha + rest * g;
-    const T root = std::sqrt(options.centered() ? v - a * a : v) + static_cast<T>(options.eps());
+    const T variance = std::max(v - a * a, v * std::numeric_limits<T>::epsilon());
+    const T root = std::sqrt(options.centered() ? variance : v) + static_cast<T>(options.eps());
     if (options.momentum() == 0) {
       return p + minus_lr * g / root;
     }
@@ -208,6 +210,49 @@ TEST_CASE("adaptive optimizers: strides do not matter", "[nn]") {
     }
     CHECK(bitwise_equal(strided.detach().contiguous(), dense));
     CHECK(bitwise_equal(rows.t().contiguous(), dense));
+  }
+}
+
+TEST_CASE("rmsprop: gradients that hardly vary have a variance that is not negative", "[nn]") {
+  for (const auto dtype : {backflow::kFloat32, kFloat64}) {
+    backflow::manual_seed(3);
+    const double epsilon = dtype == kFloat64 ? 0x1p-52 : 0x1p-23;
+    for (const double momentum : {0.0, 0.5}) {
+      for (const double alpha : {0.99, 0.5, 0.0}) {
+        for (const double noise : {0.01, 0.0}) {
+          INFO("alpha " << alpha << ", momentum " << momentum << ", noise " << noise);
+          const Tensor p = backflow::zeros({100}, dtype).requires_grad_();
+          RMSprop optimizer({p}, RMSpropOptions(0.01).alpha(alpha).momentum(momentum).centered(true));
+          double farthest = 0;
+          for (int step = 0; step < (alpha == 0.99 ? 2000 : 100); ++step) {
+            p.mutable_grad() = backflow::randn({100}, dtype) * noise + 1000;
+            const Tensor before = p.detach().clone();
+            optimizer.step();
+            farthest = std::max(farthest, (p.detach() - before).abs().max().to(kFloat64).item<double>());
+          }
+          // A step is at most lr g / r with r = sqrt(e v) or more, and with momentum the sum of halves of such.
+          CHECK(farthest <= 1.5 * 0.01 / std::sqrt(epsilon) / (1 - momentum));
+          CHECK(p.detach().isfinite().all().item<bool>());
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("rmsprop: the variance is that of the gradients, as far as their squares tell", "[nn]") {
+  // After t equal gradients g from zeros, v - a^2 = g^2 (1 - alpha^t) alpha^t; in float32 it is lost at step 24.
+  const Tensor p = backflow::zeros({1}).requires_grad_();
+  RMSprop optimizer({p}, RMSpropOptions(1).alpha(0.5).eps(0).centered(true));
+  for (int t = 1; t <= 30; ++t) {
+    p.mutable_grad() = backflow::full({1}, 0.3);
+    const double before = p.item<double>();
+    optimizer.step();
+    const double part = std::pow(0.5, t);
+    const double exact = 1 / std::sqrt((1 - part) * part);
+    const double step = before - p.item<double>();
+    INFO("step " << t << ": " << step << ", exactly " << exact);
+    CHECK((t > 12 || step == Approx(exact).epsilon(0.01)));
+    CHECK((step > 0 && step <= 1.01 * std::sqrt(0x1p23)));
   }
 }
 
