@@ -1,6 +1,9 @@
 #include <backflow/nn/functional/normalization.h>
 
+#include <cmath>
+
 #include <backflow/ops/functions.h>
+#include <backflow/ops/kernels/norm.h>
 #include <backflow/ops/operators.h>
 #include <backflow/runtime/error.h>
 
@@ -51,11 +54,23 @@ Tensor local_response_norm(const Tensor& input, const LocalResponseNormFuncOptio
   if (input.numel() == 0) {
     return input;
   }
-  // An image whose rows are channels.
-  const Tensor squares = (input * input).reshape({input.size(0), 1, input.size(1), -1});
-  const Tensor padded = backflow::constant_pad_nd(squares, {0, 0, size / 2, (size - 1) / 2}, 0);
-  const Tensor means = backflow::avg_pool2d(padded, {size, 1}, 1).reshape(input.sizes());
-  return input / (means * options.alpha() + options.k()).pow(options.beta());
+  const auto divisor = [&](const Tensor& x, double k) {
+    // An image whose rows are channels.
+    const Tensor squares = (x * x).reshape({x.size(0), 1, x.size(1), -1});
+    const Tensor padded = backflow::constant_pad_nd(squares, {0, 0, size / 2, (size - 1) / 2}, 0);
+    return backflow::avg_pool2d(padded, {size, 1}, 1).reshape(x.sizes()) * options.alpha() + k;
+  };
+  const Tensor own = divisor(input, options.k());
+  const Tensor y = input / own.pow(options.beta());
+  const bool is_double = input.scalar_type() == kFloat64;
+  if (kernels::all_finite(backflow::contiguous(own.detach().to(is_double ? kFloat64 : kFloat32)))) {
+    return y;
+  }
+  // Where squares overflow, in units of which they do not: x / (u^2 d)^beta = (x / u) / d^beta u^(1 - 2 beta).
+  const double unit = is_double ? 0x1p768 : 0x1p96;
+  const Tensor ratios = input / unit;
+  const Tensor scaled = ratios / divisor(ratios, options.k() / unit / unit).pow(options.beta());
+  return backflow::where(own.detach().isfinite(), y, scaled * std::pow(unit, 1 - 2 * options.beta()));
 }
 
 }  // namespace backflow::nn::functional
