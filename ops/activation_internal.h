@@ -2,8 +2,11 @@
 
 // What activations have in common: a kernel, and a gradient that is one kernel too unless it is itself recorded.
 
+#include <cmath>
+
 #include <backflow/ops/elementwise_internal.h>
 #include <backflow/ops/masks_internal.h>
+#include <backflow/runtime/checked_number.h>
 
 namespace backflow::detail {
 
@@ -48,11 +51,13 @@ struct Activation {
  protected:
   static Tensor result(const Tensor& x, const kernels::Params& params) {
     check_has(Op::info.name, kF, x.scalar_type());
+    check_params(x.scalar_type(), params);
     return compute_like(
         x.scalar_type(), [&](const Tensor& y, const Tensor& a) { kernels::unary(kF, y, a, params); }, x);
   }
   static bool write(const Tensor& y, const Tensor& x, const kernels::Params& params) {
     check_has(Op::info.name, kF, x.scalar_type());
+    check_params(x.scalar_type(), params);
     compute_into(
         y, [&](const Tensor& to, const Tensor& a) { kernels::unary(kF, to, a, params); }, x);
     return true;
@@ -60,6 +65,16 @@ struct Activation {
   void keep(const Tensor& x_, const kernels::Params& params_) {
     x.save(x_);
     params = params_;
+  }
+
+ private:
+  static void check_params(ScalarType dtype, const kernels::Params& params) {
+    constexpr double kHeldByAll = 0x1.fep127;  // bfloat16's largest
+    for (const double number : params) {
+      if (!(std::abs(number) <= kHeldByAll)) [[unlikely]] {
+        check_number(Op::info.name, number, dtype);
+      }
+    }
   }
 };
 

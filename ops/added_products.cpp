@@ -66,6 +66,7 @@ struct Addmm : AddedProduct {
     if (input.sizes() == IntArrayRef(w.size(1)) && beta.toDouble() == 1 && alpha.toDouble() == 1) {
       multiply(y, x, w, input, RightOperand::Any);
     } else {
+      check_factors("addmm", y.scalar_type(), beta, alpha);
       kernels::gemm(y, x, w, input, beta, alpha);
     }
   }
@@ -129,6 +130,7 @@ struct Addmv : AddedProduct {
   static Tensor forward(const Tensor& input, const Tensor& x, const Tensor& w, const Scalar& beta,
                         const Scalar& alpha) {
     const Tensor y = empty_tensor(shape(input, x, w), x.scalar_type());
+    check_factors("addmv", y.scalar_type(), beta, alpha);
     kernels::gemm(column(y), x, column(w), column(input), beta, alpha);
     return y;
   }
@@ -136,6 +138,7 @@ struct Addmv : AddedProduct {
                            const Scalar& alpha) {
     const bool fits = shape(input, x, w) == DimVector(y.sizes()) && may_receive(y, x, w);
     if (fits) {
+      check_factors("addmv", y.scalar_type(), beta, alpha);
       kernels::gemm(column(y), x, column(w), column(input), beta, alpha);
     }
     return fits;
@@ -180,6 +183,7 @@ struct Addbmm : AddedProduct {
           ": need equal batches and inner dimensions");
     const DimVector sizes{x.size(1), w.size(2)};
     check_addend("addbmm", input, sizes);
+    check_factors("addbmm", x.scalar_type(), beta, alpha);
     const std::int64_t inner = x.size(0) * x.size(2);
     const Tensor y = empty_tensor(sizes, x.scalar_type());
     kernels::gemm(y, reshape(transpose(x, 0, 1), {x.size(1), inner}), reshape(w, {inner, w.size(2)}), input, beta,

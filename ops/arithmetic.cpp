@@ -1,5 +1,6 @@
 // Element-wise arithmetic of two operands. x, w are the operands, y the result; lower-case d marks gradients.
 #include <backflow/ops/elementwise_internal.h>
+#include <backflow/runtime/checked_number.h>
 
 namespace backflow {
 namespace {
@@ -62,6 +63,9 @@ struct SumOperator : BinaryOperator<Op, kF> {
     if (alpha.is_floating_point()) {
       check(x.is_floating_point() || w.is_floating_point(), Op::info.name, ": alpha ", alpha.to<double>(), " for ",
             describe(x), " and ", describe(w), ": need an integer for integers");
+    }
+    if (!is_one(alpha)) {
+      check_number(Op::info.name, alpha, Base::dtype(x, w));
     }
     if constexpr (kF == Binary::Sub) {
       check_subtracts(Op::info.name, x);

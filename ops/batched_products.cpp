@@ -159,6 +159,7 @@ struct Baddbmm {
   static Tensor forward(const Tensor& input, const Tensor& x, const Tensor& w, const Scalar& beta,
                         const Scalar& alpha) {
     const Tensor y = empty_tensor(shape(input, x, w), x.scalar_type());
+    check_factors("baddbmm", y.scalar_type(), beta, alpha);
     kernels::gemm(y, x, w, input, beta, alpha);
     return y;
   }
@@ -166,6 +167,7 @@ struct Baddbmm {
                            const Scalar& alpha) {
     const bool fits = shape(input, x, w) == DimVector(y.sizes()) && may_receive(y, x, w);
     if (fits) {
+      check_factors("baddbmm", y.scalar_type(), beta, alpha);
       kernels::gemm(y, x, w, input, beta, alpha);
     }
     return fits;

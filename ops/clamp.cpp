@@ -1,16 +1,14 @@
 // Numbers kept within bounds.
-#include <algorithm>
-
 #include <cmath>
 #include <limits>
 
 #include <backflow/ops/activation_internal.h>
+#include <backflow/ops/bounds_internal.h>
 
 namespace backflow {
 namespace {
 
 using namespace detail;
-using Bound = std::optional<Scalar>;
 
 /// What the operators have in common. A missing bound does not bind.
 struct ClampOperator {
@@ -22,24 +20,28 @@ struct ClampOperator {
     const ScalarType common = min ? result_type(x.scalar_type(), *min) : x.scalar_type();
     return max ? result_type(common, *max) : common;
   }
-  static Tensor clamped(const Tensor& x, const Bound& min, const Bound& max) {
+  static Tensor clamped(const char* where, const Tensor& x, const Bound& min, const Bound& max) {
     Tensor y = empty_tensor_like(x, dtype(x, min, max));
-    clamp_into(y, Cast(x, y.scalar_type()), min, max);
+    clamp_into(where, y, Cast(x, y.scalar_type()), min, max);
     return y;
   }
-  static bool clamp_into(const Tensor& y, const Tensor& x, const Bound& min, const Bound& max) {
+  static bool clamp_into(const char* where, const Tensor& y, const Tensor& x, const Bound& min, const Bound& max) {
     if (dtype(x, min, max) != y.scalar_type()) {
       return false;
     }
-    if (y.is_floating_point() && is_number(min) && is_number(max)) {
-      kernels::unary(Unary::Clamp, y, x, {min->toDouble(), max->toDouble()});
+    const auto [at_least, at_most] = held_bounds(where, y.scalar_type(), min, max);
+    if (y.is_floating_point() && is_number(at_least) && is_number(at_most)) {
+      kernels::unary(Unary::Clamp, y, x, {at_least->toDouble(), at_most->toDouble()});
       return true;
     }
-    if (min) {
-      kernels::binary(Binary::Maximum, y, x, representable(*min, y.scalar_type()));
+    if (at_least) {
+      kernels::binary(Binary::Maximum, y, x, *at_least);
     }
-    if (max) {
-      kernels::binary(Binary::Minimum, y, min ? y : x, representable(*max, y.scalar_type()));
+    if (at_most) {
+      kernels::binary(Binary::Minimum, y, at_least ? y : x, *at_most);
+    }
+    if (!at_least && !at_most && !y.is_alias_of(x)) {
+      kernels::copy(y, x);
     }
     return true;
   }
@@ -62,10 +64,6 @@ struct ClampOperator {
   }
 
  private:
-  /// A byte would wrap a bound that it cannot hold.
-  static Scalar representable(const Scalar& bound, ScalarType dtype) {
-    return dtype == kUInt8 ? Scalar(std::clamp<std::int64_t>(bound.to<std::int64_t>(), 0, 255)) : bound;
-  }
   static bool is_number(const Bound& bound) { return bound && !std::isnan(bound->toDouble()); }
 };
 
@@ -76,18 +74,19 @@ struct Clamp : ClampOperator {
       .formula = "y = min(max(x, lower), upper);  dx = dy where lower <= x <= upper, else 0",
       .doc =
           "x kept within two bounds, of which one may be missing; an Error without both. NaN stays NaN; where the "
-          "bounds are crossed, the upper one wins. Integers give float32 where a bound is a fraction.",
+          "bounds are crossed, the upper one wins. Integers give float32 where a bound is a fraction. A bound beyond "
+          "the numbers of the dtype changes none; an Error where all would have to become one that it can't hold.",
       .dtypes = kAnyDtype,
       .node = "ClampBackward1",
       .inplace = "clamp_(Tensor self, Scalar? min=None, Scalar? max=None) -> Tensor",
   };
   static Tensor forward(const Tensor& x, const Bound& min, const Bound& max) {
     check_bounds(x, min, max);
-    return clamped(x, min, max);
+    return clamped(info.name, x, min, max);
   }
   static bool forward_into(const Tensor& y, const Tensor& x, const Bound& min, const Bound& max) {
     check_bounds(x, min, max);
-    return clamp_into(y, x, min, max);
+    return clamp_into(info.name, y, x, min, max);
   }
   void save(Needs, const Tensor& x_, const Bound& min, const Bound& max, const Tensor&) { save_operand(x_, min, max); }
 
@@ -107,8 +106,10 @@ struct ClampMin : ClampOperator {
       .node = "ClampMinBackward0",
       .inplace = "clamp_min_(Tensor self, Scalar min) -> Tensor",
   };
-  static Tensor forward(const Tensor& x, const Scalar& min) { return clamped(x, min, {}); }
-  static bool forward_into(const Tensor& y, const Tensor& x, const Scalar& min) { return clamp_into(y, x, min, {}); }
+  static Tensor forward(const Tensor& x, const Scalar& min) { return clamped(info.name, x, min, {}); }
+  static bool forward_into(const Tensor& y, const Tensor& x, const Scalar& min) {
+    return clamp_into(info.name, y, x, min, {});
+  }
   void save(Needs, const Tensor& x_, const Scalar& min, const Tensor&) { save_operand(x_, min, {}); }
 };
 
@@ -122,8 +123,10 @@ struct ClampMax : ClampOperator {
       .node = "ClampMaxBackward0",
       .inplace = "clamp_max_(Tensor self, Scalar max) -> Tensor",
   };
-  static Tensor forward(const Tensor& x, const Scalar& max) { return clamped(x, {}, max); }
-  static bool forward_into(const Tensor& y, const Tensor& x, const Scalar& max) { return clamp_into(y, x, {}, max); }
+  static Tensor forward(const Tensor& x, const Scalar& max) { return clamped(info.name, x, {}, max); }
+  static bool forward_into(const Tensor& y, const Tensor& x, const Scalar& max) {
+    return clamp_into(info.name, y, x, {}, max);
+  }
   void save(Needs, const Tensor& x_, const Scalar& max, const Tensor&) { save_operand(x_, {}, max); }
 };
 

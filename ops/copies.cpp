@@ -2,6 +2,7 @@
 #include <backflow/ops/kernels/elementwise.h>
 #include <backflow/ops/operator.h>
 #include <backflow/ops/operators.h>
+#include <backflow/runtime/checked_number.h>
 
 namespace backflow {
 namespace {
@@ -148,6 +149,7 @@ struct FullLike {
       .dtypes = kAnyDtype,
   };
   static Tensor forward(const Tensor& x, const Scalar& value) {
+    check_number(info.name, value, x.scalar_type());
     Tensor y = empty_tensor_like(x, x.scalar_type());
     kernels::fill(y, value);
     return y;

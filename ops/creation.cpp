@@ -6,6 +6,7 @@
 
 #include <backflow/ops/kernels/elementwise.h>
 #include <backflow/ops/operator.h>
+#include <backflow/runtime/checked_number.h>
 
 namespace backflow {
 namespace {
@@ -21,7 +22,9 @@ ScalarType dtype_of_numbers(std::initializer_list<Scalar> numbers) {
 
 TensorOptions like(const Tensor& x, TensorOptions options) { return options.dtype(options.dtype_or(x.scalar_type())); }
 
-Tensor filled(IntArrayRef size, const Scalar& value, ScalarType dtype, const TensorOptions& options) {
+Tensor filled(const char* where, IntArrayRef size, const Scalar& value, ScalarType dtype,
+              const TensorOptions& options) {
+  check_number(where, value, dtype);
   const Tensor x = empty_tensor(size, dtype);
   kernels::fill(x, value);
   return x.set_requires_grad(options.requires_grad());
@@ -49,7 +52,7 @@ struct Zeros {
       .dtypes = kAnyDtype,
   };
   static Tensor forward(IntArrayRef size, const TensorOptions& options) {
-    return filled(size, 0, options.dtype(), options);
+    return filled(info.name, size, 0, options.dtype(), options);
   }
 };
 
@@ -62,7 +65,7 @@ struct Ones {
       .dtypes = kAnyDtype,
   };
   static Tensor forward(IntArrayRef size, const TensorOptions& options) {
-    return filled(size, 1, options.dtype(), options);
+    return filled(info.name, size, 1, options.dtype(), options);
   }
 };
 
@@ -72,11 +75,13 @@ struct Full {
       .signature = "full(int[] size, Scalar fill_value, TensorOptions options={}) -> Tensor",
       .formula = "y = fill_value",
       .doc =
-          "int64 for an integer, bool for a truth value and float32 for a fraction, unless the options name a dtype.",
+          "int64 for an integer, bool for a truth value and float32 for a fraction, unless the options name a dtype. "
+          "An "
+          "Error for a number that the dtype can't hold; -n wraps in uint8.",
       .dtypes = kAnyDtype,
   };
   static Tensor forward(IntArrayRef size, const Scalar& value, const TensorOptions& options) {
-    return filled(size, value, options.dtype_or(value.default_dtype()), options);
+    return filled(info.name, size, value, options.dtype_or(value.default_dtype()), options);
   }
 };
 
@@ -128,7 +133,7 @@ struct FullLike {
       .dtypes = kAnyDtype,
   };
   static Tensor forward(const Tensor& x, const Scalar& value, const TensorOptions& options) {
-    return Full::forward(x.sizes(), value, like(x, options));
+    return filled(info.name, x.sizes(), value, options.dtype_or(x.scalar_type()), options);
   }
 };
 
@@ -138,29 +143,57 @@ struct Arange {
       .signature = "arange(Scalar start, Scalar end, Scalar step, TensorOptions options={}) -> Tensor",
       .formula = "y_i = start + i step, those before end",
       .doc =
-          "Integers give int64 and fractions float32 unless the options name a dtype, which is not bool. An Error for "
-          "a step that is 0, as the dtype holds it, or that leads away from end.",
+          "Integers give int64 and fractions float32 unless the options name a dtype, which is not bool. The number of "
+          "elements is exact for integers. An Error for a step that is 0, as the dtype holds it, or that leads away "
+          "from end, and for elements that the dtype can't hold.",
       .dtypes = kNumericDtypes,
   };
   static Tensor forward(const Scalar& start, const Scalar& end, const Scalar& step, const TensorOptions& options) {
-    const auto from = start.to<double>();
-    const auto to = end.to<double>();
-    const auto by = step.to<double>();
-    check(by != 0 && (by > 0 ? to >= from : to <= from), "arange: from ", from, " to ", to, " by ", by,
-          ": need a step other than 0 that leads from one to the other");
     const ScalarType numbers = dtype_of_numbers({start, end, step});
     const ScalarType dtype = options.dtype_or(numbers == kBool ? kInt64 : numbers);
-    check(is_floating_point(dtype) || step.toLong() != 0, "arange: step ", by, " in ", short_name(dtype),
-          ": need a step other than 0");
-    const Tensor x = empty_tensor(static_cast<std::int64_t>(std::ceil((to - from) / by)), dtype);
+    const std::int64_t length = is_floating_point(numbers)
+                                    ? length_of(start.toDouble(), end.toDouble(), step.toDouble())
+                                    : length_of(start.toLong(), end.toLong(), step.toLong());
+    check(is_floating_point(dtype) || step.to<std::int64_t>(info.name) != 0, "arange: step ", step.toDouble(), " in ",
+          short_name(dtype), ": need a step other than 0");
+    const Tensor x = empty_tensor(length, dtype);
     dispatch_numeric(dtype, "arange", [&](auto zero) {
       using T = decltype(zero);
       using Exact = std::conditional_t<std::is_integral_v<T>, std::int64_t, double>;
-      for (std::int64_t i = 0; i < x.numel(); ++i) {
-        x.mutable_data_ptr<T>()[i] = static_cast<T>(start.to<Exact>() + static_cast<Exact>(i) * step.to<Exact>());
+      const auto first = start.to<Exact>(info.name);
+      const auto by = step.to<Exact>(info.name);
+      if (length > 0) {
+        check_number(info.name, first, dtype);
+        check_number(info.name, first + static_cast<Exact>(length - 1) * by, dtype);
+      }
+      for (std::int64_t i = 0; i < length; ++i) {
+        x.mutable_data_ptr<T>()[i] = static_cast<T>(first + static_cast<Exact>(i) * by);
       }
     });
     return x.set_requires_grad(options.requires_grad());
+  }
+
+ private:
+  template <class T>
+  static void check_leads(T from, T to, T by) {
+    check(by != 0 && (by > 0 ? to >= from : to <= from), "arange: from ", from, " to ", to, " by ", by,
+          ": need a step other than 0 that leads from one to the other");
+  }
+  static std::int64_t length_of(double from, double to, double by) {
+    check_leads(from, to, by);
+    const double length = std::ceil((to - from) / by);
+    check(length < 0x1p63, "arange: from ", from, " to ", to, " by ", by, ": need fewer elements");
+    return static_cast<std::int64_t>(length);
+  }
+  /// The same without rounding: the distance of two integers fits into 64 bits without a sign.
+  static std::int64_t length_of(std::int64_t from, std::int64_t to, std::int64_t by) {
+    check_leads(from, to, by);
+    const auto bits = [](std::int64_t n) { return static_cast<std::uint64_t>(n); };
+    const std::uint64_t distance = by > 0 ? bits(to) - bits(from) : bits(from) - bits(to);
+    const std::uint64_t step = by > 0 ? bits(by) : 0 - bits(by);
+    const std::uint64_t length = distance / step + (distance % step != 0 ? 1 : 0);
+    check(length < std::uint64_t{1} << 63, "arange: from ", from, " to ", to, " by ", by, ": need fewer elements");
+    return static_cast<std::int64_t>(length);
   }
 };
 
@@ -194,8 +227,10 @@ struct Linspace {
       .signature = "linspace(Scalar start, Scalar end, int steps, TensorOptions options={}) -> Tensor",
       .formula = "y_i = start + i (end - start) / (steps - 1)",
       .doc =
-          "So many numbers at equal distances, start and end among them; float32 unless said. Integers are rounded to "
-          "zero. An Error for bool and for less than 0 steps.",
+          "So many numbers at equal distances, start and end among them; float32 unless said. Integers are the exact "
+          "numbers cut towards zero. An Error for bool, for less than 0 steps, and for a start or an end that the "
+          "dtype "
+          "can't hold.",
       .dtypes = kNumericDtypes,
   };
   static Tensor forward(const Scalar& start, const Scalar& end, std::int64_t steps, const TensorOptions& options) {
@@ -203,17 +238,38 @@ struct Linspace {
     const Tensor x = empty_tensor(steps, options.dtype());
     dispatch_numeric(x.scalar_type(), "linspace", [&](auto zero) {
       using T = decltype(zero);
-      using Exact = std::conditional_t<std::is_integral_v<T>, std::int64_t, double>;
-      const auto from = static_cast<double>(start.to<Exact>());
-      const auto to = static_cast<double>(end.to<Exact>());
-      const double step = steps > 1 ? (to - from) / static_cast<double>(steps - 1) : 0;
-      for (std::int64_t i = 0; i < steps; ++i) {
-        // From the nearer end, so that both are exact.
-        x.mutable_data_ptr<T>()[i] = static_cast<T>(2 * i < steps ? from + step * static_cast<double>(i)
-                                                                  : to - step * static_cast<double>(steps - 1 - i));
+      check_number(info.name, start, x.scalar_type());
+      check_number(info.name, end, x.scalar_type());
+      T* const y = x.mutable_data_ptr<T>();
+      if constexpr (std::is_integral_v<T>) {
+        fill_integers(y, start.to<T>(), end.to<T>(), steps);
+      } else {
+        fill_reals(y, start.toDouble(), end.toDouble(), steps);
       }
     });
     return x.set_requires_grad(options.requires_grad());
+  }
+
+ private:
+  /// The quotients are cut: rounded ones may lie below the whole number that is meant.
+  template <class T>
+  static void fill_integers(T* y, std::int64_t from, std::int64_t to, std::int64_t steps) {
+    __extension__ using Wide = __int128;
+    const Wide last = std::max<std::int64_t>(1, steps - 1);
+    for (std::int64_t i = 0; i < steps; ++i) {
+      y[i] = static_cast<T>((from * (last - i) + to * Wide{i}) / last);
+    }
+  }
+  /// From the nearer end, so that both are exact.
+  template <class T>
+  static void fill_reals(T* y, double from, double to, std::int64_t steps) {
+    const auto last = static_cast<double>(std::max<std::int64_t>(1, steps - 1));
+    const double range = to - from;
+    const double step = steps == 1 ? 0 : std::isinf(range) ? to / last - from / last : range / last;
+    for (std::int64_t i = 0; i < steps; ++i) {
+      y[i] = static_cast<T>(2 * i < steps ? from + step * static_cast<double>(i)
+                                          : to - step * static_cast<double>(steps - 1 - i));
+    }
   }
 };
 

@@ -22,7 +22,7 @@ class NestedNumbers {
                : std::is_same_v<T, double>       ? kFloat32  // PyTorch's default dtype
                                                  : dtype_of<float>) {
     if constexpr (std::is_integral_v<T>) {
-      integers_ = {static_cast<std::int64_t>(value)};
+      integers_ = {Scalar(value).toLong()};
     }
   }
   NestedNumbers(std::initializer_list<NestedNumbers> list);  // NOLINT(google-explicit-constructor)
@@ -32,7 +32,9 @@ class NestedNumbers {
         values_(list.begin(), list.end()),
         dtype_(NestedNumbers(T{}).dtype()) {
     if constexpr (std::is_integral_v<T>) {
-      integers_.assign(list.begin(), list.end());
+      for (const T value : list) {
+        integers_.push_back(Scalar(value).toLong());
+      }
     }
   }
 
@@ -49,7 +51,8 @@ class NestedNumbers {
 };
 
 /// A tensor of these numbers. Its dtype is that of the options when they name one, else float32 for fractions, int64
-/// for integers and bool for truth values. Throws Error when inner lists differ in length.
+/// for integers and bool for truth values. Throws Error when inner lists differ in length, and for a number that the
+/// dtype can't hold.
 Tensor tensor(NestedNumbers numbers, TensorOptions options = {});
 /// Makes `tensor({1.0, 2.0})` a tensor with one dimension.
 Tensor tensor(std::initializer_list<NestedNumbers> numbers, TensorOptions options = {});

@@ -4,6 +4,7 @@
 
 #include <backflow/ops/creation.h>
 #include <backflow/ops/elementwise_internal.h>
+#include <backflow/ops/numbers_internal.h>
 
 namespace backflow {
 namespace {
@@ -90,7 +91,9 @@ struct FloorDivideScalar {
       .dtypes = kAnyDtype,
       .inplace = "floor_divide_(Tensor self, Scalar other) -> Tensor",
   };
-  static Tensor forward(const Tensor& x, const Scalar& number) { return floor_divide(x, number_beside(x, number)); }
+  static Tensor forward(const Tensor& x, const Scalar& number) {
+    return floor_divide(x, operand_beside(info.name, x, number));
+  }
 };
 
 struct TruncDivide : RoundedQuotient<TruncDivide, Binary::TruncDivide> {
@@ -134,7 +137,7 @@ struct DivRoundedScalar {
       .inplace = "div_(Tensor self, Scalar other, str? rounding_mode) -> Tensor",
   };
   static Tensor forward(const Tensor& x, const Scalar& number, std::optional<std::string_view> mode) {
-    return div(x, number_beside(x, number), mode);
+    return div(x, operand_beside(info.name, x, number), mode);
   }
 };
 
@@ -183,7 +186,7 @@ struct FmodScalar {
       .dtypes = kAnyDtype,
       .inplace = "fmod_(Tensor self, Scalar other) -> Tensor",
   };
-  static Tensor forward(const Tensor& x, const Scalar& number) { return fmod(x, number_beside(x, number)); }
+  static Tensor forward(const Tensor& x, const Scalar& number) { return fmod(x, operand_beside(info.name, x, number)); }
 };
 
 struct Remainder : Rest<Remainder, Binary::Remainder, floor_divide> {
@@ -209,7 +212,9 @@ struct RemainderScalar {
       .dtypes = kAnyDtype,
       .inplace = "remainder_(Tensor self, Scalar other) -> Tensor",
   };
-  static Tensor forward(const Tensor& x, const Scalar& number) { return remainder(x, number_beside(x, number)); }
+  static Tensor forward(const Tensor& x, const Scalar& number) {
+    return remainder(x, operand_beside(info.name, x, number));
+  }
 };
 
 }  // namespace

@@ -46,13 +46,6 @@ inline ScalarType common_dtype(const Tensor& x, const Tensor& w) {
 /// The dtype of a function that only floating-point numbers have.
 inline ScalarType floating(ScalarType dtype) { return is_floating_point(dtype) ? dtype : kFloat32; }
 
-/// A number as a tensor without dimensions, of the dtype that a number beside `x` counts as.
-inline Tensor number_beside(const Tensor& x, const Scalar& number) {
-  Tensor value = empty_tensor({}, result_type(x.scalar_type(), number));
-  kernels::fill(value, number);
-  return value;
-}
-
 /// The gradient `dx` of an operand of these sizes and dtype: summed over what was broadcast, cast back.
 inline Tensor reduce_to(Tensor dx, IntArrayRef sizes, ScalarType dtype) {
   Tensor out = dx.sizes() == sizes ? std::move(dx) : sum_to_size(dx, sizes);

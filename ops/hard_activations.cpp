@@ -1,5 +1,6 @@
 // Activations made of straight pieces.
 #include <backflow/ops/activation_internal.h>
+#include <backflow/ops/bounds_internal.h>
 
 namespace backflow {
 namespace {
@@ -14,10 +15,18 @@ struct HardtanhOperator {
   static bool write(const char* name, const Tensor& y, const Tensor& x, const Scalar& min, const Scalar& max) {
     check(x.scalar_type() != kBool, name, ": dtype bool: need numbers; to(kInt64) gives them");
     if (x.is_floating_point()) {
+      held_bounds(name, y.scalar_type(), min, max);
       kernels::unary(Unary::Clamp, y, x, {min.toDouble(), max.toDouble()});
     } else {
-      kernels::binary(Binary::Maximum, y, x, Scalar(min.toLong()));
-      kernels::binary(Binary::Minimum, y, y, Scalar(max.toLong()));
+      const auto [lower, upper] = held_bounds(name, y.scalar_type(), whole(name, min), whole(name, max));
+      if (lower) {
+        kernels::binary(Binary::Maximum, y, x, *lower);
+      } else if (!y.is_alias_of(x)) {
+        kernels::copy(y, x);
+      }
+      if (upper) {
+        kernels::binary(Binary::Minimum, y, y, *upper);
+      }
     }
     return true;
   }
@@ -28,6 +37,9 @@ struct HardtanhOperator {
                                                opposite(where_holds(Comparison::GreaterEqual, value, bounds[1]))))
                   : fused_gradient(Binary::HardtanhBackward, b.dy(), value, bounds);
   }
+
+ private:
+  static Scalar whole(const char* name, const Scalar& bound) { return bound.to<std::int64_t>(name); }
 };
 
 struct Hardtanh : HardtanhOperator {
@@ -165,6 +177,8 @@ struct Threshold {
   }
   static bool forward_into(const Tensor& y, const Tensor& x, const Scalar& threshold, const Scalar& value) {
     check(x.scalar_type() != kBool, "threshold: dtype bool: need numbers; to(kInt64) gives them");
+    check_number(info.name, threshold, x.scalar_type());
+    check_number(info.name, value, x.scalar_type());
     if (x.is_floating_point()) {
       kernels::unary(Unary::Threshold, y, x, {threshold.toDouble(), value.toDouble()});
     } else {

@@ -4,6 +4,7 @@
 #include <backflow/ops/creation.h>
 #include <backflow/ops/elementwise_internal.h>
 #include <backflow/ops/indices_internal.h>
+#include <backflow/ops/numbers_internal.h>
 
 namespace backflow {
 namespace {
@@ -100,6 +101,7 @@ struct IndexAdd : SliceOperator {
   static bool is_one(const Scalar& alpha) { return alpha.toDouble() == 1; }
   static void add_slices(const char* where, const Tensor& y, std::int64_t dim, const Tensor& index,
                          const Tensor& source, const Scalar& alpha) {
+    check_number(where, alpha, y.scalar_type());
     const Tensor scaled = is_one(alpha) ? source : to(mul(source.detach(), alpha), source.scalar_type());
     scatter_slices(where, y, dim, index, scaled, Combine::Add);
   }
@@ -153,14 +155,14 @@ struct IndexFillScalar : SliceOperator {
   };
   static Tensor forward(const Tensor& x, std::int64_t dim, const Tensor& index, const Scalar& value) {
     Tensor y = row_major_copy(x);
-    fill_slices("index_fill", y, dim, index, full({}, value, y.scalar_type()));
+    fill_slices("index_fill", y, dim, index, number_as("index_fill", value, y.scalar_type()));
     return y;
   }
   static bool forward_into(const Tensor& y, const Tensor&, std::int64_t dim, const Tensor& index, const Scalar& value) {
     if (y.is_alias_of(index)) {
       return false;
     }
-    fill_slices("index_fill_", y, dim, index, full({}, value, y.scalar_type()));
+    fill_slices("index_fill_", y, dim, index, number_as("index_fill_", value, y.scalar_type()));
     return true;
   }
   void save(Needs, const Tensor& x, std::int64_t dim, const Tensor& index_, const Scalar&, const Tensor&) {

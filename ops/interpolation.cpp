@@ -1,5 +1,6 @@
 // Sums with a weight or with a product, of three operands.
 #include <backflow/ops/elementwise_internal.h>
+#include <backflow/ops/numbers_internal.h>
 
 namespace backflow {
 namespace {
@@ -29,6 +30,7 @@ struct TernaryOperator {
   }
   static Tensor compute(const Tensor& x, const Tensor& w, const Tensor& v, const Scalar& factor) {
     const ScalarType common = dtype(x, w, v);
+    check_number(Op::info.name, factor, common);
     Tensor y = empty_tensor(shape(x, w, v), common);
     kernels::ternary(kF, y, Cast(x, common), Cast(w, common), Cast(v, common), {factor.to<double>()});
     return y;
@@ -43,6 +45,7 @@ struct TernaryOperator {
       return false;
     }
     const ScalarType common = y.scalar_type();
+    check_number(Op::info.name, factor, common);
     kernels::ternary(kF, y, x, Cast(w, common), Cast(v, common), {factor.to<double>()});
     return true;
   }
@@ -71,7 +74,11 @@ struct Addcmul : TernaryOperator<Addcmul, Ternary::Addcmul> {
   static Tensor forward(const Tensor& x, const Tensor& w, const Tensor& v, const Scalar& value) {
     const ScalarType common = dtype(x, w, v);
     check(common != kBool, "addcmul: dtype bool: need numbers; to(kInt64) gives them");
-    return is_floating_point(common) ? compute(x, w, v, value) : add(x, mul(mul(w, v), value));
+    if (is_floating_point(common)) {
+      return compute(x, w, v, value);
+    }
+    check_number(info.name, value, common);
+    return add(x, mul(mul(w, v), value));
   }
   static bool forward_into(const Tensor& y, const Tensor& x, const Tensor& w, const Tensor& v, const Scalar& value) {
     return compute_into(y, x, w, v, value);
@@ -200,7 +207,7 @@ struct LerpScalar {
       .inplace = "lerp_(Tensor self, Tensor end, Scalar weight) -> Tensor",
   };
   static Tensor forward(const Tensor& x, const Tensor& w, const Scalar& weight) {
-    return lerp(x, w, number_beside(x, weight));
+    return lerp(x, w, number_as(info.name, weight, result_type(x.scalar_type(), weight)));
   }
 };
 

@@ -5,6 +5,7 @@
 #include <backflow/ops/elementwise_internal.h>
 #include <backflow/ops/indices_internal.h>
 #include <backflow/ops/kernels/masked.h>
+#include <backflow/ops/numbers_internal.h>
 
 namespace backflow {
 namespace {
@@ -78,10 +79,10 @@ struct MaskedFillScalar : MaskedFillOperator {
       .inplace = "masked_fill_(Tensor self, Tensor mask, Scalar value) -> Tensor",
   };
   static Tensor forward(const Tensor& x, const Tensor& mask, const Scalar& value) {
-    return filled(x, mask, full({}, value, x.scalar_type()));
+    return filled(x, mask, number_as("masked_fill", value, x.scalar_type()));
   }
   static bool forward_into(const Tensor& y, const Tensor&, const Tensor& mask, const Scalar& value) {
-    return fill_into(y, mask, full({}, value, y.scalar_type()));
+    return fill_into(y, mask, number_as("masked_fill_", value, y.scalar_type()));
   }
   void save(Needs, const Tensor& x, const Tensor& mask_, const Scalar&, const Tensor&) { save_mask(x, mask_); }
   void backward(Backward& b) const { b.dx(0) = reduced(masked_fill(b.dy(), b(mask), 0)); }

@@ -9,6 +9,7 @@
 #include <backflow/ops/elementwise_internal.h>
 #include <backflow/ops/kernels/border.h>
 #include <backflow/ops/operator.h>
+#include <backflow/runtime/checked_number.h>
 
 namespace backflow {
 namespace {
@@ -35,6 +36,7 @@ struct ConstantPadNd {
   std::vector<std::int64_t> cut;
   static Tensor forward(const Tensor& x, IntArrayRef pad, const Scalar& value) {
     check_padding("constant_pad_nd", x, pad);
+    check_number(info.name, value, x.scalar_type());
     DimVector sizes(x.sizes());
     DimVector shared(x.sizes());
     std::int64_t from = x.storage_offset();

@@ -1,5 +1,6 @@
 // Powers, the logarithm that their gradient needs, and the angle of two coordinates.
 #include <backflow/ops/elementwise_internal.h>
+#include <backflow/ops/numbers_internal.h>
 
 namespace backflow {
 namespace {
@@ -85,6 +86,9 @@ struct PowScalar : ScalarOperator<PowScalar, Binary::Pow> {
     } else {
       check(y.is_floating_point() || exponent.to<double>() >= 0, "pow: ", describe(x), " to the power ",
             exponent.to<double>(), ": need a floating-point tensor; to(kFloat32) gives one");
+      if (!y.is_floating_point()) {
+        check_number(info.name, exponent, y.scalar_type());
+      }
       kernels::binary(Binary::Pow, y, x, exponent);
     }
     return true;
@@ -113,7 +117,7 @@ struct PowOfScalar {
       .dtypes = kAnyDtype,
   };
   static Tensor forward(const Scalar& base, const Tensor& exponent) {
-    return pow(number_beside(exponent, base), exponent);
+    return pow(operand_beside(info.name, exponent, base), exponent);
   }
 };
 

@@ -6,6 +6,7 @@
 
 #include <backflow/ops/elementwise_internal.h>
 #include <backflow/ops/kernels/gemm.h>
+#include <backflow/runtime/checked_number.h>
 
 namespace backflow::detail {
 
@@ -44,6 +45,12 @@ enum class RightOperand : std::uint8_t { Weights, Any };
 /// any other matrix when it is, or is a view of, a leaf that requires a gradient, and no gradient is being recorded or
 /// computed at all.
 void multiply(const Tensor& y, const Tensor& x, const Tensor& w, const Tensor& bias, RightOperand kind);
+
+/// Throws Error, which `op` starts, for factors that the dtype can't hold.
+inline void check_factors(const char* op, ScalarType dtype, const Scalar& beta, const Scalar& alpha) {
+  check_number(op, beta, dtype);
+  check_number(op, alpha, dtype);
+}
 
 /// x times a number.
 inline Tensor scaled(const Tensor& x, const Scalar& factor) { return factor.toDouble() == 1 ? x : mul(x, factor); }

@@ -1,6 +1,7 @@
 // Relations of two operands, element by element, and the logic of truth values. Their results are bool tensors, without
 // a gradient.
 #include <backflow/ops/elementwise_internal.h>
+#include <backflow/runtime/checked_number.h>
 
 namespace backflow {
 namespace {
@@ -8,13 +9,54 @@ namespace {
 using namespace detail;
 using kernels::Comparison;
 
+/// The relation of w and x that holds where f(x, w) does.
+Comparison reversed(Comparison f) {
+  switch (f) {
+    case Comparison::Less:
+      return Comparison::Greater;
+    case Comparison::LessEqual:
+      return Comparison::GreaterEqual;
+    case Comparison::Greater:
+      return Comparison::Less;
+    case Comparison::GreaterEqual:
+      return Comparison::LessEqual;
+    default:
+      return f;
+  }
+}
+
+/// True when `w` has no dimensions, counts by its kind alone beside x, and is a number that the dtype of x can't hold.
+bool is_number_beyond(const Tensor& w, const Tensor& x) {
+  return w.dim() == 0 && x.dim() > 0 &&
+         dispatch(x.scalar_type(), [&](auto zero) { return beyond<decltype(zero)>(w.item()) != 0; });
+}
+
+/// y = f(x, w) for two dtypes. Neither operand may change its value on the way to the common one.
+void compare_mixed(Comparison f, const Tensor& y, const Tensor& x, const Tensor& w) {
+  if (f >= Comparison::And) {
+    return kernels::compare(f, y, Cast(x, kBool), Cast(w, kBool));
+  }
+  const bool are_integers = !x.is_floating_point() && !w.is_floating_point();
+  const ScalarType common = are_integers ? promote_types(x.scalar_type(), w.scalar_type()) : common_dtype(x, w);
+  if (x.scalar_type() == common && is_number_beyond(w, x)) {
+    return kernels::compare(f, y, x, w.item());
+  }
+  if (w.scalar_type() == common && is_number_beyond(x, w)) {
+    return kernels::compare(reversed(f), y, w, x.item());
+  }
+  kernels::compare(f, y, Cast(x, common), Cast(w, common));
+}
+
 /// y = f(x, w) for two tensors, whose dtypes are promoted before they are compared; `Op` names it.
 template <class Op, Comparison kF>
 struct Relation {
   static Tensor forward(const Tensor& x, const Tensor& w) {
-    const ScalarType common = common_dtype(x, w);
     Tensor y = empty_tensor(broadcast_shapes(Op::info.name, x.sizes(), w.sizes()), kBool);
-    kernels::compare(kF, y, Cast(x, common), Cast(w, common));
+    if (x.scalar_type() == w.scalar_type()) {
+      kernels::compare(kF, y, x, w);
+    } else {
+      compare_mixed(kF, y, x, w);
+    }
     return y;
   }
 };
@@ -64,7 +106,7 @@ struct EqScalar : NumberRelation<Comparison::Equal> {
       .name = "eq",
       .signature = "eq(Tensor self, Scalar other) -> Tensor",
       .formula = "y = x = c",
-      .doc = "The same with a number.",
+      .doc = "The same with a number, also with one that the dtype of x can't hold.",
       .dtypes = kAnyDtype,
   };
 };

@@ -4,6 +4,7 @@
 #include <backflow/ops/creation.h>
 #include <backflow/ops/elementwise_internal.h>
 #include <backflow/ops/indices_internal.h>
+#include <backflow/ops/numbers_internal.h>
 
 namespace backflow {
 namespace {
@@ -56,8 +57,8 @@ struct ScatterOperator {
     return dw.sizes() == IntArrayRef(src_sizes) ? dw : reshape(constant_pad_nd(dw, beyond), src_sizes);
   }
   /// The number repeated to the shape of the index.
-  static Tensor repeated(const Tensor& index, const Scalar& value, ScalarType dtype) {
-    const Tensor one = full({}, value, dtype);
+  static Tensor repeated(const char* where, const Tensor& index, const Scalar& value, ScalarType dtype) {
+    const Tensor one = number_as(where, value, dtype);
     return view_of(one, index.sizes(), DimVector(index.sizes().size(), 0), 0);
   }
 };
@@ -113,14 +114,14 @@ struct ScatterValue : ScatterOperator {
   };
   static Tensor forward(const Tensor& x, std::int64_t dim, const Tensor& index, const Scalar& value) {
     Tensor y = row_major_copy(x);
-    scatter_checked("scatter", y, dim, index, repeated(index, value, y.scalar_type()), Combine::Replace);
+    scatter_checked("scatter", y, dim, index, repeated("scatter", index, value, y.scalar_type()), Combine::Replace);
     return y;
   }
   static bool forward_into(const Tensor& y, const Tensor&, std::int64_t dim, const Tensor& index, const Scalar& value) {
     if (y.is_alias_of(index)) {
       return false;
     }
-    scatter_checked("scatter_", y, dim, index, repeated(index, value, y.scalar_type()), Combine::Replace);
+    scatter_checked("scatter_", y, dim, index, repeated("scatter_", index, value, y.scalar_type()), Combine::Replace);
     return true;
   }
   void save(Needs, const Tensor&, std::int64_t dim, const Tensor& index_, const Scalar&, const Tensor&) {

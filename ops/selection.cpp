@@ -1,5 +1,6 @@
 // One of two operands, element by element.
 #include <backflow/ops/elementwise_internal.h>
+#include <backflow/ops/numbers_internal.h>
 
 namespace backflow {
 namespace {
@@ -121,7 +122,7 @@ struct WhereTensorNumber {
       .dtypes = kAnyDtype,
   };
   static Tensor forward(const Tensor& condition, const Tensor& x, const Scalar& w) {
-    return where(condition, x, number_beside(x, w));
+    return where(condition, x, number_as(info.name, w, result_type(x.scalar_type(), w)));
   }
 };
 
@@ -134,7 +135,7 @@ struct WhereNumberTensor {
       .dtypes = kAnyDtype,
   };
   static Tensor forward(const Tensor& condition, const Scalar& x, const Tensor& w) {
-    return where(condition, number_beside(w, x), w);
+    return where(condition, number_as(info.name, x, result_type(w.scalar_type(), x)), w);
   }
 };
 
@@ -148,11 +149,7 @@ struct WhereNumbers {
   };
   static Tensor forward(const Tensor& condition, const Scalar& x, const Scalar& w) {
     const ScalarType dtype = promote_types(x.default_dtype(), w.default_dtype());
-    const Tensor value = empty_tensor({}, dtype);
-    kernels::fill(value, x);
-    const Tensor other = empty_tensor({}, dtype);
-    kernels::fill(other, w);
-    return where(condition, value, other);
+    return where(condition, number_as(info.name, x, dtype), number_as(info.name, w, dtype));
   }
 };
 

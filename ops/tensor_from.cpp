@@ -1,5 +1,6 @@
 // Tensors of the caller's numbers, and over the caller's memory.
 #include <backflow/ops/creation.h>
+#include <backflow/runtime/checked_number.h>
 
 #include <algorithm>
 #include <limits>
@@ -30,7 +31,7 @@ Tensor tensor(NestedNumbers numbers, TensorOptions options) {
   Tensor x = empty_tensor(numbers.sizes(), options.dtype_or(numbers.dtype()));
   dispatch(x.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
-    const auto convert = [](auto v) { return static_cast<T>(v); };
+    const auto convert = [](auto v) { return detail::checked<T>("tensor", v); };
     if (numbers.integers().size() == numbers.values().size()) {
       std::transform(numbers.integers().begin(), numbers.integers().end(), x.mutable_data_ptr<T>(), convert);
     } else {

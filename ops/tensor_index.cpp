@@ -7,6 +7,7 @@
 
 #include <backflow/ops/creation.h>
 #include <backflow/ops/functions.h>
+#include <backflow/runtime/checked_number.h>
 
 namespace backflow {
 namespace {
@@ -126,6 +127,7 @@ Tensor& put(const Tensor& x, Indices indices, const Tensor& values) {
 
 Tensor& put(const Tensor& x, Indices indices, const Scalar& value) {
   const Indexing chosen("index_put_", x, indices);
+  check_number("index_put_", value, x.scalar_type());
   if (chosen.tensors().empty()) {
     chosen.view().fill_(value);
   } else {

@@ -2,19 +2,25 @@
 
 #include <concepts>
 #include <cstdint>
+#include <type_traits>
 
 #include <backflow/runtime/dtype.h>
+#include <backflow/runtime/number_range.h>
 
 namespace backflow {
 
 /// A number of any dtype: an integer, a floating-point value or a truth value. Converts from C++ arithmetic types, as
-/// libtorch's.
+/// libtorch's; an Error for an unsigned integer from 2^63 on.
 class Scalar {
  public:
   Scalar() = default;
   template <std::integral T>
   Scalar(T value)  // NOLINT(google-explicit-constructor)
-      : integer_(static_cast<std::int64_t>(value)), kind_(std::same_as<T, bool> ? Kind::Bool : Kind::Integer) {}
+      : integer_(static_cast<std::int64_t>(value)), kind_(std::same_as<T, bool> ? Kind::Bool : Kind::Integer) {
+    if constexpr (std::is_unsigned_v<T> && sizeof(T) == sizeof(std::int64_t)) {
+      check(integer_ >= 0, "Scalar: number ", value, " as i64: need one up to 9223372036854775807");
+    }
+  }
   template <std::floating_point T>
   Scalar(T value) : real_(static_cast<double>(value)), kind_(Kind::Real) {}  // NOLINT(google-explicit-constructor)
   Scalar(BFloat16 value) : Scalar(static_cast<float>(value)) {}              // NOLINT(google-explicit-constructor)
@@ -27,16 +33,23 @@ class Scalar {
   bool isIntegral(bool include_bool) const { return is_integral() || (include_bool && is_boolean()); }
   /// The dtype of a tensor made of this number: int64, float32 (PyTorch's default dtype) or bool.
   ScalarType default_dtype() const { return kind_ == Kind::Real ? kFloat32 : kind_ == Kind::Bool ? kBool : kInt64; }
+  /// The number as a T; integers are cut towards zero. Throws Error, which `where` starts, for what a T can't hold:
+  /// NaN, an infinity or a number out of range as an integer, a finite number that would become infinite. As in
+  /// PyTorch, -n wraps in an unsigned type that holds n, and everything is a truth value.
   template <class T>
-  T to() const {
-    return kind_ == Kind::Real ? static_cast<T>(real_) : static_cast<T>(integer_);
+  T to(const char* where = "Scalar") const {
+    return kind_ == Kind::Real ? detail::checked<T>(where, real_) : detail::checked<T>(where, integer_);
   }
   float toFloat() const { return to<float>(); }
   double toDouble() const { return to<double>(); }
   int toInt() const { return to<int>(); }
   std::int64_t toLong() const { return to<std::int64_t>(); }
   bool toBool() const { return to<bool>(); }
-  Scalar operator-() const { return kind_ == Kind::Real ? Scalar(-real_) : Scalar(-integer_); }
+  /// That of the smallest integer is itself.
+  Scalar operator-() const {
+    return kind_ == Kind::Real ? Scalar(-real_)
+                               : Scalar(static_cast<std::int64_t>(0 - static_cast<std::uint64_t>(integer_)));
+  }
 
  private:
   enum class Kind : std::uint8_t { Integer, Real, Bool };

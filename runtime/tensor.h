@@ -178,11 +178,12 @@ class Tensor {
   }
   template <class T, std::size_t N>
   TensorAccessor<T, N> accessor() && = delete;
-  /// The value of a tensor with one element. Throws Error for any other number of elements.
+  /// The value of a tensor with one element. Throws Error for any other number of elements, and for a value that a T
+  /// can't hold.
   Scalar item() const;
   template <class T>
   T item() const {
-    return item().to<T>();
+    return item().to<T>("item");
   }
 
   // ---- autograd ----

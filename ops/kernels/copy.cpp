@@ -7,6 +7,7 @@
 #include <backflow/ops/kernels/elementwise.h>
 #include <backflow/ops/kernels/runs_internal.h>
 #include <backflow/ops/kernels/stream.h>
+#include <backflow/runtime/checked_number.h>
 
 namespace backflow::kernels {
 namespace {
@@ -173,7 +174,7 @@ void copy(const Tensor& y, const Tensor& x) {
 void fill(const Tensor& y, const Scalar& value) {
   dispatch(y.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
-    const T number = value.to<T>();
+    const T number = value.to<T>("fill_");
     if (y.is_contiguous()) {
       T* to = y.mutable_data_ptr<T>();
       for_each_chunk(y.numel(), 4 * kElementwiseChunk,

@@ -2,13 +2,18 @@
 
 #include <algorithm>
 #include <cassert>
+#include <limits>
+#include <utility>
 
 #include <backflow/ops/kernels/blocked_loop_internal.h>
+#include <backflow/runtime/checked_number.h>
 
 namespace backflow::kernels {
 namespace {
 
 using namespace detail;
+using backflow::detail::beyond;
+using backflow::detail::wrapped;
 
 /// The numbers of `Params` in the type that is computed with.
 template <class C>
@@ -43,13 +48,36 @@ void binary_with_number(Binary f, const Tensor& y, const Tensor& x, const Scalar
     using T = decltype(zero);
     using C = ComputeType<T>;
     const auto loop = checked(binary_loop<C>(f));
-    const C number = value.to<C>();
+    const C number = wrapped<C>(value);
     const auto more = numbers<C>(params);
     run_blocked<T, T>(y, {&x}, [&](C* out, std::size_t n, Run<C> run) {
       const Run<C> same = {&number, Stride::Zero};
       kNumberFirst ? loop(same, run, out, n, more.data()) : loop(run, same, out, n, more.data());
     });
   });
+}
+
+/// The same relation to a number that a C holds.
+template <class C>
+std::pair<Comparison, C> held(Comparison f, const Scalar& number) {
+  using Limits = std::numeric_limits<C>;
+  if (f >= Comparison::And) {
+    return {f, static_cast<C>(number.to<bool>())};  // 1e-300 is true, as a float32 it would not be
+  }
+  const int side = beyond<C>(number);
+  if (side == 0) [[likely]] {
+    return {f, wrapped<C>(number)};
+  }
+  if (f == Comparison::Equal || f == Comparison::NotEqual) {
+    if constexpr (Limits::has_quiet_NaN) {
+      return {f, Limits::quiet_NaN()};
+    } else {
+      return {f == Comparison::Equal ? Comparison::Less : Comparison::GreaterEqual, Limits::lowest()};
+    }
+  }
+  const bool is_less = f == Comparison::Less || f == Comparison::LessEqual;
+  return side > 0 ? std::pair(is_less ? Comparison::LessEqual : Comparison::Greater, Limits::max())
+                  : std::pair(is_less ? Comparison::Less : Comparison::GreaterEqual, Limits::lowest());
 }
 
 }  // namespace
@@ -104,7 +132,7 @@ void add_scaled(Binary f, const Tensor& y, const Tensor& a, const Tensor& b, con
   dispatch(y.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
     using C = ComputeType<T>;
-    const C number = factor.to<C>();
+    const C number = wrapped<C>(factor);
     const auto add = checked(binary_loop<C>(f));
     const auto multiply = checked(binary_loop<C>(Binary::Mul));
     run_blocked<T, T, T>(y, {&a, &b}, [&](C* out, std::size_t n, Run<C> x, Run<C> w) {
@@ -156,10 +184,10 @@ void compare(Comparison f, const Tensor& y, const Tensor& a, const Scalar& b) {
   dispatch(a.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
     using C = ComputeType<T>;
-    const auto loop = compare_loop<C>(f);
-    const C number = b.to<C>();
+    const std::pair<Comparison, C> relation = held<C>(f, b);
+    const auto loop = compare_loop<C>(relation.first);
     run_blocked<bool, T>(y, {&a}, [&](bool* out, std::size_t n, Run<C> x) {
-      loop(x, {&number, Stride::Zero}, out, n);
+      loop(x, {&relation.second, Stride::Zero}, out, n);
     });
   });
 }

@@ -139,7 +139,7 @@ void unary(Unary f, const Tensor& y, const Tensor& x, const Params& params = {})
 
 /// y = f(a, b); dtypes are equal.
 void binary(Binary f, const Tensor& y, const Tensor& a, const Tensor& b, const Params& params = {});
-/// The same for a number in the place of one operand.
+/// The same for a number in the place of one operand; as integer it wraps, as float32 it may become infinite.
 void binary(Binary f, const Tensor& y, const Tensor& a, const Scalar& b, const Params& params = {});
 void binary(Binary f, const Tensor& y, const Scalar& a, const Tensor& b, const Params& params = {});
 
@@ -150,7 +150,8 @@ void add_scaled(Binary f, const Tensor& y, const Tensor& a, const Tensor& b, con
 /// y = f(a, b, c); floating-point dtypes, all equal.
 void ternary(Ternary f, const Tensor& y, const Tensor& a, const Tensor& b, const Tensor& c, const Params& params = {});
 
-/// y, a bool tensor, says where f(a, b) holds; dtypes of a and b are equal.
+/// y, a bool tensor, says where f(a, b) holds; dtypes of a and b are equal. A number need not be one of the dtype:
+/// that of a uint8 tensor to 300 is the relation of integers.
 void compare(Comparison f, const Tensor& y, const Tensor& a, const Tensor& b);
 void compare(Comparison f, const Tensor& y, const Tensor& a, const Scalar& b);
 
@@ -163,7 +164,7 @@ void where(const Tensor& y, const Tensor& condition, const Tensor& a, const Tens
 /// y = x converted to y's dtype; x broadcasts to the shape of y. Any strides, no overlap.
 void copy(const Tensor& y, const Tensor& x);
 
-/// Every element of y becomes `value`.
+/// Every element of y becomes `value`; an Error for a number that the dtype can't hold.
 void fill(const Tensor& y, const Scalar& value);
 
 }  // namespace backflow::kernels

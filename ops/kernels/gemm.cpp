@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <backflow/ops/kernels/elementwise.h>
+#include <backflow/runtime/checked_number.h>
 #include <backflow/runtime/threads.h>
 
 namespace backflow::kernels {
@@ -206,7 +207,7 @@ void gemm(const Tensor& y, const Tensor& a, const Tensor& b, const Tensor& input
   dispatch_numeric(y.scalar_type(), "matmul", [&](auto zero) {
     using T = decltype(zero);
     if constexpr (!std::is_same_v<T, BFloat16>) {
-      products_of<T>(y, a, b, alpha.to<T>(), accumulate);
+      products_of<T>(y, a, b, backflow::detail::wrapped<T>(alpha), accumulate);
     }
   });
 }

@@ -1,0 +1,35 @@
+#pragma once
+
+// Bounds for the numbers of a tensor, which its dtype need not hold.
+
+#include <optional>
+#include <utility>
+
+#include <backflow/runtime/checked_number.h>
+
+namespace backflow::detail {
+
+using Bound = std::optional<Scalar>;
+
+/// The bounds as numbers of `dtype`, of which a lower one is applied first: one that no number of the dtype lies beyond
+/// is dropped, as 300 above uint8. Throws Error, which `where` starts, where a bound itself would be a result that the
+/// dtype can't hold.
+inline std::pair<Bound, Bound> held_bounds(const char* where, ScalarType dtype, Bound lower, Bound upper) {
+  return dispatch(dtype, [&](auto zero) {
+    using T = decltype(zero);
+    const int above = upper ? beyond<T>(*upper) : 1;
+    if (lower && above == 0 && beyond<T>(*lower) > 0) {
+      lower = upper;  // what was raised to the lower bound is lowered to the upper one
+    }
+    const int below = lower ? beyond<T>(*lower) : -1;
+    if (above < 0) [[unlikely]] {
+      fail_as<T>(where, *upper);
+    }
+    if (below > 0) [[unlikely]] {
+      fail_as<T>(where, *lower);
+    }
+    return std::pair(below == 0 ? lower : Bound(), above == 0 ? upper : Bound());
+  });
+}
+
+}  // namespace backflow::detail
