@@ -15,49 +15,68 @@ struct Few {
   std::array<T, 4> weight{};
 };
 
-/// The distance of the resampled elements, in elements. In the precision of T, as PyTorch.
-template <class T>
-T step_of(const Axis& a) {
+/// A place among the elements of a dimension: behind element `below` by the fraction `beyond`.
+struct Place {
+  std::int64_t below;
+  double beyond;
+};
+
+/// The place n / d, d > 0. In integers, since a rounded quotient may lie below the whole number that is meant.
+Place quotient(std::int64_t n, std::int64_t d) {
+  const std::int64_t rest = (n % d + d) % d;
+  return {(n - rest) / d, static_cast<double>(rest) / static_cast<double>(d)};
+}
+
+/// A place that has been rounded. What is a few roundings off a whole number is that number.
+Place rounded(double place) {
+  place = std::min(place, 0x1p62);  // of a tiny scale
+  const double whole = std::round(place);
+  const double below = std::abs(place - whole) <= std::abs(whole) * 0x1p-50 ? whole : std::floor(place);
+  return {static_cast<std::int64_t>(below), std::max(0.0, place - below)};
+}
+
+bool has_scale(const Axis& a) { return !a.align_corners && a.scale && *a.scale > 0; }
+
+/// Where the center of resampled element i lies, from that of element 0 on. Sizes are below 2^31, so nothing overflows.
+Place center_of(const Axis& a, std::int64_t i) {
   if (a.align_corners) {
-    return a.resampled > 1 ? static_cast<T>(a.size - 1) / static_cast<T>(a.resampled - 1) : T{0};
+    return a.resampled > 1 ? quotient(i * (a.size - 1), a.resampled - 1) : Place{0, 0};
   }
-  return a.scale && *a.scale > 0 ? static_cast<T>(1 / *a.scale) : static_cast<T>(a.size) / static_cast<T>(a.resampled);
-}
-
-template <class T>
-T place_of(const Axis& a, T step, std::int64_t i) {
-  return a.align_corners ? step * static_cast<T>(i) : step * (static_cast<T>(i) + T{0.5}) - T{0.5};
-}
-
-/// Places are rounded to float32 whatever T is, as PyTorch's: what is just below a whole number is that number.
-template <class T>
-Few<T> nearest(const Axis& a, T step, std::int64_t i) {
-  const auto below = static_cast<std::int64_t>(std::floor(static_cast<float>(static_cast<T>(i) * step)));
-  return {std::min(below, a.size - 1), {T{1}}};
-}
-
-template <class T>
-Few<T> linear(const Axis& a, T step, std::int64_t i) {
-  const T place = std::max(T{0}, place_of(a, step, i));
-  const std::int64_t below = std::min(static_cast<std::int64_t>(place), a.size - 1);
-  const T above = std::min(std::max(place - static_cast<T>(below), T{0}), T{1});
-  if (below + 1 < a.size) {
-    return {below, {T{1} - above, above}};
+  if (has_scale(a)) {
+    return rounded((static_cast<double>(i) + 0.5) / *a.scale - 0.5);
   }
-  return {below, {T{1}}};
+  return quotient((2 * i + 1) * a.size - a.resampled, 2 * a.resampled);
 }
 
 template <class T>
-Few<T> cubic(const Axis& a, T step, std::int64_t i) {
+Few<T> nearest(const Axis& a, std::int64_t i) {
+  const Place start = has_scale(a) ? rounded(static_cast<double>(i) / *a.scale) : quotient(i * a.size, a.resampled);
+  return {std::min(start.below, a.size - 1), {T{1}}};
+}
+
+template <class T>
+Few<T> linear(const Axis& a, std::int64_t i) {
+  const Place center = center_of(a, i);
+  if (center.below < 0) {
+    return {0, {T{1}}};
+  }
+  if (center.below + 1 < a.size) {
+    const auto above = static_cast<T>(center.beyond);
+    return {center.below, {T{1} - above, above}};
+  }
+  return {a.size - 1, {T{1}}};
+}
+
+template <class T>
+Few<T> cubic(const Axis& a, std::int64_t i) {
   constexpr T kA = T{-0.75};
-  const T place = place_of(a, step, i);
-  const T below = std::floor(place);
-  const T t = place - below;
+  const Place center = center_of(a, i);
+  const T t = static_cast<T>(center.beyond);
   const auto inner = [](T x) { return ((kA + 2) * x - (kA + 3)) * x * x + 1; };
   const auto outer = [](T x) { return ((kA * x - 5 * kA) * x + 8 * kA) * x - 4 * kA; };
   const std::array<T, 4> weight = {outer(t + 1), inner(t), inner(1 - t), outer(2 - t)};
   Few<T> few;
-  const auto start = static_cast<std::int64_t>(below) - 1;
+  const std::int64_t start = center.below - 1;
   few.first = std::clamp<std::int64_t>(start, 0, std::max<std::int64_t>(0, a.size - 4));
   for (std::int64_t k = 0; k < 4; ++k) {  // beyond the border, the element there
     const std::int64_t at = std::clamp<std::int64_t>(start + k, 0, a.size - 1);
@@ -69,12 +88,9 @@ Few<T> cubic(const Axis& a, T step, std::int64_t i) {
 template <class T>
 std::vector<Few<T>> all_of(Filter filter, const Axis& a) {
   std::vector<Few<T>> all(static_cast<std::size_t>(a.resampled));
-  const T step = step_of<T>(a);
   for (std::int64_t i = 0; i < a.resampled; ++i) {
     Few<T>& few = all[static_cast<std::size_t>(i)];
-    few = filter == Filter::Nearest  ? nearest(a, step, i)
-          : filter == Filter::Linear ? linear(a, step, i)
-                                     : cubic(a, step, i);
+    few = filter == Filter::Nearest ? nearest<T>(a, i) : filter == Filter::Linear ? linear<T>(a, i) : cubic<T>(a, i);
   }
   return all;
 }
