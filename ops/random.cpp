@@ -7,6 +7,7 @@
 
 #include <backflow/ops/elementwise_internal.h>
 #include <backflow/ops/random_fill_internal.h>
+#include <backflow/runtime/number_range.h>
 
 namespace backflow {
 namespace {
@@ -37,12 +38,17 @@ T whole_number(std::uint64_t bits, std::int64_t low, std::uint64_t range) {
   return static_cast<T>(static_cast<std::int64_t>(static_cast<std::uint64_t>(low) + distance));
 }
 
-/// Throws Error, for operator `op`, unless the dtype holds this whole number.
+/// Throws Error, for operator `op`, unless the dtype holds this whole number and all that are nearer to 0.
 void check_holds(const char* op, std::int64_t value, ScalarType dtype) {
-  const bool holds = dtype == kBool    ? value == 0 || value == 1
-                     : dtype == kUInt8 ? value >= 0 && value <= 255
-                     : dtype == kInt32 ? value >= INT32_MIN && value <= INT32_MAX
-                                       : true;
+  const auto is_within = [&](int bits) {
+    return value >= -(std::int64_t{1} << bits) && value <= std::int64_t{1} << bits;
+  };
+  const bool holds = dtype == kBool       ? value == 0 || value == 1
+                     : dtype == kBFloat16 ? is_within(8)
+                     : dtype == kFloat32  ? is_within(24)
+                     : dtype == kFloat64
+                         ? is_within(53)
+                         : dispatch(dtype, [&](auto zero) { return beyond<decltype(zero)>(value) == 0; });
   check(holds, op, ": ", value, " as ", short_name(dtype), ": need numbers that the dtype holds");
 }
 

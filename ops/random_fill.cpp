@@ -5,6 +5,7 @@
 #include <backflow/ops/operator.h>
 #include <backflow/ops/random.h>
 #include <backflow/ops/random_fill_internal.h>
+#include <backflow/runtime/checked_number.h>
 
 namespace backflow {
 namespace {
@@ -38,6 +39,18 @@ float below(float end) {
   return next;
 }
 
+/// Throws Error unless [from, to) is an interval of numbers of the dtype, whose length, which is computed with, is one.
+void check_bounds(ScalarType dtype, double from, double to) {
+  check(from <= to, "uniform_: [", from, ", ", to, "): need from <= to");
+  check(std::isfinite(from) && std::isfinite(to), "uniform_: [", from, ", ", to, "): need finite numbers");
+  check_number("uniform_", from, dtype);
+  check_number("uniform_", to, dtype);
+  const double length = to - from;
+  const bool is_held =
+      std::isfinite(length) && dispatch(dtype, [&](auto zero) { return beyond<decltype(zero)>(length) == 0; });
+  check(is_held, "uniform_: [", from, ", ", to, "): need a length that ", short_name(dtype), " holds");
+}
+
 /// Checks that `self` can be filled. Its new values depend on nothing: what is recorded is that.
 void check_random(const char* op, const Tensor& self) {
   check(self.is_floating_point(), op, ": ", describe(self), ": need a floating-point tensor");
@@ -51,7 +64,7 @@ void check_random(const char* op, const Tensor& self) {
 
 const Tensor& uniform_(const Tensor& self, double from, double to, std::optional<Generator> generator) {
   check_random("uniform_", self);
-  check(from <= to, "uniform_: [", from, ", ", to, "): need from <= to");
+  check_bounds(self.scalar_type(), from, to);
   const Generator::State state = or_default(generator).take_stream();
   const bool is_short = self.scalar_type() == kBFloat16;
   return fill_inplace(self, [&](const Tensor& x) {
@@ -75,6 +88,10 @@ const Tensor& uniform_(const Tensor& self, double from, double to, std::optional
 const Tensor& normal_(const Tensor& self, double mean, double std, std::optional<Generator> generator) {
   check_random("normal_", self);
   check(std >= 0, "normal_: standard deviation ", std, ": need a number >= 0");
+  check(std::isfinite(mean) && std::isfinite(std), "normal_: mean ", mean, ", standard deviation ", std,
+        ": need finite numbers");
+  check_number("normal_", mean, self.scalar_type());
+  check_number("normal_", std, self.scalar_type());
   const Generator::State state = or_default(generator).take_stream();
   return fill_inplace(self, [&](const Tensor& x) {
     dispatch_floating(x.scalar_type(), "normal_", [&](auto zero) {
