@@ -20,7 +20,8 @@ struct MaxPool1d {
           "elements that are dilation apart start every stride elements, by default the kernel's, in the input padded "
           "with -infinity, and have to end in it; with ceil_mode the last may end beyond, if it starts in the input or "
           "before it. A dimension has floor((size + 2 padding - dilation (kernel - 1) - 1) / stride) + 1 outputs. NaN "
-          "wins. An Error for a padding of more than half the kernel and for windows that don't fit.",
+          "wins. An Error for a padding of more than half the kernel, for a window larger than the padded input, also "
+          "with ceil_mode, and for one of which all positions are padding.",
       .dtypes = kFloatingDtypes,
       .node = "SqueezeBackward1",
   };

@@ -45,13 +45,25 @@ std::int64_t number_of(const char* where, const char* what, IntArrayRef list, st
 
 std::int64_t outputs_of(const kernels::PoolAxis& axis, bool ceil_mode) {
   const std::int64_t room = axis.size + 2 * axis.padding - axis.dilation * (axis.kernel - 1) - 1;
-  const std::int64_t steps = room + (ceil_mode ? axis.stride - 1 : 0);
-  if (steps < 0) {
+  if (room < 0) {
     return 0;
   }
-  const std::int64_t outputs = steps / axis.stride + 1;
+  const std::int64_t outputs = (room + (ceil_mode ? axis.stride - 1 : 0)) / axis.stride + 1;
   // The last window starts in the input or in the padding before it.
   return ceil_mode && (outputs - 1) * axis.stride >= axis.size + axis.padding ? outputs - 1 : outputs;
+}
+
+/// Whether each window has an element of the input. Those that start in it do; of the others, all positions of a
+/// dilated one may lie in the padding.
+bool all_reach(const kernels::PoolAxis& axis) {
+  for (std::int64_t o = 0; o < axis.outputs && o * axis.stride < axis.padding; ++o) {
+    const std::int64_t before = axis.padding - o * axis.stride;
+    const std::int64_t steps = (before + axis.dilation - 1) / axis.dilation;
+    if (steps >= axis.kernel || steps * axis.dilation - before >= axis.size) {
+      return false;
+    }
+  }
+  return true;
 }
 
 void check_window(const char* where, const kernels::Pooling& p) {
@@ -107,6 +119,8 @@ PoolPlan plan_pool(const char* where, const Tensor& x, std::size_t dims, const W
     axis.outputs = outputs_of(axis, lists.ceil_mode);
     check(axis.outputs > 0, where, ": kernel ", lists.kernel, ", dilation ", lists.dilation, ", padding ",
           lists.padding, ", input ", describe(x), ": need a window that fits into the padded input");
+    check(all_reach(axis), where, ": kernel ", lists.kernel, ", dilation ", lists.dilation, ", padding ", lists.padding,
+          ", input ", describe(x), ": need windows with an element that is not padding");
   }
   check_window(where, plan.pooling);
   return plan;

@@ -52,8 +52,7 @@ PoolPlan plan_pool(const char* where, const Tensor& x, std::size_t dims, const W
 /// The same of an adaptive pooling with so many outputs.
 PoolPlan plan_adaptive_pool(const char* where, const Tensor& x, std::size_t dims, IntArrayRef output_size);
 
-/// y = the largest element of each window, recorded; with the place of each in its plane, int64, row by row, or -1
-/// where a window has no elements.
+/// y = the largest element of each window, recorded; with the place of each in its plane, int64, row by row.
 Tensor max_pooled(const Tensor& x, const PoolPlan& plan);
 std::tuple<Tensor, Tensor> max_pooled_with_indices(const Tensor& x, const PoolPlan& plan);
 /// y = the average of each window, recorded.
