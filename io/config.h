@@ -46,7 +46,7 @@ struct ConfigValue;
 ///
 ///   Section train = config.section("train");
 ///   const auto batch_size = train.integer("batch_size", {.at_least = 1}, 128);
-///   const auto reduction = train.choice("reduction", {"fast", "reproducible"}, "fast");
+///   const auto dtype = train.choice("dtype", {"float32", "float64"}, "float32");
 ///
 /// Readers throw ConfigError for a missing key, another type, and a value that is not accepted. Not thread-safe: one
 /// thread at a time reads a configuration.
@@ -72,6 +72,11 @@ class Section {
   Section section(std::string_view key) const;
   /// The tables of the array [[key]] in their order; none when there is no such array.
   std::vector<Section> sections(std::string_view key) const;
+
+  /// A key that was read once and could only be `value`: it may still be given, has no effect, and stands in neither
+  /// resolved() nor values(). Config::notes() then says "x.toml:40:13: 'reduction' in [distributed] is no longer
+  /// needed: ", `why` and that it should be removed. Throws ConfigError for another value.
+  void obsolete(std::string_view key, const std::string& value, const std::string& why) const;
 
   /// True when the configuration gives `key`. The key counts as known (a hint may name it), but not as read.
   bool has(std::string_view key) const;
@@ -123,6 +128,11 @@ class Config {
   void check_all_read() const;
   /// All that was read, defaults included and in the order read, as TOML text. Reading that text gives the same values.
   std::string resolved() const;
+  /// The same, one by one: {"optimizer.lr", "0.05"}, {"model.layers.0.type", "\"relu\""}. An array of tables also has
+  /// its length, {"model.layers", "3 tables"}.
+  std::vector<std::pair<std::string, std::string>> values() const;
+  /// Sentences about keys that do no harm, with their places; see Section::obsolete.
+  const std::vector<std::string>& notes() const;
 
  private:
   explicit Config(std::shared_ptr<detail::ConfigTree> tree) : tree_(std::move(tree)) {}

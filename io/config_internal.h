@@ -34,6 +34,7 @@ struct ConfigEntry {
   std::uint32_t line = 0;
   std::uint32_t column = 0;
   bool given = false;
+  bool obsolete = false;   // given, and without effect
   bool has_value = false;  // false for a key that was asked for, is not given and has no default
   std::int64_t read_order = -1;
   ConfigValue value;
@@ -53,6 +54,7 @@ struct ConfigTree {
   std::string origin;
   ConfigTable root;
   std::int64_t reads = 0;
+  std::vector<std::string> notes;
 };
 
 /// The tree of a TOML text; throws ConfigError.

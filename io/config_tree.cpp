@@ -142,13 +142,24 @@ std::string hint_for(const ConfigTable& root, const ConfigTable& table, const Co
   return list.empty() ? ": need none here" : ": need one of " + list;
 }
 
-// `path` is that of the headers: unlike the table's own it has no numbers of array elements in it.
-void write_table(const ConfigTable& table, const std::string& path, std::string& out) {
+// The entries with a value that were read, in the order read.
+std::vector<const ConfigEntry*> read_entries(const ConfigTable& table) {
   std::vector<const ConfigEntry*> read;
   for (const auto& entry : table.entries) {
-    if (entry->read_order >= 0 && entry->has_value) read.push_back(entry.get());
+    if (entry->read_order >= 0 && entry->has_value && !entry->obsolete) read.push_back(entry.get());
   }
   std::sort(read.begin(), read.end(), [](auto* a, auto* b) { return a->read_order < b->read_order; });
+  return read;
+}
+
+bool holds_only_obsolete_keys(const ConfigTable& table) {
+  return !table.entries.empty() &&
+         std::all_of(table.entries.begin(), table.entries.end(), [](const auto& entry) { return entry->obsolete; });
+}
+
+// `path` is that of the headers: unlike the table's own it has no numbers of array elements in it.
+void write_table(const ConfigTable& table, const std::string& path, std::string& out) {
+  const std::vector<const ConfigEntry*> read = read_entries(table);
   // In TOML a key behind a table's header belongs to that table, so plain values come first.
   for (const ConfigEntry* entry : read) {
     if (!is_section(*entry)) out += quote_key(entry->key) + " = " + to_toml(entry->value) + "\n";
@@ -157,8 +168,9 @@ void write_table(const ConfigTable& table, const std::string& path, std::string&
     const std::string inner = join_path(path, quote_key(entry->key));
     if (is_table(entry->value)) {
       std::string body;
-      write_table(table_of(entry->value), inner, body);
-      if (!body.empty() || entry->given) out += "\n[" + inner + "]\n" + body;
+      const ConfigTable& section = table_of(entry->value);
+      write_table(section, inner, body);
+      if (!body.empty() || (entry->given && !holds_only_obsolete_keys(section))) out += "\n[" + inner + "]\n" + body;
     } else if (is_array_of_tables(entry->value)) {
       for (const ConfigValue& element : std::get<ConfigValue::List>(entry->value.data)) {
         out += "\n[[" + inner + "]]\n";
@@ -168,8 +180,41 @@ void write_table(const ConfigTable& table, const std::string& path, std::string&
   }
 }
 
+void collect_values(const ConfigTable& table, const std::string& path,
+                    std::vector<std::pair<std::string, std::string>>& out) {
+  for (const ConfigEntry* entry : read_entries(table)) {
+    const std::string inner = join_path(path, quote_key(entry->key));
+    if (is_table(entry->value)) {
+      collect_values(table_of(entry->value), inner, out);
+    } else if (is_array_of_tables(entry->value)) {
+      const auto& elements = std::get<ConfigValue::List>(entry->value.data);
+      out.emplace_back(inner, concat(elements.size(), elements.size() == 1 ? " table" : " tables"));
+      for (std::size_t i = 0; i < elements.size(); ++i) {
+        collect_values(table_of(elements[i]), join_path(inner, std::to_string(i)), out);
+      }
+    } else {
+      out.emplace_back(inner, to_toml(entry->value));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace detail
+
+void Section::obsolete(std::string_view key, const std::string& value, const std::string& why) const {
+  detail::ConfigEntry* entry = table_->find(key);
+  if (entry == nullptr || !entry->given) return;
+  const std::string name = concat("'", key, "' in ", detail::section_name(*table_));
+  const auto* word = std::get_if<std::string>(&entry->value.data);
+  if (word == nullptr || *word != value) {
+    fail(key, concat(name, " is ", detail::to_toml(entry->value), ": ", why, ": need it left out"));
+  }
+  if (!entry->obsolete) {
+    tree_->notes.push_back(concat(where(key), ": ", name, " is no longer needed: ", why, "; remove it"));
+  }
+  entry->obsolete = true;
+  entry->read_order = tree_->reads++;
+}
 
 void Config::check_all_read() const {
   using detail::ConfigEntry;
@@ -197,5 +242,13 @@ std::string Config::resolved() const {
   detail::write_table(tree_->root, "", out);
   return out.starts_with('\n') ? out.substr(1) : out;
 }
+
+std::vector<std::pair<std::string, std::string>> Config::values() const {
+  std::vector<std::pair<std::string, std::string>> out;
+  detail::collect_values(tree_->root, "", out);
+  return out;
+}
+
+const std::vector<std::string>& Config::notes() const { return tree_->notes; }
 
 }  // namespace backflow::io

@@ -98,6 +98,45 @@ TEST_CASE("config: the resolved text reads back to the same, and is stable") {
   CHECK_THAT(text, ContainsSubstring("\n[[model.layers]]\nname = \"relu\"\nunits = 3\n\n[model.layers.init]\n"));
 }
 
+TEST_CASE("config: values are listed one by one under their whole names, defaults included") {
+  const Config config = Config::parse("[a]\nx = 1\n[[a.list]]\ny = 'z'\n[[a.list]]\n[b.c]\n", "a.toml");
+  const Section a = config.section("a");
+  a.number("x");
+  for (const Section& element : a.sections("list")) {
+    element.string("y", "none");
+  }
+  config.section("b").section("c").boolean("odd key", true);
+  const std::vector<std::pair<std::string, std::string>> expected = {{"a.x", "1"},
+                                                                     {"a.list", "2 tables"},
+                                                                     {"a.list.0.y", "\"z\""},
+                                                                     {"a.list.1.y", "\"none\""},
+                                                                     {"b.c.\"odd key\"", "true"}};
+  CHECK(config.values() == expected);
+}
+
+TEST_CASE("config: a key that is no longer needed may stay, and says so") {
+  const auto read_old = [](const std::string& text, const std::vector<std::string>& overrides = {}) {
+    const Config config = Config::parse(text, "a.toml", overrides);
+    config.root().integer("x", {}, 1);
+    config.section("old").obsolete("way", "fast", "there is one way");
+    config.check_all_read();
+    return config;
+  };
+  CHECK(read_old("x = 1\n").notes().empty());
+  const Config config = read_old("x = 1\n[old]\nway = 'fast'\n");
+  CHECK(config.notes() ==
+        std::vector<std::string>{"a.toml:3:7: 'way' in [old] is no longer needed: there is one way; remove it"});
+  CHECK(config.resolved() == "x = 1\n");
+  CHECK(config.values().size() == 1);
+  CHECK_THAT(read_old("", {"old.way=fast"}).notes().at(0), StartsWith("--set old.way=fast: 'way' in [old] is no"));
+  CHECK(error_of([&] { read_old("[old]\nway = 'slow'\n"); }) ==
+        "a.toml:2:7: 'way' in [old] is \"slow\": there is one way: need it left out");
+  CHECK(error_of([&] { read_old("[old]\nway = 1\n"); }) ==
+        "a.toml:2:7: 'way' in [old] is 1: there is one way: need it left out");
+  CHECK_THAT(error_of([&] { read_old("[old]\nwya = 'fast'\n"); }),
+             StartsWith("a.toml:2:1: unknown key 'wya' in [old]"));
+}
+
 TEST_CASE("config: resolved values are those in the file's own words where they matter") {
   const Config config = Config::parse("x = 0.1\ny = 1e300\nz = inf\n\"odd key\" = 1\n", "a.toml");
   config.root().number("x");
