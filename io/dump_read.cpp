@@ -83,7 +83,12 @@ void DumpReader::read_information(hid_t file, RawDump& dump) const {
         ": need at most ", kDumpFormat, "; a newer Backflow wrote this file");
   dump.info.step = integer("step");
   dump.info.epoch = integer("epoch");
-  if (has_attribute(file, "config", path_)) dump.info.config = read_text_attribute(file, "config", path_);
+  const auto text = [&](const char* name) {
+    return has_attribute(file, name, path_) ? read_text_attribute(file, name, path_) : std::string();
+  };
+  dump.info.config = text("config");
+  dump.info.train_data = text("train_data");
+  dump.info.test_data = text("test_data");
   if (has_link(file, "versions")) read_versions(file, dump.info);
 }
 

@@ -87,6 +87,8 @@ void write_information(hid_t file, const Dump& dump, const std::string& path) {
   write_attribute(file, "step", dump.step, path);
   write_attribute(file, "epoch", dump.epoch, path);
   write_attribute(file, "config", dump.config, path);
+  if (!dump.train_data.empty()) write_attribute(file, "train_data", dump.train_data, path);
+  if (!dump.test_data.empty()) write_attribute(file, "test_data", dump.test_data, path);
   const Hdf5Group versions(H5Gcreate2(file, "versions", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), path,
                            "write '/versions'");
   for (const auto& [library, version] : dump.versions) write_attribute(versions, library, version, path);

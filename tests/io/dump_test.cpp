@@ -37,6 +37,8 @@ Dump sample() {
   dump.step = 938;
   dump.epoch = -1;
   dump.config = "name = \"é\"\n";
+  dump.train_data = "60000 samples, digest 0f";
+  dump.test_data = "10000 samples, digest f0";
   dump.versions = {{"backflow", "0.1.0"}, {"onednn", "2.6.3"}};
   return dump;
 }
@@ -60,6 +62,8 @@ void check_equal(const Dump& a, const Dump& b) {
   CHECK(a.step == b.step);
   CHECK(a.epoch == b.epoch);
   CHECK(a.config == b.config);
+  CHECK(a.train_data == b.train_data);
+  CHECK(a.test_data == b.test_data);
   CHECK(a.versions == b.versions);
 }
 
