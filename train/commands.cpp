@@ -6,7 +6,6 @@
 #include <memory>
 #include <optional>
 
-#include <backflow/distributed/sampler.h>
 #include <backflow/io/atomic_file.h>
 #include <backflow/io/dump.h>
 #include <backflow/io/inspect.h>
@@ -14,11 +13,16 @@
 #include <backflow/ops/kernels/versions.h>
 #include <backflow/ops/random.h>
 #include <backflow/ops/winograd.h>
+#include <backflow/train/agreement.h>
+#include <backflow/train/digest.h>
 #include <backflow/train/evaluation.h>
 #include <backflow/train/graphviz.h>
 #include <backflow/train/operators_text.h>
 #include <backflow/train/platform.h>
 #include <backflow/train/resume.h>
+#include <backflow/train/resume_changes.h>
+#include <backflow/train/shared_failure.h>
+#include <backflow/train/start_report.h>
 #include <backflow/train/step_graph.h>
 #include <backflow/train/stop_signal.h>
 #include <backflow/train/trainer.h>
@@ -29,7 +33,7 @@ namespace {
 /// What every command on an experiment makes of it: all that can be checked before anything is computed.
 struct Prepared {
   Experiment experiment;
-  std::string resolved;
+  io::Config config;
   std::optional<BatchMaker> train_data;
   BatchMaker test_data;
   Model model;
@@ -56,17 +60,23 @@ Prepared prepare(const io::Config& config, Load load) {
   set_winograd(e.train.winograd);
   Model model = build_model(e.model, first.sample_shape(),
                             std::max(first.num_classes(), test_data.dataset().num_classes()), e.train.dtype);
-  return {std::move(e), config.resolved(), std::move(train_data), std::move(test_data), std::move(model)};
+  return {std::move(e), config, std::move(train_data), std::move(test_data), std::move(model)};
 }
 
-/// Runs `body` with the communicator of the job. A rank that fails says so and ends the whole job: the others may be
-/// waiting for it.
+/// Runs `body` with the communicator of the job. A failure that all ranks know of is told by rank 0, and all end in
+/// order. Any other is told by the rank that has it, which ends the whole job: the others may be waiting for it.
 template <class Body>
 int with_world(const Body& body) {
   io::start_hdf5();  // before MPI: later, its own start would call MPI from this thread
   const std::shared_ptr<distributed::Communicator> world = distributed::Communicator::world();
   try {
     return body(world);
+  } catch (const SharedFailure& failure) {
+    if (world->rank() == 0) {
+      std::cerr << "backflow: error: " << failure.what() << std::endl;
+    }
+    world->barrier();  // a rank that ends makes mpirun end the others, and rank 0 has to speak first
+    return failure.exit_code();
   } catch (const std::exception& error) {
     const std::string rank = world->size() > 1 ? concat("rank ", world->rank(), ": ") : "";
     std::cerr << "backflow: error: " << rank << error.what() << std::endl;
@@ -75,50 +85,113 @@ int with_world(const Body& body) {
   }
 }
 
-void print_plan(const Prepared& p, const distributed::Communicator& world, const Platform& platform) {
-  std::int64_t count = 0;
+/// Sets up the platform, and says on standard error what is wrong with it.
+Platform start_platform(distributed::Communicator& world, const CommandLine& line,
+                        const std::vector<std::string>& notes) {
+  Platform platform = set_up_platform(world, line.threads);
+  if (world.rank() == 0) {
+    for (const std::string& note : notes) {
+      std::cerr << "backflow: note: " << note << '\n';
+    }
+    for (const std::string& warning : platform.warnings) {
+      std::cerr << "backflow: warning: " << warning << '\n';
+    }
+  }
+  return platform;
+}
+
+/// What decides what a run computes: its configuration, and what its data are.
+Facts facts_of(const Prepared& p) {
+  Facts facts = p.config.values();
+  facts.emplace_back("data.train", p.train_data ? describe_data(p.train_data->dataset()) : "");
+  facts.emplace_back("data.test", describe_data(p.test_data.dataset()));
+  return facts;
+}
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const std::string& word : words) {
+    text += (text.empty() ? "" : " ") + word;
+  }
+  return text;
+}
+
+/// Throws unless all ranks run the same command on the same data, with libraries that compute the same bits.
+void check_agreement(distributed::Communicator& world, const std::string& command, const CommandLine& line,
+                     const Facts& run) {
+  Facts facts = {{"the command", command},
+                 {"--out", line.out},
+                 {"--resume", line.resume},
+                 {"--allow-change", joined(line.allowed)},
+                 {"--dry-run", line.dry_run ? "on" : "off"},
+                 {"--trace", line.trace ? concat(line.trace_steps, " steps") : "off"}};
+  for (const auto& fact : run) {
+    if (!is_data_path(fact.first)) {
+      facts.push_back(fact);
+    }
+  }
+  facts.emplace_back("the version of Backflow", versions()["backflow"]);
+  facts.emplace_back("the version of oneDNN", versions()["onednn"]);
+  check_ranks_agree(world, facts);
+}
+
+void print_plan(const Prepared& p, const std::string& report) {
   for (const auto& parameter : p.model.module->named_parameters()) {
     std::cout << "  " << parameter.key() << "  " << describe(parameter.value()) << '\n';
-    count += parameter.value().numel();
   }
-  const TrainOptions& t = p.experiment.train;
-  const std::int64_t samples = p.train_data->dataset().size();
-  distributed::SamplerOptions sampling;
-  sampling.dataset_size = samples;
-  sampling.batch_size = t.batch_size;
-  sampling.drop_last = t.drop_last;
-  const std::int64_t steps = distributed::ShardedSampler(sampling).steps_per_epoch();
-  std::cout << count << " parameters\n"
-            << samples << " samples, " << p.test_data.dataset().size() << " for testing\n"
-            << t.epochs << " epochs of " << steps << " steps, " << t.batch_size << " samples a step on " << world.size()
-            << (world.size() == 1 ? " rank\n" : " ranks\n") << platform.summary << '\n';
+  std::cout << report << std::endl;
+}
+
+/// What a run goes on from, if it does.
+struct Resumed {
+  std::string path;  ///< empty for a run that starts anew
+  io::Dump dump;
+  std::vector<std::string> notes;
+};
+
+/// Reads the dump into the model, after a look at what has changed since.
+Resumed resume(const CommandLine& line, const Facts& facts, const Prepared& p) {
+  check_allowed_names(line.allowed, facts);
+  Resumed from{.path = find_resume(line.resume, line.out), .dump = {}, .notes = {}};
+  if (!from.path.empty()) {
+    from.dump = io::read_dump(from.path);
+    from.notes = check_changes(from.path, from.dump, facts, line.allowed);
+    load_model(from.path, from.dump, *p.model.module);
+  }
+  return from;
 }
 
 }  // namespace
 
 int run_train(const CommandLine& line) {
   watch_stop_signals();
-  const Prepared p = prepare(io::Config::load(line.config, line.overrides), Load::All);
-  const std::string from = find_resume(line.resume, line.out);
-  const io::Dump dump = from.empty() ? io::Dump() : io::read_dump(from);
-  if (!from.empty()) {
-    load_model(from, dump, *p.model.module);
-  }
   return with_world([&](const auto& world) -> int {
-    const Platform platform = set_up_platform(*world, line.threads);
+    const Prepared p =
+        on_all_ranks(*world, [&] { return prepare(io::Config::load(line.config, line.overrides), Load::All); });
+    const Platform platform = start_platform(*world, line, p.config.notes());
+    const Facts facts = facts_of(p);
+    check_agreement(*world, "train", line, facts);
+    const Resumed from = on_all_ranks(*world, [&] { return resume(line, facts, p); });
+    std::string report = start_report(p.experiment, p.model, *p.train_data, p.test_data, world->size(), platform);
+    for (const std::string& note : from.notes) {
+      report += "\n" + wrapped("note: " + note);
+    }
     if (line.dry_run) {
       if (world->rank() == 0) {
-        print_plan(p, *world, platform);
+        print_plan(p, report);
       }
       return kDone;
     }
     const Outcome outcome = train(p.experiment, p.model, *p.train_data, p.test_data,
                                   {.out = line.out,
-                                   .resolved_config = p.resolved,
+                                   .resolved_config = p.config.resolved(),
+                                   .report = report,
+                                   .train_data = value_of(facts, "data.train"),
+                                   .test_data = value_of(facts, "data.test"),
                                    .trace_steps = line.trace ? line.trace_steps : 0,
                                    .profile = line.profile,
                                    .verbosity = line.quiet ? Progress::Verbosity::Quiet : Progress::Verbosity::Normal,
-                                   .resume = from.empty() ? nullptr : &dump},
+                                   .resume = from.path.empty() ? nullptr : &from.dump},
                                   platform, world);
     world->barrier();
     return outcome == Outcome::Stopped ? kStopped : kDone;
@@ -126,15 +199,23 @@ int run_train(const CommandLine& line) {
 }
 
 int run_evaluate(const CommandLine& line) {
-  if (!std::filesystem::exists(line.file)) {
-    throw io::ConfigError(concat(line.file, ": no such file: need a dump, as checkpoints/step-000003752.h5"));
-  }
-  const io::Dump dump = io::read_dump(line.file);
-  check(!dump.config.empty(), line.file, ": holds no configuration: need a dump that 'backflow train' wrote");
-  const Prepared p = prepare(io::Config::parse(dump.config, line.file + ":/config", line.overrides), Load::TestOnly);
-  load_model(line.file, dump, *p.model.module);
   return with_world([&](const auto& world) -> int {
-    set_up_platform(*world, line.threads);
+    io::Dump dump;
+    const Prepared p = on_all_ranks(*world, [&] {
+      if (!std::filesystem::exists(line.file)) {
+        throw io::ConfigError(concat(line.file, ": no such file: need a dump, as checkpoints/step-000003752.h5"));
+      }
+      dump = io::read_dump(line.file);
+      check(!dump.config.empty(), line.file, ": holds no configuration: need a dump that 'backflow train' wrote");
+      Prepared prepared =
+          prepare(io::Config::parse(dump.config, line.file + ":/config", line.overrides), Load::TestOnly);
+      load_model(line.file, dump, *prepared.model.module);
+      return prepared;
+    });
+    start_platform(*world, line, {});
+    Facts facts = facts_of(p);
+    facts.emplace_back("the dump", describe_dump(dump));
+    check_agreement(*world, "evaluate", line, facts);
     const Evaluation result = evaluate(p.model, p.test_data, p.experiment.train.eval_batch_size, *world);
     if (world->rank() == 0) {
       std::cout << io::to_json({{"test_accuracy", result.accuracy},
@@ -168,7 +249,10 @@ int run_inspect(const CommandLine& line) {
 int run_config(const CommandLine& line) {
   const Prepared p = prepare(io::Config::load(line.config, line.overrides), Load::All);
   if (distributed::environment_rank() == 0) {
-    std::cout << p.resolved;
+    std::cout << p.config.resolved();
+    for (const std::string& note : p.config.notes()) {
+      std::cerr << "backflow: note: " << note << '\n';
+    }
   }
   return kDone;
 }

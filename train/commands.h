@@ -20,6 +20,7 @@ struct CommandLine {
   std::vector<std::string> overrides;  ///< --set a.b=value
   std::string out;                     ///< --out
   std::string resume;                  ///< --resume: a dump, or "auto"
+  std::vector<std::string> allowed;    ///< --allow-change: keys that may differ from the dump's
   int threads = 0;                     ///< --threads; 0 for this rank's part of the cores
   bool dry_run = false;
   bool quiet = false;             ///< --quiet

@@ -63,6 +63,11 @@ std::string DataOptions::path(const std::string& file) const {
   return (std::filesystem::path(directory) / file).lexically_normal().string();
 }
 
+bool is_data_path(const std::string& key) {
+  return key == "data.directory" ||
+         (key.starts_with("data.") && (key.ends_with("_images") || key.ends_with("_labels")));
+}
+
 Experiment Experiment::read(const io::Config& config) {
   const io::Section root = config.root();
   Experiment e{.name = root.string("name"),
@@ -72,7 +77,7 @@ Experiment Experiment::read(const io::Config& config) {
                .optimizer = read_optimizer(root.section("optimizer")),
                .train = read_train(root.section("train")),
                .checkpoint = read_checkpoint(root.section("checkpoint"))};
-  root.section("distributed").choice("reduction", {"fast"}, "fast");
+  root.section("distributed").obsolete("reduction", "fast", "gradients are summed over the ranks in one way");
   config.check_all_read();
   return e;
 }

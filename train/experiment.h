@@ -54,6 +54,9 @@ struct CheckpointOptions {
   std::int64_t keep_last = 3;
 };
 
+/// Whether a key says where data files lie: nodes may have copies of their own, so what is in them counts.
+bool is_data_path(const std::string& key);
+
 /// One training run, as a configuration file describes it. Every key is read and checked here; docs/configuration.md
 /// lists them.
 struct Experiment {

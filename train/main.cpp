@@ -61,6 +61,11 @@ int main(int argc, char** argv) {
       ->add_option("--resume", line.resume,
                    "go on from this dump, or with 'auto' from the newest of --out, if there is one")
       ->type_name("FILE");
+  train
+      ->add_option("--allow-change", line.allowed,
+                   "go on from a dump although this key, as data.mean, or section differs; may be repeated")
+      ->allow_extra_args(false)
+      ->type_name("KEY");
   train->add_flag("--dry-run", line.dry_run, "check everything and say what would be done");
   train->add_flag(
       "--quiet,-q", line.quiet,

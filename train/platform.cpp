@@ -1,11 +1,7 @@
 #include <backflow/train/platform.h>
 
 #include <algorithm>
-#include <sstream>
-#include <vector>
-
-#include <sched.h>
-#include <unistd.h>
+#include <cstdlib>
 
 #include <backflow/distributed/version.h>
 #include <backflow/io/metrics.h>
@@ -13,43 +9,10 @@
 #include <backflow/ops/kernels/loops.h>
 #include <backflow/ops/kernels/versions.h>
 #include <backflow/runtime/threads.h>
+#include <backflow/train/rank_list.h>
 
 namespace backflow::train {
 namespace {
-
-std::vector<int> core_list() {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  std::vector<int> cores;
-  if (sched_getaffinity(0, sizeof set, &set) == 0) {
-    for (int i = 0; i < CPU_SETSIZE; ++i) {
-      if (CPU_ISSET(i, &set)) {
-        cores.push_back(i);
-      }
-    }
-  }
-  return cores;
-}
-
-std::string host_name() {
-  char name[256] = {};
-  return gethostname(name, sizeof name - 1) == 0 ? name : "unknown";
-}
-
-/// What each rank tells the others.
-struct RankPlace {
-  std::string host;
-  std::string cores;
-  std::size_t num_cores = 1;
-  int threads = 0;
-
-  std::string text() const { return concat(host, ' ', cores, ' ', num_cores, ' ', threads); }
-  static RankPlace from(const std::string& text) {
-    RankPlace place;
-    std::istringstream(text) >> place.host >> place.cores >> place.num_cores >> place.threads;
-    return place;
-  }
-};
 
 std::vector<RankPlace> gather(distributed::Communicator& world, const RankPlace& own) {
   std::vector<RankPlace> all;
@@ -59,52 +22,7 @@ std::vector<RankPlace> gather(distributed::Communicator& world, const RankPlace&
   return all;
 }
 
-/// Ranks of the same node that may use exactly the same cores.
-std::size_t sharing(const std::vector<RankPlace>& all, const RankPlace& own) {
-  return static_cast<std::size_t>(std::count_if(all.begin(), all.end(), [&](const RankPlace& other) {
-    return other.host == own.host && other.cores == own.cores;
-  }));
-}
-
-void describe_nodes(const std::vector<RankPlace>& all, Platform& platform) {
-  for (auto first = all.begin(); first != all.end(); ++first) {
-    const auto same_host = [&](const RankPlace& p) { return p.host == first->host; };
-    if (std::find_if(all.begin(), first, same_host) != first) {
-      continue;
-    }
-    const auto ranks = std::count_if(all.begin(), all.end(), same_host);
-    platform.summary +=
-        concat(platform.summary.empty() ? "" : "\n", first->host, ": ", ranks, ranks == 1 ? " rank" : " ranks", " of ",
-               first->threads, first->threads == 1 ? " thread" : " threads", ", cores ", first->cores, ", oneDNN ",
-               kernels::onednn_isa(), ", Highway ", kernels::instruction_set());
-  }
-  for (const RankPlace& place : all) {
-    const std::size_t wanted = sharing(all, place) * static_cast<std::size_t>(place.threads);
-    if (wanted > place.num_cores && platform.warning.empty()) {
-      platform.warning = concat(place.host, ": ", wanted, " threads share cores ", place.cores,
-                                ": need fewer ranks or --threads, or mpirun with --bind-to none");
-    }
-  }
-}
-
 }  // namespace
-
-std::string allowed_cores() {
-  const std::vector<int> cores = core_list();
-  std::string text;
-  for (std::size_t i = 0; i < cores.size();) {
-    std::size_t last = i;
-    while (last + 1 < cores.size() && cores[last + 1] == cores[last] + 1) {
-      ++last;
-    }
-    text += concat(text.empty() ? "" : ",", cores[i]);
-    if (last > i) {
-      text += concat('-', cores[last]);
-    }
-    i = last + 1;
-  }
-  return text.empty() ? "unknown" : text;
-}
 
 std::map<std::string, std::string> versions() {
   std::map<std::string, std::string> all = io::library_versions();
@@ -116,21 +34,34 @@ std::map<std::string, std::string> versions() {
 }
 
 Platform set_up_platform(distributed::Communicator& world, int threads) {
-  RankPlace own{
-      .host = host_name(), .cores = allowed_cores(), .num_cores = std::max<std::size_t>(core_list().size(), 1)};
-  const std::size_t part = own.num_cores / sharing(gather(world, own), own);
-  own.threads = threads > 0 ? threads : static_cast<int>(std::max<std::size_t>(part, 1));
+  Platform platform{.place = own_place(), .nodes = {}, .warnings = {}};
+  RankPlace& own = platform.place;
+  own.instruction_sets = concat("oneDNN ", kernels::onednn_isa(), ", Highway ", kernels::instruction_set());
+  const int part = static_cast<int>(own.cores.size()) / ranks_sharing(gather(world, own), own);
+  own.threads = threads > 0 ? threads : std::max(part, 1);
   set_num_threads(own.threads);
-  Platform platform{.host = own.host, .cores = own.cores, .threads = own.threads, .summary = "", .warning = ""};
-  describe_nodes(gather(world, own), platform);
+  const std::vector<RankPlace> all = gather(world, own);
+  platform.nodes = describe_places(all);
+  platform.warnings = placement_warnings(all);
+  if (std::string note = openmp_note(std::getenv("OMP_NUM_THREADS"), threads, own.threads); !note.empty()) {
+    platform.warnings.push_back(std::move(note));
+  }
   return platform;
 }
 
+std::string openmp_note(const char* value, int given, int chosen) {
+  if (value == nullptr || given > 0 || value == std::to_string(chosen)) {
+    return "";
+  }
+  return concat("OMP_NUM_THREADS=", value, " has no effect, ", chosen,
+                chosen == 1 ? " thread computes" : " threads compute", ": need --threads to have another number");
+}
+
 std::string environment_json(const distributed::Communicator& world, const Platform& platform) {
-  io::MetricRecord fields = {{"host", platform.host},
+  io::MetricRecord fields = {{"host", platform.place.host},
                              {"ranks", std::int64_t{world.size()}},
-                             {"threads", std::int64_t{platform.threads}},
-                             {"cores", platform.cores},
+                             {"threads", std::int64_t{platform.place.threads}},
+                             {"cores", number_list(platform.place.cores)},
                              {"onednn_isa", kernels::onednn_isa()},
                              {"highway_target", std::string(kernels::instruction_set())}};
   for (const auto& [library, version] : versions()) {

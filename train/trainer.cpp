@@ -1,7 +1,6 @@
 #include <backflow/train/trainer.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -11,6 +10,7 @@
 
 #include <unistd.h>
 
+#include <backflow/distributed/buffer_combiner.h>
 #include <backflow/distributed/data_parallel.h>
 #include <backflow/distributed/sampler.h>
 #include <backflow/distributed/training_step.h>
@@ -77,7 +77,7 @@ class Run {
         model_(model),
         train_data_(train_data),
         test_data_(test_data),
-        config_(options.resolved_config),
+        options_(options),
         world_(std::move(world)),
         parallel_(model.module->parameters(), world_, {.limits = {}, .names = parameter_names(*model.module)}),
         optimizer_(experiment.optimizer.make(model.module->parameters())),
@@ -95,7 +95,7 @@ class Run {
         prints_profile_(options.profile),
         recorder_(RecordedSteps(total_steps(), options.trace_steps),
                   world_->rank() == 0 ? StepRecorder::Gather::Profile : StepRecorder::Gather::Nothing, world_->rank()) {
-    open_files(options, platform);
+    open_files(platform);
     if (options.resume != nullptr) {
       go_on_from(*options.resume);
     }
@@ -122,20 +122,24 @@ class Run {
   }
 
  private:
-  void open_files(const RunOptions& options, const Platform& platform) {
+  void open_files(const Platform& platform) {
     // Rank 0 alone writes; that it could is told to all, so that no rank waits for one that has failed.
     if (world_->rank() == 0) {
-      files_.emplace(options.out, experiment_.name, config_, environment_json(*world_, platform),
-                     options.resume != nullptr ? RunFiles::Mode::Append : RunFiles::Mode::Truncate);
+      files_.emplace(options_.out, experiment_.name, options_.resolved_config, environment_json(*world_, platform),
+                     options_.resume != nullptr ? RunFiles::Mode::Append : RunFiles::Mode::Truncate);
       report_.set_files(*files_);
     }
-    if (options.trace_steps > 0) {
+    if (options_.trace_steps > 0) {
       const std::string directory = world_->all_gather(files_ ? files_->directory() : "").front();
       recorder_.set_directory(files_ ? directory : io::RunDirectory::at(directory).path());
     }
-    say(platform.summary);
-    if (world_->rank() == 0 && !platform.warning.empty()) {
-      report_.warn(platform.warning);
+    if (!options_.report.empty()) {
+      say(options_.report);
+    }
+    for (const std::string& warning : platform.warnings) {
+      if (files_) {
+        files_->log("warning: " + warning);  // said before, on standard error
+      }
     }
   }
 
@@ -260,9 +264,13 @@ class Run {
   }
 
   Outcome report(std::int64_t epoch, const distributed::LocalBatch& local, double local_loss, Clock::time_point start) {
-    // One reduction carries both: the loss, and whether a signal has reached any rank.
-    std::array<double, 2> shared = {local_loss, stop_requested() ? 1.0 : 0.0};
+    // One reduction carries all: the loss, whether a signal has reached any rank, and the statistics of batch norm, in
+    // every step, so that their bits don't depend on when there was a dump.
+    std::vector<double> shared = {local_loss, stop_requested() ? 1.0 : 0.0};
+    constexpr std::size_t kOwn = 2;
+    buffers_.append_to(shared, static_cast<double>(local.local_n()));
     world_->all_reduce_sum(std::span(shared));
+    buffers_.take_from(std::span(shared).subspan(kOwn));
     check(std::isfinite(shared[0]), "train: the loss at step ", step_, " is ", shared[0],
           ": need finite numbers; a smaller learning rate may help");
     epoch_loss_.add(shared[0], local.global_n);
@@ -303,7 +311,9 @@ class Run {
     dump.optimizer = optimizer_state(*optimizer_, *model_.module);
     dump.step = step_;
     dump.epoch = epoch_;
-    dump.config = config_;
+    dump.config = options_.resolved_config;
+    dump.train_data = options_.train_data;
+    dump.test_data = options_.test_data;
     dump.versions = versions();
     return files_->checkpoint(dump, experiment_.checkpoint.keep_last);
   }
@@ -340,11 +350,12 @@ class Run {
   const Model& model_;
   const BatchMaker& train_data_;
   const BatchMaker& test_data_;
-  const std::string config_;
+  const RunOptions& options_;
   std::shared_ptr<distributed::Communicator> world_;
   distributed::DataParallel parallel_;
   std::unique_ptr<optim::Optimizer> optimizer_;
   distributed::TrainingStep training_step_;
+  distributed::BufferCombiner buffers_{model_.module->buffers(), world_};
   distributed::ShardedSampler sampler_;
   RunReport report_;
   const bool prints_profile_;

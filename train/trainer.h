@@ -21,6 +21,9 @@ enum class Outcome { Done, Stopped };
 struct RunOptions {
   std::string out;               ///< the run directory; empty for runs/<name>/<date-time>
   std::string resolved_config;   ///< TOML text that goes into the run directory and the dumps
+  std::string report = "";       ///< what is said first
+  std::string train_data = "";   ///< what the training data are, for the dumps
+  std::string test_data = "";    ///< likewise
   std::int64_t trace_steps = 0;  ///< steps that trace.json is to hold; 0 for no trace
   bool profile = false;          ///< print the table of operators at the end
   Progress::Verbosity verbosity = Progress::Verbosity::Normal;

@@ -173,13 +173,16 @@ def test_a_dump_that_does_not_fit_is_refused(folder):
     other = folder / "other"
     assert "no such file" in train(other, "--resume", folder / "none.h5", expect=2).stderr
     assert "need --out" in run("train", CONFIG, "--resume", "auto", expect=2).stderr
-    error = train(other, "--resume", dump, "--set", "model.hidden=[64, 33]", expect=1).stderr
-    assert str(dump) in error and "'2.weight'" in error and error.count("\n") == 1, error
-    error = train(other, "--resume", dump, expect=1).stderr
-    assert "need the data and the batch size" in error, error
+    error = train(other, "--resume", dump, "--set", "model.hidden=[64, 33]", expect=2).stderr
+    assert str(dump) in error and "model.hidden is [64, 33], in the dump [64, 32]" in error and error.count("\n") == 1, error
+    error = train(other, "--resume", dump, expect=2).stderr
+    assert "train.batch_size is 128, in the dump 20000" in error, error
     (folder / "adam.toml").write_text(pathlib.Path(CONFIG).read_text().replace(SGD, 'name = "adam"'))
     error = run("train", folder / "adam.toml", *SMALL, "--set", "train.batch_size=20000", "--out", other,
-                "--resume", dump, expect=1, ranks=2).stderr
+                "--resume", dump, expect=2, ranks=2).stderr
+    assert 'optimizer.name is "adam", in the dump "sgd"' in error, error
+    error = run("train", folder / "adam.toml", *SMALL, "--set", "train.batch_size=20000", "--out", other,
+                "--resume", dump, "--allow-change", "optimizer.name", expect=1, ranks=2).stderr
     assert "0.weight.momentum_buffer" in error and "the same optimizer" in error, error
 
 

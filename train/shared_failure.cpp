@@ -1,0 +1,46 @@
+#include <backflow/train/shared_failure.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <vector>
+
+#include <backflow/io/config.h>
+#include <backflow/train/commands.h>
+#include <backflow/train/rank_list.h>
+
+namespace backflow::train {
+namespace {
+
+/// What a rank tells of itself: how it ended, and why. Empty when all went well.
+std::string attempt(const std::function<void()>& body) {
+  try {
+    body();
+    return "";
+  } catch (const SharedFailure& failure) {
+    return concat(failure.exit_code(), ' ', failure.what());
+  } catch (const io::ConfigError& error) {
+    return concat(int{kWrongUsage}, ' ', error.what());
+  } catch (const std::exception& error) {
+    return concat(int{kFailed}, ' ', error.what());
+  }
+}
+
+}  // namespace
+
+void run_on_all_ranks(distributed::Communicator& world, const std::function<void()>& body) {
+  const std::vector<std::string> ends = world.all_gather(attempt(body));
+  const auto first = std::find_if(ends.begin(), ends.end(), [](const std::string& end) { return !end.empty(); });
+  if (first == ends.end()) {
+    return;
+  }
+  std::vector<int> alike;
+  for (std::size_t rank = 0; rank < ends.size(); ++rank) {
+    if (ends[rank] == *first) {
+      alike.push_back(static_cast<int>(rank));
+    }
+  }
+  const std::string text = first->substr(first->find(' ') + 1);
+  throw SharedFailure(alike.size() == ends.size() ? text : concat(rank_list(alike), ": ", text), std::stoi(*first));
+}
+
+}  // namespace backflow::train
