@@ -18,7 +18,7 @@ Tensor copy_of(const Tensor& x) {
 }
 
 bool has_nan(const Tensor& x) {
-  return x.is_floating_point() && dispatch_floating(x.scalar_type(), "anomaly mode", [&](auto zero) {
+  return x.is_floating_point() && dispatch(x.scalar_type(), [&](auto zero) {
            using T = decltype(zero);
            const Tensor row = x.is_contiguous() ? x : copy_of(x);
            const T* values = row.const_data_ptr<T>();

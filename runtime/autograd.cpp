@@ -15,7 +15,7 @@ namespace {
 
 Tensor one_like(const Tensor& x) {
   Tensor one = empty_tensor_like(x, x.scalar_type());
-  dispatch_floating(x.scalar_type(), "backward", [&](auto zero) { *one.mutable_data_ptr<decltype(zero)>() = 1; });
+  dispatch(x.scalar_type(), [&](auto zero) { *one.mutable_data_ptr<decltype(zero)>() = 1; });
   return one;
 }
 

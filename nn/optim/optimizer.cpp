@@ -22,12 +22,11 @@ Tensor& find_or_insert(Optimizer::NamedTensors& state, const char* name, double 
   return found != nullptr ? *found : state.insert(name, full(sizes, value, dtype));
 }
 
-/// Throws Error for a gradient that does not fit its parameter, and for a dtype that has no update.
+/// Throws Error for a gradient that does not fit its parameter.
 void check_gradient(const Tensor& parameter) {
   const Tensor& grad = parameter.grad();
   check(grad.sizes() == parameter.sizes() && grad.scalar_type() == parameter.scalar_type(), "optimizer: gradient ",
         describe(grad), " of a parameter ", describe(parameter), ": need the parameter's shape and dtype");
-  dispatch_floating(parameter.scalar_type(), "optimizer", [](auto) {});
 }
 
 }  // namespace

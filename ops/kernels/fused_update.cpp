@@ -97,6 +97,29 @@ void in_one_order(std::span<const UpdateOperand> operands,
   run(ordered);
 }
 
+void in_float32(const UpdateRange& range, FunctionRef<void(const UpdatePiece<float>&)> run) {
+  const UpdatePiece<BFloat16> from = piece_of<BFloat16>(range);
+  std::vector<float> memory((2 + kUpdateStates) * from.n);
+  float* const p = memory.data();
+  float* const g = p + from.n;
+  UpdatePiece<float> piece{p, g, {}, from.n};
+  std::copy_n(from.p, from.n, p);
+  std::copy_n(from.g, from.n, g);
+  for (std::size_t k = 0; k < kUpdateStates; ++k) {
+    if (from.s[k] != nullptr) {
+      piece.s[k] = g + (k + 1) * from.n;
+      std::copy_n(from.s[k], from.n, piece.s[k]);
+    }
+  }
+  run(piece);
+  std::copy_n(p, from.n, from.p);
+  for (std::size_t k = 0; k < kUpdateStates; ++k) {
+    if (from.s[k] != nullptr) {
+      std::copy_n(piece.s[k], from.n, from.s[k]);
+    }
+  }
+}
+
 void for_each_range(std::span<const UpdateOperand> operands, FunctionRef<void(const UpdateRange&)> run) {
   const Tasks tasks = cut(operands);
   parallel_for(static_cast<std::int64_t>(tasks.ends.size()), [&](std::int64_t i) {

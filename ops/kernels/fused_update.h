@@ -10,8 +10,8 @@
 
 // What the updates of all optimizers share: their operands, and how these are cut for the pool. An update goes once
 // over parameter, gradient and state, in the parameter's dtype, with one rounding per operation of its formula: the
-// same bits on any number of threads and any instruction set. See sgd_update.h, adam_update.h, rmsprop_update.h and
-// adagrad_update.h.
+// same bits on any number of threads and any instruction set. bfloat16 is computed in float32, and what is written is
+// rounded once. See sgd_update.h, adam_update.h, rmsprop_update.h and adagrad_update.h.
 namespace backflow::kernels {
 
 /// The most tensors of its size that an optimizer keeps for a parameter.
@@ -65,12 +65,19 @@ UpdatePiece<T> piece_of(const UpdateRange& range) {
   return piece;
 }
 
-/// Calls `run(operand, piece)` with pieces as of for_each_range, typed by the operand's dtype. Throws Error, which
-/// names `where`, for a dtype other than float32 and float64.
+/// Calls `run` with a copy of a range of bfloat16 in float32, and rounds parameter and state back.
+void in_float32(const UpdateRange& range, FunctionRef<void(const UpdatePiece<float>&)> run);
+
+/// Calls `run(operand, piece)` with pieces as of for_each_range, typed by the operand's dtype, or of float32 for
+/// bfloat16. Throws Error, which names `where`, for other dtypes.
 template <class F>
 void for_each_piece(std::span<const UpdateOperand> operands, const char* where, const F& run) {
   in_one_order(operands, [&](std::span<const UpdateOperand> ordered) {
     for_each_range(ordered, [&](const UpdateRange& range) {
+      if (range.operand->parameter.scalar_type() == kBFloat16) {
+        in_float32(range, [&](const UpdatePiece<float>& piece) { run(*range.operand, piece); });
+        return;
+      }
       dispatch_floating(range.operand->parameter.scalar_type(), where,
                         [&](auto zero) { run(*range.operand, piece_of<decltype(zero)>(range)); });
     });

@@ -115,6 +115,12 @@ std::vector<double> of_pieces(std::span<const Tensor> tensors, const F& f) {
   parallel_for(static_cast<std::int64_t>(pieces.size()), [&](std::int64_t i) {
     const Piece& piece = pieces[static_cast<std::size_t>(i)];
     const Tensor& x = *piece.x;
+    if (x.scalar_type() == kBFloat16) {
+      const BFloat16* const from = x.const_data_ptr<BFloat16>() + piece.begin;
+      const std::vector<float> wide(from, from + piece.n);
+      results[static_cast<std::size_t>(i)] = f(wide.data(), wide.size());
+      return;
+    }
     dispatch_floating(x.scalar_type(), "norm", [&](auto zero) {
       using T = decltype(zero);
       results[static_cast<std::size_t>(i)] =

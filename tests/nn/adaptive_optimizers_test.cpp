@@ -382,16 +382,15 @@ TEST_CASE("adaptive optimizers: mistakes are errors", "[nn]") {
 }
 
 TEST_CASE("adaptive optimizers: a step that fails counts for no parameter", "[nn]") {
-  const std::vector<Tensor> p = {parameter(backflow::ones(3)), parameter(backflow::ones(3)),
-                                 parameter(backflow::ones(2).to(backflow::kBFloat16))};
+  const std::vector<Tensor> p = {parameter(backflow::ones(3)), parameter(backflow::ones(3))};
   Adam adam(p);
   p[0].mutable_grad() = backflow::ones(3);
   p[1].mutable_grad() = backflow::ones(2);
   CHECK_THROWS_WITH(adam.step(),
                     Equals("optimizer: gradient f32[2] of a parameter f32[3]: need the parameter's shape and dtype"));
-  p[1].mutable_grad() = Tensor();
-  p[2].mutable_grad() = backflow::ones(2).to(backflow::kBFloat16);
-  CHECK_THROWS_WITH(adam.step(), Equals("optimizer: dtype bf16: need f32 or f64"));
+  p[1].mutable_grad() = backflow::ones(3, kFloat64);
+  CHECK_THROWS_WITH(adam.step(),
+                    Equals("optimizer: gradient f64[3] of a parameter f32[3]: need the parameter's shape and dtype"));
   CHECK(adam.state().is_empty());
   CHECK(bitwise_equal(p[0], backflow::ones(3)));
 }
