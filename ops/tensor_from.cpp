@@ -1,10 +1,11 @@
 // Tensors of the caller's numbers, and over the caller's memory.
 #include <backflow/ops/creation.h>
-#include <backflow/runtime/checked_number.h>
 
 #include <algorithm>
 #include <limits>
 #include <utility>
+
+#include <backflow/runtime/number_range.h>
 
 namespace backflow {
 
