@@ -210,6 +210,9 @@ struct IndexFill : SliceOperator {
  private:
   static void fill(const char* where, const Tensor& y, std::int64_t dim, const Tensor& index, const Tensor& value) {
     check(value.dim() == 0, where, ": value ", describe(value), ": need a tensor without dimensions");
+    if (value.scalar_type() != y.scalar_type()) {
+      check_number(where, value.item(), y.scalar_type());
+    }
     fill_slices(where, y, dim, index, value);
   }
 };

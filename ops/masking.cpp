@@ -100,11 +100,11 @@ struct MaskedFill : MaskedFillOperator {
   };
   ScalarType value_dtype;
   static Tensor forward(const Tensor& x, const Tensor& mask, const Tensor& value) {
-    check_value("masked_fill", value);
+    check_value("masked_fill", value, x.scalar_type());
     return filled(x, mask, value);
   }
   static bool forward_into(const Tensor& y, const Tensor&, const Tensor& mask, const Tensor& value) {
-    check_value("masked_fill_", value);
+    check_value("masked_fill_", value, y.scalar_type());
     return fill_into(y, mask, value);
   }
   void save(Needs, const Tensor& x, const Tensor& mask_, const Tensor& value, const Tensor&) {
@@ -121,8 +121,11 @@ struct MaskedFill : MaskedFillOperator {
   }
 
  private:
-  static void check_value(const char* where, const Tensor& value) {
+  static void check_value(const char* where, const Tensor& value, ScalarType dtype) {
     check(value.dim() == 0, where, ": value ", describe(value), ": need a tensor without dimensions");
+    if (value.scalar_type() != dtype) {
+      check_number(where, value.item(), dtype);
+    }
   }
 };
 

@@ -49,6 +49,9 @@ const std::vector<Beyond>& numbers_beyond() {
 
 Tensor two(ScalarType dtype) { return tensor({1, 2}).to(dtype); }
 
+/// The number in a tensor without dimensions.
+Tensor weak(const Scalar& number) { return full({}, number, number.is_floating_point() ? kFloat64 : kInt64); }
+
 /// What writes a number into a tensor, by the name that its message starts with.
 struct Writer {
   const char* where;
@@ -69,6 +72,10 @@ const std::vector<Writer>& writers() {
       {"masked_fill_", [](const Tensor& x, const Scalar& c) { x.masked_fill_(zeros({2}, kBool), c); }},
       {"index_fill", [](const Tensor& x, const Scalar& c) { x.index_fill(0, tensor({0}), c); }},
       {"index_fill_", [](const Tensor& x, const Scalar& c) { x.index_fill_(0, tensor({0}), c); }},
+      {"masked_fill", [](const Tensor& x, const Scalar& c) { x.masked_fill(zeros({2}, kBool), weak(c)); }},
+      {"masked_fill_", [](const Tensor& x, const Scalar& c) { x.masked_fill_(zeros({2}, kBool), weak(c)); }},
+      {"index_fill", [](const Tensor& x, const Scalar& c) { x.index_fill(0, tensor({0}), weak(c)); }},
+      {"index_fill_", [](const Tensor& x, const Scalar& c) { x.index_fill_(0, tensor({0}), weak(c)); }},
       {"scatter", [](const Tensor& x, const Scalar& c) { x.scatter(0, tensor({0}), c); }},
       {"scatter_", [](const Tensor& x, const Scalar& c) { x.scatter_(0, tensor({0}), c); }},
       {"index_put_", [](const Tensor& x, const Scalar& c) { x.index_put_({Slice()}, c); }},
