@@ -1,6 +1,7 @@
 #include <backflow/io/metrics.h>
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -101,7 +102,20 @@ MetricsWriter::MetricsWriter(std::string path, Mode mode) : path_(std::move(path
 
 MetricsWriter::~MetricsWriter() { ::close(file_); }
 
+// A file that was removed takes every line without a complaint.
+void MetricsWriter::check_place() {
+  const auto now = std::chrono::steady_clock::now();
+  if (now - checked_ < std::chrono::seconds(1)) return;
+  checked_ = now;
+  struct stat ours = {};
+  struct stat named = {};
+  check(::fstat(file_, &ours) == 0 && ::stat(path_.c_str(), &named) == 0 && ours.st_ino == named.st_ino &&
+            ours.st_dev == named.st_dev,
+        path_, ": is not there any more: need the run directory in its place until the run has ended");
+}
+
 void MetricsWriter::write(std::string_view event, const MetricRecord& fields) {
+  check_place();
   Json json{{"event", event}};
   for (const auto& [key, value] : fields) json[key] = std::visit(ToJson{}, value);
   const std::string line = dump(json, -1) + "\n";

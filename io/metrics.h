@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -32,12 +33,15 @@ class MetricsWriter {
   MetricsWriter& operator=(const MetricsWriter&) = delete;
 
   /// Appends a line and hands it to the operating system at once. Throws Error when the disk is full; the file then
-  /// ends with the line before.
+  /// ends with the line before. So it does, a second later at most, when the file has been removed or renamed.
   void write(std::string_view event, const MetricRecord& fields);
 
  private:
+  void check_place();
+
   std::string path_;
   int file_ = -1;
+  std::chrono::steady_clock::time_point checked_;
 };
 
 /// The last complete line of a metrics file, "event" included: {"event": "final", ...} once the run is over. Nothing if

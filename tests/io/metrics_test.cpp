@@ -2,6 +2,7 @@
 
 #include <bit>
 #include <cmath>
+#include <filesystem>
 #include <limits>
 #include <random>
 
@@ -82,6 +83,25 @@ TEST_CASE("metrics: what cannot be read or written") {
     test::write_text(directory.file("x"), text);
     CHECK_THAT(error_of([&] { last_metrics(directory.file("x")); }), StartsWith(directory.file("x") + ": last line: "));
   }
+}
+
+TEST_CASE("metrics: a file that is not in its place any more") {
+  const test::TemporaryDirectory directory;
+  const std::string path = directory.file("metrics.jsonl");
+  const auto write_after = [&](const auto& change) {
+    MetricsWriter writer(path);
+    change();
+    return error_of([&] { writer.write("step", {}); });
+  };
+  const std::string message =
+      path + ": is not there any more: need the run directory in its place until the run has ended";
+  CHECK(write_after([] {}) == "no error");
+  CHECK(write_after([&] { std::filesystem::remove(path); }) == message);
+  CHECK(write_after([&] { std::filesystem::rename(path, directory.file("other.jsonl")); }) == message);
+  CHECK(write_after([&] {
+          std::filesystem::remove(path);
+          MetricsWriter another(path);
+        }) == message);
 }
 
 TEST_CASE("metrics: text that is no UTF-8 is written with replacements") {
