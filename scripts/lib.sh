@@ -70,14 +70,16 @@ job_is_up() {
 # most: a signal that comes before is lost, or kills them. A second or more later it kills them. It is the ranks that it
 # kills, not mpirun: 4.1 crashes when it is told to stop while it stops.
 stop_job() {
-  local now=${EPOCHREALTIME//[.,]/} i
-  if [[ -n ${stop_asked:-} ]]; then
-    if ((now - stop_asked >= 1000000)); then
+  local i
+  if [[ $stop_asked == now ]]; then
+    return # one signal comes while another is looked after
+  elif [[ -n $stop_asked ]]; then
+    if ((${EPOCHREALTIME//[.,]/} - stop_asked >= 1000000)); then
       kill -KILL $(ranks_of "$1") 2>/dev/null || true
     fi
     return
   fi
-  stop_asked=$now
+  stop_asked=now
   for ((i = 0; i < 100; i++)); do
     if job_is_up "$1" || ! kill -0 "$1" 2>/dev/null; then
       break
@@ -85,6 +87,7 @@ stop_job() {
     sleep 0.05
   done
   kill -USR1 "$1" 2>/dev/null || true
+  stop_asked=${EPOCHREALTIME//[.,]/}
 }
 
 # run_mpi ARGUMENT...: mpirun, for Open MPI 4.1 and 5, with
@@ -95,7 +98,7 @@ stop_job() {
 #   or SIGHUP. Its odls_base_sigkill_timeout is no help: 4.1 waits that long before SIGTERM too, and after every failure;
 #   5 does not read it. In a session of its own, mpirun sees no Ctrl-C.
 run_mpi() {
-  local map=slot ranks=1 cores i pid interrupted code=0 stop_asked=
+  local map=slot ranks=1 cores i pid= interrupted=no code=0 stop_asked=
   for ((i = 1; i < $#; i++)); do
     if [[ ${!i} =~ ^--?np?$ ]]; then
       i=$((i + 1))
@@ -108,10 +111,13 @@ run_mpi() {
   if ((ranks > cores)); then
     map=slot:OVERSUBSCRIBE
   fi
+  trap 'interrupted=yes; [[ -z $pid ]] || stop_job "$pid"' TERM INT HUP QUIT USR1 USR2
   OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 \
     setsid mpirun --bind-to none --map-by "$map" "$@" </dev/null &
   pid=$!
-  trap 'interrupted=yes; stop_job "$pid"' TERM INT HUP QUIT USR1 USR2
+  if [[ $interrupted == yes ]]; then # before there was anything to stop
+    stop_job "$pid"
+  fi
   while
     interrupted=no
     wait "$pid" && code=0 || code=$?

@@ -21,6 +21,7 @@ packages=(
   graphviz                                                              # to draw graphs
   dataset-fashion-mnist                                                 # to train on
   catch2 libbenchmark-dev hdf5-tools python3-h5py python3-numpy         # to test and measure
+  tmux                                                                  # to test what a terminal shows
 )
 developer_packages=(clang-format clang-tidy gcovr libomp-dev) # the last for clang-tidy to find omp.h
 torch_packages=(python3-torch)
@@ -44,7 +45,7 @@ setup.sh: this system is not Debian 12 or 13; please install, at least in these 
   a C++20 compiler (g++ 12), CMake 3.25, Ninja, pkg-config, Python 3.9
   oneTBB 2021.8, oneDNN 2.6 (built for OpenMP), Google Highway 1.0, Open MPI 4.1, HDF5 1.10 built for it, zlib
   backward-cpp 1.6 with libdw, Graphviz,
-  toml++ 3.3, nlohmann-json 3.11, CLI11 2.1, spdlog 1.10, Catch2 2.13, Google Benchmark 1.7, h5py, h5dump
+  toml++ 3.3, nlohmann-json 3.11, CLI11 2.1, spdlog 1.10, Catch2 2.13, Google Benchmark 1.7, h5py, h5dump, tmux
   Debian's names: ${packages[*]}
 Then set BACKFLOW_SKIP_SETUP=1, which makes this script do nothing.
 END

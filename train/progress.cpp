@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <cstring>
 
 #include <unistd.h>
@@ -59,7 +60,9 @@ Progress::Mode Progress::mode_for(int rank, Verbosity verbosity) {
   if (rank != 0 || verbosity == Verbosity::Quiet) {
     return Mode::Quiet;
   }
-  return isatty(STDERR_FILENO) != 0 ? Mode::Bar : Mode::Lines;
+  const char* terminal = std::getenv("TERM");
+  const bool draws = isatty(STDERR_FILENO) != 0 && terminal != nullptr && std::strcmp(terminal, "dumb") != 0;
+  return draws ? Mode::Bar : Mode::Lines;
 }
 
 double Progress::seconds_left(const State& state, std::int64_t first_step, double elapsed) {
@@ -119,7 +122,9 @@ void Progress::update(const State& state) {
 void Progress::draw(const State& state, double seconds_left) {
   const std::size_t columns = terminal_columns(STDERR_FILENO);
   const std::string text = fitted(state, seconds_left, columns);
-  std::fputs((erasure(columns) + text).c_str(), stderr);  // at once, so that nothing flickers
+  // At once, so that nothing flickers. A terminal may tell its new width after it has changed: without wrapping, what
+  // is too long for it stays in one line.
+  std::fputs(concat(erasure(columns), "\033[?7l", text, "\033[?7h").c_str(), stderr);
   drawn_ = text.size();
 }
 
@@ -150,13 +155,16 @@ std::string Progress::take_loss_of_output() {
 }
 
 /// What takes the bar off the screen. A terminal that became narrower has broken it into several lines; the cursor is
-/// in the last one.
+/// in the last one. Each is cleared by itself: at "clear all below" tmux keeps what was there in its history.
 std::string Progress::erasure(std::size_t columns) const {
   if (drawn_ == 0) {
     return "";
   }
-  const std::size_t above = (drawn_ - 1) / std::max<std::size_t>(columns, 1);
-  return concat("\r", above > 0 ? concat("\033[", above, "A") : "", "\033[J");
+  std::string text = "\r\033[K";
+  for (std::size_t above = (drawn_ - 1) / std::max<std::size_t>(columns, 1); above > 0; --above) {
+    text += "\033[A\033[K";
+  }
+  return text;
 }
 
 void Progress::clear() {

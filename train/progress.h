@@ -22,7 +22,8 @@ class Progress {
 
   enum class Mode { Quiet, Lines, Bar };
   enum class Verbosity { Normal, Quiet };
-  /// Bar when standard error is a terminal, else Lines; Quiet when asked for, and on ranks other than 0.
+  /// Bar when standard error is a terminal that can move its cursor, else Lines; Quiet when asked for, and on ranks
+  /// other than 0.
   static Mode mode_for(int rank, Verbosity verbosity);
 
   explicit Progress(Mode mode) : mode_(mode) {}

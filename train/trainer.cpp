@@ -330,7 +330,7 @@ class Run {
       files_->metric("profile", recorder_.profile().record());
       if (prints_profile_) {
         const std::size_t columns = terminal_columns(STDOUT_FILENO);
-        report_.say(recorder_.profile().table(columns > 0 ? columns : Profile::kUsualColumns),
+        report_.say(recorder_.profile().table(columns > 1 ? columns - 1 : Profile::kUsualColumns),
                     recorder_.profile().table());
       }
     }

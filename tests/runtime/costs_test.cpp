@@ -8,6 +8,7 @@
 #include <backflow/ops/operators.h>
 #include <backflow/runtime/autograd.h>
 #include <backflow/runtime/critical_path.h>
+#include <backflow/runtime/node.h>
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/graphs.h>
 #include <backflow/tests/support/tracing.h>

@@ -288,7 +288,7 @@ def test_an_unusable_run_directory_exits_with_1(folder):
 def start_and_wait_for_step(folder, *prefix):
     """Starts a long run; returns the process and its ranks' ids once it has done a step."""
     out = folder / "run"
-    command = [*prefix, BACKFLOW, "train", CONFIG, "--out", str(out), *SMALL, "--set", "train.epochs=100000"]
+    command = [*map(str, prefix), BACKFLOW, "train", CONFIG, "--out", str(out), *SMALL, "--set", "train.epochs=100000"]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     while not (out / "metrics.jsonl").exists() or '"step"' not in (out / "metrics.jsonl").read_text():
         assert process.poll() is None, process.stdout.read()

@@ -1,0 +1,123 @@
+"""What a person sees of a run on a terminal: reads the screen of tmux.
+
+usage: terminal_test.py [NAME...]  runs the tests of these names, or all.
+"""
+import os
+import re
+import shlex
+import shutil
+import subprocess
+
+from program_test import BACKFLOW, CONFIG, SMALL, main
+
+PROGRESS = re.compile(r"step \d+/\d+")
+
+
+class Terminal:
+    """A terminal of so many columns, in which a command runs. `folder`: of the server's socket."""
+
+    def __init__(self, folder, columns, command):
+        assert shutil.which("tmux"), "need the program tmux: scripts/setup.sh installs it"
+        self.socket = str(folder / f"tmux-{columns}")
+        # The shell stays, so that the screen does. Nothing of the user's configuration.
+        self.tmux("-f", "/dev/null", "new-session", "-d", "-x", columns, "-y", 50, f"{shlex.join(map(str, command))}; cat")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.tmux("kill-server")
+
+    def tmux(self, *words):
+        environment = {name: text for name, text in os.environ.items() if name not in ("TMUX", "COLUMNS", "LINES")}
+        return subprocess.run(["tmux", "-S", self.socket, *map(str, words)], stdin=subprocess.DEVNULL, capture_output=True,
+                              text=True, check=True, timeout=60, env=environment).stdout
+
+    def resize(self, columns):
+        self.tmux("set-option", "-g", "window-size", "manual", ";", "resize-window", "-x", columns, "-y", 50)
+
+    def lines(self):
+        """Those that are not empty, with what has left the screen at its top."""
+        return [line.rstrip() for line in self.tmux("capture-pane", "-p", "-S", "-").splitlines() if line.strip()]
+
+    def wait_for(self, condition):
+        while True:
+            lines = self.lines()
+            if condition(lines):
+                return lines
+
+
+def progress(lines):
+    return [line for line in lines if PROGRESS.search(line)]
+
+
+def long_run(folder, columns):
+    return Terminal(folder, columns, [BACKFLOW, "train", CONFIG, *SMALL, "--set", "train.epochs=1000", "--out", folder / str(columns)])
+
+
+def check_one_line(folder, columns, parts):
+    """Steps go on in one line that is never wrapped, below what was there before."""
+    with long_run(folder, columns) as terminal:
+        seen = set()
+        while len(seen) < 5:
+            lines = terminal.lines()
+            drawn = progress(lines)
+            assert len(drawn) <= 1, lines
+            if drawn:
+                assert lines[-1] == drawn[0] and len(drawn[0]) < columns, lines
+                assert all(part in drawn[0] for part in parts), drawn
+                seen.add(drawn[0])
+
+
+def test_at_120_columns(folder):
+    check_one_line(folder, 120, ["[", "epoch ", "step ", "loss ", " samples/s", "ETA "])
+
+
+def test_at_80_columns(folder):
+    check_one_line(folder, 80, ["epoch ", "step ", "loss ", " samples/s", "ETA "])
+
+
+def test_at_40_columns(folder):
+    check_one_line(folder, 40, ["step "])
+
+
+def test_at_20_columns(folder):
+    check_one_line(folder, 20, ["step "])
+
+
+def test_epochs_stand_above_the_line(folder):
+    with long_run(folder, 120) as terminal:
+        lines = terminal.wait_for(lambda lines: sum("test accuracy" in line for line in lines) >= 2)
+    epochs = [line for line in lines if "test accuracy" in line]
+    assert all(re.fullmatch(r"epoch \d+/1000: loss \S+, test loss \S+, test accuracy \S+, \S+ s", line) for line in epochs), lines
+    assert len(progress(lines)) <= 1, lines
+
+
+def test_a_terminal_that_changes_its_width(folder):
+    with long_run(folder, 120) as terminal:
+        terminal.wait_for(progress)
+        for columns in (60, 100, 40, 120):
+            terminal.resize(columns)
+            before = progress(terminal.wait_for(progress))
+            lines = terminal.wait_for(lambda lines: progress(lines) not in ([], before) and len(progress(lines)[-1]) < columns)
+            assert len(progress(lines)) == 1 and lines[-1] == progress(lines)[0], (columns, lines)
+
+
+def test_the_table_of_operators_fits_and_the_accuracy_comes_last(folder):
+    for columns in (60, 80, 120):
+        out = folder / str(columns)
+        command = [BACKFLOW, "train", CONFIG, *SMALL, "--set", "train.max_steps=20", "--profile", "--out", out]
+        with Terminal(folder, columns, command) as terminal:
+            lines = terminal.wait_for(lambda lines: lines and lines[-1].startswith("test accuracy 0."))
+        begin, end = (next(i for i, line in enumerate(lines) if line.startswith(start)) for start in ("profile of", "run dir"))
+        table = lines[begin:end]
+        names = [line.split()[0] for line in table]
+        assert "linear" in names and "AddmmBackward0" in names, lines
+        assert all(len(line) < columns for line in table), table
+        # A row that was wrapped would leave its last number on a line of its own.
+        assert not [line for line in table if re.fullmatch(r"[\d.% ]+", line)], table
+        assert not progress(lines), lines
+
+
+if __name__ == "__main__":
+    main(globals())
