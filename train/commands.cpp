@@ -271,7 +271,8 @@ int run_graph(const CommandLine& line) {
     io::write_file_atomically(line.graph, to_json(graph, title));
   } else {
     const std::string dot = to_dot(graph, title);
-    io::write_file_atomically(line.graph, line.graph.ends_with(".svg") ? run_graphviz(dot, "svg") : dot);
+    const std::string suffix = line.graph.substr(line.graph.rfind('.') + 1);
+    io::write_file_atomically(line.graph, suffix == "dot" ? dot : run_graphviz(dot, suffix));
   }
   return kDone;
 }

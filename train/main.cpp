@@ -1,4 +1,5 @@
 // The `backflow` program: reads the command line, runs one command, turns exceptions into one message and an exit code.
+#include <algorithm>
 #include <chrono>
 #include <exception>
 #include <iostream>
@@ -39,8 +40,11 @@ void add_config(CLI::App* command, CommandLine& line) {
 
 /// What is wrong with the name of a graph's file, if anything.
 std::string picture_name(const std::string& file) {
-  const bool known = file.ends_with(".dot") || file.ends_with(".svg") || file.ends_with(".json");
-  return known ? "" : "'" + file + "': need a name that ends with .dot, .svg or .json";
+  const auto ends = [&](const char* suffix) { return file.ends_with(suffix); };
+  const auto known = {".dot", ".svg", ".png", ".pdf", ".json"};
+  return std::any_of(known.begin(), known.end(), ends)
+             ? ""
+             : "'" + file + "': need a name that ends with .dot, .svg, .png, .pdf or .json";
 }
 
 }  // namespace
@@ -98,7 +102,9 @@ int main(int argc, char** argv) {
   config->callback([&] { run = backflow::train::run_config; });
   CLI::App* graph = app.add_subcommand("graph", "draw what a step of a configuration computes");
   add_config(graph, line);
-  graph->add_option("-o,--output", line.graph, "FILE.dot, FILE.svg (with Graphviz) or FILE.json; printed unless given")
+  graph
+      ->add_option("-o,--output", line.graph,
+                   "FILE.dot, FILE.svg, .png or .pdf (with Graphviz), or FILE.json; printed unless given")
       ->check(picture_name, "")
       ->type_name("FILE");
   graph->callback([&] { run = backflow::train::run_graph; });

@@ -58,7 +58,9 @@ struct StepGraph {
 /// with the loss that training has. Gradients of the parameters are added to. Throws Error when tracing is on already.
 StepGraph observe_step(const Model& model, IntArrayRef sample_shape, std::int64_t batch_size, ScalarType dtype);
 
-/// The graph in Graphviz's language: forward and backward side by side, groups as clusters, the critical path red.
+/// The graph in Graphviz's language, folded (graph_folding.h): the forward goes down, the backward goes up beside it,
+/// groups are boxes, the critical path is red. Of what is drawn once for several, the box, the time and the place are
+/// those of one of them.
 std::string to_dot(const StepGraph& graph, const std::string& title);
 /// The same facts as JSON; docs/configuration.md lists the fields.
 std::string to_json(const StepGraph& graph, const std::string& title);

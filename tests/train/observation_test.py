@@ -4,10 +4,13 @@ usage: observation_test.py [NAME...]  runs the tests of these names, or all.
 """
 import json
 import os
+import pathlib
 import re
 from xml.etree import ElementTree
 
-from program_test import CONFIG, SMALL, main, metrics, newest, run, steps, train
+from program_test import CONFIG, SMALL, TOWERS, main, metrics, newest, run, steps, train
+
+SVG = "{http://www.w3.org/2000/svg}"
 
 
 def read_trace(path):
@@ -171,17 +174,92 @@ def test_a_graph_shows_one_step(folder):
     dot = graph().stdout
     graph("-o", folder / "g.dot")
     assert (folder / "g.dot").read_text() == dot
-    assert dot.count("subgraph cluster_group") == len(groups) and '"flatten\\nf32[128, 784]"' in dot
-    assert dot.count("color=red") >= 2 * sum(n["critical"] for n in backward) - 1
+    # Parameters and their accumulators are lines of the nodes that they belong to.
+    assert '"flatten\\nf32[128, 784]"' in dot
+    assert '"linear\\nf32[128, 64]\\n0.weight f32[64, 784]\\n0.bias f32[64]"' in dot, dot
+    assert 'to 0.weight\\nto 0.bias' in dot, dot
+    assert dot.count("color=red") >= 2, dot
     graph("-o", folder / "g.svg")
     svg = ElementTree.parse(folder / "g.svg")
     kinds = [e.get("class") for e in svg.iter("{http://www.w3.org/2000/svg}g")]
-    assert kinds.count("node") == len(forward) + len(backward)
-    assert kinds.count("cluster") == 2 + len(groups)
+    assert kinds.count("node") == len(forward) + len(backward) - 2 * 6
+    graph("-o", folder / "g.png")
+    assert (folder / "g.png").read_bytes().startswith(b"\x89PNG\r\n")
+    graph("-o", folder / "g.pdf")
+    assert (folder / "g.pdf").read_bytes().startswith(b"%PDF-")
+
+
+def inside(svg):
+    """Whether every point of every line lies in the frame of the picture."""
+    left, top, width, height = map(float, svg.getroot().get("viewBox").split())
+    shift = [float(x) for x in re.search(r"translate\((\S+) (\S+)\)", next(svg.iter(SVG + "g")).get("transform")).groups()]
+    for path in svg.iter(SVG + "path"):
+        for x, y in re.findall(r"(-?[\d.]+),(-?[\d.]+)", path.get("d")):
+            x, y = float(x) + shift[0], float(y) + shift[1]
+            if not (left <= x <= left + width and top <= y <= top + height):
+                return False
+    return True
+
+
+def test_equal_branches_are_drawn_once_on_a_page(folder):
+    run("graph", TOWERS, "-o", folder / "g.json")
+    step = json.loads((folder / "g.json").read_text())
+    assert sum(n["name"] == "linear" for n in step["forward"]["nodes"]) == 8 * 3 + 2  # everything
+    run("graph", TOWERS, "-o", folder / "g.svg")
+    svg = ElementTree.parse(folder / "g.svg")
+    text = " ".join(t.text for t in svg.iter(SVG + "text"))
+    for line in ("linear x 8", "relu x 8", "AddmmBackward0 x 8", "ReluBackward0 x 8", "add, 7 in a row",
+                 "AddBackward0, 7 in a row", "3.*.0.weight f32[256, 256]", "to 3.*.4.bias"):
+        assert line in text, (line, text)
+    kinds = [e.get("class") for e in svg.iter(SVG + "g")]
+    assert kinds.count("node") == 25, kinds.count("node")
+    width, height = (float(svg.getroot().get(side).removesuffix("pt")) for side in ("width", "height"))
+    assert width < 842 and height < 1191, (width, height)  # of a sheet A3
+    assert inside(svg)
+
+
+INCEPTION = """
+[[model.layers]]
+type = "conv2d"
+out_channels = 8
+kernel_size = 3
+padding = 1
+[[model.layers]]
+type = "branches"
+combine = "concat"
+branches = [
+  {layers = [{type = "conv2d", out_channels = 8, kernel_size = 1}, {type = "relu"}]},
+  {layers = [{type = "conv2d", out_channels = 8, kernel_size = 1}, {type = "conv2d", out_channels = 8, kernel_size = 3, padding = 1}, {type = "relu"}]},
+  {layers = [{type = "conv2d", out_channels = 8, kernel_size = 1}, {type = "conv2d", out_channels = 8, kernel_size = 3, padding = 1}, {type = "relu"}]},
+]
+[[model.layers]]
+type = "branches"
+branches = [{layers = []}, {layers = [{type = "batch_norm2d"}, {type = "relu"}, {type = "conv2d", out_channels = 24, kernel_size = 3, padding = 1}]}]
+[[model.layers]]
+type = "flatten"
+[[model.layers]]
+type = "linear"
+out_features = 10
+"""
+
+
+def test_different_branches_and_a_shortcut_are_drawn_in_the_frame(folder):
+    text = pathlib.Path(TOWERS).read_text()
+    begin, end = text.index("[[model.layers]]"), text.index("[optimizer]")
+    (folder / "net.toml").write_text(text[:begin] + INCEPTION + text[end:])
+    dot = run("graph", folder / "net.toml").stdout
+    assert dot.count("conv2d x 2") == 2 and dot.count("ConvolutionBackward0 x 2") == 2, dot
+    assert "2.*.0.weight" not in dot and "1.*.1.weight f32[8, 8, 3, 3]" in dot, dot
+    run("graph", folder / "net.toml", "-o", folder / "g.svg")
+    assert inside(ElementTree.parse(folder / "g.svg"))
+    run("graph", folder / "net.toml", "-o", folder / "g.json")
+    # Two for each multiplication and addition: 128 pictures of 28 x 28 of 24 channels, each from 9 weights of 24 channels.
+    flop = [n["flop"] for n in json.loads((folder / "g.json").read_text())["forward"]["nodes"] if n["name"] == "conv2d"]
+    assert flop[-1] == 2 * 128 * 28 * 28 * 24 * 9 * 24, flop
 
 
 def test_a_graph_that_cannot_be_drawn(folder):
-    error = run("graph", CONFIG, "-o", folder / "g.png", expect=2).stderr
+    error = run("graph", CONFIG, "-o", folder / "g.gif", expect=2).stderr
     assert "need a name that ends with" in error and error.count("\n") == 1, error
     run("graph", folder / "none.toml", expect=2)
     nothing = dict(os.environ, PATH=str(folder))
