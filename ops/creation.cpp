@@ -2,10 +2,10 @@
 #include <backflow/ops/creation.h>
 
 #include <algorithm>
-#include <cmath>
 
 #include <backflow/ops/kernels/elementwise.h>
 #include <backflow/ops/operator.h>
+#include <backflow/ops/ranges_internal.h>
 #include <backflow/runtime/checked_number.h>
 
 namespace backflow {
@@ -152,8 +152,8 @@ struct Arange {
     const ScalarType numbers = dtype_of_numbers({start, end, step});
     const ScalarType dtype = options.dtype_or(numbers == kBool ? kInt64 : numbers);
     const std::int64_t length = is_floating_point(numbers)
-                                    ? length_of(start.toDouble(), end.toDouble(), step.toDouble())
-                                    : length_of(start.toLong(), end.toLong(), step.toLong());
+                                    ? detail::range_length(start.toDouble(), end.toDouble(), step.toDouble())
+                                    : detail::range_length(start.toLong(), end.toLong(), step.toLong());
     check(is_floating_point(dtype) || step.to<std::int64_t>(info.name) != 0, "arange: step ", step.toDouble(), " in ",
           short_name(dtype), ": need a step other than 0");
     const Tensor x = empty_tensor(length, dtype);
@@ -171,29 +171,6 @@ struct Arange {
       }
     });
     return x.set_requires_grad(options.requires_grad());
-  }
-
- private:
-  template <class T>
-  static void check_leads(T from, T to, T by) {
-    check(by != 0 && (by > 0 ? to >= from : to <= from), "arange: from ", from, " to ", to, " by ", by,
-          ": need a step other than 0 that leads from one to the other");
-  }
-  static std::int64_t length_of(double from, double to, double by) {
-    check_leads(from, to, by);
-    const double length = std::ceil((to - from) / by);
-    check(length < 0x1p63, "arange: from ", from, " to ", to, " by ", by, ": need fewer elements");
-    return static_cast<std::int64_t>(length);
-  }
-  /// The same without rounding: the distance of two integers fits into 64 bits without a sign.
-  static std::int64_t length_of(std::int64_t from, std::int64_t to, std::int64_t by) {
-    check_leads(from, to, by);
-    const auto bits = [](std::int64_t n) { return static_cast<std::uint64_t>(n); };
-    const std::uint64_t distance = by > 0 ? bits(to) - bits(from) : bits(from) - bits(to);
-    const std::uint64_t step = by > 0 ? bits(by) : 0 - bits(by);
-    const std::uint64_t length = distance / step + (distance % step != 0 ? 1 : 0);
-    check(length < std::uint64_t{1} << 63, "arange: from ", from, " to ", to, " by ", by, ": need fewer elements");
-    return static_cast<std::int64_t>(length);
   }
 };
 
@@ -242,34 +219,12 @@ struct Linspace {
       check_number(info.name, end, x.scalar_type());
       T* const y = x.mutable_data_ptr<T>();
       if constexpr (std::is_integral_v<T>) {
-        fill_integers(y, start.to<T>(), end.to<T>(), steps);
+        detail::fill_integers(y, start.to<T>(), end.to<T>(), steps);
       } else {
-        fill_reals(y, start.toDouble(), end.toDouble(), steps);
+        detail::fill_reals(y, start.toDouble(), end.toDouble(), steps);
       }
     });
     return x.set_requires_grad(options.requires_grad());
-  }
-
- private:
-  /// The quotients are cut: rounded ones may lie below the whole number that is meant.
-  template <class T>
-  static void fill_integers(T* y, std::int64_t from, std::int64_t to, std::int64_t steps) {
-    __extension__ using Wide = __int128;
-    const Wide last = std::max<std::int64_t>(1, steps - 1);
-    for (std::int64_t i = 0; i < steps; ++i) {
-      y[i] = static_cast<T>((from * (last - i) + to * Wide{i}) / last);
-    }
-  }
-  /// From the nearer end, so that both are exact.
-  template <class T>
-  static void fill_reals(T* y, double from, double to, std::int64_t steps) {
-    const auto last = static_cast<double>(std::max<std::int64_t>(1, steps - 1));
-    const double range = to - from;
-    const double step = steps == 1 ? 0 : std::isinf(range) ? to / last - from / last : range / last;
-    for (std::int64_t i = 0; i < steps; ++i) {
-      y[i] = static_cast<T>(2 * i < steps ? from + step * static_cast<double>(i)
-                                          : to - step * static_cast<double>(steps - 1 - i));
-    }
   }
 };
 
