@@ -35,6 +35,26 @@ double difference(const Tensor& a, const Tensor& b) { return (a - b).abs().max()
 
 }  // namespace
 
+TEST_CASE("local_response_norm: squares that overflow do not count", "[nn]") {
+  // Of three equal channels x, with k = 0, alpha = 1 and beta = 1/2, the middle one is x / sqrt((x^2 + x^2 + x^2) / 3).
+  const auto options = F::LocalResponseNormFuncOptions(3).alpha(1).beta(0.5).k(0);
+  struct Case {
+    backflow::ScalarType dtype;
+    double x;
+  };
+  for (const auto& [dtype, x] : {Case{backflow::kFloat32, 3}, Case{backflow::kFloat32, 1e25},
+                                 Case{backflow::kFloat32, 3e38}, Case{backflow::kFloat64, 1e200}}) {
+    INFO("x " << x);
+    const Tensor in = backflow::full({1, 3, 1}, x, dtype).requires_grad_();
+    const Tensor y = F::local_response_norm(in, options).select(1, 1).sum();
+    CHECK(y.item<double>() == Approx(1));
+    y.backward();
+    // 1 / d - x^2 / (3 d^3) with d = x, and the second term alone for a neighbour
+    CHECK(in.grad().select(1, 1).item<double>() * x == Approx(2.0 / 3));
+    CHECK(in.grad().select(1, 0).item<double>() * x == Approx(-1.0 / 3));
+  }
+}
+
 TEST_CASE("normalization: names of parameters and buffers", "[nn]") {
   const nn::BatchNorm2d batch(4);
   CHECK(batch->state_dict().keys() == Strings{"weight", "bias", "running_mean", "running_var", "num_batches_tracked"});
