@@ -105,6 +105,10 @@ struct VectorProduct {
                   view_of(w, {w.size(0), 1}, {w.stride(0), 1}, w.storage_offset()));
     return view_of(y, {}, {}, 0);
   }
+  static Cost forward_cost(const Tensor& x, const Tensor&) {
+    return kernels::gemm_cost(1, 1, x.size(0), x.scalar_type());
+  }
+  static Cost cost(const Tensor& x, const Tensor& w) { return gradient_cost(forward_cost(x, w), x, w); }
   void save(Needs needs, const Tensor& x_, const Tensor& w_, const Tensor&) {
     if (needs[1]) {
       x.save(x_);

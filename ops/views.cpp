@@ -111,7 +111,7 @@ struct View : detail::CostOfView {
   void backward(Backward& b) const { b.dx(0) = reshape(b.dy(), sizes); }
 };
 
-struct Alias {
+struct Alias : detail::CostOfView {
   static constexpr OperatorInfo info = {
       .name = "alias",
       .signature = "alias(Tensor self) -> Tensor",
