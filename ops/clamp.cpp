@@ -29,7 +29,13 @@ struct ClampOperator {
     if (dtype(x, min, max) != y.scalar_type()) {
       return false;
     }
+    if (y.is_floating_point() && is_ordinary(min) && is_ordinary(max)) [[likely]] {
+      return apply(y, x, min, max);
+    }
     const auto [at_least, at_most] = held_bounds(where, y.scalar_type(), min, max);
+    return apply(y, x, at_least, at_most);
+  }
+  static bool apply(const Tensor& y, const Tensor& x, const Bound& at_least, const Bound& at_most) {
     if (y.is_floating_point() && is_number(at_least) && is_number(at_most)) {
       kernels::unary(Unary::Clamp, y, x, {at_least->toDouble(), at_most->toDouble()});
       return true;
@@ -64,6 +70,8 @@ struct ClampOperator {
   }
 
  private:
+  /// One that every floating-point dtype holds, bfloat16 too.
+  static bool is_ordinary(const Bound& bound) { return !bound || std::abs(bound->toDouble()) <= 0x1.fep127; }
   static bool is_number(const Bound& bound) { return bound && !std::isnan(bound->toDouble()); }
 };
 
