@@ -239,7 +239,7 @@ TEST_CASE("views: a view requires a gradient when its base does, though no gradi
                                          "nowhere: need one made with recording on"));
   v.requires_grad_();  // now a leaf of its own
   (v * 3).sum().backward();
-  CHECK(bitwise_equal(v.grad(), full({2, 1}, 3)));
+  CHECK(bitwise_equal(v.grad(), full({2, 1}, 3.0)));
 }
 
 TEST_CASE("views: a view made with recording off can't follow a recorded change") {
