@@ -2,21 +2,28 @@
 
 #include <backflow/ops/dropout.h>
 #include <backflow/ops/functions.h>
+#include <backflow/runtime/warning.h>
 
 namespace backflow::nn::functional {
 namespace {
 
-/// Channels of a tensor of `dims` dimensions with a batch, which may be left out.
+/// Channels of a tensor of `dims` dimensions with a batch, which may be left out. As in PyTorch, others are taken with
+/// a warning: their features are [i, j], which of two dimensions are the elements.
 Tensor drop_channels(const char* name, const Tensor& input, const DropoutFuncOptions& options, std::int64_t dims) {
-  check(input.dim() == dims || input.dim() == dims - 1, name, ": input ", describe(input), ": need ", dims,
-        " dimensions, or one fewer without a batch");
-  const Tensor batch = input.dim() == dims ? input : input.unsqueeze(0);
+  check(input.dim() >= 2, name, ": input ", describe(input), ": need ", dims,
+        " dimensions, or one fewer without a batch; dropout() takes any number");
+  if (input.dim() != dims && input.dim() != dims - 1) {
+    warn(name, ": input ", describe(input), ": meant for ", dims,
+         " dimensions, or one fewer without a batch; dropout() is for elements");
+  }
+  const bool is_batch = input.dim() != dims - 1;
+  const Tensor batch = is_batch ? input : input.unsqueeze(0);
   if (options.inplace()) {
     feature_dropout_(batch, options.p(), options.training());
     return input;
   }
   const Tensor result = backflow::feature_dropout(batch, options.p(), options.training());
-  return input.dim() == dims ? result : result.squeeze(0);
+  return is_batch ? result : result.squeeze(0);
 }
 
 }  // namespace

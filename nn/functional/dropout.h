@@ -9,7 +9,8 @@ namespace backflow::nn::functional {
 
 /// Each element 0 with probability p, else divided by 1 - p.
 Tensor dropout(const Tensor& input, const DropoutFuncOptions& options = {});
-/// The same for whole channels of [batch, channels, height, width], or of one image without a batch.
+/// The same for whole channels of [batch, channels, height, width], or of one image without a batch. Other tensors of
+/// two dimensions or more lose features [i, j, ...], with a warning, as in PyTorch.
 Tensor dropout2d(const Tensor& input, const Dropout2dFuncOptions& options = {});
 /// The same for whole channels of [batch, channels, depth, height, width], or of one volume without a batch.
 Tensor dropout3d(const Tensor& input, const Dropout3dFuncOptions& options = {});

@@ -1,5 +1,6 @@
 // Modules without parameters and embeddings: what they print, which shapes they promise, what they refuse.
 #include <sstream>
+#include <string>
 #include <vector>
 
 #include <backflow/backflow.h>
@@ -97,6 +98,35 @@ TEST_CASE("layers: an embedding's table", "[nn]") {
   CHECK_FALSE(frozen(backflow::tensor({0, 2})).requires_grad());
 }
 
+TEST_CASE("layers: dropout of channels warns of other numbers of dimensions, and drops features", "[nn]") {
+  std::vector<std::string> warnings;
+  const auto before = backflow::set_warning_handler([&](const std::string& text) { warnings.push_back(text); });
+  nn::Dropout2d two(0.5);
+  nn::Dropout3d three(0.5);
+  for (const auto& sizes : std::vector<std::vector<std::int64_t>>{{3, 40, 2}, {2, 40, 3, 2}}) {
+    two(backflow::ones(sizes));
+  }
+  for (const auto& sizes : std::vector<std::vector<std::int64_t>>{{3, 40, 2, 2}, {2, 40, 3, 2, 2}}) {
+    three(backflow::ones(sizes));
+  }
+  CHECK(warnings.empty());
+  const Tensor plane = two(backflow::ones({40, 50}));
+  CHECK(warnings == std::vector<std::string>{"dropout2d: input f32[40, 50]: meant for 4 dimensions, or one fewer "
+                                             "without a batch; dropout() is for elements"});
+  CHECK(plane.ne(plane.select(1, 0).unsqueeze(1)).any().item<bool>());  // elements, not rows
+  for (const auto& sizes : std::vector<std::vector<std::int64_t>>{{4, 50, 3, 3, 3}, {4, 50, 3}, {4, 50, 2, 2, 2, 2}}) {
+    const Tensor y = sizes.size() == 3 ? three(backflow::ones(sizes)) : two(backflow::ones(sizes));
+    const Tensor features = y.reshape({200, -1});
+    CHECK(features.eq(features.select(1, 0).unsqueeze(1)).all().item<bool>());
+    CHECK(features.eq(0).any().item<bool>());
+    CHECK(features.eq(2).any().item<bool>());
+  }
+  CHECK(warnings.size() == 4);
+  F::dropout2d(backflow::ones({40, 50}), F::Dropout2dFuncOptions().inplace(true));
+  CHECK(warnings.size() == 5);
+  backflow::set_warning_handler(before);
+}
+
 TEST_CASE("layers: what they refuse", "[nn]") {
   CHECK_THROWS_WITH(nn::Dropout(1.5), ContainsSubstring("dropout: probability 1.5: need one in [0, 1]"));
   CHECK_THROWS_WITH(nn::Hardtanh(nn::HardtanhOptions().min_val(2)), ContainsSubstring("need min_val < max_val"));
@@ -110,7 +140,9 @@ TEST_CASE("layers: what they refuse", "[nn]") {
       F::interpolate(image,
                      F::InterpolateFuncOptions().size(std::vector<std::int64_t>{2, 2}).mode(backflow::kTrilinear)),
       ContainsSubstring("need kLinear for 3 dimensions"));
-  CHECK_THROWS_WITH(F::dropout2d(backflow::ones({3})), ContainsSubstring("dropout2d: input f32[3]"));
+  CHECK_THROWS_WITH(F::dropout2d(backflow::ones({3})),
+                    Equals("dropout2d: input f32[3]: need 4 dimensions, or one fewer without a batch; dropout() takes "
+                           "any number"));
   CHECK_THROWS_WITH(nn::Unflatten(0, std::vector<std::int64_t>{2, 2})(backflow::ones({3})),
                     ContainsSubstring("unflatten: sizes [2, 2] of dimension 0"));
 }
