@@ -24,7 +24,8 @@ inline Tensor widened(const Tensor& x) { return x.defined() ? to(x, kFloat32) : 
 
 /// A loss of an input and a target of one shape: one node, and a gradient that is one kernel unless it is itself
 /// recorded. `Op` adds `input_gradient(g, x, t)`, the recorded gradient for the input from g, that of each element's
-/// loss, which may be one number; and `target_gradient`, the same for the target.
+/// loss, which may be one number; and `target_gradient`, the same for the target. An `Op` that takes targets of other
+/// shapes has its own `fitted(t, x)`, such a target in the shape of x, and `unfitted(dt, t)`, the way back.
 template <class Op>
 struct PairLoss {
   SavedTensor x;
@@ -36,7 +37,8 @@ struct PairLoss {
 
   void backward(Backward& b) const {
     const Tensor value = b(x);
-    const Tensor t = b(target);
+    const Tensor given = b(target);
+    const Tensor t = Op::fitted(given, value);
     const Tensor dy = weight.defined() ? b.dy() * b(weight) : b.dy();
     const double divisor = reduction == Reduction::Mean ? static_cast<double>(value.numel()) : 1;
     const auto& op = static_cast<const Op&>(*this);
@@ -44,7 +46,7 @@ struct PairLoss {
       b.dx(0) = GradMode::is_enabled() ? op.input_gradient(dy / divisor, value, t) : fused(dy, value, t, divisor);
     }
     if (b.wants(1)) {
-      b.dx(1) = op.target_gradient(dy / divisor, value, t);
+      b.dx(1) = Op::unfitted(op.target_gradient(dy / divisor, value, t), given);
     }
   }
 
@@ -57,10 +59,14 @@ struct PairLoss {
     return elementwise_cost(x, 2);
   }
 
+  static const Tensor& fitted(const Tensor& t, const Tensor&) { return t; }
+  static const Tensor& unfitted(const Tensor& dt, const Tensor&) { return dt; }
+
  protected:
-  static Tensor value(kernels::Loss f, const Tensor& x, const Tensor& t, std::int64_t reduction,
+  static Tensor value(kernels::Loss f, const Tensor& x, const Tensor& given, std::int64_t reduction,
                       const kernels::Params& params = {}, const Tensor& weight = {}) {
     const char* const where = Op::info.name;
+    const Tensor& t = Op::fitted(given, x);
     check_pair(where, x, t);
     check_reduction(where, reduction);
     if (reduction != Reduction::None && !weight.defined()) {

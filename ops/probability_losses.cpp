@@ -30,9 +30,9 @@ struct BinaryCrossEntropy : PairLoss<BinaryCrossEntropy> {
           "y = -w (t log(x) + (1 - t) log(1 - x)) with logarithms of at least -100, reduced;  dx = w dy (x - t) / "
           "max(x (1 - x), 1e-12) / n for the mean, dt = w dy (log(1 - x) - log(x)) / n",
       .doc =
-          "Cross-entropy of probabilities in [0, 1] and targets of one shape and floating-point dtype; anything else "
-          "in "
-          "the input is an Error. The weight has their dtype and broadcasts to their shape; it has no gradient. "
+          "Cross-entropy of probabilities in [0, 1] and targets of one floating-point dtype; anything else in the "
+          "input is an Error. Dimensions of size 1 don't count: a target [200] fits an input [200, 1]. The weight has "
+          "their dtype and broadcasts to their shape; it has no gradient. "
           "reduction is None, Mean or Sum.",
       .dtypes = kFloatingDtypes,
       .node = "BinaryCrossEntropyBackward0",
@@ -46,6 +46,19 @@ struct BinaryCrossEntropy : PairLoss<BinaryCrossEntropy> {
             const Tensor&) {
     check_constant(info.name, "weight", needs[2]);
     keep(Loss::CrossEntropy, x_, t, reduction_, {}, weight_);
+  }
+  static Tensor fitted(const Tensor& t, const Tensor& x) {
+    if (!t.defined() || !x.defined() || t.sizes() == x.sizes()) {
+      return t;
+    }
+    const Tensor squeezed = squeeze(t);
+    const DimVector sizes(squeeze(x).sizes());
+    check(is_expandable_to(squeezed.sizes(), sizes), info.name, ": input ", describe(x), ", target ", describe(t),
+          ": need one shape and one floating-point dtype, apart from dimensions of size 1");
+    return reshape(expand(squeezed, sizes), x.sizes());
+  }
+  static Tensor unfitted(const Tensor& dt, const Tensor& t) {
+    return dt.sizes() == t.sizes() ? dt : reshape(sum_to_size(squeeze(dt), squeeze(t).sizes()), t.sizes());
   }
   Tensor input_gradient(const Tensor& g, const Tensor& value, const Tensor& t) const {
     return (value - t) / clamp_min((1 - value) * value, 1e-12) * g;

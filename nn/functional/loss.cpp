@@ -39,6 +39,8 @@ Tensor kl_div(const Tensor& input, const Tensor& target, const KLDivFuncOptions&
 }
 
 Tensor binary_cross_entropy(const Tensor& input, const Tensor& target, const BinaryCrossEntropyFuncOptions& options) {
+  check(input.sizes() == target.sizes(), "binary_cross_entropy: input ", describe(input), ", target ", describe(target),
+        ": need one shape; the operator of this name takes other dimensions of size 1");
   return backflow::binary_cross_entropy(input, target, options.weight(),
                                         number("binary_cross_entropy", options.reduction()));
 }

@@ -10,6 +10,7 @@
 
 namespace F = backflow::nn::functional;
 namespace nn = backflow::nn;
+using backflow::DimVector;
 using backflow::kFloat64;
 using backflow::Tensor;
 
@@ -114,6 +115,40 @@ TEST_CASE("losses: names of nodes and modules", "[nn]") {
   CHECK(F::soft_margin_loss(x, values()).grad_fn()->name() == "SoftMarginLossBackward0");
   CHECK(printed(nn::CrossEntropyLoss()) == "CrossEntropyLoss()");
   CHECK(printed(nn::TripletMarginLoss()) == "TripletMarginLoss()");
+}
+
+TEST_CASE("losses: binary_cross_entropy's dimensions of size 1 don't count, the functional's do", "[nn]") {
+  const auto probabilities = [] {
+    return backflow::tensor({0.25, 0.5, 0.75, 0.125}, kFloat64).view({4, 1}).set_requires_grad(true);
+  };
+  const Tensor targets = backflow::tensor({1.0, 0.0, 1.0, 0.0}, kFloat64);
+  const double sum = -std::log(0.25) - std::log(0.5) - std::log(0.75) - std::log(0.875);
+  for (const Tensor& t : {targets, targets.view({4, 1}), targets.view({1, 4}), targets.view({1, 4, 1, 1})}) {
+    const Tensor x = probabilities();
+    const Tensor y = backflow::binary_cross_entropy(x, t);
+    CHECK(y.item<double>() == Approx(sum / 4));
+    const Tensor each = backflow::binary_cross_entropy(x, t, {}, backflow::Reduction::None);
+    CHECK(DimVector(each.sizes()) == DimVector{4, 1});
+    CHECK(each.select(0, 3).item<double>() == Approx(-std::log(0.875)));
+    y.backward();  // (x - t) / (x (1 - x)) / 4
+    CHECK(x.grad().select(0, 0).item<double>() == Approx(-1.0));
+    CHECK(x.grad().select(0, 3).item<double>() == Approx(1 / 0.875 / 4));
+  }
+  // A target that is repeated gets the sum of its gradients: log((1 - x) / x).
+  const Tensor half = backflow::full({1, 1}, 0.5, kFloat64).set_requires_grad(true);
+  const Tensor x = probabilities();
+  backflow::binary_cross_entropy(x, half, {}, backflow::Reduction::Sum).backward();
+  CHECK(DimVector(half.grad().sizes()) == DimVector{1, 1});
+  CHECK(half.grad().item<double>() == Approx(std::log(3.0) - std::log(3.0) + std::log(7.0)));
+  CHECK(x.grad().select(0, 0).item<double>() == Approx(-0.25 / (0.25 * 0.75)));
+
+  CHECK_THROWS_WITH(F::binary_cross_entropy(x, targets),
+                    ContainsSubstring("binary_cross_entropy: input f64[4, 1], target f64[4]: need one shape"));
+  CHECK_THROWS_WITH(nn::BCELoss()(x, targets), ContainsSubstring("need one shape"));
+  CHECK_THROWS_WITH(backflow::binary_cross_entropy(x, targets.view({2, 2})), ContainsSubstring("need one shape"));
+  CHECK_THROWS_WITH(backflow::binary_cross_entropy(x.select(0, 0), targets), ContainsSubstring("need one shape"));
+  CHECK_THROWS_WITH(backflow::binary_cross_entropy_with_logits(x, targets), ContainsSubstring("need one shape"));
+  CHECK_THROWS_WITH(backflow::mse_loss(x, targets), ContainsSubstring("need one shape"));
 }
 
 TEST_CASE("losses: results do not depend on the number of threads", "[nn]") {
