@@ -108,7 +108,7 @@ TEST_CASE("errors: shapes") {
        [] {
          f32({1, 1, 1, 1, 1, 1, 1, 1, 1});
        }},
-      {"tensor: 10 dimensions: need at most 8", [] { tensor({{{{{{{{{{1}}}}}}}}}}); }},
+      {"tensor: 9 dimensions: need at most 8", [] { tensor({{{{{{{{{{1}}}}}}}}}}); }},
       {"tensor: 9 dimensions: need at most 8",
        [] {
          f32({1, 1, 1, 1, 1, 1, 1, 1}).unsqueeze(0);
@@ -210,4 +210,34 @@ TEST_CASE("errors: matrix products") {
          linear(f32({}), f32({10, 4}));
        }},
   });
+}
+
+TEST_CASE("errors: memory of the caller's") {
+  float numbers[6] = {};
+  check_all({
+      {"from_blob: no memory (null) for sizes [2]: need the address of 2 elements", [] { from_blob(nullptr, {2}); }},
+      {"from_blob: no memory (null) for sizes []: need the address of 1 elements",
+       [] { from_blob(nullptr, IntArrayRef()); }},
+      {"from_blob: no memory (null) for sizes [2]: need the address of 2 elements",
+       [] { from_blob(nullptr, {2}, [](void*) {}); }},
+      {"from_blob: no memory (null) for sizes [2, 2]: need the address of 6 elements",
+       [] {
+         from_blob(nullptr, {2, 2}, {4, 1});
+       }},
+      {"from_blob: strides [-1]: need numbers >= 0", [&] { from_blob(numbers, {2}, IntArrayRef({-1})); }},
+      {"from_blob: sizes [2], strides [1, 1]: need one for each",
+       [&] {
+         from_blob(numbers, {2}, {1, 1});
+       }},
+      {"tensor: negative size in [-1]: need sizes of 0 or more", [&] { from_blob(numbers, {-1}); }},
+      {"from_blob: sizes [3], strides [4611686018427387904]: need fewer than 2^60 elements",
+       [&] { from_blob(numbers, {3}, IntArrayRef({std::int64_t{1} << 62})); }},
+  });
+  CHECK(from_blob(nullptr, {0}).numel() == 0);
+  CHECK(from_blob(nullptr, {3, 0}).sizes() == IntArrayRef({3, 0}));
+  int freed = 0;
+  CHECK_THROWS_AS(from_blob(nullptr, {2}, [&](void*) { ++freed; }), Error);
+  CHECK(freed == 0);
+  from_blob(numbers, {2}, [&](void*) { ++freed; });
+  CHECK(freed == 1);
 }

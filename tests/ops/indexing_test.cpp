@@ -145,6 +145,42 @@ TEST_CASE("indexing: index_put_ with a list of indices changes the tensor and it
   CHECK(bitwise_equal(v.grad(), tensor({6.0, 6.0})));
 }
 
+TEST_CASE("indexing: leading dimensions of size 1 of the values don't count") {
+  const Tensor rows = tensor({0, 2});
+  const Tensor mask = rows.eq(0);  // of the first of two
+  const Tensor row = tensor({1.0, 2.0, 3.0});
+  const auto put = [](const std::vector<indexing::TensorIndex>& at, const Tensor& values) {
+    const Tensor x = zeros({3, 3});
+    x.index_put_(at, values);
+    return x;
+  };
+  const Tensor both = tensor({{1.0, 2.0, 3.0}, {0.0, 0.0, 0.0}, {1.0, 2.0, 3.0}});
+  const Tensor first = tensor({{1.0, 2.0, 3.0}, {0.0, 0.0, 0.0}, {0.0, 0.0, 0.0}});
+  for (const Tensor& values : {row, row.view({1, 3}), row.view({1, 1, 3}), row.view({1, 1, 1, 3})}) {
+    CHECK(bitwise_equal(put({rows}, values), both));
+    CHECK(bitwise_equal(put({rows.index({mask})}, values), first));
+    CHECK(bitwise_equal(put({0}, values), first));
+    CHECK(bitwise_equal(put({0, "..."}, values), first));
+    CHECK(bitwise_equal(put({Slice(0, 1)}, values), first));
+    CHECK(bitwise_equal(put({}, values), row.expand({3, 3})));
+    CHECK(bitwise_equal(put({"..."}, values), row.expand({3, 3})));
+  }
+  const Tensor two = tensor({{1.0}, {2.0}}).view({1, 1, 2, 1});
+  CHECK(bitwise_equal(put({rows}, two), tensor({{1.0, 1.0, 1.0}, {0.0, 0.0, 0.0}, {2.0, 2.0, 2.0}})));
+  CHECK(bitwise_equal(put({rows, 1}, ones({1, 1, 1})), tensor({{0.0, 1.0, 0.0}, {0.0, 0.0, 0.0}, {0.0, 1.0, 0.0}})));
+  CHECK_THROWS_WITH(put({rows}, ones({1, 3, 3})), ContainsSubstring("index_put_: values f32[3, 3]"));
+  CHECK_THROWS_AS(put({0}, ones({2, 3})), Error);
+  // The operators themselves are strict, as in PyTorch.
+  CHECK_THROWS_AS(zeros({3}).copy_(ones({1, 3})), Error);
+  CHECK_THROWS_AS(zeros({3, 3}).index_put_({rows}, ones({1, 1, 3}), false), Error);
+
+  const Tensor w = ones({1, 1, 3}, requires_grad());
+  const Tensor x = zeros({3, 3});
+  x.index_put_({rows}, w * 2);
+  (x * tensor({{1.0, 2.0, 3.0}, {4.0, 5.0, 6.0}, {7.0, 8.0, 9.0}})).sum().backward();
+  CHECK(bitwise_equal(w.grad(), tensor({{{16.0, 20.0, 24.0}}})));
+}
+
 TEST_CASE("indexing: nodes have PyTorch's names") {
   const Tensor x = ones({3, 4}, requires_grad());
   const Tensor i = zeros({3, 4}, kInt64);
