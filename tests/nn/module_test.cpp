@@ -143,7 +143,32 @@ TEST_CASE("module: printing is PyTorch's", "[nn]") {
         "  )\n"
         ")");
   CHECK(text_of(*Net()).starts_with("Net("));
+}
+
+namespace test {
+struct AGIUnit : nn::Module {};
+struct Named : nn::Module {
+  Named() : nn::Module("Foo") {}
+};
+template <class T>
+struct Generic : nn::Module {};
+}  // namespace test
+struct Global : nn::Module {};
+
+TEST_CASE("module: its name is that of its class in full, or what it was given", "[nn]") {
+  CHECK(test::AGIUnit().name() == "test::AGIUnit");
+  CHECK(test::AGIUnit().class_name() == "AGIUnit");
+  CHECK(test::Named().name() == "Foo");
+  CHECK(test::Named().class_name() == "Foo");
+  CHECK(test::Generic<int>().name() == "test::Generic<int>");
+  CHECK(Global().name() == "Global");
+  CHECK(nn::Linear(1, 1)->name() == "backflow::nn::LinearImpl");
+  CHECK(nn::Linear(1, 1)->class_name() == "Linear");
+  CHECK(nn::Sequential()->name() == "backflow::nn::SequentialImpl");
   CHECK(nn::Module("encoder").name() == "encoder");
+  const std::shared_ptr<nn::Module> base = std::make_shared<test::AGIUnit>();
+  CHECK(base->name() == "test::AGIUnit");
+  CHECK(text_of(*base) == "AGIUnit()");
 }
 
 TEST_CASE("sequential: children are numbered, or named", "[nn]") {
