@@ -15,12 +15,15 @@
 namespace backflow::io {
 namespace {
 
+constexpr std::string_view kPrefix = ".backflow-";
+constexpr std::string_view kSuffix = ".tmp";
+
 // A name that no other process, on this host or another, is likely to try at once; O_EXCL finds the rest.
 std::string temporary_name(const std::string& directory) {
   static std::atomic<unsigned> count{0};
   char host[64] = {};
   ::gethostname(host, sizeof host - 1);
-  return concat(directory, "/.backflow-", host, "-", ::getpid(), "-", count++, ".tmp");
+  return concat(directory, '/', kPrefix, host, '-', ::getpid(), '-', count++, kSuffix);
 }
 
 }  // namespace
@@ -70,6 +73,8 @@ void AtomicFile::commit() {
   errno = error;
   if (status != 0 && error != EINVAL && error != ENOTSUP && error != EROFS) fail_to("write");
 }
+
+bool is_temporary(std::string_view name) { return name.starts_with(kPrefix) && name.ends_with(kSuffix); }
 
 void write_file_atomically(const std::string& path, std::string_view content) {
   AtomicFile file(path);

@@ -31,6 +31,9 @@ class AtomicFile {
   int file_ = -1;
 };
 
+/// Whether a file of this name is one that AtomicFile writes, not committed yet, or never since its process was killed.
+bool is_temporary(std::string_view name);
+
 /// Writes a whole small file by way of AtomicFile. Thread-safe.
 void write_file_atomically(const std::string& path, std::string_view content);
 
