@@ -56,6 +56,9 @@ Prepared prepare(const io::Config& config, Load load) {
   check(first.sample_shape() == test_data.dataset().sample_shape(), e.data.path(e.data.test_images),
         ": samples of shape ", test_data.dataset().sample_shape(), ", in ", e.data.path(e.data.train_images), " of ",
         first.sample_shape(), ": need one shape");
+  if (train_data) {
+    e.check_batch_size(config, train_data->dataset().size());
+  }
   manual_seed(static_cast<std::uint64_t>(e.seed));
   set_winograd(e.train.winograd);
   Model model = build_model(e.model, first.sample_shape(),
@@ -122,6 +125,7 @@ void check_agreement(distributed::Communicator& world, const std::string& comman
   Facts facts = {{"the command", command},
                  {"--out", line.out},
                  {"--resume", line.resume},
+                 {"--overwrite", line.overwrite ? "on" : "off"},
                  {"--allow-change", joined(line.allowed)},
                  {"--dry-run", line.dry_run ? "on" : "off"},
                  {"--trace", line.trace ? concat(line.trace_steps, " steps") : "off"}};
@@ -135,30 +139,28 @@ void check_agreement(distributed::Communicator& world, const std::string& comman
   check_ranks_agree(world, facts);
 }
 
-void print_plan(const Prepared& p, const std::string& report) {
+void print_plan(const Prepared& p, const RunStart& start, const std::string& report) {
   for (const auto& parameter : p.model.module->named_parameters()) {
     std::cout << "  " << parameter.key() << "  " << describe(parameter.value()) << '\n';
   }
   std::cout << report << std::endl;
+  for (const std::string& warning : start.warnings) {
+    std::cout << "warning: " << warning << std::endl;
+  }
+  if (!start.dump_path.empty()) {
+    std::cout << "goes on after step " << start.dump.step << ": " << start.dump_path << std::endl;
+  }
 }
 
-/// What a run goes on from, if it does.
-struct Resumed {
-  std::string path;  ///< empty for a run that starts anew
-  io::Dump dump;
-  std::vector<std::string> notes;
-};
-
-/// Reads the dump into the model, after a look at what has changed since.
-Resumed resume(const CommandLine& line, const Facts& facts, const Prepared& p) {
-  check_allowed_names(line.allowed, facts);
-  Resumed from{.path = find_resume(line.resume, line.out), .dump = {}, .notes = {}};
-  if (!from.path.empty()) {
-    from.dump = io::read_dump(from.path);
-    from.notes = check_changes(from.path, from.dump, facts, line.allowed);
-    load_model(from.path, from.dump, *p.model.module);
+/// Takes the dump over into the model, after a look at what has changed since; returns what the user should know of it.
+std::vector<std::string> take_over(const RunStart& start, const CommandLine& line, const Facts& facts,
+                                   const Prepared& p) {
+  if (start.dump_path.empty()) {
+    return {};
   }
-  return from;
+  std::vector<std::string> notes = check_changes(start.dump_path, start.dump, facts, line.allowed);
+  load_model(start.dump_path, start.dump, *p.model.module);
+  return notes;
 }
 
 }  // namespace
@@ -171,27 +173,27 @@ int run_train(const CommandLine& line) {
     const Platform platform = start_platform(*world, line, p.config.notes());
     const Facts facts = facts_of(p);
     check_agreement(*world, "train", line, facts);
-    const Resumed from = on_all_ranks(*world, [&] { return resume(line, facts, p); });
+    on_all_ranks(*world, [&] { check_allowed_names(line.allowed, facts); });
+    RunStart start = start_run({.out = line.out, .resume = line.resume, .overwrite = line.overwrite}, *world);
     std::string report = start_report(p.experiment, p.model, *p.train_data, p.test_data, world->size(), platform);
-    for (const std::string& note : from.notes) {
+    for (const std::string& note : on_all_ranks(*world, [&] { return take_over(start, line, facts, p); })) {
       report += "\n" + wrapped("note: " + note);
     }
     if (line.dry_run) {
       if (world->rank() == 0) {
-        print_plan(p, report);
+        print_plan(p, start, report);
       }
       return kDone;
     }
     const Outcome outcome = train(p.experiment, p.model, *p.train_data, p.test_data,
-                                  {.out = line.out,
+                                  {.start = std::move(start),
                                    .resolved_config = p.config.resolved(),
                                    .report = report,
                                    .train_data = value_of(facts, "data.train"),
                                    .test_data = value_of(facts, "data.test"),
                                    .trace_steps = line.trace ? line.trace_steps : 0,
                                    .profile = line.profile,
-                                   .verbosity = line.quiet ? Progress::Verbosity::Quiet : Progress::Verbosity::Normal,
-                                   .resume = from.path.empty() ? nullptr : &from.dump},
+                                   .verbosity = line.quiet ? Progress::Verbosity::Quiet : Progress::Verbosity::Normal},
                                   platform, world);
     world->barrier();
     return outcome == Outcome::Stopped ? kStopped : kDone;

@@ -21,6 +21,7 @@ struct CommandLine {
   std::string out;                     ///< --out
   std::string resume;                  ///< --resume: a dump, or "auto"
   std::vector<std::string> allowed;    ///< --allow-change: keys that may differ from the dump's
+  bool overwrite = false;              ///< --overwrite: removes the run that --out holds
   int threads = 0;                     ///< --threads; 0 for this rank's part of the cores
   bool dry_run = false;
   bool quiet = false;             ///< --quiet

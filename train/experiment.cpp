@@ -97,4 +97,14 @@ void Experiment::check_files(const io::Config& config) const {
   }
 }
 
+void Experiment::check_batch_size(const io::Config& config, std::int64_t samples) const {
+  if (train.drop_last && samples < train.batch_size) {
+    config.section("train").fail("batch_size",
+                                 concat("'batch_size' in [train] is ", train.batch_size, ", larger than the ", samples,
+                                        " samples, and drop_last leaves out what is smaller: need "
+                                        "at most ",
+                                        samples));
+  }
+}
+
 }  // namespace backflow::train

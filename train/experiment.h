@@ -64,6 +64,8 @@ struct Experiment {
   static Experiment read(const io::Config& config);
   /// Throws io::ConfigError when one of the data files is not there.
   void check_files(const io::Config& config) const;
+  /// Throws io::ConfigError when an epoch of so many samples has no step: drop_last leaves out a smaller batch.
+  void check_batch_size(const io::Config& config, std::int64_t samples) const;
 
   std::string name;
   std::int64_t seed = 0;

@@ -70,6 +70,7 @@ int main(int argc, char** argv) {
                    "go on from a dump although this key, as data.mean, or section differs; may be repeated")
       ->allow_extra_args(false)
       ->type_name("KEY");
+  train->add_flag("--overwrite", line.overwrite, "remove the run that --out holds, if it holds one, and start anew");
   train->add_flag("--dry-run", line.dry_run, "check everything and say what would be done");
   train->add_flag(
       "--quiet,-q", line.quiet,

@@ -1,11 +1,7 @@
 #include <backflow/train/resume.h>
 
-#include <algorithm>
-#include <filesystem>
 #include <map>
 
-#include <backflow/io/config.h>
-#include <backflow/io/run_directory.h>
 #include <backflow/ops/functions.h>
 #include <backflow/runtime/grad_mode.h>
 
@@ -30,30 +26,6 @@ void load_tensors(const std::string& path, const std::string& kind, const io::Na
 }
 
 }  // namespace
-
-std::string find_resume(const std::string& resume, const std::string& out) {
-  namespace fs = std::filesystem;
-  std::error_code error;
-  if (resume != "auto") {
-    if (!resume.empty() && !fs::is_regular_file(resume, error)) {
-      throw io::ConfigError(concat("--resume ", resume,
-                                   ": no such file: need a dump, as checkpoints/step-000003752.h5, "
-                                   "or auto"));
-    }
-    return resume;
-  }
-  if (out.empty()) {
-    throw io::ConfigError("--resume auto: no run directory: need --out DIR, whose newest dump is taken");
-  }
-  std::string newest;
-  for (const auto& entry : fs::directory_iterator(fs::path(out) / "checkpoints", error)) {
-    const std::string name = entry.path().filename().string();
-    if (name.starts_with("step-") && name.ends_with(".h5")) {
-      newest = std::max(newest, entry.path().string());
-    }
-  }
-  return newest;
-}
 
 void load_model(const std::string& path, const io::Dump& dump, const nn::Module& module) {
   load_tensors(path, "parameter", dump.parameters, module.named_parameters());

@@ -8,11 +8,6 @@
 
 namespace backflow::train {
 
-/// The dump that a run goes on from: `resume` itself, or for "auto" the newest of the run directory `out`, which may
-/// have none. Empty for a run that starts anew. Throws io::ConfigError for "auto" without a run directory, and for a
-/// file that is not there.
-std::string find_resume(const std::string& resume, const std::string& out);
-
 /// Copies a dump's parameters and buffers into the model's, after checking that they are the same by name, shape and
 /// dtype. Throws Error, which names `path`, when they are not.
 void load_model(const std::string& path, const io::Dump& dump, const nn::Module& module);

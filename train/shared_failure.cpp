@@ -43,4 +43,11 @@ void run_on_all_ranks(distributed::Communicator& world, const std::function<void
   throw SharedFailure(alike.size() == ends.size() ? text : concat(rank_list(alike), ": ", text), std::stoi(*first));
 }
 
+void run_on_rank_0(distributed::Communicator& world, const std::function<void()>& body) {
+  const std::string end = world.all_gather(world.rank() == 0 ? attempt(body) : "").front();
+  if (!end.empty()) {
+    throw SharedFailure(end.substr(end.find(' ') + 1), std::stoi(end));
+  }
+}
+
 }  // namespace backflow::train

@@ -40,4 +40,7 @@ std::invoke_result_t<Body> on_all_ranks(distributed::Communicator& world, const 
   }
 }
 
+/// Calls `body` on rank 0 and waits until it has; what it throws, all throw. Collective.
+void run_on_rank_0(distributed::Communicator& world, const std::function<void()>& body);
+
 }  // namespace backflow::train

@@ -22,9 +22,11 @@
 #include <backflow/runtime/philox.h>
 #include <backflow/runtime/trace.h>
 #include <backflow/runtime/warning.h>
+#include <backflow/train/model_dump.h>
 #include <backflow/train/resume.h>
 #include <backflow/train/run_files.h>
 #include <backflow/train/run_report.h>
+#include <backflow/train/shared_failure.h>
 #include <backflow/train/step_recorder.h>
 #include <backflow/train/stop_signal.h>
 #include <backflow/train/terminal.h>
@@ -95,17 +97,26 @@ class Run {
         prints_profile_(options.profile),
         recorder_(RecordedSteps(total_steps(), options.trace_steps),
                   world_->rank() == 0 ? StepRecorder::Gather::Profile : StepRecorder::Gather::Nothing, world_->rank()) {
-    open_files(platform);
-    if (options.resume != nullptr) {
-      go_on_from(*options.resume);
+    if (!options_.start.dump_path.empty()) {
+      run_on_all_ranks(*world_, [this] { go_on_from(options_.start.dump); });
     }
+    open_files(platform);
   }
 
   Outcome run() {
+    try {
+      return run_epochs();
+    } catch (const std::exception& error) {
+      log_failure(directory_, concat("error: rank ", world_->rank(), ": ", error.what()));
+      throw;
+    }
+  }
+
+ private:
+  Outcome run_epochs() {
     Outcome outcome = Outcome::Done;
     report_.start_progress(step_);
-    for (std::int64_t epoch = epoch_; epoch < experiment_.train.epochs && outcome == Outcome::Done && !at_limit();
-         ++epoch) {
+    for (std::int64_t epoch = first_epoch_; outcome == Outcome::Done && is_left(epoch); ++epoch) {
       outcome = run_epoch(epoch);
     }
     if (recorder_.end_run()) {
@@ -121,17 +132,15 @@ class Run {
     return outcome;
   }
 
- private:
   void open_files(const Platform& platform) {
-    // Rank 0 alone writes; that it could is told to all, so that no rank waits for one that has failed.
-    if (world_->rank() == 0) {
-      files_.emplace(options_.out, experiment_.name, options_.resolved_config, environment_json(*world_, platform),
-                     options_.resume != nullptr ? RunFiles::Mode::Append : RunFiles::Mode::Truncate);
+    // Rank 0 alone writes.
+    run_on_rank_0(*world_, [&] {
+      files_.emplace(options_.start, experiment_.name, options_.resolved_config, environment_json(*world_, platform));
       report_.set_files(*files_);
-    }
+    });
+    directory_ = world_->all_gather(files_ ? files_->directory() : "").front();
     if (options_.trace_steps > 0) {
-      const std::string directory = world_->all_gather(files_ ? files_->directory() : "").front();
-      recorder_.set_directory(files_ ? directory : io::RunDirectory::at(directory).path());
+      recorder_.set_directory(files_ ? directory_ : io::RunDirectory::at(directory_).path());
     }
     if (!options_.report.empty()) {
       say(options_.report);
@@ -141,26 +150,40 @@ class Run {
         files_->log("warning: " + warning);  // said before, on standard error
       }
     }
+    if (files_) {
+      for (const std::string& warning : files_->warnings()) {
+        report_.warn(warning);
+      }
+    }
+    if (!options_.start.dump_path.empty()) {
+      say(concat("resumed after step ", step_, ": ", options_.start.dump_path));
+    }
   }
 
   void go_on_from(const io::Dump& dump) {
     const std::int64_t steps = sampler_.steps_per_epoch();
     step_ = dump.step;
-    epoch_ = steps > 0 ? step_ / steps : 0;
-    if (epoch_ > 0 && step_ == epoch_ * steps && dump.epoch < epoch_) {
-      --epoch_;  // made before that epoch's evaluation
+    first_epoch_ = steps > 0 ? step_ / steps : 0;
+    if (first_epoch_ > 0 && step_ == first_epoch_ * steps && dump.epoch < first_epoch_) {
+      --first_epoch_;  // made before that epoch's evaluation
     }
-    // A run that ends within an epoch counts it.
-    check(step_ >= 0 && (dump.epoch == epoch_ || dump.epoch == epoch_ + 1), "train: a dump of step ", step_,
+    // A run that ends within an epoch evaluates and counts it.
+    check(step_ >= 0 && (dump.epoch == first_epoch_ || dump.epoch == first_epoch_ + 1), "train: a dump of step ", step_,
           " in epoch ", dump.epoch, ", an epoch has ", steps,
           " steps: need the data and the batch size that it was made with");
+    epoch_ = at_limit() ? dump.epoch : first_epoch_;
     load_optimizer(dump, *optimizer_, *model_.module);
-    say(concat("resumed after step ", step_));
   }
 
   void say(const std::string& text) { report_.say(text); }
 
   bool at_limit() const { return experiment_.train.max_steps > 0 && step_ >= experiment_.train.max_steps; }
+
+  /// Whether the run has steps in this epoch, or steps done but not evaluated: a dump may be made between the two.
+  bool is_left(std::int64_t epoch) const {
+    const bool unevaluated = epoch_ <= epoch && step_ > epoch * sampler_.steps_per_epoch();
+    return epoch < experiment_.train.epochs && (!at_limit() || unevaluated);
+  }
 
   std::int64_t total_steps() const {
     const std::int64_t all = experiment_.train.epochs * sampler_.steps_per_epoch();
@@ -301,20 +324,14 @@ class Run {
     if (!files_) {
       return "";
     }
-    io::Dump dump;
-    for (const auto& parameter : model_.module->named_parameters()) {
-      dump.parameters.emplace_back(parameter.key(), parameter.value());
-    }
-    for (const auto& buffer : model_.module->named_buffers()) {
-      dump.buffers.emplace_back(buffer.key(), buffer.value());
-    }
-    dump.optimizer = optimizer_state(*optimizer_, *model_.module);
+    io::Dump dump = make_dump(*model_.module, *optimizer_);
     dump.step = step_;
     dump.epoch = epoch_;
     dump.config = options_.resolved_config;
     dump.train_data = options_.train_data;
     dump.test_data = options_.test_data;
     dump.versions = versions();
+    check_finite(dump);
     return files_->checkpoint(dump, experiment_.checkpoint.keep_last);
   }
 
@@ -361,10 +378,12 @@ class Run {
   const bool prints_profile_;
   StepRecorder recorder_;
   std::optional<RunFiles> files_;  ///< on rank 0
+  std::string directory_;          ///< of the run, on every rank
   std::optional<Evaluation> test_;
   std::int64_t step_ = 0;
-  std::int64_t epoch_ = 0;
-  MeanLoss epoch_loss_;  ///< of the steps that this run has done of the present epoch
+  MeanLoss epoch_loss_;           ///< of the steps that this run has done of the present epoch
+  std::int64_t epoch_ = 0;        ///< epochs that have been evaluated
+  std::int64_t first_epoch_ = 0;  ///< the one in which the run starts
   Clock::time_point start_ = Clock::now();
   const WarningsTo warnings_{[this](const std::string& text) { report_.warn(text); }};
 };

@@ -11,6 +11,7 @@
 #include <backflow/train/evaluation.h>
 #include <backflow/train/platform.h>
 #include <backflow/train/progress.h>
+#include <backflow/train/run_start.h>
 
 namespace backflow::train {
 
@@ -19,7 +20,8 @@ enum class Outcome { Done, Stopped };
 
 /// What a run needs besides the experiment.
 struct RunOptions {
-  std::string out;               ///< the run directory; empty for runs/<name>/<date-time>
+  /// The run directory, and the dump to go on from, if any, whose parameters and buffers the model has already.
+  RunStart start;
   std::string resolved_config;   ///< TOML text that goes into the run directory and the dumps
   std::string report = "";       ///< what is said first
   std::string train_data = "";   ///< what the training data are, for the dumps
@@ -27,8 +29,6 @@ struct RunOptions {
   std::int64_t trace_steps = 0;  ///< steps that trace.json is to hold; 0 for no trace
   bool profile = false;          ///< print the table of operators at the end
   Progress::Verbosity verbosity = Progress::Verbosity::Normal;
-  /// The dump to go on from, whose parameters and buffers the model has already; null to start anew.
-  const io::Dump* resume = nullptr;
 };
 
 /// Trains a model: data-parallel gradient descent over all ranks of `world`, metrics, dumps, and an evaluation on the
@@ -39,7 +39,8 @@ struct RunOptions {
 /// and every rank its trace, when one is asked for: trace.json, trace-rank1.json and so on.
 ///
 /// A run that goes on from a dump takes over optimizer state, step and epoch, and computes the same bits as one that
-/// was never interrupted. It appends to the files that it finds.
+/// was never interrupted. It appends to the files that it finds. Nothing is written before all that can be checked has
+/// been; an error after that also goes to log.txt, with the number of the rank.
 ///
 /// Collective: every rank calls it with the same arguments. A signal that asks to stop (see stop_signal.h) ends the run
 /// after the present step, with a dump. Throws Error.

@@ -54,7 +54,7 @@ void run(const test::TemporaryDirectory& directory, const train::Experiment& exp
                              return network->forward(x);
                            }};
   const train::BatchMaker data = make_data(directory);
-  train::train(experiment, model, data, data, {.out = directory.file("run"), .resolved_config = ""}, {},
+  train::train(experiment, model, data, data, {.start = {.out = directory.file("run")}, .resolved_config = ""}, {},
                std::make_shared<distributed::NullCommunicator>());
 }
 
