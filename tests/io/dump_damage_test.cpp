@@ -1,4 +1,4 @@
-// Damaged dumps: every one is an Error or reads as if it were whole.
+// Damaged dumps: every one is an Error.
 #include <random>
 
 #include <backflow/io/dump.h>
@@ -48,7 +48,7 @@ std::string damage(std::string bytes, std::mt19937& random) {
 
 }  // namespace
 
-TEST_CASE("dump: damaged files are refused or read as whole") {
+TEST_CASE("dump: a damaged file is refused, unless the damage left it as it was") {
   const test::TemporaryDirectory directory;
   const std::string path = directory.file("a.h5");
   Dump dump;
@@ -60,21 +60,24 @@ TEST_CASE("dump: damaged files are refused or read as whole") {
   const std::string whole = test::read_text(path);
   const std::string expected = content(read_dump(path));
   std::mt19937 random(7);
-  int refused = 0;
+  int unchanged = 0;
   for (int i = 0; i < 600; ++i) {
     const std::string damaged = damage(whole, random);
     test::write_text(path, damaged);
     std::string found;
     const std::string message = test::error_of([&] { found = content(read_dump(path)); });
     CAPTURE(i, message);
-    if (message == "no error") {
+    if (damaged == whole) {
+      // Zeros over zeros, of which an HDF5 file has many.
+      REQUIRE(message == "no error");
       REQUIRE(found == expected);
+      ++unchanged;
     } else {
       REQUIRE_THAT(message, StartsWith(path + ": "));
-      ++refused;
     }
   }
-  CHECK(refused > 400);
+  CHECK(unchanged > 0);
+  CHECK(unchanged < 120);  // a fifth are blocks of zeros
 }
 
 TEST_CASE("dump: each single bit of the first bytes, and each length") {
