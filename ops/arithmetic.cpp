@@ -224,7 +224,7 @@ struct Div : BinaryOperator<Div, Binary::Div, true> {
       b.dx(0) = to_x(b.dy() / b(w));
     }
     if (b.wants(1)) {
-      b.dx(1) = to_w(neg(b.dy()) * (b(x) / b(w) / b(w)));
+      b.dx(1) = to_w(neg(b.dy()) * (b(x) / b(w)) / b(w));
     }
   }
 };
@@ -268,7 +268,7 @@ struct RdivScalar {
     x.save(x_);
     y.save_output(y_);
   }
-  void backward(Backward& b) const { b.dx(0) = neg(b.dy()) * (b(y) / b(x)); }
+  void backward(Backward& b) const { b.dx(0) = neg(b.dy()) * b(y) / b(x); }
 };
 
 }  // namespace

@@ -1,5 +1,5 @@
 // Hyperbolic functions and their inverses; tanh is among the activations.
-#include <backflow/ops/elementwise_internal.h>
+#include <backflow/ops/guarded_internal.h>
 
 namespace backflow {
 namespace {
@@ -48,7 +48,17 @@ struct Asinh : UnaryOperator<Unary::Asinh> {
   };
   SavedTensor x;
   void save(Needs, const Tensor& x_, const Tensor&) { x.save(x_); }
-  void backward(Backward& b) const { b.dx(0) = b.dy() * rsqrt(b(x) * b(x) + 1); }
+  void backward(Backward& b) const {
+    const Tensor value = b(x);
+    b.dx(0) =
+        GradMode::is_enabled() ? recorded(b.dy(), value) : guarded_gradient(Guarded::AsinhBackward, b.dy(), value);
+  }
+
+ private:
+  static Tensor recorded(const Tensor& dy, const Tensor& value) {
+    const auto [near, times] = NearAndTimes(value);
+    return dy * rsqrt(near * near + 1) / times;
+  }
 };
 
 struct Acosh : UnaryOperator<Unary::Acosh> {
@@ -63,7 +73,17 @@ struct Acosh : UnaryOperator<Unary::Acosh> {
   };
   SavedTensor x;
   void save(Needs, const Tensor& x_, const Tensor&) { x.save(x_); }
-  void backward(Backward& b) const { b.dx(0) = b.dy() * rsqrt(b(x) * b(x) - 1); }
+  void backward(Backward& b) const {
+    const Tensor value = b(x);
+    b.dx(0) =
+        GradMode::is_enabled() ? recorded(b.dy(), value) : guarded_gradient(Guarded::AcoshBackward, b.dy(), value);
+  }
+
+ private:
+  static Tensor recorded(const Tensor& dy, const Tensor& value) {
+    const auto [near, times] = NearAndTimes(value);
+    return dy * rsqrt((near - 1) * (near + 1)) / times;
+  }
 };
 
 struct Atanh : UnaryOperator<Unary::Atanh> {
@@ -78,7 +98,11 @@ struct Atanh : UnaryOperator<Unary::Atanh> {
   };
   SavedTensor x;
   void save(Needs, const Tensor& x_, const Tensor&) { x.save(x_); }
-  void backward(Backward& b) const { b.dx(0) = b.dy() / (1 - b(x) * b(x)); }
+  void backward(Backward& b) const {
+    const Tensor value = b(x);
+    b.dx(0) = GradMode::is_enabled() ? b.dy() / ((1 - value) * (1 + value))
+                                     : guarded_gradient(Guarded::AtanhBackward, b.dy(), value);
+  }
 };
 
 }  // namespace

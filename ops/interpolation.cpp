@@ -143,7 +143,7 @@ struct Addcdiv : TernaryOperator<Addcdiv, Ternary::Addcdiv> {
       b.dx(1) = w_geometry.reduce(b.dy() * factor / b(v));
     }
     if (b.wants(2)) {
-      b.dx(2) = v_geometry.reduce(b.dy() * (b(w) / b(v) / b(v)) * -factor);
+      b.dx(2) = v_geometry.reduce(b.dy() * (b(w) / b(v)) / b(v) * -factor);
     }
   }
 };

@@ -1,5 +1,7 @@
 // Powers, the logarithm that their gradient needs, and the angle of two coordinates.
-#include <backflow/ops/elementwise_internal.h>
+#include <limits>
+
+#include <backflow/ops/guarded_internal.h>
 #include <backflow/ops/numbers_internal.h>
 
 namespace backflow {
@@ -20,6 +22,15 @@ Tensor ones_where_zero(const Tensor& v, const Tensor& x, Binary f, const Tensor&
   const Tensor kept = empty_tensor_like(dy, dtype);
   kernels::binary(Binary::Sub, kept, 1, replaced);
   return relu_backward(v, kept) + replaced;
+}
+
+using kernels::GuardedOfTwo;
+
+/// f(dy, x, w) off the tape, in the shape of dy.
+Tensor guarded_gradient(GuardedOfTwo f, const Tensor& dy, const Tensor& x, const Tensor& w) {
+  Tensor dx = empty_tensor_like(dy, dy.scalar_type());
+  kernels::guarded(f, dx, dy, Cast(x, dy.scalar_type()), Cast(w, dy.scalar_type()));
+  return dx;
 }
 
 struct Pow : BinaryOperator<Pow, Binary::Pow> {
@@ -46,15 +57,27 @@ struct Pow : BinaryOperator<Pow, Binary::Pow> {
     }
   }
   void backward(Backward& b) const {
+    const bool records = GradMode::is_enabled();
     if (b.wants(0)) {
-      const Tensor base = ones_where_zero(b(x), b(x), Binary::Equal, b(w), b.dy());
-      b.dx(0) = to_x(b.dy() * (b(w) * pow(base, b(w) - 1)));
+      b.dx(0) = to_x(records ? recorded(b.dy(), b(x), b(w))
+                             : guarded_gradient(GuardedOfTwo::PowBackward, b.dy(), b(x), b(w)));
     }
     if (b.wants(1)) {
-      const Tensor base = ones_where_zero(b(x), b(x), Binary::GreaterEqual, b(w), b.dy());
-      b.dx(1) = to_w(b.dy() * xlogy(b(y), base));
+      b.dx(1) = to_w(records ? recorded(b.dy(), b(x), b(w), b(y))
+                             : guarded_gradient(GuardedOfTwo::PowBackward1, b.dy(), b(y), b(x)));
     }
   }
+
+ private:
+  static Tensor recorded(const Tensor& dy, const Tensor& x, const Tensor& w) {
+    const Tensor base = ones_where_zero(x, x, Binary::Equal, w, dy);
+    const Tensor exponent = clamp(w, -kLargest, kLargest);  // infinity times a power that is 0
+    return dy * (exponent * pow(base, w - 1));
+  }
+  static Tensor recorded(const Tensor& dy, const Tensor& x, const Tensor& w, const Tensor& y) {
+    return dy * xlogy(y, ones_where_zero(x, x, Binary::GreaterEqual, w, dy));
+  }
+  static constexpr double kLargest = 1e38;  // that bfloat16 holds
 };
 
 struct PowScalar : ScalarOperator<PowScalar, Binary::Pow> {
@@ -125,7 +148,8 @@ struct Atan2 : BinaryOperator<Atan2, Binary::Atan2, true> {
   static constexpr OperatorInfo info = {
       .name = "atan2",
       .signature = "atan2(Tensor self, Tensor other) -> Tensor",
-      .formula = "y = the angle of the point (w, x);  dx = dy w / (x^2 + w^2), dw = -dy x / (x^2 + w^2)",
+      .formula =
+          "y = the angle of the point (w, x);  dx = dy w / (x^2 + w^2), dw = -dy x / (x^2 + w^2), 0 at the origin",
       .doc = "Arc tangent of x / w in radians, in the quadrant of (w, x); broadcast. Integers give float32.",
       .dtypes = kAnyDtype,
       .node = "Atan2Backward0",
@@ -139,13 +163,28 @@ struct Atan2 : BinaryOperator<Atan2, Binary::Atan2, true> {
     w.save(w_);
   }
   void backward(Backward& b) const {
-    const Tensor scaled = b.dy() / (b(x) * b(x) + b(w) * b(w));
     if (b.wants(0)) {
-      b.dx(0) = to_x(scaled * b(w));
+      b.dx(0) = to_x(GradMode::is_enabled() ? recorded(b.dy(), b(x), b(w))
+                                            : guarded_gradient(GuardedOfTwo::Atan2Backward, b.dy(), b(x), b(w)));
     }
     if (b.wants(1)) {
-      b.dx(1) = to_w(neg(scaled) * b(x));
+      b.dx(1) = to_w(GradMode::is_enabled() ? neg(recorded(b.dy(), b(w), b(x)))
+                                            : guarded_gradient(GuardedOfTwo::Atan2Backward1, b.dy(), b(x), b(w)));
     }
+  }
+
+ private:
+  /// dy w / (x^2 + w^2) of operands divided by the larger one; 0 at the origin.
+  static Tensor recorded(const Tensor& dy, const Tensor& from, const Tensor& other) {
+    const double most = dy.scalar_type() == kFloat64 ? std::numeric_limits<double>::max() : 3e38;  // that all hold
+    const Tensor x = clamp(from, -most, most);
+    const Tensor w = clamp(other, -most, most);
+    const Tensor larger = maximum(abs(x.detach()), abs(w.detach()));
+    const Tensor size = larger + (larger == 0).to(larger.scalar_type());
+    const Tensor a = x / size;
+    const Tensor c = w / size;
+    const Tensor sum = a * a + c * c;
+    return dy / size * (c / (sum + (sum.detach() == 0).to(sum.scalar_type())));
   }
 };
 
@@ -153,7 +192,7 @@ struct Xlogy : BinaryOperator<Xlogy, Binary::Xlogy, true> {
   static constexpr OperatorInfo info = {
       .name = "xlogy",
       .signature = "xlogy(Tensor self, Tensor other) -> Tensor",
-      .formula = "y = x log(w), 0 where x = 0;  dx = dy log(w), 0 where x = 0 and w <= 0, dw = dy x / w",
+      .formula = "y = x log(w), 0 where x = 0;  dx = dy log(w), 0 where x = 0 and w <= 0, dw = dy x / w, 0 where x = 0",
       .doc = "x log(w) with 0 log(0) = 0, broadcast; integers give float32.",
       .dtypes = kAnyDtype,
       .node = "XlogyBackward0",
@@ -171,7 +210,8 @@ struct Xlogy : BinaryOperator<Xlogy, Binary::Xlogy, true> {
       b.dx(0) = to_x(xlogy(b.dy(), ones_where_zero(b(w), b(x), Binary::LessEqual, b(w), b.dy())));
     }
     if (b.wants(1)) {
-      b.dx(1) = to_w(b.dy() * (b(x) / b(w)));
+      b.dx(1) = to_w(GradMode::is_enabled() ? b.dy() * (b(x) / ones_where_zero(b(w), b(x), Binary::Equal, b(w), b.dy()))
+                                            : guarded_gradient(GuardedOfTwo::XlogyBackward1, b.dy(), b(x), b(w)));
     }
   }
 };

@@ -1,5 +1,6 @@
 // Sums, products and truth values over dimensions.
 #include <cmath>
+#include <limits>
 
 #include <backflow/ops/creation.h>
 #include <backflow/ops/magnitudes_internal.h>
@@ -141,11 +142,17 @@ struct SumToSize {
   void backward(Backward& b) const { b.dx(0) = expand(b.dy(), sizes); }
 };
 
+/// Whether all products are neither zero nor infinite, nor so small that digits are lost: then x has no zeros either.
+bool are_ordinary(const Tensor& y) {
+  const ScalarType dtype = computed(y.scalar_type());
+  const double least = dtype == kFloat64 ? std::numeric_limits<double>::min() : std::numeric_limits<float>::min();
+  return all_within(converted(y, dtype), {least, limits_of(dtype).largest});
+}
+
 /// The gradient of y, the product of x along a dimension, in which y and dy have size 1.
 Tensor prod_gradient(const Tensor& dy, const Tensor& x, const Tensor& y, std::int64_t dim) {
-  const Tensor has_none = fold(Fold::Min, Map::NonZero, x, all_dims(x), KeepDim::No, kBool);
-  if (has_none.item<bool>()) {
-    return dy * y / x;
+  if (are_ordinary(y)) {
+    return dy * (y / x);
   }
   // The last of the running products is y.
   DimVector before(x.sizes());

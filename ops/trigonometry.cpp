@@ -1,5 +1,5 @@
 // Trigonometric functions, of radians, and their inverses.
-#include <backflow/ops/elementwise_internal.h>
+#include <backflow/ops/guarded_internal.h>
 
 namespace backflow {
 namespace {
@@ -63,7 +63,11 @@ struct Asin : UnaryOperator<Unary::Asin> {
   };
   SavedTensor x;
   void save(Needs, const Tensor& x_, const Tensor&) { x.save(x_); }
-  void backward(Backward& b) const { b.dx(0) = b.dy() * rsqrt(1 - b(x) * b(x)); }
+  void backward(Backward& b) const {
+    const Tensor value = b(x);
+    b.dx(0) = GradMode::is_enabled() ? b.dy() * rsqrt((1 - value) * (1 + value))
+                                     : guarded_gradient(Guarded::AsinBackward, b.dy(), value);
+  }
 };
 
 struct Acos : UnaryOperator<Unary::Acos> {
@@ -78,7 +82,11 @@ struct Acos : UnaryOperator<Unary::Acos> {
   };
   SavedTensor x;
   void save(Needs, const Tensor& x_, const Tensor&) { x.save(x_); }
-  void backward(Backward& b) const { b.dx(0) = neg(b.dy() * rsqrt(1 - b(x) * b(x))); }
+  void backward(Backward& b) const {
+    const Tensor value = b(x);
+    b.dx(0) = GradMode::is_enabled() ? neg(b.dy() * rsqrt((1 - value) * (1 + value)))
+                                     : guarded_gradient(Guarded::AcosBackward, b.dy(), value);
+  }
 };
 
 struct Atan : UnaryOperator<Unary::Atan> {
@@ -93,7 +101,16 @@ struct Atan : UnaryOperator<Unary::Atan> {
   };
   SavedTensor x;
   void save(Needs, const Tensor& x_, const Tensor&) { x.save(x_); }
-  void backward(Backward& b) const { b.dx(0) = b.dy() / (b(x) * b(x) + 1); }
+  void backward(Backward& b) const {
+    const Tensor value = b(x);
+    b.dx(0) = GradMode::is_enabled() ? recorded(b.dy(), value) : guarded_gradient(Guarded::AtanBackward, b.dy(), value);
+  }
+
+ private:
+  static Tensor recorded(const Tensor& dy, const Tensor& value) {
+    const auto [near, times] = NearAndTimes(value);
+    return dy / (near * near + 1) / times / times;
+  }
 };
 
 }  // namespace

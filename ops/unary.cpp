@@ -92,7 +92,7 @@ struct Rsqrt : UnaryOperator<Unary::Rsqrt> {
   };
   SavedTensor y;
   void save(Needs, const Tensor&, const Tensor& y_) { y.save_output(y_); }
-  void backward(Backward& b) const { b.dx(0) = b.dy() * (b(y) * b(y) * b(y) * -0.5); }
+  void backward(Backward& b) const { b.dx(0) = b.dy() * b(y) * b(y) * (b(y) * -0.5); }
 };
 
 struct Reciprocal : UnaryOperator<Unary::Reciprocal> {
@@ -107,7 +107,7 @@ struct Reciprocal : UnaryOperator<Unary::Reciprocal> {
   };
   SavedTensor y;
   void save(Needs, const Tensor&, const Tensor& y_) { y.save_output(y_); }
-  void backward(Backward& b) const { b.dx(0) = neg(b.dy()) * (b(y) * b(y)); }
+  void backward(Backward& b) const { b.dx(0) = neg(b.dy()) * b(y) * b(y); }
 };
 
 struct Relu : NumericOperator<Relu, Unary::Relu> {

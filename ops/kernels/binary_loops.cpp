@@ -1,6 +1,7 @@
 #include <array>
 #include <cmath>
 #include <cstddef>
+#include <limits>
 #include <utility>
 
 #include <backflow/ops/kernels/loops.h>
@@ -28,7 +29,7 @@ T remainder(T x, T w) {
 /// Python's x // w: so that x = w floor_divide(x, w) + remainder(x, w) holds up to rounding.
 template <class T>
 T floor_divide(T x, T w) {
-  if (w == 0) {
+  if (w == 0 || std::isinf(x)) {
     return x / w;
   }
   const T rest = std::fmod(x, w);
@@ -90,6 +91,7 @@ HWY_INLINE V apply([[maybe_unused]] D d, V a, V b, [[maybe_unused]] const hn::TF
   } else if constexpr (kF == Binary::TanhBackward) {
     return hn::Mul(a, hn::Sub(one, hn::Mul(b, b)));
   } else {
+    static_assert(kF == Binary::SigmoidBackward);
     return hn::Mul(a, hn::Mul(b, hn::Sub(one, b)));
   }
 }
@@ -110,8 +112,11 @@ HWY_INLINE V apply(D d, V a, V b, V c, const hn::TFromD<D>* params) {
     static_assert(kF == Ternary::Lerp);
     const V span = hn::Sub(b, a);
     const V from_a = hn::Add(a, hn::Mul(c, span));
-    const V from_b = hn::Sub(b, hn::Mul(span, hn::Sub(hn::Set(d, T{1}), c)));
-    return hn::IfThenElse(hn::Lt(hn::Abs(c), hn::Set(d, T{0.5})), from_a, from_b);
+    const V rest = hn::Sub(hn::Set(d, T{1}), c);
+    const V from_b = hn::Sub(b, hn::Mul(span, rest));
+    const V y = hn::IfThenElse(hn::Lt(hn::Abs(c), hn::Set(d, T{0.5})), from_a, from_b);
+    const auto overflows = hn::Not(hn::Le(hn::Abs(span), hn::Set(d, std::numeric_limits<T>::max())));
+    return hn::AllFalse(d, overflows) ? y : hn::IfThenElse(overflows, hn::MulAdd(b, c, hn::Mul(a, rest)), y);
   }
 }
 

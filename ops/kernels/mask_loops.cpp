@@ -35,9 +35,12 @@ HWY_INLINE bool holds(T a, T b) {
       return (a != T{0}) & (b != T{0});
     case Comparison::Or:
       return (a != T{0}) | (b != T{0});
-    default:
+    case Comparison::Xor:
       return (a != T{0}) != (b != T{0});
+    case Comparison::Count:
+      break;  // without a default, the compiler names what is forgotten
   }
+  return false;
 }
 
 template <Predicate kF, class T>
@@ -51,6 +54,7 @@ HWY_INLINE bool holds(T x) {
   } else if constexpr (kF == Predicate::IsInf) {
     return x - x != x - x && x == x;
   } else {
+    static_assert(kF == Predicate::IsFinite);
     return x - x == T{0};
   }
 }

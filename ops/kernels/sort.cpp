@@ -73,6 +73,7 @@ auto key_of(T x) {
   } else if constexpr (std::is_same_v<T, std::int32_t>) {
     return static_cast<std::uint32_t>(x) ^ (std::uint32_t{1} << 31U);
   } else {
+    static_assert(std::is_unsigned_v<T> && sizeof(T) <= sizeof(std::uint32_t));
     return static_cast<std::uint32_t>(x);
   }
 }
