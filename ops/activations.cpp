@@ -2,11 +2,15 @@
 #include <numbers>
 
 #include <backflow/ops/activation_internal.h>
+#include <backflow/ops/guarded_internal.h>
 
 namespace backflow {
 namespace {
 
 using namespace detail;
+
+/// x within bounds beyond which the smooth activations are 0 or x in every dtype: products with infinities are NaN.
+Tensor settled(const Tensor& x) { return clamp(x, -1000, 1000); }
 
 struct LeakyRelu : Activation<LeakyRelu, Unary::LeakyRelu, Binary::LeakyReluBackward> {
   static constexpr OperatorInfo info = {
@@ -123,13 +127,15 @@ struct Gelu {
   }
 
  private:
-  static Tensor slope(const Tensor& x) {
+  static Tensor slope(const Tensor& value) {
+    const Tensor x = settled(value);
     const Tensor probability = erfc(x * -std::numbers::sqrt2 / 2) * 0.5;
     const Tensor density = exp(x * x * -0.5) * (std::numbers::inv_sqrtpi / std::numbers::sqrt2);
     return probability + x * density;
   }
   /// y = x s with s = sigmoid(u), since (1 + tanh(u / 2)) / 2 is that.
-  static Tensor slope_of_approximation(const Tensor& x) {
+  static Tensor slope_of_approximation(const Tensor& value) {
+    const Tensor x = settled(value);
     const double linear = 2 * std::numbers::sqrt2 * std::numbers::inv_sqrtpi;
     const Tensor cubic = x * x * (linear * 0.044715);
     const Tensor s = sigmoid(x * (cubic + linear));
@@ -148,8 +154,9 @@ struct Silu : Activation<Silu, Unary::Silu, Binary::SiluBackward> {
       .inplace = "silu_(Tensor self) -> Tensor",
   };
   Tensor recorded(const Tensor& dy, const Tensor& value) const {
-    const Tensor s = sigmoid(value);
-    return dy * (s * (value * (1 - s) + 1));
+    const Tensor kept = settled(value);
+    const Tensor s = sigmoid(kept);
+    return dy * (s * (kept * (1 - s) + 1));
   }
 };
 
@@ -164,8 +171,9 @@ struct Mish : Activation<Mish, Unary::Mish, Binary::MishBackward> {
       .inplace = "mish_(Tensor self) -> Tensor",
   };
   Tensor recorded(const Tensor& dy, const Tensor& value) const {
-    const Tensor t = tanh(softplus(value));
-    return dy * (t + value * sigmoid(value) * (1 - t * t));
+    const Tensor kept = settled(value);
+    const Tensor t = tanh(softplus(kept));
+    return dy * (t + kept * sigmoid(kept) * (1 - t * t));
   }
 };
 
@@ -206,11 +214,29 @@ struct Softsign {
   static constexpr OperatorInfo info = {
       .name = "softsign",
       .signature = "softsign(Tensor input) -> Tensor",
-      .formula = "y = x / (1 + |x|)",
-      .doc = "A quotient of recorded operators; integers give float32.",
+      .formula = "y = x / (1 + |x|);  dx = dy / (1 + |x|)^2",
+      .doc = "Between -1 and 1, which it takes at infinities; integers give float32.",
       .dtypes = kNumericDtypes,
+      .node = "SoftsignBackward0",
   };
-  static Tensor forward(const Tensor& x) { return x / (abs(x) + 1); }
+  SavedTensor x;
+  static Tensor forward(const Tensor& x) {
+    check_has(info.name, Unary::Abs, x.scalar_type());
+    Tensor y = empty_tensor_like(x, floating(x.scalar_type()));
+    const Cast from(x, y.scalar_type());
+    kernels::guarded(Guarded::Softsign, y, from, from);
+    return y;
+  }
+  void save(Needs, const Tensor& x_, const Tensor&) { x.save(x_); }
+  void backward(Backward& b) const {
+    const Tensor value = b(x);
+    if (GradMode::is_enabled()) {
+      const Tensor divisor = abs(value) + 1;
+      b.dx(0) = b.dy() / divisor / divisor;
+    } else {
+      b.dx(0) = guarded_gradient(Guarded::SoftsignBackward, b.dy(), value);
+    }
+  }
 };
 
 }  // namespace

@@ -152,7 +152,7 @@ struct Softshrink : Shrink<Softshrink, Unary::Softshrink> {
       .name = "softshrink",
       .signature = "softshrink(Tensor input, Scalar lambd=0.5) -> Tensor",
       .formula = "y = 0 where |x| <= lambda, else x - lambda sign(x);  dx = 0 where |x| <= lambda, else dy",
-      .doc = "x brought closer to zero; lambda >= 0, floating-point dtypes. NaN gives 0, as PyTorch's.",
+      .doc = "x brought closer to zero; lambda >= 0, floating-point dtypes.",
       .dtypes = kFloatingDtypes,
       .node = "SoftshrinkBackward0",
   };

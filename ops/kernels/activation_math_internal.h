@@ -69,13 +69,13 @@ HWY_INLINE V activation(D d, V x, const hn::TFromD<D>* params) {
     const V left = hn::Mul(expm1_of(d, hn::Mul(x, hn::Set(d, params[2]))), hn::Set(d, params[0]));
     return hn::IfThenElse(positive, right, left);
   } else if constexpr (kF == Unary::Gelu) {
-    return hn::Mul(x, normal(d, x).probability);
+    return hn::Mul(at_least_lowest(d, x), normal(d, x).probability);
   } else if constexpr (kF == Unary::GeluTanh) {
-    return times_sigmoid(d, x, gelu_argument(d, x));
+    return times_sigmoid(d, at_least_lowest(d, x), gelu_argument(d, x));
   } else if constexpr (kF == Unary::Silu) {
-    return times_sigmoid(d, x, x);
+    return times_sigmoid(d, at_least_lowest(d, x), x);
   } else if constexpr (kF == Unary::Mish) {
-    return hn::Mul(x, tanh_of_softplus(d, x));
+    return hn::Mul(at_least_lowest(d, x), tanh_of_softplus(d, x));
   } else if constexpr (kF == Unary::Softplus) {
     const V beta = hn::Set(d, params[0]);
     const V scaled = hn::Mul(x, beta);
@@ -87,21 +87,25 @@ HWY_INLINE V activation(D d, V x, const hn::TFromD<D>* params) {
     return hn::IfThenZeroElse(hn::Le(hn::Abs(x), hn::Set(d, params[0])), x);
   } else if constexpr (kF == Unary::Softshrink) {
     const V width = hn::Set(d, params[0]);
-    return hn::IfThenElseZero(hn::Gt(hn::Abs(x), width), hn::Sub(x, hn::CopySign(width, x)));
+    return hn::IfThenZeroElse(hn::Le(hn::Abs(x), width), hn::Sub(x, hn::CopySign(width, x)));
   } else if constexpr (kF == Unary::Threshold) {
     return hn::IfThenElse(hn::Le(x, hn::Set(d, params[0])), hn::Set(d, params[1]), x);
   } else {
     static_assert(kF == Unary::Hardsigmoid || kF == Unary::Hardswish);
-    const V factor = kF == Unary::Hardsigmoid ? one : x;
+    const V factor = kF == Unary::Hardsigmoid ? one : at_least_lowest(d, x);
     const V kept = hn::Min(hn::Max(hn::Add(x, number(d, 3)), zero), number(d, 6));
-    return hn::IfThenElse(hn::IsNaN(x), x, hn::Div(hn::Mul(factor, kept), number(d, 6)));
+    const V y = hn::Div(hn::Mul(factor, kept), number(d, 6));
+    // Six times a large number is infinite.
+    const auto is_itself = kF == Unary::Hardsigmoid ? hn::IsNaN(x) : hn::Or(hn::IsNaN(x), hn::Gt(x, number(d, 1e30)));
+    return hn::IfThenElse(is_itself, x, y);
   }
 }
 
-/// The slope of gelu's approximation x s with s = sigmoid(u): s + x s (1 - s) du/dx.
+/// The slope of gelu's approximation y s with s = sigmoid(u): s + x s (1 - s) du/dx. Beyond 100, s is 0 or 1.
 template <class D, class V>
-HWY_INLINE V gelu_tanh_slope(D d, V x) {
-  const V s = sigmoid_of(d, gelu_argument(d, x));
+HWY_INLINE V gelu_tanh_slope(D d, V y) {
+  const V s = sigmoid_of(d, gelu_argument(d, y));
+  const V x = hn::Min(hn::Max(y, number(d, -100)), number(d, 100));
   const V slope = hn::MulAdd(hn::Mul(x, x), number(d, 6 * kRootOfTwoByPi * 0.044715), number(d, 2 * kRootOfTwoByPi));
   return hn::MulAdd(hn::Mul(hn::Mul(x, s), hn::Sub(number(d, 1), s)), slope, s);
 }
@@ -118,15 +122,15 @@ HWY_INLINE V activation_gradient(D d, V dy, V x, const hn::TFromD<D>* params) {
     return hn::Mul(dy, hn::IfThenElse(hn::Le(x, zero), left, hn::Set(d, params[1])));
   } else if constexpr (kF == Binary::GeluBackward) {
     const auto [density, probability] = normal(d, x);
-    return hn::Mul(dy, hn::MulAdd(x, density, probability));
+    return hn::Mul(dy, hn::MulAdd(finite(d, x), density, probability));
   } else if constexpr (kF == Binary::GeluTanhBackward) {
     return hn::Mul(dy, gelu_tanh_slope(d, x));
   } else if constexpr (kF == Binary::SiluBackward) {
     const V s = sigmoid_of(d, x);
-    return hn::Mul(dy, hn::Mul(s, hn::MulAdd(x, hn::Sub(one, s), one)));
+    return hn::Mul(dy, hn::Mul(s, hn::MulAdd(finite(d, x), hn::Sub(one, s), one)));
   } else if constexpr (kF == Binary::MishBackward) {
     const V t = tanh_of_softplus(d, x);
-    return hn::Mul(dy, hn::MulAdd(hn::Mul(x, sigmoid_of(d, x)), hn::NegMulAdd(t, t, one), t));
+    return hn::Mul(dy, hn::MulAdd(hn::Mul(finite(d, x), sigmoid_of(d, x)), hn::NegMulAdd(t, t, one), t));
   } else if constexpr (kF == Binary::SoftplusBackward) {
     const V scaled = hn::Mul(x, hn::Set(d, params[0]));
     return hn::IfThenElse(hn::Gt(scaled, hn::Set(d, params[1])), dy, hn::Mul(dy, sigmoid_of(d, scaled)));
