@@ -1,5 +1,9 @@
 // Cross-entropy of scores and classes, or probabilities of classes.
+#include <algorithm>
+#include <cmath>
+
 #include <backflow/ops/class_losses_internal.h>
+#include <backflow/ops/masks_internal.h>
 
 namespace backflow {
 namespace {
@@ -7,6 +11,20 @@ namespace {
 using namespace detail;
 
 constexpr const char* kName = "cross_entropy_loss";
+
+bool any_of(const Tensor& mask) {
+  const bool* const first = mask.const_data_ptr<bool>();
+  return std::find(first, first + mask.numel(), true) != first + mask.numel();
+}
+
+/// The scores with zeros at positions that are ignored, so that nothing of these, not even NaN, is left in gradients.
+Tensor without_ignored(const Tensor& x, const Tensor& target, std::int64_t ignored) {
+  DimVector sizes(x.sizes());
+  sizes[static_cast<std::size_t>(class_dim(x))] = 1;
+  const Tensor mask = unsqueeze(where_holds(Comparison::Equal, target, ignored), class_dim(x));
+  const bool fits = mask.sizes() == IntArrayRef(sizes);  // else the loss says what is wrong
+  return fits && any_of(mask.contiguous()) ? masked_fill(x, mask, 0) : x;
+}
 
 /// The loss of rows of scores, from the logarithm of the sum of the powers of each: no log-probability but the wanted
 /// one is ever written.
@@ -92,22 +110,26 @@ struct RowsCrossEntropy {
     const std::int64_t classes = value.size(1);
     Tensor wanted;
     Tensor factors;
+    Tensor left_out;
     {
       const NoGradGuard constants;
       wanted = full(value.sizes(), smoothing_ / static_cast<double>(classes), kFloat64);
       factors = zeros({rows, 1}, kFloat64);
+      left_out = ones({rows, 1}, kBool);
       const Tensor weights = w.defined() ? to(w, kFloat64) : ones({classes}, kFloat64);
       for (std::int64_t i = 0; i < rows; ++i) {
         const std::int64_t c = positions.at().target[i];
         if (c != ignored) {
           wanted.mutable_data_ptr<double>()[i * classes + c] += 1 - smoothing_;
           factors.mutable_data_ptr<double>()[i] = weights.mutable_data_ptr<double>()[c] / divisor;
+          left_out.mutable_data_ptr<bool>()[i] = weights.mutable_data_ptr<double>()[c] == 0;
         }
       }
     }
     const ScalarType dtype = value.scalar_type();
     const Tensor by_row = dy.dim() == 0 ? dy : reshape(dy, {rows, 1});
-    return (softmax(value, 1) - to(wanted, dtype)) * (by_row * to(factors, dtype));
+    const Tensor scores = any_of(left_out) ? masked_fill(value, left_out, 0) : value;
+    return (softmax(scores, 1) - to(wanted, dtype)) * (by_row * to(factors, dtype));
   }
 };
 
@@ -124,7 +146,24 @@ Tensor smooth_loss(const Tensor& log_p, const Tensor& target, const Tensor& weig
   return sum(losses) / kernels::sum_weights(positions.at(), w).weight;
 }
 
-/// The loss of probabilities of the classes, in the shape of the scores.
+/// -the sum over classes of the products, reduced.
+Tensor reduce_products(const Tensor& products, std::int64_t reduction) {
+  const std::int64_t dim = class_dim(products);
+  if (reduction == Reduction::None) {
+    return neg(sum(products, dim));
+  }
+  const Tensor total = neg(sum(products));
+  const auto classes = static_cast<double>(products.size(dim));
+  return reduction == Reduction::Sum ? total : total / (static_cast<double>(products.numel()) / classes);
+}
+
+bool has_nan(const Tensor& x) {
+  const Tensor number = x.dim() == 0 ? x.detach() : sum(x.detach());
+  return std::isnan(number.item<double>());
+}
+
+/// The loss of probabilities of the classes, in the shape of the scores. Where that comes out NaN, zero probabilities
+/// of classes with infinite logarithms are left out.
 Tensor of_probabilities(const Tensor& x, const Tensor& target, const Tensor& weight, std::int64_t reduction,
                         double smoothing) {
   check(target.scalar_type() == x.scalar_type(), kName, ": input ", describe(x), ", target ", describe(target),
@@ -132,16 +171,14 @@ Tensor of_probabilities(const Tensor& x, const Tensor& target, const Tensor& wei
   const std::int64_t dim = class_dim(x);
   const auto classes = static_cast<double>(x.size(dim));
   const Tensor wanted = smoothing > 0 ? target * (1 - smoothing) + smoothing / classes : target;
-  Tensor log_p = log_softmax(x, dim);
-  if (weight.defined()) {
-    log_p = log_p * along_classes(weight, x);
+  const Tensor weighted = weight.defined() ? wanted * along_classes(weight, x) : wanted;
+  const Tensor log_p = log_softmax(x, dim);
+  const Tensor y = reduce_products(log_p * weighted, reduction);
+  if (!has_nan(y)) {
+    return y;
   }
-  const Tensor products = log_p * wanted;
-  if (reduction == Reduction::None) {
-    return neg(sum(products, dim));
-  }
-  const Tensor total = neg(sum(products));
-  return reduction == Reduction::Sum ? total : total / (static_cast<double>(x.numel()) / classes);
+  const Tensor is_nothing = logical_and(isinf(log_p), weighted == 0);
+  return reduce_products(masked_fill(log_p, is_nothing, 0) * weighted, reduction);
 }
 
 struct CrossEntropyLoss {
@@ -181,7 +218,7 @@ struct CrossEntropyLoss {
     if (!of_classes) {
       return of_probabilities(x, target, weight, reduction, smoothing);
     }
-    const Tensor log_p = log_softmax(x, class_dim(x));
+    const Tensor log_p = log_softmax(without_ignored(x, target, ignore_index), class_dim(x));
     Tensor y = nll_loss_nd(log_p, target, weight, reduction, ignore_index);
     if (smoothing == 0) {
       return y;

@@ -114,12 +114,15 @@ decltype(auto) with_rule(const Kind& kind, const Tensor& x, double p, const F& a
   return apply(p, scale, kAlpha * scale * p, kAlpha * scale * (p - 1), size, seed, stream);
 }
 
+/// Where everything is dropped: a product with 0 would leave NaN.
+Tensor everywhere() { return ones({}, kBool); }
+
 Tensor dropped(const Kind& kind, const Tensor& x, double p, bool train) {
   if (changes_nothing(kind, x, p, train)) {
     return x;
   }
   if (p == 1) {
-    return mul(x, zeros({}, x.scalar_type()));
+    return masked_fill(x, everywhere(), 0);
   }
   return with_rule(kind, x, p, [&](auto... rule) { return philox_dropout(x, rule...); });
 }
@@ -127,7 +130,7 @@ Tensor dropped(const Kind& kind, const Tensor& x, double p, bool train) {
 Tensor& drop_inplace(const Kind& kind, const Tensor& self, double p, bool train) {
   if (!changes_nothing(kind, self, p, train)) {
     if (p == 1) {
-      self.mul_(zeros({}, self.scalar_type()));
+      self.masked_fill_(everywhere(), 0);
     } else {
       with_rule(kind, self, p, [&](auto... rule) { self.philox_dropout_(rule...); });
     }

@@ -1,5 +1,6 @@
 // Sums, means and largest elements of rows of a table, bag by bag.
 #include <algorithm>
+#include <cmath>
 
 #include <backflow/ops/creation.h>
 #include <backflow/ops/elementwise_internal.h>
@@ -157,6 +158,9 @@ struct SumBags : BagState {
   }
 };
 
+/// Whether x takes the place of the maximum so far; NaN does once.
+bool exceeds(double x, double largest) { return x > largest || (std::isnan(x) && !std::isnan(largest)); }
+
 /// y[b] = the largest w[i] in each column, and its row, the first of several; 0 and row 0 for an empty bag.
 struct MaxBags : BagState {
   static constexpr auto info = recorded_by_others("EmbeddingBagBackward0");
@@ -185,7 +189,7 @@ struct MaxBags : BagState {
         for (std::int64_t i = first + 1; i < bounds[b + 1]; ++i) {
           const T* const other = from + index[i] * columns;
           for (std::int64_t j = 0; j < columns; ++j) {
-            if (static_cast<double>(other[j]) > static_cast<double>(row[j])) {
+            if (exceeds(static_cast<double>(other[j]), static_cast<double>(row[j]))) {
               row[j] = other[j];
               rows[j] = index[i];
             }

@@ -37,7 +37,8 @@ struct SoftMarginLoss : PairLoss<SoftMarginLoss> {
   }
   Tensor input_gradient(const Tensor& g, const Tensor& value, const Tensor& t) const { return slope(value, t) * t * g; }
   Tensor target_gradient(const Tensor& g, const Tensor& value, const Tensor& t) const {
-    return slope(value, t) * value * g;
+    const Tensor s = sigmoid(neg(t * value));
+    return neg(s * relu_backward(value, s)) * g;  // where s is 0 the value may be infinite
   }
 
  private:
@@ -106,15 +107,16 @@ struct MultiMarginLoss {
     positions.check_none_bad(first_bad(positions.at()));
     const std::int64_t dim = class_dim(x);
     const Tensor at = unsqueeze(target, dim);
-    Tensor z = relu(margin - gather(x, dim, at) + x);
+    // The own class is left out first: where its score is infinite, z is NaN there.
+    const Tensor own = scatter(zeros(x.sizes(), kBool), dim, at, 1);
+    Tensor z = masked_fill(relu(margin - gather(x, dim, at) + x), own, 0);
     if (p.toDouble() == 2) {
       z = z * z;
     }
     if (weight.defined()) {
       z = z * reshape(index_select(weight, 0, reshape(target, {-1})), at.sizes());
     }
-    const Tensor own = scatter(zeros(x.sizes(), kBool), dim, at, 1);
-    const Tensor losses = sum(masked_fill(z, own, 0), dim) / positions.at().classes;
+    const Tensor losses = sum(z, dim) / positions.at().classes;
     return reduce(where, losses, reduction);
   }
 
@@ -171,7 +173,7 @@ class LabeledRows {
     for (std::int64_t j = 0; j < num_labels; ++j) {
       for (std::int64_t c = 0; c < classes_; ++c) {
         const double z = 1 - x[labels[j]] + x[c];
-        if (is_label[static_cast<std::size_t>(c)] == 0 && z > 0) {
+        if (is_label[static_cast<std::size_t>(c)] == 0 && !(z <= 0)) {  // NaN counts
           each(row, labels[j], c, z);
         }
       }

@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include <backflow/ops/loss_internal.h>
+#include <backflow/ops/masks_internal.h>
 
 namespace backflow {
 namespace {
@@ -27,8 +28,8 @@ struct BinaryCrossEntropy : PairLoss<BinaryCrossEntropy> {
       .name = "binary_cross_entropy",
       .signature = "binary_cross_entropy(Tensor input, Tensor target, Tensor? weight=None, int reduction=1) -> Tensor",
       .formula =
-          "y = -w (t log(x) + (1 - t) log(1 - x)) with logarithms of at least -100, reduced;  dx = w dy (x - t) / "
-          "max(x (1 - x), 1e-12) / n for the mean, dt = w dy (log(1 - x) - log(x)) / n",
+          "y = -w (t log(x) + (1 - t) log(1 - x)) with logarithms of at least -100, reduced;  dx = w dy ((1 - t) / "
+          "max(1 - x, 1e-12) - t / max(x, 1e-12)) / n for the mean, dt = w dy (log(1 - x) - log(x)) / n",
       .doc =
           "Cross-entropy of probabilities in [0, 1] and targets of one floating-point dtype; anything else in the "
           "input is an Error. Dimensions of size 1 don't count: a target [200] fits an input [200, 1]. The weight has "
@@ -61,7 +62,7 @@ struct BinaryCrossEntropy : PairLoss<BinaryCrossEntropy> {
     return dt.sizes() == t.sizes() ? dt : reshape(sum_to_size(squeeze(dt), squeeze(t).sizes()), t.sizes());
   }
   Tensor input_gradient(const Tensor& g, const Tensor& value, const Tensor& t) const {
-    return (value - t) / clamp_min((1 - value) * value, 1e-12) * g;
+    return ((1 - t) / clamp_min(1 - value, 1e-12) - t / clamp_min(value, 1e-12)) * g;
   }
   Tensor target_gradient(const Tensor& g, const Tensor& value, const Tensor&) const {
     return (clamp_min(log1p(neg(value)), -100) - clamp_min(log(value), -100)) * g;
@@ -96,7 +97,8 @@ struct BinaryCrossEntropyWithLogits : PairLoss<BinaryCrossEntropyWithLogits> {
     if (x.scalar_type() == kBFloat16) {
       return to(forward(widened(x), widened(t), widened(weight), widened(positive), reduction), kBFloat16);
     }
-    const Tensor y = (1 - t) * x - ((positive - 1) * t + 1) * log_sigmoid(x);
+    Tensor y = empty_tensor_like(x, x.scalar_type());
+    kernels::weighted_logits(y, x, t, positive);
     return reduce(info.name, weight.defined() ? y * weight : y, reduction);
   }
   void save(Needs needs, const Tensor& x_, const Tensor& t, const Tensor& weight_, const Tensor& positive,
@@ -155,14 +157,15 @@ struct KlDiv : PairLoss<KlDiv> {
     return neg((f == Loss::LogDivergence ? exp(t) : t) * g);
   }
   Tensor target_gradient(const Tensor& g, const Tensor& value, const Tensor& t) const {
-    return (f == Loss::LogDivergence ? exp(t) * (t - value + 1) : log(t) - value + 1) * g;
+    // e^t is 0 far above the bound.
+    return (f == Loss::LogDivergence ? exp(t) * (clamp_min(t, -1e4) - value + 1) : log(t) - value + 1) * g;
   }
 
  private:
   static Loss loss_of(bool log_target) { return log_target ? Loss::LogDivergence : Loss::Divergence; }
 };
 
-struct PoissonNllLoss {
+struct PoissonNllLoss : PairLoss<PoissonNllLoss> {
   static constexpr OperatorInfo info = {
       .name = "poisson_nll_loss",
       .signature =
@@ -175,20 +178,30 @@ struct PoissonNllLoss {
           "Negative log-likelihood of counts t for a Poisson distribution with the mean e^x, or x: two tensors of one "
           "shape and floating-point dtype. reduction is None, Mean or Sum.",
       .dtypes = kFloatingDtypes,
+      .node = "PoissonNllLossBackward0",
   };
   static Tensor forward(const Tensor& x, const Tensor& t, bool log_input, bool full, double eps,
                         std::int64_t reduction) {
-    check_pair(info.name, x, t);
-    if (x.scalar_type() == kBFloat16) {
-      return to(forward(widened(x), widened(t), log_input, full, eps, reduction), kBFloat16);
-    }
-    Tensor y = log_input ? exp(x) - t * x : x - t * log(x + eps);
-    if (full) {
-      const Tensor stirling = t * log(t) - t + log(t * 6.283185307179586) * 0.5;
-      y = y + masked_fill(stirling, t <= 1, 0);
-    }
-    return reduce(info.name, y, reduction);
+    return value(loss_of(log_input), x, t, reduction, {eps, 0, full ? 1.0 : 0.0});
   }
+  void save(Needs, const Tensor& x_, const Tensor& t, bool log_input, bool full, double eps, std::int64_t reduction_,
+            const Tensor&) {
+    keep(loss_of(log_input), x_, t, reduction_, {eps, 0, full ? 1.0 : 0.0});
+  }
+  Tensor input_gradient(const Tensor& g, const Tensor& value, const Tensor& t) const {
+    return (f == Loss::LogCounts ? exp(value) - t : 1 - t / (value + params[0])) * g;
+  }
+  Tensor target_gradient(const Tensor& g, const Tensor& value, const Tensor& t) const {
+    const Tensor dt = neg(f == Loss::LogCounts ? value : log(value + params[0]));
+    if (params[2] == 0) {
+      return dt * g;
+    }
+    const Tensor many = clamp_min(t, 1);
+    return (dt + relu_backward(log(many) + 0.5 / many, where_holds(Comparison::Greater, t, 1))) * g;
+  }
+
+ private:
+  static Loss loss_of(bool log_input) { return log_input ? Loss::LogCounts : Loss::Counts; }
 };
 
 }  // namespace

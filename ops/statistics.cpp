@@ -1,6 +1,7 @@
 // Variance, standard deviation and the logarithm of a sum of exponentials.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include <backflow/ops/magnitudes_internal.h>
 
@@ -251,7 +252,7 @@ struct Logsumexp : ReducedGeometry {
   static constexpr OperatorInfo info = {
       .name = "logsumexp",
       .signature = "logsumexp(Tensor self, int[] dim, bool keepdim=False) -> Tensor",
-      .formula = "y = log(sum of e^x over dim);  dx = dy e^(x - y)",
+      .formula = "y = log(sum of e^x over dim);  dx = dy e^(x - y), its limit where y is infinite",
       .doc = "Without overflow; integers give float32. Of nothing it is -infinity. An empty list means all dimensions.",
       .dtypes = kAnyDtype,
       .node = "LogsumexpBackward0",
@@ -282,7 +283,28 @@ struct Logsumexp : ReducedGeometry {
     x.save(x_);
     y.save_output(y_);
   }
-  void backward(Backward& b) const { b.dx(0) = exp(b(x) - restored(b(y))) * restored(b.dy()); }
+  void backward(Backward& b) const {
+    const Tensor result = b(y);
+    const Tensor from = b(x);
+    b.dx(0) = (is_finite(result) ? exp(from - restored(result)) : limit(from, result)) * restored(b.dy());
+  }
+
+ private:
+  static bool is_finite(const Tensor& y) {
+    const ScalarType wide = computed(y.scalar_type());
+    return all_within(converted(y, wide), {0, limits_of(wide).largest});
+  }
+  /// The slopes where some sums are infinite, and x - y is not a number.
+  Tensor limit(const Tensor& from, const Tensor& result) const {
+    if (count() == 1) {
+      return ones_like(from);
+    }
+    constexpr double kInfinity = std::numeric_limits<double>::infinity();
+    const Tensor sums = restored(result);
+    const Tensor is_infinite = isinf(sums);
+    const Tensor finite = exp(masked_fill(from, is_infinite, -kInfinity) - masked_fill(sums, is_infinite, 0));
+    return where(sums == kInfinity, shares_of_equals(from.detach(), sums.detach(), flags), finite);
+  }
 };
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include <backflow/ops/kernels/class_losses.h>
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include <backflow/ops/kernels/elementwise.h>
@@ -74,6 +75,12 @@ void put(T* losses, std::int64_t i, double loss) {
   }
 }
 
+/// w loss, where 0 times infinity is 0.
+template <class T>
+T weighted(T w, T loss) {
+  return w == 0 && std::isinf(loss) ? T{0} : w * loss;
+}
+
 template <class T>
 T* elements_of(const Tensor& x) {
   return x.defined() ? x.mutable_data_ptr<T>() : nullptr;
@@ -89,7 +96,7 @@ ClassSums nll(const ClassTargets& at, const Tensor& losses, const Tensor& x, con
     T* const to = elements_of<T>(losses);
     return for_each_position(at, 1, [&](std::int64_t i, std::int64_t c, ClassSums& sums) {
       const T w = c < 0 ? T{0} : weights[c];
-      const T loss = c < 0 ? T{0} : -from[offset(at, i, c)] * w;
+      const T loss = c < 0 ? T{0} : weighted(w, -from[offset(at, i, c)]);
       put(to, i, loss);
       sums.loss += loss;
       sums.weight += w;
@@ -141,13 +148,14 @@ ClassSums cross_entropy(const ClassTargets& at, const Tensor& losses, const Tens
       const RowStatistics<T> of_row = loops.statistics(row, static_cast<std::size_t>(at.classes));
       kept[2 * i] = of_row.largest;
       kept[2 * i + 1] = of_row.log_sum;
-      T loss = of_row.log_sum - (row[c] - of_row.largest);
+      const T below = row[c] == of_row.largest ? T{0} : row[c] - of_row.largest;  // 0 where both are infinite
+      T loss = of_row.log_sum - below;
       if (smoothing != 0) {
         const T beyond = loops.sum_beyond(row, of_row.largest, static_cast<std::size_t>(at.classes));
         const T mean = of_row.log_sum - beyond / static_cast<T>(at.classes);
-        loss = static_cast<T>(1 - smoothing) * loss + static_cast<T>(smoothing) * mean;
+        loss = weighted(static_cast<T>(1 - smoothing), loss) + static_cast<T>(smoothing) * mean;
       }
-      loss *= weights[c];
+      loss = weighted(weights[c], loss);
       put(to, i, loss);
       sums.loss += loss;
       sums.weight += weights[c];
@@ -168,7 +176,7 @@ std::int64_t cross_entropy_backward(const ClassTargets& at, const Tensor& dx, co
     const auto n = static_cast<std::size_t>(at.classes);
     const auto each = [&](std::int64_t i, std::int64_t c, ClassSums&) {
       T* const row = to + i * at.classes;
-      if (c < 0) {
+      if (c < 0 || weights[c] == 0) {
         std::fill_n(row, n, T{0});
         return;
       }

@@ -36,6 +36,46 @@ HWY_INLINE V softplus_of(D d, V x) {
   return hn::IfThenElse(hn::IsNaN(x), x, y);
 }
 
+/// factor v, where 0 times infinity is 0.
+template <class D, class V>
+HWY_INLINE V weighted(D d, V factor, V v) {
+  return hn::Mul(factor, hn::IfThenElse(hn::Eq(factor, hn::Zero(d)), finite(d, v), v));
+}
+
+/// t log(1 + e^-x) + u log(1 + e^x) with weights of the two classes.
+template <class D, class V>
+HWY_INLINE V logits_of(D d, V x, V t, V u) {
+  const V zero = hn::Zero(d);
+  const V small = log1p_exp(d, hn::Neg(hn::Abs(x)));
+  const V of_one = weighted(d, t, hn::Add(hn::Max(hn::Neg(x), zero), small));
+  const V y = hn::Add(of_one, weighted(d, u, hn::Add(hn::Max(x, zero), small)));
+  return hn::IfThenElse(hn::IsNaN(x), x, y);
+}
+
+/// Cross-entropy's slope (x - t) / (x (1 - x)), with x and 1 - x of at least 1e-12 where their product is less.
+template <class D, class V>
+HWY_INLINE V probability_slope(D d, V x, V t) {
+  const V one = number(d, 1);
+  const V least = number(d, 1e-12);
+  const V rest = hn::Sub(one, x);
+  const V variance = hn::Mul(rest, x);
+  const V slope = hn::Div(hn::Sub(x, t), hn::Max(variance, least));
+  const auto is_small = hn::Lt(variance, least);
+  if (hn::AllFalse(d, is_small)) {
+    return slope;
+  }
+  const V at_end = hn::Sub(hn::Div(hn::Sub(one, t), hn::Max(rest, least)), hn::Div(t, hn::Max(x, least)));
+  return hn::IfThenElse(is_small, at_end, slope);
+}
+
+/// Stirling's approximation of log(t!) where t > 1, else 0; NaN stays.
+template <class D, class V>
+HWY_INLINE V stirling(D d, V t) {
+  const V y = hn::Sub(hn::Mul(t, log_of(d, t)), t);
+  const V sum = hn::MulAdd(log_of(d, hn::Mul(t, number(d, 6.283185307179586))), number(d, 0.5), y);
+  return hn::IfThenZeroElse(hn::Le(t, number(d, 1)), sum);
+}
+
 template <Loss kF>
 struct Value {
   template <class D, class V>
@@ -50,9 +90,10 @@ struct Value {
       } else if constexpr (kF == Loss::Absolute) {
         return size;
       } else if constexpr (kF == Loss::Smooth) {
-        const V inner = hn::Div(hn::Mul(half, hn::Mul(size, size)), bound);
+        const V inner = hn::Mul(hn::Mul(half, size), hn::Div(size, bound));  // the square may overflow
         return hn::IfThenElse(hn::Lt(size, bound), inner, hn::Sub(size, hn::Mul(half, bound)));
       } else {
+        static_assert(kF == Loss::Huber);
         const V outer = hn::Mul(bound, hn::Sub(size, hn::Mul(half, bound)));
         return hn::IfThenElse(hn::Le(size, bound), hn::Mul(half, hn::Mul(size, size)), outer);
       }
@@ -64,12 +105,24 @@ struct Value {
       const auto inside = hn::And(hn::Ge(x, hn::Zero(d)), hn::Le(x, one));
       return hn::IfThenElse(inside, y, nan(d));
     } else if constexpr (kF == Loss::Logits) {
-      return hn::Add(hn::Mul(hn::Sub(number(d, 1), t), x), softplus_of(d, hn::Neg(x)));
+      // (1 - t) x + log(1 + e^-x), or -t x + log(1 + e^x): one of infinite terms with opposite signs would be NaN.
+      const V factor = hn::IfThenElse(hn::Lt(x, hn::Zero(d)), hn::Neg(t), hn::Sub(number(d, 1), t));
+      const V y = hn::Add(weighted(d, factor, x), log1p_exp(d, hn::Neg(hn::Abs(x))));
+      return hn::IfThenElse(hn::IsNaN(x), x, y);
     } else if constexpr (kF == Loss::Divergence) {
       const V entropy = hn::IfThenElse(hn::Eq(t, hn::Zero(d)), t, hn::Mul(t, log_of(d, t)));
-      return hn::Sub(entropy, hn::Mul(t, x));
+      return hn::Sub(entropy, weighted(d, t, x));
     } else if constexpr (kF == Loss::LogDivergence) {
-      return hn::Mul(exp_of(d, t), hn::Sub(t, x));
+      const V p = exp_of(d, t);
+      return hn::Mul(p, hn::IfThenElse(hn::Eq(p, hn::Zero(d)), finite(d, x), hn::Sub(t, x)));
+    } else if constexpr (kF == Loss::Counts || kF == Loss::LogCounts) {
+      V y;
+      if constexpr (kF == Loss::Counts) {
+        y = hn::Sub(x, weighted(d, t, log_of(d, hn::Add(x, hn::Set(d, params[0])))));
+      } else {
+        y = hn::Sub(exp_of(d, x), weighted(d, t, hn::Min(number(d, 1e4), x)));  // where e^x is infinite
+      }
+      return params[2] == 0 ? y : hn::Add(y, stirling(d, t));
     } else {
       static_assert(kF == Loss::SoftMargin);
       return softplus_of(d, hn::Neg(hn::Mul(t, x)));
@@ -93,22 +146,34 @@ struct Gradient {
         const auto is_inner = hn::Lt(hn::Abs(difference), bound);
         return hn::Mul(hn::IfThenElse(is_inner, hn::Div(difference, bound), sign_of(d, difference)), g);
       } else {
+        static_assert(kF == Loss::Huber);
         const V outer = hn::Mul(sign_of(d, difference), bound);
         return hn::Mul(hn::IfThenElse(hn::Le(hn::Abs(difference), bound), difference, outer), g);
       }
     } else if constexpr (kF == Loss::CrossEntropy) {
-      const V variance = hn::Max(hn::Mul(hn::Sub(number(d, 1), x), x), number(d, 1e-12));
-      return hn::Mul(g, hn::Div(hn::Sub(x, t), variance));
+      return hn::Mul(g, probability_slope(d, x, t));
     } else if constexpr (kF == Loss::Logits) {
       return hn::Mul(g, hn::Sub(sigmoid_of(d, x), t));
     } else if constexpr (kF == Loss::Divergence) {
       return hn::Neg(hn::Mul(g, t));
     } else if constexpr (kF == Loss::LogDivergence) {
       return hn::Neg(hn::Mul(g, exp_of(d, t)));
+    } else if constexpr (kF == Loss::Counts) {
+      return hn::Mul(g, hn::Sub(number(d, 1), hn::Div(t, hn::Add(x, hn::Set(d, params[0])))));
+    } else if constexpr (kF == Loss::LogCounts) {
+      return hn::Mul(g, hn::Sub(exp_of(d, x), t));
     } else {
       static_assert(kF == Loss::SoftMargin);
       return hn::Neg(hn::Mul(g, times_sigmoid(d, t, hn::Neg(hn::Mul(t, x)))));
     }
+  }
+};
+
+/// Loss::Logits of x and t, with a weight of the positive class.
+struct WeightedLogits {
+  template <class D, class V>
+  static HWY_INLINE V of(D d, const hn::TFromD<D>*, V x, V t, V positive) {
+    return logits_of(d, x, hn::Mul(positive, t), hn::Sub(number(d, 1), t));
   }
 };
 
@@ -144,6 +209,8 @@ BinaryLoop<float> float_loss_loop(Loss f) { return loss_loop_of<float>(f); }
 BinaryLoop<double> double_loss_loop(Loss f) { return loss_loop_of<double>(f); }
 TernaryLoop<float> float_gradient_loop(Loss f) { return gradient_loop_of<float>(f); }
 TernaryLoop<double> double_gradient_loop(Loss f) { return gradient_loop_of<double>(f); }
+TernaryLoop<float> float_weighted_logits_loop() { return ternary_row<WeightedLogits, float>; }
+TernaryLoop<double> double_weighted_logits_loop() { return ternary_row<WeightedLogits, double>; }
 
 }  // namespace backflow::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -155,6 +222,8 @@ HWY_EXPORT(float_loss_loop);
 HWY_EXPORT(double_loss_loop);
 HWY_EXPORT(float_gradient_loop);
 HWY_EXPORT(double_gradient_loop);
+HWY_EXPORT(float_weighted_logits_loop);
+HWY_EXPORT(double_weighted_logits_loop);
 
 template <>
 BinaryLoop<float> loss_loop<float>(Loss f) {
@@ -174,6 +243,16 @@ TernaryLoop<float> loss_gradient_loop<float>(Loss f) {
 template <>
 TernaryLoop<double> loss_gradient_loop<double>(Loss f) {
   return HWY_DYNAMIC_DISPATCH(double_gradient_loop)(f);
+}
+
+template <>
+TernaryLoop<float> weighted_logits_loop<float>() {
+  return HWY_DYNAMIC_DISPATCH(float_weighted_logits_loop)();
+}
+
+template <>
+TernaryLoop<double> weighted_logits_loop<double>() {
+  return HWY_DYNAMIC_DISPATCH(double_weighted_logits_loop)();
 }
 
 }  // namespace backflow::kernels

@@ -13,4 +13,8 @@ BinaryLoop<T> loss_loop(Loss f);
 template <class T>
 TernaryLoop<T> loss_gradient_loop(Loss f);
 
+/// The loop of weighted_logits(), whose operands are x, t, positive.
+template <class T>
+TernaryLoop<T> weighted_logits_loop();
+
 }  // namespace backflow::kernels

@@ -75,6 +75,18 @@ void loss(Loss f, const Tensor& y, const Tensor& x, const Tensor& t, const Param
   });
 }
 
+void weighted_logits(const Tensor& y, const Tensor& x, const Tensor& t, const Tensor& positive) {
+  if (y.numel() == 0) {
+    return;
+  }
+  dispatch_losses(y.scalar_type(), [&]<class T, class C>(T, C) {
+    const auto loop = weighted_logits_loop<C>();
+    run_blocked<T, T, T, T>(y, {&x, &t, &positive}, [&](C* out, std::size_t n, Run<C> a, Run<C> b, Run<C> c) {
+      loop(a, b, c, out, n, nullptr);
+    });
+  });
+}
+
 void loss_sum(Loss f, const Tensor& y, const Tensor& x, const Tensor& t, const Params& params, double divisor) {
   dispatch_losses(y.scalar_type(), [&]<class T, class C>(T, C) {
     const ChunkSum<T, C> chunk_sum(f, x, t, params);

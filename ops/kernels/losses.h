@@ -4,7 +4,7 @@
 
 namespace backflow::kernels {
 
-/// Losses of an input x and a target t, element by element.
+/// Losses of an input x and a target t, element by element. 0 times an infinite logarithm is 0.
 enum class Loss {
   Squared,        ///< (x - t)^2
   Absolute,       ///< |x - t|
@@ -14,6 +14,8 @@ enum class Loss {
   Logits,         ///< the same of 1 / (1 + e^-x), without limits
   Divergence,     ///< t (log(t) - x), 0 where t = 0
   LogDivergence,  ///< e^t (t - x)
+  Counts,         ///< x - t log(x + params[0]), and where params[2] is not 0 and t > 1 t log(t) - t + log(2 pi t) / 2
+  LogCounts,      ///< the same with e^x - t x in the place of the first terms
   SoftMargin,     ///< log(1 + e^(-t x))
   Count
 };
@@ -23,6 +25,10 @@ enum class Loss {
 
 /// y = f(x, t), of the same shape and dtype.
 void loss(Loss f, const Tensor& y, const Tensor& x, const Tensor& t, const Params& params);
+
+/// y = positive t log(1 + e^-x) + (1 - t) log(1 + e^x): Loss::Logits with a weight of the positive class, which
+/// broadcasts.
+void weighted_logits(const Tensor& y, const Tensor& x, const Tensor& t, const Tensor& positive);
 
 /// y, a tensor without dimensions, = the sum of f(x, t) / divisor.
 void loss_sum(Loss f, const Tensor& y, const Tensor& x, const Tensor& t, const Params& params, double divisor);

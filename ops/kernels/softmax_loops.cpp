@@ -64,6 +64,30 @@ HWY_INLINE bool find_largest(const T* x, std::size_t n, T& largest) {
   return hn::AllTrue(d, hn::Eq(nan, hn::Zero(d))) && std::isfinite(largest);
 }
 
+/// Whether the largest of n elements, `stride` apart, is infinite and alone: then the softmax has a limit.
+template <class T>
+bool one_is_largest(const T* x, std::size_t n, std::size_t stride, T largest) {
+  std::size_t equal = 0;
+  bool has_nan = false;
+  for (std::size_t i = 0; i < n; ++i) {
+    equal += x[i * stride] == largest ? 1 : 0;
+    has_nan = has_nan || std::isnan(x[i * stride]);
+  }
+  return equal == 1 && !has_nan;
+}
+
+/// The limit of a softmax or its logarithm whose largest element is not finite; NaN where there is none.
+template <Softmax kKind, class T>
+void limit(const T* x, T* y, std::size_t n, std::size_t stride, T largest) {
+  constexpr T kInfinity = std::numeric_limits<T>::infinity();
+  const bool exists = one_is_largest(x, n, stride, largest);
+  for (std::size_t i = 0; i < n; ++i) {
+    const T of_largest = kKind == Softmax::Plain ? T{1} : T{0};
+    const T of_others = kKind == Softmax::Plain ? T{0} : -kInfinity;
+    y[i * stride] = !exists ? std::numeric_limits<T>::quiet_NaN() : x[i * stride] == largest ? of_largest : of_others;
+  }
+}
+
 /// Calls each(i, e^(x - largest), store) on the pieces of a row, and returns the sum of these powers.
 template <class T, class F>
 HWY_INLINE T sum_of_powers(const T* x, T largest, std::size_t n, const F& each) {
@@ -85,13 +109,16 @@ RowStatistics<T> statistics(const T* x, std::size_t n) {
   T largest;
   if (!find_largest(x, n, largest)) {
     constexpr T kNan = std::numeric_limits<T>::quiet_NaN();
-    return {kNan, kNan};
+    return one_is_largest(x, n, 1, largest) ? RowStatistics<T>{largest, 0} : RowStatistics<T>{kNan, kNan};
   }
   return {largest, std::log(sum_of_powers(x, largest, n, [](std::size_t, auto, auto) {}))};
 }
 
 template <class T>
 T sum_beyond(const T* x, T from, std::size_t n) {
+  if (std::isinf(from)) {
+    return n > 1 ? -from : 0;
+  }
   const hn::ScalableTag<T> d;
   const auto start = hn::Set(d, from);
   auto total = hn::Zero(d);
@@ -102,6 +129,10 @@ T sum_beyond(const T* x, T from, std::size_t n) {
 
 template <class T>
 void scaled_row(const T* x, const RowStatistics<T>& of_x, T scale, T shift, T* dx, std::size_t n) {
+  if (std::isinf(of_x.largest)) {
+    std::transform(x, x + n, dx, [&](T v) { return (v == of_x.largest ? scale : 0) - shift; });
+    return;
+  }
   const hn::ScalableTag<T> d;
   const auto m = hn::Set(d, of_x.largest);
   const auto log_sum = hn::Set(d, of_x.log_sum);
@@ -118,7 +149,7 @@ void row(const T* x, T* y, std::size_t n) {
   const hn::ScalableTag<T> d;
   T largest;
   if (!find_largest(x, n, largest)) {
-    std::fill_n(y, n, std::numeric_limits<T>::quiet_NaN());
+    limit<kKind>(x, y, n, 1, largest);
     return;
   }
   const auto m = hn::Set(d, largest);
@@ -199,6 +230,11 @@ void columns(const T* x, T* y, std::size_t rows, std::size_t ld, std::size_t col
         store(hn::Sub(hn::Sub(load(x + r * ld + j, zero), load(largest + j, zero)), s), y + r * ld + j);
       }
     });
+  }
+  for (std::size_t j = 0; j < columns; ++j) {
+    if (!std::isfinite(largest[j])) {
+      limit<kKind>(x + j, y + j, rows, ld, largest[j]);
+    }
   }
 }
 
