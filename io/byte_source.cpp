@@ -11,14 +11,22 @@
 
 #include <backflow/io/byte_source_internal.h>
 #include <backflow/runtime/error.h>
+#include <backflow/runtime/warning.h>
 
 namespace backflow::io::detail {
+
+namespace {
+
+constexpr std::array<std::uint8_t, 2> kMagic = {0x1f, 0x8b};  // what a gzip member starts with
+
+}  // namespace
 
 // The state of the decompression, and the compressed bytes that wait for it.
 struct ByteSource::Inflater {
   z_stream stream{};
   std::array<std::uint8_t, 64 * 1024> buffer{};
   bool inside_member = true;
+  bool at_end = false;  // behind the last member
 };
 
 ByteSource::ByteSource(const std::string& path) : path_(path), file_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
@@ -31,7 +39,7 @@ ByteSource::ByteSource(const std::string& path) : path_(path), file_(::open(path
     std::array<std::uint8_t, 2> magic{};
     const auto found = ::pread(file_, magic.data(), magic.size(), 0);
     check(found >= 0, path, ": cannot read: ", std::strerror(errno));
-    if (found == 2 && magic[0] == 0x1f && magic[1] == 0x8b) {
+    if (found == 2 && magic == kMagic) {
       auto inflater = std::make_unique<Inflater>();
       constexpr int kGzipWindow = 15 + 16;  // the largest window, and the wrapping of gzip alone
       check(inflateInit2(&inflater->stream, kGzipWindow) == Z_OK, path, ": no memory to decompress");
@@ -78,6 +86,30 @@ bool ByteSource::refill() {
   return stream.avail_in > 0;
 }
 
+bool ByteSource::another_member() {
+  z_stream& stream = inflater_->stream;
+  if (stream.avail_in < 2) {  // a member's first bytes may lie on both sides of the end of the buffer
+    std::copy_n(stream.next_in, stream.avail_in, inflater_->buffer.data());
+    stream.next_in = inflater_->buffer.data();
+    stream.avail_in += static_cast<uInt>(
+        read_file(inflater_->buffer.data() + stream.avail_in, inflater_->buffer.size() - stream.avail_in));
+  }
+  return stream.avail_in >= 2 && stream.next_in[0] == kMagic[0] && stream.next_in[1] == kMagic[1];
+}
+
+void ByteSource::skip_rest() {
+  z_stream& stream = inflater_->stream;
+  const std::string start = where();
+  while (refill()) {
+    const std::uint8_t* const end = stream.next_in + stream.avail_in;
+    if (std::any_of(static_cast<const std::uint8_t*>(stream.next_in), end, [](std::uint8_t x) { return x != 0; })) {
+      warn(start, ": what follows the gzip stream is ignored: need a file that ends here");
+      return;
+    }
+    stream.avail_in = 0;
+  }
+}
+
 void ByteSource::start_next_member() {
   check(inflateReset(&inflater_->stream) == Z_OK, where(), ": cannot decompress");
   inflater_->inside_member = true;
@@ -90,7 +122,12 @@ std::size_t ByteSource::read_inflated(std::uint8_t* data, std::size_t bytes) {
     // Once the caller has all it asked for, one more round with no room still checks a member that ends just here.
     const bool more = refill();
     if (!inflater_->inside_member) {
-      if (!more || done == bytes) return done;
+      if (!more || inflater_->at_end || done == bytes) return done;
+      if (!another_member()) {
+        inflater_->at_end = true;
+        skip_rest();
+        return done;
+      }
       start_next_member();
     }
     check(more, where(), ": the gzip stream is truncated: need the rest of the file");

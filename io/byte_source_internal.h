@@ -7,8 +7,9 @@
 
 namespace backflow::io::detail {
 
-/// The bytes of a regular file, those of its content if it is compressed with gzip (RFC 1952, several members too).
-/// Errors name the file and the offset in it. Not thread-safe.
+/// The bytes of a regular file, those of its content if it is compressed with gzip (RFC 1952, several members too). As
+/// with gzip, zeros behind the last member are padding, and anything else is ignored with a warning. Errors name the
+/// file and the offset in it. Not thread-safe.
 class ByteSource {
  public:
   /// Throws Error when the file cannot be opened or is no regular file.
@@ -28,6 +29,8 @@ class ByteSource {
   std::size_t read_file(void* data, std::size_t bytes);
   std::size_t read_inflated(std::uint8_t* data, std::size_t bytes);
   bool refill();
+  bool another_member();
+  void skip_rest();
   void start_next_member();
   std::string where() const;
 

@@ -6,12 +6,12 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <cmath>
 #include <cstring>
 #include <fstream>
 #include <utility>
 
 #include <backflow/io/config_internal.h>
+#include <backflow/io/config_reading_internal.h>
 #include <backflow/io/nearest.h>
 
 namespace backflow::io {
@@ -20,103 +20,15 @@ using detail::ConfigEntry;
 using detail::ConfigTable;
 using detail::ConfigTree;
 using detail::ConfigValue;
+using detail::need_of;
+using detail::Reading;
 
 namespace {
 
 constexpr std::size_t kMaxFileBytes = std::size_t{16} << 20;
 
-// "is a string", or the value itself where that says more.
-std::string say(const ConfigValue& value) {
-  struct Namer {
-    std::string operator()(const detail::ConfigForeign& foreign) const { return foreign.kind; }
-    std::string operator()(const std::string&) const { return "a string"; }
-    std::string operator()(std::int64_t) const { return "an integer"; }
-    std::string operator()(double) const { return "a float"; }
-    std::string operator()(bool) const { return "a boolean"; }
-    std::string operator()(const ConfigValue::List&) const { return "an array"; }
-    std::string operator()(const std::shared_ptr<ConfigTable>&) const { return "a table"; }
-  };
-  return std::visit(Namer{}, value.data);
-}
-
-std::string need_of(const IntegerRange& range) {
-  const IntegerRange all;
-  const bool low = range.at_least != all.at_least;
-  const bool high = range.at_most != all.at_most;
-  if (low && high) return concat("need an integer from ", range.at_least, " to ", range.at_most);
-  if (low) return concat("need an integer of at least ", range.at_least);
-  if (high) return concat("need an integer of at most ", range.at_most);
-  return "need an integer";
-}
-
-std::string need_of(const NumberRange& range) {
-  std::string text;
-  const auto add = [&](double bound, const char* words) {
-    if (std::isfinite(bound)) text += concat(text.empty() ? " " : " and ", words, " ", bound);
-  };
-  add(range.at_least, "of at least");
-  add(range.above, "above");
-  add(range.at_most, text.empty() ? "of at most" : "at most");
-  add(range.below, "below");
-  return (text.empty() && !range.infinite_or_nan ? "need a finite number" : "need a number") + text;
-}
-
-std::string need_of(const std::vector<std::string>& choices) {
-  std::string text = "need ";
-  for (std::size_t i = 0; i < choices.size(); ++i) {
-    text += concat(i == 0 ? "" : i + 1 == choices.size() ? " or " : ", ", '"', choices[i], '"');
-  }
-  return text;
-}
-
-bool accepts(const IntegerRange& range, std::int64_t x) { return x >= range.at_least && x <= range.at_most; }
-
-bool accepts(const NumberRange& range, double x) {
-  if (!std::isfinite(x)) return range.infinite_or_nan;
-  return x >= range.at_least && x <= range.at_most && x > range.above && x < range.below;
-}
-
-// A value under a name such as "'hidden[1]' in [model]", with what a reader needs of it.
-struct Reading {
-  const ConfigValue& value;
-  std::string name;
-  std::string need;
-
-  [[noreturn]] void fail(const std::string& what) const {
-    throw ConfigError(value.where + ": " + name + " is " + what + ": " + need);
-  }
-  template <class T>
-  const T& as() const {
-    const T* typed = std::get_if<T>(&value.data);
-    if (typed == nullptr) fail(say(value));
-    return *typed;
-  }
-  std::int64_t integer(const IntegerRange& range) const {
-    const std::int64_t x = as<std::int64_t>();
-    if (!accepts(range, x)) fail(std::to_string(x));
-    return x;
-  }
-  double number(const NumberRange& range) const {
-    const auto* integer = std::get_if<std::int64_t>(&value.data);
-    const double x = integer != nullptr ? static_cast<double>(*integer) : as<double>();
-    if (!accepts(range, x)) fail(detail::to_toml({x, {}}));
-    return x;
-  }
-  template <class F>
-  auto list(F&& read) const {
-    std::vector<std::remove_cvref_t<decltype(read(*this))>> result;
-    const auto& elements = as<ConfigValue::List>();
-    const std::size_t quote = name.find("' in ");
-    for (std::size_t i = 0; i < elements.size(); ++i) {
-      const std::string element = concat(name.substr(0, quote), "[", i, "]", name.substr(quote));
-      result.push_back(read(Reading{elements[i], element, need}));
-    }
-    return result;
-  }
-};
-
 std::string quoted_name(std::string_view key, const ConfigTable& table) {
-  return concat("'", key, "' in ", detail::section_name(table));
+  return detail::one_line(concat("'", key, "' in ", detail::section_name(table)));
 }
 
 ConfigValue to_value(const std::string& x) { return {x, {}}; }
@@ -154,7 +66,7 @@ const ConfigValue* Section::find(std::string_view key, bool required, const std:
   ConfigEntry& entry = table_->at(key);
   if (entry.read_order < 0) entry.read_order = tree_->reads++;
   if (entry.given) return &entry.value;
-  if (!required) return nullptr;
+  if (!required || tree_->blank) return nullptr;
   // A misspelt key is the likeliest reason for a missing one.
   std::vector<std::string> strays;
   for (const auto& other : table_->entries) {
@@ -170,6 +82,7 @@ T Section::take(std::string_view key, const std::optional<T>& fallback, const st
   if (const ConfigValue* found = find(key, !fallback, need)) {
     return read(Reading{*found, quoted_name(key, *table_), need});
   }
+  if (!fallback) return T{};  // of a blank configuration
   ConfigEntry& entry = table_->at(key);
   entry.value = to_value(*fallback);
   entry.has_value = true;
@@ -177,7 +90,7 @@ T Section::take(std::string_view key, const std::optional<T>& fallback, const st
 }
 
 std::string Section::string(std::string_view key, std::optional<std::string> fallback) const {
-  return take(key, fallback, "need a string", [](const Reading& r) { return r.as<std::string>(); });
+  return take(key, fallback, "need a string", [](const Reading& r) { return r.string(); });
 }
 
 std::int64_t Section::integer(std::string_view key, IntegerRange range, std::optional<std::int64_t> fallback) const {
@@ -189,7 +102,7 @@ double Section::number(std::string_view key, NumberRange range, std::optional<do
 }
 
 bool Section::boolean(std::string_view key, std::optional<bool> fallback) const {
-  return take(key, fallback, "need true or false", [](const Reading& r) { return r.as<bool>(); });
+  return take(key, fallback, "need true or false", [](const Reading& r) { return r.boolean(); });
 }
 
 std::string Section::choice(std::string_view key, const std::vector<std::string>& choices,
@@ -271,6 +184,20 @@ void Section::fail(std::string_view key, const std::string& message) const {
   throw ConfigError(where(key) + ": " + message);
 }
 
+std::string Section::where(std::string_view key, std::size_t index) const {
+  const ConfigEntry* entry = table_->find(key);
+  const auto* list = entry != nullptr && entry->given ? std::get_if<ConfigValue::List>(&entry->value.data) : nullptr;
+  return list != nullptr && index < list->size() ? (*list)[index].where : where(key);
+}
+
+void Section::fail(std::string_view key, std::size_t index, const std::string& message) const {
+  throw ConfigError(where(key, index) + ": " + message);
+}
+
+void Section::explain(std::string_view key, std::string why) const {
+  table_->notes.emplace_back(std::string(key), std::move(why));
+}
+
 Config Config::load(const std::string& path, const std::vector<std::string>& overrides) {
   return parse(read_text(path), path, overrides);
 }
@@ -279,6 +206,12 @@ Config Config::parse(std::string_view text, const std::string& origin, const std
   auto tree = detail::parse_config(text, origin);
   for (const std::string& text_of_one : overrides) detail::apply_override(*tree, text_of_one);
   return Config(std::move(tree));
+}
+
+Config Config::blank() {
+  Config config = parse("", "");
+  config.tree_->blank = true;
+  return config;
 }
 
 Section Config::root() const { return {tree_, &tree_->root}; }

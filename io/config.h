@@ -92,6 +92,12 @@ class Section {
   /// Throws ConfigError with `where(key)` and `message`: for what only the reader can know, as in "a layer with 10
   /// inputs after one with 20 outputs".
   [[noreturn]] void fail(std::string_view key, const std::string& message) const;
+  /// As `where(key)` and `fail`, for element `index` of an array.
+  std::string where(std::string_view key, std::size_t index) const;
+  [[noreturn]] void fail(std::string_view key, std::size_t index, const std::string& message) const;
+  /// Says why `key`, if it is left unread, does not belong here, as "it is a key of \"sgd\", not of \"adam\"":
+  /// Config::check_all_read() tells it, with the override that leaves the key out.
+  void explain(std::string_view key, std::string why) const;
 
  private:
   friend class Config;
@@ -107,8 +113,10 @@ class Section {
 /// A configuration: a TOML document and overrides of single keys, read by way of its sections.
 ///
 /// An override is the text of a `--set` option, "a.b=value". The value is a TOML value; anything that is not one is
-/// taken as a string, so that quotes are not needed. An element of an array of tables is addressed by its number, as in
+/// taken as a string, so that quotes are not needed. An element of an array is addressed by its number, as in
 /// "model.layers.0.units=5". A key or a table that the document lacks is made; it must be read like any other.
+/// "a.b=unset" takes a key, a table or an element of an array out, which has to be there; the string is "a.b='unset'".
+/// Overrides are applied in their order.
 class Config {
  public:
   /// Reads a file of at most 16 MiB. Throws ConfigError when it cannot be read, is not TOML or an override is
@@ -116,6 +124,10 @@ class Config {
   static Config load(const std::string& path, const std::vector<std::string>& overrides = {});
   /// As `load`, for a text; `origin` stands for the file's name in messages.
   static Config parse(std::string_view text, const std::string& origin, const std::vector<std::string>& overrides = {});
+
+  /// One without keys, of which readers get an empty value for a key that has no default: what has been read from it,
+  /// and `asked` then tells, are the keys that there are.
+  static Config blank();
 
   /// The top level.
   Section root() const;
@@ -126,6 +138,8 @@ class Config {
 
   /// Throws ConfigError for the first key or table that no reader has asked for, with the nearest known key as a hint.
   void check_all_read() const;
+  /// The keys that readers have asked for, given or not, as "train.epochs"; tables that are no keys are left out.
+  std::vector<std::string> asked() const;
   /// All that was read, defaults included and in the order read, as TOML text. Reading that text gives the same values.
   std::string resolved() const;
   /// The same, one by one: {"optimizer.lr", "0.05"}, {"model.layers.0.type", "\"relu\""}. An array of tables also has

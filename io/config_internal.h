@@ -3,8 +3,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -25,6 +27,7 @@ struct ConfigValue {
   using List = std::vector<ConfigValue>;
   std::variant<ConfigForeign, std::string, std::int64_t, double, bool, List, std::shared_ptr<ConfigTable>> data;
   std::string where;
+  bool bare = false;  // a string that an override gives without quotes, since it is no TOML value
 };
 
 /// A key that the document gives, or that a reader has asked for.
@@ -44,6 +47,7 @@ struct ConfigTable {
   std::string path;
   std::string where;  // the table's header; empty when the document has none
   std::vector<std::unique_ptr<ConfigEntry>> entries;
+  std::vector<std::pair<std::string, std::string>> notes;  // why a key does not belong here, by key
 
   ConfigEntry* find(std::string_view key);
   /// The entry of `key`, made when it is not there.
@@ -55,12 +59,20 @@ struct ConfigTree {
   ConfigTable root;
   std::int64_t reads = 0;
   std::vector<std::string> notes;
+  bool blank = false;  // Config::blank()
 };
 
 /// The tree of a TOML text; throws ConfigError.
 std::shared_ptr<ConfigTree> parse_config(std::string_view text, const std::string& origin);
-/// Applies "a.b=value" to the tree; throws ConfigError.
+/// A TOML text that is one value, with `path` for the tables in it; nothing, and why in `problem`, when it is not.
+std::optional<ConfigValue> parse_value(const std::string& text, const std::string& path, std::string& problem);
+/// Applies "a.b=value" or "a.b=unset" to the tree; throws ConfigError.
 void apply_override(ConfigTree& tree, const std::string& text);
+/// How TOML writes the number or the truth value that a word was meant to be, as 0.5 of ".5" and true of "True"; empty
+/// when it is neither.
+std::string toml_spelling(const std::string& word);
+/// The text with a space for every control character.
+std::string one_line(std::string text);
 
 /// The version of toml++.
 std::string toml_version();

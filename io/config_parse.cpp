@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cctype>
+#include <optional>
 #include <stdexcept>
 #include <utility>
 
@@ -81,12 +82,6 @@ void check_before_parsing(std::string_view text) {
     }
     ++at;
   }
-}
-
-std::string one_line(std::string text) {
-  std::replace_if(
-      text.begin(), text.end(), [](unsigned char c) { return std::iscntrl(c) != 0; }, ' ');
-  return text;
 }
 
 // Turns toml++'s nodes into ours.
@@ -176,84 +171,13 @@ toml::table parse_toml(std::string_view text) {
   }
 }
 
-// The value of an override. Anything that is no TOML value is a string, unless it starts like an array, a table or a
-// quoted string and fails to end like one.
-ConfigValue override_value(const std::string& text, const std::string& origin, const std::string& path) {
-  std::string problem = "more than one value";
-  try {
-    const toml::table parsed = parse_toml("x = " + text);
-    if (parsed.size() == 1) return Converter(origin).value(*parsed.get("x"), path, origin);
-  } catch (const ParseProblem& found) {
-    problem = found.what;
-  }
-  if (std::string_view("[{\"'").find(text.front()) != std::string_view::npos) {
-    throw ConfigError(origin + ": not a TOML value: " + problem);
-  }
-  ConfigValue value;
-  value.data = text;
-  return value;
-}
-
-void set_where(ConfigValue& value, const std::string& where) {
-  value.where = where;
-  if (auto* list = std::get_if<ConfigValue::List>(&value.data)) {
-    for (ConfigValue& element : *list) set_where(element, where);
-  } else if (auto* table = std::get_if<std::shared_ptr<ConfigTable>>(&value.data)) {
-    (*table)->where = where;
-    for (const auto& entry : (*table)->entries) {
-      entry->key_where = where;
-      set_where(entry->value, where);
-    }
-  }
-}
-
-std::vector<std::string> split_path(const std::string& path, const std::string& where) {
-  std::vector<std::string> parts(1);
-  for (const char c : path) {
-    if (c == '.') {
-      parts.emplace_back();
-    } else {
-      parts.back() += c;
-    }
-  }
-  const bool malformed = std::any_of(parts.begin(), parts.end(), [](const std::string& part) {
-    return part.empty() || part.find_first_of(" \t\n\"'[]=#") != std::string::npos;
-  });
-  if (malformed || parts.size() > kMaxKeyDepth) {
-    throw ConfigError(where + ": not a key: need names joined by dots, as in train.batch_size=64");
-  }
-  return parts;
-}
-
-// The table named `part` below `table`, made if there is none.
-ConfigTable& descend(ConfigTable& table, const std::string& part, const std::string& where) {
-  ConfigEntry& entry = table.at(part);
-  if (!entry.given) {
-    auto made = std::make_shared<ConfigTable>();
-    made->path = join_path(table.path, quote_key(part));
-    made->where = where;
-    entry.given = entry.has_value = true;
-    entry.key_where = entry.value.where = where;
-    entry.value.data = std::move(made);
-  }
-  if (!is_table(entry.value)) {
-    throw ConfigError(concat(where, ": '", part, "' in ", section_name(table), " is not a table (", entry.value.where,
-                             "): need a table to set a key of it"));
-  }
-  return *std::get<std::shared_ptr<ConfigTable>>(entry.value.data);
-}
-
-// The element `part` of the array of tables `list`.
-ConfigTable& element(ConfigValue::List& list, const std::string& part, const std::string& where) {
-  const bool digits =
-      part.size() < 9 && std::all_of(part.begin(), part.end(), [](unsigned char c) { return std::isdigit(c) != 0; });
-  if (!digits || std::stoul(part) >= list.size()) {
-    throw ConfigError(concat(where, ": no element '", part, "': need a number from 0 to ", list.size() - 1));
-  }
-  return *std::get<std::shared_ptr<ConfigTable>>(list[std::stoul(part)].data);
-}
-
 }  // namespace
+
+std::string one_line(std::string text) {
+  std::replace_if(
+      text.begin(), text.end(), [](unsigned char c) { return std::iscntrl(c) != 0; }, ' ');
+  return text;
+}
 
 std::shared_ptr<ConfigTree> parse_config(std::string_view text, const std::string& origin) {
   auto tree = std::make_shared<ConfigTree>();
@@ -268,27 +192,15 @@ std::shared_ptr<ConfigTree> parse_config(std::string_view text, const std::strin
 
 std::string toml_version() { return concat(TOML_LIB_MAJOR, ".", TOML_LIB_MINOR, ".", TOML_LIB_PATCH); }
 
-void apply_override(ConfigTree& tree, const std::string& text) {
-  const std::string where = "--set " + one_line(text);
-  const std::size_t equals = text.find('=');
-  if (equals == std::string::npos || equals + 1 == text.size()) {
-    throw ConfigError(where + ": no value: need KEY=VALUE, as in train.batch_size=64");
+std::optional<ConfigValue> parse_value(const std::string& text, const std::string& path, std::string& problem) {
+  try {
+    const toml::table parsed = parse_toml("x = " + text);
+    if (parsed.size() == 1) return Converter("").value(*parsed.get("x"), path, "");
+    problem = "more than one value";
+  } catch (const ParseProblem& found) {
+    problem = found.what;
   }
-  const std::vector<std::string> parts = split_path(text.substr(0, equals), where);
-  ConfigTable* table = &tree.root;
-  for (std::size_t i = 0; i + 1 < parts.size(); ++i) {
-    ConfigEntry* entry = table->find(parts[i]);
-    if (entry != nullptr && is_array_of_tables(entry->value) && i + 2 < parts.size()) {
-      table = &element(std::get<ConfigValue::List>(entry->value.data), parts[++i], where);
-    } else {
-      table = &descend(*table, parts[i], where);
-    }
-  }
-  ConfigEntry& entry = table->at(parts.back());
-  entry.value = override_value(text.substr(equals + 1), where, join_path(table->path, quote_key(parts.back())));
-  set_where(entry.value, where);
-  entry.key_where = where;
-  entry.given = entry.has_value = true;
+  return {};
 }
 
 }  // namespace backflow::io::detail

@@ -118,8 +118,14 @@ void for_each_entry(const ConfigTable& table, F&& f) {
 
 bool is_section(const ConfigEntry& entry) { return is_table(entry.value) || is_array_of_tables(entry.value); }
 
-// What the key may have been meant to be: a key of the same table, the same key of another, or else the list of keys.
+// What a reader has said of the key; or what it may have been meant to be: a key of the same table, the same key of
+// another, or else the list of keys.
 std::string hint_for(const ConfigTable& root, const ConfigTable& table, const ConfigEntry& stray) {
+  for (const auto& [key, why] : table.notes) {
+    if (key == stray.key) {
+      return concat(": ", why, "; to leave it out: --set ", join_path(table.path, quote_key(key)), "=unset");
+    }
+  }
   std::vector<std::string> known;
   std::string list;
   for (const auto& entry : table.entries) {
@@ -231,10 +237,22 @@ void Config::check_all_read() const {
   if (stray == nullptr) return;
   const bool section = detail::is_section(*stray);
   const std::string path = detail::join_path(stray_table->path, detail::quote_key(stray->key));
-  throw ConfigError(concat(stray->key_where,
-                           section ? ": unknown section [" + path + "]"
-                                   : ": unknown key '" + stray->key + "' in " + detail::section_name(*stray_table),
-                           detail::hint_for(tree_->root, *stray_table, *stray)));
+  // Keys may hold line breaks.
+  throw ConfigError(
+      detail::one_line(concat(stray->key_where,
+                              section ? ": unknown section [" + path + "]"
+                                      : ": unknown key '" + stray->key + "' in " + detail::section_name(*stray_table),
+                              detail::hint_for(tree_->root, *stray_table, *stray))));
+}
+
+std::vector<std::string> Config::asked() const {
+  std::vector<std::string> paths;
+  detail::for_each_entry(tree_->root, [&](const detail::ConfigTable& table, const detail::ConfigEntry& entry) {
+    if (entry.read_order >= 0 && !detail::is_section(entry)) {
+      paths.push_back(detail::join_path(table.path, detail::quote_key(entry.key)));
+    }
+  });
+  return paths;
 }
 
 std::string Config::resolved() const {

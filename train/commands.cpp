@@ -13,6 +13,7 @@
 #include <backflow/ops/kernels/versions.h>
 #include <backflow/ops/random.h>
 #include <backflow/ops/winograd.h>
+#include <backflow/runtime/warning.h>
 #include <backflow/train/agreement.h>
 #include <backflow/train/digest.h>
 #include <backflow/train/evaluation.h>
@@ -39,17 +40,36 @@ struct Prepared {
   Model model;
 };
 
-enum class Load { All, TestOnly };
+/// Tells of a batch that there are too few samples for.
+void check_batch_size(const io::Config& config, const Experiment& e, std::int64_t samples) {
+  if (e.train.batch_size > samples && distributed::environment_rank() == 0) {
+    warn(config.section("train").where("batch_size"), ": 'batch_size' in [train] is ", e.train.batch_size, ", ",
+         e.data.path(e.data.train_images), " has ", samples, " samples: each step takes all of them");
+  }
+}
 
-Prepared prepare(const io::Config& config, Load load) {
+/// The classes of an mlp in a dump, which need not all occur in the test data; 0 if there are none.
+std::int64_t classes_of(const io::Dump& dump, const ModelOptions& mlp) {
+  const std::string last = concat(2 * mlp.hidden.size(), ".weight");  // a ReLU stands between two layers
+  for (const auto& [name, value] : dump.parameters) {
+    if (name == last && value.dim() == 2) {
+      return value.size(0);
+    }
+  }
+  return 0;
+}
+
+/// With the dump, if it is one that is to be evaluated.
+Prepared prepare(const io::Config& config, const io::Dump* dump = nullptr) {
   Experiment e = Experiment::read(config);
   e.check_files(config);
   const auto read = [&e](const std::string& images, const std::string& labels) {
     return BatchMaker(load_dataset(e.data.path(images), e.data.path(labels)), e.data, e.train.dtype);
   };
   std::optional<BatchMaker> train_data;
-  if (load == Load::All) {
+  if (dump == nullptr) {
     train_data.emplace(read(e.data.train_images, e.data.train_labels));
+    check_batch_size(config, e, train_data->dataset().size());
   }
   BatchMaker test_data = read(e.data.test_images, e.data.test_labels);
   const Dataset& first = train_data ? train_data->dataset() : test_data.dataset();
@@ -61,8 +81,13 @@ Prepared prepare(const io::Config& config, Load load) {
   }
   manual_seed(static_cast<std::uint64_t>(e.seed));
   set_winograd(e.train.winograd);
-  Model model = build_model(e.model, first.sample_shape(),
-                            std::max(first.num_classes(), test_data.dataset().num_classes()), e.train.dtype);
+  std::int64_t classes = train_data ? train_data->dataset().num_classes() : 0;
+  if (dump != nullptr && e.model.name == "mlp") {
+    classes = std::max(classes_of(*dump, e.model), std::int64_t{1});
+  }
+  Model model = build_model(e.model, first.sample_shape(), classes, e.train.dtype, 2 + e.optimizer.state_tensors);
+  check_classes(test_data.dataset(), e.data.path(e.data.test_labels), model.classes,
+                train_data ? e.data.path(e.data.train_labels) : "the model");
   return {std::move(e), config, std::move(train_data), std::move(test_data), std::move(model)};
 }
 
@@ -168,8 +193,7 @@ std::vector<std::string> take_over(const RunStart& start, const CommandLine& lin
 int run_train(const CommandLine& line) {
   watch_stop_signals();
   return with_world([&](const auto& world) -> int {
-    const Prepared p =
-        on_all_ranks(*world, [&] { return prepare(io::Config::load(line.config, line.overrides), Load::All); });
+    const Prepared p = on_all_ranks(*world, [&] { return prepare(io::Config::load(line.config, line.overrides)); });
     const Platform platform = start_platform(*world, line, p.config.notes());
     const Facts facts = facts_of(p);
     check_agreement(*world, "train", line, facts);
@@ -209,8 +233,7 @@ int run_evaluate(const CommandLine& line) {
       }
       dump = io::read_dump(line.file);
       check(!dump.config.empty(), line.file, ": holds no configuration: need a dump that 'backflow train' wrote");
-      Prepared prepared =
-          prepare(io::Config::parse(dump.config, line.file + ":/config", line.overrides), Load::TestOnly);
+      Prepared prepared = prepare(io::Config::parse(dump.config, line.file + ":/config", line.overrides), &dump);
       load_model(line.file, dump, *prepared.model.module);
       return prepared;
     });
@@ -249,7 +272,7 @@ int run_inspect(const CommandLine& line) {
 }
 
 int run_config(const CommandLine& line) {
-  const Prepared p = prepare(io::Config::load(line.config, line.overrides), Load::All);
+  const Prepared p = prepare(io::Config::load(line.config, line.overrides));
   if (distributed::environment_rank() == 0) {
     std::cout << p.config.resolved();
     for (const std::string& note : p.config.notes()) {
@@ -260,7 +283,7 @@ int run_config(const CommandLine& line) {
 }
 
 int run_graph(const CommandLine& line) {
-  const Prepared p = prepare(io::Config::load(line.config, line.overrides), Load::All);
+  const Prepared p = prepare(io::Config::load(line.config, line.overrides));
   if (distributed::environment_rank() != 0) {
     return kDone;
   }

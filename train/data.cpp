@@ -1,6 +1,8 @@
 #include <backflow/train/data.h>
 
 #include <algorithm>
+#include <cmath>
+#include <type_traits>
 #include <utility>
 
 #include <backflow/io/idx.h>
@@ -8,6 +10,52 @@
 #include <backflow/runtime/threads.h>
 
 namespace backflow::train {
+
+namespace {
+
+constexpr std::int64_t kMaxClasses = 1 << 24;
+constexpr std::int64_t kFewClasses = 1000;          // as many may always be left out by the samples
+constexpr std::int64_t kMostClassesPerSample = 10;  // of more classes than those
+
+template <class T>
+[[noreturn]] void fail_label(const std::string& file, std::int64_t sample, T label, const std::string& need) {
+  fail(file, ": sample ", sample, ", counted from 0, has the label ", label, ": need ", need);
+}
+
+/// The classes in a file: whole numbers from 0.
+Tensor read_labels(const std::string& file) {
+  const Tensor labels = io::read_idx(file);
+  check(labels.dim() == 1, file, ": holds ", describe(labels), ": need one class for each sample, [n]");
+  dispatch_numeric(labels.scalar_type(), "labels", [&](auto zero) {
+    using T = decltype(zero);
+    const T* label = labels.const_data_ptr<T>();
+    for (std::int64_t i = 0; i < labels.numel(); ++i) {
+      const auto x = static_cast<double>(label[i]);
+      if (!(x >= 0 && x < kMaxClasses && x == std::floor(x))) {
+        using Shown = std::conditional_t<std::is_integral_v<T>, std::int64_t, double>;
+        fail_label(file, i, static_cast<Shown>(label[i]),
+                   concat("a class, a whole number from 0 to ", kMaxClasses - 1));
+      }
+    }
+  });
+  return to(labels, kInt64);
+}
+
+void check_below(const Dataset& dataset, const std::string& file, std::int64_t bound, const std::string& need) {
+  const auto* label = dataset.labels.const_data_ptr<std::int64_t>();
+  for (std::int64_t i = 0; i < dataset.size(); ++i) {
+    if (label[i] >= bound) {
+      fail_label(file, i, label[i], need);
+    }
+  }
+}
+
+}  // namespace
+
+void check_classes(const Dataset& dataset, const std::string& labels, std::int64_t classes, const std::string& whose) {
+  check_below(dataset, labels, classes,
+              concat("one of the ", classes, " classes of ", whose, ", from 0 to ", classes - 1));
+}
 
 std::int64_t Dataset::num_classes() const {
   const auto* first = labels.const_data_ptr<std::int64_t>();
@@ -25,14 +73,17 @@ DimVector Dataset::sample_shape() const {
 }
 
 Dataset load_dataset(const std::string& images, const std::string& labels) {
-  Dataset dataset{io::read_idx(images), to(io::read_idx(labels), kInt64)};
+  Dataset dataset{io::read_idx(images), read_labels(labels)};
   check(dataset.images.scalar_type() == kUInt8 && dataset.images.dim() >= 2, images, ": holds ",
         describe(dataset.images), ": need samples of unsigned bytes, [n, ...]");
-  check(dataset.labels.dim() == 1, labels, ": holds ", describe(dataset.labels),
-        ": need one class for each sample, [n]");
   check(dataset.images.size(0) == dataset.labels.size(0), labels, ": ", dataset.labels.size(0), " classes for ",
         dataset.images.size(0), " samples in ", images, ": need one for each");
   check(dataset.size() > 0, images, ": no samples: need at least one");
+  check(dataset.images.numel() > 0, images, ": holds ", describe(dataset.images), ": need samples that are not empty");
+  const std::int64_t most = std::max(kFewClasses, kMostClassesPerSample * dataset.size());
+  check_below(dataset, labels, most,
+              concat("a class below ", most, ", that is below ", kFewClasses, " or ", kMostClassesPerSample,
+                     " times the number of samples, ", dataset.size()));
   return dataset;
 }
 

@@ -20,8 +20,13 @@ struct Dataset {
   DimVector sample_shape() const;
 };
 
-/// Reads a pair of IDX files. Throws Error when one is damaged, or the two do not belong together.
+/// Reads a pair of IDX files. Throws Error when one is damaged, when the two do not belong together, when samples are
+/// empty, and for a label that is no class: whole numbers from 0, not many more than there are samples.
 Dataset load_dataset(const std::string& images, const std::string& labels);
+
+/// Throws Error, which names the file and the sample, for a label that is none of `classes`, those of what `whose`
+/// says.
+void check_classes(const Dataset& dataset, const std::string& labels, std::int64_t classes, const std::string& whose);
 
 struct Batch {
   Tensor x;       ///< [n, ...] of the run's dtype

@@ -1,5 +1,7 @@
 #include <backflow/train/experiment.h>
 
+#include <algorithm>
+#include <cctype>
 #include <filesystem>
 #include <utility>
 
@@ -24,15 +26,20 @@ DataOptions read_data(const io::Section& s) {
 
 ModelOptions read_model(const io::Section& s) {
   ModelOptions model{.name = "", .hidden = {}, .layers = {}, .section = s};
-  if (s.has("layers")) {
-    model.name = s.choice("name", {"layers"}, "layers");
+  model.name = s.choice("name", {"mlp", "layers"}, s.has("layers") ? "layers" : "mlp");
+  if (model.name == "layers") {
+    s.explain("hidden", "it is a key of name = \"mlp\", not of \"layers\"");
     model.layers = read_layers(s);
     if (model.layers.empty()) {
       s.fail("layers", "no layers in [model]: need at least one [[model.layers]]");
     }
-  } else {
-    model.name = s.choice("name", {"mlp"}, "mlp");
-    model.hidden = s.integers("hidden", {.at_least = 1, .at_most = kMaxSize});
+    return model;
+  }
+  s.explain("layers", "they belong to name = \"layers\", not to \"mlp\"");
+  model.hidden = s.integers("hidden", {.at_least = 1, .at_most = kMaxSize});
+  if (model.hidden.size() > kMaxLayers) {
+    s.fail("hidden", kMaxLayers,
+           concat("'hidden' in [model]: ", model.hidden.size(), " layers: need at most ", kMaxLayers));
   }
   return model;
 }
@@ -57,6 +64,21 @@ CheckpointOptions read_checkpoint(const io::Section& s) {
           .keep_last = s.integer("keep_last", {.at_least = 1}, 3)};
 }
 
+/// The name must be one that a directory can have.
+void check_name(const io::Section& s, const std::string& name) {
+  constexpr std::size_t kMostBytes = 199;
+  const bool odd =
+      std::any_of(name.begin(), name.end(), [](unsigned char c) { return c == '/' || std::iscntrl(c) != 0; });
+  if (odd || name.empty() || name == "." || name == ".." || name.size() > kMostBytes) {
+    std::string shown = name.substr(0, kMostBytes);
+    std::replace_if(
+        shown.begin(), shown.end(), [](unsigned char c) { return std::iscntrl(c) != 0; }, '?');
+    s.fail("name",
+           concat("'name' in the top level is \"", shown, "\": need a name that a directory can have, of at most ",
+                  kMostBytes, " bytes, without '/' and control characters"));
+  }
+}
+
 }  // namespace
 
 std::string DataOptions::path(const std::string& file) const {
@@ -79,7 +101,23 @@ Experiment Experiment::read(const io::Config& config) {
                .checkpoint = read_checkpoint(root.section("checkpoint"))};
   root.section("distributed").obsolete("reduction", "fast", "gradients are summed over the ranks in one way");
   config.check_all_read();
+  check_name(root, e.name);
   return e;
+}
+
+std::vector<std::string> Experiment::keys() {
+  const io::Config blank = io::Config::blank();
+  try {
+    read(blank);
+  } catch (const io::ConfigError&) {  // of the name, which is empty: the keys have been asked for
+  }
+  std::vector<std::string> all = blank.asked();
+  for (const std::string& key : optimizer_keys()) {
+    if (std::find(all.begin(), all.end(), "optimizer." + key) == all.end()) {
+      all.push_back("optimizer." + key);
+    }
+  }
+  return all;
 }
 
 void Experiment::check_files(const io::Config& config) const {

@@ -62,6 +62,8 @@ bool is_data_path(const std::string& key);
 struct Experiment {
   /// Throws io::ConfigError for anything that is wrong with the configuration, keys that nobody knows included.
   static Experiment read(const io::Config& config);
+  /// All keys that there are, as "train.epochs", those of every optimizer included; not those of layers.
+  static std::vector<std::string> keys();
   /// Throws io::ConfigError when one of the data files is not there.
   void check_files(const io::Config& config) const;
   /// Throws io::ConfigError when an epoch of so many samples has no step: drop_last leaves out a smaller batch.

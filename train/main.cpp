@@ -3,14 +3,18 @@
 #include <chrono>
 #include <exception>
 #include <iostream>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
 #include <backflow/distributed/environment.h>
 #include <backflow/io/config.h>
 #include <backflow/train/commands.h>
+#include <backflow/train/experiment.h>
 #include <backflow/train/terminal.h>
+#include <backflow/train/usage.h>
 
 namespace {
 
@@ -20,13 +24,13 @@ using train::CommandLine;
 /// Tells what is wrong with a command line or a configuration, which all ranks read: once. When rank 0 ends, mpirun
 /// ends the others; a rank that ended first would make it end rank 0 before that has said anything. A rank that is
 /// still there after a while found what rank 0 did not, as a file that is missing on one node.
-int report_usage(const std::exception& error) {
+int report_usage(const std::string& error) {
   const int rank = distributed::environment_rank();
   if (rank == 0) {
-    std::cerr << "backflow: error: " << error.what() << std::endl;
+    std::cerr << "backflow: error: " << error << std::endl;
   } else {
     std::this_thread::sleep_for(std::chrono::seconds(3));
-    std::cerr << "backflow: error: rank " << rank << ": " << error.what() << std::endl;
+    std::cerr << "backflow: error: rank " << rank << ": " << error << std::endl;
   }
   return train::kWrongUsage;
 }
@@ -36,6 +40,34 @@ void add_config(CLI::App* command, CommandLine& line) {
   command->add_option("--set", line.overrides, "replace one key, as in train.epochs=2; may be repeated")
       ->allow_extra_args(false)
       ->type_name("KEY=VALUE");
+}
+
+/// What is wrong with a command line, in our words where CLI11 says no more than what it did not expect.
+std::string explain(const CLI::App& app, int argc, char** argv, const CLI::ParseError& error) {
+  const std::vector<std::string> left = app.remaining(true);
+  const bool option = !left.empty() && left.front().starts_with('-');
+  if (left.empty() || (!option && dynamic_cast<const CLI::ExtrasError*>(&error) == nullptr)) {
+    return error.what();
+  }
+  if (app.get_subcommands().empty() && !option) {
+    std::vector<std::string> commands;
+    for (const CLI::App* command : app.get_subcommands({})) {
+      commands.push_back(command->get_name());
+    }
+    return train::unknown_command(left.front(), commands);
+  }
+  const CLI::App& command = app.get_subcommands().empty() ? app : *app.get_subcommands().front();
+  std::vector<std::string> options;
+  for (const CLI::Option* known : command.get_options()) {
+    for (const std::string& name : known->get_lnames()) {
+      options.push_back("--" + name);
+    }
+  }
+  const bool sets = std::find(options.begin(), options.end(), "--set") != options.end();
+  char** const at = std::find(argv, argv + argc, left.front());
+  const std::string next = at < argv + argc - 1 ? at[1] : "";
+  return train::unknown_argument(left.front(), next, options,
+                                 sets ? train::Experiment::keys() : std::vector<std::string>());
 }
 
 /// What is wrong with the name of a graph's file, if anything.
@@ -119,7 +151,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::CallForHelp& help) {
     return app.exit(help);
   } catch (const CLI::ParseError& error) {
-    return report_usage(error);
+    return report_usage(explain(app, argc, argv, error));
   }
   try {
     if (version) {
@@ -131,7 +163,7 @@ int main(int argc, char** argv) {
     }
     return run(line);
   } catch (const io::ConfigError& error) {
-    return report_usage(error);
+    return report_usage(error.what());
   } catch (const std::exception& error) {
     std::cerr << "backflow: error: " << error.what() << std::endl;
     return backflow::train::kFailed;

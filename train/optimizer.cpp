@@ -1,5 +1,6 @@
 #include <backflow/train/optimizer.h>
 
+#include <algorithm>
 #include <utility>
 
 #include <backflow/nn/optim/adagrad.h>
@@ -63,10 +64,24 @@ optim::AdagradOptions adagrad(const io::Section& s) {
   return o;
 }
 
+// How many tensors of the size of a parameter an optimizer keeps for each.
+
+std::int64_t state_tensors(const optim::SGDOptions& o) { return o.momentum() != 0 ? 1 : 0; }
+template <class Options>
+requires requires(const Options& o) { o.amsgrad(); }
+std::int64_t state_tensors(const Options& o) { return o.amsgrad() ? 3 : 2; }
+std::int64_t state_tensors(const optim::RMSpropOptions& o) {
+  return 1 + (o.momentum() != 0 ? 1 : 0) + (o.centered() ? 1 : 0);
+}
+std::int64_t state_tensors(const optim::AdagradOptions&) { return 1; }
+
 template <class Optimizer, auto kRead>
 OptimizerOptions read(const io::Section& s) {
   const auto options = kRead(s);
-  return {.name = "", .lr = options.lr(), .make = [options](std::vector<Tensor> parameters) {
+  return {.name = "",
+          .lr = options.lr(),
+          .state_tensors = state_tensors(options),
+          .make = [options](std::vector<Tensor> parameters) {
             return std::make_unique<Optimizer>(std::move(parameters), options);
           }};
 }
@@ -83,7 +98,43 @@ constexpr Known kKnown[] = {{"sgd", read<optim::SGD, sgd>},
                             {"rmsprop", read<optim::RMSprop, rmsprop>},
                             {"adagrad", read<optim::Adagrad, adagrad>}};
 
+/// The keys of one optimizer, besides its name.
+std::vector<std::string> keys_of(const Known& known) {
+  const io::Config blank = io::Config::blank();
+  known.read(blank.root());
+  return blank.asked();
+}
+
+/// Says of the keys that only other optimizers have whose they are.
+void explain_foreign_keys(const io::Section& s, const Known& chosen) {
+  const std::vector<std::string> own = keys_of(chosen);
+  for (const std::string& key : s.keys()) {
+    std::string others;
+    for (const Known& known : kKnown) {
+      const std::vector<std::string> keys = keys_of(known);
+      if (std::find(keys.begin(), keys.end(), key) != keys.end()) {
+        others += concat(others.empty() ? "\"" : ", \"", known.name, "\"");
+      }
+    }
+    if (!others.empty() && std::find(own.begin(), own.end(), key) == own.end()) {
+      s.explain(key, concat("it is a key of ", others, ", not of \"", chosen.name, "\""));
+    }
+  }
+}
+
 }  // namespace
+
+std::vector<std::string> optimizer_keys() {
+  std::vector<std::string> all = {"name"};
+  for (const Known& known : kKnown) {
+    for (const std::string& key : keys_of(known)) {
+      if (std::find(all.begin(), all.end(), key) == all.end()) {
+        all.push_back(key);
+      }
+    }
+  }
+  return all;
+}
 
 OptimizerOptions read_optimizer(const io::Section& s) {
   std::vector<std::string> names;
@@ -94,6 +145,7 @@ OptimizerOptions read_optimizer(const io::Section& s) {
   OptimizerOptions options;
   for (const Known& known : kKnown) {
     if (name == known.name) {
+      explain_foreign_keys(s, known);
       options = known.read(s);
     }
   }

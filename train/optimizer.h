@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -14,11 +15,15 @@ namespace backflow::train {
 struct OptimizerOptions {
   std::string name;
   double lr = 0;
+  std::int64_t state_tensors = 0;  ///< of the size of a parameter, for each
   /// The optimizer of these parameters.
   std::function<std::unique_ptr<optim::Optimizer>(std::vector<Tensor>)> make;
 };
 
 /// Throws io::ConfigError for an optimizer that does not exist, and for wrong options.
 OptimizerOptions read_optimizer(const io::Section& s);
+
+/// The keys of [optimizer], those of every optimizer, in their order.
+std::vector<std::string> optimizer_keys();
 
 }  // namespace backflow::train

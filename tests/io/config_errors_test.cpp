@@ -1,4 +1,8 @@
+#include <algorithm>
+#include <cctype>
+#include <cstdio>
 #include <functional>
+#include <map>
 #include <random>
 
 #include <backflow/io/config.h>
@@ -21,6 +25,34 @@ std::string message(const std::string& text, const std::function<void(const Conf
     read(config);
     config.check_all_read();
   });
+}
+
+bool one_line(const std::string& error) {
+  return std::none_of(error.begin(), error.end(), [](unsigned char c) { return std::iscntrl(c) != 0; });
+}
+
+// What an error of a text that nobody reads is about.
+std::string kind_of(const std::string& error) {
+  if (error == "no error") return "accepted";
+  for (const char* kind : {"not TOML", "unknown"}) {
+    if (error.find(concat(": ", kind, " ")) != std::string::npos ||
+        error.find(concat(": ", kind, ": ")) != std::string::npos) {
+      return kind;
+    }
+  }
+  return error.find(": not a TOML value: ") != std::string::npos ? "not TOML" : "malformed";
+}
+
+// An error of a text is one line that starts with a place in the text.
+void check_place(const std::string& error, const std::string& text) {
+  CHECK(one_line(error));
+  REQUIRE_THAT(error, StartsWith("x.toml:"));
+  int line = 0;
+  int column = 0;
+  REQUIRE(std::sscanf(error.c_str(), "x.toml:%d:%d: ", &line, &column) == 2);
+  CHECK(line >= 1);
+  CHECK(line <= 1 + std::count(text.begin(), text.end(), '\n'));
+  CHECK(column >= 1);
 }
 
 void read_optimizer(const Config& config) {
@@ -128,6 +160,31 @@ TEST_CASE("config errors: overrides") {
   CHECK(message("", [](const Config& c) { CHECK(c.root().string("a") == "1\nb=2"); }, {"a=1\nb=2"}) == "no error");
 }
 
+TEST_CASE("config errors: a key that does not belong is explained, with the override that leaves it out") {
+  const auto read = [](const Config& c) {
+    const Section s = c.section("model").sections("layers").at(0);
+    s.explain("units", "it is a key of \"linear\", not of \"relu\"");
+    s.integer("size", {}, 1);
+  };
+  CHECK(message("[[model.layers]]\nunits = 5\n", read) ==
+        "x.toml:2:1: unknown key 'units' in [model.layers.0]: it is a key of \"linear\", not of \"relu\"; to leave it "
+        "out: "
+        "--set model.layers.0.units=unset");
+  CHECK(message("[[model.layers]]\nunits = 5\n", read, {"model.layers.0.units=unset"}) == "no error");
+  CHECK(message("[[model.layers]]\nsizes = 5\n", read) ==
+        "x.toml:2:1: unknown key 'sizes' in [model.layers.0]; did you mean 'size'?");
+}
+
+TEST_CASE("config: a blank one tells which keys its readers ask for") {
+  const Config blank = Config::blank();
+  CHECK(blank.root().string("name").empty());
+  CHECK(blank.section("train").integer("epochs", {.at_least = 1}) == 0);
+  CHECK(blank.section("train").boolean("shuffle", true));
+  CHECK(blank.section("model").integers("hidden").empty());
+  CHECK_FALSE(blank.root().has("seed"));
+  CHECK(blank.asked() == std::vector<std::string>{"name", "train.epochs", "train.shuffle", "model.hidden"});
+}
+
 TEST_CASE("config errors: text that is not TOML gives one line with its place") {
   const std::vector<std::string> texts{"a = \n",
                                        "a = 1\na = 2\n",
@@ -178,17 +235,58 @@ TEST_CASE("config: byte order mark, carriage returns and Unicode") {
   CHECK_NOTHROW(config.check_all_read());
 }
 
-TEST_CASE("config: junk of any kind is an error or a configuration, never a crash") {
+TEST_CASE("config: junk of any kind is an error with its place, or a configuration whose keys are found") {
   std::mt19937 random(1);
   const std::string alphabet = "ab.=[]{}\"'\\#,\n 1\x01\xc3\xa9";
+  const std::vector<std::string> lines = {"\na=1\n", "\n[b]\n", "\nb.a=[1,{a=1}]\n", "\n\"a\\n\"=''\n", "\n[[a]]\n"};
+  std::map<std::string, int> seen;
   for (int i = 0; i < 3000; ++i) {
-    std::string text(random() % 60, ' ');
-    for (char& c : text) c = alphabet[random() % alphabet.size()];
-    error_of([&] { Config::parse(text, "x.toml", {"a.b=" + text, text}).check_all_read(); });
+    // Of every third text half is lines that are TOML, so that some texts are.
+    std::string text;
+    for (std::size_t length = random() % (i % 3 == 0 ? 6 : 60); length > 0; --length) {
+      text += i % 3 == 0 && random() % 2 == 0 ? lines[random() % lines.size()]
+                                              : std::string(1, alphabet[random() % alphabet.size()]);
+    }
+    CAPTURE(i, text);
+
+    // As a file: not TOML, or a configuration whose first key nobody knows, or one without keys.
+    const std::string error = error_of([&] { Config::parse(text, "x.toml").check_all_read(); });
+    const std::string kind = kind_of(error);
+    ++seen["file: " + kind];
+    if (kind == "accepted") {
+      CHECK(Config::parse(text, "x.toml").root().keys().empty());
+    } else {
+      check_place(error, text);
+    }
+
+    // As the value of an override: the one key is there, or its place is the override.
+    const std::string valued =
+        message("", [](const Config& c) { CHECK(c.root().keys() == std::vector<std::string>{"a"}); }, {"a=" + text});
+    ++seen["value: " + kind_of(valued)];
+    CHECK_THAT(valued, StartsWith("--set a="));
+    CHECK(one_line(valued));
+
+    // As an override.
+    const std::string override = message("", [](const Config&) {}, {text});
+    ++seen["override: " + kind_of(override)];
+    CHECK_THAT(override, StartsWith("--set "));
+    CHECK(one_line(override));
   }
+  // All of these occur: what is checked above is no empty claim.
+  CHECK(seen["file: not TOML"] > 1000);
+  for (const char* kind : {"file: accepted", "file: unknown", "value: not TOML", "value: unknown", "value: malformed",
+                           "override: malformed", "override: unknown"}) {
+    CAPTURE(kind);
+    CHECK(seen[kind] > 10);
+  }
+  CHECK(seen["value: accepted"] == 0);
+  CHECK(seen["override: accepted"] == 0);
+
   std::string large(10 << 20, ' ');
   for (char& c : large) c = static_cast<char>(random());
-  CHECK(error_of([&] { Config::parse(large, "x.toml"); }) != "no error");
+  const std::string error = error_of([&] { Config::parse(large, "x.toml"); });
+  CHECK(kind_of(error) == "not TOML");
+  check_place(error, large);
 }
 
 TEST_CASE("config: deep and long input") {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <numeric>
 
+#include <backflow/runtime/warning.h>
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/io/support.h>
 
@@ -133,11 +134,42 @@ TEST_CASE("idx: damaged gzip files") {
   for (std::size_t length = 2; length < whole.size(); ++length) {
     CHECK_THAT(file.error(whole.substr(0, length)), ContainsSubstring(": the gzip stream is truncated: need the rest"));
   }
-  CHECK_THAT(file.error(whole + "junk"), ContainsSubstring(": the gzip stream is damaged (incorrect header check)"));
+  CHECK_THAT(file.error(whole + "\x1f\x8bjunk and more than a header"),
+             ContainsSubstring(": the gzip stream is damaged ("));
   CHECK(file.error(gzip(header(8, {4}) + "abc")) ==
         "offset 11 of the content: truncated: sizes [4] need 4 bytes behind the header, found 3");
   CHECK(file.error(gzip(header(8, {4}) + "abcde")) ==
         "offset 12 of the content: more bytes than sizes [4] need: need a file that ends here");
+}
+
+TEST_CASE("idx: what gzip ignores behind its stream is ignored: zeros in silence, the rest with a warning") {
+  const IdxFile file;
+  const std::string whole = gzip(header(8, {4}) + "abcd");
+  const std::vector<std::uint8_t> expected{'a', 'b', 'c', 'd'};
+  std::vector<std::string> warnings;
+  const WarningHandler before = set_warning_handler([&](const std::string& message) { warnings.push_back(message); });
+  // Also around the 64 KiB that are read at a time.
+  for (const std::size_t zeros : {std::size_t{1}, std::size_t{2}, std::size_t{512}, 65536 - whole.size() - 1,
+                                  65536 - whole.size(), 65536 - whole.size() + 1, std::size_t{200000}}) {
+    CAPTURE(zeros);
+    const std::string padded = whole + std::string(zeros, '\0');
+    CHECK(values_of<std::uint8_t>(file.read(padded)) == expected);
+    CHECK(warnings.empty());
+    CHECK(values_of<std::uint8_t>(file.read(padded + "junk")) == expected);
+    CHECK(warnings.size() == 1);
+    warnings.clear();
+  }
+  for (const char* junk : {"j", "junk", "\x1f", "\x1fjunk"}) {
+    CHECK(values_of<std::uint8_t>(file.read(whole + junk)) == expected);
+    CHECK(warnings == std::vector{concat(file.path, ": offset ", whole.size(),
+                                         ": what follows the gzip stream is ignored: need a file that ends here")});
+    warnings.clear();
+  }
+  // Behind zeros no further member counts; in front of them each does.
+  CHECK(values_of<std::uint8_t>(file.read(gzip(header(8, {4}) + "ab") + gzip("cd") + std::string(9, '\0') + whole)) ==
+        expected);
+  CHECK(warnings.size() == 1);
+  set_warning_handler(before);
 }
 
 TEST_CASE("idx: files that cannot be read") {

@@ -1,3 +1,6 @@
+#include <fstream>
+#include <initializer_list>
+
 #include <backflow/tests/catch2.h>
 
 #include <backflow/runtime/threads.h>
@@ -50,4 +53,86 @@ TEST_CASE("samples and classes that do not belong together are an error that nam
   test::write_idx(files.images, {0, 1, 2}, {});
   test::write_idx(files.labels, {0}, {});
   CHECK_THROWS_WITH(train::load_dataset(files.images, files.labels), ContainsSubstring("no samples"));
+}
+
+TEST_CASE("data: samples and classes of different number name both files") {
+  const Files files;
+  test::write_idx(files.images, {3, 1, 2}, {0, 255, 51, 102, 5, 10});
+  test::write_idx(files.labels, {2}, {2, 0});
+  CHECK_THROWS_WITH(train::load_dataset(files.images, files.labels),
+                    files.labels + ": 2 classes for 3 samples in " + files.images + ": need one for each");
+}
+
+TEST_CASE("data: samples without a number are an error that names the file") {
+  const Files files;
+  test::write_idx(files.labels, {3}, {0, 1, 0});
+  for (const std::vector<std::uint32_t>& sizes :
+       {std::vector<std::uint32_t>{3, 0, 28}, std::vector<std::uint32_t>{3, 28, 0}, std::vector<std::uint32_t>{3, 0}}) {
+    test::write_idx(files.images, sizes, {});
+    CHECK_THROWS_WITH(train::load_dataset(files.images, files.labels),
+                      StartsWith(files.images + ": holds ") && EndsWith(": need samples that are not empty"));
+  }
+}
+
+TEST_CASE("data: a label that is no class is an error with file, sample and value, when it is read") {
+  const Files files;
+  test::write_idx(files.images, {4, 1, 1}, {0, 1, 2, 3});
+  const auto message = [&](int type, const std::vector<std::string>& labels) {
+    std::ofstream out(files.labels, std::ios::binary);
+    const char head[] = {0, 0, static_cast<char>(type), 1, 0, 0, 0, static_cast<char>(labels.size())};
+    out.write(head, sizeof head);
+    for (const std::string& label : labels) {
+      out << label;
+    }
+    out.close();
+    try {
+      train::load_dataset(files.images, files.labels);
+    } catch (const Error& error) {
+      REQUIRE_THAT(error.what(), StartsWith(files.labels + ": "));
+      return std::string(error.what()).substr(files.labels.size() + 2);
+    }
+    return std::string();
+  };
+  const auto bytes = [](std::initializer_list<int> list) {
+    std::string text;
+    for (const int byte : list) {
+      text += static_cast<char>(byte);
+    }
+    return text;
+  };
+  const std::string need = ": need a class, a whole number from 0 to 16777215";
+  constexpr int kInt8 = 9;
+  constexpr int kInt32 = 12;
+  constexpr int kFloat32Code = 13;
+  const std::string zero = bytes({0, 0, 0, 0});
+  CHECK(message(kInt8, {bytes({0}), bytes({1}), bytes({0xff}), bytes({3})}) ==
+        "sample 2, counted from 0, has the label -1" + need);
+  CHECK(message(kInt32, {zero, bytes({0, 0, 3, 0xe7}), zero, zero}).empty());  // 999
+  CHECK(message(kInt32, {zero, zero, zero, bytes({0, 0, 3, 0xe8})}) ==
+        "sample 3, counted from 0, has the label 1000: need a class below 1000, that is below 1000 or 10 times the "
+        "number "
+        "of samples, 4");
+  CHECK(message(kInt32, {bytes({1, 0, 0, 0}), zero, zero, zero}) ==
+        "sample 0, counted from 0, has the label 16777216" + need);
+  CHECK_THAT(message(kInt32, {bytes({0x77, 0x35, 0x94, 0}), zero, zero, zero}),
+             StartsWith("sample 0, counted from 0, has the label 2") && EndsWith(need));
+  CHECK(message(kFloat32Code, {bytes({0x3f, 0x80, 0, 0}), zero, bytes({0x40, 0, 0, 0}), zero}).empty());  // 1, 0, 2, 0
+  CHECK(message(kFloat32Code, {zero, bytes({0x3f, 0, 0, 0}), zero, zero}) ==
+        "sample 1, counted from 0, has the label 0.5" + need);
+  CHECK_THAT(message(kFloat32Code, {zero, bytes({0x7f, 0xc0, 0, 0}), zero, zero}),
+             StartsWith("sample 1, ") && EndsWith(need));
+  CHECK_THAT(message(kFloat32Code, {bytes({0x7f, 0x80, 0, 0}), zero, zero, zero}),
+             StartsWith("sample 0, ") && EndsWith(need));
+}
+
+TEST_CASE("data: labels of the test data are among the classes") {
+  const Files files;
+  test::write_idx(files.images, {3, 1, 1}, {0, 1, 2});
+  test::write_idx(files.labels, {3}, {2, 0, 3});
+  const train::Dataset test_data = train::load_dataset(files.images, files.labels);
+  CHECK_NOTHROW(train::check_classes(test_data, files.labels, 4, "train-labels"));
+  CHECK_THROWS_WITH(train::check_classes(test_data, files.labels, 3, "train-labels"),
+                    files.labels +
+                        ": sample 2, counted from 0, has the label 3: need one of the 3 classes of "
+                        "train-labels, from 0 to 2");
 }

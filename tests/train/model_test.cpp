@@ -9,6 +9,7 @@
 #include <backflow/ops/random.h>
 #include <backflow/train/experiment.h>
 #include <backflow/train/model.h>
+#include <backflow/train/parameter_budget.h>
 
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/arrays.h>
@@ -160,4 +161,45 @@ TEST_CASE("model: mistakes in branches are found with line and column", "[train]
                  ContainsSubstring("did you mean \"linear\"?"));
   CHECK_THAT(message_of(start + "branches = [{layer = []}]\n"),
              StartsWith("x.toml:7:14: unknown key 'layer' in [model.layers.0.branches.0]; did you mean 'layers'?"));
+}
+
+TEST_CASE("model: more parameters than memory are refused with the layer's place, before they are allocated",
+          "[train]") {
+  const auto message = [](const std::string& text, IntArrayRef sample_shape) {
+    const std::string found = message_of(text, sample_shape);
+    CHECK_THAT(found, ContainsSubstring("with this layer the model has ") &&
+                          ContainsSubstring(" with their gradients and the optimizer's state: need at most the "));
+    return found;
+  };
+  // 785 * 4 + 5 * 2^24 + (2^24 + 1) * 2^24 = 281,475,077,377,092.
+  CHECK_THAT(
+      message("hidden = [4, 16777216, 16777216]\n", {1, 28, 28}),
+      StartsWith("x.toml:5:24: 'hidden[2]' in [model]: with this layer the model has 281475077377092 parameters, "
+                 "which take 2.097e+06 GiB "));
+  // (2^24 + 1) * 2^24 = 281,474,993,487,872.
+  const DimVector wide = {1, 1, 16777216};
+  CHECK_THAT(message(layers("{type = 'linear', out_features = 16777216}"), wide),
+             StartsWith("x.toml:5:44: in [model.layers.0], linear: with this layer the model has 281474993487872 "));
+  CHECK_THAT(message(layers("{type = 'linear', out_features = 16777216, bias = false}"), wide),
+             ContainsSubstring("the model has 281474976710656 "));
+  CHECK_THAT(message("[[model.layers]]\ntype = 'branches'\nbranches = [{layers = [{type = 'linear', out_features = "
+                     "16777216}]}]\n",
+                     wide),
+             StartsWith("x.toml:7:57: in [model.layers.0.branches.0.layers.0], linear: "));
+  // 2^24 filters of 2^48 numbers are more than an int64 counts.
+  CHECK_THAT(
+      message(layers("{type = 'conv2d', out_channels = 16777216, kernel_size = 16777216, padding = 16777216}"),
+              {1, 28, 28}),
+      StartsWith("x.toml:5:44: in [model.layers.0], conv2d: with this layer the model has 4.72236648286966e+21 "));
+}
+
+TEST_CASE("model: the budget counts parameters with what comes with them", "[train]") {
+  // Three numbers of 4 bytes for each: 100 parameters take 1200 bytes.
+  ParameterBudget budget(kFloat32, 3, 1200);
+  CHECK(budget.take(60).empty());
+  CHECK(budget.take(40).empty());
+  CHECK_THAT(budget.take(1), StartsWith("with this layer the model has 101 parameters, which take "));
+  CHECK(ParameterBudget(kFloat64, 3, 1200).take(51) != "");
+  CHECK(ParameterBudget(kFloat32, 2, 1200).take(150).empty());
+  CHECK(memory_of_machine() > 1 << 28);
 }

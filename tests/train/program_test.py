@@ -333,6 +333,89 @@ def test_ops_lists_the_operators_and_knows_the_nearest_name(folder):
     assert error == "backflow: error: ops: unknown operator 'relo'; did you mean 'relu'?\n", error
 
 
+def write_idx(path, type_code, sizes, content):
+    path.write_bytes(bytes([0, 0, type_code, len(sizes)]) + b"".join(size.to_bytes(4, "big") for size in sizes) + content)
+
+
+def small_data(folder, labels=bytes(range(10)) * 2, test_labels=bytes(range(10))):
+    """Options for 20 samples of 2x2 for training and 10 for testing; labels are signed bytes."""
+    folder.mkdir()
+    for name, values in (("train", labels), ("test", test_labels)):
+        write_idx(folder / f"{name}-images", 8, (len(values), 2, 2), bytes(range(4 * len(values))))
+        write_idx(folder / f"{name}-labels", 9, (len(values),), values)
+    return ["--set", f"data.directory={folder}", *(
+        word for which in ("train", "test") for what in ("images", "labels")
+        for word in ("--set", f"data.{which}_{what}={which}-{what}"))]
+
+
+def test_a_mistake_on_the_command_line_gets_the_right_words(folder):
+    for arguments, words in (
+            (["trian", CONFIG], "unknown command 'trian': need train, evaluate, inspect, config, graph or ops; did you mean 'train'?"),
+            (["train", CONFIG, "--epochs", "2"], "unknown option --epochs; did you mean --set train.epochs=2?"),
+            (["train", "--epochs", "2", CONFIG], "unknown option --epochs; did you mean --set train.epochs=2?"),
+            (["train", "--lr=0.1", CONFIG], "unknown option --lr; did you mean --set optimizer.lr=0.1?"),
+            (["graph", CONFIG, "train.epochs=2"], "unexpected argument 'train.epochs=2'; did you mean --set train.epochs=2?"),
+            (["inspect", "x.h5", "--dif", "y.h5"], "unknown option --dif; did you mean --diff?"),
+            (["config", CONFIG, "--set", "data.mean=.5"],
+             "--set data.mean=.5: 'mean' in [data] is .5: need a finite number; TOML writes 0.5"),
+            (["config", CONFIG, "--set", "model.name=resnet18"],
+             "--set model.name=resnet18: 'name' in [model] is \"resnet18\": need \"mlp\" or \"layers\"")):
+        error = run(*arguments, expect=2).stderr
+        assert error == f"backflow: error: {words}\n", error
+    adam = ["--set", "optimizer.name=adam"]
+    error = run("config", CONFIG, *adam, expect=2).stderr
+    command = error.rstrip().rpartition("to leave it out: ")[2].split()
+    assert command == ["--set", "optimizer.momentum=unset"], error
+    assert "momentum" not in run("config", CONFIG, *adam, *command).stdout
+
+
+def test_what_no_run_can_have_is_refused_with_its_place_by_every_command(folder):
+    data = small_data(folder / "data")
+    for command in ("config", "graph", "train"):
+        for option, words in (("name=a/b", "'name' in the top level is \"a/b\": need a name that a directory can have"),
+                              ("model.hidden=[16777216, 16777216]", "'hidden[1]' in [model]: with this layer the model has ")):
+            error = run(command, CONFIG, *data, "--set", option, expect=2).stderr
+            assert error.startswith(f"backflow: error: --set {option}: {words}") and error.count("\n") == 1, error
+
+
+def test_labels_are_checked_before_anything_is_computed(folder):
+    for name, labels, which in (("negative", b"\0\1\xff\3", "train"), ("test", b"\0\1\xff\3", "test"),
+                                ("class", b"\0\1\x0c\3", "test")):
+        data = small_data(folder / name, **({"labels": labels} if which == "train" else {"test_labels": labels}))
+        error = train(folder / "run", *data, expect=1).stderr
+        value = "12: need one of the 10 classes of " if name == "class" else "-1: need a class, a whole number from 0 to "
+        start = f"backflow: error: {folder / name / which}-labels: sample 2, counted from 0, has the label {value}"
+        assert error.startswith(start) and error.count("\n") == 1, error
+        assert not (folder / "run").exists()
+
+
+def test_evaluate_takes_test_data_without_some_of_the_classes(folder):
+    data = small_data(folder / "data")
+    train(folder / "run", *data, "--set", "train.epochs=1")
+    fewer = small_data(folder / "fewer", test_labels=bytes(range(5)))
+    assert json.loads(run("evaluate", newest(folder / "run"), *fewer).stdout)["samples"] == 5
+
+
+def test_zeros_behind_gzip_data_are_padding_and_other_bytes_a_warning(folder):
+    data, option = copy_data(folder)
+    labels = data / "t10k-labels-idx1-ubyte.gz"
+    whole = labels.read_bytes()
+    for rest, warned in ((b"\0" * 1000, False), (b"\0\0junk", True), (b"junk", True)):
+        labels.write_bytes(whole + rest)
+        error = run("config", CONFIG, *option).stderr
+        assert (f"{labels}: offset {len(whole)}: what follows the gzip stream is ignored" in error) == warned, error
+        assert warned or not error, error
+
+
+def test_a_batch_larger_than_the_data_is_told(folder):
+    data = small_data(folder / "data")
+    for ranks in (0, 2):
+        done = train(folder / str(ranks), *data, "--set", "train.batch_size=21", "--dry-run", ranks=ranks)
+        words = f"'batch_size' in [train] is 21, {folder}/data/train-images has 20 samples: each step takes all of them"
+        assert (done.stdout + done.stderr).count(words) == 1, done.stderr
+    assert not run("config", CONFIG, *data, "--set", "train.batch_size=20").stderr
+
+
 def main(names):
     tests = {name[5:]: f for name, f in names.items() if name.startswith("test_")}
     chosen = sys.argv[1:] or list(tests)

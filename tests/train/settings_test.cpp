@@ -1,0 +1,242 @@
+// Every key of a configuration with every kind of wrong value: what is said names the place, the key and what is
+// needed.
+#include <map>
+#include <string>
+#include <vector>
+
+#include <backflow/io/config.h>
+#include <backflow/train/experiment.h>
+#include <backflow/train/usage.h>
+
+#include <backflow/tests/catch2.h>
+
+using namespace backflow;
+using namespace backflow::train;
+
+namespace {
+
+const std::vector<std::string> kValues = {"\"word\"", "\"\"",    "true",  "0",       "1",         "-1",
+                                          "1.5",      "-1.5",    "1e300", "nan",     "inf",       "9223372036854775807",
+                                          "[1]",      "[\"a\"]", "[]",    "{a = 1}", "1979-05-27"};
+
+/// A configuration as a key and a value on a line each, so that a key's line is known.
+struct Settings {
+  std::map<std::string, std::string> values = {{"name", "\"t\""}, {"model.hidden", "[4]"}, {"optimizer.lr", "0.1"}};
+
+  /// The text, and the line of `key` in it.
+  std::pair<std::string, int> text(const std::string& key) const {
+    std::string text;
+    int line = 0;
+    int found = 0;
+    std::string section;
+    for (const bool top : {true, false}) {
+      for (const auto& [name, value] : values) {
+        const std::size_t dot = name.rfind('.');
+        if ((dot == std::string::npos) != top) {
+          continue;
+        }
+        if (!top && name.substr(0, dot) != section) {
+          section = name.substr(0, dot);
+          text += "[" + section + "]\n";
+          ++line;
+        }
+        text += name.substr(dot + 1) + " = " + value + "\n";
+        ++line;
+        found = name == key ? line : found;
+      }
+    }
+    return {text, found};
+  }
+};
+
+std::string message_of(const std::string& text, const std::vector<std::string>& overrides = {}) {
+  try {
+    Experiment::read(io::Config::parse(text, "x.toml", overrides));
+  } catch (const io::ConfigError& error) {
+    return error.what();
+  }
+  return "";
+}
+
+/// An optimizer that has this key.
+std::string optimizer_with(const std::string& key) {
+  for (const char* name : {"sgd", "adam", "rmsprop", "adagrad"}) {
+    const std::string text = concat("name = 't'\nmodel.hidden = [4]\n[optimizer]\nlr = 0.1\nname = '", name, "'\n");
+    if (message_of(text, {"optimizer." + key + "={}"}).find("unknown key") == std::string::npos) {
+      return name;
+    }
+  }
+  FAIL("no optimizer has the key " << key);
+  return "";
+}
+
+/// What holds of the message of a key that has a wrong value.
+void check_message(const std::string& message, const std::string& place, const std::string& key) {
+  CAPTURE(message);
+  CHECK_THAT(message, StartsWith(place));
+  CHECK_THAT(message, ContainsSubstring("'" + key.substr(key.rfind('.') + 1)));
+  CHECK_THAT(message, ContainsSubstring(": need "));
+  CHECK(message.find('\n') == std::string::npos);
+}
+
+}  // namespace
+
+TEST_CASE("settings: every key says its place, its name and what it needs of every wrong value", "[train]") {
+  const std::vector<std::string> keys = Experiment::keys();
+  CHECK(keys.size() > 30);
+  for (const std::string& key : keys) {
+    Settings settings;
+    if (key.starts_with("optimizer.") && key != "optimizer.name") {
+      settings.values["optimizer.name"] = "\"" + optimizer_with(key.substr(10)) + "\"";
+    }
+    std::size_t refused = 0;
+    for (const std::string& value : kValues) {
+      CAPTURE(key, value);
+      const std::string override = key + "=" + value;
+      const std::string of_override = message_of(settings.text("").first, {override});
+      Settings changed = settings;
+      changed.values[key] = value;
+      const auto [text, line] = changed.text(key);
+      const std::string of_file = message_of(text);
+      CHECK(of_override.empty() == of_file.empty());
+      if (!of_file.empty()) {
+        check_message(of_override, "--set " + override + ": ", key);
+        check_message(of_file, concat("x.toml:", line, ":"), key);
+        ++refused;
+      }
+    }
+    CAPTURE(key, refused);
+    CHECK(refused >= 3);  // whatever a key needs, these are not all of its type
+  }
+}
+
+TEST_CASE("settings: every key of every layer does too", "[train]") {
+  const std::string head = "name = 't'\n[optimizer]\nlr = 0.1\n[model]\n";
+  for (const std::string layer :
+       {"type = 'linear', out_features = 4", "type = 'conv2d', out_channels = 4, kernel_size = 3", "type = 'relu'",
+        "type = 'gelu'", "type = 'max_pool2d', kernel_size = 2", "type = 'avg_pool2d', kernel_size = 2",
+        "type = 'adaptive_avg_pool2d'", "type = 'batch_norm2d'", "type = 'layer_norm'", "type = 'flatten'",
+        "type = 'dropout'", "type = 'branches', combine = 'concat', branches = [{}]"}) {
+    const std::string text = head + "layers = [{" + layer + "}]\n";
+    const io::Config config = io::Config::parse(text, "x.toml");
+    Experiment::read(config);
+    for (const std::string& key : config.asked()) {
+      if (!key.starts_with("model.layers.0.") || key.find("branches.") != std::string::npos) {
+        continue;
+      }
+      std::size_t refused = 0;
+      for (const std::string& value : kValues) {
+        CAPTURE(key, value);
+        const std::string message = message_of(text, {key + "=" + value});
+        if (!message.empty()) {
+          check_message(message, "--set " + key + "=" + value + ": ", key);
+          ++refused;
+        }
+      }
+      CAPTURE(key, refused);
+      CHECK(refused >= 3);
+    }
+  }
+}
+
+TEST_CASE("settings: a key of another optimizer, type or model says whose it is, and how to leave it out", "[train]") {
+  const std::string text = "name = 't'\n[model]\nhidden = [4]\n[optimizer]\nlr = 0.1\nmomentum = 0.9\n";
+  CHECK(message_of(text, {"optimizer.name=adam"}) ==
+        "x.toml:6:1: unknown key 'momentum' in [optimizer]: it is a key of \"sgd\", \"rmsprop\", not of \"adam\"; to "
+        "leave "
+        "it out: --set optimizer.momentum=unset");
+  CHECK(message_of(text, {"optimizer.name=adam", "optimizer.momentum=unset"}).empty());
+  CHECK(message_of(text, {"optimizer.betas=[0.9, 0.9]"}) ==
+        "--set optimizer.betas=[0.9, 0.9]: unknown key 'betas' in [optimizer]: it is a key of \"adam\", \"adamw\", not "
+        "of "
+        "\"sgd\"; to leave it out: --set optimizer.betas=unset");
+  CHECK_THAT(message_of(text, {"optimizer.momentun=1"}), ContainsSubstring("did you mean 'momentum'?"));
+
+  CHECK(message_of(text, {"model.name=resnet18"}) ==
+        "--set model.name=resnet18: 'name' in [model] is \"resnet18\": need \"mlp\" or \"layers\"");
+  CHECK(message_of(text, {"model.name=layers"}) ==
+        "x.toml:2:1: no layers in [model]: need at least one [[model.layers]]");
+  CHECK(
+      message_of(text, {"model.layers=[{type = 'relu'}]"}) ==
+      "x.toml:3:1: unknown key 'hidden' in [model]: it is a key of name = \"mlp\", not of \"layers\"; to leave it out: "
+      "--set model.hidden=unset");
+  CHECK(
+      message_of(text, {"model.layers=[{type = 'relu'}]", "model.name=mlp"}) ==
+      "--set model.layers=[{type = 'relu'}]: unknown section [model.layers]: they belong to name = \"layers\", not to "
+      "\"mlp\"; to leave it out: --set model.layers=unset");
+  CHECK(message_of(text, {"model.layers=[{type = 'relu', kernel_size = 3}]", "model.hidden=unset"}) ==
+        "--set model.layers=[{type = 'relu', kernel_size = 3}]: unknown key 'kernel_size' in [model.layers.0]: it is a "
+        "key "
+        "of \"conv2d\", \"max_pool2d\", \"avg_pool2d\", not of \"relu\"; to leave it out: --set "
+        "model.layers.0.kernel_size=unset");
+}
+
+TEST_CASE("settings: names that no directory can have are refused with their place", "[train]") {
+  const auto message = [](const std::string& name) {
+    return message_of("name = \"" + name + "\"\nmodel.hidden = [4]\noptimizer.lr = 0.1\n");
+  };
+  for (const std::string name : {"", ".", "..", "a/b", "/", "a\\nb", "\\u0000", "\\u007f"}) {
+    CAPTURE(name);
+    CHECK_THAT(message(name), StartsWith("x.toml:1:8: 'name' in the top level is \"") &&
+                                  ContainsSubstring(": need a name that a directory can have"));
+  }
+  CHECK(message(std::string(200, 'x')) != "");
+  for (const std::string name : {std::string(199, 'x'), std::string("..."), std::string("é 1")}) {
+    CHECK(message(name).empty());
+  }
+}
+
+TEST_CASE("settings: models have a bounded number of layers", "[train]") {
+  const auto repeat = [](const std::string& text, std::size_t count) {
+    std::string result;
+    for (std::size_t i = 0; i < count; ++i) {
+      result += text;
+    }
+    return result;
+  };
+  const std::string head = "name = 't'\n[optimizer]\nlr = 0.1\n[model]\n";
+  CHECK(message_of(head + "hidden = [" + repeat("1,", kMaxLayers) + "]\n").empty());
+  CHECK(message_of(head + "hidden = [" + repeat("1,", 2'000'000) + "]\n") ==
+        "x.toml:5:20011: 'hidden' in [model]: 2000000 layers: need at most 10000");
+  CHECK(message_of(head + repeat("[[model.layers]]\ntype = 'relu'\n", kMaxLayers)).empty());
+  CHECK(message_of(head + repeat("[[model.layers]]\ntype = 'relu'\n", 100'000)) ==
+        "x.toml:20005:1: [model.layers.10000]: 100000 layers: need at most 10000");
+  // Branches in branches, as deep as TOML goes.
+  for (const int depth : {10, 1000, 100'000}) {
+    const std::string message = message_of(head + "layers = [" + repeat("{type='branches',branches=[{layers=[", depth) +
+                                           repeat("]}]}", depth) + "]\n");
+    CAPTURE(depth);
+    CHECK(message.empty() == (depth == 10));
+    CHECK((message.empty() || message.starts_with("x.toml:5:")));
+  }
+}
+
+TEST_CASE("settings: an option that is none, or a key without --set, gets the right words", "[train]") {
+  const std::vector<std::string> options = {"--out", "--set", "--threads", "--help"};
+  const std::vector<std::string> keys = Experiment::keys();
+  const auto said = [&](const std::string& word, const std::string& next = "") {
+    return unknown_argument(word, next, options, keys);
+  };
+  CHECK(said("--epochs", "2") == "unknown option --epochs; did you mean --set train.epochs=2?");
+  CHECK(said("--epochs=2", "x") == "unknown option --epochs; did you mean --set train.epochs=2?");
+  CHECK(said("--lr=0.1") == "unknown option --lr; did you mean --set optimizer.lr=0.1?");
+  CHECK(said("--train.epochs", "2") == "unknown option --train.epochs; did you mean --set train.epochs=2?");
+  CHECK(said("--batch-size", "64") == "unknown option --batch-size; did you mean --set train.batch_size=64?");
+  CHECK(said("--epoch", "2") == "unknown option --epoch; did you mean --set train.epochs=2?");
+  CHECK(said("--momentum", "--out") == "unknown option --momentum; did you mean --set optimizer.momentum=VALUE?");
+  CHECK(said("--lr", "-1") == "unknown option --lr; did you mean --set optimizer.lr=-1?");
+  CHECK(said("--betas", "[0.9, 0.99]") == "unknown option --betas; did you mean --set optimizer.betas=[0.9, 0.99]?");
+  CHECK(said("--name", "x") ==
+        "unknown option --name; did you mean --set name=x or --set model.name=x or --set optimizer.name=x?");
+  CHECK(said("--treads", "2") == "unknown option --treads; did you mean --threads?");
+  CHECK(said("--xyzzy") == "unknown option --xyzzy: need one of --out, --set, --threads, --help");
+  CHECK(said("train.epochs=2") == "unexpected argument 'train.epochs=2'; did you mean --set train.epochs=2?");
+  CHECK(said("b.toml") == "unexpected argument 'b.toml': need no further one");
+  // Every key is recognised by its last part.
+  for (const std::string& key : keys) {
+    CHECK_THAT(said("--" + key.substr(key.rfind('.') + 1), "7"), ContainsSubstring("--set " + key + "=7"));
+  }
+  CHECK(unknown_command("trian", {"train", "evaluate"}) ==
+        "unknown command 'trian': need train or evaluate; did you mean 'train'?");
+  CHECK(unknown_command("x.toml", {"train", "evaluate"}) == "unknown command 'x.toml': need train or evaluate");
+}
