@@ -5,9 +5,12 @@ numbers; then they are timed by turns, several rounds, in an order that alternat
 of a round's median; the ratio is that of two such figures, the spread that of the ratios of single rounds.
 """
 import argparse
+import datetime
 import json
 import os
 import pathlib
+import platform
+import shlex
 import shutil
 import statistics
 import subprocess
@@ -169,6 +172,29 @@ def check_rows(rows):
             raise Failure(f"row {row}: need the keys {', '.join(KEYS)}, and ratio = peer / ours")
 
 
+def text_of(*command):
+    """What a command prints, or "unknown"."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return "unknown"
+    return done.stdout.strip() if done.returncode == 0 and done.stdout.strip() else "unknown"
+
+
+def circumstances(pytorch):
+    """What figures depend on: when, where, and on what versions they were measured."""
+    processors = [line.split(":", 1)[1].strip() for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+                  if line.startswith("model name")]
+    release = dict(line.split("=", 1) for line in pathlib.Path("/etc/os-release").read_text().splitlines() if "=" in line)
+    versions = {name: text_of("dpkg-query", "-W", "-f", "${Version}", package)
+                for name, package in (("onednn", "libdnnl-dev"), ("onetbb", "libtbb-dev"), ("libtorch", "libtorch-dev"))}
+    versions["pytorch"] = text_of(pytorch[0], "-c", "import torch; print(torch.__version__)") if pytorch else "unknown"
+    versions["g++"] = text_of("g++", "-dumpfullversion")
+    return {"date": datetime.date.today().isoformat(), "machine": processors[0] if processors else platform.machine(),
+            "cores": len(os.sched_getaffinity(0)), "load": round(os.getloadavg()[0], 1), "system": shlex.split(release.get("PRETTY_NAME", "unknown"))[0],
+            "versions": versions}
+
+
 def number(value):
     return f"{value:,.0f}" if value >= 1000 else f"{value:.1f}" if value >= 100 else f"{value:.2f}"
 
@@ -181,6 +207,12 @@ def best_of_each(rows):
                         for side in ("ours", "peer"))
         threads = f"{ours['threads']}/{theirs['threads']}"
         yield {**ours, "threads": f"best {threads}", "peer": theirs["peer"], "ratio": theirs["peer"] / ours["ours"]}
+
+
+def row_list(rows):
+    """Rows as JSON, one a line."""
+    lines = ",\n  ".join(json.dumps(row) for row in rows)
+    return f"[\n  {lines}\n]" if rows else "[]"
 
 
 def print_row(row, spread_percent):
@@ -217,6 +249,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", type=names, default=list(WORKLOADS))
     parser.add_argument("--json", type=pathlib.Path)
+    parser.add_argument("--record", type=pathlib.Path)
     parser.add_argument("--threads", type=thread_counts, default=[1, 2])
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--seconds", type=float, default=0.5)
@@ -228,15 +261,18 @@ def main():
              OURS_ON_ONE: [str(pathlib.Path(options.build) / "bin/bench_workloads")],
              SEPARATE_PHASES: [str(pathlib.Path(options.build) / "bin/bench_step_graph")],
              ONEDNN: [str(pathlib.Path(options.build) / "bin/bench_onednn_limit")]}
+    where = circumstances(peers["pytorch"])
     environment, remarks = peer_environment(peers["pytorch"])
     print(f"{'workload':<27} {'threads':>8}  {'metric':<19} {'ours':>9}  {'peer':<17} {'':>9} {'ratio':>7}  "
           f"{'spread':>6}")
     rows = []
+    spreads = []
     try:
         for name in options.only:
             for threads in options.threads:
                 for row, spread_percent in measure(name, threads, peers, environment, options):
                     rows.append(row)
+                    spreads.append(spread_percent)
                     print_row(row, spread_percent)
             if len(options.threads) > 1:
                 for row in best_of_each([row for row in rows if row["name"] == name]):
@@ -247,9 +283,12 @@ def main():
     for remark in remarks:
         print(remark)
     if options.json:
-        lines = ",\n  ".join(json.dumps(row) for row in rows)
-        options.json.write_text(f"[\n  {lines}\n]\n" if rows else "[]\n")
+        options.json.write_text(row_list(rows) + "\n")
         check_rows(json.loads(options.json.read_text()))
+    if options.record:
+        record = json.dumps(where, indent=2).removesuffix("\n}")
+        rows = [{**row, "spread": percent} for row, percent in zip(rows, spreads)]
+        options.record.write_text(f'{record},\n  "rows": {row_list(rows)}\n}}\n')
 
 
 if __name__ == "__main__":

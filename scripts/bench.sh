@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# scripts/bench.sh [--only NAME,NAME] [--json FILE] [--threads 1,2] [--rounds N] [--seconds S] [--build DIR]
+# scripts/bench.sh [--only NAME,NAME] [--json FILE] [--record FILE] [--threads 1,2] [--rounds N] [--seconds S] [--build DIR]
 #
 # Measures Backflow against PyTorch and libtorch, in one run: installs and builds what that needs, checks that both
 # sides compute the same numbers, times them by turns and prints ours, the peer's, ratio = peer / ours, and the spread;
@@ -10,6 +10,8 @@
 #   --json      also writes the rows to FILE, as a list of objects with the keys name, dtype, threads, metric (step_us,
 #               forward_ns_per_op, backward_ns_per_op or peak_mb), ours, peer_name, peer, ratio; without the peer, the
 #               last two are null
+#   --record    also writes the rows, each with its spread in percent, with date, machine and versions: what
+#               scripts/bench_tables.py makes the tables of README.md and docs/performance.md from
 #   --threads   numbers of threads (1,2)
 #   --rounds    turns of every side (9), each of
 #   --seconds   so many seconds (0.5), a tenth of that for a row of a group
@@ -25,7 +27,7 @@ while (($#)); do
   case $1 in
     --help | -h) show_help && exit 0 ;;
     --build) directory=$(realpath -m "${2:?--build needs a directory}") && peers=$directory/bench-peers && shift ;;
-    --only | --json | --threads | --rounds | --seconds) options+=("$1" "${2:?$1 needs a value}") && shift ;;
+    --only | --json | --record | --threads | --rounds | --seconds) options+=("$1" "${2:?$1 needs a value}") && shift ;;
     *) die "unknown option $1; see --help" ;;
   esac
   shift

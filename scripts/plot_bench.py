@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """scripts/plot_bench.py FILE.json [OUT.svg] [--only NAME,NAME] [--title TEXT]
 
-Draws what scripts/bench.sh --json FILE.json wrote: for each workload the peer's time over Backflow's, a bar for each
+Draws what scripts/bench.sh --json FILE.json, or --record, wrote: for each workload the peer's time over Backflow's, a bar for each
 number of threads, on a logarithmic axis. A workload that has several peers is drawn with PyTorch; one whose time is per
 operation, with its backward. Rows of single operators and those without a peer are left out.
 OUT.svg is docs/performance.svg unless it is named.
@@ -103,7 +103,8 @@ def main():
     parser.add_argument("--only", type=lambda names: names.split(","))
     parser.add_argument("--title", default="One training step, Backflow against PyTorch")
     options = parser.parse_args()
-    workloads = ratios(json.loads(options.rows.read_text()), options.only)
+    found = json.loads(options.rows.read_text())
+    workloads = ratios(found["rows"] if isinstance(found, dict) else found, options.only)
     if not workloads:
         sys.exit(f"plot_bench.py: error: {options.rows}: no rows with PyTorch or libtorch to draw: "
                  "need what scripts/bench.sh --json writes")

@@ -10,7 +10,7 @@
 // What the convolutions by oneDNN share: each is cut into pieces, a primitive on one thread for each.
 namespace backflow::kernels {
 
-// How they are cut, by shapes alone; docs/performance.md has the measurements.
+// How they are cut, by shapes alone; docs/internals/measurements.md says why.
 inline constexpr double kPieceFlop = 20e6;         // of a piece at least: about 200 us
 inline constexpr std::int64_t kPieceSamples = 8;   // of a piece at least: each reads all weights
 inline constexpr std::int64_t kPieceFilters = 64;  // of a piece at least, where the filters are cut

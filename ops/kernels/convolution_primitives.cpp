@@ -75,7 +75,7 @@ DimVector weight_sizes(const ConvolutionGeometry& g) {
   return sizes;
 }
 
-/// Whether Winograd's algorithm is faster: docs/performance.md has the measurements. It transforms the weights in every
+/// Whether Winograd's algorithm is faster: docs/internals/measurements.md. It transforms the weights in every
 /// call, which must not be many beside the positions.
 bool suits_winograd(const ConvolutionGeometry& g) {
   const auto all = [](IntArrayRef list, std::int64_t n) {

@@ -13,7 +13,7 @@ namespace {
 
 constexpr double kChunkFlop = 32e6;            // of one piece: about 240 us
 constexpr double kChunkBytes = 1e6;            // of one piece that does little with each number
-constexpr std::int64_t kMinChunk = 256;        // rows or columns of one piece; docs/performance.md has the measurements
+constexpr std::int64_t kMinChunk = 256;        // rows or columns of one piece; docs/internals/measurements.md
 constexpr std::int64_t kLongSum = 2048;        // terms from which on fewer rows or columns are
 constexpr std::int64_t kMinLongChunk = 64;     // worth a piece
 constexpr std::int64_t kDotChunk = 64 * 1024;  // terms of one piece of a product of two vectors

@@ -10,7 +10,7 @@ namespace backflow::kernels {
 /// shapes alone.
 ///
 /// Returns false, and has done nothing, when packing does not pay: for sizes that are too small or too large
-/// (docs/performance.md has the measurements), on processors for which oneDNN has no such form, and when w can't be
+/// (docs/internals/measurements.md), on processors for which oneDNN has no such form, and when w can't be
 /// kept, being but a part of its storage (the transpose of a row-major [n, k] is whole too) or exposed by
 /// Tensor::data_ptr.
 bool packed_product(const Tensor& y, const Tensor& x, const Tensor& w, const Tensor& bias);

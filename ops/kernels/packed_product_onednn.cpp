@@ -16,7 +16,7 @@ namespace {
 
 using dnnl::memory;
 
-// When packed weights pay, and how a product is cut; docs/performance.md has the measurements.
+// When packed weights pay, and how a product is cut; docs/internals/measurements.md says why.
 constexpr std::int64_t kMinRows = 4;
 constexpr std::int64_t kMaxRows = 128;
 constexpr std::int64_t kMinSide = 64;            // of the weights

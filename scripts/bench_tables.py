@@ -1,0 +1,177 @@
+#!/usr/bin/env python3
+"""scripts/bench_tables.py [RECORD.json] [--check]
+
+Writes the tables of README.md and docs/performance.md, and docs/performance.svg, from one run of the bench: the file that
+"scripts/bench.sh --record bench/results/latest.json" wrote. In the documents a table stands between the comments
+<!-- bench: NAME --> and <!-- bench end -->. With --check nothing is written: exit code 1 if a document differs from the
+record, or if a measured figure stands outside of the tables.
+"""
+import argparse
+import difflib
+import json
+import pathlib
+import re
+import sys
+
+import plot_bench
+from bench import best_of_each, number
+from bench_workloads import GROUPS, OURS_ON_ONE, TRIAD
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+RECORD = "bench/results/latest.json"
+PICTURE = "docs/performance.svg"
+# Figures with a unit of time, memory or speed: outside of the tables they would not follow the next run.
+FIGURE = re.compile(r"(?<![\w.])\d[\d.,]*\s?(ns|us|ms|KB|MB|GB|GFLOP|%)(?!\w)|\d[\d.,]* times (as fast|faster|as long|slower)")
+
+# The rows of README's table: what a workload is called there, its metric, and the number of threads, 0 for the best of each.
+README_ROWS = (
+    ("MLP 784-1024-1024-10, batch 128", "mlp", "step_us", 0),
+    ("LeNet, batch 64", "lenet", "step_us", 0),
+    ("8 towers of 3 layers, batch 32", "towers8", "step_us", 0),
+    ("four inception blocks, batch 16", "inception", "step_us", 0),
+    ("ResNet-18, batch 32 of 3x32x32", "resnet18", "step_us", 0),
+    ("the same with Winograd's algorithm", "resnet18_winograd", "step_us", 0),
+    ("its peak memory, 2 threads", "resnet18_winograd", "peak_mb", 2),
+    ("linear regression on three points, 1 thread", "linreg", "step_us", 1),
+    ("chain of 1000 tiny operations, backward per operation, 1 thread", "chain1000", "backward_ns_per_op", 1),
+    ("backward of 8 branches of matrix products, 2 threads", "branches8", "backward_ns_per_op", 2),
+)
+UNITS = {"step_us": "us", "peak_mb": "MB", "forward_ns_per_op": "ns", "backward_ns_per_op": "ns"}
+PEERS = {"pytorch": "PyTorch", OURS_ON_ONE: "Backflow on 1 thread"}
+
+
+def table(head, align, lines):
+    """A table in Markdown; nothing without lines."""
+    return [f"| {' | '.join(head)} |", f"|{'|'.join(align)}|", *(f"| {' | '.join(line)} |" for line in lines)] if lines else []
+
+
+def circumstances(record):
+    versions = record["versions"]
+    return (f"{record['cores']} cores of {record['machine']}, {record['system']}, PyTorch {versions['pytorch']}, oneDNN "
+            f"{versions['onednn']}; one run of `scripts/bench.sh` on {record['date']}, at a load of {record['load']:g} before it.")
+
+
+def readme_row(rows, workload, metric, threads):
+    """The row that stands for a workload; the best of libtorch and PyTorch is the peer. None without a peer's figure."""
+    rows = [r for r in rows if r["name"] == workload and r["metric"] == metric and r["peer"] and r["peer_name"] != TRIAD]
+    found = [r for r in rows if r["threads"] == threads] if threads else list(best_of_each(rows))
+    found = [r for r in found if r["peer_name"] in ("pytorch", "libtorch", OURS_ON_ONE)]
+    return min(found, key=lambda r: r["peer"], default=None)
+
+
+def readme(record):
+    lines = []
+    for label, workload, metric, threads in README_ROWS:
+        row = readme_row(record["rows"], workload, metric, threads)
+        if row:
+            label += "" if threads else f", threads {row['threads'].removeprefix('best ')}"
+            peer = f"{number(row['peer'])} {UNITS[metric]} ({PEERS.get(row['peer_name'], row['peer_name'])})"
+            lines.append((label, f"{number(row['ours'])} {UNITS[metric]}", peer, f"{row['ratio']:.1f}"))
+    head = ("one training step, float32", "Backflow", "peer", "ratio")
+    return [circumstances(record), "", *table(head, ("---", "---:", "---:", "---:"), lines)]
+
+
+def workloads(record):
+    """All rows of whole workloads."""
+    lines = []
+    for row in record["rows"]:
+        if "." not in row["name"]:
+            peer = ("not installed", "", "") if row["peer"] is None else (
+                number(row["peer"]), f"{row['ratio']:.2f}", "" if row["spread"] is None else f"{row['spread']:.0f}%")
+            lines.append((f"`{row['name']}`", str(row["threads"]), f"`{row['metric']}`", number(row["ours"]),
+                          row["peer_name"], *peer))
+    head = ("workload", "threads", "metric", "ours", "peer", "", "ratio", "spread")
+    return [circumstances(record), "", *table(head, ("---", "---:", "---", "---:", "---", "---:", "---:", "---:"), lines)]
+
+
+def best(record):
+    """Each side on its best number of threads."""
+    lines = []
+    for name in dict.fromkeys(row["name"] for row in record["rows"] if "." not in row["name"]):
+        for row in best_of_each([row for row in record["rows"] if row["name"] == name]):
+            if row["peer_name"] in ("pytorch", "libtorch"):
+                lines.append((f"`{name}`", row["threads"].removeprefix("best "), number(row["ours"]), row["peer_name"],
+                              number(row["peer"]), f"{row['ratio']:.2f}"))
+    return table(("workload", "threads", "ours, us", "peer", "its us", "ratio"),
+                 ("---", "---", "---:", "---", "---:", "---:"), lines)
+
+
+def operators(record):
+    """Rows of single operators: a pair of columns for each of two numbers of threads."""
+    lines = []
+    for name in (f"{group}.{row}" for group, rows in GROUPS.items() for row in rows):
+        line, triad = [f"`{name}`"], []
+        for threads in (1, 2):
+            rows = {row["peer_name"]: row for row in record["rows"] if (row["name"], row["threads"]) == (name, threads)}
+            peer = next((row for key, row in rows.items() if key != TRIAD), None)
+            shown = peer and (number(peer["ours"]), *((number(peer["peer"]), f"{peer['ratio']:.2f}") if peer["peer"] else ("", "")))
+            line += shown or ("", "", "")
+            triad += [f"{rows[TRIAD]['ratio']:.2f}"] if TRIAD in rows else []
+        if any(line[1:]):
+            lines.append((*line, " / ".join(triad)))
+    head = ("operator", "ours, 1 thread", "peer", "ratio", "ours, 2 threads", "peer", "ratio", "of triad, 1 / 2 threads")
+    return table(head, ("---", *["---:"] * 7), lines)
+
+
+BLOCKS = {"README.md": {"readme": readme},
+          "docs/performance.md": {"workloads": workloads, "best": best, "operators": operators}}
+MARKED = re.compile(r"(<!-- bench: (\w+) -->\n)(.*?)(<!-- bench end -->\n)", re.DOTALL)
+
+
+def fill(text, makers, record):
+    """A document with its tables made anew, and the names of those that it has."""
+    seen = []
+
+    def replace(match):
+        seen.append(match[2])
+        lines = makers[match[2]](record) if match[2] in makers else match[3].splitlines()
+        return match[1] + "\n".join(["", *lines, "", ""]) + match[4]
+
+    return MARKED.sub(replace, text), seen
+
+
+def stray_figures(text):
+    """(line, figure) of measured figures outside of the tables."""
+    outside = MARKED.sub(lambda match: "\n" * match[0].count("\n"), text)
+    return [(number, match[0]) for number, line in enumerate(outside.splitlines(), 1) for match in FIGURE.finditer(line)]
+
+
+def picture(record):
+    return plot_bench.draw(plot_bench.ratios(record["rows"]), "One training step, Backflow against PyTorch")
+
+
+def check(root, record):
+    """What is wrong, line by line."""
+    for name, makers in BLOCKS.items():
+        text = (root / name).read_text()
+        made, seen = fill(text, makers, record)
+        if sorted(seen) != sorted(makers):
+            yield f"{name}: tables {seen}: need {sorted(makers)}, each once"
+        yield from (line for line in difflib.unified_diff(text.splitlines(), made.splitlines(), name, "the record", n=0, lineterm=""))
+        yield from (f"{name}:{line}: '{figure}' is not from the record: need figures inside of the tables alone, or in "
+                    "docs/internals" for line, figure in stray_figures(text))
+    if (root / PICTURE).read_text() != picture(record):
+        yield f"{PICTURE}: not drawn from the record"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("record", type=pathlib.Path, nargs="?", default=ROOT / RECORD, metavar="RECORD.json")
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--root", type=pathlib.Path, default=ROOT, help="the tree whose documents are meant")
+    options = parser.parse_args()
+    record = json.loads(options.record.read_text())
+    if options.check:
+        problems = list(check(options.root, record))
+        print("\n".join(problems[:60]))
+        if problems:
+            sys.exit(f"bench_tables.py: the documents differ from {options.record}; to make them anew: scripts/bench_tables.py")
+        return
+    for name, makers in BLOCKS.items():
+        path = options.root / name
+        path.write_text(fill(path.read_text(), makers, record)[0])
+    (options.root / PICTURE).write_text(picture(record))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+#!/usr/bin/env python3
+"""The figures in README.md and docs/performance.md are those of bench/results/latest.json; and how that is found out."""
+import copy
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+SOURCE = pathlib.Path(os.environ["BACKFLOW_SOURCE"])
+sys.path.insert(0, str(SOURCE / "scripts"))
+import bench_tables  # noqa: E402
+
+SCRIPT = SOURCE / "scripts/bench_tables.py"
+
+
+def row(name, threads, metric, ours, peer_name, peer, spread=2.4):
+    ratio = peer and peer / ours
+    return {"name": name, "dtype": "f32", "threads": threads, "metric": metric, "ours": ours, "peer_name": peer_name,
+            "peer": peer, "ratio": ratio, "spread": spread if peer else None}
+
+
+RECORD = {
+    "date": "2026-01-02", "machine": "A processor", "cores": 2, "load": 0.1, "system": "A system",
+    "versions": {"pytorch": "1.2", "onednn": "3.4"},
+    "rows": [
+        row("mlp", 1, "step_us", 12000.4, "pytorch", 18000.6),
+        row("mlp", 2, "step_us", 6000.0, "pytorch", 20000.0),
+        row("mlp", 2, "peak_mb", 50.25, "pytorch", 201.0),
+        row("linreg", 1, "step_us", 4.0, "pytorch", 60.0),
+        row("linreg", 1, "step_us", 4.0, "libtorch", 36.0),
+        row("lenet", 1, "step_us", 9000.0, "pytorch", None),
+        row("branches8", 2, "backward_ns_per_op", 250000.0, "backflow-1-thread", 500000.0),
+        row("elementwise.add", 1, "step_us", 100.0, "pytorch", 250.0),
+        row("elementwise.add", 1, "step_us", 100.0, "triad", 110.0),
+        row("elementwise.add", 2, "step_us", 60.0, "pytorch", 150.0),
+        row("elementwise.add", 2, "step_us", 60.0, "triad", 57.0),
+    ],
+}
+WHERE = ("2 cores of A processor, A system, PyTorch 1.2, oneDNN 3.4; one run of `scripts/bench.sh` on 2026-01-02, "
+         "at a load of 0.1 before it.")
+
+
+def check_what_the_tables_say():
+    assert bench_tables.readme(RECORD) == [
+        WHERE, "",
+        "| one training step, float32 | Backflow | peer | ratio |", "|---|---:|---:|---:|",
+        "| MLP 784-1024-1024-10, batch 128, threads 2/1 | 6,000 us | 18,001 us (PyTorch) | 3.0 |",
+        "| linear regression on three points, 1 thread | 4.00 us | 36.00 us (libtorch) | 9.0 |",
+        "| backward of 8 branches of matrix products, 2 threads | 250,000 ns | 500,000 ns (Backflow on 1 thread) | 2.0 |",
+    ], bench_tables.readme(RECORD)
+    lines = bench_tables.workloads(RECORD)
+    assert lines[0] == WHERE and len(lines) == 2 + 2 + 7, lines
+    assert lines[4] == "| `mlp` | 1 | `step_us` | 12,000 | pytorch | 18,001 | 1.50 | 2% |", lines[4]
+    assert lines[9] == "| `lenet` | 1 | `step_us` | 9,000 | pytorch | not installed |  |  |", lines[9]
+    assert bench_tables.best(RECORD)[2:] == [
+        "| `mlp` | 2/1 | 6,000 | pytorch | 18,001 | 3.00 |",
+        "| `linreg` | 1/1 | 4.00 | pytorch | 60.00 | 15.00 |",
+        "| `linreg` | 1/1 | 4.00 | libtorch | 36.00 | 9.00 |"], bench_tables.best(RECORD)
+    assert bench_tables.operators(RECORD)[2:] == [
+        "| `elementwise.add` | 100.0 | 250.0 | 2.50 | 60.00 | 150.0 | 2.50 | 1.10 / 0.95 |"], bench_tables.operators(RECORD)
+
+
+def check_what_counts_as_a_stray_figure():
+    text = "one 5 us\n<!-- bench: best -->\n7 us\n<!-- bench end -->\n784-1024-1024-10, 1e-5, 2 threads\nit is 2.5 times as fast\n"
+    assert bench_tables.stray_figures(text) == [(1, "5 us"), (6, "2.5 times as fast")], bench_tables.stray_figures(text)
+
+
+def run(root, record, *options):
+    done = subprocess.run([sys.executable, SCRIPT, record, "--root", root, *options], capture_output=True, text=True)
+    return done.returncode, done.stdout + done.stderr
+
+
+def check_that_a_difference_is_found(root):
+    (root / "docs").mkdir()
+    for name, makers in bench_tables.BLOCKS.items():
+        (root / name).write_text("text\n" + "".join(f"<!-- bench: {n} -->\nold\n<!-- bench end -->\nmore\n" for n in makers))
+    record = root / "record.json"
+    record.write_text(json.dumps(RECORD))
+    assert run(root, record) == (0, "")
+    assert run(root, record, "--check") == (0, "\n")
+    assert "| 6,000 us |" in (root / "README.md").read_text()
+    assert "<svg" in (root / "docs/performance.svg").read_text()
+
+    other = copy.deepcopy(RECORD)
+    other["rows"][1]["ours"] = 6001.0
+    record.write_text(json.dumps(other))
+    code, output = run(root, record, "--check")
+    assert code == 1 and "+| MLP 784-1024-1024-10, batch 128, threads 2/1 | 6,001 us |" in output, output
+    record.write_text(json.dumps(RECORD))
+
+    for name, change, message in (
+            ("README.md", ("6,000 us", "5,999 us"), "-| MLP 784-1024-1024-10, batch 128, threads 2/1 | 5,999 us |"),
+            ("README.md", ("more", "it takes 5 ms"), "'5 ms' is not from the record"),
+            ("docs/performance.md", ("<!-- bench: best -->", "<!-- bench: worst -->"), "need ['best', 'operators', 'workloads']"),
+            ("docs/performance.svg", ("3.33", "3.34"), "docs/performance.svg: not drawn from the record")):
+        path = root / name
+        before = path.read_text()
+        assert change[0] in before, (name, change)
+        path.write_text(before.replace(*change))
+        code, output = run(root, record, "--check")
+        assert code == 1 and message in output, output
+        path.write_text(before)
+    assert run(root, record, "--check")[0] == 0
+
+
+check_what_the_tables_say()
+check_what_counts_as_a_stray_figure()
+with tempfile.TemporaryDirectory() as folder:
+    check_that_a_difference_is_found(pathlib.Path(folder))
+code, output = run(SOURCE, SOURCE / bench_tables.RECORD, "--check")
+assert code == 0, output
