@@ -31,7 +31,9 @@ def test_reported_dumped_evaluated_and_resumed_is_one_model(folder):
     config = norm_config(folder, train=57)
     for ranks in (1, 2, 3):
         whole, cut = folder / f"whole{ranks}", folder / f"cut{ranks}"
-        common = ["train", config, "--set", "train.batch_size=8", "--set", "train.epochs=3"]
+        # The test data in five batches, so that each rank evaluates some.
+        common = ["train", config, "--set", "train.batch_size=8", "--set", "train.epochs=3",
+                  "--set", "train.eval_batch_size=4"]
         run(*common, "--out", whole, ranks=ranks)
         # Dumps at other steps, breaks in the middle of an epoch: the same bits.
         for steps in (3, 11, 100):
