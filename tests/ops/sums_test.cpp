@@ -139,10 +139,11 @@ TEST_CASE("log_softmax: extreme values") {
   CHECK(rows({1000, 1000, 1000})[0] == Approx(-std::log(3.0)));
   CHECK(rows({-1000, 0, 1000}) == std::vector<double>{-2000, -1000, 0});
   CHECK(rows({3e38F, -3e38F})[0] == 0);
+  CHECK(rows({kInf, 0, 1}) == std::vector<double>{0, -kInf, -kInf});
   CHECK(rows({-kInf, 0, 0})[0] == -kInf);
   CHECK(rows({-kInf, 0, 0})[1] == Approx(-std::log(2.0)));
-  for (const std::vector<float>& row : std::vector<std::vector<float>>{
-           {kNan, 1, 2}, {1, kNan, 2}, {1, 2, kNan}, {-kInf, -kInf}, {kInf, 0, 1}, {kInf, kInf}}) {
+  for (const std::vector<float>& row :
+       std::vector<std::vector<float>>{{kNan, 1, 2}, {1, kNan, 2}, {1, 2, kNan}, {-kInf, -kInf}, {kInf, kInf}}) {
     for (const double y : rows(row)) {
       CHECK(std::isnan(y));
     }
