@@ -68,16 +68,17 @@ job_is_up() {
 
 # stop_job PID: the first time asks the ranks to stop, as soon as they can be asked, for which it waits five seconds at
 # most: a signal that comes before is lost, or kills them. A second or more later it kills them. It is the ranks that it
-# kills, not mpirun: 4.1 crashes when it is told to stop while it stops.
+# kills, not mpirun: 4.1 crashes when it is told to stop while it stops. In a trap a plain return would have the status of
+# what the signal interrupted, and end the script.
 stop_job() {
   local i
   if [[ $stop_asked == now ]]; then
-    return # one signal comes while another is looked after
+    return 0 # one signal comes while another is looked after
   elif [[ -n $stop_asked ]]; then
     if ((${EPOCHREALTIME//[.,]/} - stop_asked >= 1000000)); then
       kill -KILL $(ranks_of "$1") 2>/dev/null || true
     fi
-    return
+    return 0
   fi
   stop_asked=now
   for ((i = 0; i < 100; i++)); do
@@ -118,11 +119,13 @@ run_mpi() {
   if [[ $interrupted == yes ]]; then # before there was anything to stop
     stop_job "$pid"
   fi
+  # A signal ends wait, not the job: it is over when mpirun is gone, and then its exit code can be had again.
   while
-    interrupted=no
-    wait "$pid" && code=0 || code=$?
-    [[ $interrupted == yes ]]
+    wait "$pid" || true
+    kill -0 "$pid" 2>/dev/null
   do :; done
+  trap '' TERM INT HUP QUIT USR1 USR2
+  wait "$pid" && code=0 || code=$?
   trap - TERM INT HUP QUIT USR1 USR2
   return "$code"
 }
