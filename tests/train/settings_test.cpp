@@ -62,7 +62,7 @@ std::string message_of(const std::string& text, const std::vector<std::string>& 
 std::string optimizer_with(const std::string& key) {
   for (const char* name : {"sgd", "adam", "rmsprop", "adagrad"}) {
     const std::string text = concat("name = 't'\nmodel.hidden = [4]\n[optimizer]\nlr = 0.1\nname = '", name, "'\n");
-    if (message_of(text, {"optimizer." + key + "={}"}).find("unknown key") == std::string::npos) {
+    if (message_of(text, {"optimizer." + key + "={}"}).find("unknown ") == std::string::npos) {
       return name;
     }
   }
