@@ -22,10 +22,7 @@ std::string last_part(const std::string& key) { return key.substr(key.rfind('.')
 std::vector<std::string> keys_named(const std::string& name, const std::vector<std::string>& keys) {
   std::vector<std::string> found;
   for (const std::string& key : keys) {
-    if (key == name) {
-      return {key};
-    }
-    if (last_part(key) == name) {
+    if (key == name || last_part(key) == name) {
       found.push_back(key);
     }
   }
