@@ -192,6 +192,9 @@ struct PoissonNllLoss : PairLoss<PoissonNllLoss> {
     return (f == Loss::LogCounts ? exp(value) - t : 1 - t / (value + params[0])) * g;
   }
   Tensor target_gradient(const Tensor& g, const Tensor& value, const Tensor& t) const {
+    if (value.scalar_type() == kBFloat16) {  // logarithms that cancel are not to be rounded first
+      return to(target_gradient(widened(g), widened(value), widened(t)), kBFloat16);
+    }
     const Tensor dt = neg(f == Loss::LogCounts ? value : log(value + params[0]));
     if (params[2] == 0) {
       return dt * g;
