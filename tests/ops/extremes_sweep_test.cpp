@@ -53,10 +53,14 @@ const Reasons kNoDifferences = {
     {"conv_transpose2d", "sums hide the differences of the bias, but not where the output is padded"},
 };
 
+/// Operators that are not given large operands beside others, or not small ones.
+const Reasons kNotMixed = {
+    {"triplet_margin_loss", "the reference adds the margin to a distance that hides it, before these are subtracted"},
+};
+
 constexpr const char* kBounded = "lengths are at least eps, as documented";
 constexpr const char* kDigits = "the reference adds 1, and loses small numbers";
 
-/// Operators that are not given small operands.
 const Reasons kNotSmall = {
     {"cosine_similarity", kBounded},
     {"cosine_embedding_loss", kBounded},
@@ -85,6 +89,7 @@ Limits limits_of(ScalarType dtype, std::size_t elements) {
 struct Pattern {
   std::vector<int> signs;  ///< by operand: 1, -1 or 0
 
+  bool has(int sign) const { return std::find(signs.begin(), signs.end(), sign) != signs.end(); }
   Arrays apply(Arrays values, int exponent) const {
     for (std::size_t i = 0; i < values.size(); ++i) {
       if (signs[i] != 0) {
@@ -266,8 +271,8 @@ TEST_CASE("sweep: operands near the largest and smallest numbers") {
     }
     INFO(reproduce(s, "sweep: operands near the largest and smallest numbers"));
     for (const Pattern& pattern : patterns_of(s)) {
-      const bool is_small = std::find(pattern.signs.begin(), pattern.signs.end(), -1) != pattern.signs.end();
-      if (is_small && kNotSmall.contains(s.op)) {
+      if ((pattern.has(-1) && kNotSmall.contains(s.op)) ||
+          (pattern.has(1) && pattern.has(0) && kNotMixed.contains(s.op))) {
         continue;
       }
       CAPTURE(pattern.signs);
