@@ -227,7 +227,7 @@ TEST_CASE("settings: an option that is none, or a key without --set, gets the ri
   CHECK(said("--lr", "-1") == "unknown option --lr; did you mean --set optimizer.lr=-1?");
   CHECK(said("--betas", "[0.9, 0.99]") == "unknown option --betas; did you mean --set optimizer.betas=[0.9, 0.99]?");
   CHECK(said("--name", "x") ==
-        "unknown option --name; did you mean --set name=x or --set model.name=x or --set optimizer.name=x?");
+        "unknown option --name; did you mean --set name=x, --set model.name=x or --set optimizer.name=x?");
   CHECK(said("--treads", "2") == "unknown option --treads; did you mean --threads?");
   CHECK(said("--xyzzy") == "unknown option --xyzzy: need one of --out, --set, --threads, --help");
   CHECK(said("train.epochs=2") == "unexpected argument 'train.epochs=2'; did you mean --set train.epochs=2?");
