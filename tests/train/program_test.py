@@ -282,7 +282,7 @@ def test_a_full_disk_while_dumping_exits_with_1_and_leaves_the_previous_dump(fol
 def test_an_unusable_run_directory_exits_with_1(folder):
     (folder / "file").write_text("in the way")
     error = train(folder / "file" / "run", expect=1, ranks=2).stderr
-    assert error.count("backflow: error: rank 0: ") == 1, repr(error)  # mpirun 5 may put characters of its own before it
+    assert error.count("backflow: error: ") == 1, repr(error)  # mpirun 5 may put characters of its own before it
 
 
 def start_and_wait_for_step(folder, *prefix):
