@@ -374,7 +374,7 @@ def test_what_no_run_can_have_is_refused_with_its_place_by_every_command(folder)
     for command in ("config", "graph", "train"):
         for option, words in (("name=a/b", "'name' in the top level is \"a/b\": need a name that a directory can have"),
                               ("model.hidden=[16777216, 16777216]", "'hidden[1]' in [model]: with this layer the model has ")):
-            error = run(command, CONFIG, *data, "--set", option, expect=2).stderr
+            error = run(command, CONFIG, *data, "--set", "train.batch_size=4", "--set", option, expect=2).stderr
             assert error.startswith(f"backflow: error: --set {option}: {words}") and error.count("\n") == 1, error
 
 
@@ -382,7 +382,7 @@ def test_labels_are_checked_before_anything_is_computed(folder):
     for name, labels, which in (("negative", b"\0\1\xff\3", "train"), ("test", b"\0\1\xff\3", "test"),
                                 ("class", b"\0\1\x0c\3", "test")):
         data = small_data(folder / name, **({"labels": labels} if which == "train" else {"test_labels": labels}))
-        error = train(folder / "run", *data, expect=1).stderr
+        error = train(folder / "run", *data, "--set", "train.batch_size=4", expect=1).stderr
         value = "12: need one of the 10 classes of " if name == "class" else "-1: need a class, a whole number from 0 to "
         start = f"backflow: error: {folder / name / which}-labels: sample 2, counted from 0, has the label {value}"
         assert error.startswith(start) and error.count("\n") == 1, error
