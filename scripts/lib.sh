@@ -56,13 +56,15 @@ handles_usr1() {
 # ranks_of PID: the processes that this mpirun has started on this machine.
 ranks_of() { cat /proc/"$1"/task/*/children 2>/dev/null || true; }
 
-# job_is_up PID: whether mpirun has started ranks, and these are ready for SIGUSR1.
+# job_is_up PID: whether mpirun has started ranks, and these are ready for SIGUSR1. A process that mpirun has forked but
+# that is not the program yet has mpirun's handlers, and loses them with exec.
 job_is_up() {
-  local ranks rank
+  local ranks rank launcher
+  launcher=$(readlink "/proc/$1/exe" 2>/dev/null) || return 1
   ranks=$(ranks_of "$1")
-  [[ -n $ranks ]] || return 1
-  for rank in $1 $ranks; do
-    handles_usr1 "$rank" || return 1
+  [[ -n $ranks ]] && handles_usr1 "$1" || return 1
+  for rank in $ranks; do
+    [[ $(readlink "/proc/$rank/exe" 2>/dev/null) != "$launcher" ]] && handles_usr1 "$rank" || return 1
   done
 }
 
