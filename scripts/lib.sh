@@ -70,19 +70,21 @@ job_is_up() {
 
 # stop_job PID: the first time asks the ranks to stop, as soon as they can be asked, for which it waits five seconds at
 # most: a signal that comes before is lost, or kills them. A second or more later it kills them. It is the ranks that it
-# kills, not mpirun: 4.1 crashes when it is told to stop while it stops. In a trap a plain return would have the status of
-# what the signal interrupted, and end the script.
+# kills, not mpirun unless it has none: 4.1 crashes when it is told to stop while it stops. In a trap a plain return would
+# have the status of what the signal interrupted, and end the script.
 stop_job() {
-  local i
-  if [[ $stop_asked == now ]]; then
-    return 0 # one signal comes while another is looked after
+  local i ranks
+  if [[ $stop_asked == enough ]]; then
+    return 0 # one signal comes while another is looked after, or when all are killed
   elif [[ -n $stop_asked ]]; then
     if ((${EPOCHREALTIME//[.,]/} - stop_asked >= 1000000)); then
-      kill -KILL $(ranks_of "$1") 2>/dev/null || true
+      stop_asked=enough
+      ranks=$(ranks_of "$1")
+      kill -KILL ${ranks:-"$1"} 2>/dev/null || true
     fi
     return 0
   fi
-  stop_asked=now
+  stop_asked=enough
   for ((i = 0; i < 100; i++)); do
     if job_is_up "$1" || ! kill -0 "$1" 2>/dev/null; then
       break
