@@ -13,13 +13,19 @@
 HWY_BEFORE_NAMESPACE();
 namespace backflow::kernels::HWY_NAMESPACE {
 
-/// factor / (1 + e^-x), from e^-|x|, which does not overflow.
+/// factor / (1 + e^-x), from e^-|x|, which does not overflow. Where x is NaN, NaN only if the factor is.
 template <class D, class V>
-HWY_INLINE V times_sigmoid(D d, V factor, V x) {
+HWY_INLINE V share(D d, V factor, V x) {
   const V one = number(d, 1);
   const V e = exp_of_negative(d, hn::Neg(hn::Abs(x)));
   const V numerator = hn::IfThenElse(hn::Lt(x, hn::Zero(d)), hn::Mul(factor, e), factor);
-  return hn::IfThenElse(hn::IsNaN(x), x, hn::Div(numerator, hn::Add(one, e)));
+  return hn::Div(numerator, hn::Add(one, e));
+}
+
+/// The same, NaN where x is.
+template <class D, class V>
+HWY_INLINE V times_sigmoid(D d, V factor, V x) {
+  return hn::IfThenElse(hn::IsNaN(x), x, share(d, factor, x));
 }
 
 template <class D, class V>
@@ -37,13 +43,13 @@ HWY_INLINE V gelu_argument(D d, V x) {
   return hn::Mul(x, hn::MulAdd(hn::Mul(x, x), number(d, 2 * kRootOfTwoByPi * 0.044715), factor));
 }
 
-/// tanh(log(1 + e^x)) = n / (n + 2) with n = e^x (e^x + 2); 1 in the type's precision from 20 on.
+/// tanh(log(1 + e^x)) = n / (n + 2) with n = e^x (e^x + 2); 1 in the type's precision from 20 on; anything for NaN.
 template <class D, class V>
 HWY_INLINE V tanh_of_softplus(D d, V x) {
   const V two = number(d, 2);
   const V e = exp_of_negative(d, hn::Min(x, number(d, 20)));
   const V n = hn::Mul(e, hn::Add(e, two));
-  return hn::IfThenElse(hn::IsNaN(x), x, hn::Div(n, hn::Add(n, two)));
+  return hn::Div(n, hn::Add(n, two));
 }
 
 /// log(1 + e^x) for x <= 0.
@@ -71,9 +77,9 @@ HWY_INLINE V activation(D d, V x, const hn::TFromD<D>* params) {
   } else if constexpr (kF == Unary::Gelu) {
     return hn::Mul(at_least_lowest(d, x), normal(d, x).probability);
   } else if constexpr (kF == Unary::GeluTanh) {
-    return times_sigmoid(d, at_least_lowest(d, x), gelu_argument(d, x));
+    return share(d, at_least_lowest(d, x), gelu_argument(d, x));
   } else if constexpr (kF == Unary::Silu) {
-    return times_sigmoid(d, at_least_lowest(d, x), x);
+    return share(d, at_least_lowest(d, x), x);
   } else if constexpr (kF == Unary::Mish) {
     return hn::Mul(at_least_lowest(d, x), tanh_of_softplus(d, x));
   } else if constexpr (kF == Unary::Softplus) {
@@ -90,14 +96,14 @@ HWY_INLINE V activation(D d, V x, const hn::TFromD<D>* params) {
     return hn::IfThenZeroElse(hn::Le(hn::Abs(x), width), hn::Sub(x, hn::CopySign(width, x)));
   } else if constexpr (kF == Unary::Threshold) {
     return hn::IfThenElse(hn::Le(x, hn::Set(d, params[0])), hn::Set(d, params[1]), x);
-  } else {
-    static_assert(kF == Unary::Hardsigmoid || kF == Unary::Hardswish);
-    const V factor = kF == Unary::Hardsigmoid ? one : at_least_lowest(d, x);
+  } else if constexpr (kF == Unary::Hardsigmoid) {
     const V kept = hn::Min(hn::Max(hn::Add(x, number(d, 3)), zero), number(d, 6));
-    const V y = hn::Div(hn::Mul(factor, kept), number(d, 6));
-    // Six times a large number is infinite.
-    const auto is_itself = kF == Unary::Hardsigmoid ? hn::IsNaN(x) : hn::Or(hn::IsNaN(x), hn::Gt(x, number(d, 1e30)));
-    return hn::IfThenElse(is_itself, x, y);
+    return hn::IfThenElse(hn::IsNaN(x), x, hn::Div(kept, number(d, 6)));
+  } else {
+    static_assert(kF == Unary::Hardswish);
+    const V factor = hn::Max(x, number(d, -3));
+    const V y = hn::Div(hn::Mul(factor, hn::Min(hn::Add(factor, number(d, 3)), number(d, 6))), number(d, 6));
+    return hn::IfThenElse(hn::Le(x, number(d, 1e30)), y, x);  // six times a large number is infinite
   }
 }
 
@@ -126,11 +132,11 @@ HWY_INLINE V activation_gradient(D d, V dy, V x, const hn::TFromD<D>* params) {
   } else if constexpr (kF == Binary::GeluTanhBackward) {
     return hn::Mul(dy, gelu_tanh_slope(d, x));
   } else if constexpr (kF == Binary::SiluBackward) {
-    const V s = sigmoid_of(d, x);
+    const V s = share(d, one, x);
     return hn::Mul(dy, hn::Mul(s, hn::MulAdd(finite(d, x), hn::Sub(one, s), one)));
   } else if constexpr (kF == Binary::MishBackward) {
     const V t = tanh_of_softplus(d, x);
-    return hn::Mul(dy, hn::MulAdd(hn::Mul(finite(d, x), sigmoid_of(d, x)), hn::NegMulAdd(t, t, one), t));
+    return hn::Mul(dy, hn::MulAdd(hn::Mul(finite(d, x), share(d, one, x)), hn::NegMulAdd(t, t, one), t));
   } else if constexpr (kF == Binary::SoftplusBackward) {
     const V scaled = hn::Mul(x, hn::Set(d, params[0]));
     return hn::IfThenElse(hn::Gt(scaled, hn::Set(d, params[1])), dy, hn::Mul(dy, sigmoid_of(d, scaled)));

@@ -115,8 +115,8 @@ HWY_INLINE V apply(D d, V a, V b, V c, const hn::TFromD<D>* params) {
     const V rest = hn::Sub(hn::Set(d, T{1}), c);
     const V from_b = hn::Sub(b, hn::Mul(span, rest));
     const V y = hn::IfThenElse(hn::Lt(hn::Abs(c), hn::Set(d, T{0.5})), from_a, from_b);
-    const auto overflows = hn::Not(hn::Le(hn::Abs(span), hn::Set(d, std::numeric_limits<T>::max())));
-    return hn::AllFalse(d, overflows) ? y : hn::IfThenElse(overflows, hn::MulAdd(b, c, hn::Mul(a, rest)), y);
+    const auto fits = hn::Le(hn::Abs(span), hn::Set(d, std::numeric_limits<T>::max()));
+    return hn::AllTrue(d, fits) ? y : hn::IfThenElse(fits, y, hn::MulAdd(b, c, hn::Mul(a, rest)));
   }
 }
 

@@ -110,8 +110,8 @@ struct Value {
       const V y = hn::Add(weighted(d, factor, x), log1p_exp(d, hn::Neg(hn::Abs(x))));
       return hn::IfThenElse(hn::IsNaN(x), x, y);
     } else if constexpr (kF == Loss::Divergence) {
-      const V entropy = hn::IfThenElse(hn::Eq(t, hn::Zero(d)), t, hn::Mul(t, log_of(d, t)));
-      return hn::Sub(entropy, weighted(d, t, x));
+      const V y = hn::Sub(hn::Mul(t, log_of(d, t)), hn::Mul(t, x));
+      return hn::IfThenElse(hn::Eq(t, hn::Zero(d)), hn::Mul(t, finite(d, x)), y);
     } else if constexpr (kF == Loss::LogDivergence) {
       const V p = exp_of(d, t);
       return hn::Mul(p, hn::IfThenElse(hn::Eq(p, hn::Zero(d)), finite(d, x), hn::Sub(t, x)));
