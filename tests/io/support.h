@@ -12,6 +12,7 @@
 #include <vector>
 
 #include <backflow/runtime/tensor.h>
+#include <backflow/tests/support/error_of.h>
 
 namespace backflow::test {
 
@@ -49,17 +50,6 @@ inline void write_text(const std::string& path, const std::string& text) {
 inline std::string read_text(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), {}};
-}
-
-/// The message of the backflow::Error that `f` throws; "no error" if it throws none.
-template <class F>
-std::string error_of(F&& f) {
-  try {
-    f();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 template <class T>

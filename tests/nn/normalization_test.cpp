@@ -1,17 +1,17 @@
 #include <cmath>
-#include <functional>
 #include <sstream>
 #include <string>
 #include <vector>
 
 #include <backflow/backflow.h>
 #include <backflow/tests/catch2.h>
+#include <backflow/tests/support/error_of.h>
 
 namespace nn = backflow::nn;
 namespace F = backflow::nn::functional;
 using backflow::DimVector;
-using backflow::Error;
 using backflow::Tensor;
+using backflow::test::error_of;
 using Strings = std::vector<std::string>;
 
 namespace {
@@ -20,15 +20,6 @@ std::string text_of(const nn::Module& module) {
   std::ostringstream out;
   out << module;
   return out.str();
-}
-
-std::string error_of(const std::function<void()>& call) {
-  try {
-    call();
-  } catch (const Error& error) {
-    return error.what();
-  }
-  return "no error";
 }
 
 double difference(const Tensor& a, const Tensor& b) { return (a - b).abs().max().item<double>(); }

@@ -96,15 +96,6 @@ const std::vector<Writer>& writers() {
   return all;
 }
 
-std::string error_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "no error";
-}
-
 }  // namespace
 
 TEST_CASE("limits: what writes a number rejects one that the dtype can't hold") {

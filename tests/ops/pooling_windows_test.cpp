@@ -36,15 +36,6 @@ const MaxPool kMaxPools[] = {{1, "max_pool1d", max_pool1d, max_pool1d_with_indic
                              {2, "max_pool2d", max_pool2d, max_pool2d_with_indices},
                              {3, "max_pool3d", max_pool3d, max_pool3d_with_indices}};
 
-std::string error_of(const std::function<void()>& f) {
-  try {
-    f();
-  } catch (const Error& e) {
-    return e.what();
-  }
-  return "no error";
-}
-
 }  // namespace
 
 TEST_CASE("pooling: a window larger than the padded input is an Error, also with ceil_mode") {

@@ -5,8 +5,8 @@
 #include <vector>
 
 #include <backflow/ops/creation.h>
-#include <backflow/runtime/error.h>
 #include <backflow/tests/catch2.h>
+#include <backflow/tests/support/error_of.h>
 
 namespace backflow::test {
 
@@ -19,12 +19,7 @@ struct Mistake {
 inline void check_all(const std::vector<Mistake>& mistakes) {
   for (const Mistake& m : mistakes) {
     INFO("need: " << m.message);
-    std::string found = "no error";
-    try {
-      m.call();
-    } catch (const Error& error) {
-      found = error.what();
-    }
+    const std::string found = error_of(m.call);
     CHECK(found == m.message);
   }
 }

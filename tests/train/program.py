@@ -13,7 +13,7 @@ MPIRUN = ["mpirun", "--bind-to", "none", "--map-by", "slot:OVERSUBSCRIBE"]
 
 
 def run_command(command, expect=0, **options):
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, **options)
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, **options)
     assert done.returncode == expect, f"exit code {done.returncode}, want {expect}: {command}\n{done.stdout}{done.stderr}"
     return done
 

@@ -9,37 +9,18 @@ import pathlib
 import shutil
 import signal
 import subprocess
-import sys
-import tempfile
 
-SOURCE = pathlib.Path(os.environ["BACKFLOW_SOURCE"])
-BACKFLOW = str(pathlib.Path(os.environ["BACKFLOW_BIN"]) / "backflow")
+from program import BACKFLOW, MPIRUN, SOURCE, main, metrics, newest, run
+
 CONFIG = str(SOURCE / "configs/fashion_mnist_mlp.toml")
 TOWERS = str(SOURCE / "configs/fashion_mnist_towers.toml")
 DATA = pathlib.Path("/usr/share/datasets/fashion-mnist")
-MPIRUN = ["mpirun", "--bind-to", "none", "--map-by", "slot:OVERSUBSCRIBE"]
 SGD = 'name = "sgd"\nlr = 0.03\nmomentum = 0.9'  # of CONFIG
 SMALL = ["--set", "model.hidden=[64, 32]"]
 
 
-def run(*args, ranks=0, expect=0, **options):
-    command = (MPIRUN + ["-n", str(ranks)] if ranks else []) + [BACKFLOW, *map(str, args)]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=300, **options)
-    assert done.returncode == expect, f"exit code {done.returncode}, want {expect}: {command}\n{done.stdout}{done.stderr}"
-    return done
-
-
 def train(out, *args, **options):
     return run("train", CONFIG, "--out", out, *SMALL, *args, **options)
-
-
-def metrics(out, event):
-    lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
-    return [line for line in lines if line["event"] == event]
-
-
-def newest(out):
-    return max((out / "checkpoints").glob("step-*.h5"))
 
 
 def steps(n, *args):
@@ -414,20 +395,6 @@ def test_a_batch_larger_than_the_data_is_told(folder):
         words = f"'batch_size' in [train] is 21, {folder}/data/train-images has 20 samples: each step takes all of them"
         assert (done.stdout + done.stderr).count(words) == 1, done.stderr
     assert not run("config", CONFIG, *data, "--set", "train.batch_size=20").stderr
-
-
-def main(names):
-    tests = {name[5:]: f for name, f in names.items() if name.startswith("test_")}
-    chosen = sys.argv[1:] or list(tests)
-    for name in chosen:
-        with tempfile.TemporaryDirectory(prefix="backflow-program-") as folder:
-            try:
-                tests[name](pathlib.Path(folder))
-            except Exception:
-                print(f"FAILED {name}; reproduce: BACKFLOW_SOURCE={SOURCE} BACKFLOW_BIN={os.environ['BACKFLOW_BIN']} "
-                      f"/usr/bin/python3 {sys.argv[0]} {name}", flush=True)
-                raise
-        print(f"ok {name}", flush=True)
 
 
 if __name__ == "__main__":
