@@ -27,10 +27,10 @@ std::string difference(const std::string& mine, const std::string& first) {
   const auto theirs = lines_of(first);
   for (std::size_t i = 0; i < std::min(ours.size(), theirs.size()); ++i) {
     if (ours[i] != theirs[i]) {
-      return concat("parameter ", i, " is ", ours[i], ", on rank 0 ", theirs[i]);
+      return to_text("parameter ", i, " is ", ours[i], ", on rank 0 ", theirs[i]);
     }
   }
-  return ours.size() == theirs.size() ? "" : concat(ours.size(), " parameters, on rank 0 ", theirs.size());
+  return ours.size() == theirs.size() ? "" : to_text(ours.size(), " parameters, on rank 0 ", theirs.size());
 }
 
 void broadcast_any(Communicator& communicator, const Tensor& x) {
@@ -197,7 +197,7 @@ void DataParallel::make_tasks() {
     leaves.insert(leaves.end(), own.begin(), own.end());
     tasks_.push_back({.leaves = leaves,
                       .start = [reducer = reducer_, i](Completion done) { reducer->start(i, std::move(done)); },
-                      .name = concat("all_reduce bucket ", i)});
+                      .name = to_text("all_reduce bucket ", i)});
   }
 }
 

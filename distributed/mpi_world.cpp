@@ -34,16 +34,16 @@ MPI_Datatype mpi_type(ScalarType dtype) {
 }  // namespace
 
 std::string Call::text() const {
-  const auto elements = [this] { return concat(short_name(static_cast<ScalarType>(dtype)), "[", count, "]"); };
+  const auto elements = [this] { return to_text(short_name(static_cast<ScalarType>(dtype)), "[", count, "]"); };
   switch (kind) {
     case Kind::Barrier:
       return "barrier";
     case Kind::AllReduce:
-      return concat("all_reduce_sum ", elements());
+      return to_text("all_reduce_sum ", elements());
     case Kind::AllReduceAsync:
-      return concat("all_reduce_async ", elements(), " with tag ", tag);
+      return to_text("all_reduce_async ", elements(), " with tag ", tag);
     case Kind::Broadcast:
-      return concat("broadcast ", elements(), " from rank ", tag);
+      return to_text("broadcast ", elements(), " from rank ", tag);
     case Kind::AllGather:
       return "all_gather";
     case Kind::End:
@@ -59,8 +59,8 @@ void MpiWorld::check_mpi(int code, const char* call) const {
   char text[MPI_MAX_ERROR_STRING] = "";
   int length = 0;
   MPI_Error_string(code, text, &length);
-  throw MpiError(concat(call, ": ", std::string_view(text, static_cast<std::size_t>(length)), " (rank ", rank_, " of ",
-                        size_, ")"));
+  throw MpiError(to_text(call, ": ", std::string_view(text, static_cast<std::size_t>(length)), " (rank ", rank_, " of ",
+                         size_, ")"));
 }
 
 void MpiWorld::open() {

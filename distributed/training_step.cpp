@@ -119,7 +119,7 @@ void TrainingStep::add_update(std::vector<Tensor> parameters, std::uint32_t buck
   PassTask task{.work = optimizer_.work(parameters)};
   task.name = "update " + name_of(parameters.front());
   if (parameters.size() > 1) {
-    task.name += concat(" and ", parameters.size() - 1, " more");
+    task.name += to_text(" and ", parameters.size() - 1, " more");
   }
   if (has_barrier()) {
     task.after = {static_cast<std::uint32_t>(parallel_.buckets().size())};
@@ -188,7 +188,7 @@ std::string TrainingStep::name_of(const Tensor& parameter) const {
   const std::vector<Tensor>& all = parallel_.parameters();
   const auto at = std::find_if(all.begin(), all.end(), [&](const Tensor& p) { return p.is_same(parameter); });
   const auto index = static_cast<std::size_t>(at - all.begin());
-  return parallel_.names().empty() ? concat("parameter ", index) : parallel_.names()[index];
+  return parallel_.names().empty() ? to_text("parameter ", index) : parallel_.names()[index];
 }
 
 }  // namespace backflow::distributed

@@ -23,7 +23,7 @@ std::string temporary_name(const std::string& directory) {
   static std::atomic<unsigned> count{0};
   char host[64] = {};
   ::gethostname(host, sizeof host - 1);
-  return concat(directory, '/', kPrefix, host, '-', ::getpid(), '-', count++, kSuffix);
+  return to_text(directory, '/', kPrefix, host, '-', ::getpid(), '-', count++, kSuffix);
 }
 
 }  // namespace

@@ -57,7 +57,7 @@ ByteSource::~ByteSource() {
 }
 
 std::string ByteSource::where() const {
-  return concat(path_, ": offset ", offset_ - (inflater_ ? inflater_->stream.avail_in : 0));
+  return to_text(path_, ": offset ", offset_ - (inflater_ ? inflater_->stream.avail_in : 0));
 }
 
 std::uint64_t ByteSource::size_bound() const {

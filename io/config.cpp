@@ -28,7 +28,7 @@ namespace {
 constexpr std::size_t kMaxFileBytes = std::size_t{16} << 20;
 
 std::string quoted_name(std::string_view key, const ConfigTable& table) {
-  return detail::one_line(concat("'", key, "' in ", detail::section_name(table)));
+  return detail::one_line(to_text("'", key, "' in ", detail::section_name(table)));
 }
 
 ConfigValue to_value(const std::string& x) { return {x, {}}; }
@@ -45,14 +45,14 @@ ConfigValue to_value(const std::vector<T>& list) {
 std::string read_text(const std::string& path) {
   struct stat status {};
   if (::stat(path.c_str(), &status) != 0) {
-    throw ConfigError(concat(path, ": cannot read: ", std::strerror(errno), ": need a TOML file"));
+    throw ConfigError(to_text(path, ": cannot read: ", std::strerror(errno), ": need a TOML file"));
   }
   if (S_ISDIR(status.st_mode)) throw ConfigError(path + ": is a directory: need a TOML file");
   std::ifstream file(path, std::ios::binary);
   std::string text(kMaxFileBytes + 1, '\0');
-  if (!file) throw ConfigError(concat(path, ": cannot read: ", std::strerror(errno), ": need a TOML file"));
+  if (!file) throw ConfigError(to_text(path, ": cannot read: ", std::strerror(errno), ": need a TOML file"));
   file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (file.bad()) throw ConfigError(concat(path, ": cannot read: ", std::strerror(errno)));
+  if (file.bad()) throw ConfigError(to_text(path, ": cannot read: ", std::strerror(errno)));
   text.resize(static_cast<std::size_t>(file.gcount()));
   if (text.size() > kMaxFileBytes) throw ConfigError(path + ": more than 16 MiB: need a TOML file");
   return text;
@@ -73,8 +73,8 @@ const ConfigValue* Section::find(std::string_view key, bool required, const std:
     if (other->given && other->read_order < 0) strays.push_back(other->key);
   }
   std::string hint = nearest(key, strays);
-  if (!hint.empty()) hint = concat("; is it '", hint, "' at ", table_->find(hint)->key_where, "?");
-  throw ConfigError(concat(where(), ": missing key ", quoted_name(key, *table_), ": ", need, hint));
+  if (!hint.empty()) hint = to_text("; is it '", hint, "' at ", table_->find(hint)->key_where, "?");
+  throw ConfigError(to_text(where(), ": missing key ", quoted_name(key, *table_), ": ", need, hint));
 }
 
 template <class T, class F>
@@ -112,8 +112,8 @@ std::string Section::choice(std::string_view key, const std::vector<std::string>
     const auto& word = r.as<std::string>();
     if (std::find(choices.begin(), choices.end(), word) == choices.end()) {
       const std::string hint = nearest(word, choices);
-      throw ConfigError(concat(r.value.where, ": ", r.name, " is ", detail::to_toml(r.value), ": ", need,
-                               hint.empty() ? "" : "; did you mean \"" + hint + "\"?"));
+      throw ConfigError(to_text(r.value.where, ": ", r.name, " is ", detail::to_toml(r.value), ": ", need,
+                                hint.empty() ? "" : "; did you mean \"" + hint + "\"?"));
     }
     return word;
   });
@@ -149,14 +149,14 @@ Section Section::section(std::string_view key) const {
     }
   }
   const ConfigValue& value = table_->at(key).value;
-  const Reading reading{value, quoted_name(key, *table_), concat("need a table, [", key, "]")};
+  const Reading reading{value, quoted_name(key, *table_), to_text("need a table, [", key, "]")};
   return {tree_, reading.as<std::shared_ptr<ConfigTable>>().get()};
 }
 
 std::vector<Section> Section::sections(std::string_view key) const {
   const ConfigValue* found = find(key, false, "");
   if (found == nullptr) return {};
-  const Reading reading{*found, quoted_name(key, *table_), concat("need an array of tables, [[", key, "]]")};
+  const Reading reading{*found, quoted_name(key, *table_), to_text("need an array of tables, [[", key, "]]")};
   return reading.list(
       [&](const Reading& element) { return Section(tree_, element.as<std::shared_ptr<ConfigTable>>().get()); });
 }

@@ -87,9 +87,9 @@ std::size_t index_of(const ConfigValue::List& list, const std::string& part, con
   const bool digits =
       part.size() < 9 && std::all_of(part.begin(), part.end(), [](unsigned char c) { return std::isdigit(c) != 0; });
   if (!digits || std::stoul(part) >= list.size()) {
-    throw ConfigError(concat(
+    throw ConfigError(to_text(
         where, ": no element '", part,
-        "': ", list.empty() ? "the array is empty: need a key" : concat("need a number from 0 to ", list.size() - 1)));
+        "': ", list.empty() ? "the array is empty: need a key" : to_text("need a number from 0 to ", list.size() - 1)));
   }
   return std::stoul(part);
 }
@@ -114,8 +114,8 @@ Holder descend(const Holder& holder, const std::string& part, const std::string&
   if (is_table(*value))
     return {std::get<std::shared_ptr<ConfigTable>>(value->data).get(), nullptr, holder.path_of(part)};
   if (auto* list = std::get_if<ConfigValue::List>(&value->data)) return {nullptr, list, holder.path_of(part)};
-  throw ConfigError(concat(where, ": '", part, "' in ", holder.name(), " is not a table (", value->where,
-                           "): need a table to set a key of it"));
+  throw ConfigError(to_text(where, ": '", part, "' in ", holder.name(), " is not a table (", value->where,
+                            "): need a table to set a key of it"));
 }
 
 [[noreturn]] void fail_unset(const ConfigTable& table, const std::string& part, const std::string& where) {
@@ -124,9 +124,9 @@ Holder descend(const Holder& holder, const std::string& part, const std::string&
     if (entry->given) given.push_back(entry->key);
   }
   const std::string near = nearest(part, given);
-  throw ConfigError(concat(where, ": no key '", part, "' in ", section_name(table),
-                           ": need one that is there to unset it",
-                           near.empty() ? "" : "; did you mean '" + near + "'?"));
+  throw ConfigError(to_text(where, ": no key '", part, "' in ", section_name(table),
+                            ": need one that is there to unset it",
+                            near.empty() ? "" : "; did you mean '" + near + "'?"));
 }
 
 // The entry of a key that has to be there.

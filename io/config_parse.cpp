@@ -23,7 +23,7 @@ namespace {
 constexpr int kMaxKeyDepth = 100;
 
 std::string location(const std::string& origin, const toml::source_position& at) {
-  return concat(origin, ":", at.line, ":", at.column);
+  return to_text(origin, ":", at.line, ":", at.column);
 }
 
 // Where a string that opens at `at` ends: behind its closing quotes, or at the end of the text.
@@ -78,7 +78,7 @@ void check_before_parsing(std::string_view text) {
     }
     dots = c == '.' ? dots + 1 : std::string_view("=,\n[]{}").find(c) == std::string_view::npos ? dots : 0;
     if (dots >= kMaxKeyDepth) {
-      fail_at(text, at, concat("a key of more than ", kMaxKeyDepth, " parts: need a key of fewer"));
+      fail_at(text, at, to_text("a key of more than ", kMaxKeyDepth, " parts: need a key of fewer"));
     }
     ++at;
   }
@@ -190,7 +190,7 @@ std::shared_ptr<ConfigTree> parse_config(std::string_view text, const std::strin
   return tree;
 }
 
-std::string toml_version() { return concat(TOML_LIB_MAJOR, ".", TOML_LIB_MINOR, ".", TOML_LIB_PATCH); }
+std::string toml_version() { return to_text(TOML_LIB_MAJOR, ".", TOML_LIB_MINOR, ".", TOML_LIB_PATCH); }
 
 std::optional<ConfigValue> parse_value(const std::string& text, const std::string& path, std::string& problem) {
   try {

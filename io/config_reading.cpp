@@ -43,16 +43,16 @@ std::string need_of(const IntegerRange& range) {
   const IntegerRange all;
   const bool low = range.at_least != all.at_least;
   const bool high = range.at_most != all.at_most;
-  if (low && high) return concat("need an integer from ", range.at_least, " to ", range.at_most);
-  if (low) return concat("need an integer of at least ", range.at_least);
-  if (high) return concat("need an integer of at most ", range.at_most);
+  if (low && high) return to_text("need an integer from ", range.at_least, " to ", range.at_most);
+  if (low) return to_text("need an integer of at least ", range.at_least);
+  if (high) return to_text("need an integer of at most ", range.at_most);
   return "need an integer";
 }
 
 std::string need_of(const NumberRange& range) {
   std::string text;
   const auto add = [&](double bound, const char* words) {
-    if (std::isfinite(bound)) text += concat(text.empty() ? " " : " and ", words, " ", bound);
+    if (std::isfinite(bound)) text += to_text(text.empty() ? " " : " and ", words, " ", bound);
   };
   add(range.at_least, "of at least");
   add(range.above, "above");
@@ -64,13 +64,13 @@ std::string need_of(const NumberRange& range) {
 std::string need_of(const std::vector<std::string>& choices) {
   std::string text = "need ";
   for (std::size_t i = 0; i < choices.size(); ++i) {
-    text += concat(i == 0 ? "" : i + 1 == choices.size() ? " or " : ", ", '"', choices[i], '"');
+    text += to_text(i == 0 ? "" : i + 1 == choices.size() ? " or " : ", ", '"', choices[i], '"');
   }
   return text;
 }
 
 void Reading::fail(const std::string& what) const {
-  throw ConfigError(concat(value.where, ": ", name, " is ", what, ": ", need));
+  throw ConfigError(to_text(value.where, ": ", name, " is ", what, ": ", need));
 }
 
 void Reading::fail_type(const std::function<bool(const std::string&)>& meant) const {
@@ -78,8 +78,8 @@ void Reading::fail_type(const std::function<bool(const std::string&)>& meant) co
     const std::string& word = std::get<std::string>(value.data);
     const std::string spelling = toml_spelling(word);
     if (!spelling.empty() && meant(spelling)) {
-      throw ConfigError(concat(value.where, ": ", name, " is ", one_line(word), ": ", need,
-                               spelling == word ? "" : "; TOML writes " + spelling));
+      throw ConfigError(to_text(value.where, ": ", name, " is ", one_line(word), ": ", need,
+                                spelling == word ? "" : "; TOML writes " + spelling));
     }
   }
   fail(say(value));
@@ -89,8 +89,8 @@ const std::string& Reading::string() const {
   const std::size_t equals = value.where.find('=');
   const bool whole = value.where.find_first_of("[{", equals) == std::string::npos;
   if (value.where.starts_with("--set ") && whole && is_scalar(value)) {
-    throw ConfigError(concat(value.where, ": ", name, " is ", say(value), ": ", need, "; the string is ",
-                             value.where.substr(0, equals), "='\"", value.where.substr(equals + 1), "\"'"));
+    throw ConfigError(to_text(value.where, ": ", name, " is ", say(value), ": ", need, "; the string is ",
+                              value.where.substr(0, equals), "='\"", value.where.substr(equals + 1), "\"'"));
   }
   return as<std::string>();
 }

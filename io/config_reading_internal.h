@@ -44,7 +44,7 @@ struct Reading {
     const auto& elements = as<ConfigValue::List>();
     const std::size_t quote = name.find("' in ");
     for (std::size_t i = 0; i < elements.size(); ++i) {
-      const std::string element = concat(name.substr(0, quote), "[", i, "]", name.substr(quote));
+      const std::string element = to_text(name.substr(0, quote), "[", i, "]", name.substr(quote));
       result.push_back(read(Reading{elements[i], element, need}));
     }
     return result;

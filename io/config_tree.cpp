@@ -83,7 +83,7 @@ bool is_array_of_tables(const ConfigValue& value) {
 }
 
 std::string join_path(const std::string& path, std::string_view key) {
-  return path.empty() ? std::string(key) : concat(path, ".", key);
+  return path.empty() ? std::string(key) : to_text(path, ".", key);
 }
 
 std::string section_name(const ConfigTable& table) {
@@ -123,7 +123,7 @@ bool is_section(const ConfigEntry& entry) { return is_table(entry.value) || is_a
 std::string hint_for(const ConfigTable& root, const ConfigTable& table, const ConfigEntry& stray) {
   for (const auto& [key, why] : table.notes) {
     if (key == stray.key) {
-      return concat(": ", why, "; to leave it out: --set ", join_path(table.path, quote_key(key)), "=unset");
+      return to_text(": ", why, "; to leave it out: --set ", join_path(table.path, quote_key(key)), "=unset");
     }
   }
   std::vector<std::string> known;
@@ -135,13 +135,13 @@ std::string hint_for(const ConfigTable& root, const ConfigTable& table, const Co
   }
   const std::string near = nearest(stray.key, known);
   if (!near.empty()) {
-    return is_section(stray) ? concat("; did you mean [", join_path(table.path, near), "]?")
-                             : concat("; did you mean '", near, "'?");
+    return is_section(stray) ? to_text("; did you mean [", join_path(table.path, near), "]?")
+                             : to_text("; did you mean '", near, "'?");
   }
   std::string elsewhere;
   for_each_entry(root, [&](const ConfigTable& other, const ConfigEntry& entry) {
     if (elsewhere.empty() && entry.key == stray.key && (entry.read_order >= 0 || !entry.given)) {
-      elsewhere = concat("; did you mean '", entry.key, "' in ", section_name(other), "?");
+      elsewhere = to_text("; did you mean '", entry.key, "' in ", section_name(other), "?");
     }
   });
   if (!elsewhere.empty()) return elsewhere;
@@ -194,7 +194,7 @@ void collect_values(const ConfigTable& table, const std::string& path,
       collect_values(table_of(entry->value), inner, out);
     } else if (is_array_of_tables(entry->value)) {
       const auto& elements = std::get<ConfigValue::List>(entry->value.data);
-      out.emplace_back(inner, concat(elements.size(), elements.size() == 1 ? " table" : " tables"));
+      out.emplace_back(inner, to_text(elements.size(), elements.size() == 1 ? " table" : " tables"));
       for (std::size_t i = 0; i < elements.size(); ++i) {
         collect_values(table_of(elements[i]), join_path(inner, std::to_string(i)), out);
       }
@@ -210,13 +210,13 @@ void collect_values(const ConfigTable& table, const std::string& path,
 void Section::obsolete(std::string_view key, const std::string& value, const std::string& why) const {
   detail::ConfigEntry* entry = table_->find(key);
   if (entry == nullptr || !entry->given) return;
-  const std::string name = concat("'", key, "' in ", detail::section_name(*table_));
+  const std::string name = to_text("'", key, "' in ", detail::section_name(*table_));
   const auto* word = std::get_if<std::string>(&entry->value.data);
   if (word == nullptr || *word != value) {
-    fail(key, concat(name, " is ", detail::to_toml(entry->value), ": ", why, ": need it left out"));
+    fail(key, to_text(name, " is ", detail::to_toml(entry->value), ": ", why, ": need it left out"));
   }
   if (!entry->obsolete) {
-    tree_->notes.push_back(concat(where(key), ": ", name, " is no longer needed: ", why, "; remove it"));
+    tree_->notes.push_back(to_text(where(key), ": ", name, " is no longer needed: ", why, "; remove it"));
   }
   entry->obsolete = true;
   entry->read_order = tree_->reads++;
@@ -239,10 +239,10 @@ void Config::check_all_read() const {
   const std::string path = detail::join_path(stray_table->path, detail::quote_key(stray->key));
   // Keys may hold line breaks.
   throw ConfigError(
-      detail::one_line(concat(stray->key_where,
-                              section ? ": unknown section [" + path + "]"
-                                      : ": unknown key '" + stray->key + "' in " + detail::section_name(*stray_table),
-                              detail::hint_for(tree_->root, *stray_table, *stray))));
+      detail::one_line(to_text(stray->key_where,
+                               section ? ": unknown section [" + path + "]"
+                                       : ": unknown key '" + stray->key + "' in " + detail::section_name(*stray_table),
+                               detail::hint_for(tree_->root, *stray_table, *stray))));
 }
 
 std::vector<std::string> Config::asked() const {

@@ -19,7 +19,9 @@ struct Dump {
   NamedTensors buffers;
   NamedTensors optimizer;
   std::int64_t step = 0;
-  std::int64_t epoch = 0;
+  std::int64_t epoch = 0;                       ///< epochs that have been evaluated
+  std::int64_t sampler_epoch = -1;              ///< the one whose samples are being used; -1: not said
+  std::int64_t sampler_position = 0;            ///< how many samples of its order are done
   std::string config;                           ///< TOML text
   std::string train_data;                       ///< what the training data are, with a digest; may be empty
   std::string test_data;                        ///< likewise
@@ -38,7 +40,8 @@ void start_hdf5();
 ///                  float64, int64, int32, uint8, bool (as h5py's: an enumeration FALSE, TRUE of int8) or bfloat16 (its
 ///                  bits as uint16, with the attribute `dtype` "bfloat16"); attribute `checksum` is the CRC-32 of its
 ///                  bytes (`checksum_kind` "crc32")
-///   attributes of /          format_version, step, epoch, config; train_data and test_data unless they are empty
+///   attributes of /          format_version, step, epoch, config; sampler_epoch and sampler_position unless that is
+///                            not said; train_data and test_data unless they are empty
 ///   attributes of /versions  one text for each library
 ///
 /// The first 512 bytes are HDF5's user block: text with the file's length and the CRC-32 of all that follows, so that

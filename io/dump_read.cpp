@@ -75,14 +75,16 @@ Hdf5Object DumpReader::open_object(hid_t group, const std::string& name, const s
 }
 
 void DumpReader::read_information(hid_t file, RawDump& dump) const {
-  const auto integer = [&](const char* name) {
-    return has_attribute(file, name, path_) ? read_integer_attribute(file, name, path_) : 0;
+  const auto integer = [&](const char* name, std::int64_t otherwise = 0) {
+    return has_attribute(file, name, path_) ? read_integer_attribute(file, name, path_) : otherwise;
   };
   dump.format_version = integer("format_version");
   check(dump.format_version >= 0 && dump.format_version <= kDumpFormat, path_, ": format version ", dump.format_version,
         ": need at most ", kDumpFormat, "; a newer Backflow wrote this file");
   dump.info.step = integer("step");
   dump.info.epoch = integer("epoch");
+  dump.info.sampler_epoch = integer("sampler_epoch", -1);
+  dump.info.sampler_position = integer("sampler_position");
   const auto text = [&](const char* name) {
     return has_attribute(file, name, path_) ? read_text_attribute(file, name, path_) : std::string();
   };
@@ -185,8 +187,8 @@ DimVector DumpReader::sizes_of(hid_t dataset, const std::string& name) const {
   const Hdf5Space space(H5Dget_space(dataset), path_, "read '" + name + "'");
   check(H5Sget_simple_extent_type(space) != H5S_NULL, path_, ": '", name, "' has no data: need a tensor");
   const int rank = H5Sget_simple_extent_ndims(space);
-  check(rank >= 0 && static_cast<std::size_t>(rank) <= kMaxDims, path_, ": '", name, "' has ", rank,
-        " dimensions: need at most ", kMaxDims);
+  static_assert(H5S_MAX_RANK <= kMaxDims);
+  check(rank >= 0, path_, ": '", name, "' has no shape: need a tensor");
   hsize_t sizes[H5S_MAX_RANK] = {};
   H5Sget_simple_extent_dims(space, sizes, nullptr);
   DimVector result;

@@ -46,6 +46,8 @@ void check_names(const NamedTensors& tensors, const std::string& group, const st
     check(usable, path, ": ", group, " name '", name, "': need a name without '/'");
     check(seen.insert(name).second, path, ": two tensors '", name, "' in ", group, ": need different names");
     check(tensor.defined(), path, ": tensor '", name, "' in ", group, " is undefined: need one with a value");
+    check(tensor.dim() <= H5S_MAX_RANK, path, ": tensor '", name, "' in ", group, " has ", tensor.dim(),
+          " dimensions: need at most ", H5S_MAX_RANK, ", HDF5's limit");
   }
 }
 
@@ -86,6 +88,10 @@ void write_information(hid_t file, const Dump& dump, const std::string& path) {
   write_attribute(file, "format_version", kDumpFormat, path);
   write_attribute(file, "step", dump.step, path);
   write_attribute(file, "epoch", dump.epoch, path);
+  if (dump.sampler_epoch >= 0) {
+    write_attribute(file, "sampler_epoch", dump.sampler_epoch, path);
+    write_attribute(file, "sampler_position", dump.sampler_position, path);
+  }
   write_attribute(file, "config", dump.config, path);
   if (!dump.train_data.empty()) write_attribute(file, "train_data", dump.train_data, path);
   if (!dump.test_data.empty()) write_attribute(file, "test_data", dump.test_data, path);

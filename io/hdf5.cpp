@@ -154,7 +154,7 @@ Hdf5MemoryFile::Hdf5MemoryFile(std::size_t expected_bytes, std::string path)
     fail_hdf5(path_, "write");
   }
   // HDF5 identifies its open files by name, those in memory too.
-  const std::string name = concat("backflow-memory-", static_cast<const void*>(this));
+  const std::string name = to_text("backflow-memory-", static_cast<const void*>(this));
   file_ = std::make_unique<Hdf5File>(H5Fcreate(name.c_str(), H5F_ACC_EXCL, H5P_DEFAULT, access), path_, "write");
 }
 

@@ -39,7 +39,7 @@ std::array<std::string, 3> figures(const Tensor& x) {
       high = std::max(high, value);
       sum += value;
     }
-    const std::string note = nans > 0 ? concat(" (", nans, " NaN)") : "";
+    const std::string note = nans > 0 ? to_text(" (", nans, " NaN)") : "";
     if (nans == x.numel()) return {"-", "-", "-" + note};
     return {short_number(low), short_number(high), short_number(sum / static_cast<double>(x.numel() - nans)) + note};
   });
@@ -50,7 +50,7 @@ Row row_of(const detail::DumpEntry& entry) {
   const char* state = !entry.stated_checksum ? "none" : entry.is_intact() ? "ok" : "WRONG";
   return {"/" + entry.group + "/" + entry.name,
           name(entry.value.scalar_type()),
-          concat(entry.value.sizes()),
+          to_text(entry.value.sizes()),
           low,
           high,
           mean,
@@ -131,16 +131,16 @@ std::string inspect_dump(const std::string& path) {
   for (const auto& [library, version] : dump.info.versions) {
     versions += (versions.empty() ? "" : ", ") + library + " " + version;
   }
-  return concat(path, ": format ", dump.format_version, ", step ", dump.info.step, ", epoch ", dump.info.epoch, ", ",
-                dump.entries.size(), " tensors of ", bytes, " bytes, digest ",
-                dump.digest == detail::Digest::Verified ? "ok" : "none", "\n",
-                versions.empty() ? "" : "versions: " + versions + "\n", table_text(rows));
+  return to_text(path, ": format ", dump.format_version, ", step ", dump.info.step, ", epoch ", dump.info.epoch, ", ",
+                 dump.entries.size(), " tensors of ", bytes, " bytes, digest ",
+                 dump.digest == detail::Digest::Verified ? "ok" : "none", "\n",
+                 versions.empty() ? "" : "versions: " + versions + "\n", table_text(rows));
 }
 
 std::string DumpDifference::text() const {
   if (problem != "values") return name + ": " + problem;
-  return concat(name, ": ", elements, elements == 1 ? " element differs" : " elements differ", ", by at most ",
-                short_number(max_difference));
+  return to_text(name, ": ", elements, elements == 1 ? " element differs" : " elements differ", ", by at most ",
+                 short_number(max_difference));
 }
 
 std::vector<DumpDifference> diff_dumps(const std::string& a, const std::string& b) {
@@ -153,9 +153,9 @@ std::vector<DumpDifference> diff_dumps(const std::string& a, const std::string& 
     if (other == nullptr) {
       difference.problem = "only in " + a;
     } else if (entry.value.scalar_type() != other->value.scalar_type()) {
-      difference.problem = concat("dtypes ", entry.value.scalar_type(), " and ", other->value.scalar_type());
+      difference.problem = to_text("dtypes ", entry.value.scalar_type(), " and ", other->value.scalar_type());
     } else if (entry.value.sizes() != other->value.sizes()) {
-      difference.problem = concat("shapes ", entry.value.sizes(), " and ", other->value.sizes());
+      difference.problem = to_text("shapes ", entry.value.sizes(), " and ", other->value.sizes());
     } else {
       compare_values(entry.value, other->value, difference);
       difference.problem = difference.elements > 0 ? "values" : "";

@@ -107,7 +107,7 @@ void remove_temporaries(const std::string& directory) {
 
 std::string set_aside(const std::string& dump) {
   std::string path = dump + ".old";
-  for (int count = 2; fs::exists(path); ++count) path = concat(dump, ".old-", count);
+  for (int count = 2; fs::exists(path); ++count) path = to_text(dump, ".old-", count);
   std::error_code error;
   fs::rename(dump, path, error);
   check(!error, dump, ": cannot rename to ", path, ": ", error.message());

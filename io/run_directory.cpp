@@ -52,7 +52,7 @@ RunDirectory RunDirectory::unique(const std::string& name, const std::string& pa
   // mkdir, unlike create_directories, tells whether it was this process that made it.
   for (int count = 2; ::mkdir(path.c_str(), 0777) != 0; ++count) {
     check(errno == EEXIST, path, ": cannot make the directory: ", std::strerror(errno));
-    path = concat(base, "-", count);
+    path = to_text(base, "-", count);
   }
   return RunDirectory(path);
 }

@@ -61,7 +61,7 @@ std::string RunLock::holder(const std::string& directory) {
   std::ifstream file(path_of(directory));
   std::string host;
   long long pid = 0;
-  return file >> host >> pid ? concat("process ", pid, " on ", host) : "another process";
+  return file >> host >> pid ? to_text("process ", pid, " on ", host) : "another process";
 }
 
 RunLock::~RunLock() {
@@ -79,7 +79,7 @@ bool RunLock::is_of_path() const {
 void RunLock::write_holder() const {
   char host[256] = {};
   ::gethostname(host, sizeof host - 1);
-  const std::string text = concat(host, ' ', ::getpid(), '\n');
+  const std::string text = to_text(host, ' ', ::getpid(), '\n');
   const bool written =
       ::ftruncate(file_, 0) == 0 && ::pwrite(file_, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size());
   check(written, path_, ": cannot write: ", std::strerror(errno));

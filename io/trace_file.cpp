@@ -93,7 +93,7 @@ class Writer {
 void write_trace(const std::string& path, std::span<const trace::ThreadEvents> threads, int rank) {
   std::string text = "{\"traceEvents\": [";
   Writer writer(text, rank);
-  writer.metadata("process_name", 0, {{"name", concat("rank ", rank)}});
+  writer.metadata("process_name", 0, {{"name", to_text("rank ", rank)}});
   writer.metadata("process_sort_index", 0, {{"sort_index", rank}});
   std::uint64_t dropped = 0;
   for (const trace::ThreadEvents& thread : threads) {
@@ -104,7 +104,7 @@ void write_trace(const std::string& path, std::span<const trace::ThreadEvents> t
     }
     dropped += thread.dropped;
   }
-  text += concat("\n],\n\"displayTimeUnit\": \"ms\",\n\"otherData\": {\"dropped_events\": ", dropped, "}}\n");
+  text += to_text("\n],\n\"displayTimeUnit\": \"ms\",\n\"otherData\": {\"dropped_events\": ", dropped, "}}\n");
   write_file_atomically(path, text);
 }
 

@@ -17,11 +17,11 @@ std::map<std::string, std::string> library_versions() {
     const detail::Hdf5Lock lock;
     H5get_libversion(&major, &minor, &patch);
   }
-  return {{"hdf5", concat(major, ".", minor, ".", patch)},
+  return {{"hdf5", to_text(major, ".", minor, ".", patch)},
           {"zlib", zlibVersion()},
           {"tomlplusplus", detail::toml_version()},
           {"nlohmann_json",
-           concat(NLOHMANN_JSON_VERSION_MAJOR, ".", NLOHMANN_JSON_VERSION_MINOR, ".", NLOHMANN_JSON_VERSION_PATCH)}};
+           to_text(NLOHMANN_JSON_VERSION_MAJOR, ".", NLOHMANN_JSON_VERSION_MINOR, ".", NLOHMANN_JSON_VERSION_PATCH)}};
 }
 
 }  // namespace backflow::io

@@ -29,8 +29,13 @@ struct ClampOperator {
     if (dtype(x, min, max) != y.scalar_type()) {
       return false;
     }
-    if (y.is_floating_point() && is_ordinary(min) && is_ordinary(max)) [[likely]] {
-      return apply(y, x, min, max);
+    if (y.is_floating_point() && min && max) {
+      const double lower = min->toDouble();
+      const double upper = max->toDouble();
+      if (std::abs(lower) <= kHeldByAll && std::abs(upper) <= kHeldByAll) [[likely]] {
+        kernels::unary(Unary::Clamp, y, x, {lower, upper});
+        return true;
+      }
     }
     const auto [at_least, at_most] = held_bounds(where, y.scalar_type(), min, max);
     return apply(y, x, at_least, at_most);
@@ -70,8 +75,7 @@ struct ClampOperator {
   }
 
  private:
-  /// One that every floating-point dtype holds, bfloat16 too.
-  static bool is_ordinary(const Bound& bound) { return !bound || std::abs(bound->toDouble()) <= 0x1.fep127; }
+  static constexpr double kHeldByAll = 0x1.fep127;  // the largest bound that every floating-point dtype holds
   static bool is_number(const Bound& bound) { return bound && !std::isnan(bound->toDouble()); }
 };
 

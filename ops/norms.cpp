@@ -89,11 +89,22 @@ struct NormState : ReducedGeometry {
     if (are_factors(result)) {
       return of_powers(from, result, dy);
     }
-    const Tensor in_units = from / unit_of(from.detach(), flags);
-    return of_powers(in_units, norm(in_units, p_, dims_of(flags), true), dy);
+    const Tensor units = in_units(from);
+    return of_powers(units, norm(units, p_, dims_of(flags), true), dy);
   }
 
  private:
+  /// x divided by its largest element, or where that is infinite, what the quotients tend to.
+  Tensor in_units(const Tensor& from) const {
+    const Tensor numbers = from.detach();
+    const Tensor quotients = from / unit_of(numbers, flags);
+    const Tensor infinite = isinf(numbers);
+    if (!infinite.any().item<bool>()) {
+      return quotients;
+    }
+    const Tensor largest = amax(abs(numbers), dims_of(flags), true);
+    return where(infinite, sign(from), where(isinf(largest), from * 0, quotients));
+  }
   /// sign(x) |x / y|^(p-1) dy: the ratio is within 1, or where p < 0 beyond it, whose power is then within 1.
   Tensor of_powers(const Tensor& from, const Tensor& length, const Tensor& dy) const {
     const Tensor positive = length + zeros_of(length.detach());  // 1 in the place of 0

@@ -23,11 +23,9 @@ class Cancelled : public Error {
   using Error::Error;
 };
 
-/// The text of all `parts`, written one after the other with operator<<. Of what has none, as a list of tensors, it is
-/// the operator of this name.
+/// The text of all `parts`, written one after the other with operator<<.
 template <class... Parts>
-requires requires(std::ostream& out, const Parts&... parts) { (out << ... << parts); }
-std::string concat(const Parts&... parts) {
+std::string to_text(const Parts&... parts) {
   std::ostringstream out;
   (out << ... << parts);
   return out.str();
@@ -36,7 +34,7 @@ std::string concat(const Parts&... parts) {
 /// Throws Error with the text of `parts`.
 template <class... Parts>
 [[noreturn, gnu::cold, gnu::noinline]] void fail(const Parts&... parts) {
-  throw Error(concat(parts...));
+  throw Error(to_text(parts...));
 }
 
 /// Throws Error with the text of `parts` unless `condition` holds. The text is only made when it is needed.

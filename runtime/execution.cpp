@@ -129,8 +129,8 @@ void Execution::run_item(std::uint32_t item) noexcept {
     visit(n);
   } catch (const Error& error) {
     // What is derived from Error says more by its type than a longer message would.
-    fail(typeid(error) == typeid(Error) ? std::make_exception_ptr(Error(concat("backward of ", n.node->name(), ": ",
-                                                                               error.what(), Origin(*n.node))))
+    fail(typeid(error) == typeid(Error) ? std::make_exception_ptr(Error(to_text("backward of ", n.node->name(), ": ",
+                                                                                error.what(), Origin(*n.node))))
                                         : std::current_exception());
   } catch (...) {
     fail(std::current_exception());

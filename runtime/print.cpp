@@ -194,10 +194,10 @@ std::vector<std::string> suffixes(const Tensor& x) {
   }
   const bool is_plain = x.scalar_type() == kInt64 || x.scalar_type() == kBool;  // what the elements show
   if (x.scalar_type() != kFloat32 && (empty || !is_plain)) {
-    result.push_back(concat("dtype=torch.", name(x.scalar_type())));
+    result.push_back(to_text("dtype=torch.", name(x.scalar_type())));
   }
   if (x.grad_fn()) {
-    result.push_back(concat("grad_fn=<", x.grad_fn()->name(), ">"));
+    result.push_back(to_text("grad_fn=<", x.grad_fn()->name(), ">"));
   } else if (x.requires_grad()) {
     result.emplace_back("requires_grad=True");
   }

@@ -45,7 +45,7 @@ void SavedTensor::check_version(const Node* owner) const {
   if (now == version_) {
     return;
   }
-  const auto output = [](std::uint32_t nr, const Node& node) { return concat("output ", nr, " of ", node.name()); };
+  const auto output = [](std::uint32_t nr, const Node& node) { return to_text("output ", nr, " of ", node.name()); };
   const std::string origin = is_output_          ? output(output_nr_, *owner)
                              : tensor_.is_leaf() ? "a leaf"
                                                  : output(tensor_.output_nr(), *tensor_.grad_fn());

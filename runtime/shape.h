@@ -1,7 +1,6 @@
 #pragma once
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
 #include <initializer_list>
 #include <iosfwd>
@@ -12,9 +11,11 @@
 
 namespace backflow {
 
-/// Most dimensions that a tensor can have. Shapes and strides are held inline, so that no shape costs a heap
-/// allocation.
-inline constexpr std::size_t kMaxDims = 8;
+/// Most dimensions that a tensor can have.
+inline constexpr std::size_t kMaxDims = 64;
+
+/// Shapes and strides of so many dimensions are held inline: they cost no heap allocation.
+inline constexpr std::size_t kInlineDims = 8;
 
 class DimVector;
 
@@ -49,53 +50,59 @@ class IntArrayRef {
   std::size_t size_ = 0;
 };
 
-/// A list of at most kMaxDims sizes, strides or dimensions, held inline. More than kMaxDims is an Error.
+/// A list of at most kMaxDims sizes, strides or dimensions; the first kInlineDims are held inline. More than kMaxDims
+/// is an Error.
 class DimVector {
  public:
   DimVector() = default;
   DimVector(std::initializer_list<std::int64_t> list) : DimVector(IntArrayRef(list)) {}
-  DimVector(IntArrayRef list) {  // NOLINT(google-explicit-constructor)
-    check_size(list.size());
-    size_ = static_cast<std::uint32_t>(list.size());
-    copy_values(list.data());
-  }
-  DimVector(const DimVector& other) : size_(other.size_) { copy_values(other.data()); }
+  DimVector(IntArrayRef list) { assign(list.data(), list.size()); }  // NOLINT(google-explicit-constructor)
+  DimVector(const DimVector& other) { assign(other.data(), other.size_); }
   DimVector& operator=(const DimVector& other) {
-    size_ = other.size_;
-    copy_values(other.data());
+    if (this != &other) {
+      assign(other.data(), other.size_);
+    }
     return *this;
   }
   DimVector(std::size_t size, std::int64_t value) { resize(size, value); }
+  ~DimVector() {
+    if (is_on_heap()) [[unlikely]] {
+      delete[] heap_;
+    }
+  }
 
   std::size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
-  const std::int64_t* data() const { return values_.data(); }
-  std::int64_t* begin() { return values_.data(); }
-  std::int64_t* end() { return values_.data() + size_; }
-  const std::int64_t* begin() const { return values_.data(); }
-  const std::int64_t* end() const { return values_.data() + size_; }
-  std::int64_t& operator[](std::size_t i) { return values_[i]; }
-  std::int64_t operator[](std::size_t i) const { return values_[i]; }
-  std::int64_t& back() { return values_[size_ - 1]; }
-  std::int64_t back() const { return values_[size_ - 1]; }
+  const std::int64_t* data() const { return is_on_heap() ? heap_ : inline_; }
+  std::int64_t* begin() { return is_on_heap() ? heap_ : inline_; }
+  std::int64_t* end() { return begin() + size_; }
+  const std::int64_t* begin() const { return data(); }
+  const std::int64_t* end() const { return data() + size_; }
+  std::int64_t& operator[](std::size_t i) { return begin()[i]; }
+  std::int64_t operator[](std::size_t i) const { return data()[i]; }
+  std::int64_t& back() { return begin()[size_ - 1]; }
+  std::int64_t back() const { return data()[size_ - 1]; }
 
   void resize(std::size_t size, std::int64_t value = 0) {
-    check_size(size);
+    if (size > kInlineDims || is_on_heap()) [[unlikely]] {
+      resize_on_heap(size, value);
+      return;
+    }
     for (std::size_t i = size_; i < size; ++i) {
-      values_[i] = value;
+      inline_[i] = value;
     }
     size_ = static_cast<std::uint32_t>(size);
   }
   void push_back(std::int64_t value) { resize(size_ + 1, value); }
-  void pop_back() { --size_; }
+  void pop_back() { resize(size_ - 1); }
   void insert(std::size_t at, std::int64_t value) {
     resize(size_ + 1);
     std::copy_backward(begin() + at, end() - 1, end());
-    values_[at] = value;
+    (*this)[at] = value;
   }
   void erase(std::size_t at) {
     std::copy(begin() + at + 1, end(), begin() + at);
-    --size_;
+    pop_back();
   }
 
   friend bool operator==(const DimVector& a, const DimVector& b) { return IntArrayRef(a) == IntArrayRef(b); }
@@ -103,24 +110,35 @@ class DimVector {
   friend std::ostream& operator<<(std::ostream& out, const DimVector& list) { return out << IntArrayRef(list); }
 
  private:
-  static void check_size(std::size_t size) {
-    check(size <= kMaxDims, "tensor: ", size, " dimensions: need at most ", kMaxDims);
-  }
-  /// Without a call of memmove, which costs more than these few numbers.
-  void copy_values(const std::int64_t* from) {
+  bool is_on_heap() const { return size_ > kInlineDims; }
+
+  /// From or to a size that is not inline.
+  void resize_on_heap(std::size_t size, std::int64_t value);
+
+  void assign(const std::int64_t* from, std::size_t size) {
+    if (size > kInlineDims || is_on_heap()) [[unlikely]] {
+      resize_on_heap(size, 0);
+      std::copy(from, from + size, begin());
+      return;
+    }
+    size_ = static_cast<std::uint32_t>(size);
+    // Without a call of memmove, which costs more than these few numbers.
     std::uint32_t i = 0;
     do {
       if (i >= size_) {
         return;
       }
-      values_[i] = from[i];
+      inline_[i] = from[i];
     } while (++i < 2);
-    std::copy(from + i, from + size_, values_.data() + i);
+    std::copy(from + i, from + size_, inline_ + i);
   }
 
   // Left uninitialized past size_: a tensor is made for each operation, and most have few dimensions.
   std::uint32_t size_ = 0;
-  std::array<std::int64_t, kMaxDims> values_;
+  union {
+    std::int64_t inline_[kInlineDims];
+    std::int64_t* heap_;  // of kMaxDims values, when there are more than kInlineDims
+  };
 };
 
 inline IntArrayRef::IntArrayRef(const DimVector& v) : data_(v.data()), size_(v.size()) {}

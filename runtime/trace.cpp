@@ -140,7 +140,7 @@ std::string Shapes::text() const {
   for (std::size_t i = 0; i < size_; ++i) {
     text += i == 0 ? "" : ", ";
     text += entries_[i].dtype == kUndefined ? "-"
-                                            : concat(short_name(static_cast<ScalarType>(entries_[i].dtype)), sizes(i));
+                                            : to_text(short_name(static_cast<ScalarType>(entries_[i].dtype)), sizes(i));
   }
   return size_ == count_ ? text : text + (size_ == 0 ? "..." : ", ...");
 }
@@ -179,7 +179,7 @@ std::vector<ThreadEvents> collect(std::int64_t since) {
   std::vector<ThreadEvents> threads;
   for (int row = 0; const Buffer& buffer : all.buffers) {
     ThreadEvents thread;
-    thread.name = buffer.name.empty() ? concat("worker ", buffer.worker) : buffer.name;
+    thread.name = buffer.name.empty() ? to_text("worker ", buffer.worker) : buffer.name;
     thread.row = row++;
     buffer.read(thread, since);
     if (!thread.events.empty() || thread.dropped > 0 || (buffer.in_use && !buffer.name.empty())) {

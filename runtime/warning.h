@@ -20,7 +20,7 @@ void warn_with(const std::string& message);
 /// Hands the text of `parts` to the handler.
 template <class... Parts>
 [[gnu::cold]] void warn(const Parts&... parts) {
-  warn_with(concat(parts...));
+  warn_with(to_text(parts...));
 }
 
 }  // namespace backflow

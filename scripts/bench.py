@@ -16,8 +16,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 
-from bench_workloads import GROUPS, METRICS, ONEDNN, OURS_ON_ONE, SEPARATE_PHASES, TRIAD, WORKLOADS
+from bench_workloads import BEFORE, GROUPS, METRICS, ONEDNN, OURS_ON_ONE, SEPARATE_PHASES, TRIAD, WORKLOADS
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 KEYS = ("name", "dtype", "threads", "metric", "ours", "peer_name", "peer", "ratio")
@@ -116,7 +117,7 @@ def spread(ours, theirs):
 
 def measure(name, threads, peers, environment, options):
     """The rows of one workload at one number of threads, with the spread of each; peers that are None give rows too."""
-    workload = WORKLOADS[name]
+    workload = replace(WORKLOADS[name], peers=(BEFORE,)) if options.before else WORKLOADS[name]
     sides = {}
     with tempfile.TemporaryDirectory(prefix="backflow-bench-") as data:
         try:
@@ -127,6 +128,8 @@ def measure(name, threads, peers, environment, options):
             for peer in workload.peers:
                 if peer == TRIAD:
                     sides[peer] = Reference(sides["backflow"])
+                elif peer == BEFORE:
+                    sides[peer] = Side([str(options.before / "bin" / workload.program)], name, threads, data)
                 elif peers[peer] is not None:
                     theirs = 1 if peer == OURS_ON_ONE else threads
                     same = "mlp_separate_phases" if peer == SEPARATE_PHASES else name
@@ -254,6 +257,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--seconds", type=float, default=0.5)
     parser.add_argument("--build", required=True, help="our build directory")
+    parser.add_argument("--before", type=pathlib.Path, help="another build directory of ours: the only peer then")
     parser.add_argument("--libtorch", help="the program of bench/peers/libtorch_small_ops.cpp, if there is one")
     options = parser.parse_args()
 

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
-# scripts/bench.sh [--only NAME,NAME] [--json FILE] [--record FILE] [--threads 1,2] [--rounds N] [--seconds S] [--build DIR]
+# scripts/bench.sh [--only NAME,NAME] [--json FILE] [--record FILE] [--threads 1,2] [--rounds N] [--seconds S]
+#                  [--build DIR] [--before DIR]
 #
 # Measures Backflow against PyTorch and libtorch, in one run: installs and builds what that needs, checks that both
 # sides compute the same numbers, times them by turns and prints ours, the peer's, ratio = peer / ours, and the spread;
 # where a workload has a time per step, also the best of each side on any number of threads (ours/peer's).
-#   --only      these workloads alone: linreg, chain1000, tensmul, wide1000, mlp, towers8,
-#               lenet, inception, resnet18, resnet18_winograd, branches8; or groups of rows of one operator each: elementwise, reductions, indexing, inference; or such a row,
-#               as elementwise.add
+#   --only      these workloads alone: linreg, chain1000, tensmul, wide1000, mlp, towers8, lenet, inception, resnet18,
+#               resnet18_winograd, branches8; or groups of rows of one operator each: elementwise, reductions, indexing,
+#               inference; or such a row, as elementwise.add
 #   --json      also writes the rows to FILE, as a list of objects with the keys name, dtype, threads, metric (step_us,
 #               forward_ns_per_op, backward_ns_per_op or peak_mb), ours, peer_name, peer, ratio; without the peer, the
 #               last two are null
@@ -16,6 +17,8 @@
 #   --rounds    turns of every side (9), each of
 #   --seconds   so many seconds (0.5), a tenth of that for a row of a group
 #   --build     another build directory than build/release
+#   --before    a build directory of another version, whose programs are then the only peer: ratio = before / ours, and
+#               less than 1 says that we have become slower
 # Exit code 1 when a check fails. What it measures, and how: docs/performance.md.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -27,7 +30,9 @@ while (($#)); do
   case $1 in
     --help | -h) show_help && exit 0 ;;
     --build) directory=$(realpath -m "${2:?--build needs a directory}") && peers=$directory/bench-peers && shift ;;
-    --only | --json | --record | --threads | --rounds | --seconds) options+=("$1" "${2:?$1 needs a value}") && shift ;;
+    --only | --json | --record | --threads | --rounds | --seconds | --before)
+      options+=("$1" "${2:?$1 needs a value}") && shift
+      ;;
     *) die "unknown option $1; see --help" ;;
   esac
   shift

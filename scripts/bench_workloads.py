@@ -5,6 +5,7 @@ OURS_ON_ONE = "backflow-1-thread"  # a peer: what our other threads are worth
 SEPARATE_PHASES = "separate phases"  # a peer: our backward and update, one after the other
 ONEDNN = "bare convolutions"  # a peer: what oneDNN needs for the network's convolutions, with nothing around them
 TRIAD = "triad"  # a peer: the time that memory needs for the operator's bytes; measured in our own process
+BEFORE = "before"  # a peer: the same program of another build, with --before
 PER_OPERATION = ("forward_ns_per_op", "backward_ns_per_op")
 METRICS = ("step_us", *PER_OPERATION, "peak_mb")
 

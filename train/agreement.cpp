@@ -82,9 +82,9 @@ std::string values_by_rank(const std::vector<Facts>& by_rank, const std::string&
   std::string text;
   for (std::size_t i = 0; groups.size() > 1 && i < groups.size(); ++i) {
     if (i == kMostValues) {
-      return text + concat(" and ", groups.size() - i, " other values elsewhere");
+      return text + to_text(" and ", groups.size() - i, " other values elsewhere");
     }
-    text += concat(i == 0 ? "" : ", ", shown(groups[i].first), " on ", rank_list(groups[i].second));
+    text += to_text(i == 0 ? "" : ", ", shown(groups[i].first), " on ", rank_list(groups[i].second));
   }
   return text;
 }
@@ -129,10 +129,10 @@ std::string describe_differences(const std::vector<Facts>& by_rank) {
   for (const std::string& name : names_of(by_rank)) {
     const std::string values = values_by_rank(by_rank, name);
     if (!values.empty() && ++found <= kMostNames) {
-      text += concat(found == 1 ? "" : "; ", name, " is ", values);
+      text += to_text(found == 1 ? "" : "; ", name, " is ", values);
     }
   }
-  return found <= kMostNames ? text : text + concat("; and ", found - kMostNames, " more");
+  return found <= kMostNames ? text : text + to_text("; and ", found - kMostNames, " more");
 }
 
 void check_ranks_agree(distributed::Communicator& world, const Facts& own) {
@@ -142,7 +142,7 @@ void check_ranks_agree(distributed::Communicator& world, const Facts& own) {
   }
   const std::string differences = describe_differences(by_rank);
   if (!differences.empty()) {
-    throw SharedFailure(concat("ranks differ: ", differences, ": need the same on all ranks"), kWrongUsage);
+    throw SharedFailure(to_text("ranks differ: ", differences, ": need the same on all ranks"), kWrongUsage);
   }
 }
 

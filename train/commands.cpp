@@ -50,7 +50,7 @@ void check_batch_size(const io::Config& config, const Experiment& e, std::int64_
 
 /// The classes of an mlp in a dump, which need not all occur in the test data; 0 if there are none.
 std::int64_t classes_of(const io::Dump& dump, const ModelOptions& mlp) {
-  const std::string last = concat(2 * mlp.hidden.size(), ".weight");  // a ReLU stands between two layers
+  const std::string last = to_text(2 * mlp.hidden.size(), ".weight");  // a ReLU stands between two layers
   for (const auto& [name, value] : dump.parameters) {
     if (name == last && value.dim() == 2) {
       return value.size(0);
@@ -106,7 +106,7 @@ int with_world(const Body& body) {
     world->barrier();  // a rank that ends makes mpirun end the others, and rank 0 has to speak first
     return failure.exit_code();
   } catch (const std::exception& error) {
-    const std::string rank = world->size() > 1 ? concat("rank ", world->rank(), ": ") : "";
+    const std::string rank = world->size() > 1 ? to_text("rank ", world->rank(), ": ") : "";
     std::cerr << "backflow: error: " << rank << error.what() << std::endl;
     world->abort(kFailed);
     return kFailed;
@@ -153,7 +153,7 @@ void check_agreement(distributed::Communicator& world, const std::string& comman
                  {"--overwrite", line.overwrite ? "on" : "off"},
                  {"--allow-change", joined(line.allowed)},
                  {"--dry-run", line.dry_run ? "on" : "off"},
-                 {"--trace", line.trace ? concat(line.trace_steps, " steps") : "off"}};
+                 {"--trace", line.trace ? to_text(line.trace_steps, " steps") : "off"}};
   for (const auto& fact : run) {
     if (!is_data_path(fact.first)) {
       facts.push_back(fact);
@@ -229,7 +229,7 @@ int run_evaluate(const CommandLine& line) {
     io::Dump dump;
     const Prepared p = on_all_ranks(*world, [&] {
       if (!std::filesystem::exists(line.file)) {
-        throw io::ConfigError(concat(line.file, ": no such file: need a dump, as checkpoints/step-000003752.h5"));
+        throw io::ConfigError(to_text(line.file, ": no such file: need a dump, as checkpoints/step-000003752.h5"));
       }
       dump = io::read_dump(line.file);
       check(!dump.config.empty(), line.file, ": holds no configuration: need a dump that 'backflow train' wrote");
@@ -257,7 +257,7 @@ int run_evaluate(const CommandLine& line) {
 int run_inspect(const CommandLine& line) {
   for (const std::string& file : {line.file, line.diff}) {
     if (!file.empty() && !std::filesystem::exists(file)) {
-      throw io::ConfigError(concat(file, ": no such file: need a dump, as checkpoints/step-000003752.h5"));
+      throw io::ConfigError(to_text(file, ": no such file: need a dump, as checkpoints/step-000003752.h5"));
     }
   }
   if (line.diff.empty()) {

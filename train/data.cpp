@@ -34,7 +34,7 @@ Tensor read_labels(const std::string& file) {
       if (!(x >= 0 && x < kMaxClasses && x == std::floor(x))) {
         using Shown = std::conditional_t<std::is_integral_v<T>, std::int64_t, double>;
         fail_label(file, i, static_cast<Shown>(label[i]),
-                   concat("a class, a whole number from 0 to ", kMaxClasses - 1));
+                   to_text("a class, a whole number from 0 to ", kMaxClasses - 1));
       }
     }
   });
@@ -54,7 +54,7 @@ void check_below(const Dataset& dataset, const std::string& file, std::int64_t b
 
 void check_classes(const Dataset& dataset, const std::string& labels, std::int64_t classes, const std::string& whose) {
   check_below(dataset, labels, classes,
-              concat("one of the ", classes, " classes of ", whose, ", from 0 to ", classes - 1));
+              to_text("one of the ", classes, " classes of ", whose, ", from 0 to ", classes - 1));
 }
 
 std::int64_t Dataset::num_classes() const {
@@ -82,8 +82,8 @@ Dataset load_dataset(const std::string& images, const std::string& labels) {
   check(dataset.images.numel() > 0, images, ": holds ", describe(dataset.images), ": need samples that are not empty");
   const std::int64_t most = std::max(kFewClasses, kMostClassesPerSample * dataset.size());
   check_below(dataset, labels, most,
-              concat("a class below ", most, ", that is below ", kFewClasses, " or ", kMostClassesPerSample,
-                     " times the number of samples, ", dataset.size()));
+              to_text("a class below ", most, ", that is below ", kFewClasses, " or ", kMostClassesPerSample,
+                      " times the number of samples, ", dataset.size()));
   return dataset;
 }
 

@@ -65,8 +65,8 @@ std::string describe_data(const Dataset& data) {
   const std::uint64_t digest = mixed(digest_of_tensor(data.images), digest_of_tensor(data.labels));
   DimVector sizes(data.images.sizes());
   sizes.erase(0);
-  return concat(data.size(), " samples of ", sizes, " in ", data.num_classes(), " classes, digest ",
-                hexadecimal(digest));
+  return to_text(data.size(), " samples of ", sizes, " in ", data.num_classes(), " classes, digest ",
+                 hexadecimal(digest));
 }
 
 std::string describe_dump(const io::Dump& dump) {
@@ -76,7 +76,9 @@ std::string describe_dump(const io::Dump& dump) {
       state = mixed(mixed(state, digest_of(std::as_bytes(std::span(name)))), digest_of_tensor(tensor));
     }
   }
-  return concat("step ", dump.step, ", epoch ", dump.epoch, ", digest ", hexadecimal(state));
+  state = mixed(mixed(state, static_cast<std::uint64_t>(dump.sampler_epoch)),
+                static_cast<std::uint64_t>(dump.sampler_position));
+  return to_text("step ", dump.step, ", epoch ", dump.epoch, ", digest ", hexadecimal(state));
 }
 
 }  // namespace backflow::train

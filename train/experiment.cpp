@@ -39,7 +39,7 @@ ModelOptions read_model(const io::Section& s) {
   model.hidden = s.integers("hidden", {.at_least = 1, .at_most = kMaxSize});
   if (model.hidden.size() > kMaxLayers) {
     s.fail("hidden", kMaxLayers,
-           concat("'hidden' in [model]: ", model.hidden.size(), " layers: need at most ", kMaxLayers));
+           to_text("'hidden' in [model]: ", model.hidden.size(), " layers: need at most ", kMaxLayers));
   }
   return model;
 }
@@ -74,8 +74,8 @@ void check_name(const io::Section& s, const std::string& name) {
     std::replace_if(
         shown.begin(), shown.end(), [](unsigned char c) { return std::iscntrl(c) != 0; }, '?');
     s.fail("name",
-           concat("'name' in the top level is \"", shown, "\": need a name that a directory can have, of at most ",
-                  kMostBytes, " bytes, without '/' and control characters"));
+           to_text("'name' in the top level is \"", shown, "\": need a name that a directory can have, of at most ",
+                   kMostBytes, " bytes, without '/' and control characters"));
   }
 }
 
@@ -129,8 +129,8 @@ void Experiment::check_files(const io::Config& config) const {
     const std::string path = data.path(file);
     std::error_code error;
     if (!std::filesystem::is_regular_file(path, error)) {
-      config.section("data").fail(key, concat("'", key, "' in [data]: no such file: ", path,
-                                              ": need an IDX file; the package dataset-fashion-mnist has four"));
+      config.section("data").fail(key, to_text("'", key, "' in [data]: no such file: ", path,
+                                               ": need an IDX file; the package dataset-fashion-mnist has four"));
     }
   }
 }
@@ -138,10 +138,10 @@ void Experiment::check_files(const io::Config& config) const {
 void Experiment::check_batch_size(const io::Config& config, std::int64_t samples) const {
   if (train.drop_last && samples < train.batch_size) {
     config.section("train").fail("batch_size",
-                                 concat("'batch_size' in [train] is ", train.batch_size, ", larger than the ", samples,
-                                        " samples, and drop_last leaves out what is smaller: need "
-                                        "at most ",
-                                        samples));
+                                 to_text("'batch_size' in [train] is ", train.batch_size, ", larger than the ", samples,
+                                         " samples, and drop_last leaves out what is smaller: need "
+                                         "at most ",
+                                         samples));
   }
 }
 

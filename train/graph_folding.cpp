@@ -144,7 +144,7 @@ class Half {
     const Ids behind = depths(size(), edges, false);
     for (std::size_t b = 0; b < size(); ++b) {
       all.labels.push_back(
-          concat(forward, '|', labels_[blocks_[b].front()], '|', blocks_[b].size(), '|', before[b], '|', behind[b]));
+          to_text(forward, '|', labels_[blocks_[b].front()], '|', blocks_[b].size(), '|', before[b], '|', behind[b]));
     }
     Ids places(labels_.size(), 0);
     for (const auto& [from, to] : edges_) {
@@ -241,7 +241,7 @@ Half forward_half(const StepGraph& graph, std::vector<bool>& any_order) {
   for (const StepGraph::Forward& node : graph.forward) {
     const std::string name =
         node.kind == Kind::Parameter ? "" : node.name;  // those of equal layers have different ones
-    labels.push_back(concat(static_cast<int>(node.kind), name, ' ', node.shape));
+    labels.push_back(to_text(static_cast<int>(node.kind), name, ' ', node.shape));
     is_sum.push_back(node.kind == Kind::Operator && (node.name == "add" || node.name == "add_"));
     any_order.push_back(is_sum.back() || starts_with_any(node.name, {"cat", "concat"}));
   }
@@ -255,7 +255,7 @@ Half backward_half(const StepGraph& graph, std::vector<bool>& any_order) {
   std::vector<std::string> labels;
   std::vector<bool> is_sum;
   for (const StepGraph::Backward& node : graph.backward) {
-    labels.push_back(concat(node.name, ' ', node.gradients, ' ', node.results));
+    labels.push_back(to_text(node.name, ' ', node.gradients, ' ', node.results));
     is_sum.push_back(node.name == "AddBackward0");
     any_order.push_back(is_sum.back() || node.name == "CatBackward0");
   }

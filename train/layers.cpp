@@ -23,7 +23,7 @@ constexpr std::int64_t kMaxSize = 1 << 24;
 
 /// Throws ConfigError at a key of a layer; `message` starts with the layer's type.
 [[noreturn]] void fail_layer(const io::Section& s, std::string_view key, const std::string& message) {
-  s.fail(key, concat("in [", s.path(), "], ", message));
+  s.fail(key, to_text("in [", s.path(), "], ", message));
 }
 
 /// Takes the parameters of a layer with so many outputs, each of `inputs` numbers, from the budget.
@@ -31,7 +31,7 @@ void take(ParameterBudget& budget, const io::Section& s, std::string_view key, c
           std::int64_t outputs, bool bias) {
   const std::string problem = budget.take(static_cast<double>(outputs) * (inputs + (bias ? 1 : 0)));
   if (!problem.empty()) {
-    fail_layer(s, key, concat(type, ": ", problem));
+    fail_layer(s, key, to_text(type, ": ", problem));
   }
 }
 
@@ -44,8 +44,8 @@ Make linear(const io::Section& s) {
   return [=](const DimVector& input, ParameterBudget& budget) {
     if (in_features > 0 && in_features != input.back()) {
       fail_layer(s, "in_features",
-                 concat("linear: in_features ", in_features, " for inputs of shape ", input,
-                        ": need in_features = ", input.back()));
+                 to_text("linear: in_features ", in_features, " for inputs of shape ", input,
+                         ": need in_features = ", input.back()));
     }
     take(budget, s, "out_features", "linear", static_cast<double>(input.back()), out_features, bias);
     return nn::Linear(nn::LinearOptions(input.back(), out_features).bias(bias));
@@ -81,7 +81,7 @@ ExpandingArray<2> pair(const io::Section& s, std::string_view key, std::int64_t 
 /// The channels of pictures [batch, channels, height, width].
 std::int64_t channels_of(const io::Section& s, const char* type, const DimVector& input) {
   if (input.size() != 4) {
-    fail_layer(s, "type", concat(type, ": inputs of shape ", input, ": need [batch, channels, height, width]"));
+    fail_layer(s, "type", to_text(type, ": inputs of shape ", input, ": need [batch, channels, height, width]"));
   }
   return input[1];
 }
@@ -150,7 +150,7 @@ Make branches(const io::Section& s) {
     all.push_back({.layers = read_layers(branch), .section = branch});
   }
   if (all.empty()) {
-    s.fail("branches", concat("no branches in [", s.path(), "]: need at least one in 'branches'"));
+    s.fail("branches", to_text("no branches in [", s.path(), "]: need at least one in 'branches'"));
   }
   return [=](const DimVector& input, ParameterBudget& budget) {
     nn::Branches module(nn::BranchesOptions(combine).dim(dim));
@@ -220,12 +220,12 @@ void explain_foreign_keys(const io::Section& s, std::string_view chosen) {
     bool own = key == "type";
     for (std::size_t i = 0; i < kKeys.size(); ++i) {
       if (std::find(kKeys[i].begin(), kKeys[i].end(), key) != kKeys[i].end()) {
-        others += concat(others.empty() ? "\"" : ", \"", kTypes[i].name, "\"");
+        others += to_text(others.empty() ? "\"" : ", \"", kTypes[i].name, "\"");
         own = own || chosen == kTypes[i].name;
       }
     }
     if (!others.empty() && !own) {
-      s.explain(key, concat("it is a key of ", others, ", not of \"", chosen, "\""));
+      s.explain(key, to_text("it is a key of ", others, ", not of \"", chosen, "\""));
     }
   }
 }
@@ -253,7 +253,7 @@ std::vector<LayerOptions> read_layers(const io::Section& s) {
   if (sections.size() > kMaxLayers) {
     const io::Section& surplus = sections[kMaxLayers];
     throw io::ConfigError(
-        concat(surplus.where(), ": [", surplus.path(), "]: ", sections.size(), " layers: need at most ", kMaxLayers));
+        to_text(surplus.where(), ": [", surplus.path(), "]: ", sections.size(), " layers: need at most ", kMaxLayers));
   }
   for (const io::Section& layer : sections) {
     layers.push_back(read_layer(layer));
@@ -272,9 +272,9 @@ nn::Sequential make_layers(const std::vector<LayerOptions>& layers, DimVector& s
       throw;
     } catch (const Error& error) {
       const std::string message = error.what();
-      const std::string given = concat(shape);
+      const std::string given = to_text(shape);
       const bool says = message.find(given) != std::string::npos;
-      fail_layer(layer.section, "type", says ? message : concat(message, "; for inputs of shape ", given));
+      fail_layer(layer.section, "type", says ? message : to_text(message, "; for inputs of shape ", given));
     }
   }
   return network;

@@ -15,9 +15,9 @@ Model mlp(const ModelOptions& options, IntArrayRef sample_shape, std::int64_t nu
     const std::string problem = budget.take((static_cast<double>(sizes[i]) + 1) * static_cast<double>(sizes[i + 1]));
     if (!problem.empty()) {
       // Behind the last element: the classes' layer.
-      const std::string layer = i < options.hidden.size() ? concat("'hidden[", i, "]'")
-                                                          : concat("the ", num_classes, " classes after 'hidden'");
-      options.section.fail("hidden", i, concat(layer, " in [model]: ", problem));
+      const std::string layer = i < options.hidden.size() ? to_text("'hidden[", i, "]'")
+                                                          : to_text("the ", num_classes, " classes after 'hidden'");
+      options.section.fail("hidden", i, to_text(layer, " in [model]: ", problem));
     }
   }
   const nn::MLP module(sizes);
@@ -32,9 +32,9 @@ Model layers(const ModelOptions& options, IntArrayRef sample_shape, std::int64_t
   if (!any && shape != DimVector{1, num_classes}) {
     shape.erase(0);
     const LayerOptions& last = options.layers.back();
-    last.section.fail("type", concat("in [", last.section.path(), "], ", last.type, ": the last layer gives shape ",
-                                     shape, " for each sample, the data have ", num_classes, " classes: need [",
-                                     num_classes, "]; a flatten layer makes one dimension of several"));
+    last.section.fail("type", to_text("in [", last.section.path(), "], ", last.type, ": the last layer gives shape ",
+                                      shape, " for each sample, the data have ", num_classes, " classes: need [",
+                                      num_classes, "]; a flatten layer makes one dimension of several"));
   }
   return {network.ptr(), [network](const Tensor& x) { return network->forward(x); }, shape[1]};
 }

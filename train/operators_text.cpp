@@ -101,8 +101,8 @@ std::vector<OperatorFamily> find_operators(const std::vector<OperatorFamily>& fa
   }
   if (found.empty()) {
     const std::string near = io::nearest(name, names);
-    throw io::ConfigError(concat("ops: unknown operator '", name, "'",
-                                 near.empty() ? "; 'backflow ops' lists all" : "; did you mean '" + near + "'?"));
+    throw io::ConfigError(to_text("ops: unknown operator '", name, "'",
+                                  near.empty() ? "; 'backflow ops' lists all" : "; did you mean '" + near + "'?"));
   }
   return found;
 }
@@ -112,13 +112,13 @@ std::string operators_text(const std::vector<OperatorFamily>& families) {
   for (const OperatorFamily& family : families) {
     text += (text.empty() ? "" : "\n") + std::string(family.name) + '\n';
     for (const OperatorInfo& op : family.operators) {
-      text += concat("\n  ", op.signature, '\n', wrapped(op.formula, "      "), wrapped(op.doc, "      "),
-                     "      dtypes: ", dtypes_text(op.dtypes), '\n');
+      text += to_text("\n  ", op.signature, '\n', wrapped(op.formula, "      "), wrapped(op.doc, "      "),
+                      "      dtypes: ", dtypes_text(op.dtypes), '\n');
       if (op.inplace != nullptr) {
-        text += concat("      in place: ", op.inplace, '\n');
+        text += to_text("      in place: ", op.inplace, '\n');
       }
       if (op.node != nullptr) {
-        text += concat("      node: ", op.node, '\n');
+        text += to_text("      node: ", op.node, '\n');
       }
     }
   }
@@ -128,12 +128,12 @@ std::string operators_text(const std::vector<OperatorFamily>& families) {
 std::string operators_markdown(const std::vector<OperatorFamily>& families) {
   std::string text = kIntroduction;
   for (const OperatorFamily& family : families) {
-    text += concat("\n## ", family.name, "\n\n| signature | formula | | dtypes | in place | node |\n",
-                   "|---|---|---|---|---|---|\n");
+    text += to_text("\n## ", family.name, "\n\n| signature | formula | | dtypes | in place | node |\n",
+                    "|---|---|---|---|---|---|\n");
     for (const OperatorInfo& op : family.operators) {
-      text += concat("| ", code(op.signature), " | ", code(op.formula), " | ", escaped(op.doc, "|<*"), " | ",
-                     dtypes_text(op.dtypes), " | ", code(inplace_name(op)), " | ",
-                     code(op.node == nullptr ? "" : op.node), " |\n");
+      text += to_text("| ", code(op.signature), " | ", code(op.formula), " | ", escaped(op.doc, "|<*"), " | ",
+                      dtypes_text(op.dtypes), " | ", code(inplace_name(op)), " | ",
+                      code(op.node == nullptr ? "" : op.node), " |\n");
     }
   }
   return text;

@@ -34,7 +34,7 @@ Options adam(const io::Section& s) {
   const auto [beta1, beta2] = o.betas();
   const std::vector<double> betas = s.numbers("betas", {.at_least = 0, .below = 1}, std::vector{beta1, beta2});
   if (betas.size() != 2) {
-    s.fail("betas", concat("'betas' in [optimizer] has ", betas.size(), " elements: need two"));
+    s.fail("betas", to_text("'betas' in [optimizer] has ", betas.size(), " elements: need two"));
   }
   o.betas({betas[0], betas[1]});
   o.eps(s.number("eps", kNotNegative, o.eps()));
@@ -113,11 +113,11 @@ void explain_foreign_keys(const io::Section& s, const Known& chosen) {
     for (const Known& known : kKnown) {
       const std::vector<std::string> keys = keys_of(known);
       if (std::find(keys.begin(), keys.end(), key) != keys.end()) {
-        others += concat(others.empty() ? "\"" : ", \"", known.name, "\"");
+        others += to_text(others.empty() ? "\"" : ", \"", known.name, "\"");
       }
     }
     if (!others.empty() && std::find(own.begin(), own.end(), key) == own.end()) {
-      s.explain(key, concat("it is a key of ", others, ", not of \"", chosen.name, "\""));
+      s.explain(key, to_text("it is a key of ", others, ", not of \"", chosen.name, "\""));
     }
   }
 }

@@ -42,7 +42,7 @@ struct Process {
 
 /// From /proc/PID/stat: "17 (mpirun) S 1 ..."; the name may hold anything, so its end is the last parenthesis.
 Process look_up(pid_t process) {
-  std::ifstream file(concat("/proc/", process, "/stat"));
+  std::ifstream file(to_text("/proc/", process, "/stat"));
   std::string text;
   std::getline(file, text);
   const std::size_t begin = text.find('(');

@@ -43,7 +43,7 @@ std::string ParameterBudget::take(double count) {
   }
   char parameters[32];
   std::snprintf(parameters, sizeof parameters, "%.15g", count_);
-  return concat(
+  return to_text(
       "with this layer the model has ", parameters, " parameters, which take ", gibibytes(count_ * bytes_of_each_),
       " with their gradients and the optimizer's state: need at most the ", gibibytes(bytes_), " of this machine");
 }

@@ -57,9 +57,9 @@ std::string describe_node(const Places& all, const std::vector<int>& ranks) {
   std::string text = at(all, ranks.front()).host + ":";
   for (const std::vector<int>& group : groups) {
     const RankPlace& place = at(all, group.front());
-    text += concat(group == groups.front() ? " " : "; ", rank_list(group), ": ", place.threads,
-                   place.threads == 1 ? " thread" : " threads", group.size() == 1 ? ", " : " each, ",
-                   cores_text(place.cores));
+    text += to_text(group == groups.front() ? " " : "; ", rank_list(group), ": ", place.threads,
+                    place.threads == 1 ? " thread" : " threads", group.size() == 1 ? ", " : " each, ",
+                    cores_text(place.cores));
   }
   return text;
 }
@@ -97,10 +97,10 @@ void warn_of_sharing(const Places& all, const std::vector<int>& ranks, std::vect
     }
     const RankPlace& first = at(all, ranks.front());
     const bool is_bound = group.cores.size() < first.job_cores.size();
-    warnings.push_back(concat(first.host, ": ", rank_list(group.ranks), group.ranks.size() == 1 ? " has " : " have ",
-                              threads, " threads on ", cores_text(group.cores),
-                              group.ranks.size() == 1 ? ": need fewer --threads" : ": need fewer ranks or --threads",
-                              is_bound ? ", or mpirun --bind-to none" : ""));
+    warnings.push_back(to_text(first.host, ": ", rank_list(group.ranks), group.ranks.size() == 1 ? " has " : " have ",
+                               threads, " threads on ", cores_text(group.cores),
+                               group.ranks.size() == 1 ? ": need fewer --threads" : ": need fewer ranks or --threads",
+                               is_bound ? ", or mpirun --bind-to none" : ""));
   }
 }
 
@@ -114,10 +114,10 @@ void warn_of_idle_cores(const Places& all, const std::vector<int>& ranks, std::v
   std::vector<int> idle;
   std::set_difference(job.begin(), job.end(), used.begin(), used.end(), std::back_inserter(idle));
   if (!idle.empty()) {
-    warnings.push_back(concat(at(all, ranks.front()).host, ": ", idle.size(), " of the job's ", job.size(), " cores ",
-                              idle.size() == 1 ? "is idle" : "are idle", ": its ",
-                              ranks.size() == 1 ? "rank is" : "ranks are", " bound to ", cores_text(used),
-                              ": need mpirun --bind-to none, or scripts/mpirun.sh, to use ", cores_text(idle)));
+    warnings.push_back(to_text(at(all, ranks.front()).host, ": ", idle.size(), " of the job's ", job.size(), " cores ",
+                               idle.size() == 1 ? "is idle" : "are idle", ": its ",
+                               ranks.size() == 1 ? "rank is" : "ranks are", " bound to ", cores_text(used),
+                               ": need mpirun --bind-to none, or scripts/mpirun.sh, to use ", cores_text(idle)));
   }
 }
 
@@ -131,7 +131,7 @@ void warn_of_instruction_sets(const Places& all, std::vector<std::string>& warni
   }
   std::string text;
   for (const auto& [sets, ranks] : ranks_by_set) {
-    text += concat(text.empty() ? "" : "; ", sets, " on ", rank_list(ranks));
+    text += to_text(text.empty() ? "" : "; ", sets, " on ", rank_list(ranks));
   }
   warnings.push_back("ranks have different instruction sets: " + text +
                      ": results differ in their last bits from those of equal nodes");
@@ -154,7 +154,7 @@ std::vector<int> numbers_of(const std::string& list) {
 }  // namespace
 
 std::string RankPlace::text() const {
-  return concat(host, '\n', number_list(cores), '\n', number_list(job_cores), '\n', threads, '\n', instruction_sets);
+  return to_text(host, '\n', number_list(cores), '\n', number_list(job_cores), '\n', threads, '\n', instruction_sets);
 }
 
 RankPlace RankPlace::from(const std::string& text) {
@@ -187,7 +187,7 @@ std::vector<std::string> describe_places(const Places& all) {
     lines.push_back(describe_node(all, nodes[i]));
   }
   if (nodes.size() > kMostNodes) {
-    lines.push_back(concat("and ", nodes.size() - kMostNodes, " more nodes"));
+    lines.push_back(to_text("and ", nodes.size() - kMostNodes, " more nodes"));
   }
   return lines;
 }

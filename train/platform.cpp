@@ -36,7 +36,7 @@ std::map<std::string, std::string> versions() {
 Platform set_up_platform(distributed::Communicator& world, int threads) {
   Platform platform{.place = own_place(), .nodes = {}, .warnings = {}};
   RankPlace& own = platform.place;
-  own.instruction_sets = concat("oneDNN ", kernels::onednn_isa(), ", Highway ", kernels::instruction_set());
+  own.instruction_sets = to_text("oneDNN ", kernels::onednn_isa(), ", Highway ", kernels::instruction_set());
   const int part = static_cast<int>(own.cores.size()) / ranks_sharing(gather(world, own), own);
   own.threads = threads > 0 ? threads : std::max(part, 1);
   set_num_threads(own.threads);
@@ -53,8 +53,8 @@ std::string openmp_note(const char* value, int given, int chosen) {
   if (value == nullptr || given > 0 || value == std::to_string(chosen)) {
     return "";
   }
-  return concat("OMP_NUM_THREADS=", value, " has no effect, ", chosen,
-                chosen == 1 ? " thread computes" : " threads compute", ": need --threads to have another number");
+  return to_text("OMP_NUM_THREADS=", value, " has no effect, ", chosen,
+                 chosen == 1 ? " thread computes" : " threads compute", ": need --threads to have another number");
 }
 
 std::string environment_json(const distributed::Communicator& world, const Platform& platform) {

@@ -36,7 +36,7 @@ Profile::Row sum_of(std::span<const Profile::Row> rows) {
     sum.flop += row.flop;
     sum.bytes += row.bytes;
   }
-  sum.name = concat(rows.size(), rows.size() == 1 ? " other" : " others");
+  sum.name = to_text(rows.size(), rows.size() == 1 ? " other" : " others");
   return sum;
 }
 
@@ -149,10 +149,10 @@ io::MetricRecord Profile::record() const {
                              {"parallelism", parallelism()},
                              {"parallelism_bound", parallelism_bound()}};
   for (const auto& [name, nanoseconds] : spans_) {
-    record.emplace_back(concat("span.", name, ".ms"), nanoseconds / steps);
+    record.emplace_back(to_text("span.", name, ".ms"), nanoseconds / steps);
   }
   for (const Row& row : rows()) {
-    const std::string key = concat(row.backward ? "backward." : "forward.", row.name);
+    const std::string key = to_text(row.backward ? "backward." : "forward.", row.name);
     record.emplace_back(key + ".calls", row.calls);
     record.emplace_back(key + ".ms", row.nanoseconds / kMillisecond);
     record.emplace_back(key + ".gflop_per_second", row.flop / std::max(row.nanoseconds, 1.0));

@@ -38,7 +38,7 @@ Parts parts_of(const Progress::State& s, double seconds_left) {
   char rate[64];
   std::snprintf(loss, sizeof loss, "loss %.4f", s.loss);
   std::snprintf(rate, sizeof rate, "%.0f samples/s", s.samples_per_second);
-  return {concat("epoch ", s.epoch, '/', s.epochs), concat("step ", s.step, '/', s.steps), loss, rate,
+  return {to_text("epoch ", s.epoch, '/', s.epochs), to_text("step ", s.step, '/', s.steps), loss, rate,
           "ETA " + duration(seconds_left)};
 }
 
@@ -124,7 +124,7 @@ void Progress::draw(const State& state, double seconds_left) {
   const std::string text = fitted(state, seconds_left, columns);
   // At once, so that nothing flickers. A terminal may tell its new width after it has changed: without wrapping, what
   // is too long for it stays in one line.
-  std::fputs(concat(erasure(columns), "\033[?7l", text, "\033[?7h").c_str(), stderr);
+  std::fputs(to_text(erasure(columns), "\033[?7l", text, "\033[?7h").c_str(), stderr);
   drawn_ = text.size();
 }
 
@@ -151,7 +151,7 @@ std::string Progress::take_loss_of_output() {
     return "";
   }
   loss_was_told_ = true;
-  return concat("standard output: cannot write: ", std::strerror(output_error_), ": nothing more is printed");
+  return to_text("standard output: cannot write: ", std::strerror(output_error_), ": nothing more is printed");
 }
 
 /// What takes the bar off the screen. A terminal that became narrower has broken it into several lines; the cursor is

@@ -13,9 +13,9 @@ std::string number_list(const std::vector<int>& numbers) {
     while (last + 1 < numbers.size() && numbers[last + 1] == numbers[last] + 1) {
       ++last;
     }
-    text += concat(text.empty() ? "" : ",", numbers[i]);
+    text += to_text(text.empty() ? "" : ",", numbers[i]);
     if (last > i) {
-      text += concat('-', numbers[last]);
+      text += to_text('-', numbers[last]);
     }
     i = last + 1;
   }

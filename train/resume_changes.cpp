@@ -53,7 +53,7 @@ struct Change {
 
   /// A key that only one of the two has, since they have different optimizers.
   bool is_of_another_optimizer() const { return lies_in(name, "optimizer") && (before.empty() || now.empty()); }
-  std::string text() const { return concat(name, " is ", shown(now), ", in the dump ", shown(before)); }
+  std::string text() const { return to_text(name, " is ", shown(now), ", in the dump ", shown(before)); }
 };
 
 /// Names that differ, those that only one of the two has included; not data that the dump does not describe.
@@ -79,14 +79,14 @@ std::string refusal(const std::string& path, const std::vector<Change>& changes)
   std::string text;
   std::string options;
   for (std::size_t i = 0; i < std::min(changes.size(), kMost); ++i) {
-    text += concat(i == 0 ? "" : "; ", changes[i].text());
+    text += to_text(i == 0 ? "" : "; ", changes[i].text());
     options += " --allow-change " + changes[i].name;
   }
   if (changes.size() > kMost) {
-    text += concat("; and ", changes.size() - kMost, " more");
+    text += to_text("; and ", changes.size() - kMost, " more");
     options += " ...";
   }
-  return concat("--resume ", path, ": ", text, ": need what the dump has; to go on with the new values give", options);
+  return to_text("--resume ", path, ": ", text, ": need what the dump has; to go on with the new values give", options);
 }
 
 }  // namespace
@@ -107,7 +107,7 @@ std::vector<std::string> check_changes(const std::string& path, const io::Dump& 
       continue;
     }
     if (lies_in_any(change.name, allowed)) {
-      notes.push_back(concat("changed since the dump: ", change.text()));
+      notes.push_back(to_text("changed since the dump: ", change.text()));
     } else {
       refused.push_back(change);
     }
@@ -130,9 +130,9 @@ void check_allowed_names(const std::vector<std::string>& allowed, const Facts& n
     const bool known = std::any_of(names.begin(), names.end(), [&](const auto& key) { return lies_in(key, name); });
     if (!known) {
       const std::string hint = io::nearest(name, names);
-      throw io::ConfigError(concat("--allow-change ", name,
-                                   ": no such key: need one of the configuration, as data.mean",
-                                   hint.empty() ? "" : "; did you mean '" + hint + "'?"));
+      throw io::ConfigError(to_text("--allow-change ", name,
+                                    ": no such key: need one of the configuration, as data.mean",
+                                    hint.empty() ? "" : "; did you mean '" + hint + "'?"));
     }
   }
 }

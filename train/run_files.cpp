@@ -48,7 +48,7 @@ void RunFiles::take(const RunStart& start) {
   }
   if (!lock_->is_enforced()) {
     warnings_.push_back(
-        concat(directory(), ": a file system without locks: nothing keeps a second job out of this run directory"));
+        to_text(directory(), ": a file system without locks: nothing keeps a second job out of this run directory"));
   }
   if (start.existing == ExistingRun::Overwrite) {
     io::remove_run(directory());
@@ -63,8 +63,8 @@ void RunFiles::adopt_dumps(const RunStart& start) {
     if (is_start || file.step < start.dump.step) {
       dumps_.push_back(file.path);
     } else {
-      warnings_.push_back(
-          concat(file.path, ": is newer than the dump that this run goes on from: kept as ", io::set_aside(file.path)));
+      warnings_.push_back(to_text(file.path, ": is newer than the dump that this run goes on from: kept as ",
+                                  io::set_aside(file.path)));
     }
   }
 }

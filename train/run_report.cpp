@@ -13,7 +13,7 @@ void RunReport::say(const std::string& text, const std::string& log_text) {
 
 void RunReport::warn(const std::string& text) {
   const std::lock_guard lock(mutex_);
-  progress_.warning(concat("backflow: warning: ", rank_ == 0 ? "" : concat("rank ", rank_, ": "), text));
+  progress_.warning(to_text("backflow: warning: ", rank_ == 0 ? "" : to_text("rank ", rank_, ": "), text));
   log("warning: " + text);
 }
 

@@ -11,6 +11,7 @@
 #include <backflow/io/run_contents.h>
 #include <backflow/train/digest.h>
 #include <backflow/train/shared_failure.h>
+#include <backflow/train/stop_signal.h>
 
 namespace backflow::train {
 namespace {
@@ -19,7 +20,7 @@ namespace fs = std::filesystem;
 
 template <class... Parts>
 [[noreturn]] void refuse(const Parts&... parts) {
-  throw io::ConfigError(concat(parts...));
+  throw io::ConfigError(to_text(parts...));
 }
 
 bool is_directory(const std::string& path) {
@@ -72,7 +73,7 @@ void choose_newest(RunStart& start) {
       start.dump_path = file.path;
       return;
     } catch (const Error& error) {
-      start.warnings.push_back(concat("--resume auto: left out: ", error.what()));
+      start.warnings.push_back(to_text("--resume auto: left out: ", error.what()));
     }
   }
   check(dumps.empty(), "--resume auto: ", start.out, ": none of its ", dumps.size(),
@@ -134,6 +135,10 @@ std::shared_ptr<io::RunLock> lock_run(const std::string& directory) {
   for (;;) {
     if (auto lock = io::RunLock::try_take(directory)) {
       return lock;
+    }
+    if (stop_requested()) {
+      refuse(directory, ": in use by ", io::RunLock::holder(directory),
+             ": stopped by a signal while waiting for its end");
     }
     const Clock::duration waited = Clock::now() - start;
     if (waited >= kPatience) {

@@ -17,11 +17,11 @@ std::string attempt(const std::function<void()>& body) {
     body();
     return "";
   } catch (const SharedFailure& failure) {
-    return concat(failure.exit_code(), ' ', failure.what());
+    return to_text(failure.exit_code(), ' ', failure.what());
   } catch (const io::ConfigError& error) {
-    return concat(int{kWrongUsage}, ' ', error.what());
+    return to_text(int{kWrongUsage}, ' ', error.what());
   } catch (const std::exception& error) {
-    return concat(int{kFailed}, ' ', error.what());
+    return to_text(int{kFailed}, ' ', error.what());
   }
 }
 
@@ -40,7 +40,7 @@ void run_on_all_ranks(distributed::Communicator& world, const std::function<void
     }
   }
   const std::string text = first->substr(first->find(' ') + 1);
-  throw SharedFailure(alike.size() == ends.size() ? text : concat(rank_list(alike), ": ", text), std::stoi(*first));
+  throw SharedFailure(alike.size() == ends.size() ? text : to_text(rank_list(alike), ": ", text), std::stoi(*first));
 }
 
 void run_on_rank_0(distributed::Communicator& world, const std::function<void()>& body) {

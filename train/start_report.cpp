@@ -12,7 +12,7 @@ namespace backflow::train {
 namespace {
 
 std::string counted(std::int64_t n, const char* one, const char* many) {
-  return concat(with_commas(n), ' ', n == 1 ? one : many);
+  return to_text(with_commas(n), ' ', n == 1 ? one : many);
 }
 
 std::string describe_model(const Experiment& experiment, const nn::Module& module) {
@@ -21,8 +21,8 @@ std::string describe_model(const Experiment& experiment, const nn::Module& modul
   for (const Tensor& parameter : parameters) {
     count += parameter.numel();
   }
-  return concat("model ", experiment.model.name, ": ", counted(count, "parameter", "parameters"), " in ",
-                counted(static_cast<std::int64_t>(parameters.size()), "tensor", "tensors"));
+  return to_text("model ", experiment.model.name, ": ", counted(count, "parameter", "parameters"), " in ",
+                 counted(static_cast<std::int64_t>(parameters.size()), "tensor", "tensors"));
 }
 
 std::string describe_steps(const Experiment& experiment, std::int64_t samples, int ranks) {
@@ -33,17 +33,17 @@ std::string describe_steps(const Experiment& experiment, std::int64_t samples, i
   sampling.drop_last = t.drop_last;
   const std::int64_t steps = distributed::ShardedSampler(sampling).steps_per_epoch();
   const std::int64_t least = t.batch_size / ranks;
-  std::string text = concat(counted(t.epochs, "epoch", "epochs"), " of ", counted(steps, "step", "steps"), ", ",
-                            counted(t.batch_size, "sample", "samples"), " a step");
+  std::string text = to_text(counted(t.epochs, "epoch", "epochs"), " of ", counted(steps, "step", "steps"), ", ",
+                             counted(t.batch_size, "sample", "samples"), " a step");
   if (ranks == 1) {
     text += " on 1 rank";
   } else if (t.batch_size % ranks == 0) {
-    text += concat(": ", with_commas(least), " on each of ", with_commas(ranks), " ranks");
+    text += to_text(": ", with_commas(least), " on each of ", with_commas(ranks), " ranks");
   } else {
     text +=
-        concat(": ", with_commas(least), " or ", with_commas(least + 1), " on each of ", with_commas(ranks), " ranks");
+        to_text(": ", with_commas(least), " or ", with_commas(least + 1), " on each of ", with_commas(ranks), " ranks");
   }
-  return t.max_steps > 0 ? concat(text, ", ", with_commas(t.max_steps), " at most") : text;
+  return t.max_steps > 0 ? to_text(text, ", ", with_commas(t.max_steps), " at most") : text;
 }
 
 }  // namespace
@@ -82,17 +82,18 @@ std::string micro_batches_note(const Model& model, std::int64_t micro_batches) {
   const std::string why = normalizes && draws ? "batch norm takes the statistics of each part, and dropout draws anew"
                           : normalizes        ? "batch norm takes the statistics of each part"
                                               : "dropout draws anew for each part";
-  return concat("train.micro_batches = ", micro_batches, " computes something else than whole batches: ", why);
+  return to_text("train.micro_batches = ", micro_batches, " computes something else than whole batches: ", why);
 }
 
 std::string start_report(const Experiment& experiment, const Model& model, const BatchMaker& train_data,
                          const BatchMaker& test_data, int ranks, const Platform& platform) {
   const Dataset& data = train_data.dataset();
-  std::vector<std::string> lines = {describe_model(experiment, *model.module),
-                                    concat("data: ", counted(data.size(), "sample", "samples"), " of ",
-                                           data.sample_shape(), " in ", counted(data.num_classes(), "class", "classes"),
-                                           ", ", with_commas(test_data.dataset().size()), " for testing"),
-                                    describe_steps(experiment, data.size(), ranks)};
+  std::vector<std::string> lines = {
+      describe_model(experiment, *model.module),
+      to_text("data: ", counted(data.size(), "sample", "samples"), " of ", data.sample_shape(), " in ",
+              counted(data.num_classes(), "class", "classes"), ", ", with_commas(test_data.dataset().size()),
+              " for testing"),
+      describe_steps(experiment, data.size(), ranks)};
   lines.insert(lines.end(), platform.nodes.begin(), platform.nodes.end());
   lines.push_back("instruction sets: " + platform.place.instruction_sets);
   if (const std::string note = micro_batches_note(model, experiment.train.micro_batches); !note.empty()) {

@@ -26,7 +26,7 @@ class StepObserver final : public trace::Observer {
 
   void add_given(Forward::Kind kind, const std::string& name, const Tensor& x) {
     kept_.push_back(x);
-    made_by_[&x.impl()] = add({.kind = kind, .name = name, .shape = concat(describe(x))});
+    made_by_[&x.impl()] = add({.kind = kind, .name = name, .shape = to_text(describe(x))});
   }
 
   void on_operator(const trace::Event& event, std::span<const TensorImpl* const> operands, const Tensor& y) override {

@@ -75,8 +75,8 @@ std::string common_name(const std::vector<std::string>& names) {
 
 /// "relu x 8", "add, 7 in a row".
 std::string title_of(const FoldedGraph::Node& node, const std::string& name) {
-  return concat(name, node.in_a_row > 1 ? concat(", ", node.in_a_row, " in a row") : "",
-                node.copies() > 1 ? concat(" x ", node.copies()) : "");
+  return to_text(name, node.in_a_row > 1 ? to_text(", ", node.in_a_row, " in a row") : "",
+                 node.copies() > 1 ? to_text(" x ", node.copies()) : "");
 }
 
 class Drawing {
@@ -134,7 +134,7 @@ void Drawing::draw_forward() {
       for (const std::uint32_t parameter : leaf) {
         names.push_back(graph_.forward[parameter].name);
       }
-      lines.push_back(concat(common_name(names), ' ', graph_.forward[leaf.front()].shape));
+      lines.push_back(to_text(common_name(names), ' ', graph_.forward[leaf.front()].shape));
     }
     out_ << "    f" << i << " [" << label(lines)
          << (shown.kind == Kind::Operator ? "" : ", shape=ellipse, style=dashed") << "]\n";
@@ -176,13 +176,13 @@ void Drawing::draw_group(std::uint32_t group, const Ids& nodes) {
   const bool folded =
       std::all_of(nodes.begin(), nodes.end(), [&](std::uint32_t i) { return folded_.backward[i].copies() > 1; });
   out_ << "    subgraph cluster_group" << group << " {\n      style=filled; color=lightgrey; "
-       << label({concat("flow node ", group, ", ", microseconds(graph_.groups[group].nanoseconds),
-                        folded && equal.size() > 1 ? concat(" x ", equal.size()) : "")})
+       << label({to_text("flow node ", group, ", ", microseconds(graph_.groups[group].nanoseconds),
+                         folded && equal.size() > 1 ? to_text(" x ", equal.size()) : "")})
        << "\n";
   for (const std::uint32_t i : nodes) {
     const FoldedGraph::Node& node = folded_.backward[i];
     out_ << "      b" << i << " [" << backward_label(node) << ", style=filled, fillcolor=white"
-         << (is_critical(node) ? concat(", ", kCritical) : "") << "]\n";
+         << (is_critical(node) ? to_text(", ", kCritical) : "") << "]\n";
   }
   out_ << "    }\n";
 }
@@ -206,8 +206,8 @@ std::set<std::pair<std::uint32_t, std::uint32_t>> Drawing::critical_edges() cons
 
 void Drawing::draw_backward() {
   out_ << "  subgraph cluster_backward {\n    "
-       << label({concat("backward: work ", microseconds(graph_.work), ", critical path ",
-                        microseconds(graph_.critical_path), ", T/C ", ratio(graph_.parallelism_bound()))})
+       << label({to_text("backward: work ", microseconds(graph_.work), ", critical path ",
+                         microseconds(graph_.critical_path), ", T/C ", ratio(graph_.parallelism_bound()))})
        << "\n";
   std::map<std::uint32_t, Ids> groups;
   for (std::uint32_t i = 0; i < folded_.backward.size(); ++i) {
@@ -222,7 +222,7 @@ void Drawing::draw_backward() {
   const auto critical = critical_edges();
   for (const auto& edge : folded_.backward_edges) {
     out_ << "    b" << edge.second << " -> b" << edge.first << " [dir=back"
-         << (critical.count(edge) > 0 ? concat(", ", kCritical) : "") << "]\n";
+         << (critical.count(edge) > 0 ? to_text(", ", kCritical) : "") << "]\n";
   }
   out_ << "  }\n";
 }

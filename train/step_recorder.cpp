@@ -21,7 +21,7 @@ StepRecorder::~StepRecorder() {
 }
 
 std::string StepRecorder::trace_path() const {
-  return rank_ == 0 ? directory_ + "/trace.json" : concat(directory_, "/trace-rank", rank_, ".json");
+  return rank_ == 0 ? directory_ + "/trace.json" : to_text(directory_, "/trace-rank", rank_, ".json");
 }
 
 void StepRecorder::begin_step(std::int64_t step) {

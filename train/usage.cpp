@@ -11,7 +11,7 @@ namespace {
 std::string join(const std::vector<std::string>& words, const std::string& last) {
   std::string text;
   for (std::size_t i = 0; i < words.size(); ++i) {
-    text += concat(i == 0 ? "" : i + 1 == words.size() ? last : ", ", words[i]);
+    text += to_text(i == 0 ? "" : i + 1 == words.size() ? last : ", ", words[i]);
   }
   return text;
 }
@@ -53,27 +53,27 @@ std::string unknown_option(const std::string& word, const std::string& next, con
   if (named.empty()) {
     const std::string near = nearest_by(without_dashes(option), options, without_dashes);
     if (!near.empty()) {
-      return concat("unknown option ", option, "; did you mean --", near, "?");
+      return to_text("unknown option ", option, "; did you mean --", near, "?");
     }
     named = keys_named(nearest_by(name, keys, last_part), keys);
   }
   if (named.empty()) {
-    return concat("unknown option ", option, ": need one of ", join(options, ", "));
+    return to_text("unknown option ", option, ": need one of ", join(options, ", "));
   }
   const std::string value = equals != std::string::npos ? word.substr(equals + 1) : next.starts_with("--") ? "" : next;
   std::vector<std::string> settings;
   for (const std::string& key : named) {
-    settings.push_back(concat("--set ", key, "=", value.empty() ? "VALUE" : value));
+    settings.push_back(to_text("--set ", key, "=", value.empty() ? "VALUE" : value));
   }
-  return concat("unknown option ", option, "; did you mean ", join(settings, " or "), "?");
+  return to_text("unknown option ", option, "; did you mean ", join(settings, " or "), "?");
 }
 
 }  // namespace
 
 std::string unknown_command(const std::string& word, const std::vector<std::string>& commands) {
   const std::string near = io::nearest(word, commands);
-  return concat("unknown command '", word, "': need ", join(commands, " or "),
-                near.empty() ? "" : "; did you mean '" + near + "'?");
+  return to_text("unknown command '", word, "': need ", join(commands, " or "),
+                 near.empty() ? "" : "; did you mean '" + near + "'?");
 }
 
 std::string unknown_argument(const std::string& word, const std::string& next, const std::vector<std::string>& options,
@@ -83,8 +83,8 @@ std::string unknown_argument(const std::string& word, const std::string& next, c
   }
   const std::string key = word.substr(0, word.find('='));
   const bool setting = key.size() < word.size() && std::find(keys.begin(), keys.end(), key) != keys.end();
-  return concat("unexpected argument '", word,
-                setting ? "'; did you mean --set " + word + "?" : "': need no further one");
+  return to_text("unexpected argument '", word,
+                 setting ? "'; did you mean --set " + word + "?" : "': need no further one");
 }
 
 }  // namespace backflow::train

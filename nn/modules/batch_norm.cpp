@@ -63,7 +63,7 @@ void RunningNorm<Options>::check_input(IntArrayRef input, std::int64_t least, st
                                        std::int64_t channels) const {
   const auto dims = static_cast<std::int64_t>(input.size());
   check(dims >= least && dims <= most, class_name(), ": input of shape ", input, ": need ", least,
-        least == most ? "" : concat(" or ", most), " dimensions");
+        least == most ? "" : to_text(" or ", most), " dimensions");
   const std::int64_t found = input[static_cast<std::size_t>(channels)];
   check(found == options.num_features(), class_name(), ": input of shape ", input, ": need ", options.num_features(),
         " channels in dimension ", channels);

@@ -15,7 +15,7 @@ namespace {
 template <class... Parts>
 void require(bool condition, const Parts&... parts) {
   if (!condition) {
-    throw GradcheckError(concat("gradcheck: ", parts...));
+    throw GradcheckError(to_text("gradcheck: ", parts...));
   }
 }
 
@@ -253,7 +253,7 @@ class Check {
     try {
       dx = grad(y, wanted_inputs_, dy, true, false, true);
     } catch (const Error& error) {
-      throw GradcheckError(concat("gradcheck: backward fails for ", what, " of an output: ", error.what()));
+      throw GradcheckError(to_text("gradcheck: backward fails for ", what, " of an output: ", error.what()));
     }
     for (std::size_t j = 0; j < dx.size(); ++j) {
       if (!dx[j].defined()) {

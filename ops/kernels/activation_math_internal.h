@@ -61,7 +61,6 @@ HWY_INLINE V log1p_exp(D d, V x) {
 template <Unary kF, class D, class V>
 HWY_INLINE V activation(D d, V x, const hn::TFromD<D>* params) {
   const V zero = hn::Zero(d);
-  const V one = number(d, 1);
   if constexpr (kF == Unary::Sigmoid) {
     return sigmoid_of(d, x);
   } else if constexpr (kF == Unary::LeakyRelu) {

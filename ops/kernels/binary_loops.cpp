@@ -111,12 +111,11 @@ HWY_INLINE V apply(D d, V a, V b, V c, const hn::TFromD<D>* params) {
   } else {
     static_assert(kF == Ternary::Lerp);
     const V span = hn::Sub(b, a);
-    const V from_a = hn::Add(a, hn::Mul(c, span));
-    const V rest = hn::Sub(hn::Set(d, T{1}), c);
-    const V from_b = hn::Sub(b, hn::Mul(span, rest));
-    const V y = hn::IfThenElse(hn::Lt(hn::Abs(c), hn::Set(d, T{0.5})), from_a, from_b);
+    const V back = hn::Sub(c, hn::Set(d, T{1}));  // from b to where y lies
+    const auto is_near_a = hn::Lt(hn::Abs(c), hn::Set(d, T{0.5}));
+    const V y = hn::Add(hn::IfThenElse(is_near_a, a, b), hn::Mul(hn::IfThenElse(is_near_a, c, back), span));
     const auto fits = hn::Le(hn::Abs(span), hn::Set(d, std::numeric_limits<T>::max()));
-    return hn::AllTrue(d, fits) ? y : hn::IfThenElse(fits, y, hn::MulAdd(b, c, hn::Mul(a, rest)));
+    return hn::AllTrue(d, fits) ? y : hn::IfThenElse(fits, y, hn::MulSub(b, c, hn::Mul(a, back)));
   }
 }
 

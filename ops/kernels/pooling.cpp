@@ -27,9 +27,6 @@ void max_pool(const Pooling& p, const Tensor& y, const Tensor& choice, const Ten
                           to_choice == nullptr ? nullptr : to_choice + at * choice_size, piece.lanes);
     });
   });
-  if (tables.some_empty()) {
-    clear_padding({y, p.y()});
-  }
 }
 
 void average_pool(const Pooling& p, const Tensor& y, const Tensor& x) {

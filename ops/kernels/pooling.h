@@ -38,14 +38,14 @@ struct Pooling {
 // Tensors below are those of Blocked::elements, of the blocks p.x or p.y(), float32 or float64 unless said otherwise.
 // Results do not depend on the size of the blocks: sums are taken in one order. The padding of results is zero.
 
-/// y = the largest element of each window, NaN if one is; -infinity for a window without elements. `choice`, unless
-/// undefined, becomes the number of the element in its window, row by row: of the first of several, of the last NaN.
+/// y = the largest element of each window, none of which is empty; NaN if one is. `choice`, unless undefined, becomes
+/// the number of the element in its window, row by row: of the first of several, of the last NaN.
 void max_pool(const Pooling& p, const Tensor& y, const Tensor& choice, const Tensor& x);
 /// dx = 0, to which dy is added at the chosen elements, in the order of windows.
 void max_pool_backward(const Pooling& p, const Tensor& dx, const Tensor& dy, const Tensor& choice);
-/// y = the elements of x that were chosen; 0 for a window without any.
+/// y = the elements of x that were chosen.
 void choose(const Pooling& p, const Tensor& y, const Tensor& x, const Tensor& choice);
-/// indices, int64 = where the chosen elements are: (depth * heights + height) * widths + width; -1 for none.
+/// indices, int64 = where the chosen elements are: (depth * heights + height) * widths + width.
 void choice_indices(const Pooling& p, const Tensor& indices, const Tensor& choice);
 
 /// y = the sum of each window, divided.

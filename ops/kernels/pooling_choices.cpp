@@ -33,21 +33,19 @@ class Offsets {
 };
 
 /// Calls f(output, element) for the choices of row (i, j) of outputs, with offsets of elements in the plane of y and in
-/// that of x; the latter is -1 where a window has no elements.
+/// that of x.
 template <class C, class F>
 void for_each_of_row(const PoolTables& p, const Offsets& offsets, std::int64_t i, std::int64_t j, const C* choice,
                      std::size_t lanes, const F& f) {
   const PoolWindow& d = p.windows[0][i];
   const PoolWindow& h = p.windows[1][j];
-  const bool is_empty = d.empty() || h.empty();
   const std::int64_t row = (d.first * p.sizes[1] + h.first) * p.sizes[2];
   std::int64_t o = (i * p.outputs[1] + j) * p.outputs[2] * p.block;
   for (std::int64_t k = 0; k < p.outputs[2]; ++k, o += p.block) {
     const PoolWindow& w = p.windows[2][k];
     const std::int64_t first = (row + w.first) * p.block;
-    const bool none = is_empty || w.empty();
     for (std::int64_t c = 0; c < static_cast<std::int64_t>(lanes); ++c) {
-      f(o + c, none ? -1 : first + offsets[choice[o + c]] + c);
+      f(o + c, first + offsets[choice[o + c]] + c);
     }
   }
 }
@@ -156,7 +154,7 @@ void choose(const Pooling& p, const Tensor& y, const Tensor& x, const Tensor& ch
       const std::int64_t at = piece.at(outputs, block);
       const T* const plane = from + piece.at(p.x.spatial, block);
       for_each_choice(*tables, offsets, piece, choice, at,
-                      [&](std::int64_t o, std::int64_t i) { to[at + o] = i >= 0 ? plane[i] : T{0}; });
+                      [&](std::int64_t o, std::int64_t i) { to[at + o] = plane[i]; });
     });
   });
 }
@@ -170,7 +168,7 @@ void choice_indices(const Pooling& p, const Tensor& indices, const Tensor& choic
   for_each_piece(p.x, indices.nbytes(), p.axes[0].outputs, p.axes[1].outputs, [&](const PoolPiece& piece) {
     const std::int64_t at = piece.at(outputs, block);
     for_each_choice(*tables, offsets, piece, choice, at,
-                    [&](std::int64_t o, std::int64_t i) { to[at + o] = i >= 0 ? i / block : -1; });
+                    [&](std::int64_t o, std::int64_t i) { to[at + o] = i / block; });
   });
   clear_padding({indices, p.y()});
 }

@@ -35,7 +35,7 @@ struct Largest {
 
   HWY_INLINE Largest(const PoolTables& p, const Place& at, const State&) {
     const std::int64_t first = (at.d.lo * p.kernels[1] + at.h.lo) * p.kernels[2] + at.w.lo;
-    choice = hn::Set(Numbers(), static_cast<Choice>(at.empty() ? 0 : first));
+    choice = hn::Set(Numbers(), static_cast<Choice>(first));
   }
   HWY_INLINE void add(hn::Vec<D> v, std::int64_t number) {
     const auto wins = hn::Or(hn::Gt(v, best), hn::IsNaN(v));

@@ -23,8 +23,6 @@ class Tables {
 
   const PoolTables& operator*() const { return tables_; }
   const PoolTables* operator->() const { return &tables_; }
-  /// Whether a window has no elements.
-  bool some_empty() const { return some_empty_; }
 
  private:
   void find_whole(const PoolAxis& axis);
@@ -32,7 +30,6 @@ class Tables {
   PoolTables tables_;
   std::array<PoolWindow, 80> few_;
   std::vector<PoolWindow> many_;
-  bool some_empty_ = false;
 };
 
 /// Channels of one block of one sample, at some of the positions.

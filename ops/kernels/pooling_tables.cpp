@@ -54,7 +54,6 @@ Tables::Tables(const Pooling& p) {
     tables_.kernels[i] = axis.kernel;
     for (std::int64_t o = 0; o < axis.outputs; ++o, ++next) {
       *next = axis.stride == 0 ? adaptive_window(axis, o) : window(axis, o, p.counts_padding);
-      some_empty_ = some_empty_ || next->empty();
     }
     tables_.strides[i] = axis.stride;
     tables_.paddings[i] = axis.padding;

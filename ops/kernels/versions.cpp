@@ -7,7 +7,7 @@ namespace backflow::kernels {
 
 std::string onednn_version() {
   const dnnl_version_t& v = *dnnl_version();
-  return concat(v.major, '.', v.minor, '.', v.patch);
+  return to_text(v.major, '.', v.minor, '.', v.patch);
 }
 
 std::string onednn_isa() {
@@ -27,7 +27,7 @@ std::string onednn_isa() {
     case dnnl::cpu_isa::avx512_core_amx:
       return "avx512_core_amx";
     default:
-      return concat("isa ", static_cast<int>(dnnl::get_effective_cpu_isa()));
+      return to_text("isa ", static_cast<int>(dnnl::get_effective_cpu_isa()));
   }
 }
 

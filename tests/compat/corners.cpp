@@ -177,6 +177,7 @@ void memory() {
   throws("a negative size", [&] { torch::from_blob(data.data(), {-1}); });
   show("without dimensions", torch::from_blob(data.data(), at::IntArrayRef()).clone());
   show("strides", torch::from_blob(data.data(), {2}, {3}).clone());
+  fact("ten dimensions", torch::tensor({{{{{{{{{{1, 2}}}}}}}}}}).dim() == 10);
 }
 
 int main() {

@@ -77,7 +77,7 @@ struct Trainee {
 
   /// This rank's part of the loss of micro-batch `part` of the current step.
   Tensor loss(int part = 0) const {
-    const std::string key = concat("x", steps_done, ",", part, ",", world()->rank());
+    const std::string key = to_text("x", steps_done, ",", part, ",", world()->rank());
     const Tensor y = model(random_tensor({6, 40}, key, setup.dtype));
     return (y * y).sum() * 0.01;
   }

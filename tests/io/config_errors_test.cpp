@@ -35,8 +35,8 @@ bool one_line(const std::string& error) {
 std::string kind_of(const std::string& error) {
   if (error == "no error") return "accepted";
   for (const char* kind : {"not TOML", "unknown"}) {
-    if (error.find(concat(": ", kind, " ")) != std::string::npos ||
-        error.find(concat(": ", kind, ": ")) != std::string::npos) {
+    if (error.find(to_text(": ", kind, " ")) != std::string::npos ||
+        error.find(to_text(": ", kind, ": ")) != std::string::npos) {
       return kind;
     }
   }

@@ -11,11 +11,11 @@ using namespace backflow::io;
 namespace {
 
 std::string content(const Dump& dump) {
-  std::string text = concat(dump.step, " ", dump.epoch, " ", dump.config);
+  std::string text = to_text(dump.step, " ", dump.epoch, " ", dump.config);
   for (const NamedTensors* tensors : {&dump.parameters, &dump.buffers, &dump.optimizer}) {
     for (const auto& [name, x] : *tensors) {
       text +=
-          name + concat(x.scalar_type(), x.sizes()) + std::string(static_cast<const char*>(x.data_ptr()), x.nbytes());
+          name + to_text(x.scalar_type(), x.sizes()) + std::string(static_cast<const char*>(x.data_ptr()), x.nbytes());
     }
   }
   return text;
@@ -103,6 +103,6 @@ TEST_CASE("dump: each single bit of the first bytes, and each length") {
   }
   test::write_text(path, whole + "x");
   CHECK(test::error_of([&] { read_dump(path); }) ==
-        concat(path, ": damaged, or changed by another program: its ", whole.size() + 1,
-               " bytes do not match the digest at its start: need an intact copy"));
+        to_text(path, ": damaged, or changed by another program: its ", whole.size() + 1,
+                " bytes do not match the digest at its start: need an intact copy"));
 }

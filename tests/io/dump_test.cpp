@@ -27,7 +27,8 @@ Dump sample() {
   Dump dump;
   dump.parameters = {{"10.weight", make_tensor<float>({2, 3}, {1, -2, 3.5F, 0, INFINITY, -0.0F})},
                      {"2.weight", make_tensor<double>({}, {1e-300})},
-                     {"é.bias", make_tensor<float>({0, 4}, {})}};
+                     {"é.bias", make_tensor<float>({0, 4}, {})},
+                     {"deep", make_tensor<float>({1, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2}, {1, 2, 3, 4})}};
   dump.buffers = {{"2.num_batches_tracked", make_tensor<std::int64_t>({1}, {std::numeric_limits<std::int64_t>::min()})},
                   {"mask", make_tensor<std::uint8_t>({3}, {0, 128, 255})},
                   {"truth", make_tensor<bool>({2, 2}, {true, false, false, true})},
@@ -36,6 +37,8 @@ Dump sample() {
   dump.optimizer = {{"momentum.10.weight", make_tensor<float>({1}, {0.5F})}};
   dump.step = 938;
   dump.epoch = -1;
+  dump.sampler_epoch = 1;
+  dump.sampler_position = 60032;
   dump.config = "name = \"é\"\n";
   dump.train_data = "60000 samples, digest 0f";
   dump.test_data = "10000 samples, digest f0";
@@ -61,6 +64,8 @@ void check_equal(const Dump& a, const Dump& b) {
   check_equal(a.optimizer, b.optimizer);
   CHECK(a.step == b.step);
   CHECK(a.epoch == b.epoch);
+  CHECK(a.sampler_epoch == b.sampler_epoch);
+  CHECK(a.sampler_position == b.sampler_position);
   CHECK(a.config == b.config);
   CHECK(a.train_data == b.train_data);
   CHECK(a.test_data == b.test_data);
@@ -177,6 +182,8 @@ TEST_CASE("dump: names and tensors that cannot be written") {
   CHECK(error({{"a/b", x}}) == "parameters name 'a/b': need a name without '/'");
   CHECK(error({{"a", x}, {"a", x}}) == "two tensors 'a' in parameters: need different names");
   CHECK(error({{"a", Tensor()}}) == "tensor 'a' in parameters is undefined: need one with a value");
+  CHECK(error({{"a", make_tensor<float>(std::vector<std::int64_t>(33, 1), {1})}}) ==
+        "tensor 'a' in parameters has 33 dimensions: need at most 32, HDF5's limit");
 }
 
 TEST_CASE("dump: places that cannot be written") {

@@ -98,8 +98,8 @@ TEST_CASE("idx: what is wrong with a plain file") {
   CHECK(file.error("") == "fewer than 4 bytes: need an IDX file");
   CHECK(file.error("PNG...") == "offset 0: not an IDX file: need two zero bytes at its start");
   CHECK(file.error(header(10, {1}) + "x") == "offset 2: IDX type 10: need 8, 9, 11, 12, 13 or 14");
-  CHECK(file.error(header(8, {})) == "offset 3: 0 dimensions: need 1 to 8");
-  CHECK(file.error(header(8, std::vector<std::uint32_t>(9, 1))) == "offset 3: 9 dimensions: need 1 to 8");
+  CHECK(file.error(header(8, {})) == "offset 3: 0 dimensions: need 1 to 64");
+  CHECK(file.error(header(8, std::vector<std::uint32_t>(65, 1))) == "offset 3: 65 dimensions: need 1 to 64");
   CHECK(file.error(header(8, {1, 2}).substr(0, 9)) == "offset 4: truncated: need 8 bytes for 2 sizes, found 5");
   CHECK(file.error(header(8, {2, 3}) + "12345") ==
         "offset 12: truncated: sizes [2, 3] need 6 bytes, the file has 5 left");
@@ -161,8 +161,8 @@ TEST_CASE("idx: what gzip ignores behind its stream is ignored: zeros in silence
   }
   for (const char* junk : {"j", "junk", "\x1f", "\x1fjunk"}) {
     CHECK(values_of<std::uint8_t>(file.read(whole + junk)) == expected);
-    CHECK(warnings == std::vector{concat(file.path, ": offset ", whole.size(),
-                                         ": what follows the gzip stream is ignored: need a file that ends here")});
+    CHECK(warnings == std::vector{to_text(file.path, ": offset ", whole.size(),
+                                          ": what follows the gzip stream is ignored: need a file that ends here")});
     warnings.clear();
   }
   // Behind zeros no further member counts; in front of them each does.

@@ -17,7 +17,7 @@ namespace {
 std::string this_process() {
   char host[256] = {};
   ::gethostname(host, sizeof host - 1);
-  return concat("process ", ::getpid(), " on ", host);
+  return to_text("process ", ::getpid(), " on ", host);
 }
 
 }  // namespace

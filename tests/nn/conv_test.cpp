@@ -26,10 +26,10 @@ TEST_CASE("convolution modules: the shape that they announce is the one that the
 }
 
 TEST_CASE("convolution modules: they print as PyTorch's", "[nn]") {
-  CHECK(backflow::concat(*nn::Conv1d(2, 3, 3)) == "Conv1d(2, 3, kernel_size=(3,), stride=(1,))");
-  CHECK(backflow::concat(*nn::Conv2d(nn::Conv2dOptions(4, 6, {3, 2}).padding(1).groups(2).bias(false))) ==
+  CHECK(backflow::to_text(*nn::Conv1d(2, 3, 3)) == "Conv1d(2, 3, kernel_size=(3,), stride=(1,))");
+  CHECK(backflow::to_text(*nn::Conv2d(nn::Conv2dOptions(4, 6, {3, 2}).padding(1).groups(2).bias(false))) ==
         "Conv2d(4, 6, kernel_size=(3, 2), stride=(1, 1), padding=(1, 1), groups=2, bias=False)");
-  CHECK(backflow::concat(*nn::ConvTranspose2d(nn::ConvTranspose2dOptions(2, 3, 3).stride(2).output_padding(1))) ==
+  CHECK(backflow::to_text(*nn::ConvTranspose2d(nn::ConvTranspose2dOptions(2, 3, 3).stride(2).output_padding(1))) ==
         "ConvTranspose2d(2, 3, kernel_size=(3, 3), stride=(2, 2), output_padding=(1, 1))");
 }
 

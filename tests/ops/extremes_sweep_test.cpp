@@ -20,7 +20,6 @@ constexpr double kStep = 1e-4;        // of differences, relative
 
 const Reasons kReasons = {
     {"binary_cross_entropy", "its logarithms are at least -100 and its quotients bounded, as documented"},
-    {"instance_norm", "the product of a mean and a weight near the largest number of float64 overflows"},
     {"fmod", "it is periodic, and the reference far out is the remainder of a rounded quotient"},
     {"remainder", "it is periodic, and the reference far out is the remainder of a rounded quotient"},
 };

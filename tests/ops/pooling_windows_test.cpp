@@ -45,9 +45,9 @@ TEST_CASE("pooling: a window larger than the padded input is an Error, also with
     for (const bool ceil_mode : {false, true}) {
       INFO(f.name << " " << ceil_mode);
       CHECK(error_of([&] { f.values(x, 3, 2, 0, 1, ceil_mode); }) ==
-            concat(f.name, ": kernel [3], dilation [1], padding [0], input ", describe(x), end));
+            to_text(f.name, ": kernel [3], dilation [1], padding [0], input ", describe(x), end));
       CHECK(error_of([&] { f.with_indices(x, 2, 4, 0, 2, ceil_mode); }) ==
-            concat(f.name, "_with_indices: kernel [2], dilation [2], padding [0], input ", describe(x), end));
+            to_text(f.name, "_with_indices: kernel [2], dilation [2], padding [0], input ", describe(x), end));
       CHECK(f.values(x, 2, 2, 0, 1, ceil_mode).numel() == 1);
     }
   }
@@ -65,8 +65,8 @@ TEST_CASE("pooling: a window of padding alone is an Error") {
   // The two elements of the window lie before the input and behind it.
   for (const MaxPool& f : kMaxPools) {
     const Tensor x = image(f.dims, 2);
-    const std::string rest = concat(": kernel [2], dilation [3], padding [1], input ", describe(x),
-                                    ": need windows with an element that is not padding");
+    const std::string rest = to_text(": kernel [2], dilation [3], padding [1], input ", describe(x),
+                                     ": need windows with an element that is not padding");
     CHECK(error_of([&] { f.values(x, 2, 1, 1, 3, false); }) == f.name + rest);
     CHECK(error_of([&] { f.with_indices(x, 2, 1, 1, 3, true); }) == std::string(f.name) + "_with_indices" + rest);
   }

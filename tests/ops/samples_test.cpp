@@ -213,7 +213,7 @@ TEST_CASE("samples: those that pass through float32 are few and known") {
   for (const Sample& s : samples()) {
     for (const std::size_t i : s.differentiable ? differentiable_operands(s) : std::vector<std::size_t>{}) {
       if (narrowest_dtype(s, i) == kFloat32) {
-        found.push_back(concat(s.title(), " of operand ", i));
+        found.push_back(to_text(s.title(), " of operand ", i));
       }
     }
   }

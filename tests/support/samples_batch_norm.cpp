@@ -112,11 +112,11 @@ void add_relu(Samples& all, const Case& c, bool training, bool adds) {
                [](double a, double b) { return std::max(a + b, 0.0); });
   };
   const std::string torch =
-      concat("torch.relu(torch.batch_norm(x[0], ", python(c.affine), ", ", training ? "None, None" : kRunning, ", ",
-             python(training), ", 0.1, ", c.number(), ", True)", adds ? concat(" + x[", at, "]") : "", ")");
+      to_text("torch.relu(torch.batch_norm(x[0], ", python(c.affine), ", ", training ? "None, None" : kRunning, ", ",
+              python(training), ", 0.1, ", c.number(), ", True)", adds ? to_text(" + x[", at, "]") : "", ")");
   const auto add = [&](const char* name, auto function) {
     all.push_back(tolerant(with_gradient(
-        name, concat(training ? "" : "evaluation_", c.label, adds ? "_residual" : ""), operands,
+        name, to_text(training ? "" : "evaluation_", c.label, adds ? "_residual" : ""), operands,
         [c, training, adds, at, function](const Tensors& x) {
           return function(x[0], weight_of(x, c.affine), bias_of(x, c.affine),
                           training ? Tensor() : running_mean(x[0].detach()),
@@ -155,7 +155,7 @@ void add_groups(Samples& all, const Case& c, std::int64_t groups) {
   const std::string label = c.label + ("_in_" + std::to_string(groups));
   // PyTorch's does not take a bias without a weight.
   const std::string parameters = c.affine == Affine::Bias ? "torch.ones_like(x[1]), x[1]" : python(c.affine);
-  const std::string torch = concat("torch.group_norm(x[0], ", groups, ", ", parameters, ", ", c.number(), ")");
+  const std::string torch = to_text("torch.group_norm(x[0], ", groups, ", ", parameters, ", ", c.number(), ")");
   all.push_back(tolerant(with_gradient(
       "group_norm", label, c.operands(),
       [c, groups](const Tensors& x) {

@@ -58,7 +58,7 @@ Tensor weight_for(const Settings& s, const Tensor& x) {
 
 std::string arguments(const Settings& s, const Index& sizes, std::int64_t reduction) {
   const std::string weight = s.weighted ? python_constants(weights_of(s, sizes[class_dim(sizes)])) : "None";
-  return concat("weight=", weight, ", reduction=", python_name(reduction), ", ignore_index=", s.ignored);
+  return to_text("weight=", weight, ", reduction=", python_name(reduction), ", ignore_index=", s.ignored);
 }
 
 /// The losses of log-probabilities with smoothed targets, reduced.
@@ -95,7 +95,7 @@ void add_nll(Samples& all, const Shape& shape, const Settings& s, std::int64_t r
   const std::string label = s.label + shape.label + "_reduction" + std::to_string(reduction);
   const auto reference = [=](const Arrays& x) { return loss_of(x[0], x[1], s, reduction); };
   const std::string torch =
-      concat("torch.nn.functional.nll_loss(x[0], x[1], ", arguments(s, shape.sizes, reduction), ")");
+      to_text("torch.nn.functional.nll_loss(x[0], x[1], ", arguments(s, shape.sizes, reduction), ")");
   const std::vector<Operand> operands = {{shape.sizes, -2, 2, shape.layout}, target};
   all.push_back(
       {.op = "nll_loss_nd",
@@ -131,8 +131,8 @@ void add_cross_entropy(Samples& all, const Shape& shape, const Settings& s, std:
        .reference =
            [=](const Arrays& x) { return loss_of(log_softmax_of(x[0], class_dim(x[0].sizes)), x[1], s, reduction); },
        .tolerance = 4,
-       .torch = concat("torch.nn.functional.cross_entropy(x[0], x[1], ", arguments(s, shape.sizes, reduction),
-                       ", label_smoothing=", s.smoothing, ")")});
+       .torch = to_text("torch.nn.functional.cross_entropy(x[0], x[1], ", arguments(s, shape.sizes, reduction),
+                        ", label_smoothing=", s.smoothing, ")")});
 }
 
 void add_probabilities(Samples& all, const Shape& shape, const Settings& s, std::int64_t reduction) {
@@ -159,8 +159,8 @@ void add_probabilities(Samples& all, const Shape& shape, const Settings& s, std:
                        return reduced(losses, reduction);
                      },
                  .tolerance = 8,
-                 .torch = concat("torch.nn.functional.cross_entropy(x[0], x[1], ", arguments(s, shape.sizes, reduction),
-                                 ", label_smoothing=", s.smoothing, ")")});
+                 .torch = to_text("torch.nn.functional.cross_entropy(x[0], x[1], ",
+                                  arguments(s, shape.sizes, reduction), ", label_smoothing=", s.smoothing, ")")});
 }
 
 void add_gradients(Samples& all, const Shape& shape, const Settings& s, std::int64_t reduction) {
@@ -181,8 +181,8 @@ void add_gradients(Samples& all, const Shape& shape, const Settings& s, std::int
     });
     return reduction == Reduction::Mean ? map(dx, [&](double v) { return v / total; }) : dx;
   };
-  const std::string torch = concat("torch.autograd.grad(torch.nn.functional.nll_loss(z, x[1], ",
-                                   arguments(s, shape.sizes, reduction), "), z, x[0], create_graph=True)[0]");
+  const std::string torch = to_text("torch.autograd.grad(torch.nn.functional.nll_loss(z, x[1], ",
+                                    arguments(s, shape.sizes, reduction), "), z, x[0], create_graph=True)[0]");
   all.push_back({.op = "nll_loss_backward",
                  .label = s.label + shape.label + "_reduction" + std::to_string(reduction),
                  .operands = {{reduction == Reduction::None ? positions : Index{}, -2, 2, Layout::Strided},
@@ -193,15 +193,15 @@ void add_gradients(Samples& all, const Shape& shape, const Settings& s, std::int
                        return nll_loss_backward(x[0], x[1], weight, shape.sizes, reduction, s.ignored);
                      },
                  .reference = reference,
-                 .torch = concat("[", torch, " for z in [x[0].detach().new_zeros(", python(shape.sizes),
-                                 ").requires_grad_()]][0]")});
+                 .torch = to_text("[", torch, " for z in [x[0].detach().new_zeros(", python(shape.sizes),
+                                  ").requires_grad_()]][0]")});
 }
 
 void add_rows(Samples& all) {
   for (const double smoothing : {0.0, 0.25}) {
     const Settings s{"", true, 2, smoothing};
     all.push_back({.op = "_cross_entropy",
-                   .label = concat("smoothing", smoothing),
+                   .label = to_text("smoothing", smoothing),
                    .operands = {{{5, 3}, -4, 4}, {{5}, 0, 3, Layout::Contiguous, Of::Index}},
                    .call =
                        [=](const Tensors& x) {
@@ -212,8 +212,8 @@ void add_rows(Samples& all) {
                          return loss_of(log_softmax_of(x[0], 1), x[1], {"", false, 2, smoothing}, Reduction::Mean);
                        },
                    .tolerance = 4,
-                   .torch = concat("torch.nn.functional.cross_entropy(x[0], x[1], ignore_index=2, label_smoothing=",
-                                   smoothing, ")")});
+                   .torch = to_text("torch.nn.functional.cross_entropy(x[0], x[1], ignore_index=2, label_smoothing=",
+                                    smoothing, ")")});
   }
 }
 
@@ -242,7 +242,7 @@ void add_log_softmax(Samples& all) {
                    .call = [dim = c.dim](const Tensors& x) { return log_softmax(x[0], dim); },
                    .reference = [d = c.counted](const Arrays& x) { return log_softmax_of(x[0], d); },
                    .tolerance = 4,
-                   .torch = concat("torch.log_softmax(x[0], ", c.dim, ")")});
+                   .torch = to_text("torch.log_softmax(x[0], ", c.dim, ")")});
   }
 }
 

@@ -72,7 +72,7 @@ void add_functions(Samples& all) {
   for (const double p : {2.0, 1.0, 3.0}) {
     for (const bool keepdim : {false, true}) {
       all.push_back({.op = "pairwise_distance",
-                     .label = concat("p", p, keepdim ? "_keepdim" : ""),
+                     .label = to_text("p", p, keepdim ? "_keepdim" : ""),
                      .operands = {{{3, 5}}, {{3, 5}}},
                      .call = [=](const Tensors& x) { return pairwise_distance(x[0], x[1], p, 1e-6, keepdim); },
                      .reference =
@@ -84,8 +84,8 @@ void add_functions(Samples& all) {
                            return y;
                          },
                      .tolerance = 4,
-                     .torch = concat("torch.nn.functional.pairwise_distance(x[0], x[1], p=", p,
-                                     ", eps=1e-6, keepdim=", python(keepdim), ")")});
+                     .torch = to_text("torch.nn.functional.pairwise_distance(x[0], x[1], p=", p,
+                                      ", eps=1e-6, keepdim=", python(keepdim), ")")});
     }
   }
 }
@@ -93,7 +93,7 @@ void add_functions(Samples& all) {
 void add_cosine_embedding(Samples& all, const Index& sizes, double margin, std::int64_t reduction) {
   const Index rows(sizes.begin(), sizes.end() - 1);
   all.push_back({.op = "cosine_embedding_loss",
-                 .label = concat(sizes.size(), "d_margin", margin, "_reduction", reduction),
+                 .label = to_text(sizes.size(), "d_margin", margin, "_reduction", reduction),
                  .operands = {{sizes}, {sizes}, {rows, -1, 1, Layout::Contiguous, Of::Mask}},
                  .call =
                      [=](const Tensors& x) {
@@ -108,16 +108,16 @@ void add_cosine_embedding(Samples& all, const Index& sizes, double margin, std::
                            reduction);
                      },
                  .tolerance = 4,
-                 .torch = concat("torch.nn.functional.cosine_embedding_loss(x[0], x[1], x[2].to(torch.float32) * 2 - "
-                                 "1, margin=",
-                                 margin, ", reduction=", python_name(reduction), ")")});
+                 .torch = to_text("torch.nn.functional.cosine_embedding_loss(x[0], x[1], x[2].to(torch.float32) * 2 - "
+                                  "1, margin=",
+                                  margin, ", reduction=", python_name(reduction), ")")});
 }
 
 void add_triplet(Samples& all, const Index& sizes, double p, bool swap, std::int64_t reduction) {
   const double eps = 1e-6;
   all.push_back(
       {.op = "triplet_margin_loss",
-       .label = concat(sizes.size(), "d_p", p, swap ? "_swap" : "", "_reduction", reduction),
+       .label = to_text(sizes.size(), "d_p", p, swap ? "_swap" : "", "_reduction", reduction),
        .operands = {{sizes}, {sizes}, {sizes}},
        .call = [=](const Tensors& x) { return triplet_margin_loss(x[0], x[1], x[2], 1.5, p, eps, swap, reduction); },
        .reference =
@@ -131,8 +131,8 @@ void add_triplet(Samples& all, const Index& sizes, double p, bool swap, std::int
                  reduction);
            },
        .tolerance = 4,
-       .torch = concat("torch.nn.functional.triplet_margin_loss(x[0], x[1], x[2], margin=1.5, p=", p,
-                       ", eps=1e-6, swap=", python(swap), ", reduction=", python_name(reduction), ")")});
+       .torch = to_text("torch.nn.functional.triplet_margin_loss(x[0], x[1], x[2], margin=1.5, p=", p,
+                        ", eps=1e-6, swap=", python(swap), ", reduction=", python_name(reduction), ")")});
 }
 
 }  // namespace

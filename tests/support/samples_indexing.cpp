@@ -147,8 +147,8 @@ void add_slice(Samples& all) {
                    .operands = x,
                    .call = [c](const Tensors& t) { return t[0].slice(c.dim, c.start, c.end, c.step); },
                    .reference = [c, d](const Arrays& a) { return sliced(a[0], d, c.first, c.step, c.length); },
-                   .torch = concat("torch.ops.aten.slice(x[0], ", c.dim, ", ", python(c.start), ", ", python(c.end),
-                                   ", ", c.step, ")")});
+                   .torch = to_text("torch.ops.aten.slice(x[0], ", c.dim, ", ", python(c.start), ", ", python(c.end),
+                                    ", ", c.step, ")")});
     Index sizes = c.sizes;
     sizes[d] = c.length;
     all.push_back(
@@ -158,8 +158,8 @@ void add_slice(Samples& all) {
          .call = [c](const Tensors& t) { return slice_backward(t[0], c.sizes, c.dim, c.start, c.end, c.step); },
          .reference = [c, d](const Arrays& a) { return unsliced(a[0], c.sizes, d, c.first, c.step); },
          .torch =
-             concat("torch.ops.aten.slice_backward(x[0], ", python(c.sizes), ", ", c.dim, ", ", c.start.value_or(0),
-                    ", ", c.end.value_or(std::numeric_limits<std::int64_t>::max()), ", ", c.step, ")")});
+             to_text("torch.ops.aten.slice_backward(x[0], ", python(c.sizes), ", ", c.dim, ", ", c.start.value_or(0),
+                     ", ", c.end.value_or(std::numeric_limits<std::int64_t>::max()), ", ", c.step, ")")});
   }
   all.push_back({.op = "slice",
                  .label = "last_dimension",
@@ -173,7 +173,7 @@ void add_slice(Samples& all) {
                    .operands = {{{3, 4}, -2, 2, Layout::Transposed}},
                    .call = [start](const Tensors& t) { return t[0].narrow(1, start, 2); },
                    .reference = [](const Arrays& a) { return sliced(a[0], 1, 1, 1, 2); },
-                   .torch = concat("torch.narrow(x[0], 1, ", start, ", 2)")});
+                   .torch = to_text("torch.narrow(x[0], 1, ", start, ", 2)")});
   }
   all.push_back({.op = "narrow",
                  .label = "empty",
@@ -214,7 +214,7 @@ void add_diagonal(Samples& all) {
                for_each_index(c.result, [&](const Index& to) { y.at(to) = x[0].at(on_diagonal(to, c.offset, a, b)); });
                return y;
              },
-         .torch = concat("torch.diagonal(x[0], ", c.offset, ", ", c.dim1, ", ", c.dim2 - std::ssize(c.sizes), ")")});
+         .torch = to_text("torch.diagonal(x[0], ", c.offset, ", ", c.dim1, ", ", c.dim2 - std::ssize(c.sizes), ")")});
     all.push_back({.op = "diagonal_backward",
                    .label = c.label,
                    .operands = {{c.result, -2, 2, c.layout}},
@@ -227,8 +227,8 @@ void add_diagonal(Samples& all) {
                          });
                          return y;
                        },
-                   .torch = concat("torch.ops.aten.diagonal_backward(x[0], ", python(c.sizes), ", ", c.offset, ", ",
-                                   c.dim1, ", ", c.dim2, ")")});
+                   .torch = to_text("torch.ops.aten.diagonal_backward(x[0], ", python(c.sizes), ", ", c.offset, ", ",
+                                    c.dim1, ", ", c.dim2, ")")});
   }
 }
 

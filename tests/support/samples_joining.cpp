@@ -70,7 +70,7 @@ void add_stack(Samples& all) {
                    .operands = c.operands,
                    .call = [dim = c.dim](const Tensors& x) { return stack(x, dim); },
                    .reference = [at = c.at](const Arrays& x) { return stacked(x, at); },
-                   .torch = concat("torch.stack(x, ", c.dim, ")")});
+                   .torch = to_text("torch.stack(x, ", c.dim, ")")});
   }
   all.push_back({.op = "stack",
                  .label = "braces",
@@ -111,7 +111,7 @@ void add_cat(Samples& all) {
                    .operands = c.operands,
                    .call = [dim = c.dim](const Tensors& x) { return cat(x, dim); },
                    .reference = [at = c.at](const Arrays& x) { return joined(x, at); },
-                   .torch = concat("torch.cat(x, ", c.dim, ")")});
+                   .torch = to_text("torch.cat(x, ", c.dim, ")")});
   }
   all.push_back({.op = "cat",
                  .label = "left_out",

@@ -17,7 +17,7 @@ void add_signed(Samples& all) {
       const std::string label = "reduction" + std::to_string(reduction) + "_" + std::to_string(sizes.size()) + "d" +
                                 (sizes == Index{0} ? "_empty" : "");
       const std::vector<Operand> operands = {{sizes}, {sizes, -1, 1, Layout::Contiguous, Of::Mask}};
-      const std::string end = concat("reduction=", python_name(reduction), ")");
+      const std::string end = to_text("reduction=", python_name(reduction), ")");
       all.push_back({.op = "soft_margin_loss",
                      .label = label,
                      .operands = operands,
@@ -29,11 +29,11 @@ void add_signed(Samples& all) {
                                reduction);
                          },
                      .tolerance = 4,
-                     .torch = concat("torch.nn.functional.soft_margin_loss(x[0], ", kSigns, ", ", end)});
+                     .torch = to_text("torch.nn.functional.soft_margin_loss(x[0], ", kSigns, ", ", end)});
       for (const double margin : {1.0, 0.375}) {
         all.push_back(
             {.op = "hinge_embedding_loss",
-             .label = label + concat("_margin", margin),
+             .label = label + to_text("_margin", margin),
              .operands = operands,
              .call = [=](const Tensors& x) { return hinge_embedding_loss(x[0], signs(x[1], x[0]), margin, reduction); },
              .reference =
@@ -43,11 +43,11 @@ void add_signed(Samples& all) {
                        reduction);
                  },
              .torch =
-                 concat("torch.nn.functional.hinge_embedding_loss(x[0], ", kSigns, ", margin=", margin, ", ", end)});
+                 to_text("torch.nn.functional.hinge_embedding_loss(x[0], ", kSigns, ", margin=", margin, ", ", end)});
       }
     }
     all.push_back({.op = "soft_margin_loss",
-                   .label = concat("target_reduction", reduction),
+                   .label = to_text("target_reduction", reduction),
                    .operands = {{{3, 5}}, {{3, 5}, -2, 2, Layout::Transposed}},
                    .call = [=](const Tensors& x) { return soft_margin_loss(x[0], x[1], reduction); },
                    .reference =
@@ -58,15 +58,15 @@ void add_signed(Samples& all) {
                        },
                    .tolerance = 4,
                    // PyTorch's own has no gradient for the target.
-                   .torch = concat("(lambda y: ",
-                                   reduction == Reduction::None   ? "y"
-                                   : reduction == Reduction::Mean ? "y.mean()"
-                                                                  : "y.sum()",
-                                   ")(torch.nn.functional.softplus(-x[0] * x[1], threshold=50))")});
+                   .torch = to_text("(lambda y: ",
+                                    reduction == Reduction::None   ? "y"
+                                    : reduction == Reduction::Mean ? "y.mean()"
+                                                                   : "y.sum()",
+                                    ")(torch.nn.functional.softplus(-x[0] * x[1], threshold=50))")});
     for (const double margin : {0.0, 0.5}) {
       all.push_back(
           {.op = "margin_ranking_loss",
-           .label = concat("margin", margin, "_reduction", reduction),
+           .label = to_text("margin", margin, "_reduction", reduction),
            .operands = {{{3, 5}}, {{5}}, {{3, 1}}},
            .call = [=](const Tensors& x) { return margin_ranking_loss(x[0], x[1], x[2], margin, reduction); },
            .reference =
@@ -76,7 +76,7 @@ void add_signed(Samples& all) {
                      map(difference, x[2], [&](double d, double t) { return std::max(margin - t * d, 0.0); }),
                      reduction);
                },
-           .torch = concat("torch.ops.aten.margin_ranking_loss(x[0], x[1], x[2], ", margin, ", ", reduction, ")")});
+           .torch = to_text("torch.ops.aten.margin_ranking_loss(x[0], x[1], x[2], ", margin, ", ", reduction, ")")});
     }
   }
 }
@@ -99,7 +99,7 @@ void add_multi_margin(Samples& all, const Index& sizes, double p, double margin,
   }
   all.push_back(
       {.op = "multi_margin_loss",
-       .label = concat(sizes.size(), "d_", classes, "_p", p, weighted ? "_weighted" : "", "_reduction", reduction),
+       .label = to_text(sizes.size(), "d_", classes, "_p", p, weighted ? "_weighted" : "", "_reduction", reduction),
        .operands = {{sizes}, {rows, 0, static_cast<double>(classes), Layout::Contiguous, Of::Index}},
        .call =
            [=](const Tensors& x) {
@@ -115,9 +115,9 @@ void add_multi_margin(Samples& all, const Index& sizes, double p, double margin,
              }
              return reduced(losses, reduction);
            },
-       .torch = concat("torch.nn.functional.multi_margin_loss(x[0], x[1], p=", static_cast<int>(p), ", margin=", margin,
-                       ", weight=", weighted ? python_constants(weights) : "None",
-                       ", reduction=", python_name(reduction), ")")});
+       .torch = to_text("torch.nn.functional.multi_margin_loss(x[0], x[1], p=", static_cast<int>(p),
+                        ", margin=", margin, ", weight=", weighted ? python_constants(weights) : "None",
+                        ", reduction=", python_name(reduction), ")")});
 }
 
 Array multilabel_margin_of(const Array& x, const Array& target) {
@@ -144,12 +144,12 @@ void add_labels(Samples& all) {
     for (const Index& sizes : std::vector<Index>{{3, 5}, {4}, {6, 1}}) {
       const auto classes = static_cast<double>(sizes.back());
       all.push_back({.op = "multilabel_margin_loss",
-                     .label = concat(sizes.size(), "d_", classes, "_reduction", reduction),
+                     .label = to_text(sizes.size(), "d_", classes, "_reduction", reduction),
                      .operands = {{sizes}, {sizes, -1, classes, Layout::Contiguous, Of::Index}},
                      .call = [=](const Tensors& x) { return multilabel_margin_loss(x[0], x[1], reduction); },
                      .reference = [=](const Arrays& x) { return reduced(multilabel_margin_of(x[0], x[1]), reduction); },
-                     .torch = concat("torch.nn.functional.multilabel_margin_loss(x[0], x[1], reduction=",
-                                     python_name(reduction), ")")});
+                     .torch = to_text("torch.nn.functional.multilabel_margin_loss(x[0], x[1], reduction=",
+                                      python_name(reduction), ")")});
     }
     for (const bool weighted : {false, true}) {
       const std::vector<double> weights = {0.5, 2, 1.5};
@@ -164,7 +164,7 @@ void add_labels(Samples& all) {
         return reduced(losses, reduction);
       };
       all.push_back({.op = "multilabel_soft_margin_loss",
-                     .label = concat(weighted ? "weighted_" : "", "reduction", reduction),
+                     .label = to_text(weighted ? "weighted_" : "", "reduction", reduction),
                      .operands = {{{4, 3}}, {{4, 3}, 0, 1}},
                      .call =
                          [=](const Tensors& x) {
@@ -173,9 +173,9 @@ void add_labels(Samples& all) {
                          },
                      .reference = f,
                      .tolerance = 4,
-                     .torch = concat("torch.nn.functional.multilabel_soft_margin_loss(x[0], x[1], weight=",
-                                     weighted ? python_constants(weights) : "None",
-                                     ", reduction=", python_name(reduction), ")")});
+                     .torch = to_text("torch.nn.functional.multilabel_soft_margin_loss(x[0], x[1], weight=",
+                                      weighted ? python_constants(weights) : "None",
+                                      ", reduction=", python_name(reduction), ")")});
     }
   }
 }

@@ -78,25 +78,25 @@ void add_differences(Samples& all) {
             .torch = "torch.nn.functional.l1_loss(x[0], x[1], reduction=%)"});
   for (const double beta : {1.0, 0.625, 0.0}) {
     add(all, {.op = "smooth_l1_loss",
-              .label = concat("beta", beta, "_"),
+              .label = to_text("beta", beta, "_"),
               .call = [=](const Tensor& x, const Tensor& t, std::int64_t r) { return smooth_l1_loss(x, t, r, beta); },
               .f =
                   [=](double x, double t) {
                     const double size = std::abs(x - t);
                     return size < beta ? size * size / (2 * beta) : size - beta / 2;
                   },
-              .torch = concat("torch.nn.functional.smooth_l1_loss(x[0], x[1], reduction=%, beta=", beta, ")")});
+              .torch = to_text("torch.nn.functional.smooth_l1_loss(x[0], x[1], reduction=%, beta=", beta, ")")});
   }
   for (const double delta : {1.0, 0.375}) {
     add(all, {.op = "huber_loss",
-              .label = concat("delta", delta, "_"),
+              .label = to_text("delta", delta, "_"),
               .call = [=](const Tensor& x, const Tensor& t, std::int64_t r) { return huber_loss(x, t, r, delta); },
               .f =
                   [=](double x, double t) {
                     const double size = std::abs(x - t);
                     return size <= delta ? size * size / 2 : delta * (size - delta / 2);
                   },
-              .torch = concat("torch.nn.functional.huber_loss(x[0], x[1], reduction=%, delta=", delta, ")")});
+              .torch = to_text("torch.nn.functional.huber_loss(x[0], x[1], reduction=%, delta=", delta, ")")});
   }
 }
 
@@ -122,7 +122,7 @@ void add_probabilities(Samples& all) {
     return binary_cross_entropy(x, t, constants(kWeights, x), r);
   };
   weighted.torch =
-      concat("torch.nn.functional.binary_cross_entropy(x[0], x[1], ", python_constants(kWeights), ", reduction=%)");
+      to_text("torch.nn.functional.binary_cross_entropy(x[0], x[1], ", python_constants(kWeights), ", reduction=%)");
   add(all, weighted);
 }
 
@@ -135,22 +135,23 @@ void add_logits(Samples& all) {
         const Tensor pos_weight = positive == 0 ? Tensor() : reshape(constants({positive}, x), {});
         return binary_cross_entropy_with_logits(x, t, weight, pos_weight, r);
       };
-      add(all, {.op = "binary_cross_entropy_with_logits",
-                .label = concat(weights.empty() ? "" : "weighted_", positive == 0 ? "" : "positive_"),
-                .call = call,
-                .f =
-                    [=](double x, double t) {
-                      const double p = positive == 0 ? 1 : positive;
-                      return p * t * std::log1p(std::exp(-x)) + (1 - t) * (x + std::log1p(std::exp(-x)));
-                    },
-                .torch = concat("torch.nn.functional.binary_cross_entropy_with_logits(x[0], x[1], reduction=%, weight=",
-                                weights.empty() ? "None" : python_constants(weights), ", pos_weight=",
-                                positive == 0 ? "None" : concat("x[0].new_tensor(", positive, ")"), ")"),
-                .weights = weights,
-                .low = -6,
-                .high = 6,
-                .target_low = 0,
-                .target_high = 1});
+      add(all,
+          {.op = "binary_cross_entropy_with_logits",
+           .label = to_text(weights.empty() ? "" : "weighted_", positive == 0 ? "" : "positive_"),
+           .call = call,
+           .f =
+               [=](double x, double t) {
+                 const double p = positive == 0 ? 1 : positive;
+                 return p * t * std::log1p(std::exp(-x)) + (1 - t) * (x + std::log1p(std::exp(-x)));
+               },
+           .torch = to_text("torch.nn.functional.binary_cross_entropy_with_logits(x[0], x[1], reduction=%, weight=",
+                            weights.empty() ? "None" : python_constants(weights),
+                            ", pos_weight=", positive == 0 ? "None" : to_text("x[0].new_tensor(", positive, ")"), ")"),
+           .weights = weights,
+           .low = -6,
+           .high = 6,
+           .target_low = 0,
+           .target_high = 1});
     }
   }
 }
@@ -186,12 +187,12 @@ void add_counts(Samples& all) {
         return loss + (is_full && t > 1 ? stirling : 0);
       };
       add(all, {.op = "poisson_nll_loss",
-                .label = concat(log_input ? "log_" : "", is_full ? "full_" : ""),
+                .label = to_text(log_input ? "log_" : "", is_full ? "full_" : ""),
                 .call = [=](const Tensor& x, const Tensor& t,
                             std::int64_t r) { return poisson_nll_loss(x, t, log_input, is_full, eps, r); },
                 .f = f,
-                .torch = concat("torch.nn.functional.poisson_nll_loss(x[0], x[1], log_input=", python(log_input),
-                                ", full=", python(is_full), ", reduction=%)"),
+                .torch = to_text("torch.nn.functional.poisson_nll_loss(x[0], x[1], log_input=", python(log_input),
+                                 ", full=", python(is_full), ", reduction=%)"),
                 .low = 0.2,
                 .high = 3,
                 .target_low = 0.3,

@@ -77,12 +77,12 @@ std::vector<Case> cases() {
 
 /// The numbers of the elements of a memory that a geometry shows, in `Sample::torch`.
 std::string places(const Index& sizes, const Index& strides, std::int64_t offset) {
-  return concat("torch.arange(64).as_strided(", python(sizes), ", ", python(strides), ", ", 8 + offset, ")");
+  return to_text("torch.arange(64).as_strided(", python(sizes), ", ", python(strides), ", ", 8 + offset, ")");
 }
 
 /// `x` added to zeros in memory at these places.
 std::string added(const std::string& x, const std::string& at) {
-  return concat("x[0].new_zeros(64).index_put((", at, ",), ", x, ", accumulate=True)");
+  return to_text("x[0].new_zeros(64).index_put((", at, ",), ", x, ", accumulate=True)");
 }
 
 void add_case(Samples& all, const Case& c) {
@@ -90,8 +90,8 @@ void add_case(Samples& all, const Case& c) {
   const std::string at_w = places(c.sizes, c.strides, c.offset);
   // Elements of x that share memory share what is there.
   const bool shares = std::find(c.x_strides.begin(), c.x_strides.end(), 0) != c.x_strides.end();
-  const std::string ones = concat("torch.ones(", python(c.x_sizes), ", dtype=x[0].dtype)");
-  const std::string parts = shares ? concat(" / ", added(ones, at_x), ".clamp(min=1)).to(x[0].dtype)") : ")";
+  const std::string ones = to_text("torch.ones(", python(c.x_sizes), ", dtype=x[0].dtype)");
+  const std::string parts = shares ? to_text(" / ", added(ones, at_x), ".clamp(min=1)).to(x[0].dtype)") : ")";
   const std::vector<Operand> x = {{c.x_sizes, -2, 2, c.layout}};
   const std::vector<Operand> w = {{c.sizes, -2, 2, c.layout}};
   all.push_back(
@@ -100,7 +100,7 @@ void add_case(Samples& all, const Case& c) {
        .operands = x,
        .call = [c](const Tensors& t) { return strided_gather(t[0], c.x_strides, c.sizes, c.strides, c.offset); },
        .reference = [c](const Arrays& a) { return shown(laid_out(a[0], c.x_strides), c.sizes, c.strides, c.offset); },
-       .torch = concat("(", added("x[0]", at_x), parts, "[", at_w, "]")});
+       .torch = to_text("(", added("x[0]", at_x), parts, "[", at_w, "]")});
   all.push_back(
       {.op = "as_strided_backward",
        .label = c.label,
@@ -118,7 +118,7 @@ void add_case(Samples& all, const Case& c) {
              }
              return shown(memory, c.x_sizes, c.x_strides, 0);
            },
-       .torch = concat("(", added("x[0]", at_w), parts, "[", at_x, "]")});
+       .torch = to_text("(", added("x[0]", at_w), parts, "[", at_x, "]")});
   if (!c.overlaps) {
     all.push_back(
         {.op = "strided_scatter",
@@ -132,7 +132,7 @@ void add_case(Samples& all, const Case& c) {
                               [&](const Index& index, std::int64_t place) { memory[place] = a[1].at(index); });
                return shown(memory, c.x_sizes, c.x_strides, 0);
              },
-         .torch = concat(added("x[0]", at_x), ".index_put((", at_w, ",), x[1])[", at_x, "]")});
+         .torch = to_text(added("x[0]", at_x), ".index_put((", at_w, ",), x[1])[", at_x, "]")});
   }
 }
 
@@ -151,7 +151,7 @@ void add_as_strided(Samples& all) {
                          }
                          return shown(memory, sizes, strides, offset);
                        },
-                   .torch = concat("x[0]", torch)});
+                   .torch = to_text("x[0]", torch)});
   };
   view(
       "row", {3, 4}, [](const Tensor& x) { return x.as_strided(4, 1, 4); }, {4}, {1}, 4, ".as_strided([4], [1], 4)");

@@ -69,14 +69,14 @@ void add_reshape(Samples& all) {
                    .operands = {{c.from, -2, 2, c.layout}},
                    .call = [asked = c.asked](const Tensors& x) { return reshape(x[0], asked); },
                    .reference = reference,
-                   .torch = concat("torch.reshape(x[0], ", python(c.asked), ")")});
+                   .torch = to_text("torch.reshape(x[0], ", python(c.asked), ")")});
     if (c.layout == Layout::Contiguous) {
       all.push_back({.op = "view",
                      .label = c.label,
                      .operands = {{c.from}},
                      .call = [asked = c.asked](const Tensors& x) { return x[0].view(asked); },
                      .reference = reference,
-                     .torch = concat("x[0].view(", python(c.asked), ")")});
+                     .torch = to_text("x[0].view(", python(c.asked), ")")});
     }
   }
   all.push_back({.op = "view",
@@ -232,7 +232,7 @@ void add_squeeze(Samples& all) {
                          return adds ? x[0].unsqueeze(*dim) : dim ? x[0].squeeze(*dim) : x[0].squeeze();
                        },
                    .reference = [to = c.to](const Arrays& x) { return reshaped(x[0], to); },
-                   .torch = concat("torch.", c.op, "(x[0]", c.dim ? ", " + python(c.dim) : "", ")")});
+                   .torch = to_text("torch.", c.op, "(x[0]", c.dim ? ", " + python(c.dim) : "", ")")});
   }
 }
 
@@ -278,7 +278,7 @@ void add_expand(Samples& all) {
                    .operands = {{c.from, -2, 2, c.layout}},
                    .call = [asked = c.asked](const Tensors& x) { return expand(x[0], asked); },
                    .reference = [to = c.to](const Arrays& x) { return expanded(x[0], to); },
-                   .torch = concat("x[0].expand(", python(c.asked), ")")});
+                   .torch = to_text("x[0].expand(", python(c.asked), ")")});
   }
 }
 

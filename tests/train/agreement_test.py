@@ -234,6 +234,38 @@ def test_a_resume_with_other_settings_goes_on_when_they_are_allowed(folder):
                      "did you mean 'data.mean'?"], error
 
 
+def test_a_resume_with_another_batch_size_goes_on_after_the_samples_that_are_done(folder):
+    import h5py
+    data = write_data(folder / "data")  # 60 samples, batches of 10
+    config = write_config(folder / "mlp.toml", data)
+    out = folder / "run"
+    again = ["train", config, "--out", out, "--resume", "auto"]
+
+    def place():
+        with h5py.File(newest(out)) as dump:
+            return [int(dump.attrs[name]) for name in ("step", "epoch", "sampler_epoch", "sampler_position")]
+
+    run("train", config, "--out", out, "--set", "train.max_steps=4")
+    assert place() == [4, 1, 0, 40]
+    for ranks, settings, steps, wanted in (
+            # 40 samples are two batches of 20; then the third, and the second epoch's first.
+            (0, ["train.batch_size=20", "train.max_steps=6"], [5, 6], [6, 2, 1, 20]),
+            # 20 samples and the rest of the batch that they begin are two of 13; then three, and two of the third epoch.
+            (2, ["train.batch_size=13", "train.epochs=3", "train.max_steps=11"], [7, 8, 9, 10, 11], [11, 3, 2, 26]),
+            # Without the smaller batch an epoch has two of 25, and 26 samples are both.
+            (0, ["train.batch_size=25", "train.drop_last=true", "train.epochs=4"], [12, 13], [13, 4, 4, 0])):
+        sets = [word for setting in settings for word in ("--set", setting)]
+        before = len(metrics(out, "step"))
+        run(*again, *sets, "--allow-change", "train.batch_size", "--allow-change", "train.drop_last", ranks=ranks)
+        assert [line["step"] for line in metrics(out, "step")[before:]] == steps
+        assert place() == wanted, (settings, place())
+    # Other data, of another size: 13 steps and four epochs are done.
+    other = write_data(folder / "other", seed=2, train=90)
+    run(*again, *sets, "--set", f"data.directory={other}", "--set", "train.epochs=5", "--allow-change", "data.train",
+        "--allow-change", "data.test", "--set", "train.drop_last=true")
+    assert place() == [16, 5, 5, 0]
+
+
 def test_a_dump_that_does_not_say_what_its_data_were_is_taken_with_a_note(folder):
     import h5py
     data = write_data(folder / "data")

@@ -68,7 +68,7 @@ TEST_CASE("model: every type of layer, with its keys", "[train]") {
                                       "{type = 'linear', in_features = 5, out_features = 4, bias = false}, "
                                       "{type = 'tanh'}, {type = 'sigmoid'}, {type = 'gelu'}"),
                                {1, 3, 2});
-  CHECK(concat(*model.module) ==
+  CHECK(to_text(*model.module) ==
         "Sequential(\n  (0): Flatten(start_dim=1, end_dim=-1)\n"
         "  (1): Linear(in_features=6, out_features=5, bias=True)\n  (2): ReLU()\n  (3): GELU()\n"
         "  (4): Dropout(p=0.25, inplace=false)\n  (5): Linear(in_features=5, out_features=4, bias=False)\n"

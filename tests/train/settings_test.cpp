@@ -61,7 +61,7 @@ std::string message_of(const std::string& text, const std::vector<std::string>& 
 /// An optimizer that has this key.
 std::string optimizer_with(const std::string& key) {
   for (const char* name : {"sgd", "adam", "rmsprop", "adagrad"}) {
-    const std::string text = concat("name = 't'\nmodel.hidden = [4]\n[optimizer]\nlr = 0.1\nname = '", name, "'\n");
+    const std::string text = to_text("name = 't'\nmodel.hidden = [4]\n[optimizer]\nlr = 0.1\nname = '", name, "'\n");
     if (message_of(text, {"optimizer." + key + "={}"}).find("unknown ") == std::string::npos) {
       return name;
     }
@@ -101,7 +101,7 @@ TEST_CASE("settings: every key says its place, its name and what it needs of eve
       CHECK(of_override.empty() == of_file.empty());
       if (!of_file.empty()) {
         check_message(of_override, "--set " + override + ": ", key);
-        check_message(of_file, concat("x.toml:", line, ":"), key);
+        check_message(of_file, to_text("x.toml:", line, ":"), key);
         ++refused;
       }
     }
@@ -181,7 +181,7 @@ TEST_CASE("settings: names that no directory can have are refused with their pla
                                   ContainsSubstring(": need a name that a directory can have"));
   }
   CHECK(message(std::string(200, 'x')) != "");
-  for (const std::string name : {std::string(199, 'x'), std::string("..."), std::string("é 1")}) {
+  for (const std::string& name : {std::string(199, 'x'), std::string("..."), std::string("é 1")}) {
     CHECK(message(name).empty());
   }
 }

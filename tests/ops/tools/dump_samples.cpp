@@ -82,10 +82,11 @@ std::string text_of(const Tensor& x) {
   if (!x.defined()) {
     return "null";
   }
-  return concat("{\"dtype\":", quoted(name(x.scalar_type())), ",\"sizes\":", numbers(x.sizes()),
-                ",\"strides\":", numbers(x.strides()), ",\"offset\":", x.storage_offset(),
-                ",\"requires_grad\":", x.requires_grad() ? "true" : "false",
-                ",\"grad_fn\":", x.grad_fn() ? quoted(x.grad_fn()->name()) : "null", ",\"values\":", values_of(x), "}");
+  return to_text("{\"dtype\":", quoted(name(x.scalar_type())), ",\"sizes\":", numbers(x.sizes()),
+                 ",\"strides\":", numbers(x.strides()), ",\"offset\":", x.storage_offset(),
+                 ",\"requires_grad\":", x.requires_grad() ? "true" : "false",
+                 ",\"grad_fn\":", x.grad_fn() ? quoted(x.grad_fn()->name()) : "null", ",\"values\":", values_of(x),
+                 "}");
 }
 
 std::string texts_of(const Tensors& list_of_tensors) {
@@ -108,8 +109,8 @@ std::string gradients_text(const Sample& sample, const Tensors& operands, const 
     numbers_of_inputs.push_back(number(i));
   }
   const Tensors gradients = autograd::grad({y}, inputs, {dy}, std::nullopt, false, true);
-  return concat(",\"dy\":", text_of(dy), ",\"inputs\":", list(numbers_of_inputs),
-                ",\"gradients\":", texts_of(gradients));
+  return to_text(",\"dy\":", text_of(dy), ",\"inputs\":", list(numbers_of_inputs),
+                 ",\"gradients\":", texts_of(gradients));
 }
 
 std::string run(const Sample& sample, ScalarType dtype) {
@@ -121,13 +122,13 @@ std::string run(const Sample& sample, ScalarType dtype) {
     same_as.push_back(number(operand.same_as));
   }
   std::string text =
-      concat("{\"dtype\":", quoted(name(dtype)), ",\"operands\":", texts_of(operands), ",\"same_as\":", list(same_as));
+      to_text("{\"dtype\":", quoted(name(dtype)), ",\"operands\":", texts_of(operands), ",\"same_as\":", list(same_as));
   try {
     const Tensor y = sample.call(operands);
     const std::string gradients = with_gradients && y.requires_grad() ? gradients_text(sample, operands, y) : "";
-    text += concat(",\"y\":", text_of(y), gradients);
+    text += to_text(",\"y\":", text_of(y), gradients);
   } catch (const Error& error) {
-    text += concat(",\"error\":", quoted(error.what()));
+    text += to_text(",\"error\":", quoted(error.what()));
   }
   return text + "}";
 }
