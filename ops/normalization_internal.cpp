@@ -46,23 +46,39 @@ Tensor BlockedResult::get() {
   return std::move(y_);
 }
 
-RecordedNorm::RecordedNorm(const Tensor& x, IntArrayRef dims, double eps, bool centered) : dims_(dims) {
+RecordedNorm::RecordedNorm(const Tensor& x, IntArrayRef dims, double eps, bool centered)
+    : dims_(dims), dtype_(x.scalar_type()) {
   const auto deviations = [&](const Tensor& from) { return centered ? from - mean(from, dims, true) : from; };
+  const auto mean_square = [&](const Tensor& from) { return mean(from * from, dims, true); };
   Tensor from = deviations(x);
-  Tensor square = mean(from * from, dims, true) + eps;
-  if (!is_usable(square, 0, x.scalar_type())) {
+  const Tensor square = mean_square(from) + eps;
+  if (is_usable(square, 0, dtype_)) {
+    r_ = rsqrt(square);
+  } else if (dtype_ != kFloat64) {
+    from = deviations(cast(x, kFloat64));
+    r_ = rsqrt(mean_square(from) + eps);
+  } else {
     const double root = std::sqrt(eps);
     unit_ = unit_of(x.detach(), reduced_dims("normalization", x, dims), root);
-    from = deviations(x / unit_);
-    square = mean(from * from, dims, true) + (root / unit_).pow(2);
+    from = x;
+    if (centered && x.numel() > 0) {
+      // The mean of equal numbers may differ from them by a rounding error, beside which eps would vanish.
+      const Tensor least = amin(x.detach(), dims, true);
+      unit_ = where(amax(x.detach(), dims, true) == least, 1.0, unit_);
+      from = from / unit_ - least / unit_;
+    } else {
+      from = from / unit_;
+    }
+    from = deviations(from);
+    r_ = rsqrt(mean_square(from) + (root / unit_).pow(2));
   }
-  r_ = rsqrt(square);
   z_ = from * r_;
 }
 
 Tensor RecordedNorm::dx(const Tensor& weighted, bool centered) const {
-  const Tensor rest = weighted - z_ * mean(weighted * z_, dims_, true);
-  return in_units(r_ * (centered ? rest - mean(weighted, dims_, true) : rest));
+  const Tensor from = cast(weighted, z_.scalar_type());
+  const Tensor rest = from - z_ * mean(from * z_, dims_, true);
+  return cast(in_units(r_ * (centered ? rest - mean(from, dims_, true) : rest)), dtype_);
 }
 
 void NormState::save_all(const Tensor& x_, const Tensor& w_, const Tensor& b, const Tensor& mean_,

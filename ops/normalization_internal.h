@@ -40,19 +40,20 @@ class BlockedResult {
 
 /// Of a normalization in recorded operators: z = (x - m) r, and dx from dy w, where m and r are over `dims`, which are
 /// kept. Without a center, m = 0. Also what kernels hand over where squares overflow or vanish (see is_usable): it then
-/// computes in units of the largest |x|.
+/// computes in float64, or that too in units of the largest |x|. Results have the dtype of x.
 class RecordedNorm {
  public:
   RecordedNorm(const Tensor& x, IntArrayRef dims, double eps, bool centered);
 
-  const Tensor& z() const { return z_; }
-  Tensor r() const { return in_units(r_); }
+  Tensor z() const { return cast(z_, dtype_); }
+  Tensor r() const { return cast(in_units(r_), dtype_); }
   Tensor dx(const Tensor& weighted, bool centered) const;
 
  private:
   Tensor in_units(const Tensor& x) const { return unit_.defined() ? x / unit_ : x; }
 
   DimVector dims_;
+  ScalarType dtype_;
   Tensor unit_;  // undefined: 1
   Tensor z_;
   Tensor r_;  // of x / unit

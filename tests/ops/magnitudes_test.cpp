@@ -260,6 +260,40 @@ TEST_CASE("magnitudes: parameters of normalizations get the gradients of ordinar
   }
 }
 
+TEST_CASE("magnitudes: equal numbers are normalized to zero beside others of any size", "[op]") {
+  const double eps = 1e-5;
+  const double r = 1 / std::sqrt(eps);
+  const std::vector<std::pair<const char*, std::function<Tensor(const Tensor& x)>>> kinds = {
+      {"layer_norm", [&](const Tensor& x) { return layer_norm(x, {3}, none(), none(), eps); }},
+      {"group_norm",
+       [&](const Tensor& x) {
+         return group_norm(x.reshape({2, 1, 3}), 1, none(), none(), eps);
+       }},
+      {"instance_norm",
+       [&](const Tensor& x) {
+         return instance_norm(x.reshape({1, 2, 3}), none(), none(), none(), none(), true, 0.1, eps, true);
+       }},
+      {"batch_norm",
+       [&](const Tensor& x) { return batch_norm(x.t(), none(), none(), none(), none(), true, 0.1, eps, true).t(); }}};
+  for (const auto& [label, normalized] : kinds) {
+    for (const auto& [dtype, tolerance, exponents] : precisions()) {
+      for (const int exponent : exponents) {
+        INFO(label << ' ' << name(dtype) << " times 2^" << exponent);
+        const double s = 1.75 * std::ldexp(1, exponent);  // bfloat16 holds it
+        const Tensor x = tensor_of({{2, 3}, {s, s, s, s, -s, 0}}, dtype).requires_grad_();
+        const Tensor y = normalized(x).reshape({2, 3});
+        CHECK(array_of(y[0]).data == Numbers{0, 0, 0});
+        CHECK(y.isfinite().all().item<bool>());
+        const Tensor dy = tensor_of({{2, 3}, {1, 0, 0, 0, 0, 0}}, dtype);
+        for (const bool graph : {false, true}) {
+          const Tensor dx = autograd::grad({y}, {x}, {dy}, true, graph)[0];
+          CHECK(are_near(dx[0], {r * 2 / 3, -r / 3, -r / 3}, tolerance));
+        }
+      }
+    }
+  }
+}
+
 TEST_CASE("embedding_renorm: lengths of which powers overflow", "[op]") {
   for (const double s : {1.0, 0x1p700}) {
     for (const double order : {2.0, 3.0}) {
