@@ -187,8 +187,8 @@ DimVector DumpReader::sizes_of(hid_t dataset, const std::string& name) const {
   const Hdf5Space space(H5Dget_space(dataset), path_, "read '" + name + "'");
   check(H5Sget_simple_extent_type(space) != H5S_NULL, path_, ": '", name, "' has no data: need a tensor");
   const int rank = H5Sget_simple_extent_ndims(space);
-  static_assert(H5S_MAX_RANK <= kMaxDims);
-  check(rank >= 0, path_, ": '", name, "' has no shape: need a tensor");
+  check(rank >= 0 && static_cast<std::size_t>(rank) <= kMaxDims, path_, ": '", name, "' has ", rank,
+        " dimensions: need at most ", kMaxDims);
   hsize_t sizes[H5S_MAX_RANK] = {};
   H5Sget_simple_extent_dims(space, sizes, nullptr);
   DimVector result;

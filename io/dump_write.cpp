@@ -46,8 +46,6 @@ void check_names(const NamedTensors& tensors, const std::string& group, const st
     check(usable, path, ": ", group, " name '", name, "': need a name without '/'");
     check(seen.insert(name).second, path, ": two tensors '", name, "' in ", group, ": need different names");
     check(tensor.defined(), path, ": tensor '", name, "' in ", group, " is undefined: need one with a value");
-    check(tensor.dim() <= H5S_MAX_RANK, path, ": tensor '", name, "' in ", group, " has ", tensor.dim(),
-          " dimensions: need at most ", H5S_MAX_RANK, ", HDF5's limit");
   }
 }
 

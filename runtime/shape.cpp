@@ -1,6 +1,5 @@
 #include <backflow/runtime/shape.h>
 
-#include <algorithm>
 #include <limits>
 #include <ostream>
 
@@ -12,22 +11,6 @@ std::ostream& operator<<(std::ostream& out, IntArrayRef list) {
     out << (i == 0 ? "" : ", ") << list[i];
   }
   return out << ']';
-}
-
-void DimVector::resize_on_heap(std::size_t size, std::int64_t value) {
-  check(size <= kMaxDims, "tensor: ", size, " dimensions: need at most ", kMaxDims);
-  const std::size_t kept = std::min<std::size_t>(size_, size);
-  if (size <= kInlineDims) {
-    const std::int64_t* const values = heap_;
-    std::copy(values, values + kept, inline_);
-    delete[] values;
-  } else if (!is_on_heap()) {
-    auto* const values = new std::int64_t[kMaxDims];
-    std::copy(inline_, inline_ + kept, values);
-    heap_ = values;
-  }
-  size_ = static_cast<std::uint32_t>(size);
-  std::fill(begin() + kept, end(), value);
 }
 
 std::int64_t numel_of(IntArrayRef sizes) {

@@ -111,8 +111,7 @@ struct Value {
       return hn::IfThenElse(hn::IsNaN(x), x, y);
     } else if constexpr (kF == Loss::Divergence) {
       const V y = hn::Sub(hn::Mul(t, log_of(d, t)), hn::Mul(t, x));
-      const V nothing = hn::IfThenZeroElse(hn::Eq(x, x), x);  // NaN stays
-      return hn::IfThenElse(hn::Eq(t, hn::Zero(d)), nothing, y);
+      return hn::IfThenZeroElse(hn::And(hn::Eq(t, hn::Zero(d)), hn::Eq(x, x)), y);  // NaN stays
     } else if constexpr (kF == Loss::LogDivergence) {
       const V p = exp_of(d, t);
       return hn::Mul(p, hn::IfThenElse(hn::Eq(p, hn::Zero(d)), finite(d, x), hn::Sub(t, x)));

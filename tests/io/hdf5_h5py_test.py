@@ -189,6 +189,7 @@ class DumpTest(unittest.TestCase):
         for value in (np.float16(1), np.int16(1), np.uint16(1), np.complex64(1), "text", np.array([(1, 2.0)], "i8,f4")):
             self.assertIn("has another dtype", self.refusal(put("parameters/x", value)))
         self.assertIn("has no data", self.refusal(parameters(x={"data": h5py.Empty("f4")})))
+        self.assertIn("has 17 dimensions", self.refusal(put("parameters/x", np.zeros((1,) * 17, np.float32))))
         self.assertIn("and 0 bytes of data", self.refusal(parameters(x={"shape": (10**12,), "dtype": "f4"})))
         huge = {"shape": (10**12,), "dtype": "f4", "chunks": (100,)}
         self.assertIn("need a file that can hold them", self.refusal(parameters(x=huge)))

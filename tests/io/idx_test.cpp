@@ -98,8 +98,8 @@ TEST_CASE("idx: what is wrong with a plain file") {
   CHECK(file.error("") == "fewer than 4 bytes: need an IDX file");
   CHECK(file.error("PNG...") == "offset 0: not an IDX file: need two zero bytes at its start");
   CHECK(file.error(header(10, {1}) + "x") == "offset 2: IDX type 10: need 8, 9, 11, 12, 13 or 14");
-  CHECK(file.error(header(8, {})) == "offset 3: 0 dimensions: need 1 to 64");
-  CHECK(file.error(header(8, std::vector<std::uint32_t>(65, 1))) == "offset 3: 65 dimensions: need 1 to 64");
+  CHECK(file.error(header(8, {})) == "offset 3: 0 dimensions: need 1 to 16");
+  CHECK(file.error(header(8, std::vector<std::uint32_t>(17, 1))) == "offset 3: 17 dimensions: need 1 to 16");
   CHECK(file.error(header(8, {1, 2}).substr(0, 9)) == "offset 4: truncated: need 8 bytes for 2 sizes, found 5");
   CHECK(file.error(header(8, {2, 3}) + "12345") ==
         "offset 12: truncated: sizes [2, 3] need 6 bytes, the file has 5 left");

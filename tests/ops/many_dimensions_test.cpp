@@ -1,5 +1,5 @@
-// Tensors of more dimensions than are held inline (kInlineDims), up to kMaxDims: shapes, strides that do not merge,
-// reductions, broadcasting, products, joining and gradients are those of the same elements in few dimensions.
+// Tensors of many dimensions, up to kMaxDims: shapes, strides that do not merge, reductions, broadcasting, products,
+// joining and gradients are those of the same elements in few dimensions.
 #include <algorithm>
 #include <numeric>
 #include <sstream>
@@ -47,32 +47,6 @@ TEST_CASE("many dimensions: nested lists, sizes, strides and printing") {
   text << x;
   CHECK(text.str() == "tensor([[[[[[[[[[1., 2.],\n                  [3., 4.]]]]]]]]]])");
   CHECK(ones(std::vector<std::int64_t>(kMaxDims, 1)).item<float>() == 1);
-}
-
-TEST_CASE("many dimensions: a list of dimensions grows, shrinks and is copied across the inline size") {
-  DimVector list;
-  for (std::int64_t i = 0; i < 20; ++i) {
-    list.push_back(i);
-  }
-  const DimVector copy(list);
-  list.insert(3, -1);
-  CHECK((list.size() == 21 && list[3] == -1 && list[4] == 3 && list.back() == 19));
-  while (list.size() > 5) {
-    list.erase(0);
-  }
-  CHECK(list == DimVector{15, 16, 17, 18, 19});
-  DimVector other{7};
-  other = copy;
-  CHECK((other.size() == 20 && other.back() == 19));
-  other = list;
-  CHECK(other == list);
-  const DimVector& itself = other;
-  other = itself;
-  CHECK(other == list);
-  other.resize(kMaxDims, 2);
-  CHECK((other[4] == 19 && other.back() == 2));
-  CHECK_THROWS_AS(other.push_back(1), Error);
-  CHECK(other.size() == kMaxDims);
 }
 
 TEST_CASE("many dimensions: strides that do not merge are walked element by element") {
