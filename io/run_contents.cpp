@@ -9,6 +9,7 @@
 #include <tuple>
 
 #include <backflow/io/atomic_file.h>
+#include <backflow/io/run_directory.h>
 #include <backflow/runtime/error.h>
 
 namespace backflow::io {
@@ -26,7 +27,11 @@ std::optional<long long> number_between(std::string_view name, std::string_view 
   return digits && error == std::errc() ? std::optional(number) : std::nullopt;
 }
 
-std::optional<long long> step_of(std::string_view name) { return number_between(name, "step-", ".h5"); }
+/// Of a name that RunDirectory gives: step-6.h5 is somebody else's.
+std::optional<long long> step_of(std::string_view name) {
+  const std::optional<long long> step = number_between(name, "step-", ".h5");
+  return step && RunDirectory::checkpoint_name(*step) == name ? step : std::nullopt;
+}
 
 bool is_set_aside(std::string_view name) {
   const std::size_t at = name.rfind(".old");
@@ -43,7 +48,7 @@ bool is_of_run(const std::string& name) {
   return number_between(name, "trace-rank", ".json") || is_temporary(name);
 }
 
-/// The names in a directory for which `wanted` holds, sorted.
+/// The names of files in a directory for which `wanted` holds, sorted.
 template <class Wanted>
 std::vector<std::string> names_in(const std::string& directory, const Wanted& wanted) {
   std::vector<std::string> names;
@@ -52,7 +57,8 @@ std::vector<std::string> names_in(const std::string& directory, const Wanted& wa
   if (error == std::errc::no_such_file_or_directory) return names;
   for (; !error && it != fs::directory_iterator(); it.increment(error)) {
     std::string name = it->path().filename().string();
-    if (wanted(name)) names.push_back(std::move(name));
+    std::error_code unknown;
+    if (wanted(name) && it->is_regular_file(unknown)) names.push_back(std::move(name));
   }
   check(!error, directory, ": cannot read the directory: ", error.message());
   std::sort(names.begin(), names.end());

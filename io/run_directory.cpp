@@ -57,10 +57,12 @@ RunDirectory RunDirectory::unique(const std::string& name, const std::string& pa
   return RunDirectory(path);
 }
 
-std::string RunDirectory::checkpoint(long long step) const {
+std::string RunDirectory::checkpoint(long long step) const { return checkpoints() + "/" + checkpoint_name(step); }
+
+std::string RunDirectory::checkpoint_name(long long step) {
   char name[48];
   std::snprintf(name, sizeof name, "step-%09lld.h5", step);
-  return checkpoints() + "/" + name;
+  return name;
 }
 
 }  // namespace backflow::io

@@ -23,6 +23,8 @@ class RunDirectory {
   std::string checkpoints() const { return file("checkpoints"); }
   /// The path of a checkpoint, "…/checkpoints/step-000000938.h5".
   std::string checkpoint(long long step) const;
+  /// Its name there, "step-000000938.h5".
+  static std::string checkpoint_name(long long step);
 
  private:
   explicit RunDirectory(std::string path);

@@ -11,6 +11,13 @@ namespace backflow::detail {
 
 using Bound = std::optional<Scalar>;
 
+/// The number as elements of a floating-point dtype are compared with it: rounded to one, or infinite beyond them.
+inline double rounded_to(ScalarType dtype, double number) {
+  return dtype == kBFloat16  ? static_cast<float>(static_cast<BFloat16>(number))
+         : dtype == kFloat32 ? static_cast<float>(number)
+                             : number;
+}
+
 /// The bounds as numbers of `dtype`, of which a lower one is applied first: one that no number of the dtype lies beyond
 /// is dropped, as 300 above uint8. Throws Error, which `where` starts, where a bound itself would be a result that the
 /// dtype can't hold.

@@ -59,9 +59,9 @@ struct ClampOperator {
 
   void backward(Backward& b) const {
     constexpr double kInfinity = std::numeric_limits<double>::infinity();
-    const double min = lower ? lower->toDouble() : -kInfinity;
-    const double max = upper ? upper->toDouble() : kInfinity;
     const Tensor value = b(x);
+    const double min = lower ? rounded_to(value.scalar_type(), lower->toDouble()) : -kInfinity;
+    const double max = upper ? rounded_to(value.scalar_type(), upper->toDouble()) : kInfinity;
     b.dx(0) = GradMode::is_enabled() ? relu_backward(b.dy(), both(where_holds(Comparison::GreaterEqual, value, min),
                                                                   where_holds(Comparison::LessEqual, value, max)))
                                      : fused_gradient(Binary::ClampBackward, b.dy(), value, {min, max});

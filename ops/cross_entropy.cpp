@@ -137,7 +137,11 @@ struct RowsCrossEntropy {
 Tensor smooth_loss(const Tensor& log_p, const Tensor& target, const Tensor& weight, std::int64_t reduction,
                    std::int64_t ignored) {
   const ClassPositions positions(kName, log_p.sizes(), target, ignored);
-  const Tensor weighted = weight.defined() ? log_p * along_classes(weight, log_p) : log_p;
+  Tensor weighted = log_p;
+  if (weight.defined()) {  // without classes of weight 0, whose logarithms may be infinite
+    const Tensor w = along_classes(weight, log_p);
+    weighted = masked_fill(log_p, w == 0, 0) * w;
+  }
   const Tensor losses = masked_fill(neg(sum(weighted, class_dim(log_p))), target == ignored, 0);
   if (reduction != Reduction::Mean) {
     return reduce(kName, losses, reduction);
@@ -153,8 +157,13 @@ Tensor reduce_products(const Tensor& products, std::int64_t reduction) {
     return neg(sum(products, dim));
   }
   const Tensor total = neg(sum(products));
-  const auto classes = static_cast<double>(products.size(dim));
-  return reduction == Reduction::Sum ? total : total / (static_cast<double>(products.numel()) / classes);
+  if (reduction == Reduction::Sum) {
+    return total;
+  }
+  if (std::isinf(total.item<double>())) {  // the mean may be finite
+    return mean(neg(sum(products, dim)));
+  }
+  return total / (static_cast<double>(products.numel()) / static_cast<double>(products.size(dim)));
 }
 
 bool has_nan(const Tensor& x) {
@@ -219,12 +228,13 @@ struct CrossEntropyLoss {
       return of_probabilities(x, target, weight, reduction, smoothing);
     }
     const Tensor log_p = log_softmax(without_ignored(x, target, ignore_index), class_dim(x));
-    Tensor y = nll_loss_nd(log_p, target, weight, reduction, ignore_index);
+    const Tensor y = nll_loss_nd(log_p, target, weight, reduction, ignore_index);
     if (smoothing == 0) {
       return y;
     }
     const double share = smoothing / static_cast<double>(x.size(class_dim(x)));
-    return y * (1 - smoothing) + smooth_loss(log_p, target, weight, reduction, ignore_index) * share;
+    const Tensor smooth = smooth_loss(log_p, target, weight, reduction, ignore_index) * share;
+    return smoothing == 1 ? smooth : y * (1 - smoothing) + smooth;
   }
 
  private:

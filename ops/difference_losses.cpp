@@ -1,4 +1,6 @@
 // Losses of the difference between an input and a target.
+#include <cmath>
+
 #include <backflow/ops/loss_internal.h>
 
 namespace backflow {
@@ -48,7 +50,10 @@ struct L1Loss : DifferenceLoss<L1Loss> {
   void save(Needs, const Tensor& x_, const Tensor& t, std::int64_t reduction_, const Tensor&) {
     keep(Loss::Absolute, x_, t, reduction_);
   }
-  Tensor input_gradient(const Tensor& g, const Tensor& value, const Tensor& t) const { return sign(value - t) * g; }
+  Tensor input_gradient(const Tensor& g, const Tensor& value, const Tensor& t) const {
+    const Tensor difference = value - t;
+    return masked_fill(sign(difference) * g, isnan(difference.detach()), std::nan(""));
+  }
 };
 
 struct SmoothL1Loss : DifferenceLoss<SmoothL1Loss> {

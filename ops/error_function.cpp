@@ -8,8 +8,11 @@ namespace {
 
 using namespace detail;
 
-/// The slope of the error function, 2 e^(-x^2) / sqrt(pi).
-Tensor erf_slope(const Tensor& x) { return exp(neg(x * x)) * (2 * std::numbers::inv_sqrtpi); }
+/// The slope of the error function, 2 e^(-x^2) / sqrt(pi). Its own slope at infinity is 0 where x is kept finite.
+Tensor erf_slope(const Tensor& x) {
+  const Tensor finite = GradMode::is_enabled() ? clamp(x, -100, 100) : x;
+  return exp(neg(finite * finite)) * (2 * std::numbers::inv_sqrtpi);
+}
 
 struct Erf : UnaryOperator<Unary::Erf> {
   static constexpr OperatorInfo info = {

@@ -1,4 +1,6 @@
 // Activations made of straight pieces.
+#include <cmath>
+
 #include <backflow/ops/activation_internal.h>
 #include <backflow/ops/bounds_internal.h>
 
@@ -16,7 +18,12 @@ struct HardtanhOperator {
     check(x.scalar_type() != kBool, name, ": dtype bool: need numbers; to(kInt64) gives them");
     if (x.is_floating_point()) {
       held_bounds(name, y.scalar_type(), min, max);
-      kernels::unary(Unary::Clamp, y, x, {min.toDouble(), max.toDouble()});
+      if (std::isnan(min.toDouble()) || std::isnan(max.toDouble())) {
+        kernels::binary(Binary::Maximum, y, x, min);
+        kernels::binary(Binary::Minimum, y, y, max);
+      } else {
+        kernels::unary(Unary::Clamp, y, x, {min.toDouble(), max.toDouble()});
+      }
     } else {
       const auto [lower, upper] = held_bounds(name, y.scalar_type(), whole(name, min), whole(name, max));
       if (lower) {
@@ -127,9 +134,12 @@ struct Shrink : Activation<Op, kF, Binary::ShrinkBackward> {
   using Base = Activation<Op, kF, Binary::ShrinkBackward>;
   static Tensor forward(const Tensor& x, const Scalar& width) {
     check(width.toDouble() >= 0, Op::info.name, ": lambda ", width.toDouble(), ": need a number >= 0");
-    return Base::result(x, {width.toDouble()});
+    check_number(Op::info.name, width, x.scalar_type());
+    return Base::result(x, {rounded_to(x.scalar_type(), width.toDouble())});
   }
-  void save(Needs, const Tensor& x_, const Scalar& width, const Tensor&) { Base::keep(x_, {width.toDouble()}); }
+  void save(Needs, const Tensor& x_, const Scalar& width, const Tensor&) {
+    Base::keep(x_, {rounded_to(x_.scalar_type(), width.toDouble())});
+  }
   Tensor recorded(const Tensor& dy, const Tensor& value) const {
     return relu_backward(dy, opposite(both(where_holds(Comparison::LessEqual, value, this->params[0]),
                                            where_holds(Comparison::GreaterEqual, value, -this->params[0]))));
@@ -180,7 +190,7 @@ struct Threshold {
     check_number(info.name, threshold, x.scalar_type());
     check_number(info.name, value, x.scalar_type());
     if (x.is_floating_point()) {
-      kernels::unary(Unary::Threshold, y, x, {threshold.toDouble(), value.toDouble()});
+      kernels::unary(Unary::Threshold, y, x, {rounded_to(x.scalar_type(), threshold.toDouble()), value.toDouble()});
     } else {
       const Tensor low = where_holds(Comparison::LessEqual, x, threshold.toLong());
       Tensor number = empty_tensor({}, x.scalar_type());
@@ -191,7 +201,7 @@ struct Threshold {
   }
   void save(Needs, const Tensor& x_, const Scalar& threshold, const Scalar&, const Tensor&) {
     x.save(x_);
-    threshold_ = threshold.toDouble();
+    threshold_ = rounded_to(x_.scalar_type(), threshold.toDouble());
   }
   void backward(Backward& b) const {
     const Tensor value = b(x);

@@ -82,7 +82,7 @@ struct Acosh : UnaryOperator<Unary::Acosh> {
  private:
   static Tensor recorded(const Tensor& dy, const Tensor& value) {
     const auto [near, times] = NearAndTimes(value);
-    return dy * rsqrt((near - 1) * (near + 1)) / times;
+    return dy * (rsqrt(near - 1) * rsqrt(near + 1)) / times;  // NaN below 1
   }
 };
 

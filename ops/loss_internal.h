@@ -2,6 +2,8 @@
 
 // What losses have in common: reductions, checks, and those of an input and a target of one shape.
 
+#include <cmath>
+
 #include <backflow/ops/elementwise_internal.h>
 #include <backflow/ops/kernels/losses.h>
 #include <backflow/ops/operator.h>
@@ -72,7 +74,13 @@ struct PairLoss {
     if (reduction != Reduction::None && !weight.defined()) {
       Tensor y = empty_tensor({}, x.scalar_type());
       kernels::loss_sum(f, y, x, t, params, reduction == Reduction::Mean ? static_cast<double>(x.numel()) : 1);
-      return y;
+      if (reduction == Reduction::Sum || std::isfinite(y.item<double>())) [[likely]] {
+        return y;
+      }
+      // The sum may have overflowed where the mean does not.
+      Tensor each = empty_tensor_like(x, x.scalar_type());
+      kernels::loss(f, each, x, t, params);
+      return mean(each);
     }
     Tensor y = empty_tensor_like(x, x.scalar_type());
     kernels::loss(f, y, x, t, params);

@@ -81,7 +81,8 @@ struct NormState : ReducedGeometry {
       return zeros_like(from);
     }
     if (p_ == 1) {
-      return sign(from) * dy;
+      const Tensor slope = sign(from) * dy;
+      return isnan(result).any().item<bool>() ? masked_fill(slope, isnan(from), std::nan("")) : slope;
     }
     if (std::isinf(p_)) {
       return sign(from) * dy * shares_of_equals(abs(from.detach()), result.detach(), flags);
@@ -110,6 +111,11 @@ struct NormState : ReducedGeometry {
     const Tensor positive = length + zeros_of(length.detach());  // 1 in the place of 0
     if (p_ == 2) {
       return are_factors(dy) ? from * (dy / positive) : from / positive * dy;
+    }
+    if (p_ < 0) {  // where y = 0, an element is: the slope is 0, though powers of the others' ratios are large
+      const Tensor none = expand(length.detach() == 0, from.sizes());
+      const Tensor ratio = masked_fill(abs(from) / positive, none, 1);
+      return masked_fill(sign(from) * pow(ratio + zeros_of(from.detach()), p_ - 1) * dy, none, 0);
     }
     const Tensor ratio = abs(from) / positive;
     // Where x = 0, a power of 1: it has a slope. Powers above 0 alone need none.

@@ -184,7 +184,7 @@ struct Atan2 : BinaryOperator<Atan2, Binary::Atan2, true> {
     const Tensor a = x / size;
     const Tensor c = w / size;
     const Tensor sum = a * a + c * c;
-    return dy / size * (c / (sum + (sum.detach() == 0).to(sum.scalar_type())));
+    return dy * (c / (sum + (sum.detach() == 0).to(sum.scalar_type()))) / size;
   }
 };
 

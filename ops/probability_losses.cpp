@@ -189,7 +189,11 @@ struct PoissonNllLoss : PairLoss<PoissonNllLoss> {
     keep(loss_of(log_input), x_, t, reduction_, {eps, 0, full ? 1.0 : 0.0});
   }
   Tensor input_gradient(const Tensor& g, const Tensor& value, const Tensor& t) const {
-    return (f == Loss::LogCounts ? exp(value) - t : 1 - t / (value + params[0])) * g;
+    if (f == Loss::LogCounts) {
+      return (exp(value) - t) * g;
+    }
+    const Tensor mean = value + params[0];
+    return (1 - t / masked_fill(mean, logical_and(t.detach() == 0, mean.detach() == 0), 1)) * g;
   }
   Tensor target_gradient(const Tensor& g, const Tensor& value, const Tensor& t) const {
     if (value.scalar_type() == kBFloat16) {  // logarithms that cancel are not to be rounded first

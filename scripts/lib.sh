@@ -95,6 +95,12 @@ stop_job() {
   stop_asked=${EPOCHREALTIME//[.,]/}
 }
 
+# relay: copies standard input to standard output until nobody reads that any more, then to nowhere.
+relay() {
+  trap '' PIPE TERM INT HUP QUIT USR1 USR2
+  cat 2>/dev/null || cat >/dev/null
+}
+
 # run_mpi ARGUMENT...: mpirun, for Open MPI 4.1 and 5, with
 # - no binding: every rank has several threads, and Open MPI puts them all on one core when there are 1 or 2 ranks;
 # - more ranks than cores if asked for, and root if that is who runs it (both are refused otherwise);
@@ -103,7 +109,7 @@ stop_job() {
 #   or SIGHUP. Its odls_base_sigkill_timeout is no help: 4.1 waits that long before SIGTERM too, and after every failure;
 #   5 does not read it. In a session of its own, mpirun sees no Ctrl-C.
 run_mpi() {
-  local map=slot ranks=1 cores i pid= interrupted=no code=0 stop_asked=
+  local map=slot ranks=1 cores i pid= interrupted=no code=0 stop_asked= out=1 err=2 relays=()
   for ((i = 1; i < $#; i++)); do
     if [[ ${!i} =~ ^--?np?$ ]]; then
       i=$((i + 1))
@@ -116,9 +122,18 @@ run_mpi() {
   if ((ranks > cores)); then
     map=slot:OVERSUBSCRIBE
   fi
+  # mpirun 4.1 crashes, and its ranks with it, when who reads what it prints has gone, as in "| head -1".
+  if [[ -p /dev/stdout ]]; then
+    exec {out}> >(relay)
+    relays+=($!)
+  fi
+  if [[ -p /dev/stderr ]]; then
+    exec {err}> >(relay >&2)
+    relays+=($!)
+  fi
   trap 'interrupted=yes; [[ -z $pid ]] || stop_job "$pid"' TERM INT HUP QUIT USR1 USR2
   OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 \
-    setsid mpirun --bind-to none --map-by "$map" "$@" </dev/null &
+    setsid mpirun --bind-to none --map-by "$map" "$@" </dev/null >&"$out" 2>&"$err" &
   pid=$!
   if [[ $interrupted == yes ]]; then # before there was anything to stop
     stop_job "$pid"
@@ -130,6 +145,9 @@ run_mpi() {
   do :; done
   trap '' TERM INT HUP QUIT USR1 USR2
   wait "$pid" && code=0 || code=$?
+  ((out == 1)) || exec {out}>&-
+  ((err == 2)) || exec {err}>&-
+  wait ${relays[@]+"${relays[@]}"} || true
   trap - TERM INT HUP QUIT USR1 USR2
   return "$code"
 }

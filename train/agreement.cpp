@@ -36,8 +36,9 @@ Facts unpacked(const std::string& text) {
   return facts;
 }
 
-std::optional<double> number(std::string_view text) {
-  double value = 0;
+template <class T>
+std::optional<T> number(std::string_view text) {
+  T value{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   const bool whole = error == std::errc() && end == text.data() + text.size();
   return whole ? std::optional(value) : std::nullopt;
@@ -106,8 +107,11 @@ bool same_value(const std::string& a, const std::string& b) {
     const std::vector<std::string> y = elements(b);
     return std::equal(x.begin(), x.end(), y.begin(), y.end(), same_value);
   }
-  const std::optional<double> x = number(a);
-  return x && x == number(b);
+  // A double does not hold every integer.
+  const std::optional<std::int64_t> n = number<std::int64_t>(a);
+  const std::optional<std::int64_t> m = number<std::int64_t>(b);
+  const std::optional<double> x = number<double>(a);
+  return n && m ? n == m : x && x == number<double>(b);
 }
 
 std::string shown(const std::string& value) {

@@ -178,12 +178,15 @@ void print_plan(const Prepared& p, const RunStart& start, const std::string& rep
 }
 
 /// Takes the dump over into the model, after a look at what has changed since; returns what the user should know of it.
-std::vector<std::string> take_over(const RunStart& start, const CommandLine& line, const Facts& facts,
-                                   const Prepared& p) {
+std::vector<std::string> take_over(RunStart& start, const CommandLine& line, const Facts& facts, const Prepared& p) {
   if (start.dump_path.empty()) {
     return {};
   }
   std::vector<std::string> notes = check_changes(start.dump_path, start.dump, facts, line.allowed);
+  if (has_other_optimizer_state(start.dump_path, start.dump, facts)) {
+    start.dump.optimizer.clear();
+    notes.push_back("the optimizer's state starts anew");
+  }
   load_model(start.dump_path, start.dump, *p.model.module);
   return notes;
 }

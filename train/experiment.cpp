@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <cmath>
 #include <filesystem>
 #include <utility>
 
@@ -20,6 +21,9 @@ DataOptions read_data(const io::Section& s) {
   data.test_labels = s.string("test_labels", "t10k-labels-idx1-ubyte.gz");
   data.mean = s.number("mean", {}, 0.0);
   data.std = s.number("std", {.above = 0}, 1.0);
+  if (const double most = (1 + std::abs(data.mean)) / data.std; !(most <= 1e30)) {
+    s.fail("std", to_text("'mean' and 'std' in [data]: pixels of up to ", most, ": need numbers that float32 holds"));
+  }
   data.shuffle = s.boolean("shuffle", true);
   return data;
 }

@@ -79,6 +79,18 @@ std::string picture_name(const std::string& file) {
              : "'" + file + "': need a name that ends with .dot, .svg, .png, .pdf or .json";
 }
 
+/// What is wrong with an empty argument, as that of --resume "$DUMP" without such a variable.
+std::string not_empty(const std::string& text) { return text.empty() ? "need a name, not an empty one" : ""; }
+
+/// Runs a command. What it prints may go to a full disk; train, which has a log, goes on and does not mind.
+int run_command(int (*run)(const CommandLine&), const CommandLine& line) {
+  const int code = run(line);
+  if (run != backflow::train::run_train && !std::cout.flush()) {
+    throw backflow::Error("standard output: cannot write all of it");
+  }
+  return code;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -92,14 +104,19 @@ int main(int argc, char** argv) {
 
   CLI::App* train = app.add_subcommand("train", "train the model of a configuration");
   add_config(train, line);
-  train->add_option("--out", line.out, "run directory; runs/<name>/<date-time> unless given")->type_name("DIR");
-  train
-      ->add_option("--resume", line.resume,
-                   "go on from this dump, or with 'auto' from the newest of --out, if there is one")
-      ->type_name("FILE");
+  train->add_option("--out", line.out, "run directory; runs/<name>/<date-time> unless given")
+      ->check(not_empty, "")
+      ->type_name("DIR");
+  CLI::Option* resume =
+      train
+          ->add_option("--resume", line.resume,
+                       "go on from this dump, or with 'auto' from the newest of --out, if there is one")
+          ->check(not_empty, "")
+          ->type_name("FILE");
   train
       ->add_option("--allow-change", line.allowed,
                    "go on from a dump although this key, as data.mean, or section differs; may be repeated")
+      ->needs(resume)
       ->allow_extra_args(false)
       ->type_name("KEY");
   train->add_flag("--overwrite", line.overwrite, "remove the run that --out holds, if it holds one, and start anew");
@@ -161,7 +178,7 @@ int main(int argc, char** argv) {
       std::cout << app.help();
       return backflow::train::kWrongUsage;
     }
-    return run(line);
+    return run_command(run, line);
   } catch (const io::ConfigError& error) {
     return report_usage(error.what());
   } catch (const std::exception& error) {

@@ -53,6 +53,11 @@ struct Change {
 
   /// A key that only one of the two has, since they have different optimizers.
   bool is_of_another_optimizer() const { return lies_in(name, "optimizer") && (before.empty() || now.empty()); }
+  /// Momentum needs a buffer, none does not.
+  bool is_of_state() const {
+    const bool starts_or_ends = name == "optimizer.momentum" && same_value(before, "0") != same_value(now, "0");
+    return lies_in_any(name, kOfState) || (starts_or_ends && !before.empty() && !now.empty());
+  }
   std::string text() const { return to_text(name, " is ", shown(now), ", in the dump ", shown(before)); }
 };
 
@@ -91,6 +96,14 @@ std::string refusal(const std::string& path, const std::vector<Change>& changes)
 
 }  // namespace
 
+bool has_other_optimizer_state(const std::string& path, const io::Dump& dump, const Facts& now) {
+  if (dump.config.empty()) {
+    return false;
+  }
+  const std::vector<Change> changes = changes_between(facts_of(path, dump), now);
+  return std::any_of(changes.begin(), changes.end(), [](const Change& change) { return change.is_of_state(); });
+}
+
 bool may_change(const std::string& name) {
   return is_data_path(name) || lies_in_any(name, kFree) || (lies_in(name, "optimizer") && !lies_in_any(name, kOfState));
 }
@@ -103,7 +116,7 @@ std::vector<std::string> check_changes(const std::string& path, const io::Dump& 
   std::vector<std::string> notes;
   std::vector<Change> refused;
   for (const Change& change : changes_between(facts_of(path, dump), now)) {
-    if (may_change(change.name) || change.is_of_another_optimizer()) {
+    if ((may_change(change.name) && !change.is_of_state()) || change.is_of_another_optimizer()) {
       continue;
     }
     if (lies_in_any(change.name, allowed)) {

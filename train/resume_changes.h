@@ -19,6 +19,9 @@ bool may_change(const std::string& name);
 std::vector<std::string> check_changes(const std::string& path, const io::Dump& dump, const Facts& now,
                                        const std::vector<std::string>& allowed);
 
+/// Whether the run's optimizer keeps another state than that of the dump's run did.
+bool has_other_optimizer_state(const std::string& path, const io::Dump& dump, const Facts& now);
+
 /// Throws io::ConfigError for a name of --allow-change that is neither a key of `now` nor a section.
 void check_allowed_names(const std::vector<std::string>& allowed, const Facts& now);
 

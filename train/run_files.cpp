@@ -73,6 +73,8 @@ void RunFiles::log(const std::string& text) { logger_->info(text); }
 
 std::string RunFiles::checkpoint(const io::Dump& dump, std::int64_t keep_last) {
   const std::string path = directory_.checkpoint(dump.step);
+  std::error_code error;                                               // writing says it better
+  std::filesystem::create_directory(directory_.checkpoints(), error);  // somebody may have removed it
   io::write_dump(path, dump);
   std::erase(dumps_, path);
   dumps_.push_back(path);

@@ -31,6 +31,9 @@ bool is_directory(const std::string& path) {
 /// A dump that is named has to be one of the run that goes on, if there is one: the files of two runs do not mix.
 void check_named_dump(const StartOptions& options) {
   std::error_code error;
+  if (is_directory(options.resume)) {
+    refuse("--resume ", options.resume, ": is a directory: need a dump in it, or auto with --out DIR");
+  }
   if (!fs::is_regular_file(options.resume, error)) {
     refuse("--resume ", options.resume, ": no such file: need a dump, as checkpoints/step-000003752.h5, or auto");
   }

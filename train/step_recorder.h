@@ -7,8 +7,8 @@
 
 namespace backflow::train {
 
-/// Which steps of a run are recorded, counted from 0. The first ones are left out: memory, kernels and threads are
-/// still being set up.
+/// Which steps of a run are recorded, counted from 0 where it starts, or goes on from a dump. The first ones are left
+/// out: memory, kernels and threads are still being set up.
 class RecordedSteps {
  public:
   static constexpr std::int64_t kWarmUp = 10;

@@ -74,10 +74,11 @@ class Run {
                   .size = world_->size()}),
         step_(options.start.dump.step),
         position_(start_position()),
+        first_step_(step_),
         epoch_(at_limit() ? options.start.dump.epoch : position_.epoch),
         report_(world_->rank(), options.verbosity),
         prints_profile_(options.profile),
-        recorder_(RecordedSteps(total_steps(), options.trace_steps),
+        recorder_(RecordedSteps(total_steps() - step_, options.trace_steps),
                   world_->rank() == 0 ? StepRecorder::Gather::Profile : StepRecorder::Gather::Nothing, world_->rank()) {
     if (is_resumed()) {
       run_on_all_ranks(*world_,
@@ -180,10 +181,7 @@ class Run {
       }
     }
     epoch_ = position_.epoch + 1;
-    {
-      const trace::Span span("evaluation");
-      test_ = evaluate(model_, test_data_, experiment_.train.eval_batch_size, *world_);
-    }
+    evaluate_now();
     if (files_) {
       files_->metric("eval",
                      {{"step", step_}, {"epoch", epoch_}, {"loss", test_->loss}, {"accuracy", test_->accuracy}});
@@ -193,6 +191,13 @@ class Run {
       position_ = {.epoch = epoch_};
     }
     return Outcome::Done;
+  }
+
+  void evaluate_now() {
+    const trace::Span span("evaluation");
+    test_ = evaluate(model_, test_data_, experiment_.train.eval_batch_size, *world_);
+    check(std::isfinite(test_->loss), "train: the test loss after step ", step_, " is ", test_->loss,
+          ": need finite numbers; a smaller learning rate may help");
   }
 
   void say_epoch(double seconds) {
@@ -207,9 +212,9 @@ class Run {
   }
 
   Outcome step() {
-    recorder_.begin_step(step_);
+    recorder_.begin_step(step_ - first_step_);
     const Outcome outcome = train_step(sampler_.batch(position_.epoch, position_.steps));
-    if (recorder_.end_step(step_ - 1)) {
+    if (recorder_.end_step(step_ - 1 - first_step_)) {
       say("trace: " + recorder_.trace_path());
     }
     if (experiment_.checkpoint.every_steps > 0 && step_ % experiment_.checkpoint.every_steps == 0) {
@@ -279,7 +284,7 @@ class Run {
 
   void finish(const std::string& dump) {
     if (!test_) {
-      test_ = evaluate(model_, test_data_, experiment_.train.eval_batch_size, *world_);
+      evaluate_now();
     }
     const double seconds = seconds_since(start_);
     if (!files_) {
@@ -315,7 +320,8 @@ class Run {
   distributed::ShardedSampler sampler_;
   std::int64_t step_;
   RunPosition position_;
-  std::int64_t epoch_;  ///< epochs that have been evaluated
+  std::int64_t first_step_;  ///< the step after which this run started
+  std::int64_t epoch_;       ///< epochs that have been evaluated
   RunReport report_;
   const bool prints_profile_;
   StepRecorder recorder_;

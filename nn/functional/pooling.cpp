@@ -1,5 +1,7 @@
 #include <backflow/nn/functional/pooling.h>
 
+#include <cmath>
+
 #include <backflow/ops/functions.h>
 #include <backflow/ops/operators.h>
 #include <backflow/runtime/error.h>
@@ -22,8 +24,23 @@ DimVector sizes_of(const Tensor& input, const ExpandingArrayWithOptionalElem<D>&
 DimVector sizes_of(const Tensor&, const ExpandingArray<1>& output_size) { return IntArrayRef(output_size); }
 
 /// The p-norms of windows of `size` elements from the averages of x^p.
-Tensor norms(const Tensor& averages, double order, std::int64_t size) {
-  return (averages.sign() * averages.abs() * size).pow(1 / order);
+/// (sum of x^p)^(1/p) of windows, by pool(y), which gives their means; 0, with slope 0, for windows of zeros. Where
+/// powers overflow or vanish, of x in units of its largest number.
+template <class Pool>
+Tensor norms(const Tensor& x, double order, std::int64_t size, const Pool& pool) {
+  const auto of = [&](const Tensor& numbers) {
+    const Tensor averages = pool(numbers.pow(order));
+    const Tensor sums = averages.sign() * averages.abs() * size;
+    const Tensor none = sums.detach() == 0;
+    return sums.masked_fill(none, 1).pow(1 / order).masked_fill(none, 0);
+  };
+  const double largest = x.numel() > 0 ? x.detach().abs().amax().item<double>() : 0;
+  const double power = std::pow(largest, order);
+  if (largest == 0 || !std::isfinite(largest) || (power > 1e-30 && power < 1e30)) {
+    return of(x);
+  }
+  const double unit = std::ldexp(1.0, std::ilogb(largest));
+  return of(x / unit) * unit;
 }
 
 void check_order(const char* where, double order) { check(order != 0, where, ": order 0: need another number"); }
@@ -69,16 +86,17 @@ std::int64_t detail::unpooled_size(const char* where, std::int64_t size, std::in
 
 Tensor lp_pool1d(const Tensor& input, const LPPool1dFuncOptions& options) {
   check_order("lp_pool1d", options.norm_type());
-  const Tensor averages = backflow::avg_pool1d(input.pow(options.norm_type()), options.kernel_size(), options.stride(),
-                                               0, options.ceil_mode());
-  return norms(averages, options.norm_type(), (*options.kernel_size())[0]);
+  return norms(input, options.norm_type(), (*options.kernel_size())[0], [&](const Tensor& powers) {
+    return backflow::avg_pool1d(powers, options.kernel_size(), options.stride(), 0, options.ceil_mode());
+  });
 }
 
 Tensor lp_pool2d(const Tensor& input, const LPPool2dFuncOptions& options) {
   check_order("lp_pool2d", options.norm_type());
-  const Tensor averages = backflow::avg_pool2d(input.pow(options.norm_type()), options.kernel_size(), options.stride(),
-                                               0, options.ceil_mode());
-  return norms(averages, options.norm_type(), (*options.kernel_size())[0] * (*options.kernel_size())[1]);
+  return norms(input, options.norm_type(), (*options.kernel_size())[0] * (*options.kernel_size())[1],
+               [&](const Tensor& powers) {
+                 return backflow::avg_pool2d(powers, options.kernel_size(), options.stride(), 0, options.ceil_mode());
+               });
 }
 
 Tensor max_unpool1d(const Tensor& input, const Tensor& indices, const MaxUnpool1dFuncOptions& options) {

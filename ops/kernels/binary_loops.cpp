@@ -115,7 +115,14 @@ HWY_INLINE V apply(D d, V a, V b, V c, const hn::TFromD<D>* params) {
     const auto is_near_a = hn::Lt(hn::Abs(c), hn::Set(d, T{0.5}));
     const V y = hn::Add(hn::IfThenElse(is_near_a, a, b), hn::Mul(hn::IfThenElse(is_near_a, c, back), span));
     const auto fits = hn::Le(hn::Abs(span), hn::Set(d, std::numeric_limits<T>::max()));
-    return hn::AllTrue(d, fits) ? y : hn::IfThenElse(fits, y, hn::MulSub(b, c, hn::Mul(a, back)));
+    if (hn::AllTrue(d, fits)) {
+      return y;
+    }
+    // Each end keeps its own share, at the ends all of it.
+    const V zero = hn::Zero(d);
+    const V shares = hn::MulSub(b, c, hn::Mul(a, back));
+    const V at_b = hn::IfThenElse(hn::And(hn::Eq(back, zero), hn::Eq(a, a)), b, shares);
+    return hn::IfThenElse(fits, y, hn::IfThenElse(hn::And(hn::Eq(c, zero), hn::Eq(b, b)), a, at_b));
   }
 }
 

@@ -57,16 +57,16 @@ void binary_with_number(Binary f, const Tensor& y, const Tensor& x, const Scalar
   });
 }
 
-/// The same relation to a number that a C holds.
-template <class C>
+/// The same relation to a number that a T holds, as a C; a fraction is rounded to a T.
+template <class T, class C>
 std::pair<Comparison, C> held(Comparison f, const Scalar& number) {
   using Limits = std::numeric_limits<C>;
   if (f >= Comparison::And) {
     return {f, static_cast<C>(number.to<bool>())};  // 1e-300 is true, as a float32 it would not be
   }
-  const int side = beyond<C>(number);
+  const int side = beyond<T>(number);
   if (side == 0) [[likely]] {
-    return {f, wrapped<C>(number)};
+    return {f, static_cast<C>(wrapped<T>(number))};
   }
   if (f == Comparison::Equal || f == Comparison::NotEqual) {
     if constexpr (Limits::has_quiet_NaN) {
@@ -184,7 +184,7 @@ void compare(Comparison f, const Tensor& y, const Tensor& a, const Scalar& b) {
   dispatch(a.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
     using C = ComputeType<T>;
-    const std::pair<Comparison, C> relation = held<C>(f, b);
+    const std::pair<Comparison, C> relation = held<T, C>(f, b);
     const auto loop = compare_loop<C>(relation.first);
     run_blocked<bool, T>(y, {&a}, [&](bool* out, std::size_t n, Run<C> x) {
       loop(x, {&relation.second, Stride::Zero}, out, n);

@@ -72,8 +72,8 @@ HWY_INLINE V angle_slope(D d, V dy, V x, V w) {
   const V larger = hn::Max(hn::Abs(x), hn::Abs(w));
   const V a = hn::Div(x, larger);
   const V b = hn::Div(w, larger);
-  const V scaled = hn::Mul(hn::Div(dy, larger), hn::Div(b, hn::Add(hn::Mul(a, a), hn::Mul(b, b))));
-  const auto flat = hn::Or(hn::Eq(larger, zero), hn::Eq(larger, infinity(d)));
+  const V scaled = hn::Div(hn::Mul(dy, hn::Div(b, hn::Add(hn::Mul(a, a), hn::Mul(b, b)))), larger);
+  const auto flat = hn::And(hn::Eq(sum, sum), hn::Or(hn::Eq(larger, zero), hn::Eq(larger, infinity(d))));  // not NaN
   return hn::IfThenElse(safe, y, hn::IfThenElse(flat, hn::Mul(dy, zero), scaled));
 }
 

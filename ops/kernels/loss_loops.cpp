@@ -118,7 +118,8 @@ struct Value {
     } else if constexpr (kF == Loss::Counts || kF == Loss::LogCounts) {
       V y;
       if constexpr (kF == Loss::Counts) {
-        y = hn::Sub(x, weighted(d, t, log_of(d, hn::Add(x, hn::Set(d, params[0])))));
+        const V log_x = hn::Min(number(d, 1e4), log_of(d, hn::Add(x, hn::Set(d, params[0]))));  // where x is infinite
+        y = hn::Sub(x, weighted(d, t, log_x));
       } else {
         y = hn::Sub(exp_of(d, x), weighted(d, t, hn::Min(number(d, 1e4), x)));  // where e^x is infinite
       }
@@ -139,7 +140,7 @@ struct Gradient {
       const V difference = hn::Sub(x, t);
       const V bound = hn::Set(d, params[0]);
       if constexpr (kF == Loss::Squared) {
-        return hn::Mul(hn::Add(difference, difference), g);
+        return hn::Mul(difference, hn::Add(g, g));  // twice the difference may overflow
       } else if constexpr (kF == Loss::Absolute) {
         return hn::Mul(sign_of(d, difference), g);
       } else if constexpr (kF == Loss::Smooth) {
@@ -159,7 +160,9 @@ struct Gradient {
     } else if constexpr (kF == Loss::LogDivergence) {
       return hn::Neg(hn::Mul(g, exp_of(d, t)));
     } else if constexpr (kF == Loss::Counts) {
-      return hn::Mul(g, hn::Sub(number(d, 1), hn::Div(t, hn::Add(x, hn::Set(d, params[0])))));
+      const auto none = hn::And(hn::Eq(t, hn::Zero(d)), hn::Eq(x, x));
+      const V share = hn::IfThenZeroElse(none, hn::Div(t, hn::Add(x, hn::Set(d, params[0]))));
+      return hn::Mul(g, hn::Sub(number(d, 1), share));
     } else if constexpr (kF == Loss::LogCounts) {
       return hn::Mul(g, hn::Sub(exp_of(d, x), t));
     } else {

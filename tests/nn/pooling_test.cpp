@@ -85,6 +85,13 @@ TEST_CASE("pooling by a norm: orders one and two", "[nn]") {
   const Tensor norms = F::lp_pool2d(x, F::LPPool2dFuncOptions(2, 2).stride(1));
   CHECK(backflow::allclose(norms * norms, backflow::avg_pool2d(x * x, 2, 1) * 4));
   CHECK_THROWS_AS(F::lp_pool2d(x, F::LPPool2dFuncOptions(0, 2)), Error);
+  for (const double scale : {1.0, 1e19, 1e-25}) {  // squares overflow and vanish
+    const Tensor large = (backflow::tensor({3.0, 4.0, 0.0, 0.0}) * scale).reshape({1, 1, 4}).requires_grad_();
+    const Tensor lengths = F::lp_pool1d(large, F::LPPool1dFuncOptions(2, 2));
+    CHECK(backflow::allclose(lengths / scale, backflow::tensor({5.0, 0.0}).reshape({1, 1, 2})));
+    lengths.sum().backward();
+    CHECK(backflow::allclose(large.grad(), backflow::tensor({0.6, 0.8, 0.0, 0.0}).reshape({1, 1, 4})));
+  }
 }
 
 TEST_CASE("unpooling undoes max pooling of zeros beside the largest", "[nn]") {

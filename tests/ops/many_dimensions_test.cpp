@@ -45,7 +45,7 @@ TEST_CASE("many dimensions: nested lists, sizes, strides and printing") {
   CHECK(x.squeeze().equal(tensor({{1.F, 2.F}, {3.F, 4.F}})));
   std::ostringstream text;
   text << x;
-  CHECK(text.str() == "tensor([[[[[[[[[[1., 2.],\n                  [3., 4.]]]]]]]]]])");
+  CHECK(text.str() == "tensor([[[[[[[[[[1., 2.],\n                [3., 4.]]]]]]]]]])");
   CHECK(ones(std::vector<std::int64_t>(kMaxDims, 1)).item<float>() == 1);
 }
 

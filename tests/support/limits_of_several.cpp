@@ -52,6 +52,9 @@ std::vector<Limit> limits_of_several() {
       {"lerp/same", {3e38, -3e38, 0.5}, 0, {0.5, 0.5, N}},
       {"lerp/same", {I, 1, 0.5}, I, {0.5, 0.5, -I}},
       {"lerp/same", {1, I, 0.25}, I, {0.75, 0.25, I}},
+      {"lerp/same", {I, 1, 1}, 1, {N, N, N}},
+      {"lerp/same", {1, I, 0}, 1, {N, N, N}},
+      {"lerp/same", {I, I, 1}, I, {N, N, N}},
   };
 }
 

@@ -234,6 +234,32 @@ def test_a_resume_with_other_settings_goes_on_when_they_are_allowed(folder):
                      "did you mean 'data.mean'?"], error
 
 
+def test_a_resume_with_an_optimizer_of_another_state_starts_that_state_anew(folder):
+    data = write_data(folder / "data")
+    config = write_config(folder / "mlp.toml", data)
+    first = folder / "run"
+    run("train", config, "--out", first, "--set", "optimizer.momentum=0.9", "--set", "train.epochs=1")
+    for n, settings in enumerate((["optimizer.momentum=0"], ["optimizer.name=adam"],
+                                  ["optimizer.name=rmsprop", "optimizer.momentum=0.5"])):
+        sets = [word for setting in settings for word in ("--set", setting)]
+        key = settings[0].split("=")[0]
+        again = ["train", config, "--out", folder / str(n), "--resume", newest(first), *sets]
+        error = errors(run(*again, expect=2))
+        assert f"{key} is " in error[0] and error[0].endswith(f"--allow-change {key}"), error
+        said = run(*again, "--allow-change", key).stdout
+        assert "note: the optimizer's state starts anew" in said, said
+        assert metrics(folder / str(n), "final")[0]["steps"] == 12
+    run("train", config, "--out", folder / "other", "--resume", newest(first), "--set", "optimizer.momentum=0.5")
+
+
+def test_seeds_that_are_equal_as_doubles_are_two(folder):
+    data = write_data(folder / "data")
+    config = write_config(folder / "mlp.toml", data)
+    one, other = (["train", config, "--out", folder / "run", "--set", f"seed={2**53 + n}"] for n in (0, 1))
+    error = errors(run_each(one, other, expect=2))
+    assert len(error) == 1 and "seed is 9007199254740992 on rank 0, 9007199254740993 on rank 1" in error[0], error
+
+
 def test_a_resume_with_another_batch_size_goes_on_after_the_samples_that_are_done(folder):
     import h5py
     data = write_data(folder / "data")  # 60 samples, batches of 10

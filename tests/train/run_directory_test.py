@@ -5,6 +5,7 @@ usage: run_directory_test.py [NAME...]  runs the tests of these names, or all.
 import json
 import os
 import pathlib
+import shutil
 import signal
 import socket
 import subprocess
@@ -74,6 +75,37 @@ def test_overwrite_removes_a_run_and_nothing_else(folder):
     assert [m["step"] for m in metrics(out, "step")] == [1, 2]
     train(folder / "new", *steps(1), "--overwrite")  # nothing to remove
     assert "need one of the two" in message(train(out, *steps(2), "--overwrite", "--resume", "auto", expect=2))
+
+
+def test_files_and_folders_of_names_that_no_dump_has_are_left_alone(folder):
+    out = folder / "run"
+    train(out, *steps(4), *every(1))
+    checkpoints = out / "checkpoints"
+    foreign = checkpoints / "step-4.h5"
+    foreign.write_bytes((checkpoints / name(4)).read_bytes())
+    (checkpoints / name(9)).mkdir()
+    (checkpoints / name(8)).symlink_to("nowhere")
+    error = train(out, *steps(6), *every(1), "--resume", "auto").stderr
+    assert error == "" and foreign.exists() and (checkpoints / name(9)).is_dir() and (checkpoints / name(8)).is_symlink()
+    train(out, *steps(2), "--overwrite")
+    assert foreign.exists() and (checkpoints / name(9)).is_dir()
+
+
+def test_a_folder_of_dumps_that_goes_away_is_made_again(folder):
+    process, _, out = start_and_wait_for_step(folder)
+    shutil.rmtree(out / "checkpoints")
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=60)
+    assert process.returncode == 3 and newest(out).exists()
+
+
+def test_empty_names_and_folders_are_no_dumps(folder):
+    out = folder / "run"
+    train(out, *steps(1))
+    assert "--resume" in message(train(out, "--resume", "", expect=2))
+    assert "--out" in message(run("train", CONFIG, *SMALL, "--out", "", expect=2))
+    assert "is a directory: need a dump in it" in message(train(out, "--resume", out / "checkpoints", expect=2))
+    assert "--resume" in message(train(folder / "new", "--allow-change", "seed", expect=2))
 
 
 def newest_of(out):

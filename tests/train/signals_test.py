@@ -160,6 +160,25 @@ def test_a_run_whose_reader_has_gone_trains_on(folder):
             assert log.count("standard output: cannot write: Broken pipe") == 1 and "test accuracy 0." in log, log
 
 
+def test_ranks_train_on_when_the_reader_of_mpirun_sh_leaves(folder):
+    script = str(SOURCE / "scripts/mpirun.sh")
+    for redirect in ("", "2>&1"):
+        out = folder / ("both" if redirect else "out")
+        command = f'"$@" {redirect} | head -1; exit ${{PIPESTATUS[0]}}'
+        words = [script, "-n", "2", BACKFLOW, "train", CONFIG, *SMALL, *steps(200), "--out", str(out)]
+        done = subprocess.run(["bash", "-c", command, "-", *words], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                              timeout=300)
+        assert done.returncode == 0 and len(done.stdout.splitlines()) == 1, done
+        check_trained(out, 200)
+
+
+def test_commands_whose_output_is_lost_fail(folder):
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([BACKFLOW, "config", CONFIG], stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE,
+                              text=True, timeout=60)
+    assert done.returncode == 1 and "standard output: cannot write" in done.stderr, done
+
+
 def test_a_run_goes_on_with_a_full_disk_behind_its_output(folder):
     out = folder / "run"
     with open("/dev/full", "w") as full:
