@@ -129,6 +129,15 @@ def test_the_accuracy_is_the_last_line_and_the_table_is_there_on_request_alone(f
     assert metrics(folder / "tiny", "profile")[0]["steps"] == 1
 
 
+def test_a_run_that_goes_on_is_traced_and_sampled_from_where_it_starts(folder):
+    out = folder / "run"
+    train(out, *steps(12))
+    log = train(out, *steps(24), "--resume", "auto", "--trace", "--trace-steps", "2", "--profile").stdout
+    assert "AddmmBackward0" in log and [m["steps"] for m in metrics(out, "profile")] == [3, 3], log
+    _, rows, _ = read_trace(out / "trace.json")
+    assert sum(event["name"] == "step" for row in rows.values() for _, _, event in row) == 2
+
+
 def test_a_quiet_run_prints_the_path_of_its_dump(folder):
     out = folder / "run"
     done = train(out, *steps(5), "--quiet")
