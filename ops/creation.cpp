@@ -162,12 +162,17 @@ struct Arange {
       using Exact = std::conditional_t<std::is_integral_v<T>, std::int64_t, double>;
       const auto first = start.to<Exact>(info.name);
       const auto by = step.to<Exact>(info.name);
+      // A multiple of an integer may leave the range from which the sum comes back.
+      using Wrapping = std::conditional_t<std::is_integral_v<T>, std::uint64_t, double>;
+      const auto element = [&](std::int64_t i) {
+        return static_cast<Exact>(static_cast<Wrapping>(first) + static_cast<Wrapping>(i) * static_cast<Wrapping>(by));
+      };
       if (length > 0) {
         check_number(info.name, first, dtype);
-        check_number(info.name, first + static_cast<Exact>(length - 1) * by, dtype);
+        check_number(info.name, element(length - 1), dtype);
       }
       for (std::int64_t i = 0; i < length; ++i) {
-        x.mutable_data_ptr<T>()[i] = static_cast<T>(first + static_cast<Exact>(i) * by);
+        x.mutable_data_ptr<T>()[i] = static_cast<T>(element(i));
       }
     });
     return x.set_requires_grad(options.requires_grad());

@@ -24,19 +24,21 @@ HWY_INLINE auto nan(D d) {
   return number(d, std::numeric_limits<double>::quiet_NaN());
 }
 
-/// The lowest number for -infinity, else x. The order of the operands matters: x86 gives the second one where one is
-/// NaN, and so NaN stays.
+/// Whether Min and Max give the second operand where one is NaN, as the instructions of x86 do, but not the emulation.
+inline constexpr bool kSecondOfNan = HWY_ARCH_X86 != 0 && HWY_TARGET != HWY_EMU128 && HWY_TARGET != HWY_SCALAR;
+
+/// The lowest number for -infinity, else x. The order of the operands matters: NaN stays.
 template <class D, class V>
 HWY_INLINE V at_least_lowest(D d, V x) {
   const V y = hn::Max(hn::Set(d, std::numeric_limits<hn::TFromD<D>>::lowest()), x);
-  return HWY_ARCH_X86 != 0 ? y : hn::IfThenElse(hn::IsNaN(x), x, y);
+  return kSecondOfNan ? y : hn::IfThenElse(hn::IsNaN(x), x, y);
 }
 
 /// x with the largest numbers in the place of infinities, of which a product with 0 is 0; NaN stays.
 template <class D, class V>
 HWY_INLINE V finite(D d, V x) {
   const V y = hn::Min(hn::Set(d, std::numeric_limits<hn::TFromD<D>>::max()), at_least_lowest(d, x));
-  return HWY_ARCH_X86 != 0 ? y : hn::IfThenElse(hn::IsNaN(x), x, y);
+  return kSecondOfNan ? y : hn::IfThenElse(hn::IsNaN(x), x, y);
 }
 
 /// `y`, a logarithm of x > 0, and what logarithms are elsewhere.

@@ -3,14 +3,23 @@
 usage: terminal_test.py [NAME...]  runs the tests of these names, or all.
 """
 import os
+import pathlib
 import re
 import shlex
 import shutil
 import subprocess
+import time
 
 from program_test import BACKFLOW, CONFIG, SMALL, main
 
 PROGRESS = re.compile(r"step \d+/\d+")
+
+
+def is_running(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] not in ("Z", "X")
+    except FileNotFoundError:
+        return False
 
 
 class Terminal:
@@ -26,7 +35,12 @@ class Terminal:
         return self
 
     def __exit__(self, *_):
+        # The program stops at the hangup and writes a dump first: its files are to be there until then.
+        shell = self.tmux("display-message", "-p", "#{pane_pid}").strip()
+        running = [shell, *subprocess.run(["pgrep", "-P", shell], capture_output=True, text=True, check=False).stdout.split()]
         self.tmux("kill-server")
+        while any(is_running(pid) for pid in running):
+            time.sleep(0.02)
 
     def tmux(self, *words):
         environment = {name: text for name, text in os.environ.items() if name not in ("TMUX", "COLUMNS", "LINES")}
