@@ -43,9 +43,10 @@ struct TensorImpl final : RefCounted {
   /// Makes the history of a view anew if that is out of date, without waiting for other closures of a parallel().
   void remake_history();
   /// Whether operations on the tensor are recorded: as PyTorch's, those on a view also when they are on its base,
-  /// though the view was made with recording off. Makes no history and never throws.
+  /// though the view was made with recording off. Makes no history and never throws. The base is asked first: only
+  /// where it says no is nobody making the view's history anew at this moment.
   bool needs_grad() const {
-    return requires_grad || grad_fn || (base && base->storage == storage && (base->requires_grad || base->grad_fn));
+    return (base && base->storage == storage && (base->requires_grad || base->grad_fn)) || requires_grad || grad_fn;
   }
 
   IntrusivePtr<Storage> storage;
