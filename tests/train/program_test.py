@@ -335,7 +335,7 @@ def test_a_mistake_on_the_command_line_gets_the_right_words(folder):
             (["graph", CONFIG, "train.epochs=2"], "unexpected argument 'train.epochs=2'; did you mean --set train.epochs=2?"),
             (["inspect", "x.h5", "--dif", "y.h5"], "unknown option --dif; did you mean --diff?"),
             (["config", CONFIG, "--set", "data.mean=.5"],
-             "--set data.mean=.5: 'mean' in [data] is .5: need a finite number; TOML writes 0.5"),
+             "--set data.mean=.5: 'mean' in [data] is .5: need a number of at least -1e+15 and at most 1e+15; TOML writes 0.5"),
             (["config", CONFIG, "--set", "model.name=resnet18"],
              "--set model.name=resnet18: 'name' in [model] is \"resnet18\": need \"mlp\" or \"layers\"")):
         error = run(*arguments, expect=2).stderr
