@@ -196,8 +196,13 @@ class Run {
   void evaluate_now() {
     const trace::Span span("evaluation");
     test_ = evaluate(model_, test_data_, experiment_.train.eval_batch_size, *world_);
-    check(std::isfinite(test_->loss), "train: the test loss after step ", step_, " is ", test_->loss,
-          ": need finite numbers; a smaller learning rate may help");
+    if (!std::isfinite(test_->loss)) {
+      run_on_all_ranks(*world_, [this] {
+        check_finite(state());  // says more
+        fail("train: the test loss after step ", step_, " is ", test_->loss,
+             ": need finite numbers; a smaller learning rate may help");
+      });
+    }
   }
 
   void say_epoch(double seconds) {
@@ -265,13 +270,18 @@ class Run {
     return shared[1] > 0 ? Outcome::Stopped : Outcome::Done;
   }
 
+  io::Dump state() {
+    io::Dump dump = make_dump(*model_.module, batch_step_.optimizer());
+    dump.step = step_;
+    return dump;
+  }
+
   /// Rank 0 dumps the model; returns the file's path there.
   std::string save() {
     if (!files_) {
       return "";
     }
-    io::Dump dump = make_dump(*model_.module, batch_step_.optimizer());
-    dump.step = step_;
+    io::Dump dump = state();
     dump.epoch = epoch_;
     set_position(dump, position_, sampler_);
     dump.config = options_.resolved_config;

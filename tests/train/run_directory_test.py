@@ -220,6 +220,9 @@ def test_a_run_whose_last_update_diverges_fails_and_dumps_nothing(folder):
         assert "after step 1 parameter '0.weight' has elements that are NaN or infinite" in error, error
         assert error.split("error: ")[-1].removeprefix("rank 0: ") in (out / "log.txt").read_text()
         assert dumps(out) == [] and not metrics(out, "final")
+        # Parameters that are finite, and too large for any loss to be.
+        error = message(train(folder / f"large{ranks}", *steps(1), "--set", "optimizer.lr=1e37", ranks=ranks, expect=1))
+        assert "the test loss after step 1 is " in error and dumps(folder / f"large{ranks}") == [], error
     # With every_steps the dump before is the newest, and one can go on from it.
     out = folder / "every"
     train(out, *steps(2), *every(1))
