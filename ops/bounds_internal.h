@@ -2,9 +2,11 @@
 
 // Bounds for the numbers of a tensor, which its dtype need not hold.
 
+#include <cmath>
 #include <optional>
 #include <utility>
 
+#include <backflow/ops/elementwise_internal.h>
 #include <backflow/runtime/checked_number.h>
 
 namespace backflow::detail {
@@ -37,6 +39,24 @@ inline std::pair<Bound, Bound> held_bounds(const char* where, ScalarType dtype, 
     }
     return std::pair(below == 0 ? lower : Bound(), above == 0 ? upper : Bound());
   });
+}
+
+/// y = min(max(x, lower), upper), of bounds that y's dtype holds (held_bounds); NaN where a bound is.
+inline void keep_within(const Tensor& y, const Tensor& x, const Bound& lower, const Bound& upper) {
+  const auto is_number = [](const Bound& bound) { return bound && !std::isnan(bound->toDouble()); };
+  if (y.is_floating_point() && is_number(lower) && is_number(upper)) {
+    kernels::unary(kernels::Unary::Clamp, y, x, {lower->toDouble(), upper->toDouble()});
+    return;
+  }
+  if (lower) {
+    kernels::binary(kernels::Binary::Maximum, y, x, *lower);
+  }
+  if (upper) {
+    kernels::binary(kernels::Binary::Minimum, y, lower ? y : x, *upper);
+  }
+  if (!lower && !upper && !y.is_alias_of(x)) {
+    kernels::copy(y, x);
+  }
 }
 
 }  // namespace backflow::detail

@@ -38,25 +38,9 @@ struct ClampOperator {
       }
     }
     const auto [at_least, at_most] = held_bounds(where, y.scalar_type(), min, max);
-    return apply(y, x, at_least, at_most);
-  }
-  static bool apply(const Tensor& y, const Tensor& x, const Bound& at_least, const Bound& at_most) {
-    if (y.is_floating_point() && is_number(at_least) && is_number(at_most)) {
-      kernels::unary(Unary::Clamp, y, x, {at_least->toDouble(), at_most->toDouble()});
-      return true;
-    }
-    if (at_least) {
-      kernels::binary(Binary::Maximum, y, x, *at_least);
-    }
-    if (at_most) {
-      kernels::binary(Binary::Minimum, y, at_least ? y : x, *at_most);
-    }
-    if (!at_least && !at_most && !y.is_alias_of(x)) {
-      kernels::copy(y, x);
-    }
+    keep_within(y, x, at_least, at_most);
     return true;
   }
-
   void backward(Backward& b) const {
     constexpr double kInfinity = std::numeric_limits<double>::infinity();
     const Tensor value = b(x);
@@ -76,7 +60,6 @@ struct ClampOperator {
 
  private:
   static constexpr double kHeldByAll = 0x1.fep127;  // the largest bound that every floating-point dtype holds
-  static bool is_number(const Bound& bound) { return bound && !std::isnan(bound->toDouble()); }
 };
 
 struct Clamp : ClampOperator {

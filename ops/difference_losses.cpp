@@ -1,7 +1,6 @@
 // Losses of the difference between an input and a target.
-#include <cmath>
-
 #include <backflow/ops/loss_internal.h>
+#include <backflow/ops/masks_internal.h>
 
 namespace backflow {
 namespace {
@@ -51,8 +50,7 @@ struct L1Loss : DifferenceLoss<L1Loss> {
     keep(Loss::Absolute, x_, t, reduction_);
   }
   Tensor input_gradient(const Tensor& g, const Tensor& value, const Tensor& t) const {
-    const Tensor difference = value - t;
-    return masked_fill(sign(difference) * g, isnan(difference.detach()), std::nan(""));
+    return slope_of_abs(value - t) * g;
   }
 };
 

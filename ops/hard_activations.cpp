@@ -1,6 +1,4 @@
 // Activations made of straight pieces.
-#include <cmath>
-
 #include <backflow/ops/activation_internal.h>
 #include <backflow/ops/bounds_internal.h>
 
@@ -16,25 +14,10 @@ struct HardtanhOperator {
 
   static bool write(const char* name, const Tensor& y, const Tensor& x, const Scalar& min, const Scalar& max) {
     check(x.scalar_type() != kBool, name, ": dtype bool: need numbers; to(kInt64) gives them");
-    if (x.is_floating_point()) {
-      held_bounds(name, y.scalar_type(), min, max);
-      if (std::isnan(min.toDouble()) || std::isnan(max.toDouble())) {
-        kernels::binary(Binary::Maximum, y, x, min);
-        kernels::binary(Binary::Minimum, y, y, max);
-      } else {
-        kernels::unary(Unary::Clamp, y, x, {min.toDouble(), max.toDouble()});
-      }
-    } else {
-      const auto [lower, upper] = held_bounds(name, y.scalar_type(), whole(name, min), whole(name, max));
-      if (lower) {
-        kernels::binary(Binary::Maximum, y, x, *lower);
-      } else if (!y.is_alias_of(x)) {
-        kernels::copy(y, x);
-      }
-      if (upper) {
-        kernels::binary(Binary::Minimum, y, y, *upper);
-      }
-    }
+    const bool is_whole = !x.is_floating_point();
+    const auto [lower, upper] =
+        held_bounds(name, y.scalar_type(), is_whole ? whole(name, min) : min, is_whole ? whole(name, max) : max);
+    keep_within(y, x, lower, upper);
     return true;
   }
   void backward(Backward& b) const {

@@ -2,6 +2,8 @@
 
 // What gradients that are given piece by piece need: truth values off the tape, and choices by them on it.
 
+#include <limits>
+
 #include <backflow/ops/kernels/elementwise.h>
 #include <backflow/ops/operators.h>
 #include <backflow/runtime/scalar.h>
@@ -27,6 +29,11 @@ inline Tensor opposite(const Tensor& a) {
   Tensor mask = empty_tensor_like(a, kBool);
   kernels::test(kernels::Predicate::IsZero, mask, a);
   return mask;
+}
+
+/// The slope of |x|: sign(x), which knows no NaN, with NaN where x is.
+inline Tensor slope_of_abs(const Tensor& x) {
+  return masked_fill(sign(x), isnan(x.detach()), std::numeric_limits<double>::quiet_NaN());
 }
 
 /// a where `mask` holds, else b; recorded. Of the other's NaN and infinities nothing is left.

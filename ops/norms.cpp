@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include <backflow/ops/magnitudes_internal.h>
+#include <backflow/ops/masks_internal.h>
 
 namespace backflow {
 namespace {
@@ -81,8 +82,7 @@ struct NormState : ReducedGeometry {
       return zeros_like(from);
     }
     if (p_ == 1) {
-      const Tensor slope = sign(from) * dy;
-      return isnan(result).any().item<bool>() ? masked_fill(slope, isnan(from), std::nan("")) : slope;
+      return (isnan(result).any().item<bool>() ? slope_of_abs(from) : sign(from)) * dy;
     }
     if (std::isinf(p_)) {
       return sign(from) * dy * shares_of_equals(abs(from.detach()), result.detach(), flags);

@@ -147,7 +147,9 @@ run_mpi() {
   wait "$pid" && code=0 || code=$?
   ((out == 1)) || exec {out}>&-
   ((err == 2)) || exec {err}>&-
-  wait ${relays[@]+"${relays[@]}"} || true
+  for i in ${relays[@]+"${relays[@]}"}; do
+    wait "$i" || true
+  done
   trap - TERM INT HUP QUIT USR1 USR2
   return "$code"
 }

@@ -182,13 +182,13 @@ std::vector<std::string> take_over(RunStart& start, const CommandLine& line, con
   if (start.dump_path.empty()) {
     return {};
   }
-  std::vector<std::string> notes = check_changes(start.dump_path, start.dump, facts, line.allowed);
-  if (has_other_optimizer_state(start.dump_path, start.dump, facts)) {
+  AllowedChanges changes = check_changes(start.dump_path, start.dump, facts, line.allowed);
+  if (changes.of_optimizer_state) {
     start.dump.optimizer.clear();
-    notes.push_back("the optimizer's state starts anew");
+    changes.notes.push_back("the optimizer's state starts anew");
   }
   load_model(start.dump_path, start.dump, *p.model.module);
-  return notes;
+  return changes.notes;
 }
 
 }  // namespace

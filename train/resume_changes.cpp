@@ -96,31 +96,24 @@ std::string refusal(const std::string& path, const std::vector<Change>& changes)
 
 }  // namespace
 
-bool has_other_optimizer_state(const std::string& path, const io::Dump& dump, const Facts& now) {
-  if (dump.config.empty()) {
-    return false;
-  }
-  const std::vector<Change> changes = changes_between(facts_of(path, dump), now);
-  return std::any_of(changes.begin(), changes.end(), [](const Change& change) { return change.is_of_state(); });
-}
-
 bool may_change(const std::string& name) {
   return is_data_path(name) || lies_in_any(name, kFree) || (lies_in(name, "optimizer") && !lies_in_any(name, kOfState));
 }
 
-std::vector<std::string> check_changes(const std::string& path, const io::Dump& dump, const Facts& now,
-                                       const std::vector<std::string>& allowed) {
+AllowedChanges check_changes(const std::string& path, const io::Dump& dump, const Facts& now,
+                             const std::vector<std::string>& allowed) {
   if (dump.config.empty()) {
-    return {path + " holds no configuration: whether this one is the same cannot be checked"};
+    return {.notes = {path + " holds no configuration: whether this one is the same cannot be checked"}};
   }
-  std::vector<std::string> notes;
+  AllowedChanges result;
   std::vector<Change> refused;
   for (const Change& change : changes_between(facts_of(path, dump), now)) {
     if ((may_change(change.name) && !change.is_of_state()) || change.is_of_another_optimizer()) {
       continue;
     }
     if (lies_in_any(change.name, allowed)) {
-      notes.push_back(to_text("changed since the dump: ", change.text()));
+      result.notes.push_back(to_text("changed since the dump: ", change.text()));
+      result.of_optimizer_state |= change.is_of_state();
     } else {
       refused.push_back(change);
     }
@@ -129,9 +122,9 @@ std::vector<std::string> check_changes(const std::string& path, const io::Dump& 
     throw io::ConfigError(refusal(path, refused));
   }
   if (dump.train_data.empty()) {
-    notes.push_back(path + " does not say what its data were: whether these are the same cannot be checked");
+    result.notes.push_back(path + " does not say what its data were: whether these are the same cannot be checked");
   }
-  return notes;
+  return result;
 }
 
 void check_allowed_names(const std::vector<std::string>& allowed, const Facts& now) {

@@ -13,14 +13,16 @@ namespace backflow::train {
 /// the run without a break would have computed.
 bool may_change(const std::string& name);
 
+struct AllowedChanges {
+  std::vector<std::string> notes;   ///< a sentence for each, and for what cannot be checked
+  bool of_optimizer_state = false;  ///< the optimizer keeps another state than that of the dump's run did
+};
+
 /// Compares a run with the one that made the dump `path`. `now` are the values of its configuration, and what its data
 /// are as data.train and data.test. `allowed` are names, or sections as "data", that may differ (--allow-change).
-/// Returns a sentence for each that does. Throws io::ConfigError for those that differ and must not, with both values.
-std::vector<std::string> check_changes(const std::string& path, const io::Dump& dump, const Facts& now,
-                                       const std::vector<std::string>& allowed);
-
-/// Whether the run's optimizer keeps another state than that of the dump's run did.
-bool has_other_optimizer_state(const std::string& path, const io::Dump& dump, const Facts& now);
+/// Throws io::ConfigError for those that differ and must not, with both values.
+AllowedChanges check_changes(const std::string& path, const io::Dump& dump, const Facts& now,
+                             const std::vector<std::string>& allowed);
 
 /// Throws io::ConfigError for a name of --allow-change that is neither a key of `now` nor a section.
 void check_allowed_names(const std::vector<std::string>& allowed, const Facts& now);

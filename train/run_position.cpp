@@ -21,11 +21,9 @@ RunPosition position_of_step(const io::Dump& dump, std::int64_t steps_per_epoch)
 RunPosition position_in(const io::Dump& dump, const distributed::ShardedSampler& sampler) {
   const std::int64_t steps = sampler.steps_per_epoch();
   const std::int64_t batch = sampler.options().batch_size;
-  RunPosition position = position_of_step(dump, steps);
-  if (dump.sampler_epoch >= 0) {
-    const std::int64_t done = dump.sampler_position / batch + (dump.sampler_position % batch != 0 ? 1 : 0);
-    position = {dump.sampler_epoch, std::min(done, steps)};
-  }
+  const std::int64_t done = dump.sampler_position / batch + (dump.sampler_position % batch != 0 ? 1 : 0);
+  const RunPosition position =
+      dump.sampler_epoch < 0 ? position_of_step(dump, steps) : RunPosition{dump.sampler_epoch, std::min(done, steps)};
   // A run that ends within an epoch evaluates and counts it.
   check(dump.step >= 0 && dump.sampler_position >= 0 &&
             (dump.epoch == position.epoch || dump.epoch == position.epoch + 1),

@@ -53,8 +53,7 @@ struct MeanLoss {
   std::int64_t n = 0;
 };
 
-/// One training run. Its parts in the order of a step: sample, forward, backward with reduction and update in it,
-/// metrics.
+/// One training run: epochs of steps (see BatchStep), each with its metrics, evaluations and dumps.
 class Run {
  public:
   Run(const Experiment& experiment, const Model& model, const BatchMaker& train_data, const BatchMaker& test_data,

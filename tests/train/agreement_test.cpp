@@ -174,12 +174,13 @@ TEST_CASE("resume: other data are refused, those of a dump that does not describ
   io::Dump before = dump();
   before.train_data = "61 samples";
   CHECK_THAT(refusal(facts({}), before), ContainsSubstring("data.train is 60 samples, in the dump 61 samples"));
-  CHECK(check_changes("d.h5", before, facts({}), {"data"}) ==
+  CHECK(check_changes("d.h5", before, facts({}), {"data"}).notes ==
         std::vector<std::string>{"changed since the dump: data.train is 60 samples, in the dump 61 samples"});
   before.train_data = before.test_data = "";
-  CHECK(check_changes("d.h5", before, facts({}), {}).size() == 1);
+  CHECK(check_changes("d.h5", before, facts({}), {}).notes.size() == 1);
   before.config = "";
-  CHECK_THAT(check_changes("d.h5", before, facts({"seed=2"}), {}).at(0), StartsWith("d.h5 holds no configuration"));
+  CHECK_THAT(check_changes("d.h5", before, facts({"seed=2"}), {}).notes.at(0),
+             StartsWith("d.h5 holds no configuration"));
 }
 
 TEST_CASE("resume: a dump of an earlier version that still had distributed.reduction is taken") {
