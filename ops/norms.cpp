@@ -30,7 +30,7 @@ Tensor norm_in_units(const Tensor& x, double p, const DimVector& flags, KeepDim 
   const Tensor unit = extent_of(x, flags, p > 0 ? Fold::Max : Fold::Min);
   const Tensor ratios = empty_tensor_like(x, wide);
   kernels::binary(Binary::Div, ratios, converted(x, wide), unit);
-  const Tensor y = fold(Fold::Sum, map_of(p), ratios, flags, keep, wide, p);
+  Tensor y = fold(Fold::Sum, map_of(p), ratios, flags, keep, wide, p);
   take_roots(y, p);
   kernels::binary(Binary::Mul, y, y, view_of(unit, y.sizes(), contiguous_strides(y.sizes()), 0));
   return y;
@@ -98,7 +98,7 @@ struct NormState : ReducedGeometry {
   /// x divided by its largest element, or where that is infinite, what the quotients tend to.
   Tensor in_units(const Tensor& from) const {
     const Tensor numbers = from.detach();
-    const Tensor quotients = from / unit_of(numbers, flags);
+    Tensor quotients = from / unit_of(numbers, flags);
     const Tensor infinite = isinf(numbers);
     if (!infinite.any().item<bool>()) {
       return quotients;

@@ -55,9 +55,9 @@ TEST_CASE("agreement: many differences, many values and long ones are cut") {
   }
   CHECK_THAT(describe_differences({a, b}),
              ContainsSubstring("k7 is") && !ContainsSubstring("k8") && EndsWith("; and 3 more"));
-  std::vector<Facts> ranks;
-  for (int rank = 0; rank < 6; ++rank) {
-    ranks.push_back({{"seed", std::to_string(rank)}});
+  std::vector<Facts> ranks(6);
+  for (size_t rank = 0; rank < ranks.size(); ++rank) {
+    ranks[rank].emplace_back("seed", std::to_string(rank));
   }
   CHECK(describe_differences(ranks) ==
         "seed is 0 on rank 0, 1 on rank 1, 2 on rank 2, 3 on rank 3 and 2 other values elsewhere");
