@@ -3,33 +3,33 @@
 /// Everything that a program which trains needs: `#include <backflow/backflow.h>`, and for code written for libtorch
 /// `namespace torch = backflow;`.
 
-#include <backflow/runtime/anomaly.h>
-#include <backflow/runtime/autograd.h>
-#include <backflow/runtime/custom_function.h>
-#include <backflow/runtime/engine.h>
-#include <backflow/runtime/error.h>
-#include <backflow/runtime/grad_mode.h>
-#include <backflow/runtime/hooks.h>
-#include <backflow/runtime/node.h>
-#include <backflow/runtime/parallel.h>
-#include <backflow/runtime/saved_tensor.h>
-#include <backflow/runtime/tensor.h>
-#include <backflow/runtime/threads.h>
-#include <backflow/runtime/warning.h>
+#include <backflow/runtime/base/error.h>
+#include <backflow/runtime/base/warning.h>
+#include <backflow/runtime/engine/autograd.h>
+#include <backflow/runtime/engine/engine.h>
+#include <backflow/runtime/tape/anomaly.h>
+#include <backflow/runtime/tape/custom_function.h>
+#include <backflow/runtime/tape/grad_mode.h>
+#include <backflow/runtime/tape/hooks.h>
+#include <backflow/runtime/tape/node.h>
+#include <backflow/runtime/tape/parallel.h>
+#include <backflow/runtime/tape/saved_tensor.h>
+#include <backflow/runtime/tensor/tensor.h>
+#include <backflow/runtime/threads/threads.h>
 
 #include <backflow/ops/autograd/checkpoint.h>
 #include <backflow/ops/autograd/functional.h>
 #include <backflow/ops/autograd/gradcheck.h>
-#include <backflow/ops/comparison.h>
-#include <backflow/ops/creation.h>
-#include <backflow/ops/dropout.h>
+#include <backflow/ops/convolution/winograd.h>
+#include <backflow/ops/creation/creation.h>
+#include <backflow/ops/creation/dropout.h>
+#include <backflow/ops/creation/random.h>
+#include <backflow/ops/elementwise/comparison.h>
 #include <backflow/ops/functions.h>
+#include <backflow/ops/indexing/tensor_index.h>
 #include <backflow/ops/kernel_counts.h>
+#include <backflow/ops/losses/loss_reduction.h>
 #include <backflow/ops/operators.h>
-#include <backflow/ops/random.h>
-#include <backflow/ops/reduction.h>
-#include <backflow/ops/tensor_index.h>
-#include <backflow/ops/winograd.h>
 
 #include <backflow/nn/functional.h>
 #include <backflow/nn/init.h>

@@ -6,7 +6,7 @@
 #include <backflow/bench/inference.h>
 #include <backflow/bench/reductions.h>
 #include <backflow/ops/operators.h>
-#include <backflow/runtime/threads.h>
+#include <backflow/runtime/threads/threads.h>
 
 namespace torch = backflow;
 

@@ -13,10 +13,10 @@
 #include <backflow/nn/optim/adamw.h>
 #include <backflow/nn/optim/rmsprop.h>
 #include <backflow/nn/optim/sgd.h>
-#include <backflow/ops/creation.h>
+#include <backflow/ops/creation/creation.h>
 #include <backflow/ops/functions.h>
 #include <backflow/ops/operators.h>
-#include <backflow/runtime/threads.h>
+#include <backflow/runtime/threads/threads.h>
 
 #include <backflow/bench/harness.h>
 #include <backflow/bench/triad.h>

@@ -8,11 +8,11 @@
 
 #include <backflow/io/trace_file.h>
 #include <backflow/nn/modules/branches.h>
-#include <backflow/ops/creation.h>
-#include <backflow/runtime/memory.h>
-#include <backflow/runtime/threads.h>
-#include <backflow/runtime/trace.h>
-#include <backflow/train/profile.h>
+#include <backflow/ops/creation/creation.h>
+#include <backflow/runtime/memory/memory.h>
+#include <backflow/runtime/threads/threads.h>
+#include <backflow/runtime/trace/trace.h>
+#include <backflow/train/views/profile.h>
 
 #include <backflow/bench/workloads.h>
 

@@ -11,10 +11,10 @@
 #include <backflow/distributed/training_step.h>
 #include <backflow/nn/models.h>
 #include <backflow/nn/optim/sgd.h>
+#include <backflow/ops/creation/random.h>
 #include <backflow/ops/functions.h>
-#include <backflow/ops/random.h>
-#include <backflow/runtime/memory.h>
-#include <backflow/runtime/threads.h>
+#include <backflow/runtime/memory/memory.h>
+#include <backflow/runtime/threads/threads.h>
 
 #include <backflow/bench/harness.h>
 

@@ -5,8 +5,8 @@
 #include <exception>
 
 #include <backflow/nn/modules/branches.h>
-#include <backflow/ops/creation.h>
-#include <backflow/runtime/threads.h>
+#include <backflow/ops/creation/creation.h>
+#include <backflow/runtime/threads/threads.h>
 
 #include <backflow/bench/workloads.h>
 

@@ -6,9 +6,9 @@
 #include <fstream>
 #include <string>
 
-#include <backflow/ops/creation.h>
-#include <backflow/runtime/error.h>
-#include <backflow/runtime/tensor.h>
+#include <backflow/ops/creation/creation.h>
+#include <backflow/runtime/base/error.h>
+#include <backflow/runtime/tensor/tensor.h>
 
 namespace bench {
 

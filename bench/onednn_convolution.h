@@ -20,7 +20,7 @@
 #include <backflow/bench/convolutions.h>
 #include <backflow/bench/harness.h>
 #include <backflow/bench/onednn_primitive.h>
-#include <backflow/ops/kernels/onednn_internal.h>
+#include <backflow/ops/kernels/onednn.h>
 
 namespace bench {
 

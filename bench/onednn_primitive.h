@@ -8,7 +8,7 @@
 #include <string>
 
 #include <backflow/bench/convolutions.h>
-#include <backflow/ops/kernels/onednn_internal.h>
+#include <backflow/ops/kernels/onednn.h>
 
 namespace bench {
 

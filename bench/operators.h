@@ -12,10 +12,10 @@
 
 #include <backflow/bench/harness.h>
 #include <backflow/bench/triad.h>
-#include <backflow/ops/creation.h>
+#include <backflow/ops/creation/creation.h>
 #include <backflow/ops/operators.h>
-#include <backflow/runtime/grad_mode.h>
-#include <backflow/runtime/threads.h>
+#include <backflow/runtime/tape/grad_mode.h>
+#include <backflow/runtime/threads/threads.h>
 
 namespace bench {
 

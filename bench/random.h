@@ -4,9 +4,9 @@
 
 #include <cstdint>
 
-#include <backflow/ops/creation.h>
-#include <backflow/runtime/philox.h>
-#include <backflow/runtime/tensor.h>
+#include <backflow/ops/creation/creation.h>
+#include <backflow/runtime/base/philox.h>
+#include <backflow/runtime/tensor/tensor.h>
 
 namespace bench {
 

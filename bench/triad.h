@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <vector>
 
-#include <backflow/runtime/threads.h>
+#include <backflow/runtime/threads/threads.h>
 
 namespace bench {
 

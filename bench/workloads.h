@@ -4,9 +4,9 @@
 
 #include <string>
 
-#include <backflow/ops/creation.h>
+#include <backflow/ops/creation/creation.h>
 #include <backflow/ops/operators.h>
-#include <backflow/runtime/grad_mode.h>
+#include <backflow/runtime/tape/grad_mode.h>
 
 namespace torch = backflow;
 

@@ -4,11 +4,12 @@
 set(BACKFLOW_GENERATED_DIR ${PROJECT_BINARY_DIR}/generated)
 set(BACKFLOW_GENERATED_SOURCES ${BACKFLOW_GENERATED_DIR}/backflow/ops/generated_methods.cpp
                                ${BACKFLOW_GENERATED_DIR}/backflow/ops/generated_registry.cpp)
-set(BACKFLOW_GENERATED_HEADERS ${BACKFLOW_GENERATED_DIR}/backflow/runtime/tensor_methods.inc
+set(BACKFLOW_GENERATED_HEADERS ${BACKFLOW_GENERATED_DIR}/backflow/runtime/tensor/tensor_methods.inc
                                ${BACKFLOW_GENERATED_DIR}/backflow/ops/functions.h)
 
 set(script ${PROJECT_SOURCE_DIR}/ops/generate.py)
-file(GLOB families CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/ops/*.cpp)
+file(GLOB_RECURSE families CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/ops/*.cpp)
+list(FILTER families EXCLUDE REGEX "/ops/(kernels|autograd)/")
 find_package(Python3 3.9 REQUIRED COMPONENTS Interpreter)
 set(stamp ${PROJECT_BINARY_DIR}/generated/stamp)
 add_custom_command(

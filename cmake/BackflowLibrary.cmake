@@ -1,11 +1,11 @@
-# backflow_library(FOLDER [SOURCES glob...] [LAYERS folder...] [PUBLIC library...] [PRIVATE library...])
+# backflow_library(FOLDER [LAYERS folder...] [PUBLIC library...] [PRIVATE library...])
 #
-# Makes the library of the folder it is called in: target backflow_FOLDER, alias backflow::FOLDER. LAYERS are the folders
-# that it may use; nothing else is linked, so that an upward call does not link.
+# Makes the library of the folder it is called in, and of all below: target backflow_FOLDER, alias backflow::FOLDER.
+# LAYERS are the folders that it may use; nothing else is linked, so that an upward call does not link.
 function(backflow_library folder)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "SOURCES;LAYERS;PUBLIC;PRIVATE")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "" "LAYERS;PUBLIC;PRIVATE")
   set(target backflow_${folder})
-  file(GLOB sources CONFIGURE_DEPENDS *.cpp ${arg_SOURCES})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS *.cpp)
   list(FILTER sources EXCLUDE REGEX "/main\\.cpp$")
   list(TRANSFORM arg_LAYERS PREPEND backflow_)
   set(includes "$<BUILD_INTERFACE:${PROJECT_BINARY_DIR}/include;${PROJECT_BINARY_DIR}/generated>"

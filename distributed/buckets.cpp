@@ -4,8 +4,8 @@
 #include <cstring>
 #include <utility>
 
-#include <backflow/runtime/accumulate_grad.h>
-#include <backflow/runtime/gradient_ops.h>
+#include <backflow/runtime/tape/accumulate_grad.h>
+#include <backflow/runtime/tensor/gradient_ops.h>
 
 namespace backflow::distributed {
 namespace {

@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include <backflow/runtime/tensor.h>
+#include <backflow/runtime/tensor/tensor.h>
 
 namespace backflow::distributed {
 

@@ -9,7 +9,7 @@
 #include <utility>
 
 #include <backflow/ops/functions.h>
-#include <backflow/runtime/grad_mode.h>
+#include <backflow/runtime/tape/grad_mode.h>
 
 namespace backflow::distributed {
 namespace {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include <backflow/distributed/communicator.h>
-#include <backflow/runtime/tensor.h>
+#include <backflow/runtime/tensor/tensor.h>
 
 namespace backflow::distributed {
 

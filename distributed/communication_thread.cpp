@@ -15,7 +15,7 @@
 #include <utility>
 
 #include <backflow/distributed/backoff.h>
-#include <backflow/runtime/trace.h>
+#include <backflow/runtime/trace/trace.h>
 
 namespace backflow::distributed {
 namespace {

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include <backflow/distributed/environment.h>
-#include <backflow/runtime/pass_task.h>
-#include <backflow/runtime/tensor.h>
+#include <backflow/runtime/engine/pass_task.h>
+#include <backflow/runtime/tensor/tensor.h>
 
 namespace backflow::distributed {
 

@@ -7,7 +7,7 @@
 #include <unordered_set>
 #include <utility>
 
-#include <backflow/runtime/gradient_ops.h>
+#include <backflow/runtime/tensor/gradient_ops.h>
 
 namespace backflow::distributed {
 namespace {

@@ -7,7 +7,7 @@
 
 #include <backflow/distributed/buckets.h>
 #include <backflow/distributed/communicator.h>
-#include <backflow/runtime/pass_task.h>
+#include <backflow/runtime/engine/pass_task.h>
 
 namespace backflow::distributed {
 

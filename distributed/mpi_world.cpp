@@ -5,7 +5,7 @@
 
 #include <backflow/distributed/environment.h>
 #include <backflow/distributed/mpi_world_internal.h>
-#include <backflow/runtime/trace.h>
+#include <backflow/runtime/trace/trace.h>
 
 namespace backflow::distributed {
 namespace {

@@ -4,8 +4,8 @@
 #include <numeric>
 #include <utility>
 
-#include <backflow/runtime/error.h>
-#include <backflow/runtime/philox.h>
+#include <backflow/runtime/base/error.h>
+#include <backflow/runtime/base/philox.h>
 
 namespace backflow::distributed {
 namespace {

@@ -6,8 +6,8 @@
 
 #include <backflow/nn/utils/clip_grad.h>
 #include <backflow/ops/functions.h>
-#include <backflow/ops/kernels/norm.h>
-#include <backflow/runtime/autograd.h>
+#include <backflow/ops/kernels/reductions/norm.h>
+#include <backflow/runtime/engine/autograd.h>
 
 namespace backflow::distributed {
 namespace {

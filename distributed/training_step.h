@@ -7,7 +7,7 @@
 
 #include <backflow/distributed/data_parallel.h>
 #include <backflow/nn/optim/optimizer.h>
-#include <backflow/runtime/pass_task.h>
+#include <backflow/runtime/engine/pass_task.h>
 
 namespace backflow::distributed {
 

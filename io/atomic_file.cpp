@@ -10,7 +10,7 @@
 #include <cstring>
 #include <utility>
 
-#include <backflow/runtime/error.h>
+#include <backflow/runtime/base/error.h>
 
 namespace backflow::io {
 namespace {

@@ -10,8 +10,8 @@
 #include <zlib.h>
 
 #include <backflow/io/byte_source_internal.h>
-#include <backflow/runtime/error.h>
-#include <backflow/runtime/warning.h>
+#include <backflow/runtime/base/error.h>
+#include <backflow/runtime/base/warning.h>
 
 namespace backflow::io::detail {
 

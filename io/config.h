@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include <backflow/runtime/error.h>
+#include <backflow/runtime/base/error.h>
 
 namespace backflow::io {
 

@@ -3,7 +3,7 @@
 #include <vector>
 
 #include <backflow/io/hdf5_internal.h>
-#include <backflow/runtime/error.h>
+#include <backflow/runtime/base/error.h>
 
 namespace backflow::io::detail {
 namespace {

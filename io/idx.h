@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include <backflow/runtime/tensor.h>
+#include <backflow/runtime/tensor/tensor.h>
 
 namespace backflow::io {
 

@@ -12,7 +12,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include <backflow/runtime/error.h>
+#include <backflow/runtime/base/error.h>
 
 namespace backflow::io {
 namespace {

@@ -10,7 +10,7 @@
 
 #include <backflow/io/atomic_file.h>
 #include <backflow/io/run_directory.h>
-#include <backflow/runtime/error.h>
+#include <backflow/runtime/base/error.h>
 
 namespace backflow::io {
 namespace {

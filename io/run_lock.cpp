@@ -9,7 +9,7 @@
 #include <cstring>
 #include <fstream>
 
-#include <backflow/runtime/error.h>
+#include <backflow/runtime/base/error.h>
 
 namespace backflow::io {
 namespace {

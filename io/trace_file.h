@@ -4,7 +4,7 @@
 #include <span>
 #include <string>
 
-#include <backflow/runtime/trace.h>
+#include <backflow/runtime/trace/trace.h>
 
 namespace backflow::io {
 

@@ -5,7 +5,7 @@
 
 #include <backflow/io/config_internal.h>
 #include <backflow/io/hdf5_internal.h>
-#include <backflow/runtime/error.h>
+#include <backflow/runtime/base/error.h>
 
 namespace backflow::io {
 

@@ -12,7 +12,7 @@
 #include <backflow/nn/functional/pooling.h>
 #include <backflow/nn/functional/upsampling.h>
 #include <backflow/nn/options.h>
-#include <backflow/runtime/tensor.h>
+#include <backflow/runtime/tensor/tensor.h>
 
 /// The functions behind the modules, with libtorch's options. Shapes, dtypes and errors are those of the operators of
 /// the same name (ops/functions.h).

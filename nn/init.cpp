@@ -2,8 +2,8 @@
 
 #include <cmath>
 
-#include <backflow/ops/random.h>
-#include <backflow/runtime/grad_mode.h>
+#include <backflow/ops/creation/random.h>
+#include <backflow/runtime/tape/grad_mode.h>
 
 namespace backflow::nn::init {
 namespace {

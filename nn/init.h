@@ -4,11 +4,11 @@
 #include <tuple>
 
 #include <backflow/nn/enums.h>
-#include <backflow/runtime/tensor.h>
+#include <backflow/runtime/tensor/tensor.h>
 
 /// Initializers as PyTorch's torch.nn.init: each fills a floating-point tensor, off the tape, and returns it. Random
-/// ones take the next stream of the default generator (ops/random.h), so that `manual_seed` fixes them, on any number
-/// of threads.
+/// ones take the next stream of the default generator (ops/creation/random.h), so that `manual_seed` fixes them, on any
+/// number of threads.
 namespace backflow::nn::init {
 
 using FanModeType = enumtype::FanMode;

@@ -6,9 +6,9 @@
 #include <unordered_set>
 
 #include <backflow/ops/functions.h>
-#include <backflow/runtime/autograd_meta.h>
-#include <backflow/runtime/grad_mode.h>
-#include <backflow/runtime/type_name.h>
+#include <backflow/runtime/base/type_name.h>
+#include <backflow/runtime/tape/autograd_meta.h>
+#include <backflow/runtime/tape/grad_mode.h>
 
 namespace backflow::nn {
 namespace {

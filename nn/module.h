@@ -9,7 +9,7 @@
 
 #include <backflow/nn/module_holder.h>
 #include <backflow/nn/ordered_dict.h>
-#include <backflow/runtime/tensor.h>
+#include <backflow/runtime/tensor/tensor.h>
 
 namespace backflow::nn {
 

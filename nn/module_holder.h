@@ -6,7 +6,7 @@
 #include <type_traits>
 #include <utility>
 
-#include <backflow/runtime/error.h>
+#include <backflow/runtime/base/error.h>
 
 namespace backflow::nn {
 

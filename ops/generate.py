@@ -5,7 +5,7 @@ An operator is a struct in a family's file, ops/<family>.cpp, whose OperatorInfo
 notation; the file's last lines list its operators. This script reads these declarations and writes
 
   backflow/ops/functions.h             free functions, with the operator's formula and documentation
-  backflow/runtime/tensor_methods.inc  methods, for signatures with an argument `Tensor self`
+  backflow/runtime/tensor/tensor_methods.inc  methods, for signatures with an argument `Tensor self`
   backflow/ops/<family>_functions.inc  their definitions, included at the end of the family's file
   backflow/ops/generated_methods.cpp   the definitions of the methods
   backflow/ops/generated_registry.cpp  the list of families
@@ -147,7 +147,7 @@ def read_family(path):
 
 
 def functions_header(families):
-    out = [HEAD, "#pragma once\n\n#include <cstdint>\n#include <optional>\n#include <string_view>\n#include <tuple>\n#include <vector>\n\n#include <backflow/runtime/generator.h>\n#include <backflow/runtime/tensor.h>\n#include <backflow/runtime/text.h>\n\nnamespace backflow {\n"]
+    out = [HEAD, "#pragma once\n\n#include <cstdint>\n#include <optional>\n#include <string_view>\n#include <tuple>\n#include <vector>\n\n#include <backflow/runtime/tensor/generator.h>\n#include <backflow/runtime/tensor/tensor.h>\n#include <backflow/runtime/base/text.h>\n\nnamespace backflow {\n"]
     for name, operators in families:
         out.append(f"\n// ---- {name} ----\n")
         for op in operators:
@@ -211,7 +211,7 @@ def main():
         fail("ops", "no operator is declared")
     root = args.out / "backflow"
     declarations, definitions = methods(families)
-    write(root / "runtime/tensor_methods.inc", declarations)
+    write(root / "runtime/tensor/tensor_methods.inc", declarations)
     write(root / "ops/functions.h", functions_header(families))
     write(root / "ops/generated_methods.cpp", definitions)
     write(root / "ops/generated_registry.cpp", registry(families))

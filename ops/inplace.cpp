@@ -1,11 +1,11 @@
 // What every in-place operator has in common, and the sums that the engine needs.
 #include <algorithm>
 
-#include <backflow/ops/creation.h>
-#include <backflow/ops/elementwise_internal.h>
-#include <backflow/ops/kernels/elementwise.h>
+#include <backflow/ops/creation/creation.h>
+#include <backflow/ops/elementwise/elementwise_internal.h>
+#include <backflow/ops/kernels/elementwise/elementwise.h>
 #include <backflow/ops/operator.h>
-#include <backflow/runtime/gradient_ops.h>
+#include <backflow/runtime/tensor/gradient_ops.h>
 
 namespace backflow {
 namespace {

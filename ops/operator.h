@@ -15,10 +15,10 @@
 #include <backflow/ops/functions.h>
 #include <backflow/ops/operator_cost.h>
 #include <backflow/ops/registry.h>
-#include <backflow/runtime/grad_mode.h>
-#include <backflow/runtime/node.h>
-#include <backflow/runtime/saved_tensor.h>
-#include <backflow/runtime/view_history.h>
+#include <backflow/runtime/tape/grad_mode.h>
+#include <backflow/runtime/tape/node.h>
+#include <backflow/runtime/tape/saved_tensor.h>
+#include <backflow/runtime/tape/view_history.h>
 
 namespace backflow {
 

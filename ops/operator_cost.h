@@ -4,8 +4,8 @@
 #include <tuple>
 #include <vector>
 
-#include <backflow/runtime/cost.h>
-#include <backflow/runtime/trace_slices.h>
+#include <backflow/runtime/engine/trace_slices.h>
+#include <backflow/runtime/tensor/cost.h>
 
 /// What calls of operators cost, for the engine and for traces.
 namespace backflow::detail {

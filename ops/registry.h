@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include <backflow/runtime/dtype.h>
+#include <backflow/runtime/tensor/dtype.h>
 
 namespace backflow {
 

@@ -144,7 +144,7 @@ def check(root):
 GOOD = [
     ("runtime/a.h", "<oneapi/tbb/flow_graph.h>"),
     ("runtime/a.cpp", "<vector>"),
-    ("runtime/b.h", "<backflow/runtime/tensor_methods.inc>"),
+    ("runtime/b.h", "<backflow/runtime/tensor/tensor_methods.inc>"),
     ("ops/a.h", "<backflow/runtime/a.h>"),
     ("ops/kernels/a.h", "<dnnl.hpp>"),
     ("ops/a.cpp", "<backflow/ops/kernels/a.h>"),

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """scripts/compare_torch.py [--build DIR] [--only SUBSTRING]
 
-Compares every operator sample (tests/support/samples_*.cpp) with PyTorch: tests/ops/tools/dump_samples.cpp writes what
+Compares every operator sample (tests/samples/*.cpp) with PyTorch: tests/ops/tools/dump_samples.cpp writes what
 Backflow computes, and the sample's `torch` expression is evaluated here on the same operands, with the same strides,
 and the very same tensor where a sample passes one twice. Installs PyTorch with scripts/setup.sh --torch if it is
 missing. Exit code 1 when anything differs, with one line for each difference that names the sample.

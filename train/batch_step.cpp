@@ -5,11 +5,11 @@
 #include <utility>
 
 #include <backflow/ops/functions.h>
+#include <backflow/ops/losses/loss_reduction.h>
 #include <backflow/ops/operators.h>
-#include <backflow/ops/reduction.h>
-#include <backflow/runtime/generator.h>
-#include <backflow/runtime/philox.h>
-#include <backflow/runtime/trace.h>
+#include <backflow/runtime/base/philox.h>
+#include <backflow/runtime/tensor/generator.h>
+#include <backflow/runtime/trace/trace.h>
 
 namespace backflow::train {
 namespace {

@@ -10,7 +10,7 @@
 #include <backflow/nn/optim/optimizer.h>
 #include <backflow/train/data.h>
 #include <backflow/train/experiment.h>
-#include <backflow/train/model.h>
+#include <backflow/train/model/model.h>
 
 namespace backflow::train {
 

@@ -7,7 +7,7 @@
 
 #include <backflow/io/idx.h>
 #include <backflow/ops/functions.h>
-#include <backflow/runtime/threads.h>
+#include <backflow/runtime/threads/threads.h>
 
 namespace backflow::train {
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include <backflow/runtime/tensor.h>
+#include <backflow/runtime/tensor/tensor.h>
 #include <backflow/train/experiment.h>
 
 namespace backflow::train {

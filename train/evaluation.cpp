@@ -6,8 +6,8 @@
 #include <vector>
 
 #include <backflow/ops/functions.h>
-#include <backflow/ops/reduction.h>
-#include <backflow/runtime/grad_mode.h>
+#include <backflow/ops/losses/loss_reduction.h>
+#include <backflow/runtime/tape/grad_mode.h>
 
 namespace backflow::train {
 namespace {

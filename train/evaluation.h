@@ -4,7 +4,7 @@
 
 #include <backflow/distributed/communicator.h>
 #include <backflow/train/data.h>
-#include <backflow/train/model.h>
+#include <backflow/train/model/model.h>
 
 namespace backflow::train {
 

@@ -13,8 +13,8 @@
 #include <backflow/io/config.h>
 #include <backflow/train/commands.h>
 #include <backflow/train/experiment.h>
-#include <backflow/train/terminal.h>
 #include <backflow/train/usage.h>
+#include <backflow/train/views/terminal.h>
 
 namespace {
 

@@ -12,19 +12,19 @@
 
 #include <backflow/distributed/buffer_combiner.h>
 #include <backflow/distributed/sampler.h>
-#include <backflow/runtime/memory.h>
-#include <backflow/runtime/trace.h>
-#include <backflow/runtime/warning.h>
+#include <backflow/runtime/base/warning.h>
+#include <backflow/runtime/memory/memory.h>
+#include <backflow/runtime/trace/trace.h>
 #include <backflow/train/batch_step.h>
-#include <backflow/train/model_dump.h>
-#include <backflow/train/resume.h>
-#include <backflow/train/run_files.h>
-#include <backflow/train/run_position.h>
-#include <backflow/train/run_report.h>
-#include <backflow/train/shared_failure.h>
-#include <backflow/train/step_recorder.h>
-#include <backflow/train/stop_signal.h>
-#include <backflow/train/terminal.h>
+#include <backflow/train/model/model_dump.h>
+#include <backflow/train/run/resume.h>
+#include <backflow/train/run/run_files.h>
+#include <backflow/train/run/run_position.h>
+#include <backflow/train/run/run_report.h>
+#include <backflow/train/run/shared_failure.h>
+#include <backflow/train/run/stop_signal.h>
+#include <backflow/train/views/step_recorder.h>
+#include <backflow/train/views/terminal.h>
 
 namespace backflow::train {
 namespace {

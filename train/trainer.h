@@ -9,9 +9,9 @@
 #include <backflow/io/metrics.h>
 #include <backflow/io/run_directory.h>
 #include <backflow/train/evaluation.h>
-#include <backflow/train/platform.h>
-#include <backflow/train/progress.h>
-#include <backflow/train/run_start.h>
+#include <backflow/train/run/platform.h>
+#include <backflow/train/run/run_start.h>
+#include <backflow/train/views/progress.h>
 
 namespace backflow::train {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include <backflow/io/nearest.h>
-#include <backflow/runtime/error.h>
+#include <backflow/runtime/base/error.h>
 
 namespace backflow::train {
 namespace {

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <backflow/nn/options/activation.h>
-#include <backflow/runtime/tensor.h>
+#include <backflow/runtime/tensor/tensor.h>
 
 /// Activations. Those with an option `inplace` return the input when it is set, which has become the result.
 namespace backflow::nn::functional {

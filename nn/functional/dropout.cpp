@@ -1,8 +1,8 @@
 #include <backflow/nn/functional/dropout.h>
 
-#include <backflow/ops/dropout.h>
+#include <backflow/ops/creation/dropout.h>
 #include <backflow/ops/functions.h>
-#include <backflow/runtime/warning.h>
+#include <backflow/runtime/base/warning.h>
 
 namespace backflow::nn::functional {
 namespace {

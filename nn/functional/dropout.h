@@ -1,7 +1,7 @@
 #pragma once
 
 #include <backflow/nn/options/dropout.h>
-#include <backflow/runtime/tensor.h>
+#include <backflow/runtime/tensor/tensor.h>
 
 /// Dropout, with random numbers of the default generator. The input itself unless `training`; an Error for p outside of
 /// [0, 1]. With the option `inplace` the input becomes the result.

@@ -2,10 +2,10 @@
 
 #include <tuple>
 
-#include <backflow/ops/creation.h>
+#include <backflow/ops/creation/creation.h>
 #include <backflow/ops/functions.h>
 #include <backflow/ops/operators.h>
-#include <backflow/runtime/grad_mode.h>
+#include <backflow/runtime/tape/grad_mode.h>
 
 namespace backflow::nn {
 

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <backflow/nn/options/embedding.h>
-#include <backflow/runtime/tensor.h>
+#include <backflow/runtime/tensor/tensor.h>
 
 namespace backflow::nn::functional {
 

@@ -1,7 +1,7 @@
 #include <backflow/nn/functional/loss.h>
 
 #include <backflow/ops/functions.h>
-#include <backflow/ops/reduction.h>
+#include <backflow/ops/losses/loss_reduction.h>
 
 namespace backflow::nn::functional {
 namespace {

@@ -3,9 +3,9 @@
 #include <cmath>
 
 #include <backflow/ops/functions.h>
-#include <backflow/ops/kernels/norm.h>
+#include <backflow/ops/kernels/reductions/norm.h>
 #include <backflow/ops/operators.h>
-#include <backflow/runtime/error.h>
+#include <backflow/runtime/base/error.h>
 
 namespace backflow::nn::functional {
 namespace {

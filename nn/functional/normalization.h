@@ -1,7 +1,7 @@
 #pragma once
 
 #include <backflow/nn/options/normalization.h>
-#include <backflow/runtime/tensor.h>
+#include <backflow/runtime/tensor/tensor.h>
 
 /// Normalizations, with libtorch's options. Shapes, dtypes and errors are those of the operators of the same name
 /// (ops/functions.h).

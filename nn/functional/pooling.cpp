@@ -4,7 +4,7 @@
 
 #include <backflow/ops/functions.h>
 #include <backflow/ops/operators.h>
-#include <backflow/runtime/error.h>
+#include <backflow/runtime/base/error.h>
 
 namespace backflow::nn::functional {
 namespace {

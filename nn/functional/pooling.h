@@ -3,7 +3,7 @@
 #include <tuple>
 
 #include <backflow/nn/options/pooling.h>
-#include <backflow/runtime/tensor.h>
+#include <backflow/runtime/tensor/tensor.h>
 
 /// Pooling of inputs [batch, channels, spatial...] or, unbatched, [channels, spatial...], with 1 to 3 spatial
 /// dimensions.

@@ -4,9 +4,9 @@
 
 #include <backflow/nn/functional/normalization.h>
 #include <backflow/nn/init.h>
-#include <backflow/ops/creation.h>
+#include <backflow/ops/creation/creation.h>
 #include <backflow/ops/functions.h>
-#include <backflow/runtime/grad_mode.h>
+#include <backflow/runtime/tape/grad_mode.h>
 
 namespace backflow::nn::detail {
 namespace {

@@ -6,8 +6,8 @@
 
 #include <backflow/nn/functional/conv.h>
 #include <backflow/nn/init.h>
+#include <backflow/ops/convolution/same_padding.h>
 #include <backflow/ops/functions.h>
-#include <backflow/ops/same_padding.h>
 
 namespace backflow::nn {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <backflow/nn/init.h>
 #include <backflow/ops/functions.h>
-#include <backflow/runtime/grad_mode.h>
+#include <backflow/runtime/tape/grad_mode.h>
 
 namespace backflow::nn {
 

@@ -5,7 +5,7 @@
 #include <type_traits>
 
 #include <backflow/nn/modules/unpooling.h>
-#include <backflow/ops/creation.h>
+#include <backflow/ops/creation/creation.h>
 
 namespace backflow::nn::detail {
 namespace {

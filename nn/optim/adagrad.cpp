@@ -1,6 +1,6 @@
 #include <backflow/nn/optim/adagrad.h>
 
-#include <backflow/ops/kernels/adagrad_update.h>
+#include <backflow/ops/kernels/optimizers/adagrad_update.h>
 
 namespace backflow::optim {
 

@@ -1,7 +1,7 @@
 #include <backflow/nn/optim/adam.h>
 
 #include <backflow/nn/optim/adamw.h>
-#include <backflow/ops/kernels/adam_update.h>
+#include <backflow/ops/kernels/optimizers/adam_update.h>
 
 namespace backflow::optim {
 namespace {

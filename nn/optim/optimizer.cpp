@@ -3,10 +3,10 @@
 #include <algorithm>
 
 #include <backflow/nn/module.h>
-#include <backflow/ops/creation.h>
+#include <backflow/ops/creation/creation.h>
 #include <backflow/ops/functions.h>
-#include <backflow/ops/kernels/fused_update.h>
-#include <backflow/runtime/grad_mode.h>
+#include <backflow/ops/kernels/optimizers/fused_update.h>
+#include <backflow/runtime/tape/grad_mode.h>
 
 namespace backflow::optim {
 namespace {

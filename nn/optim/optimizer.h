@@ -10,7 +10,7 @@
 #include <vector>
 
 #include <backflow/nn/ordered_dict.h>
-#include <backflow/runtime/tensor.h>
+#include <backflow/runtime/tensor/tensor.h>
 
 namespace backflow::kernels {
 struct UpdateOperand;

@@ -1,6 +1,6 @@
 #include <backflow/nn/optim/rmsprop.h>
 
-#include <backflow/ops/kernels/rmsprop_update.h>
+#include <backflow/ops/kernels/optimizers/rmsprop_update.h>
 
 namespace backflow::optim {
 

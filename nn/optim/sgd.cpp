@@ -1,6 +1,6 @@
 #include <backflow/nn/optim/sgd.h>
 
-#include <backflow/ops/kernels/sgd_update.h>
+#include <backflow/ops/kernels/optimizers/sgd_update.h>
 
 namespace backflow::optim {
 

@@ -5,7 +5,7 @@
 #include <string>
 
 #include <backflow/nn/options/arg.h>
-#include <backflow/runtime/dtype.h>
+#include <backflow/runtime/tensor/dtype.h>
 
 namespace backflow::nn {
 

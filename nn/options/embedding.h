@@ -5,7 +5,7 @@
 
 #include <backflow/nn/enums.h>
 #include <backflow/nn/options/arg.h>
-#include <backflow/runtime/tensor.h>
+#include <backflow/runtime/tensor/tensor.h>
 
 namespace backflow::nn {
 

@@ -7,8 +7,8 @@
 #include <optional>
 #include <vector>
 
-#include <backflow/runtime/error.h>
-#include <backflow/runtime/shape.h>
+#include <backflow/runtime/base/error.h>
+#include <backflow/runtime/tensor/shape.h>
 
 namespace backflow {
 

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include <backflow/nn/enums.h>
-#include <backflow/runtime/tensor.h>
+#include <backflow/runtime/tensor/tensor.h>
 
 namespace backflow::nn {
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include <backflow/nn/options/arg.h>
-#include <backflow/runtime/tensor.h>
+#include <backflow/runtime/tensor/tensor.h>
 
 /// The options of normalizations, as libtorch's.
 namespace backflow::nn {

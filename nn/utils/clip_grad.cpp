@@ -4,8 +4,8 @@
 #include <limits>
 
 #include <backflow/ops/functions.h>
-#include <backflow/ops/kernels/norm.h>
-#include <backflow/runtime/grad_mode.h>
+#include <backflow/ops/kernels/reductions/norm.h>
+#include <backflow/runtime/tape/grad_mode.h>
 
 namespace backflow::nn::utils {
 namespace {

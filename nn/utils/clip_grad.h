@@ -3,7 +3,7 @@
 #include <initializer_list>
 #include <vector>
 
-#include <backflow/runtime/tensor.h>
+#include <backflow/runtime/tensor/tensor.h>
 
 /// What libtorch has in torch::nn::utils.
 namespace backflow::nn::utils {

@@ -6,11 +6,11 @@
 #include <optional>
 #include <utility>
 
-#include <backflow/ops/random.h>
-#include <backflow/runtime/execution.h>
-#include <backflow/runtime/grad_mode.h>
-#include <backflow/runtime/nesting.h>
-#include <backflow/runtime/saved_tensor.h>
+#include <backflow/ops/creation/random.h>
+#include <backflow/runtime/engine/execution.h>
+#include <backflow/runtime/engine/nesting.h>
+#include <backflow/runtime/tape/grad_mode.h>
+#include <backflow/runtime/tape/saved_tensor.h>
 
 namespace backflow {
 namespace {

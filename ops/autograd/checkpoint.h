@@ -3,7 +3,7 @@
 #include <functional>
 #include <vector>
 
-#include <backflow/runtime/autograd.h>
+#include <backflow/runtime/engine/autograd.h>
 
 namespace backflow {
 

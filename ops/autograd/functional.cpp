@@ -1,8 +1,8 @@
 #include <backflow/ops/autograd/functional.h>
 
 #include <backflow/ops/functions.h>
-#include <backflow/runtime/error.h>
-#include <backflow/runtime/grad_mode.h>
+#include <backflow/runtime/base/error.h>
+#include <backflow/runtime/tape/grad_mode.h>
 
 namespace backflow::autograd::functional {
 namespace {

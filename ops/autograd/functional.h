@@ -5,7 +5,7 @@
 #include <vector>
 
 #include <backflow/ops/autograd/list_function.h>
-#include <backflow/runtime/autograd.h>
+#include <backflow/runtime/engine/autograd.h>
 
 /// Derivatives of functions, as Python's torch.autograd.functional.
 ///

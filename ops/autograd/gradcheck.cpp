@@ -3,11 +3,11 @@
 #include <cmath>
 #include <optional>
 
+#include <backflow/ops/creation/random.h>
 #include <backflow/ops/functions.h>
 #include <backflow/ops/operators.h>
-#include <backflow/ops/random.h>
-#include <backflow/runtime/grad_mode.h>
-#include <backflow/runtime/node.h>
+#include <backflow/runtime/tape/grad_mode.h>
+#include <backflow/runtime/tape/node.h>
 
 namespace backflow::autograd {
 namespace {

@@ -1,8 +1,8 @@
 #pragma once
 
 #include <backflow/ops/autograd/list_function.h>
-#include <backflow/runtime/autograd.h>
-#include <backflow/runtime/error.h>
+#include <backflow/runtime/base/error.h>
+#include <backflow/runtime/engine/autograd.h>
 
 namespace backflow::autograd {
 

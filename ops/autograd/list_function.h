@@ -4,7 +4,7 @@
 #include <type_traits>
 #include <utility>
 
-#include <backflow/runtime/autograd.h>
+#include <backflow/runtime/engine/autograd.h>
 
 namespace backflow::autograd {
 

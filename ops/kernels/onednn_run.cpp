@@ -1,7 +1,7 @@
 #include <utility>
 
-#include <backflow/ops/kernels/onednn_internal.h>
-#include <backflow/runtime/storage.h>
+#include <backflow/ops/kernels/onednn.h>
+#include <backflow/runtime/tensor/storage.h>
 
 namespace backflow::kernels {
 

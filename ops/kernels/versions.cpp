@@ -1,7 +1,7 @@
 #include <backflow/ops/kernels/versions.h>
 
-#include <backflow/ops/kernels/onednn_internal.h>
-#include <backflow/runtime/error.h>
+#include <backflow/ops/kernels/onednn.h>
+#include <backflow/runtime/base/error.h>
 
 namespace backflow::kernels {
 

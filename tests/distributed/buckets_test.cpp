@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <vector>
 
-#include <backflow/runtime/accumulate_grad.h>
+#include <backflow/runtime/tape/accumulate_grad.h>
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/distributed/support.h>
 

@@ -7,7 +7,7 @@
 #include <thread>
 #include <vector>
 
-#include <backflow/runtime/error.h>
+#include <backflow/runtime/base/error.h>
 #include <backflow/tests/catch2.h>
 
 using backflow::Cancelled;

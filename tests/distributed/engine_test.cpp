@@ -1,4 +1,4 @@
-#include <backflow/runtime/engine.h>
+#include <backflow/runtime/engine/engine.h>
 
 #include <cstddef>
 #include <span>
@@ -7,8 +7,8 @@
 #include <vector>
 
 #include <backflow/distributed/data_parallel.h>
-#include <backflow/runtime/autograd.h>
-#include <backflow/runtime/node.h>
+#include <backflow/runtime/engine/autograd.h>
+#include <backflow/runtime/tape/node.h>
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/distributed/support.h>
 

@@ -4,7 +4,7 @@
 #include <numeric>
 #include <vector>
 
-#include <backflow/runtime/error.h>
+#include <backflow/runtime/base/error.h>
 #include <backflow/tests/catch2.h>
 
 using backflow::Error;

@@ -3,7 +3,7 @@
 #include <future>
 #include <memory>
 
-#include <backflow/runtime/accumulate_grad.h>
+#include <backflow/runtime/tape/accumulate_grad.h>
 
 namespace backflow::test {
 

@@ -13,8 +13,8 @@
 #include <backflow/nn/utils/clip_grad.h>
 #include <backflow/ops/functions.h>
 #include <backflow/ops/operators.h>
-#include <backflow/runtime/autograd.h>
-#include <backflow/runtime/grad_mode.h>
+#include <backflow/runtime/engine/autograd.h>
+#include <backflow/runtime/tape/grad_mode.h>
 #include <backflow/tests/distributed/support.h>
 #include <backflow/tests/support/arrays.h>
 

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <numeric>
 
-#include <backflow/runtime/warning.h>
+#include <backflow/runtime/base/warning.h>
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/io/support.h>
 

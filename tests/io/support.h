@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include <backflow/runtime/tensor.h>
+#include <backflow/runtime/tensor/tensor.h>
 #include <backflow/tests/support/error_of.h>
 
 namespace backflow::test {

@@ -2,7 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include <backflow/runtime/storage.h>
+#include <backflow/runtime/tensor/storage.h>
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/io/support.h>
 

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include <backflow/backflow.h>
-#include <backflow/runtime/accumulate_grad.h>
+#include <backflow/runtime/tape/accumulate_grad.h>
 #include <backflow/tests/catch2.h>
 
 namespace nn = backflow::nn;

@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include <backflow/ops/creation.h>
+#include <backflow/ops/creation/creation.h>
 #include <backflow/ops/operators.h>
-#include <backflow/runtime/autograd.h>
+#include <backflow/runtime/engine/autograd.h>
 
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/arrays.h>

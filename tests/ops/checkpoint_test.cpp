@@ -2,13 +2,13 @@
 #include <vector>
 
 #include <backflow/ops/autograd/checkpoint.h>
-#include <backflow/ops/creation.h>
+#include <backflow/ops/creation/creation.h>
+#include <backflow/ops/creation/random.h>
 #include <backflow/ops/operators.h>
-#include <backflow/ops/random.h>
-#include <backflow/runtime/autograd.h>
-#include <backflow/runtime/engine.h>
-#include <backflow/runtime/memory.h>
-#include <backflow/runtime/threads.h>
+#include <backflow/runtime/engine/autograd.h>
+#include <backflow/runtime/engine/engine.h>
+#include <backflow/runtime/memory/memory.h>
+#include <backflow/runtime/threads/threads.h>
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/arrays.h>
 

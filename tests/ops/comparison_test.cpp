@@ -1,8 +1,8 @@
 // equal and allclose: shapes, dtypes, strides, NaN and infinities.
 #include <limits>
 
-#include <backflow/ops/comparison.h>
-#include <backflow/ops/creation.h>
+#include <backflow/ops/creation/creation.h>
+#include <backflow/ops/elementwise/comparison.h>
 #include <backflow/ops/operators.h>
 
 #include <backflow/tests/catch2.h>

@@ -3,11 +3,11 @@
 #include <set>
 #include <string>
 
+#include <backflow/ops/losses/loss_reduction.h>
 #include <backflow/ops/operators.h>
-#include <backflow/ops/reduction.h>
-#include <backflow/runtime/autograd.h>
-#include <backflow/runtime/grad_mode.h>
-#include <backflow/runtime/node.h>
+#include <backflow/runtime/engine/autograd.h>
+#include <backflow/runtime/tape/grad_mode.h>
+#include <backflow/runtime/tape/node.h>
 #include <backflow/tests/support/samples.h>
 #include <backflow/tests/support/tracing.h>
 

@@ -1,12 +1,12 @@
 // What dropout promises beyond the samples: frequencies, the same mask in backward, generators, threads.
 #include <cmath>
 
-#include <backflow/ops/creation.h>
-#include <backflow/ops/dropout.h>
+#include <backflow/ops/creation/creation.h>
+#include <backflow/ops/creation/dropout.h>
 #include <backflow/ops/operators.h>
-#include <backflow/runtime/autograd.h>
-#include <backflow/runtime/generator.h>
-#include <backflow/runtime/threads.h>
+#include <backflow/runtime/engine/autograd.h>
+#include <backflow/runtime/tensor/generator.h>
+#include <backflow/runtime/threads/threads.h>
 
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/arrays.h>

@@ -1,8 +1,8 @@
 #include <backflow/ops/autograd/functional.h>
 
-#include <backflow/ops/creation.h>
+#include <backflow/ops/creation/creation.h>
 #include <backflow/ops/operators.h>
-#include <backflow/runtime/grad_mode.h>
+#include <backflow/runtime/tape/grad_mode.h>
 
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/arrays.h>

@@ -9,10 +9,10 @@
 #include <string>
 #include <vector>
 
-#include <backflow/ops/creation.h>
-#include <backflow/ops/kernels/elementwise.h>
+#include <backflow/ops/creation/creation.h>
+#include <backflow/ops/kernels/elementwise/elementwise.h>
 #include <backflow/ops/operators.h>
-#include <backflow/runtime/autograd.h>
+#include <backflow/runtime/engine/autograd.h>
 
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/arrays.h>

@@ -3,11 +3,11 @@
 #include <string>
 #include <vector>
 
-#include <backflow/ops/creation.h>
-#include <backflow/ops/dropout.h>
+#include <backflow/ops/creation/creation.h>
+#include <backflow/ops/creation/dropout.h>
+#include <backflow/ops/indexing/tensor_index.h>
 #include <backflow/ops/operators.h>
-#include <backflow/ops/tensor_index.h>
-#include <backflow/runtime/node.h>
+#include <backflow/runtime/tape/node.h>
 
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/arrays.h>

@@ -1,10 +1,10 @@
 // Indexing and copies of tensors that are large enough for several chunks, tiles and parts; views by lists of indices.
-#include <backflow/ops/creation.h>
+#include <backflow/ops/creation/creation.h>
+#include <backflow/ops/creation/random.h>
+#include <backflow/ops/indexing/tensor_index.h>
 #include <backflow/ops/operators.h>
-#include <backflow/ops/random.h>
-#include <backflow/ops/tensor_index.h>
-#include <backflow/runtime/node.h>
-#include <backflow/runtime/threads.h>
+#include <backflow/runtime/tape/node.h>
+#include <backflow/runtime/threads/threads.h>
 
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/arrays.h>

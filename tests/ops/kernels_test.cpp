@@ -3,11 +3,11 @@
 #include <cstring>
 #include <limits>
 
-#include <backflow/ops/creation.h>
-#include <backflow/ops/kernels/elementwise.h>
-#include <backflow/ops/kernels/gemm.h>
+#include <backflow/ops/creation/creation.h>
+#include <backflow/ops/kernels/elementwise/elementwise.h>
+#include <backflow/ops/kernels/products/gemm.h>
 #include <backflow/ops/operators.h>
-#include <backflow/runtime/threads.h>
+#include <backflow/runtime/threads/threads.h>
 
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/arrays.h>

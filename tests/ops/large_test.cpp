@@ -1,10 +1,10 @@
 // Results that are too large for the caches are written past them: the same bits as in small pieces.
 #include <functional>
 
-#include <backflow/ops/creation.h>
+#include <backflow/ops/creation/creation.h>
 #include <backflow/ops/operators.h>
-#include <backflow/runtime/grad_mode.h>
-#include <backflow/runtime/threads.h>
+#include <backflow/runtime/tape/grad_mode.h>
+#include <backflow/runtime/threads/threads.h>
 
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/arrays.h>

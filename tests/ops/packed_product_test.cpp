@@ -5,13 +5,13 @@
 #include <vector>
 
 #include <backflow/ops/autograd/checkpoint.h>
-#include <backflow/ops/creation.h>
+#include <backflow/ops/creation/creation.h>
 #include <backflow/ops/kernel_counts.h>
 #include <backflow/ops/operators.h>
-#include <backflow/runtime/autograd.h>
-#include <backflow/runtime/custom_function.h>
-#include <backflow/runtime/grad_mode.h>
-#include <backflow/runtime/memory.h>
+#include <backflow/runtime/engine/autograd.h>
+#include <backflow/runtime/memory/memory.h>
+#include <backflow/runtime/tape/custom_function.h>
+#include <backflow/runtime/tape/grad_mode.h>
 
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/arrays.h>

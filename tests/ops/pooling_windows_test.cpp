@@ -5,7 +5,7 @@
 #include <tuple>
 #include <vector>
 
-#include <backflow/ops/creation.h>
+#include <backflow/ops/creation/creation.h>
 #include <backflow/ops/operators.h>
 
 #include <backflow/tests/support/arrays.h>

@@ -4,11 +4,11 @@
 #include <string>
 #include <vector>
 
-#include <backflow/ops/creation.h>
+#include <backflow/ops/creation/creation.h>
 #include <backflow/ops/operators.h>
-#include <backflow/runtime/grad_mode.h>
-#include <backflow/runtime/node.h>
-#include <backflow/runtime/threads.h>
+#include <backflow/runtime/tape/grad_mode.h>
+#include <backflow/runtime/tape/node.h>
+#include <backflow/runtime/threads/threads.h>
 
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/arrays.h>

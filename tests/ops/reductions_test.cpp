@@ -4,7 +4,7 @@
 #include <vector>
 
 #include <backflow/ops/autograd/gradcheck.h>
-#include <backflow/ops/creation.h>
+#include <backflow/ops/creation/creation.h>
 #include <backflow/ops/operators.h>
 
 #include <backflow/tests/catch2.h>

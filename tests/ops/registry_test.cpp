@@ -107,6 +107,6 @@ TEST_CASE("registry: the generated functions and methods are its own") {
     }
   }
   CHECK(declared("ops/functions.h", R"(^[\w:<>, ]*Tensor>? (\w+)\()") == functions);
-  CHECK(declared("runtime/tensor_methods.inc", R"(^[\w:<>, ]*Tensor>? (\w+)\()") == methods);
-  CHECK(declared("runtime/tensor_methods.inc", R"(^Tensor& (\w+)\()") == inplace);
+  CHECK(declared("runtime/tensor/tensor_methods.inc", R"(^[\w:<>, ]*Tensor>? (\w+)\()") == methods);
+  CHECK(declared("runtime/tensor/tensor_methods.inc", R"(^Tensor& (\w+)\()") == inplace);
 }

@@ -3,10 +3,10 @@
 #include <cstdlib>
 
 #include <backflow/ops/operators.h>
-#include <backflow/runtime/autograd.h>
-#include <backflow/runtime/engine.h>
-#include <backflow/runtime/grad_mode.h>
-#include <backflow/runtime/threads.h>
+#include <backflow/runtime/engine/autograd.h>
+#include <backflow/runtime/engine/engine.h>
+#include <backflow/runtime/tape/grad_mode.h>
+#include <backflow/runtime/threads/threads.h>
 
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/samples.h>

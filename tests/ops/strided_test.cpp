@@ -1,8 +1,8 @@
 // Views of strides of the caller's choice: what the sample table cannot say.
-#include <backflow/ops/creation.h>
+#include <backflow/ops/creation/creation.h>
 #include <backflow/ops/operators.h>
-#include <backflow/runtime/autograd.h>
-#include <backflow/runtime/node.h>
+#include <backflow/runtime/engine/autograd.h>
+#include <backflow/runtime/tape/node.h>
 
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/arrays.h>

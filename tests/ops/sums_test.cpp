@@ -3,10 +3,10 @@
 #include <limits>
 #include <vector>
 
-#include <backflow/ops/creation.h>
+#include <backflow/ops/creation/creation.h>
 #include <backflow/ops/operators.h>
-#include <backflow/runtime/philox.h>
-#include <backflow/runtime/threads.h>
+#include <backflow/runtime/base/philox.h>
+#include <backflow/runtime/threads/threads.h>
 
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/arrays.h>

@@ -1,12 +1,12 @@
 // Anomaly mode.
-#include <backflow/runtime/anomaly.h>
+#include <backflow/runtime/tape/anomaly.h>
 
 #include <functional>
 #include <string>
 
-#include <backflow/ops/creation.h>
+#include <backflow/ops/creation/creation.h>
 #include <backflow/ops/operators.h>
-#include <backflow/runtime/autograd.h>
+#include <backflow/runtime/engine/autograd.h>
 
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/arrays.h>

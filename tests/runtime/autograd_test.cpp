@@ -1,10 +1,10 @@
-#include <backflow/runtime/autograd.h>
+#include <backflow/runtime/engine/autograd.h>
 
-#include <backflow/ops/creation.h>
+#include <backflow/ops/creation/creation.h>
 #include <backflow/ops/operators.h>
-#include <backflow/runtime/accumulate_grad.h>
-#include <backflow/runtime/engine.h>
-#include <backflow/runtime/grad_mode.h>
+#include <backflow/runtime/engine/engine.h>
+#include <backflow/runtime/tape/accumulate_grad.h>
+#include <backflow/runtime/tape/grad_mode.h>
 
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/arrays.h>

@@ -1,14 +1,14 @@
 // What operators and nodes are said to cost, and the longest path through them.
-#include <backflow/runtime/cost.h>
+#include <backflow/runtime/tensor/cost.h>
 
 #include <vector>
 
-#include <backflow/ops/creation.h>
+#include <backflow/ops/creation/creation.h>
 #include <backflow/ops/functions.h>
 #include <backflow/ops/operators.h>
-#include <backflow/runtime/autograd.h>
-#include <backflow/runtime/critical_path.h>
-#include <backflow/runtime/node.h>
+#include <backflow/runtime/engine/autograd.h>
+#include <backflow/runtime/engine/critical_path.h>
+#include <backflow/runtime/tape/node.h>
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/graphs.h>
 #include <backflow/tests/support/tracing.h>

@@ -1,11 +1,11 @@
 // What custom functions return: several results, operands that were changed or are passed on, views.
-#include <backflow/runtime/custom_function.h>
+#include <backflow/runtime/tape/custom_function.h>
 
 #include <cstdint>
 
-#include <backflow/ops/creation.h>
+#include <backflow/ops/creation/creation.h>
 #include <backflow/ops/operators.h>
-#include <backflow/runtime/memory.h>
+#include <backflow/runtime/memory/memory.h>
 
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/arrays.h>

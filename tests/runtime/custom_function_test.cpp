@@ -1,5 +1,5 @@
 // Custom functions: what they take, keep and hand back.
-#include <backflow/runtime/custom_function.h>
+#include <backflow/runtime/tape/custom_function.h>
 
 #include <cstdint>
 #include <functional>
@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include <backflow/ops/creation.h>
+#include <backflow/ops/creation/creation.h>
 #include <backflow/ops/operators.h>
-#include <backflow/runtime/memory.h>
+#include <backflow/runtime/memory/memory.h>
 
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/arrays.h>

@@ -1,16 +1,16 @@
 // The engines: the same bits, errors, tasks, threads, nesting.
-#include <backflow/runtime/engine.h>
+#include <backflow/runtime/engine/engine.h>
 
 #include <atomic>
 #include <memory>
 #include <thread>
 
-#include <backflow/ops/creation.h>
+#include <backflow/ops/creation/creation.h>
 #include <backflow/ops/operators.h>
-#include <backflow/runtime/autograd.h>
-#include <backflow/runtime/grad_mode.h>
-#include <backflow/runtime/hooks.h>
-#include <backflow/runtime/threads.h>
+#include <backflow/runtime/engine/autograd.h>
+#include <backflow/runtime/tape/grad_mode.h>
+#include <backflow/runtime/tape/hooks.h>
+#include <backflow/runtime/threads/threads.h>
 
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/arrays.h>

@@ -1,15 +1,15 @@
 // The flow graphs that passes share: which are reused, and how many are kept.
-#include <backflow/runtime/engine.h>
+#include <backflow/runtime/engine/engine.h>
 
 #include <atomic>
 #include <functional>
 #include <mutex>
 #include <thread>
 
-#include <backflow/ops/creation.h>
+#include <backflow/ops/creation/creation.h>
 #include <backflow/ops/operators.h>
-#include <backflow/runtime/autograd.h>
-#include <backflow/runtime/memory.h>
+#include <backflow/runtime/engine/autograd.h>
+#include <backflow/runtime/memory/memory.h>
 
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/engines.h>

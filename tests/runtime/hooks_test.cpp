@@ -1,13 +1,13 @@
 // What holds for hooks of every kind: recording, exceptions, passes at the same time, passes inside them.
-#include <backflow/runtime/hooks.h>
+#include <backflow/runtime/tape/hooks.h>
 
 #include <atomic>
 #include <vector>
 
-#include <backflow/ops/creation.h>
+#include <backflow/ops/creation/creation.h>
 #include <backflow/ops/operators.h>
-#include <backflow/runtime/autograd.h>
-#include <backflow/runtime/grad_mode.h>
+#include <backflow/runtime/engine/autograd.h>
+#include <backflow/runtime/tape/grad_mode.h>
 
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/arrays.h>

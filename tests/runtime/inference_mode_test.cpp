@@ -1,9 +1,9 @@
 // InferenceMode: what it makes, and what may be done with that afterwards.
-#include <backflow/ops/creation.h>
+#include <backflow/ops/creation/creation.h>
 #include <backflow/ops/operators.h>
-#include <backflow/runtime/autograd.h>
-#include <backflow/runtime/grad_mode.h>
-#include <backflow/runtime/node.h>
+#include <backflow/runtime/engine/autograd.h>
+#include <backflow/runtime/tape/grad_mode.h>
+#include <backflow/runtime/tape/node.h>
 
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/arrays.h>

@@ -8,12 +8,12 @@
 #include <string>
 #include <vector>
 
-#include <backflow/ops/creation.h>
+#include <backflow/ops/creation/creation.h>
 #include <backflow/ops/operators.h>
-#include <backflow/runtime/autograd.h>
-#include <backflow/runtime/engine.h>
-#include <backflow/runtime/grad_mode.h>
-#include <backflow/runtime/saved_tensor.h>
+#include <backflow/runtime/engine/autograd.h>
+#include <backflow/runtime/engine/engine.h>
+#include <backflow/runtime/tape/grad_mode.h>
+#include <backflow/runtime/tape/saved_tensor.h>
 
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/arrays.h>

@@ -5,8 +5,8 @@
 #include <thread>
 #include <vector>
 
-#include <backflow/runtime/large_blocks.h>
-#include <backflow/runtime/memory.h>
+#include <backflow/runtime/memory/large_blocks.h>
+#include <backflow/runtime/memory/memory.h>
 
 #include <backflow/tests/catch2.h>
 

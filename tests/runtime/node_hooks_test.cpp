@@ -1,5 +1,5 @@
 // Hooks of nodes, of leaves after the addition, and of several gradients.
-#include <backflow/runtime/hooks.h>
+#include <backflow/runtime/tape/hooks.h>
 
 #include <atomic>
 #include <cstdint>
@@ -7,11 +7,11 @@
 #include <string>
 #include <vector>
 
-#include <backflow/ops/creation.h>
+#include <backflow/ops/creation/creation.h>
 #include <backflow/ops/operators.h>
-#include <backflow/runtime/accumulate_grad.h>
-#include <backflow/runtime/autograd.h>
-#include <backflow/runtime/grad_mode.h>
+#include <backflow/runtime/engine/autograd.h>
+#include <backflow/runtime/tape/accumulate_grad.h>
+#include <backflow/runtime/tape/grad_mode.h>
 
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/arrays.h>

@@ -6,12 +6,12 @@
 #include <utility>
 #include <vector>
 
-#include <backflow/ops/creation.h>
+#include <backflow/ops/creation/creation.h>
+#include <backflow/ops/creation/random.h>
 #include <backflow/ops/operators.h>
-#include <backflow/ops/random.h>
-#include <backflow/runtime/branch.h>
-#include <backflow/runtime/node.h>
-#include <backflow/runtime/parallel.h>
+#include <backflow/runtime/tape/branch.h>
+#include <backflow/runtime/tape/node.h>
+#include <backflow/runtime/tape/parallel.h>
 
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/engines.h>

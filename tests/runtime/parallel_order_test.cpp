@@ -5,15 +5,15 @@
 #include <memory>
 #include <vector>
 
-#include <backflow/ops/creation.h>
+#include <backflow/ops/creation/creation.h>
+#include <backflow/ops/creation/random.h>
 #include <backflow/ops/operators.h>
-#include <backflow/ops/random.h>
-#include <backflow/runtime/branch.h>
-#include <backflow/runtime/engine.h>
-#include <backflow/runtime/grad_mode.h>
-#include <backflow/runtime/node.h>
-#include <backflow/runtime/parallel.h>
-#include <backflow/runtime/saved_tensor.h>
+#include <backflow/runtime/engine/engine.h>
+#include <backflow/runtime/tape/branch.h>
+#include <backflow/runtime/tape/grad_mode.h>
+#include <backflow/runtime/tape/node.h>
+#include <backflow/runtime/tape/parallel.h>
+#include <backflow/runtime/tape/saved_tensor.h>
 
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/arrays.h>

@@ -1,4 +1,4 @@
-#include <backflow/runtime/philox.h>
+#include <backflow/runtime/base/philox.h>
 
 #include <array>
 #include <cstdint>

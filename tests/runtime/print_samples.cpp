@@ -1,6 +1,6 @@
 #include <backflow/tests/runtime/print_samples.h>
 
-#include <backflow/ops/creation.h>
+#include <backflow/ops/creation/creation.h>
 #include <backflow/ops/operators.h>
 
 namespace backflow::test {

@@ -4,9 +4,9 @@
 #include <string>
 #include <vector>
 
-#include <backflow/ops/creation.h>
+#include <backflow/ops/creation/creation.h>
 #include <backflow/ops/operators.h>
-#include <backflow/runtime/tensor.h>
+#include <backflow/runtime/tensor/tensor.h>
 
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/runtime/print_samples.h>

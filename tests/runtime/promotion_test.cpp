@@ -1,8 +1,8 @@
 // The tables are those of torch.promote_types and torch.result_type in PyTorch 1.13.
-#include <backflow/ops/creation.h>
+#include <backflow/ops/creation/creation.h>
 #include <backflow/ops/operators.h>
-#include <backflow/runtime/dtype.h>
-#include <backflow/runtime/scalar.h>
+#include <backflow/runtime/tensor/dtype.h>
+#include <backflow/runtime/tensor/scalar.h>
 
 #include <backflow/tests/catch2.h>
 

@@ -3,9 +3,9 @@
 #include <cstdint>
 #include <limits>
 
-#include <backflow/ops/creation.h>
+#include <backflow/ops/creation/creation.h>
 #include <backflow/ops/operators.h>
-#include <backflow/runtime/scalar.h>
+#include <backflow/runtime/tensor/scalar.h>
 
 #include <backflow/tests/support/mistakes.h>
 

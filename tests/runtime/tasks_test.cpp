@@ -1,5 +1,5 @@
 // Tasks of a backward pass: what they wait for, errors, cancellation.
-#include <backflow/runtime/pass_task.h>
+#include <backflow/runtime/engine/pass_task.h>
 
 #include <algorithm>
 #include <atomic>
@@ -10,12 +10,12 @@
 #include <string>
 #include <utility>
 
-#include <backflow/ops/creation.h>
+#include <backflow/ops/creation/creation.h>
 #include <backflow/ops/operators.h>
-#include <backflow/runtime/autograd.h>
-#include <backflow/runtime/engine.h>
-#include <backflow/runtime/grad_mode.h>
-#include <backflow/runtime/warning.h>
+#include <backflow/runtime/base/warning.h>
+#include <backflow/runtime/engine/autograd.h>
+#include <backflow/runtime/engine/engine.h>
+#include <backflow/runtime/tape/grad_mode.h>
 
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/arrays.h>

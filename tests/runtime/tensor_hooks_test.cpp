@@ -1,14 +1,14 @@
 // Hooks of tensors, and gradients that are retained.
-#include <backflow/runtime/hooks.h>
+#include <backflow/runtime/tape/hooks.h>
 
 #include <cstdint>
 #include <vector>
 
-#include <backflow/ops/creation.h>
+#include <backflow/ops/creation/creation.h>
 #include <backflow/ops/operators.h>
-#include <backflow/runtime/autograd.h>
-#include <backflow/runtime/grad_mode.h>
-#include <backflow/runtime/memory.h>
+#include <backflow/runtime/engine/autograd.h>
+#include <backflow/runtime/memory/memory.h>
+#include <backflow/runtime/tape/grad_mode.h>
 
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/arrays.h>

@@ -1,11 +1,11 @@
-#include <backflow/runtime/tensor.h>
+#include <backflow/runtime/tensor/tensor.h>
 
 #include <sstream>
 
-#include <backflow/ops/creation.h>
+#include <backflow/ops/creation/creation.h>
 #include <backflow/ops/operators.h>
-#include <backflow/runtime/memory.h>
-#include <backflow/runtime/node.h>
+#include <backflow/runtime/memory/memory.h>
+#include <backflow/runtime/tape/node.h>
 
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/arrays.h>

@@ -1,5 +1,5 @@
 // The tracer: what it records of operators, nodes, passes and spans, on one thread and on several.
-#include <backflow/runtime/trace.h>
+#include <backflow/runtime/trace/trace.h>
 
 #include <algorithm>
 #include <latch>
@@ -8,15 +8,15 @@
 #include <thread>
 #include <vector>
 
-#include <backflow/ops/creation.h>
+#include <backflow/ops/creation/creation.h>
 #include <backflow/ops/functions.h>
 #include <backflow/ops/operators.h>
-#include <backflow/runtime/autograd.h>
-#include <backflow/runtime/critical_path.h>
-#include <backflow/runtime/engine.h>
-#include <backflow/runtime/grad_mode.h>
-#include <backflow/runtime/memory.h>
-#include <backflow/runtime/pass_task.h>
+#include <backflow/runtime/engine/autograd.h>
+#include <backflow/runtime/engine/critical_path.h>
+#include <backflow/runtime/engine/engine.h>
+#include <backflow/runtime/engine/pass_task.h>
+#include <backflow/runtime/memory/memory.h>
+#include <backflow/runtime/tape/grad_mode.h>
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/engines.h>
 #include <backflow/tests/support/graphs.h>

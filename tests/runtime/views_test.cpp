@@ -4,13 +4,13 @@
 #include <thread>
 #include <vector>
 
-#include <backflow/ops/creation.h>
+#include <backflow/ops/creation/creation.h>
 #include <backflow/ops/operators.h>
-#include <backflow/runtime/autograd.h>
-#include <backflow/runtime/engine.h>
-#include <backflow/runtime/grad_mode.h>
-#include <backflow/runtime/memory.h>
-#include <backflow/runtime/node.h>
+#include <backflow/runtime/engine/autograd.h>
+#include <backflow/runtime/engine/engine.h>
+#include <backflow/runtime/memory/memory.h>
+#include <backflow/runtime/tape/grad_mode.h>
+#include <backflow/runtime/tape/node.h>
 
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/arrays.h>

@@ -1,5 +1,5 @@
 // How the work of a pass is cut into groups: made-up graphs, the nodes of which have a given time.
-#include <backflow/runtime/work_graph.h>
+#include <backflow/runtime/engine/work_graph.h>
 
 #include <algorithm>
 #include <random>

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <limits>
 
-#include <backflow/runtime/philox.h>
+#include <backflow/runtime/base/philox.h>
 
 namespace backflow::test {
 namespace {

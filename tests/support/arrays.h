@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include <backflow/runtime/tensor.h>
+#include <backflow/runtime/tensor/tensor.h>
 
 namespace backflow::test {
 

@@ -5,9 +5,9 @@
 #include <cstdint>
 
 #include <backflow/ops/kernel_counts.h>
-#include <backflow/ops/kernels/blocked.h>
-#include <backflow/ops/kernels/elementwise.h>
-#include <backflow/runtime/tensor.h>
+#include <backflow/ops/kernels/elementwise/elementwise.h>
+#include <backflow/ops/kernels/layout/blocked.h>
+#include <backflow/runtime/tensor/tensor.h>
 
 // Tensors that are kept in channel blocks, for tests.
 namespace backflow::test {

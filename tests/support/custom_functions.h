@@ -1,6 +1,6 @@
 #pragma once
 
-#include <backflow/runtime/custom_function.h>
+#include <backflow/runtime/tape/custom_function.h>
 
 namespace backflow::test {
 

@@ -1,8 +1,8 @@
 #include <backflow/tests/support/engines.h>
 
-#include <backflow/ops/creation.h>
+#include <backflow/ops/creation/creation.h>
 #include <backflow/ops/operators.h>
-#include <backflow/runtime/threads.h>
+#include <backflow/runtime/threads/threads.h>
 #include <backflow/tests/support/graphs.h>
 #include <backflow/tests/support/thread_engine.h>
 

@@ -5,8 +5,8 @@
 #include <thread>
 #include <vector>
 
-#include <backflow/runtime/engine.h>
-#include <backflow/runtime/tensor.h>
+#include <backflow/runtime/engine/engine.h>
+#include <backflow/runtime/tensor/tensor.h>
 
 namespace backflow::test {
 

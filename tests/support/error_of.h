@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include <backflow/runtime/error.h>
+#include <backflow/runtime/base/error.h>
 
 namespace backflow::test {
 

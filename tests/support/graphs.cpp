@@ -3,7 +3,7 @@
 #include <string>
 
 #include <backflow/ops/operators.h>
-#include <backflow/runtime/philox.h>
+#include <backflow/runtime/base/philox.h>
 #include <backflow/tests/support/arrays.h>
 
 namespace backflow::test {

@@ -4,7 +4,7 @@
 #include <functional>
 #include <vector>
 
-#include <backflow/runtime/node.h>
+#include <backflow/runtime/tape/node.h>
 
 namespace backflow::test {
 

@@ -4,7 +4,7 @@
 #include <stdexcept>
 #include <string>
 
-#include <backflow/runtime/tensor.h>
+#include <backflow/runtime/tensor/tensor.h>
 
 namespace backflow::test {
 

@@ -4,8 +4,8 @@
 #include <initializer_list>
 #include <vector>
 
-#include <backflow/ops/creation.h>
-#include <backflow/runtime/tensor.h>
+#include <backflow/ops/creation/creation.h>
+#include <backflow/runtime/tensor/tensor.h>
 
 namespace backflow::test {
 

@@ -4,8 +4,8 @@
 #include <string>
 #include <vector>
 
+#include <backflow/ops/losses/loss_reduction.h>
 #include <backflow/ops/operators.h>
-#include <backflow/ops/reduction.h>
 #include <backflow/tests/support/samples.h>
 
 // What the samples of losses have in common.

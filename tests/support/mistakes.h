@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include <backflow/ops/creation.h>
+#include <backflow/ops/creation/creation.h>
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/error_of.h>
 

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 
+#include <backflow/ops/creation/random.h>
 #include <backflow/ops/operators.h>
-#include <backflow/ops/random.h>
-#include <backflow/runtime/autograd.h>
-#include <backflow/runtime/node.h>
-#include <backflow/runtime/parallel.h>
+#include <backflow/runtime/engine/autograd.h>
+#include <backflow/runtime/tape/node.h>
+#include <backflow/runtime/tape/parallel.h>
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/arrays.h>
 #include <backflow/tests/support/engines.h>

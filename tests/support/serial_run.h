@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include <backflow/runtime/tensor.h>
+#include <backflow/runtime/tensor/tensor.h>
 
 namespace backflow::test {
 

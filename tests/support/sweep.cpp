@@ -4,8 +4,8 @@
 #include <cstdlib>
 
 #include <backflow/ops/registry.h>
-#include <backflow/runtime/autograd.h>
-#include <backflow/runtime/error.h>
+#include <backflow/runtime/base/error.h>
+#include <backflow/runtime/engine/autograd.h>
 
 #include <backflow/tests/catch2.h>
 

@@ -1,7 +1,7 @@
 #pragma once
 
-#include <backflow/runtime/engine.h>
-#include <backflow/runtime/execution.h>
+#include <backflow/runtime/engine/engine.h>
+#include <backflow/runtime/engine/execution.h>
 
 namespace backflow::test {
 

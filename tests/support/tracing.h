@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include <backflow/runtime/trace.h>
+#include <backflow/runtime/trace/trace.h>
 #include <backflow/tests/catch2.h>
 
 // What was traced, for tests.

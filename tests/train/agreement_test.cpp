@@ -1,4 +1,4 @@
-#include <backflow/train/agreement.h>
+#include <backflow/train/run/agreement.h>
 
 #include <cstddef>
 #include <memory>
@@ -10,9 +10,9 @@
 #include <backflow/io/config.h>
 #include <backflow/tests/catch2.h>
 #include <backflow/train/commands.h>
-#include <backflow/train/digest.h>
-#include <backflow/train/resume_changes.h>
-#include <backflow/train/shared_failure.h>
+#include <backflow/train/run/digest.h>
+#include <backflow/train/run/resume_changes.h>
+#include <backflow/train/run/shared_failure.h>
 
 using namespace backflow;
 using namespace backflow::train;

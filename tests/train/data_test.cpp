@@ -3,7 +3,7 @@
 
 #include <backflow/tests/catch2.h>
 
-#include <backflow/runtime/threads.h>
+#include <backflow/runtime/threads/threads.h>
 #include <backflow/tests/train/support.h>
 #include <backflow/train/data.h>
 

@@ -1,4 +1,4 @@
-#include <backflow/train/graph_folding.h>
+#include <backflow/train/views/graph_folding.h>
 
 #include <algorithm>
 #include <string>

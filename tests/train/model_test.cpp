@@ -4,12 +4,12 @@
 
 #include <backflow/io/config.h>
 #include <backflow/nn/modules/branches.h>
-#include <backflow/ops/creation.h>
+#include <backflow/ops/creation/creation.h>
+#include <backflow/ops/creation/random.h>
 #include <backflow/ops/operators.h>
-#include <backflow/ops/random.h>
 #include <backflow/train/experiment.h>
-#include <backflow/train/model.h>
-#include <backflow/train/parameter_budget.h>
+#include <backflow/train/model/model.h>
+#include <backflow/train/model/parameter_budget.h>
 
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/arrays.h>

@@ -2,7 +2,7 @@
 #include <string>
 
 #include <backflow/io/config.h>
-#include <backflow/train/operators_text.h>
+#include <backflow/train/views/operators_text.h>
 
 #include <backflow/tests/catch2.h>
 

@@ -1,11 +1,11 @@
-#include <backflow/train/profile.h>
+#include <backflow/train/views/profile.h>
 
 #include <algorithm>
 #include <sstream>
 
-#include <backflow/runtime/storage.h>
+#include <backflow/runtime/tensor/storage.h>
 #include <backflow/tests/catch2.h>
-#include <backflow/train/step_recorder.h>
+#include <backflow/train/views/step_recorder.h>
 
 using namespace backflow;
 using namespace backflow::train;

@@ -1,6 +1,6 @@
 #include <backflow/tests/catch2.h>
 
-#include <backflow/train/progress.h>
+#include <backflow/train/views/progress.h>
 
 using backflow::train::Progress;
 

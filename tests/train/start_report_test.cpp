@@ -1,4 +1,4 @@
-#include <backflow/train/start_report.h>
+#include <backflow/train/run/start_report.h>
 
 #include <limits>
 #include <numeric>
@@ -8,8 +8,8 @@
 #include <backflow/nn/modules/dropout.h>
 #include <backflow/nn/modules/linear.h>
 #include <backflow/tests/catch2.h>
-#include <backflow/train/places.h>
-#include <backflow/train/rank_list.h>
+#include <backflow/train/run/places.h>
+#include <backflow/train/run/rank_list.h>
 
 using namespace backflow;
 using namespace backflow::train;

@@ -1,4 +1,4 @@
-#include <backflow/train/step_graph.h>
+#include <backflow/train/views/step_graph.h>
 
 #include <algorithm>
 #include <numeric>
@@ -8,10 +8,10 @@
 #include <backflow/nn/modules/linear.h>
 #include <backflow/ops/functions.h>
 #include <backflow/ops/operators.h>
-#include <backflow/runtime/cost.h>
-#include <backflow/runtime/trace.h>
+#include <backflow/runtime/tensor/cost.h>
+#include <backflow/runtime/trace/trace.h>
 #include <backflow/tests/catch2.h>
-#include <backflow/train/graphviz.h>
+#include <backflow/train/views/graphviz.h>
 
 using namespace backflow;
 using namespace backflow::train;

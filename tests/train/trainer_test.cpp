@@ -15,9 +15,9 @@
 #include <backflow/nn/optim/adamw.h>
 #include <backflow/nn/optim/rmsprop.h>
 #include <backflow/nn/optim/sgd.h>
-#include <backflow/ops/creation.h>
+#include <backflow/ops/creation/creation.h>
 #include <backflow/ops/functions.h>
-#include <backflow/runtime/warning.h>
+#include <backflow/runtime/base/warning.h>
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/train/support.h>
 

@@ -5,11 +5,11 @@
 #include <string_view>
 #include <thread>
 
-#include <backflow/ops/creation.h>
+#include <backflow/ops/creation/creation.h>
 #include <backflow/ops/operators.h>
-#include <backflow/runtime/autograd.h>
-#include <backflow/runtime/engine.h>
-#include <backflow/runtime/threads.h>
+#include <backflow/runtime/engine/autograd.h>
+#include <backflow/runtime/engine/engine.h>
+#include <backflow/runtime/threads/threads.h>
 
 #include <backflow/tests/support/graphs.h>
 #include <backflow/tests/support/thread_engine.h>

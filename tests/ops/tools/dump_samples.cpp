@@ -10,8 +10,8 @@
 #include <string>
 
 #include <backflow/ops/operators.h>
-#include <backflow/runtime/autograd.h>
-#include <backflow/runtime/node.h>
+#include <backflow/runtime/engine/autograd.h>
+#include <backflow/runtime/tape/node.h>
 #include <backflow/tests/support/samples.h>
 
 namespace {

@@ -1,0 +1,92 @@
+// Ones with given probabilities.
+#include <array>
+
+#include <backflow/ops/creation/random_fill_internal.h>
+#include <backflow/ops/elementwise/elementwise_internal.h>
+
+namespace backflow {
+namespace {
+
+using namespace detail;
+
+/// 1 where a uniform number of 53 random bits is less than p[i], or than `p` for all.
+template <class T>
+void draw(const Tensor& y, const T* probabilities, double p, std::optional<Generator> generator) {
+  const std::int64_t n = y.numel();
+  const Tensor uniform = empty_tensor({n}, kFloat64);
+  double* u = uniform.mutable_data_ptr<double>();
+  fill_blocks(u, n, or_default(generator).take_stream(), [](const Words& w) { return uniform_block(w, double{}); });
+  dispatch(y.scalar_type(), [&](auto zero) {
+    using Out = decltype(zero);
+    Out* out = y.mutable_data_ptr<Out>();
+    parallel_for((n + kRandomChunk - 1) / kRandomChunk, [&](std::int64_t chunk) {
+      for (std::int64_t i = chunk * kRandomChunk; i < std::min(n, (chunk + 1) * kRandomChunk); ++i) {
+        out[i] = static_cast<Out>(u[i] < (probabilities != nullptr ? static_cast<double>(probabilities[i]) : p));
+      }
+    });
+  });
+}
+
+struct Bernoulli {
+  static constexpr OperatorInfo info = {
+      .name = "bernoulli",
+      .signature = "bernoulli(Tensor self, *, Generator? generator=None) -> Tensor",
+      .formula = "y = 1 with probability x, else 0;  dx = 0",
+      .doc = "Of the sizes and dtype of x, floating-point numbers. An Error for those outside of [0, 1].",
+      .dtypes = kFloatingDtypes,
+      .node = "BernoulliBackward0",
+  };
+  static Tensor forward(const Tensor& x, const std::optional<Generator>& generator) {
+    check(x.is_floating_point(), "bernoulli: ", describe(x), ": need floating-point probabilities");
+    const Tensor y = empty_tensor_like(x, x.scalar_type());
+    dispatch(x.scalar_type(), [&](auto zero) {
+      using T = decltype(zero);
+      const Tensor rows = x.is_contiguous() ? x : contiguous(x);
+      const T* p = rows.const_data_ptr<T>();
+      for (std::int64_t i = 0; i < rows.numel(); ++i) {
+        const auto value = static_cast<double>(p[i]);
+        check(value >= 0 && value <= 1, "bernoulli: probability ", value, " at ", i, ": need one in [0, 1]");
+      }
+      draw<T>(y, p, 0, generator);
+    });
+    return y;
+  }
+  void save(Needs, const Tensor&, const std::optional<Generator>&, const Tensor&) {}
+  void backward(Backward& b) const { b.dx(0) = zeros_like(b.dy()); }
+};
+
+struct BernoulliP {
+  static constexpr OperatorInfo info = {
+      .name = "bernoulli",
+      .signature = "bernoulli(Tensor self, float p, *, Generator? generator=None) -> Tensor",
+      .formula = "y = 1 with probability p, else 0;  dx = 0",
+      .doc = "Of the sizes and dtype of x, whose elements do not count. An Error for p outside of [0, 1].",
+      .dtypes = kAnyDtype,
+      .node = "BernoulliBackward1",
+      .inplace = "bernoulli_(Tensor self, float p=0.5, *, Generator? generator=None) -> Tensor",
+  };
+  static Tensor forward(const Tensor& x, double p, const std::optional<Generator>& generator) {
+    check(p >= 0 && p <= 1, "bernoulli: probability ", p, ": need one in [0, 1]");
+    const Tensor y = empty_tensor_like(x, x.scalar_type());
+    draw<double>(y, nullptr, p, generator);
+    return y;
+  }
+  static bool forward_into(const Tensor& y, const Tensor&, double p, const std::optional<Generator>& generator) {
+    check(p >= 0 && p <= 1, "bernoulli_: probability ", p, ": need one in [0, 1]");
+    if (!y.is_contiguous()) {
+      return false;
+    }
+    draw<double>(y, nullptr, p, generator);
+    return true;
+  }
+  void save(Needs, const Tensor&, double, const std::optional<Generator>&, const Tensor&) {}
+  void backward(Backward& b) const { b.dx(0) = zeros_like(b.dy()); }
+};
+
+}  // namespace
+
+#include <backflow/ops/bernoulli_functions.inc>
+
+OperatorFamily bernoulli_operators() { return family<Bernoulli, BernoulliP>("bernoulli"); }
+
+}  // namespace backflow

@@ -1,0 +1,255 @@
+// Algebraic functions of one operand, and the activations whose gradients are operators of their own.
+#include <backflow/ops/activations/activation_internal.h>
+
+namespace backflow {
+namespace {
+
+using namespace detail;
+
+struct Neg : NumericOperator<Neg, Unary::Neg> {
+  static constexpr OperatorInfo info = {
+      .name = "neg",
+      .signature = "neg(Tensor self) -> Tensor",
+      .formula = "y = -x;  dx = -dy",
+      .doc = "Negative, of every dtype but bool.",
+      .dtypes = kNumericDtypes,
+      .node = "NegBackward0",
+      .inplace = "neg_(Tensor self) -> Tensor",
+  };
+  void save(Needs, const Tensor&, const Tensor&) {}
+  void backward(Backward& b) const { b.dx(0) = neg(b.dy()); }
+};
+
+struct Abs : NumericOperator<Abs, Unary::Abs> {
+  static constexpr OperatorInfo info = {
+      .name = "abs",
+      .signature = "abs(Tensor self) -> Tensor",
+      .formula = "y = |x|;  dx = dy sign(x)",
+      .doc = "Absolute value, of every dtype but bool.",
+      .dtypes = kNumericDtypes,
+      .node = "AbsBackward0",
+      .inplace = "abs_(Tensor self) -> Tensor",
+  };
+  SavedTensor x;
+  void save(Needs, const Tensor& x_, const Tensor&) { x.save(x_); }
+  void backward(Backward& b) const { b.dx(0) = b.dy() * sign(b(x)); }
+};
+
+struct Sign : NumericOperator<Sign, Unary::Sign> {
+  static constexpr OperatorInfo info = {
+      .name = "sign",
+      .signature = "sign(Tensor self) -> Tensor",
+      .formula = "y = 1 where x > 0, -1 where x < 0, else 0;  dx = 0",
+      .doc = "Sign, of every dtype; that of NaN is 0, as in PyTorch.",
+      .dtypes = kAnyDtype,
+      .node = "SignBackward0",
+      .inplace = "sign_(Tensor self) -> Tensor",
+  };
+  void save(Needs, const Tensor&, const Tensor&) {}
+  void backward(Backward& b) const { b.dx(0) = zeros_like(b.dy()); }
+};
+
+struct Square {
+  static constexpr OperatorInfo info = {
+      .name = "square",
+      .signature = "square(Tensor self) -> Tensor",
+      .formula = "y = x^2",
+      .doc = "pow(x, 2), of every dtype.",
+      .dtypes = kAnyDtype,
+      .inplace = "square_(Tensor self) -> Tensor",
+  };
+  static Tensor forward(const Tensor& x) { return pow(x, 2); }
+  static bool forward_into(const Tensor& y, const Tensor& x) {
+    kernels::binary(Binary::Mul, y, x, x);
+    return true;
+  }
+};
+
+struct Sqrt : UnaryOperator<Unary::Sqrt> {
+  static constexpr OperatorInfo info = {
+      .name = "sqrt",
+      .signature = "sqrt(Tensor self) -> Tensor",
+      .formula = "y = x^(1/2);  dx = dy / (2 y)",
+      .doc = "Square root; integers give float32.",
+      .dtypes = kAnyDtype,
+      .node = "SqrtBackward0",
+      .inplace = "sqrt_(Tensor self) -> Tensor",
+  };
+  SavedTensor y;
+  void save(Needs, const Tensor&, const Tensor& y_) { y.save_output(y_); }
+  void backward(Backward& b) const { b.dx(0) = b.dy() / (b(y) * 2); }
+};
+
+struct Rsqrt : UnaryOperator<Unary::Rsqrt> {
+  static constexpr OperatorInfo info = {
+      .name = "rsqrt",
+      .signature = "rsqrt(Tensor self) -> Tensor",
+      .formula = "y = x^(-1/2);  dx = -dy y^3 / 2",
+      .doc = "Reciprocal of the square root; integers give float32.",
+      .dtypes = kAnyDtype,
+      .node = "RsqrtBackward0",
+      .inplace = "rsqrt_(Tensor self) -> Tensor",
+  };
+  SavedTensor y;
+  void save(Needs, const Tensor&, const Tensor& y_) { y.save_output(y_); }
+  void backward(Backward& b) const { b.dx(0) = b.dy() * b(y) * b(y) * (b(y) * -0.5); }
+};
+
+struct Reciprocal : UnaryOperator<Unary::Reciprocal> {
+  static constexpr OperatorInfo info = {
+      .name = "reciprocal",
+      .signature = "reciprocal(Tensor self) -> Tensor",
+      .formula = "y = 1 / x;  dx = -dy y^2",
+      .doc = "Reciprocal; integers give float32.",
+      .dtypes = kAnyDtype,
+      .node = "ReciprocalBackward0",
+      .inplace = "reciprocal_(Tensor self) -> Tensor",
+  };
+  SavedTensor y;
+  void save(Needs, const Tensor&, const Tensor& y_) { y.save_output(y_); }
+  void backward(Backward& b) const { b.dx(0) = neg(b.dy()) * b(y) * b(y); }
+};
+
+struct Relu : NumericOperator<Relu, Unary::Relu> {
+  static constexpr OperatorInfo info = {
+      .name = "relu",
+      .signature = "relu(Tensor self) -> Tensor",
+      .formula = "y = max(x, 0);  dx = dy where y > 0, else 0",
+      .doc = "Rectified linear unit, of every dtype but bool.",
+      .dtypes = kNumericDtypes,
+      .node = "ReluBackward0",
+      .inplace = "relu_(Tensor self) -> Tensor",
+  };
+  SavedTensor y;
+  void save(Needs, const Tensor&, const Tensor& y_) { y.save_output(y_); }
+  void backward(Backward& b) const {
+    const Tensor value = b(y);
+    b.dx(0) =
+        GradMode::is_enabled() ? relu_backward(b.dy(), value) : fused_gradient(b, Binary::ReluBackward, value, {});
+  }
+};
+
+struct Tanh : UnaryOperator<Unary::Tanh> {
+  static constexpr OperatorInfo info = {
+      .name = "tanh",
+      .signature = "tanh(Tensor self) -> Tensor",
+      .formula = "y = tanh(x);  dx = dy (1 - y^2)",
+      .doc = "Hyperbolic tangent; integers give float32.",
+      .dtypes = kAnyDtype,
+      .node = "TanhBackward0",
+      .inplace = "tanh_(Tensor self) -> Tensor",
+  };
+  SavedTensor y;
+  void save(Needs, const Tensor&, const Tensor& y_) { y.save_output(y_); }
+  void backward(Backward& b) const {
+    const Tensor value = b(y);
+    b.dx(0) =
+        GradMode::is_enabled() ? tanh_backward(b.dy(), value) : fused_gradient(b, Binary::TanhBackward, value, {});
+  }
+};
+
+struct Sigmoid : UnaryOperator<Unary::Sigmoid> {
+  static constexpr OperatorInfo info = {
+      .name = "sigmoid",
+      .signature = "sigmoid(Tensor self) -> Tensor",
+      .formula = "y = 1 / (1 + e^-x);  dx = dy y (1 - y)",
+      .doc = "Logistic function; integers give float32.",
+      .dtypes = kAnyDtype,
+      .node = "SigmoidBackward0",
+      .inplace = "sigmoid_(Tensor self) -> Tensor",
+  };
+  SavedTensor y;
+  void save(Needs, const Tensor&, const Tensor& y_) { y.save_output(y_); }
+  void backward(Backward& b) const {
+    const Tensor value = b(y);
+    b.dx(0) = GradMode::is_enabled() ? sigmoid_backward(b.dy(), value)
+                                     : fused_gradient(b, Binary::SigmoidBackward, value, {});
+  }
+};
+
+struct ReluGradient : BinaryOperator<ReluGradient, Binary::ReluBackward, true> {
+  static constexpr OperatorInfo info = {
+      .name = "relu_backward",
+      .signature = "relu_backward(Tensor grad, Tensor result) -> Tensor",
+      .formula = "dx = dy where y > 0, else 0",
+      .doc = "The gradient of relu, from that of its result and the result; linear in the first operand.",
+      .dtypes = kAnyDtype,
+      .node = "ThresholdBackwardBackward0",
+  };
+  SavedTensor y;
+  void save(Needs, const Tensor& dy, const Tensor& y_, const Tensor& dx) {
+    save_geometry(dy, y_, dx);
+    y.save(y_);
+  }
+  void backward(Backward& b) const {
+    if (b.wants(0)) {
+      b.dx(0) = to_x(relu_backward(b.dy(), b(y)));
+    }
+    if (b.wants(1)) {
+      b.dx(1) = zeros_like(b(y));
+    }
+  }
+};
+
+struct TanhGradient : BinaryOperator<TanhGradient, Binary::TanhBackward, true> {
+  static constexpr OperatorInfo info = {
+      .name = "tanh_backward",
+      .signature = "tanh_backward(Tensor grad, Tensor result) -> Tensor",
+      .formula = "dx = dy (1 - y^2);  its own gradients are g (1 - y^2) and -2 g dy y",
+      .doc = "The gradient of tanh, from that of its result and the result.",
+      .dtypes = kAnyDtype,
+      .node = "TanhBackwardBackward0",
+  };
+  SavedTensor dy;
+  SavedTensor y;
+  void save(Needs, const Tensor& dy_, const Tensor& y_, const Tensor& dx) {
+    save_geometry(dy_, y_, dx);
+    dy.save(dy_);
+    y.save(y_);
+  }
+  void backward(Backward& b) const {
+    if (b.wants(0)) {
+      b.dx(0) = to_x(tanh_backward(b.dy(), b(y)));
+    }
+    if (b.wants(1)) {
+      b.dx(1) = to_w(b.dy() * b(dy) * b(y) * -2);
+    }
+  }
+};
+
+struct SigmoidGradient : BinaryOperator<SigmoidGradient, Binary::SigmoidBackward, true> {
+  static constexpr OperatorInfo info = {
+      .name = "sigmoid_backward",
+      .signature = "sigmoid_backward(Tensor grad, Tensor result) -> Tensor",
+      .formula = "dx = dy y (1 - y);  its own gradients are g y (1 - y) and g dy (1 - 2 y)",
+      .doc = "The gradient of sigmoid, from that of its result and the result.",
+      .dtypes = kAnyDtype,
+      .node = "SigmoidBackwardBackward0",
+  };
+  SavedTensor dy;
+  SavedTensor y;
+  void save(Needs, const Tensor& dy_, const Tensor& y_, const Tensor& dx) {
+    save_geometry(dy_, y_, dx);
+    dy.save(dy_);
+    y.save(y_);
+  }
+  void backward(Backward& b) const {
+    if (b.wants(0)) {
+      b.dx(0) = to_x(sigmoid_backward(b.dy(), b(y)));
+    }
+    if (b.wants(1)) {
+      b.dx(1) = to_w(b.dy() * b(dy) * rsub(b(y) * 2, 1));
+    }
+  }
+};
+
+}  // namespace
+
+#include <backflow/ops/algebra_functions.inc>
+
+OperatorFamily algebra_operators() {
+  return family<Neg, Abs, Sign, Square, Sqrt, Rsqrt, Reciprocal, Relu, Tanh, Sigmoid, ReluGradient, TanhGradient,
+                SigmoidGradient>("algebra");
+}
+
+}  // namespace backflow

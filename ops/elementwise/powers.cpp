@@ -1,0 +1,225 @@
+// Powers, the logarithm that their gradient needs, and the angle of two coordinates.
+#include <limits>
+
+#include <backflow/ops/elementwise/guarded_internal.h>
+#include <backflow/ops/elementwise/numbers_internal.h>
+
+namespace backflow {
+namespace {
+
+using namespace detail;
+
+/// `v` with ones where x = 0 and f(w, 0) holds, of the shape and dtype of dy; no gradient flows from these. There, a
+/// gradient is 0 by definition while its formula is not finite.
+Tensor ones_where_zero(const Tensor& v, const Tensor& x, Binary f, const Tensor& w, const Tensor& dy) {
+  const ScalarType dtype = dy.scalar_type();
+  const Tensor x_is_zero = empty_tensor_like(x, dtype);
+  kernels::binary(Binary::Equal, x_is_zero, Cast(x, dtype), 0);
+  const Tensor w_holds = empty_tensor_like(w, dtype);
+  kernels::binary(f, w_holds, Cast(w, dtype), 0);
+  const Tensor replaced = empty_tensor_like(dy, dtype);
+  kernels::binary(Binary::Mul, replaced, x_is_zero, w_holds);
+  const Tensor kept = empty_tensor_like(dy, dtype);
+  kernels::binary(Binary::Sub, kept, 1, replaced);
+  return relu_backward(v, kept) + replaced;
+}
+
+using kernels::GuardedOfTwo;
+
+/// f(dy, x, w) off the tape, in the shape of dy.
+Tensor guarded_gradient(GuardedOfTwo f, const Tensor& dy, const Tensor& x, const Tensor& w) {
+  Tensor dx = empty_tensor_like(dy, dy.scalar_type());
+  kernels::guarded(f, dx, dy, Cast(x, dy.scalar_type()), Cast(w, dy.scalar_type()));
+  return dx;
+}
+
+struct Pow : BinaryOperator<Pow, Binary::Pow> {
+  static constexpr OperatorInfo info = {
+      .name = "pow",
+      .signature = "pow(Tensor self, Tensor exponent) -> Tensor",
+      .formula = "y = x^w;  dx = dy w x^(w-1), 0 for 0^0, dw = dy y log(x), 0 where x = 0 and w >= 0",
+      .doc =
+          "Power, broadcast; the dtypes are promoted. Integers wrap, and to a negative power they are cut towards "
+          "zero.",
+      .dtypes = kNumericDtypes,
+      .node = "PowBackward1",
+      .inplace = "pow_(Tensor self, Tensor exponent) -> Tensor",
+  };
+  SavedTensor x;
+  SavedTensor w;
+  SavedTensor y;
+  void save(Needs needs, const Tensor& x_, const Tensor& w_, const Tensor& y_) {
+    save_geometry(x_, w_, y_);
+    x.save(x_);
+    w.save(w_);
+    if (needs[1]) {
+      y.save_output(y_);
+    }
+  }
+  void backward(Backward& b) const {
+    const bool records = GradMode::is_enabled();
+    if (b.wants(0)) {
+      b.dx(0) = to_x(records ? recorded(b.dy(), b(x), b(w))
+                             : guarded_gradient(GuardedOfTwo::PowBackward, b.dy(), b(x), b(w)));
+    }
+    if (b.wants(1)) {
+      b.dx(1) = to_w(records ? recorded(b.dy(), b(x), b(w), b(y))
+                             : guarded_gradient(GuardedOfTwo::PowBackward1, b.dy(), b(y), b(x)));
+    }
+  }
+
+ private:
+  static Tensor recorded(const Tensor& dy, const Tensor& x, const Tensor& w) {
+    const Tensor base = ones_where_zero(x, x, Binary::Equal, w, dy);
+    const Tensor exponent = clamp(w, -kLargest, kLargest);  // infinity times a power that is 0
+    return dy * (exponent * pow(base, w - 1));
+  }
+  static Tensor recorded(const Tensor& dy, const Tensor& x, const Tensor& w, const Tensor& y) {
+    return dy * xlogy(y, ones_where_zero(x, x, Binary::GreaterEqual, w, dy));
+  }
+  static constexpr double kLargest = 1e38;  // that bfloat16 holds
+};
+
+struct PowScalar : ScalarOperator<PowScalar, Binary::Pow> {
+  static constexpr OperatorInfo info = {
+      .name = "pow",
+      .signature = "pow(Tensor self, Scalar exponent) -> Tensor",
+      .formula = "y = x^c;  dx = dy c x^(c-1)",
+      .doc = "Power with a number as exponent. An Error for integers to a negative one.",
+      .dtypes = kAnyDtype,
+      .node = "PowBackward0",
+      .inplace = "pow_(Tensor self, Scalar exponent) -> Tensor",
+  };
+  SavedTensor x;
+  Scalar exponent;
+  static Tensor forward(const Tensor& x, const Scalar& exponent) {
+    const ScalarType common = dtype(x, exponent);
+    Tensor y = empty_tensor_like(x, common);
+    forward_into(y, Cast(x, common), exponent);
+    return y;
+  }
+  static bool forward_into(const Tensor& y, const Tensor& x, const Scalar& exponent) {
+    if (dtype(x, exponent) != y.scalar_type()) {
+      return false;
+    }
+    if (exponent.to<double>() == 2) {
+      kernels::binary(Binary::Mul, y, x, x);
+    } else if (exponent.to<double>() == 1) {
+      kernels::copy(y, x);
+    } else {
+      check(y.is_floating_point() || exponent.to<double>() >= 0, "pow: ", describe(x), " to the power ",
+            exponent.to<double>(), ": need a floating-point tensor; to(kFloat32) gives one");
+      if (!y.is_floating_point()) {
+        check_number(info.name, exponent, y.scalar_type());
+      }
+      kernels::binary(Binary::Pow, y, x, exponent);
+    }
+    return true;
+  }
+  void save(Needs, const Tensor& x_, const Scalar& number, const Tensor&) {
+    x_dtype = x_.scalar_type();
+    x.save(x_);
+    exponent = number;
+  }
+  void backward(Backward& b) const {
+    const auto c = exponent.to<double>();
+    if (c == 0) {
+      b.dx(0) = zeros_like(b(x));
+    } else {
+      b.dx(0) = to_x(b.dy() * ((c == 2 ? b(x) : pow(b(x), c - 1)) * c));
+    }
+  }
+};
+
+struct PowOfScalar {
+  static constexpr OperatorInfo info = {
+      .name = "pow",
+      .signature = "pow(Scalar input, Tensor exponent) -> Tensor",
+      .formula = "y = c^w;  dw = dy y log(c)",
+      .doc = "Power of a number.",
+      .dtypes = kAnyDtype,
+  };
+  static Tensor forward(const Scalar& base, const Tensor& exponent) {
+    return pow(operand_beside(info.name, exponent, base), exponent);
+  }
+};
+
+struct Atan2 : BinaryOperator<Atan2, Binary::Atan2, true> {
+  static constexpr OperatorInfo info = {
+      .name = "atan2",
+      .signature = "atan2(Tensor self, Tensor other) -> Tensor",
+      .formula =
+          "y = the angle of the point (w, x);  dx = dy w / (x^2 + w^2), dw = -dy x / (x^2 + w^2), 0 at the origin",
+      .doc = "Arc tangent of x / w in radians, in the quadrant of (w, x); broadcast. Integers give float32.",
+      .dtypes = kAnyDtype,
+      .node = "Atan2Backward0",
+      .inplace = "atan2_(Tensor self, Tensor other) -> Tensor",
+  };
+  SavedTensor x;
+  SavedTensor w;
+  void save(Needs, const Tensor& x_, const Tensor& w_, const Tensor& y) {
+    save_geometry(x_, w_, y);
+    x.save(x_);
+    w.save(w_);
+  }
+  void backward(Backward& b) const {
+    if (b.wants(0)) {
+      b.dx(0) = to_x(GradMode::is_enabled() ? recorded(b.dy(), b(x), b(w))
+                                            : guarded_gradient(GuardedOfTwo::Atan2Backward, b.dy(), b(x), b(w)));
+    }
+    if (b.wants(1)) {
+      b.dx(1) = to_w(GradMode::is_enabled() ? neg(recorded(b.dy(), b(w), b(x)))
+                                            : guarded_gradient(GuardedOfTwo::Atan2Backward1, b.dy(), b(x), b(w)));
+    }
+  }
+
+ private:
+  /// dy w / (x^2 + w^2) of operands divided by the larger one; 0 at the origin.
+  static Tensor recorded(const Tensor& dy, const Tensor& from, const Tensor& other) {
+    const double most = dy.scalar_type() == kFloat64 ? std::numeric_limits<double>::max() : 3e38;  // that all hold
+    const Tensor x = clamp(from, -most, most);
+    const Tensor w = clamp(other, -most, most);
+    const Tensor larger = maximum(abs(x.detach()), abs(w.detach()));
+    const Tensor size = larger + (larger == 0).to(larger.scalar_type());
+    const Tensor a = x / size;
+    const Tensor c = w / size;
+    const Tensor sum = a * a + c * c;
+    return dy * (c / (sum + (sum.detach() == 0).to(sum.scalar_type()))) / size;
+  }
+};
+
+struct Xlogy : BinaryOperator<Xlogy, Binary::Xlogy, true> {
+  static constexpr OperatorInfo info = {
+      .name = "xlogy",
+      .signature = "xlogy(Tensor self, Tensor other) -> Tensor",
+      .formula = "y = x log(w), 0 where x = 0;  dx = dy log(w), 0 where x = 0 and w <= 0, dw = dy x / w, 0 where x = 0",
+      .doc = "x log(w) with 0 log(0) = 0, broadcast; integers give float32.",
+      .dtypes = kAnyDtype,
+      .node = "XlogyBackward0",
+      .inplace = "xlogy_(Tensor self, Tensor other) -> Tensor",
+  };
+  SavedTensor x;
+  SavedTensor w;
+  void save(Needs, const Tensor& x_, const Tensor& w_, const Tensor& y) {
+    save_geometry(x_, w_, y);
+    x.save(x_);
+    w.save(w_);
+  }
+  void backward(Backward& b) const {
+    if (b.wants(0)) {
+      b.dx(0) = to_x(xlogy(b.dy(), ones_where_zero(b(w), b(x), Binary::LessEqual, b(w), b.dy())));
+    }
+    if (b.wants(1)) {
+      b.dx(1) = to_w(GradMode::is_enabled() ? b.dy() * (b(x) / ones_where_zero(b(w), b(x), Binary::Equal, b(w), b.dy()))
+                                            : guarded_gradient(GuardedOfTwo::XlogyBackward1, b.dy(), b(x), b(w)));
+    }
+  }
+};
+
+}  // namespace
+
+#include <backflow/ops/powers_functions.inc>
+
+OperatorFamily powers_operators() { return family<Pow, PowScalar, PowOfScalar, Xlogy, Atan2>("powers"); }
+
+}  // namespace backflow

@@ -1,0 +1,67 @@
+// Properties of numbers, as truth values.
+#include <backflow/ops/elementwise/elementwise_internal.h>
+
+namespace backflow {
+namespace {
+
+using namespace detail;
+
+using kernels::Predicate;
+
+template <Predicate kF>
+struct PredicateOperator {
+  static Tensor forward(const Tensor& x) {
+    Tensor y = empty_tensor_like(x, kBool);
+    kernels::test(kF, y, x);
+    return y;
+  }
+};
+
+struct IsNan : PredicateOperator<Predicate::IsNan> {
+  static constexpr OperatorInfo info = {
+      .name = "isnan",
+      .signature = "isnan(Tensor self) -> Tensor",
+      .formula = "y = whether x != x",
+      .doc = "Where x is NaN, as bool; not differentiable.",
+      .dtypes = kAnyDtype,
+  };
+};
+
+struct IsInf : PredicateOperator<Predicate::IsInf> {
+  static constexpr OperatorInfo info = {
+      .name = "isinf",
+      .signature = "isinf(Tensor self) -> Tensor",
+      .formula = "y = whether |x| = infinity",
+      .doc = "Where x is infinite, as bool; not differentiable.",
+      .dtypes = kAnyDtype,
+  };
+};
+
+struct IsFinite : PredicateOperator<Predicate::IsFinite> {
+  static constexpr OperatorInfo info = {
+      .name = "isfinite",
+      .signature = "isfinite(Tensor self) -> Tensor",
+      .formula = "y = whether |x| < infinity",
+      .doc = "Where x is neither infinite nor NaN, as bool; not differentiable.",
+      .dtypes = kAnyDtype,
+  };
+};
+
+struct LogicalNot : PredicateOperator<Predicate::IsZero> {
+  static constexpr OperatorInfo info = {
+      .name = "logical_not",
+      .signature = "logical_not(Tensor self) -> Tensor",
+      .formula = "y = whether x = 0",
+      .doc = "Where x is zero, as bool; in place, 1 and 0 in the dtype of x; not differentiable.",
+      .dtypes = kAnyDtype,
+      .inplace = "logical_not_(Tensor self) -> Tensor",
+  };
+};
+
+}  // namespace
+
+#include <backflow/ops/predicates_functions.inc>
+
+OperatorFamily predicates_operators() { return family<IsNan, IsInf, IsFinite, LogicalNot>("predicates"); }
+
+}  // namespace backflow

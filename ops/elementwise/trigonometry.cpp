@@ -1,0 +1,122 @@
+// Trigonometric functions, of radians, and their inverses.
+#include <backflow/ops/elementwise/guarded_internal.h>
+
+namespace backflow {
+namespace {
+
+using namespace detail;
+
+struct Sin : UnaryOperator<Unary::Sin> {
+  static constexpr OperatorInfo info = {
+      .name = "sin",
+      .signature = "sin(Tensor self) -> Tensor",
+      .formula = "y = sin(x);  dx = dy cos(x)",
+      .doc = "Sine of radians; integers give float32.",
+      .dtypes = kAnyDtype,
+      .node = "SinBackward0",
+      .inplace = "sin_(Tensor self) -> Tensor",
+  };
+  SavedTensor x;
+  void save(Needs, const Tensor& x_, const Tensor&) { x.save(x_); }
+  void backward(Backward& b) const { b.dx(0) = b.dy() * cos(b(x)); }
+};
+
+struct Cos : UnaryOperator<Unary::Cos> {
+  static constexpr OperatorInfo info = {
+      .name = "cos",
+      .signature = "cos(Tensor self) -> Tensor",
+      .formula = "y = cos(x);  dx = -dy sin(x)",
+      .doc = "Cosine of radians; integers give float32.",
+      .dtypes = kAnyDtype,
+      .node = "CosBackward0",
+      .inplace = "cos_(Tensor self) -> Tensor",
+  };
+  SavedTensor x;
+  void save(Needs, const Tensor& x_, const Tensor&) { x.save(x_); }
+  void backward(Backward& b) const { b.dx(0) = b.dy() * neg(sin(b(x))); }
+};
+
+struct Tan : UnaryOperator<Unary::Tan> {
+  static constexpr OperatorInfo info = {
+      .name = "tan",
+      .signature = "tan(Tensor self) -> Tensor",
+      .formula = "y = tan(x);  dx = dy (1 + y^2)",
+      .doc = "Tangent of radians; integers give float32.",
+      .dtypes = kAnyDtype,
+      .node = "TanBackward0",
+      .inplace = "tan_(Tensor self) -> Tensor",
+  };
+  SavedTensor y;
+  void save(Needs, const Tensor&, const Tensor& y_) { y.save_output(y_); }
+  void backward(Backward& b) const { b.dx(0) = b.dy() * (b(y) * b(y) + 1); }
+};
+
+struct Asin : UnaryOperator<Unary::Asin> {
+  static constexpr OperatorInfo info = {
+      .name = "asin",
+      .signature = "asin(Tensor self) -> Tensor",
+      .formula = "y = arcsin(x);  dx = dy / sqrt(1 - x^2)",
+      .doc = "Inverse of the sine, NaN outside of [-1, 1]; integers give float32.",
+      .dtypes = kAnyDtype,
+      .node = "AsinBackward0",
+      .inplace = "asin_(Tensor self) -> Tensor",
+  };
+  SavedTensor x;
+  void save(Needs, const Tensor& x_, const Tensor&) { x.save(x_); }
+  void backward(Backward& b) const {
+    const Tensor value = b(x);
+    b.dx(0) = GradMode::is_enabled() ? b.dy() * rsqrt((1 - value) * (1 + value))
+                                     : guarded_gradient(Guarded::AsinBackward, b.dy(), value);
+  }
+};
+
+struct Acos : UnaryOperator<Unary::Acos> {
+  static constexpr OperatorInfo info = {
+      .name = "acos",
+      .signature = "acos(Tensor self) -> Tensor",
+      .formula = "y = arccos(x);  dx = -dy / sqrt(1 - x^2)",
+      .doc = "Inverse of the cosine, NaN outside of [-1, 1]; integers give float32.",
+      .dtypes = kAnyDtype,
+      .node = "AcosBackward0",
+      .inplace = "acos_(Tensor self) -> Tensor",
+  };
+  SavedTensor x;
+  void save(Needs, const Tensor& x_, const Tensor&) { x.save(x_); }
+  void backward(Backward& b) const {
+    const Tensor value = b(x);
+    b.dx(0) = GradMode::is_enabled() ? neg(b.dy() * rsqrt((1 - value) * (1 + value)))
+                                     : guarded_gradient(Guarded::AcosBackward, b.dy(), value);
+  }
+};
+
+struct Atan : UnaryOperator<Unary::Atan> {
+  static constexpr OperatorInfo info = {
+      .name = "atan",
+      .signature = "atan(Tensor self) -> Tensor",
+      .formula = "y = arctan(x);  dx = dy / (1 + x^2)",
+      .doc = "Inverse of the tangent; integers give float32.",
+      .dtypes = kAnyDtype,
+      .node = "AtanBackward0",
+      .inplace = "atan_(Tensor self) -> Tensor",
+  };
+  SavedTensor x;
+  void save(Needs, const Tensor& x_, const Tensor&) { x.save(x_); }
+  void backward(Backward& b) const {
+    const Tensor value = b(x);
+    b.dx(0) = GradMode::is_enabled() ? recorded(b.dy(), value) : guarded_gradient(Guarded::AtanBackward, b.dy(), value);
+  }
+
+ private:
+  static Tensor recorded(const Tensor& dy, const Tensor& value) {
+    const auto [near, times] = NearAndTimes(value);
+    return dy / (near * near + 1) / times / times;
+  }
+};
+
+}  // namespace
+
+#include <backflow/ops/trigonometry_functions.inc>
+
+OperatorFamily trigonometry_operators() { return family<Sin, Cos, Tan, Asin, Acos, Atan>("trigonometry"); }
+
+}  // namespace backflow

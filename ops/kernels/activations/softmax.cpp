@@ -1,0 +1,88 @@
+#include <backflow/ops/kernels/activations/softmax.h>
+
+#include <algorithm>
+
+#include <backflow/ops/kernels/activations/softmax_loops.h>
+#include <backflow/ops/kernels/layout/strided.h>
+#include <backflow/runtime/threads/threads.h>
+
+namespace backflow::kernels {
+namespace {
+
+constexpr std::int64_t kColumns = 256;  // columns of one piece
+
+/// Calls of_rows(first, count) on rows of a shape whose dimension `dim` is the last, or else of_columns(offset,
+/// columns) on blocks of columns.
+struct Pieces {
+  std::int64_t outer = 1;
+  std::int64_t n = 1;
+  std::int64_t inner = 1;
+
+  Pieces(IntArrayRef sizes, std::size_t dim) {
+    for (std::size_t d = 0; d < sizes.size(); ++d) {
+      (d < dim ? outer : d == dim ? n : inner) *= sizes[d];
+    }
+  }
+  template <class Rows, class Columns>
+  void run(const Rows& of_row, const Columns& of_columns) const {
+    if (outer * n * inner == 0) {
+      return;
+    }
+    if (inner == 1) {
+      const std::int64_t count = std::max<std::int64_t>(1, kElementwiseChunk / n);
+      parallel_for(chunks_of(outer, count), [&](std::int64_t chunk) {
+        for (std::int64_t i = chunk * count; i < std::min(outer, (chunk + 1) * count); ++i) {
+          of_row(i * n);
+        }
+      });
+      return;
+    }
+    const std::int64_t width = std::min(kColumns, inner);
+    const std::int64_t across = chunks_of(inner, width);
+    const std::int64_t count = std::max<std::int64_t>(1, kElementwiseChunk / (width * n));
+    parallel_for(chunks_of(outer * across, count), [&](std::int64_t chunk) {
+      for (std::int64_t i = chunk * count; i < std::min(outer * across, (chunk + 1) * count); ++i) {
+        const std::int64_t j = i % across * width;
+        of_columns(i / across * n * inner + j, static_cast<std::size_t>(std::min(width, inner - j)));
+      }
+    });
+  }
+};
+
+}  // namespace
+
+void softmax(Softmax kind, const Tensor& y, const Tensor& x, std::size_t dim) {
+  const Pieces pieces(x.sizes(), dim);
+  const auto n = static_cast<std::size_t>(pieces.n);
+  dispatch_floating(x.scalar_type(), "softmax", [&](auto zero) {
+    using T = decltype(zero);
+    const SoftmaxLoops<T>& loops = softmax_loops<T>(kind);
+    const T* const from = x.const_data_ptr<T>();
+    T* const to = y.mutable_data_ptr<T>();
+    pieces.run([&](std::int64_t at) { loops.row(from + at, to + at, n); },
+               [&](std::int64_t at, std::size_t columns) {
+                 alignas(64) T scratch[2 * kColumns];
+                 loops.columns(from + at, to + at, n, static_cast<std::size_t>(pieces.inner), columns, scratch);
+               });
+  });
+}
+
+void softmax_backward(Softmax kind, const Tensor& dx, const Tensor& dy, const Tensor& y, std::size_t dim) {
+  const Pieces pieces(y.sizes(), dim);
+  const auto n = static_cast<std::size_t>(pieces.n);
+  dispatch_floating(y.scalar_type(), "softmax", [&](auto zero) {
+    using T = decltype(zero);
+    const SoftmaxLoops<T>& loops = softmax_loops<T>(kind);
+    const T* const g = dy.const_data_ptr<T>();
+    const T* const from = y.const_data_ptr<T>();
+    T* const to = dx.mutable_data_ptr<T>();
+    pieces.run([&](std::int64_t at) { loops.row_backward(g + at, from + at, to + at, n); },
+               [&](std::int64_t at, std::size_t columns) {
+                 alignas(64) T scratch[2 * kColumns];
+                 loops.columns_backward(g + at, from + at, to + at, n, static_cast<std::size_t>(pieces.inner), columns,
+                                        scratch);
+               });
+  });
+}
+
+}  // namespace backflow::kernels

@@ -1,0 +1,200 @@
+// Convolutions by matrix products: the patches of x that a filter sees become the columns of a matrix.
+#include <algorithm>
+#include <vector>
+
+#include <backflow/ops/kernels/convolution/convolution.h>
+#include <backflow/ops/kernels/elementwise/elementwise.h>
+#include <backflow/ops/kernels/layout/blocked.h>
+#include <backflow/ops/kernels/layout/dense.h>
+#include <backflow/ops/kernels/products/gemm.h>
+#include <backflow/runtime/threads/threads.h>
+
+namespace backflow::kernels {
+namespace {
+
+constexpr std::int64_t kMaxPartials = 8;  // sums over the batch, each of all weights
+
+/// A convolution with three spatial dimensions, those that it has not being 1, and what follows from its sizes.
+struct Patches {
+  std::array<std::int64_t, 3> x{1, 1, 1};
+  std::array<std::int64_t, 3> y{1, 1, 1};
+  std::array<std::int64_t, 3> kernel{1, 1, 1};
+  std::array<std::int64_t, 3> stride{1, 1, 1};
+  std::array<std::int64_t, 3> before{0, 0, 0};
+  std::array<std::int64_t, 3> dilation{1, 1, 1};
+  std::int64_t batch;
+  std::int64_t groups;
+  std::int64_t channels;  // of a group
+  std::int64_t filters;   // of a group
+  std::int64_t in = 1;    // positions of x, of y and of the kernel
+  std::int64_t out = 1;
+  std::int64_t taps = 1;
+
+  explicit Patches(const ConvolutionGeometry& g)
+      : batch(g.x[0]), groups(g.groups), channels(g.w[1]), filters(g.w[0] / g.groups) {
+    const std::size_t first = 3 - g.spatial_dims();
+    for (std::size_t d = 0; d < g.spatial_dims(); ++d) {
+      x[first + d] = g.x[d + 2];
+      y[first + d] = g.y[d + 2];
+      kernel[first + d] = g.w[d + 2];
+      stride[first + d] = g.stride[d];
+      before[first + d] = g.before[d];
+      dilation[first + d] = g.dilation[d];
+    }
+    for (std::size_t d = 0; d < 3; ++d) {
+      in *= x[d];
+      out *= y[d];
+      taps *= kernel[d];
+    }
+  }
+  std::int64_t rows() const { return channels * taps; }
+
+  /// Calls f(row of the matrix, first position of y, offset in x or -1 where that is outside, length, step in x) for
+  /// each row along the last dimension of y.
+  template <class F>
+  void for_each_run(const F& f) const {
+    std::array<std::int64_t, 3> k;
+    for (std::int64_t row = 0; row < rows(); ++row) {
+      const std::int64_t tap = row % taps;
+      k = {tap / (kernel[1] * kernel[2]), tap / kernel[2] % kernel[1], tap % kernel[2]};
+      for (std::int64_t i = 0; i < y[0]; ++i) {
+        for (std::int64_t j = 0; j < y[1]; ++j) {
+          const std::int64_t depth = at(0, i, k[0]);
+          const std::int64_t height = at(1, j, k[1]);
+          const bool outside = depth < 0 || depth >= x[0] || height < 0 || height >= x[1];
+          f(row, (i * y[1] + j) * y[2], outside ? -1 : (row / taps * x[0] + depth) * x[1] * x[2] + height * x[2],
+            at(2, 0, k[2]));
+        }
+      }
+    }
+  }
+  /// The columns [rows(), out] of one group of one sample.
+  template <class T>
+  void gather(const T* x_data, T* columns) const {
+    for_each_run([&](std::int64_t row, std::int64_t first, std::int64_t from, std::int64_t shift) {
+      T* to = columns + row * out + first;
+      for (std::int64_t p = 0; p < y[2]; ++p) {
+        const std::int64_t column = shift + p * stride[2];
+        to[p] = from < 0 || column < 0 || column >= x[2] ? T{0} : x_data[from + column];
+      }
+    });
+  }
+  /// Adds the columns to where they were gathered from.
+  template <class T>
+  void scatter(const T* columns, T* x_data) const {
+    for_each_run([&](std::int64_t row, std::int64_t first, std::int64_t to, std::int64_t shift) {
+      const T* from = columns + row * out + first;
+      for (std::int64_t p = 0; p < y[2] && to >= 0; ++p) {
+        const std::int64_t column = shift + p * stride[2];
+        if (column >= 0 && column < x[2]) {
+          x_data[to + column] += from[p];
+        }
+      }
+    });
+  }
+
+ private:
+  std::int64_t at(std::size_t d, std::int64_t position, std::int64_t tap) const {
+    return position * stride[d] - before[d] + tap * dilation[d];
+  }
+};
+
+/// Calls body(group's x, w, y) for each group of sample n.
+template <class T, class F>
+void for_each_group(const Patches& p, std::int64_t n, T* x, T* w, T* y, const F& body) {
+  for (std::int64_t g = 0; g < p.groups; ++g) {
+    body(x + (n * p.groups + g) * p.channels * p.in, w + g * p.filters * p.rows(),
+         y + (n * p.groups + g) * p.filters * p.out);
+  }
+}
+
+}  // namespace
+
+Tensor plain_convolution(const ConvolutionGeometry& g, const Tensor& x_, const Tensor& w_, const Tensor& bias) {
+  const Tensor x = dense(x_);
+  const Tensor w = dense(w_);
+  Tensor y = empty_tensor(g.y, x.scalar_type());
+  const Patches p(g);
+  dispatch_floating(x.scalar_type(), "convolution", [&](auto zero) {
+    using T = decltype(zero);
+    auto* from = x.mutable_data_ptr<T>();
+    auto* weights = w.mutable_data_ptr<T>();
+    auto* to = y.mutable_data_ptr<T>();
+    parallel_for(p.batch, [&](std::int64_t n) {
+      const Tensor columns = empty_tensor({p.rows(), p.out}, x.scalar_type());
+      auto* matrix = columns.mutable_data_ptr<T>();
+      for_each_group(p, n, from, weights, to, [&](const T* a, const T* b, T* c) {
+        p.gather(a, matrix);
+        gemm_serial(
+            Product<T>{p.filters, p.out, p.rows(), {b, p.rows(), false}, {matrix, p.out, false}, c, p.out, 1, false});
+      });
+    });
+  });
+  if (bias.defined()) {
+    add_to_channels(y, bias);
+  }
+  return y;
+}
+
+Tensor plain_convolution_input_gradient(const ConvolutionGeometry& g, const Tensor& dy_, const Tensor& w_) {
+  const Tensor dy = dense(dy_);
+  const Tensor w = dense(w_);
+  Tensor dx = empty_tensor(g.x, dy.scalar_type());
+  fill(dx, 0);
+  const Patches p(g);
+  dispatch_floating(dy.scalar_type(), "convolution", [&](auto zero) {
+    using T = decltype(zero);
+    auto* to = dx.mutable_data_ptr<T>();
+    auto* weights = w.mutable_data_ptr<T>();
+    auto* from = dy.mutable_data_ptr<T>();
+    parallel_for(p.batch, [&](std::int64_t n) {
+      const Tensor columns = empty_tensor({p.rows(), p.out}, dy.scalar_type());
+      auto* matrix = columns.mutable_data_ptr<T>();
+      for_each_group(p, n, to, weights, from, [&](T* a, const T* b, const T* c) {
+        gemm_serial(
+            Product<T>{p.rows(), p.out, p.filters, {b, p.rows(), true}, {c, p.out, false}, matrix, p.out, 1, false});
+        p.scatter(matrix, a);
+      });
+    });
+  });
+  return dx;
+}
+
+Tensor plain_convolution_weight_gradient(const ConvolutionGeometry& g, const Tensor& x_, const Tensor& dy_) {
+  const Tensor x = dense(x_);
+  const Tensor dy = dense(dy_);
+  const Patches p(g);
+  const std::int64_t partials = std::min(p.batch, kMaxPartials);
+  const std::int64_t elements = numel_of(g.w);
+  const Tensor sums = empty_tensor({partials, elements}, x.scalar_type());
+  dispatch_floating(x.scalar_type(), "convolution", [&](auto zero) {
+    using T = decltype(zero);
+    auto* from = x.mutable_data_ptr<T>();
+    auto* gradient = dy.mutable_data_ptr<T>();
+    parallel_for(partials, [&](std::int64_t part) {
+      const Tensor columns = empty_tensor({p.rows(), p.out}, x.scalar_type());
+      auto* matrix = columns.mutable_data_ptr<T>();
+      auto* to = sums.mutable_data_ptr<T>() + part * elements;
+      const std::int64_t begin = part * p.batch / partials;
+      for (std::int64_t n = begin; n < (part + 1) * p.batch / partials; ++n) {
+        for_each_group(p, n, from, to, gradient, [&](const T* a, T* b, const T* c) {
+          p.gather(a, matrix);
+          gemm_serial(Product<T>{
+              p.filters, p.rows(), p.out, {c, p.out, false}, {matrix, p.out, true}, b, p.rows(), 1, n > begin});
+        });
+      }
+    });
+  });
+  const Tensor first = view_of(sums, {elements}, {1}, 0);
+  for (std::int64_t part = 1; part < partials; ++part) {
+    binary(Binary::Add, first, first, view_of(sums, {elements}, {1}, part * elements));
+  }
+  if (partials == 1) {
+    return view_of(sums, g.w, contiguous_strides(g.w), 0);
+  }
+  Tensor dw = empty_tensor(g.w, x.scalar_type());
+  copy(view_of(dw, {elements}, {1}, 0), first);
+  return dw;
+}
+
+}  // namespace backflow::kernels

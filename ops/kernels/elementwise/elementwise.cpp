@@ -1,0 +1,225 @@
+#include <backflow/ops/kernels/elementwise/elementwise.h>
+
+#include <algorithm>
+#include <cassert>
+#include <limits>
+#include <utility>
+
+#include <backflow/ops/kernels/elementwise/blocked_loop.h>
+#include <backflow/runtime/tensor/checked_number.h>
+
+namespace backflow::kernels {
+namespace {
+
+using namespace detail;
+using backflow::detail::beyond;
+using backflow::detail::wrapped;
+
+/// The numbers of `Params` in the type that is computed with.
+template <class C>
+std::array<C, 3> numbers(const Params& params) {
+  return {static_cast<C>(params[0]), static_cast<C>(params[1]), static_cast<C>(params[2])};
+}
+
+template <class Loop>
+Loop checked(Loop loop) {
+  assert(loop != nullptr);  // callers ask has()
+  return loop;
+}
+
+/// Runs a loop of one operand; one element for all is computed once.
+template <class C>
+void run_unary(UnaryLoop<C> loop, C* out, std::size_t n, Run<C> in, const C* params) {
+  if (in.stride == Stride::One || n == 1) {
+    loop(in.data, out, n, params);
+  } else {
+    loop(in.data, out, 1, params);
+    std::fill_n(out + 1, n - 1, out[0]);
+  }
+}
+
+/// y = f(a, number) or f(number, a).
+template <bool kNumberFirst>
+void binary_with_number(Binary f, const Tensor& y, const Tensor& x, const Scalar& value, const Params& params) {
+  if (y.numel() == 0) {
+    return;
+  }
+  dispatch(y.scalar_type(), [&](auto zero) {
+    using T = decltype(zero);
+    using C = ComputeType<T>;
+    const auto loop = checked(binary_loop<C>(f));
+    const C number = wrapped<C>(value);
+    const auto more = numbers<C>(params);
+    run_blocked<T, T>(y, {&x}, [&](C* out, std::size_t n, Run<C> run) {
+      const Run<C> same = {&number, Stride::Zero};
+      kNumberFirst ? loop(same, run, out, n, more.data()) : loop(run, same, out, n, more.data());
+    });
+  });
+}
+
+/// The same relation to a number that a T holds, as a C; a fraction is rounded to a T.
+template <class T, class C>
+std::pair<Comparison, C> held(Comparison f, const Scalar& number) {
+  using Limits = std::numeric_limits<C>;
+  if (f >= Comparison::And) {
+    return {f, static_cast<C>(number.to<bool>())};  // 1e-300 is true, as a float32 it would not be
+  }
+  const int side = beyond<T>(number);
+  if (side == 0) [[likely]] {
+    return {f, static_cast<C>(wrapped<T>(number))};
+  }
+  if (f == Comparison::Equal || f == Comparison::NotEqual) {
+    if constexpr (Limits::has_quiet_NaN) {
+      return {f, Limits::quiet_NaN()};
+    } else {
+      return {f == Comparison::Equal ? Comparison::Less : Comparison::GreaterEqual, Limits::lowest()};
+    }
+  }
+  const bool is_less = f == Comparison::Less || f == Comparison::LessEqual;
+  return side > 0 ? std::pair(is_less ? Comparison::LessEqual : Comparison::Greater, Limits::max())
+                  : std::pair(is_less ? Comparison::Less : Comparison::GreaterEqual, Limits::lowest());
+}
+
+}  // namespace
+
+bool has(Unary f, ScalarType dtype) {
+  return dispatch(dtype, [&](auto zero) { return unary_loop<ComputeType<decltype(zero)>>(f) != nullptr; });
+}
+
+bool has(Binary f, ScalarType dtype) {
+  return dispatch(dtype, [&](auto zero) { return binary_loop<ComputeType<decltype(zero)>>(f) != nullptr; });
+}
+
+void unary(Unary f, const Tensor& y, const Tensor& x, const Params& params) {
+  if (y.numel() == 0) {
+    return;
+  }
+  dispatch(y.scalar_type(), [&](auto zero) {
+    using T = decltype(zero);
+    using C = ComputeType<T>;
+    const auto loop = checked(unary_loop<C>(f));
+    const auto more = numbers<C>(params);
+    run_blocked<T, T>(y, {&x}, [&](C* out, std::size_t n, Run<C> in) { run_unary(loop, out, n, in, more.data()); });
+  });
+}
+
+void binary(Binary f, const Tensor& y, const Tensor& a, const Tensor& b, const Params& params) {
+  if (y.numel() == 0) {
+    return;
+  }
+  dispatch(y.scalar_type(), [&](auto zero) {
+    using T = decltype(zero);
+    using C = ComputeType<T>;
+    const auto loop = checked(binary_loop<C>(f));
+    const auto more = numbers<C>(params);
+    run_blocked<T, T, T>(y, {&a, &b},
+                         [&](C* out, std::size_t n, Run<C> x, Run<C> w) { loop(x, w, out, n, more.data()); });
+  });
+}
+
+void binary(Binary f, const Tensor& y, const Tensor& a, const Scalar& b, const Params& params) {
+  binary_with_number<false>(f, y, a, b, params);
+}
+
+void binary(Binary f, const Tensor& y, const Scalar& a, const Tensor& b, const Params& params) {
+  binary_with_number<true>(f, y, b, a, params);
+}
+
+void add_scaled(Binary f, const Tensor& y, const Tensor& a, const Tensor& b, const Scalar& factor) {
+  if (y.numel() == 0) {
+    return;
+  }
+  dispatch(y.scalar_type(), [&](auto zero) {
+    using T = decltype(zero);
+    using C = ComputeType<T>;
+    const C number = wrapped<C>(factor);
+    const auto add = checked(binary_loop<C>(f));
+    const auto multiply = checked(binary_loop<C>(Binary::Mul));
+    run_blocked<T, T, T>(y, {&a, &b}, [&](C* out, std::size_t n, Run<C> x, Run<C> w) {
+      alignas(64) C products[kBlock];
+      for (std::size_t i = 0; i < n; i += kBlock) {
+        const std::size_t m = std::min(n - i, static_cast<std::size_t>(kBlock));
+        multiply(w.from(i), {&number, Stride::Zero}, products, m, nullptr);
+        add(x.from(i), {products, Stride::One}, out + i, m, nullptr);
+      }
+    });
+  });
+}
+
+void ternary(Ternary f, const Tensor& y, const Tensor& a, const Tensor& b, const Tensor& c, const Params& params) {
+  if (y.numel() == 0) {
+    return;
+  }
+  dispatch(y.scalar_type(), [&](auto zero) {
+    using T = decltype(zero);
+    using C = ComputeType<T>;
+    if constexpr (std::is_floating_point_v<C>) {
+      const auto loop = ternary_loop<C>(f);
+      const auto more = numbers<C>(params);
+      run_blocked<T, T, T, T>(y, {&a, &b, &c}, [&](C* out, std::size_t n, Run<C> x, Run<C> w, Run<C> v) {
+        loop(x, w, v, out, n, more.data());
+      });
+    } else {
+      assert(false);  // of floating-point numbers alone
+    }
+  });
+}
+
+void compare(Comparison f, const Tensor& y, const Tensor& a, const Tensor& b) {
+  if (y.numel() == 0) {
+    return;
+  }
+  dispatch(a.scalar_type(), [&](auto zero) {
+    using T = decltype(zero);
+    using C = ComputeType<T>;
+    const auto loop = compare_loop<C>(f);
+    run_blocked<bool, T, T>(y, {&a, &b}, [&](bool* out, std::size_t n, Run<C> x, Run<C> w) { loop(x, w, out, n); });
+  });
+}
+
+void compare(Comparison f, const Tensor& y, const Tensor& a, const Scalar& b) {
+  if (y.numel() == 0) {
+    return;
+  }
+  dispatch(a.scalar_type(), [&](auto zero) {
+    using T = decltype(zero);
+    using C = ComputeType<T>;
+    const std::pair<Comparison, C> relation = held<T, C>(f, b);
+    const auto loop = compare_loop<C>(relation.first);
+    run_blocked<bool, T>(y, {&a}, [&](bool* out, std::size_t n, Run<C> x) {
+      loop(x, {&relation.second, Stride::Zero}, out, n);
+    });
+  });
+}
+
+void test(Predicate f, const Tensor& y, const Tensor& x) {
+  if (y.numel() == 0) {
+    return;
+  }
+  dispatch(x.scalar_type(), [&](auto zero) {
+    using T = decltype(zero);
+    using C = ComputeType<T>;
+    const auto loop = test_loop<C>(f);
+    run_blocked<bool, T>(y, {&x}, [&](bool* out, std::size_t n, Run<C> in) {
+      const std::size_t different = in.stride == Stride::One ? n : 1;
+      loop(in.data, out, different);
+      std::fill_n(out + different, n - different, out[0]);
+    });
+  });
+}
+
+void where(const Tensor& y, const Tensor& condition, const Tensor& a, const Tensor& b) {
+  if (y.numel() == 0) {
+    return;
+  }
+  dispatch(y.scalar_type(), [&](auto zero) {
+    using T = decltype(zero);
+    using C = ComputeType<T>;
+    const auto loop = where_loop<C>();
+    run_blocked<T, bool, T, T>(
+        y, {&condition, &a, &b},
+        [&](C* out, std::size_t n, Run<bool> which, Run<C> x, Run<C> w) { loop(which, x, w, out, n); });
+  });
+}
+
+}  // namespace backflow::kernels

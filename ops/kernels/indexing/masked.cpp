@@ -1,0 +1,95 @@
+// Elements that a mask chooses, put one after the other and back.
+#include <backflow/ops/kernels/indexing/masked.h>
+
+#include <algorithm>
+#include <vector>
+
+#include <backflow/ops/kernels/layout/runs.h>
+
+namespace backflow::kernels {
+namespace {
+
+/// Counts the true elements of a mask chunk by chunk, so that each chunk's place among them is known.
+class TrueElements {
+ public:
+  explicit TrueElements(const Tensor& mask)
+      : mask_(mask.mutable_data_ptr<bool>()),
+        numel_(mask.numel()),
+        before_(static_cast<std::size_t>(chunks_of(numel_, kElementwiseChunk)) + 1) {
+    detail::for_each_chunk(numel_, kElementwiseChunk, [&](std::int64_t begin, std::int64_t end) {
+      std::int64_t count = 0;
+      for (std::int64_t i = begin; i < end; ++i) {
+        count += mask_[i] ? 1 : 0;
+      }
+      before_[static_cast<std::size_t>(begin / kElementwiseChunk) + 1] = count;
+    });
+    for (std::size_t i = 1; i < before_.size(); ++i) {
+      before_[i] += before_[i - 1];
+    }
+  }
+
+  std::int64_t count() const { return before_.back(); }
+
+  /// Calls f(i, k) for element i, which is the k-th true one or comes before that.
+  template <class F>
+  void for_each(const F& f) const {
+    detail::for_each_chunk(numel_, kElementwiseChunk, [&](std::int64_t begin, std::int64_t) {
+      const auto chunk = static_cast<std::size_t>(begin / kElementwiseChunk);
+      const std::int64_t last = before_[chunk + 1];
+      // Without a branch on the mask, which cannot be predicted.
+      for (std::int64_t k = before_[chunk]; k < last; ++begin) {
+        f(begin, k);
+        k += mask_[begin] ? 1 : 0;
+      }
+    });
+  }
+  /// Calls f(i, k) for the k-th true element, i.
+  template <class F>
+  void for_each_true(const F& f) const {
+    for_each([&](std::int64_t i, std::int64_t k) {
+      if (mask_[i]) {
+        f(i, k);
+      }
+    });
+  }
+
+ private:
+  const bool* mask_;
+  std::int64_t numel_;
+  std::vector<std::int64_t> before_;
+};
+
+}  // namespace
+
+Tensor true_places(const Tensor& mask) {
+  const TrueElements elements(mask);
+  Tensor y = empty_tensor(elements.count(), kInt64);
+  elements.for_each([to = y.mutable_data_ptr<std::int64_t>()](std::int64_t i, std::int64_t k) { to[k] = i; });
+  return y;
+}
+
+Tensor compact(const Tensor& x, const Tensor& mask) {
+  const TrueElements elements(mask);
+  Tensor y = empty_tensor(elements.count(), x.scalar_type());
+  detail::dispatch_width(x.scalar_type(), [&](auto zero) {
+    using U = decltype(zero);
+    elements.for_each([to = detail::bits_of<U>(y), from = detail::bits_of<U>(x)](std::int64_t i, std::int64_t k) {
+      to[k] = from[i];
+    });
+  });
+  return y;
+}
+
+void spread(const char* where, const Tensor& y, const Tensor& mask, const Tensor& x) {
+  const TrueElements elements(mask);
+  check(elements.count() <= x.numel(), where, ": source ", describe(x), ", but ", elements.count(),
+        " elements of the mask are true: need as many");
+  detail::dispatch_width(y.scalar_type(), [&](auto zero) {
+    using U = decltype(zero);
+    elements.for_each_true([to = detail::bits_of<U>(y), from = detail::bits_of<U>(x)](std::int64_t i, std::int64_t k) {
+      to[i] = from[k];
+    });
+  });
+}
+
+}  // namespace backflow::kernels

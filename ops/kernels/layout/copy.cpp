@@ -1,0 +1,199 @@
+// Copies between layouts and dtypes.
+#include <algorithm>
+#include <optional>
+
+#include <backflow/ops/kernels/elementwise/elementwise.h>
+#include <backflow/ops/kernels/layout/copy_loops.h>
+#include <backflow/ops/kernels/layout/dense.h>
+#include <backflow/ops/kernels/layout/runs.h>
+#include <backflow/ops/kernels/layout/stream.h>
+#include <backflow/runtime/tensor/checked_number.h>
+
+namespace backflow::kernels {
+namespace {
+
+using detail::bits_of;
+using detail::for_each_chunk;
+using detail::for_each_run;
+
+/// The loop with the largest strides of y first, so that runs are as long in memory as they can be.
+StridedLoop<2> copy_loop(const Tensor& y, const Tensor& x) {
+  StridedLoop<2> loop(y.sizes(), {&y, &x});
+  for (std::size_t d = 1; d < loop.sizes.size(); ++d) {
+    for (std::size_t e = d; e > 0 && loop.strides[0][e - 1] < loop.strides[0][e]; --e) {
+      std::swap(loop.sizes[e - 1], loop.sizes[e]);
+      std::swap(loop.strides[0][e - 1], loop.strides[0][e]);
+      std::swap(loop.strides[1][e - 1], loop.strides[1][e]);
+    }
+  }
+  return loop;
+}
+
+/// y[i * so] = x[i * si]
+template <class U>
+void copy_run(U* y, std::int64_t so, const U* x, std::int64_t si, std::int64_t n) {
+  if (so == 1 && si == 1) {
+    std::copy_n(x, n, y);
+  } else if (so == 1 && si == 0) {
+    std::fill_n(y, n, *x);
+  } else if (so == 1 && si == -1) {
+    for (std::int64_t j = 0; j < n; ++j) {
+      y[j] = x[-j];
+    }
+  } else {
+    for (std::int64_t j = 0; j < n; ++j) {
+      y[j * so] = x[j * si];
+    }
+  }
+}
+
+/// A dimension of the loop, not the innermost, along which x lies closely while y does so along the innermost.
+std::optional<std::size_t> transposed_dim(const StridedLoop<2>& loop) {
+  constexpr std::int64_t kWorthIt = 64;  // elements of the matrix
+  const std::size_t last = loop.sizes.size() - 1;
+  for (std::size_t d = 0; d < last; ++d) {
+    if (loop.strides[0][last] == 1 && loop.strides[1][last] != 1 && loop.strides[1][last] != 0 &&
+        loop.strides[1][d] == 1 && loop.sizes[d] * loop.sizes[last] >= kWorthIt) {
+      return d;
+    }
+  }
+  return std::nullopt;
+}
+
+/// As transpose(), through a block that is then written past the caches; at most kRows by kColumns.
+template <std::int64_t kRows, std::int64_t kColumns, class U>
+void transpose_streaming(const U* x, std::int64_t x_stride, U* y, std::int64_t y_stride, std::int64_t rows,
+                         std::int64_t columns) {
+  alignas(64) U block[kRows * kColumns];
+  transpose(x, x_stride, block, kColumns, rows, columns);
+  for (std::int64_t r = 0; r < rows; ++r) {
+    stream_copy(block + r * kColumns, y + r * y_stride, static_cast<std::size_t>(columns) * sizeof(U));
+  }
+}
+
+/// Copies the matrices of dimension `dim` and the innermost one block by block.
+template <class U>
+void copy_transposed(U* y, const U* x, StridedLoop<2> loop, std::size_t dim) {
+  constexpr std::int64_t kStreamedColumns = 128;
+  const bool streams = static_cast<std::size_t>(numel_of(loop.sizes)) * sizeof(U) >= kStreamBytes;
+  constexpr std::int64_t kRows = 64;
+  const std::int64_t columns_of_block = streams ? kStreamedColumns : 1024;
+  const std::int64_t rows = loop.sizes[dim];
+  const std::int64_t columns = loop.inner_size();
+  const std::int64_t y_stride = loop.strides[0][dim];
+  const std::int64_t x_stride = loop.inner_stride(1);
+  for (const std::size_t d : {loop.sizes.size() - 1, dim}) {  // what is left are the dimensions outside of the matrices
+    loop.sizes[d] = 1;
+    loop.strides[0][d] = 0;
+    loop.strides[1][d] = 0;
+  }
+  const std::int64_t down = chunks_of(rows, kRows);
+  const std::int64_t across = chunks_of(columns, columns_of_block);
+  const std::int64_t blocks = numel_of(loop.sizes) * down * across;
+  const std::int64_t together = std::max<std::int64_t>(1, kElementwiseChunk / (rows * columns));
+  for_each_chunk(blocks, together, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const std::int64_t matrix = i / (down * across);
+      const std::int64_t r = i / across % down * kRows;
+      const std::int64_t c = i % across * columns_of_block;
+      const U* from = x + loop.offset(1, matrix) + c * x_stride + r;
+      U* to = y + loop.offset(0, matrix) + r * y_stride + c;
+      const std::int64_t m = std::min(kRows, rows - r);
+      const std::int64_t n = std::min(columns_of_block, columns - c);
+      streams ? transpose_streaming<kRows, kStreamedColumns>(from, x_stride, to, y_stride, m, n)
+              : transpose(from, x_stride, to, y_stride, m, n);
+    }
+    if (streams) {
+      finish_streams();
+    }
+  });
+}
+
+void copy_elements(const Tensor& y, const Tensor& x) {
+  detail::dispatch_width(y.scalar_type(), [&](auto zero) {
+    using U = decltype(zero);
+    U* to = bits_of<U>(y);
+    const U* from = bits_of<U>(x);
+    if (y.is_contiguous() && x.is_contiguous() && y.numel() == x.numel()) {
+      for_each_chunk(y.numel(), kElementwiseChunk,
+                     [&](std::int64_t begin, std::int64_t end) { std::copy_n(from + begin, end - begin, to + begin); });
+      return;
+    }
+    const StridedLoop<2> loop = copy_loop(y, x);
+    if (const auto dim = transposed_dim(loop)) {
+      copy_transposed(to, from, loop, *dim);
+      return;
+    }
+    for_each_chunk(y.numel(), kElementwiseChunk, [&](std::int64_t begin, std::int64_t end) {
+      for_each_run(loop, begin, end, [&](std::int64_t n, const auto& at) {
+        copy_run(to + at[0], loop.inner_stride(0), from + at[1], loop.inner_stride(1), n);
+      });
+    });
+  });
+}
+
+void convert(const Tensor& y, const Tensor& x) {
+  const StridedLoop<2> loop = copy_loop(y, x);
+  const ConvertLoop whole_run = convert_loop(y.scalar_type(), x.scalar_type());
+  dispatch(y.scalar_type(), [&](auto to_zero) {
+    dispatch(x.scalar_type(), [&](auto from_zero) {
+      using To = decltype(to_zero);
+      using From = decltype(from_zero);
+      To* to = y.mutable_data_ptr<To>();
+      const From* from = x.mutable_data_ptr<From>();
+      const std::int64_t so = loop.inner_stride(0);
+      const std::int64_t si = loop.inner_stride(1);
+      for_each_chunk(y.numel(), kElementwiseChunk, [&](std::int64_t begin, std::int64_t end) {
+        for_each_run(loop, begin, end, [&](std::int64_t n, const auto& at) {
+          if (so == 1 && si == 1) {
+            whole_run(from + at[1], to + at[0], static_cast<std::size_t>(n));
+          } else {
+            for (std::int64_t j = 0; j < n; ++j) {
+              to[at[0] + j * so] = static_cast<To>(from[at[1] + j * si]);
+            }
+          }
+        });
+      });
+    });
+  });
+}
+
+}  // namespace
+
+void copy(const Tensor& y, const Tensor& x) {
+  if (y.numel() == 0) {
+    return;
+  }
+  if (y.scalar_type() == x.scalar_type()) {
+    copy_elements(y, x);
+  } else {
+    convert(y, x);
+  }
+}
+
+void fill(const Tensor& y, const Scalar& value) {
+  dispatch(y.scalar_type(), [&](auto zero) {
+    using T = decltype(zero);
+    const T number = value.to<T>("fill_");
+    if (y.is_contiguous()) {
+      T* to = y.mutable_data_ptr<T>();
+      for_each_chunk(y.numel(), 4 * kElementwiseChunk,
+                     [&](std::int64_t begin, std::int64_t end) { std::fill_n(to + begin, end - begin, number); });
+      return;
+    }
+    Tensor one = empty_tensor({}, y.scalar_type());
+    *one.mutable_data_ptr<T>() = number;
+    copy(y, one);
+  });
+}
+
+Tensor dense(const Tensor& x) {
+  if (!x.defined() || x.is_contiguous()) {
+    return x;
+  }
+  Tensor y = empty_tensor(x.sizes(), x.scalar_type());
+  copy(y, x);
+  return y;
+}
+
+}  // namespace backflow::kernels

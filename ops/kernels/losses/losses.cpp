@@ -1,0 +1,123 @@
+#include <backflow/ops/kernels/losses/losses.h>
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include <backflow/ops/kernels/elementwise/blocked_loop.h>
+#include <backflow/ops/kernels/losses/loss_loops.h>
+#include <backflow/ops/kernels/reductions/reduce_loops.h>
+
+namespace backflow::kernels {
+namespace {
+
+using namespace detail;
+
+/// Calls f(zero of the tensors' element type, zero of the type that is computed in).
+template <class F>
+void dispatch_losses(ScalarType dtype, const F& f) {
+  dtype == kFloat64 ? f(double{}, double{}) : dtype == kFloat32 ? f(float{}, float{}) : f(BFloat16{}, float{});
+}
+
+/// The sum of n numbers, which are overwritten where there are many.
+template <class C>
+C sum_of(const C* x, std::int64_t n) {
+  C total{};
+  fold_loops<C>(Fold::Sum).rows(x, 1, 0, static_cast<std::size_t>(n), &total);
+  return total;
+}
+
+/// The sum of the losses of one chunk, block by block.
+template <class T, class C>
+class ChunkSum {
+ public:
+  ChunkSum(Loss f, const Tensor& x, const Tensor& t, const Params& params)
+      : loop_(x.sizes(), {&x, &t}),
+        x_(x.mutable_data_ptr<T>()),
+        t_(t.mutable_data_ptr<T>()),
+        f_(loss_loop<C>(f)),
+        params_{static_cast<C>(params[0]), static_cast<C>(params[1]), static_cast<C>(params[2])} {}
+
+  C operator()(std::int64_t begin, std::int64_t end) const {
+    alignas(64) C of_x[kBlock];
+    alignas(64) C of_t[kBlock];
+    alignas(64) C losses[kBlock];
+    std::array<C, kElementwiseChunk / kBlock> sums;
+    std::int64_t count = 0;
+    for (std::int64_t i = begin; i < end; i += kBlock) {
+      const std::int64_t n = std::min(kBlock, end - i);
+      f_(gather(loop_, 0, x_, i, n, of_x), gather(loop_, 1, t_, i, n, of_t), losses, static_cast<std::size_t>(n),
+         params_.data());
+      sums[static_cast<std::size_t>(count++)] = sum_of(losses, n);
+    }
+    return count == 1 ? sums[0] : sum_of(sums.data(), count);
+  }
+
+ private:
+  StridedLoop<2> loop_;
+  const T* x_;
+  const T* t_;
+  BinaryLoop<C> f_;
+  std::array<C, 3> params_;
+};
+
+}  // namespace
+
+void loss(Loss f, const Tensor& y, const Tensor& x, const Tensor& t, const Params& params) {
+  if (y.numel() == 0) {
+    return;
+  }
+  dispatch_losses(y.scalar_type(), [&]<class T, class C>(T, C) {
+    const auto loop = loss_loop<C>(f);
+    const std::array<C, 3> more{static_cast<C>(params[0]), static_cast<C>(params[1]), static_cast<C>(params[2])};
+    run_blocked<T, T, T>(y, {&x, &t},
+                         [&](C* out, std::size_t n, Run<C> a, Run<C> b) { loop(a, b, out, n, more.data()); });
+  });
+}
+
+void weighted_logits(const Tensor& y, const Tensor& x, const Tensor& t, const Tensor& positive) {
+  if (y.numel() == 0) {
+    return;
+  }
+  dispatch_losses(y.scalar_type(), [&]<class T, class C>(T, C) {
+    const auto loop = weighted_logits_loop<C>();
+    run_blocked<T, T, T, T>(y, {&x, &t, &positive}, [&](C* out, std::size_t n, Run<C> a, Run<C> b, Run<C> c) {
+      loop(a, b, c, out, n, nullptr);
+    });
+  });
+}
+
+void loss_sum(Loss f, const Tensor& y, const Tensor& x, const Tensor& t, const Params& params, double divisor) {
+  dispatch_losses(y.scalar_type(), [&]<class T, class C>(T, C) {
+    const ChunkSum<T, C> chunk_sum(f, x, t, params);
+    const std::int64_t numel = x.numel();
+    C total{};
+    if (numel > 0 && numel <= kElementwiseChunk) {
+      total = chunk_sum(0, numel);
+    } else if (numel > 0) {
+      std::vector<C> sums(static_cast<std::size_t>(chunks_of(numel, kElementwiseChunk)));
+      parallel_for(static_cast<std::int64_t>(sums.size()), [&](std::int64_t chunk) {
+        sums[static_cast<std::size_t>(chunk)] =
+            chunk_sum(chunk * kElementwiseChunk, std::min(numel, (chunk + 1) * kElementwiseChunk));
+      });
+      total = sum_of(sums.data(), static_cast<std::int64_t>(sums.size()));
+    }
+    *y.mutable_data_ptr<T>() = static_cast<T>(total / static_cast<C>(divisor));
+  });
+}
+
+void loss_backward(Loss f, const Tensor& dx, const Tensor& dy, const Tensor& x, const Tensor& t, const Params& params,
+                   double divisor) {
+  if (dx.numel() == 0) {
+    return;
+  }
+  dispatch_losses(dx.scalar_type(), [&]<class T, class C>(T, C) {
+    const auto loop = loss_gradient_loop<C>(f);
+    const std::array<C, 3> more{static_cast<C>(params[0]), static_cast<C>(1 / divisor), static_cast<C>(params[2])};
+    run_blocked<T, T, T, T>(dx, {&dy, &x, &t}, [&](C* out, std::size_t n, Run<C> g, Run<C> a, Run<C> b) {
+      loop(g, a, b, out, n, more.data());
+    });
+  });
+}
+
+}  // namespace backflow::kernels

@@ -1,0 +1,109 @@
+// Normalization of channels: statistics of runs that stay in the cache, combined in float64, then one walk for y.
+#include <backflow/ops/kernels/normalization/normalize.h>
+
+#include <cmath>
+
+#include <backflow/ops/kernels/normalization/normalize_walker.h>
+
+namespace backflow::kernels {
+namespace {
+
+template <class T>
+class Forward : Walker<T> {
+  using Base = Walker<T>;
+  using Base::b, Base::coefficient, Base::from, Base::how, Base::plan;
+
+ public:
+  Forward(const Blocked& y, const Blocked& x, const Normalization& how_, const Tensor& mean, const Tensor& variance)
+      : Base(x, how_, 3),
+        to_{.y = y.elements.mutable_data_ptr<T>(),
+            .relu = how_.relu,
+            .residual = how_.residual ? how_.residual.elements.template const_data_ptr<T>() : nullptr},
+        mean_(mean.mutable_data_ptr<double>()),
+        variance_(variance.mutable_data_ptr<double>()) {}
+
+  void run(NormStatistics statistics) {
+    const auto write = [&](std::int64_t i) { apply(i); };
+    if (statistics == NormStatistics::Given) {
+      for (std::int64_t g = 0; g < plan.groups(); ++g) {
+        set_coefficients(g);
+      }
+      plan.for_all_runs(write);
+      return;
+    }
+    RunSums moments(plan);
+    plan.reduce_and_apply(
+        [&](std::int64_t i) {
+          const Place place = plan.place(i);
+          Scratch<T> scratch(place.run.block);
+          moments.count(i) = static_cast<double>(place.run.count());
+          normalize_loops<T>().moments(from + place.offset, place.run, moments.first(i), moments.second(i),
+                                       scratch.data());
+        },
+        [&](std::int64_t g) {
+          combine(g, moments);
+          set_coefficients(g);
+        },
+        write);
+  }
+
+ private:
+  /// The moments of sets from those of runs (Chan, Golub and LeVeque, 1979).
+  void combine(std::int64_t g, RunSums& moments) {
+    const auto count = static_cast<double>(how.set_size(b));
+    this->for_each_set(g, [&](std::int64_t set, std::int64_t first, std::int64_t end, std::int64_t) {
+      double total = 0;
+      double m2 = 0;
+      const auto for_all = [&](const auto& f) {
+        this->for_channels(g, first, end, [&](std::int64_t, std::int64_t run, std::int64_t j) {
+          for (std::int64_t i = run; i < run + this->runs_of_block(); ++i) {
+            f(moments.count(i), moments.first(i)[j], moments.second(i)[j]);
+          }
+        });
+      };
+      for_all([&](double n, double mean, double) { total += n * mean; });
+      const double mean = total / count;
+      for_all([&](double n, double own, double squares) { m2 += squares + n * (own - mean) * (own - mean); });
+      mean_[set] = mean;
+      variance_[set] = m2 / count;
+    });
+  }
+
+  /// y = (x - m) scale + shift, where m is the mean rounded to T and the shift has what it lacks.
+  void set_coefficients(std::int64_t g) {
+    this->for_each_set(g, [&](std::int64_t set, std::int64_t first, std::int64_t end, std::int64_t sample) {
+      const T m = static_cast<T>(mean_[set]);
+      const double rest = mean_[set] - static_cast<double>(m);
+      const double rstd = 1 / std::sqrt(variance_[set] + how.eps);
+      for (std::int64_t c = first; c < end; ++c) {
+        const double scale = rstd * this->weight(c);
+        *coefficient(0, sample, c) = m;
+        *coefficient(1, sample, c) = static_cast<T>(scale);
+        *coefficient(2, sample, c) = static_cast<T>(this->bias(c) - rest * scale);
+      }
+    });
+  }
+
+  void apply(std::int64_t i) {
+    const Place place = plan.place(i);
+    normalize_loops<T>().affine(from + place.offset, to_.at(place.offset), coefficient(0, place), coefficient(1, place),
+                                coefficient(2, place), place.run);
+  }
+
+  NormResult<T> to_;
+  double* mean_;
+  double* variance_;
+};
+
+}  // namespace
+
+void normalize(const Blocked& y, const Blocked& x, const Normalization& how, NormStatistics statistics,
+               const Tensor& mean, const Tensor& variance) {
+  if (x.blocks.elements() == 0) {
+    return;
+  }
+  dispatch_floating(x.elements.scalar_type(), "normalize",
+                    [&](auto zero) { Forward<decltype(zero)>(y, x, how, mean, variance).run(statistics); });
+}
+
+}  // namespace backflow::kernels

@@ -1,0 +1,150 @@
+// The gradients of the normalization of channels: two sums over dz and x in one walk, dx in another.
+#include <algorithm>
+
+#include <backflow/ops/kernels/normalization/normalize.h>
+#include <backflow/ops/kernels/normalization/normalize_walker.h>
+
+namespace backflow::kernels {
+namespace {
+
+template <class T>
+class Gradient : Walker<T> {
+  using Base = Walker<T>;
+  using Base::b, Base::coefficient, Base::from, Base::how, Base::plan;
+
+ public:
+  Gradient(const NormGradients& wanted, const ResultGradient& gradient, const Blocked& x, const Normalization& how_,
+           NormStatistics statistics, const Tensor& mean, const Tensor& rstd)
+      : Base(x, how_, 4),
+        wanted_(wanted),
+        statistics_(statistics),
+        to_(wanted.dx ? wanted.dx.elements.mutable_data_ptr<T>() : nullptr),
+        gradient_{.dy = gradient.dy.elements.const_data_ptr<T>(),
+                  .y = gradient.y ? gradient.y.elements.const_data_ptr<T>() : nullptr,
+                  .dz = wanted.dz ? wanted.dz.elements.mutable_data_ptr<T>() : nullptr},
+        mean_(mean.const_data_ptr<double>()),
+        rstd_(rstd.const_data_ptr<double>()) {}
+
+  void run() {
+    const bool needs_sums =
+        wanted_.dw.defined() || wanted_.db.defined() || statistics_ == NormStatistics::Own || !wanted_.dx;
+    for (std::int64_t g = 0; g < plan.groups(); ++g) {
+      set_means(g);
+    }
+    if (!needs_sums) {
+      plan.for_all_runs([&](std::int64_t i) { apply(i, gradient_); });
+      return;
+    }
+    // Behind relu the first walk writes dz, into dx where nobody wants it: the second has one tensor less to read.
+    if (gradient_.y != nullptr && gradient_.dz == nullptr) {
+      gradient_.dz = to_;
+    }
+    RunSums sums(plan);
+    const auto add = [&](std::int64_t i) { this->add(i, sums); };
+    const auto finish = [&](std::int64_t g) { this->finish(g, sums); };
+    if (wanted_.dx) {
+      const NormGradient<T> made{.dy = gradient_.dz == nullptr ? gradient_.dy : gradient_.dz};
+      plan.reduce_and_apply(add, finish, [&](std::int64_t i) { apply(i, made); });
+    } else {
+      plan.reduce(add, finish);
+    }
+    add_parameters(sums);
+  }
+
+ private:
+  /// dx = dz a + (x - m) k + c; k and c are for now zero.
+  void set_means(std::int64_t g) {
+    this->for_each_set(g, [&](std::int64_t set, std::int64_t first, std::int64_t end, std::int64_t sample) {
+      for (std::int64_t c = first; c < end; ++c) {
+        *coefficient(0, sample, c) = static_cast<T>(mean_[set]);
+        *coefficient(1, sample, c) = static_cast<T>(rstd_[set] * this->weight(c));
+      }
+    });
+  }
+
+  void add(std::int64_t i, RunSums& sums) {
+    const Place place = plan.place(i);
+    Scratch<T> scratch(place.run.block);
+    normalize_loops<T>().sums(gradient_.at(place.offset), from + place.offset, coefficient(0, place), place.run,
+                              sums.first(i), sums.second(i), scratch.data());
+  }
+
+  /// Adds up the sums over the runs of each channel into those of the first, and sets k = -r^3 s(dz w (x - m)) and
+  /// c = -r s(dz w).
+  void finish(std::int64_t g, RunSums& sums) {
+    const auto count = static_cast<double>(how.set_size(b));
+    this->for_each_set(g, [&](std::int64_t set, std::int64_t first, std::int64_t end, std::int64_t sample) {
+      double all = 0;
+      double products = 0;
+      this->for_channels(g, first, end, [&](std::int64_t c, std::int64_t run, std::int64_t j) {
+        double& own = sums.first(run)[j];
+        double& product = sums.second(run)[j];
+        for (std::int64_t i = run + 1; i < run + this->runs_of_block(); ++i) {
+          own += sums.first(i)[j];
+          product += sums.second(i)[j];
+        }
+        all += own * this->weight(c);
+        products += product * this->weight(c);
+      });
+      if (statistics_ == NormStatistics::Own) {
+        const double r = rstd_[set];
+        for (std::int64_t c = first; c < end; ++c) {
+          *coefficient(2, sample, c) = static_cast<T>(-r * r * r * products / count);
+          *coefficient(3, sample, c) = static_cast<T>(-r * all / count);
+        }
+      }
+    });
+  }
+
+  void apply(std::int64_t i, const NormGradient<T>& gradient) {
+    const Place place = plan.place(i);
+    T* const dx = to_ + place.offset;
+    if (statistics_ == NormStatistics::Given) {  // x is not needed; the coefficients 2 are zero
+      normalize_loops<T>().scaled(gradient.at(place.offset), dx, coefficient(1, place), coefficient(2, place),
+                                  place.run);
+      return;
+    }
+    normalize_loops<T>().gradient(gradient.dy + place.offset, from + place.offset, dx, coefficient(0, place),
+                                  coefficient(1, place), coefficient(2, place), coefficient(3, place), place.run);
+  }
+
+  /// dw = sum of dz (x - m) r, db = sum of dz, from the sums that finish left in the first runs.
+  void add_parameters(RunSums& sums) {
+    double* const dw = wanted_.dw.defined() ? wanted_.dw.mutable_data_ptr<double>() : nullptr;
+    double* const db = wanted_.db.defined() ? wanted_.db.mutable_data_ptr<double>() : nullptr;
+    std::fill_n(dw, dw == nullptr ? 0 : b.channels, 0);
+    std::fill_n(db, db == nullptr ? 0 : b.channels, 0);
+    for (std::int64_t g = 0; g < plan.groups(); ++g) {
+      this->for_each_set(g, [&](std::int64_t set, std::int64_t first, std::int64_t end, std::int64_t) {
+        this->for_channels(g, first, end, [&](std::int64_t c, std::int64_t run, std::int64_t j) {
+          if (dw != nullptr) {
+            dw[c] += sums.second(run)[j] * rstd_[set];
+          }
+          if (db != nullptr) {
+            db[c] += sums.first(run)[j];
+          }
+        });
+      });
+    }
+  }
+
+  const NormGradients& wanted_;
+  NormStatistics statistics_;
+  T* to_;
+  NormGradient<T> gradient_;
+  const double* mean_;
+  const double* rstd_;
+};
+
+}  // namespace
+
+void normalize_backward(const NormGradients& wanted, const ResultGradient& from, const Blocked& x,
+                        const Normalization& how, NormStatistics statistics, const Tensor& mean, const Tensor& rstd) {
+  if (x.blocks.elements() == 0) {
+    return;
+  }
+  dispatch_floating(x.elements.scalar_type(), "normalize_backward",
+                    [&](auto zero) { Gradient<decltype(zero)>(wanted, from, x, how, statistics, mean, rstd).run(); });
+}
+
+}  // namespace backflow::kernels

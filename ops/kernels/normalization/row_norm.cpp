@@ -1,0 +1,205 @@
+#include <backflow/ops/kernels/normalization/row_norm.h>
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include <backflow/ops/kernels/layout/strided.h>
+#include <backflow/ops/kernels/normalization/normalize_loops.h>
+#include <backflow/ops/kernels/normalization/row_norm_loops.h>
+#include <backflow/runtime/threads/threads.h>
+
+namespace backflow::kernels {
+namespace {
+
+constexpr std::int64_t kPiece = 8 * 1024;  // elements of a row over which sums are exact enough in its own dtype
+constexpr std::int64_t kTasks = 32;        // that have sums of dw and db of their own
+constexpr std::int64_t kFlush = 64;        // rows of a set after which these go on in float64
+constexpr std::int64_t kRowsOfSets = 8;    // of each set that a task has at least: sums of many sets take memory
+
+/// Calls f(offset, size) for the pieces of a row.
+template <class F>
+void for_pieces(std::int64_t n, const F& f) {
+  for (std::int64_t i = 0; i < n; i += kPiece) {
+    f(i, std::min(kPiece, n - i));
+  }
+}
+
+/// The mean of a row and of its squared deviations from the center.
+template <class T>
+void statistics(const T* row, std::int64_t n, Center center, double* mean, double* variance) {
+  double total = 0;
+  double squares = 0;  // of deviations from the first piece's mean, to which pieces add by Chan's formula
+  double count = 0;
+  for_pieces(n, [&](std::int64_t i, std::int64_t size) {
+    double own = 0;
+    double m2 = 0;
+    T scratch[3];
+    normalize_loops<T>().moments(row + i, {1, 0, static_cast<std::size_t>(size), 1}, &own, &m2, scratch);
+    const auto added = static_cast<double>(size);
+    const double delta = own - total;
+    squares += m2 + delta * delta * count * added / (count + added);
+    total += delta * added / (count + added);
+    count += added;
+  });
+  *mean = center == Center::Mean ? total : 0;
+  *variance = squares / count + (center == Center::Mean ? 0 : total * total);
+}
+
+template <class T>
+const T* numbers(const Tensor& x) {
+  return x.defined() ? x.const_data_ptr<T>() : nullptr;
+}
+
+template <class T>
+class Backward {
+ public:
+  Backward(const RowNormGradients& wanted, const Tensor& dy, const Tensor& x, const RowNorm& how, const Tensor& mean,
+           const Tensor& rstd)
+      : wanted_(wanted),
+        center_(how.center),
+        sets_(how.sets),
+        rows_(mean.numel()),
+        n_(x.numel() / rows_),
+        dy_(dy.const_data_ptr<T>()),
+        x_(x.const_data_ptr<T>()),
+        w_(numbers<T>(how.w)),
+        dx_(wanted.dx.defined() ? wanted.dx.mutable_data_ptr<T>() : nullptr),
+        mean_(mean.const_data_ptr<double>()),
+        rstd_(rstd.const_data_ptr<double>()),
+        sums_parameters_(wanted.dw.defined() || wanted.db.defined()) {}
+
+  void run() {
+    const std::int64_t many = sets_ == 1 ? 1 : kRowsOfSets * sets_;
+    const std::int64_t fewest = sums_parameters_ ? std::max(chunks_of(rows_, kTasks), many) : 1;
+    const std::int64_t count = std::max({std::int64_t{1}, fewest, kElementwiseChunk / n_});
+    const std::int64_t tasks = chunks_of(rows_, count);
+    const auto size = static_cast<std::size_t>(sets_ * n_);
+    std::vector<double> partial(sums_parameters_ ? 2 * size * static_cast<std::size_t>(tasks) : 0);
+    parallel_for(tasks, [&](std::int64_t task) {
+      double* const own = sums_parameters_ ? partial.data() + 2 * size * static_cast<std::size_t>(task) : nullptr;
+      of_rows(task * count, std::min(rows_, (task + 1) * count), own);
+    });
+    put(wanted_.dw, partial, 0, tasks);
+    put(wanted_.db, partial, size, tasks);
+  }
+
+ private:
+  void of_rows(std::int64_t begin, std::int64_t end, double* partial) {
+    std::vector<T> block(partial == nullptr ? 0 : 2 * static_cast<std::size_t>(sets_ * n_));
+    for (std::int64_t row = begin; row < end; ++row) {
+      if (dx_ != nullptr) {
+        of_row(row);
+      }
+      if (partial != nullptr) {
+        row_norm_loops<T>().parameters(dy_ + row * n_, x_ + row * n_, static_cast<std::size_t>(n_),
+                                       static_cast<T>(mean_[row]), static_cast<T>(rstd_[row]), block.data() + set(row),
+                                       block.data() + sets_ * n_ + set(row));
+        if ((row - begin + 1) % (kFlush * sets_) == 0 || row + 1 == end) {
+          for (std::size_t j = 0; j < block.size(); ++j) {
+            partial[j] += static_cast<double>(block[j]);
+            block[j] = 0;
+          }
+        }
+      }
+    }
+  }
+
+  /// The first number of the set of a row.
+  std::int64_t set(std::int64_t row) const { return row % sets_ * n_; }
+
+  void of_row(std::int64_t row) {
+    const T* const dy = dy_ + row * n_;
+    const T* const x = x_ + row * n_;
+    const T* const w = w_ == nullptr ? nullptr : w_ + set(row);
+    const T m = static_cast<T>(mean_[row]);
+    const double r = rstd_[row];
+    double sum = 0;
+    double product = 0;
+    for_pieces(n_, [&](std::int64_t i, std::int64_t size) {
+      T s;
+      T p;
+      row_norm_loops<T>().sums(dy + i, x + i, w == nullptr ? nullptr : w + i, static_cast<std::size_t>(size), m, &s,
+                               &p);
+      sum += static_cast<double>(s);
+      product += static_cast<double>(p);
+    });
+    const auto count = static_cast<double>(n_);
+    row_norm_loops<T>().gradient(dy, x, w, dx_ + row * n_, static_cast<std::size_t>(n_), m, static_cast<T>(r),
+                                 static_cast<T>(-r * r * r * product / count),
+                                 static_cast<T>(center_ == Center::Mean ? -r * sum / count : 0));
+  }
+
+  /// Adds up what the tasks have, in their order.
+  void put(const Tensor& to, const std::vector<double>& partial, std::size_t first, std::int64_t tasks) const {
+    if (!to.defined()) {
+      return;
+    }
+    auto* const sums = to.mutable_data_ptr<double>();
+    std::fill_n(sums, sets_ * n_, 0);
+    for (std::int64_t task = 0; task < tasks; ++task) {
+      const double* const own = partial.data() + first + task * 2 * sets_ * n_;
+      for (std::int64_t j = 0; j < sets_ * n_; ++j) {
+        sums[j] += own[j];
+      }
+    }
+  }
+
+  const RowNormGradients& wanted_;
+  Center center_;
+  std::int64_t sets_;
+  std::int64_t rows_;
+  std::int64_t n_;
+  const T* dy_;
+  const T* x_;
+  const T* w_;
+  T* dx_;
+  const double* mean_;
+  const double* rstd_;
+  bool sums_parameters_;
+};
+
+}  // namespace
+
+void row_norm(const Tensor& y, const Tensor& x, const RowNorm& how, const Tensor& mean, const Tensor& rstd) {
+  const std::int64_t rows = mean.numel();
+  if (x.numel() == 0) {
+    return;
+  }
+  const std::int64_t n = x.numel() / rows;
+  dispatch_floating(x.scalar_type(), "row_norm", [&](auto zero) {
+    using T = decltype(zero);
+    const T* const from = x.const_data_ptr<T>();
+    T* const to = y.mutable_data_ptr<T>();
+    const T* const w = numbers<T>(how.w);
+    const T* const b = numbers<T>(how.b);
+    auto* const means = mean.mutable_data_ptr<double>();
+    auto* const rstds = rstd.mutable_data_ptr<double>();
+    const std::int64_t count = std::max<std::int64_t>(1, kElementwiseChunk / n);
+    parallel_for(chunks_of(rows, count), [&](std::int64_t chunk) {
+      for (std::int64_t row = chunk * count; row < std::min(rows, (chunk + 1) * count); ++row) {
+        double variance = 0;
+        statistics(from + row * n, n, how.center, &means[row], &variance);
+        const double r = 1 / std::sqrt(variance + how.eps);
+        rstds[row] = r;
+        // The mean is rounded to T; the shift has what it lacks.
+        const T m = static_cast<T>(means[row]);
+        const T shift = static_cast<T>((static_cast<double>(m) - means[row]) * r);
+        const std::int64_t set = row % how.sets * n;
+        row_norm_loops<T>().apply(from + row * n, to + row * n, static_cast<std::size_t>(n), m, static_cast<T>(r),
+                                  shift, w == nullptr ? nullptr : w + set, b == nullptr ? nullptr : b + set);
+      }
+    });
+  });
+}
+
+void row_norm_backward(const RowNormGradients& wanted, const Tensor& dy, const Tensor& x, const RowNorm& how,
+                       const Tensor& mean, const Tensor& rstd) {
+  if (x.numel() == 0) {
+    return;
+  }
+  dispatch_floating(x.scalar_type(), "row_norm_backward",
+                    [&](auto zero) { Backward<decltype(zero)>(wanted, dy, x, how, mean, rstd).run(); });
+}
+
+}  // namespace backflow::kernels

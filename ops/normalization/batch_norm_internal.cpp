@@ -1,0 +1,140 @@
+#include <backflow/ops/normalization/batch_norm_internal.h>
+
+#include <backflow/ops/kernels/normalization/normalize.h>
+
+namespace backflow::detail {
+namespace {
+
+using kernels::NormStatistics;
+
+/// The numbers of each channel.
+std::int64_t count_of(const Tensor& x) { return x.sizes()[1] == 0 ? 0 : x.numel() / x.sizes()[1]; }
+
+/// All dimensions but the channels.
+DimVector dims_of_channels(const Tensor& x) {
+  DimVector dims{0};
+  for (std::int64_t d = 2; d < x.dim(); ++d) {
+    dims.push_back(d);
+  }
+  return dims;
+}
+
+/// What a batch normalization gives, and the variance in float64.
+struct OwnResults {
+  Tensor y;
+  Tensor mean;
+  Tensor rstd;
+  Tensor variance;
+};
+
+/// The same, where squares overflow or vanish.
+OwnResults own_in_operators(const BatchNormOperands& of, double eps, bool relu, const Tensor& residual) {
+  const NoGradGuard no_grad;
+  const Tensor& x = of.x;
+  const Tensor from = cast(x, computed(x.scalar_type()));
+  const DimVector dims = dims_of_channels(x);
+  const RecordedNorm norm(from, dims, eps, true);
+  Tensor y = with_parameters(norm.z(), beside_channels(of.w, x), beside_channels(of.b, x));
+  if (relu) {
+    y = backflow::relu(residual.defined() ? y + residual : y);
+  }
+  return {cast(y, x.scalar_type()), dense(mean(from, dims), kFloat64), dense(norm.r().flatten(), from.scalar_type()),
+          var(to(x, kFloat64), dims, false)};
+}
+
+}  // namespace
+
+void BatchNormOperands::check_all(bool uses_running) const {
+  check_channels(where, x);
+  const std::int64_t channels = x.sizes()[1];
+  check_parameter(where, "weight", w, {channels}, x);
+  check_parameter(where, "bias", b, {channels}, x);
+  check_parameter(where, "running_mean", running_mean, {channels}, x);
+  check_parameter(where, "running_var", running_var, {channels}, x);
+  check(!uses_running || (running_mean.defined() && running_var.defined()), where, ": running_mean ",
+        describe(running_mean), ", running_var ", describe(running_var),
+        ": need both where the statistics of the input are not used");
+}
+
+void BatchNormOperands::check_trains() const {
+  check(count_of(x) != 1, where, ": input ", describe(x), ": need more than 1 value per channel when training");
+}
+
+void move_running(const Tensor& running, double momentum, FunctionRef<double(std::int64_t c)> value) {
+  if (!running.defined()) {
+    return;
+  }
+  const Tensor wide = dense(running, kFloat64);
+  const Tensor moved = empty_tensor(running.sizes(), kFloat64);
+  for (std::int64_t c = 0; c < moved.numel(); ++c) {
+    moved.mutable_data_ptr<double>()[c] = (1 - momentum) * wide.const_data_ptr<double>()[c] + momentum * value(c);
+  }
+  kernels::copy(running, moved);
+  bump_version(running);
+}
+
+std::tuple<Tensor, Tensor, Tensor> BatchNormState::results(const BatchNormOperands& of, bool training, double momentum,
+                                                           double eps, bool relu, const Tensor& residual) {
+  const Tensor& x = of.x;
+  const std::int64_t block = kernels::block_of(x);
+  BlockedResult y(x, block);
+  const kernels::Normalization how{
+      .eps = eps,
+      .w = parameter_for(of.w, x),
+      .b = parameter_for(of.b, x),
+      .relu = relu,
+      .residual = residual.defined() ? blocks_for(residual, block) : kernels::Blocked{},
+  };
+  if (!training) {
+    kernels::normalize(y.to(), blocks_for(x, block), how, NormStatistics::Given, dense(of.running_mean, kFloat64),
+                       dense(of.running_var, kFloat64));
+    const Tensor none = empty_tensor({0}, computed(x.scalar_type()));
+    return {y.get(), none, none};
+  }
+  const Tensor mean = zeros_f64({x.sizes()[1]});
+  const Tensor variance = zeros_f64({x.sizes()[1]});
+  kernels::normalize(y.to(), blocks_for(x, block), how, NormStatistics::Own, mean, variance);
+  const OwnResults own = x.numel() == 0 || is_usable(variance, eps, x.scalar_type())
+                             ? OwnResults{y.get(), mean, rstd_of(variance, eps), variance}
+                             : own_in_operators(of, eps, relu, residual);
+  if (x.numel() > 0) {
+    const auto n = static_cast<double>(count_of(x));
+    move_running(of.running_mean, momentum, [&](std::int64_t c) { return own.mean.const_data_ptr<double>()[c]; });
+    move_running(of.running_var, momentum,
+                 [&](std::int64_t c) { return own.variance.const_data_ptr<double>()[c] * (n / (n - 1)); });
+  }
+  return {own.y, converted(own.mean, computed(x.scalar_type())), converted(own.rstd, computed(x.scalar_type()))};
+}
+
+void BatchNormState::save_results(const BatchNormOperands& of, bool training, double eps,
+                                  const std::tuple<Tensor, Tensor, Tensor>& y) {
+  save_all(of.x, of.w, of.b, training ? std::get<1>(y) : of.running_mean, training ? std::get<2>(y) : of.running_var,
+           eps);
+  is_training = training;
+}
+
+bool BatchNormState::is_fusible(Backward& b) const {
+  return is_training ? has_usable_rstd(b) : is_usable(b(spread), epsilon, x_dtype);
+}
+
+void BatchNormState::fused(Backward& b, const NormTail& tail) const {
+  const Tensor s = dense(b(spread), kFloat64);
+  put_fused(b, 0, is_training ? NormStatistics::Own : NormStatistics::Given, is_training ? s : rstd_of(s, epsilon),
+            tail);
+}
+
+void BatchNormState::recorded(Backward& b, const Tensor& dz) const {
+  const Tensor value = b(x);
+  const ScalarType wide = computed(x_dtype);
+  const Tensor from = cast(value, wide);
+  const Tensor dy = cast(dz, wide);
+  if (!is_training) {
+    const Tensor r = rsqrt(beside_channels(cast(b(spread), wide), value) + epsilon);
+    put_recorded(b, dy, weighted(b, dy) * r, (from - beside_channels(cast(b(mean), wide), value)) * r);
+    return;
+  }
+  const RecordedNorm norm(from, dims_of_channels(value), epsilon, true);
+  put_recorded(b, dy, norm.dx(weighted(b, dy), true), norm.z());
+}
+
+}  // namespace backflow::detail

@@ -1,0 +1,48 @@
+#pragma once
+
+#include <optional>
+#include <span>
+#include <stop_token>
+#include <vector>
+
+#include <backflow/runtime/engine/pass_task.h>
+#include <backflow/runtime/tape/grad_mode.h>
+#include <backflow/runtime/tensor/tensor.h>
+
+namespace backflow::autograd {
+
+// libtorch's names.
+using backflow::AutoGradMode;
+using backflow::GradMode;
+using Variable = Tensor;
+using variable_list = std::vector<Tensor>;
+using tensor_list = std::vector<Tensor>;
+
+/// What a backward pass does besides computing gradients.
+struct BackwardOptions {
+  std::optional<bool> retain_graph = {};  ///< keep the graph for another backward; as `create_graph` unless said
+  bool create_graph = false;              ///< record the gradients themselves
+  std::span<const PassTask> tasks = {};   ///< work that starts as gradients of leaves become complete
+  std::stop_token stop = {};              ///< from any thread: ends the pass with Cancelled before the next node
+};
+
+/// Adds the gradients of `roots` to the grad() of the leaves they were computed from, or of `inputs` alone when given;
+/// these need not be leaves, and retain their gradient from then on.
+/// `gradients`: one per root, of its shape and dtype; an undefined one, or none at all, stands for 1 and is only
+/// allowed for roots with one element. Throws Error for roots that require no gradient, for gradients of other shapes,
+/// for a graph that an earlier backward has freed, for an empty list of inputs, and whatever a node throws. Several
+/// threads may call it at once.
+void backward(const variable_list& roots, const variable_list& gradients, const BackwardOptions& options,
+              OptionalTensorList inputs = {});
+/// The same with libtorch's arguments.
+void backward(const variable_list& roots, const variable_list& gradients = {},
+              std::optional<bool> retain_graph = std::nullopt, bool create_graph = false,
+              OptionalTensorList inputs = {});
+
+/// The gradients of `outputs` with respect to `inputs`, which need not be leaves; nothing is accumulated. An input that
+/// the outputs do not depend on is an Error, or with `allow_unused` gives an undefined tensor. No inputs are an Error.
+variable_list grad(const variable_list& outputs, const variable_list& inputs, const variable_list& grad_outputs = {},
+                   std::optional<bool> retain_graph = std::nullopt, bool create_graph = false,
+                   bool allow_unused = false);
+
+}  // namespace backflow::autograd

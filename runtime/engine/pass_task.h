@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include <backflow/runtime/tensor/tensor.h>
+
+namespace backflow {
+
+/// Tells the engine that a task is done, or failed with `error`. May be called from any thread; once, what comes after
+/// is ignored.
+using Completion = std::function<void(std::exception_ptr error)>;
+
+/// Work that belongs to a backward pass beside its nodes: it starts when the gradients of some leaves are complete and
+/// certain tasks have ended, while other nodes still run, and the pass ends only when it has. Sending a bucket of
+/// gradients to the other ranks is one, updating a parameter another.
+///
+/// A task has either `start`, when its work is done elsewhere, or `run`. When the pass has failed before, or another
+/// task that it waits for, neither is called.
+struct PassTask {
+  /// The leaves whose gradients the task waits for; those that the pass does not reach are not waited for.
+  std::vector<Tensor> leaves = {};
+  /// Called on a thread of the engine, which it must not block: it hands the work over and returns.
+  std::function<void(Completion done)> start = {};
+  /// Does the work, on a thread of the engine. Recording is as in the pass.
+  std::function<void()> run = {};
+  /// Tasks that this one waits for, by their places in the list of the pass, all before its own.
+  std::vector<std::uint32_t> after = {};
+  /// For pictures, traces and messages.
+  std::string name = {};
+  /// Estimated time of `run` on one thread, in ns.
+  float work = 0;
+};
+
+}  // namespace backflow

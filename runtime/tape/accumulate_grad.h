@@ -1,0 +1,31 @@
+#pragma once
+
+#include <backflow/runtime/tape/autograd_meta.h>
+#include <backflow/runtime/tape/node.h>
+
+namespace backflow {
+
+/// True when nobody else can see the elements of `x`, so that a leaf may keep them as its gradient, or a sum add to
+/// them.
+bool is_exclusive(const Tensor& x);
+
+/// The node at the end of the tape: adds what arrives to the leaf's grad(). One per leaf, shared by every graph that
+/// uses the leaf at the time.
+class AccumulateGrad final : public Node {
+ public:
+  /// The accumulator of a leaf that requires a gradient.
+  static IntrusivePtr<Node> of(const Tensor& leaf);
+
+  std::string name() const override { return "AccumulateGrad"; }
+  std::string_view static_name() const override { return "AccumulateGrad"; }
+  void apply(NodeCall& call) override;
+  const Tensor& variable() const { return variable_; }
+
+ private:
+  explicit AccumulateGrad(const Tensor& leaf);
+  ~AccumulateGrad() override;
+
+  Tensor variable_;
+};
+
+}  // namespace backflow

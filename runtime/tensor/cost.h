@@ -1,0 +1,58 @@
+#pragma once
+
+#include <algorithm>
+
+#include <backflow/runtime/tensor/dtype.h>
+
+namespace backflow {
+
+/// What a computation does: floating-point operations, a multiplication and an addition counting as two, and bytes of
+/// memory that it reads and writes.
+struct Cost {
+  float flop = 0;
+  float bytes = 0;
+  ScalarType dtype = kFloat32;  ///< of the arithmetic
+
+  // Of one core, measured on Sapphire Rapids; docs/engine.md says how.
+  static constexpr float kLatency = 150;              ///< ns of an operation on nothing
+  static constexpr float kFlopPerNanosecond = 120;    ///< in float32
+  static constexpr float kFloat64Factor = 0.25F;      ///< of that rate, in float64
+  static constexpr float kCacheBytes = 1 << 20;       ///< what goes through the caches of a core
+  static constexpr float kCachedPerNanosecond = 100;  ///< bytes of it
+  static constexpr float kBytesPerNanosecond = 12;    ///< of memory
+  static constexpr float kMovedPerNanosecond = 10;    ///< bytes from the caches of one core to those of another
+  // How kernels are cut for several threads.
+  static constexpr float kPieceFlop = 64e6F;
+  static constexpr float kPieceBytes = 400e3F;
+  static constexpr float kCutLatency =
+      20e3F;  ///< ns until the last thread has its piece and the first knows of its end
+  static constexpr float kFurtherThread = 0.8F;  ///< threads' worth of each after the first: they wait for the last one
+
+  /// Estimated time on one thread, in ns.
+  constexpr float nanoseconds() const { return kLatency + std::max(flop_time(), bytes_time()); }
+  /// The same when it has so many threads for itself: kernels cut what is large into pieces.
+  constexpr float nanoseconds(int threads) const {
+    const float pieces = flop_time() > bytes_time() ? flop / kPieceFlop : bytes / kPieceBytes;
+    const float used = std::clamp(pieces, 1.0F, static_cast<float>(threads));
+    const float speedup = 1 + kFurtherThread * (used - 1);
+    return used > 1 ? std::min(nanoseconds(), nanoseconds() / speedup + kCutLatency) : nanoseconds();
+  }
+  /// What it costs if the result is used on another core, in ns: about a third of the bytes are those of the result,
+  /// and what does not fit the caches has left them anyway.
+  constexpr float handover() const { return std::min(bytes / 3, kCacheBytes) / kMovedPerNanosecond; }
+  /// The cost of doing it `n` times.
+  constexpr Cost times(int n) const { return {static_cast<float>(n) * flop, static_cast<float>(n) * bytes, dtype}; }
+
+ private:
+  constexpr float flop_time() const {
+    constexpr float kPerFlop = 1 / kFlopPerNanosecond;
+    return flop * kPerFlop * (dtype == kFloat64 ? 1 / kFloat64Factor : 1);
+  }
+  constexpr float bytes_time() const {
+    constexpr float kPerCachedByte = 1 / kCachedPerNanosecond;
+    constexpr float kPerByte = 1 / kBytesPerNanosecond;
+    return bytes * (bytes <= kCacheBytes ? kPerCachedByte : kPerByte);
+  }
+};
+
+}  // namespace backflow

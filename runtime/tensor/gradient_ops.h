@@ -1,0 +1,37 @@
+#pragma once
+
+#include <backflow/runtime/tensor/tensor.h>
+
+namespace backflow {
+
+/// Where the elements of a tensor lie among those of its storage.
+struct Geometry {
+  DimVector sizes;
+  DimVector strides;
+  std::int64_t offset = 0;
+};
+
+/// What the engine needs of the operators, which it does not know. The operator library sets it. All but those with an
+/// underscore are recorded when recording is on.
+struct GradientOps {
+  Tensor (*add)(const Tensor& a, const Tensor& b);      ///< a + b
+  void (*add_)(const Tensor& a, const Tensor& b);       ///< a += b
+  void (*copy_)(const Tensor& to, const Tensor& from);  ///< to = from, of the same shape and dtype
+  /// `x` summed over what was broadcast to give it its shape, and converted.
+  Tensor (*reduce_to)(const Tensor& x, IntArrayRef sizes, ScalarType dtype);
+  /// The view of the storage of `x` with this geometry.
+  Tensor (*as_strided)(const Tensor& x, const Geometry& view);
+  /// A copy of the elements of `x` that a view would show if `x` had the geometry `base`.
+  Tensor (*gather)(const Tensor& x, const Geometry& base, const Geometry& view);
+  /// A copy of `x` with these elements replaced by those of `src`, by zeros when that is undefined.
+  Tensor (*scatter)(const Tensor& x, const Tensor& src, const Geometry& base, const Geometry& view);
+  Tensor (*zeros)(IntArrayRef sizes, ScalarType dtype);
+  bool (*has_nan_)(const Tensor& x);
+  /// Writes the elements at `blocked` row-major to `plain`.
+  void (*unblock)(std::byte* plain, const std::byte* blocked, const ChannelBlocks& blocks, ScalarType dtype);
+};
+
+const GradientOps& gradient_ops();
+void set_gradient_ops(const GradientOps& ops);
+
+}  // namespace backflow

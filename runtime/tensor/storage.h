@@ -1,0 +1,104 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include <backflow/runtime/memory/intrusive_ptr.h>
+#include <backflow/runtime/tensor/channel_blocks.h>
+#include <backflow/runtime/tensor/dtype.h>
+
+namespace backflow {
+
+class Storage;
+struct StorageForms;
+
+/// The elements of a storage while they are kept in channel blocks: a storage of their own, undefined when there are
+/// none.
+struct BlockedElements {
+  IntrusivePtr<Storage> storage;
+  ChannelBlocks blocks;
+};
+
+/// The bytes that a tensor and its views share. Header and bytes are one allocation, unless the bytes are the user's
+/// (`from_blob`). `version` counts the in-place changes, so that backward can tell that a tensor it saved has changed.
+///
+/// What operators keep in channel blocks (`make_blocked`) turns into row-major bytes when these are first asked for.
+class Storage : public RefCounted {
+ public:
+  /// Uninitialized storage of `bytes` bytes, 64-byte aligned.
+  static IntrusivePtr<Storage> make(std::size_t bytes);
+  /// Storage over the caller's memory; `deleter(data)` runs when the last tensor over it is gone.
+  static IntrusivePtr<Storage> wrap(void* data, std::size_t bytes, std::function<void(void*)> deleter);
+  /// The same bytes with a version counter of their own, at `version`: what changes through the one does not count as a
+  /// change of the other.
+  static IntrusivePtr<Storage> alias(const IntrusivePtr<Storage>& storage, std::uint32_t version);
+  /// Storage of a tensor whose elements are in channel blocks, for now uninitialized: see blocked(). It counts on from
+  /// `previous`, whose place it is going to take, if there is one.
+  static IntrusivePtr<Storage> make_blocked(const ChannelBlocks& blocks, ScalarType dtype,
+                                            const Storage* previous = nullptr);
+
+  /// The row-major bytes. Thread-safe, also where blocked elements have to be turned into them first.
+  std::byte* data() const {
+    std::byte* data = data_.load(std::memory_order_acquire);
+    return data != nullptr ? data : unblocked();
+  }
+  std::size_t bytes() const { return bytes_; }
+  /// False for sure when the elements are row-major.
+  bool may_be_blocked() const { return data_.load(std::memory_order_acquire) == nullptr; }
+  /// The elements in channel blocks, if that is how they are kept. They stay as they are for whoever holds them, also
+  /// when another thread asks for row-major bytes.
+  BlockedElements blocked() const;
+  /// True when a change of the one can be seen through the other.
+  bool shares_bytes(const Storage& other) const { return bytes_owner() == other.bytes_owner(); }
+
+  std::uint32_t version() const { return version_.load(std::memory_order_relaxed); }
+  void bump_version() {
+    version_.fetch_add(1, std::memory_order_relaxed);
+    note_change();
+  }
+  /// Counts the in-place changes that were recorded: after one, the history of an earlier view is out of date.
+  std::uint32_t recorded_changes() const { return recorded_changes_.load(std::memory_order_relaxed); }
+  void bump_recorded_changes() { recorded_changes_.fetch_add(1, std::memory_order_relaxed); }
+
+  /// Counts the changes of the bytes through whatever alias, those of inference tensors too, which have no version.
+  void note_change() { bytes_owner()->changes_.fetch_add(1, std::memory_order_release); }
+  std::uint32_t changes() const { return bytes_owner()->changes_.load(std::memory_order_acquire); }
+  /// Notes that somebody has the address of the bytes, and may change them without a trace.
+  void expose() const {
+    const Storage* owner = bytes_owner();
+    if (!owner->is_exposed_.load(std::memory_order_relaxed)) {
+      owner->is_exposed_.store(true, std::memory_order_relaxed);
+    }
+  }
+  bool is_exposed() const { return bytes_owner()->is_exposed_.load(std::memory_order_relaxed); }
+  /// What operators keep that they have derived from the bytes, such as packed weights: made by `make_it` when there is
+  /// none, freed with the bytes. Thread-safe; whether it is out of date is for its owner to know, see changes().
+  std::shared_ptr<void> derived(std::shared_ptr<void> (*make_it)()) const;
+
+  /// Called by IntrusivePtr.
+  void destroy() noexcept;
+
+ private:
+  Storage(std::byte* data, std::size_t bytes) : data_(data), bytes_(bytes) {}
+  ~Storage();
+
+  const Storage* bytes_owner() const { return owner_ ? owner_.get() : this; }
+  Storage* bytes_owner() { return owner_ ? owner_.get() : this; }
+  StorageForms& forms() const;
+  std::byte* unblocked() const;
+
+  mutable std::atomic<std::byte*> data_;  ///< null while the elements are in channel blocks
+  std::size_t bytes_;
+  std::atomic<std::uint32_t> version_{0};
+  std::atomic<std::uint32_t> recorded_changes_{0};
+  std::atomic<std::uint32_t> changes_{0};
+  mutable std::atomic<bool> is_exposed_{false};
+  std::function<void(void*)>* deleter_ = nullptr;
+  IntrusivePtr<Storage> owner_;  ///< of an alias: whose bytes these are
+  mutable std::atomic<StorageForms*> forms_{nullptr};
+};
+
+}  // namespace backflow

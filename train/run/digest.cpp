@@ -1,0 +1,84 @@
+#include <backflow/train/run/digest.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <vector>
+
+#include <backflow/ops/functions.h>
+#include <backflow/runtime/threads/threads.h>
+
+namespace backflow::train {
+namespace {
+
+/// Adds eight bytes: a product by an odd number loses nothing, and the shift brings its high bits down again (Murmur3).
+std::uint64_t mixed(std::uint64_t state, std::uint64_t word) {
+  state = (state ^ word) * 0xff51afd7ed558ccdULL;
+  return state ^ (state >> 32);
+}
+
+std::uint64_t digest_of_piece(std::span<const std::byte> bytes) {
+  constexpr std::size_t kWord = sizeof(std::uint64_t);
+  std::uint64_t state = bytes.size();
+  std::size_t done = 0;
+  for (; done + kWord <= bytes.size(); done += kWord) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, bytes.data() + done, kWord);
+    state = mixed(state, word);
+  }
+  std::uint64_t rest = 0;
+  if (done < bytes.size()) {
+    std::memcpy(&rest, bytes.data() + done, bytes.size() - done);
+  }
+  return mixed(state, rest);
+}
+
+std::string hexadecimal(std::uint64_t digest) {
+  char text[20];
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(digest));
+  return text;
+}
+
+std::uint64_t digest_of_tensor(const Tensor& x) {
+  const Tensor dense = contiguous(x);
+  return digest_of({static_cast<const std::byte*>(dense.const_data_ptr()), dense.nbytes()});
+}
+
+}  // namespace
+
+std::uint64_t digest_of(std::span<const std::byte> bytes) {
+  constexpr std::size_t kPiece = std::size_t{1} << 20;  // fixed, so that threads don't matter
+  std::vector<std::uint64_t> pieces((bytes.size() + kPiece - 1) / kPiece);
+  parallel_for(static_cast<std::int64_t>(pieces.size()), [&](std::int64_t i) {
+    const auto piece = static_cast<std::size_t>(i);
+    const std::size_t begin = piece * kPiece;
+    pieces[piece] = digest_of_piece(bytes.subspan(begin, std::min(kPiece, bytes.size() - begin)));
+  });
+  std::uint64_t state = bytes.size();
+  for (const std::uint64_t piece : pieces) {
+    state = mixed(state, piece);
+  }
+  return state;
+}
+
+std::string describe_data(const Dataset& data) {
+  const std::uint64_t digest = mixed(digest_of_tensor(data.images), digest_of_tensor(data.labels));
+  DimVector sizes(data.images.sizes());
+  sizes.erase(0);
+  return to_text(data.size(), " samples of ", sizes, " in ", data.num_classes(), " classes, digest ",
+                 hexadecimal(digest));
+}
+
+std::string describe_dump(const io::Dump& dump) {
+  std::uint64_t state = 0;
+  for (const io::NamedTensors* tensors : {&dump.parameters, &dump.buffers, &dump.optimizer}) {
+    for (const auto& [name, tensor] : *tensors) {
+      state = mixed(mixed(state, digest_of(std::as_bytes(std::span(name)))), digest_of_tensor(tensor));
+    }
+  }
+  state = mixed(mixed(state, static_cast<std::uint64_t>(dump.sampler_epoch)),
+                static_cast<std::uint64_t>(dump.sampler_position));
+  return to_text("step ", dump.step, ", epoch ", dump.epoch, ", digest ", hexadecimal(state));
+}
+
+}  // namespace backflow::train

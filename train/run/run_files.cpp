@@ -1,0 +1,102 @@
+#include <backflow/train/run/run_files.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+#include <spdlog/sinks/basic_file_sink.h>
+#include <spdlog/spdlog.h>
+
+#include <backflow/io/atomic_file.h>
+#include <backflow/io/run_contents.h>
+
+namespace backflow::train {
+namespace {
+
+std::shared_ptr<spdlog::logger> open_log(const std::string& path) {
+  try {
+    auto sink = std::make_shared<spdlog::sinks::basic_file_sink_st>(path);  // which appends
+    auto logger = std::make_shared<spdlog::logger>("run", std::move(sink));
+    logger->flush_on(spdlog::level::info);
+    return logger;
+  } catch (const spdlog::spdlog_ex& error) {
+    fail(path, ": ", error.what());
+  }
+}
+
+}  // namespace
+
+RunFiles::RunFiles(const RunStart& start, const std::string& name, const std::string& config,
+                   const std::string& environment)
+    : directory_(start.out.empty() ? io::RunDirectory::unique(name) : io::RunDirectory::at(start.out)),
+      lock_(start.lock),
+      warnings_(start.warnings) {
+  take(start);
+  adopt_dumps(start);
+  io::write_file_atomically(directory_.file("config.toml"), config);
+  io::write_file_atomically(directory_.file("environment.json"), environment);
+  metrics_.emplace(directory_.file("metrics.jsonl"), io::MetricsWriter::Mode::Append);
+  logger_ = open_log(directory_.file("log.txt"));
+}
+
+RunFiles::~RunFiles() = default;
+
+void RunFiles::take(const RunStart& start) {
+  if (lock_ == nullptr) {  // the directory is new; another job may have made the same one
+    lock_ = lock_run(directory());
+    refuse_run(directory());
+  }
+  if (!lock_->is_enforced()) {
+    warnings_.push_back(
+        to_text(directory(), ": a file system without locks: nothing keeps a second job out of this run directory"));
+  }
+  if (start.existing == ExistingRun::Overwrite) {
+    io::remove_run(directory());
+  }
+  io::remove_temporaries(directory());
+}
+
+void RunFiles::adopt_dumps(const RunStart& start) {
+  for (const io::DumpFile& file : io::list_dumps(directory())) {
+    std::error_code error;
+    const bool is_start = std::filesystem::equivalent(file.path, start.dump_path, error);
+    if (is_start || file.step < start.dump.step) {
+      dumps_.push_back(file.path);
+    } else {
+      warnings_.push_back(to_text(file.path, ": is newer than the dump that this run goes on from: kept as ",
+                                  io::set_aside(file.path)));
+    }
+  }
+}
+
+void RunFiles::log(const std::string& text) { logger_->info(text); }
+
+std::string RunFiles::checkpoint(const io::Dump& dump, std::int64_t keep_last) {
+  const std::string path = directory_.checkpoint(dump.step);
+  std::error_code error;                                               // writing says it better
+  std::filesystem::create_directory(directory_.checkpoints(), error);  // somebody may have removed it
+  io::write_dump(path, dump);
+  std::erase(dumps_, path);
+  dumps_.push_back(path);
+  const auto surplus = std::max<std::ptrdiff_t>(std::ssize(dumps_) - keep_last, 0);
+  for (std::ptrdiff_t i = 0; i < surplus; ++i) {
+    std::error_code ignored;  // a file that the user has removed already
+    std::filesystem::remove(dumps_[static_cast<std::size_t>(i)], ignored);
+  }
+  dumps_.erase(dumps_.begin(), dumps_.begin() + surplus);
+  return path;
+}
+
+void log_failure(const std::string& directory, const std::string& text) noexcept {
+  const std::string path = directory + "/log.txt";
+  try {
+    if (std::filesystem::exists(path)) {
+      open_log(path)->error(text);
+    }
+  } catch (const std::exception&) {
+    // The error itself is what the user has to see, and does on standard error.
+    return;
+  }
+}
+
+}  // namespace backflow::train

@@ -1,0 +1,56 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <backflow/io/dump.h>
+#include <backflow/io/metrics.h>
+#include <backflow/io/run_directory.h>
+#include <backflow/io/run_lock.h>
+#include <backflow/train/experiment.h>
+#include <backflow/train/run/run_start.h>
+
+namespace spdlog {
+class logger;
+}
+
+namespace backflow::train {
+
+/// The files of one run, which rank 0 writes. Nothing is written before the constructor is called.
+class RunFiles {
+ public:
+  /// Makes the run directory, or takes over that of `start`: holds its lock, removes what an overwritten run and
+  /// killed processes have left, sets dumps aside that are newer than the one that the run goes on from, writes
+  /// config.toml and environment.json, and opens metrics.jsonl and log.txt to append to them.
+  RunFiles(const RunStart& start, const std::string& name, const std::string& config, const std::string& environment);
+  ~RunFiles();
+
+  const std::string& directory() const { return directory_.path(); }
+  /// What the user should know of the directory, a line each.
+  const std::vector<std::string>& warnings() const { return warnings_; }
+  void metric(std::string_view event, const io::MetricRecord& fields) { metrics_->write(event, fields); }
+  /// A line of log.txt.
+  void log(const std::string& text);
+  /// Writes checkpoints/step-<step>.h5, then removes the oldest dumps of this run so that `keep_last` are left: those
+  /// that it has written, and those from which on it goes. Returns its path.
+  std::string checkpoint(const io::Dump& dump, std::int64_t keep_last);
+
+ private:
+  void take(const RunStart& start);
+  void adopt_dumps(const RunStart& start);
+
+  io::RunDirectory directory_;
+  std::shared_ptr<io::RunLock> lock_;
+  std::vector<std::string> warnings_;
+  std::vector<std::string> dumps_;  ///< of this run, the newest last
+  std::optional<io::MetricsWriter> metrics_;
+  std::shared_ptr<spdlog::logger> logger_;
+};
+
+/// Adds the error that ends a run to `directory`/log.txt, if that is there. For every rank: the others do not learn
+/// what has ended the one that failed. Does not throw.
+void log_failure(const std::string& directory, const std::string& text) noexcept;
+
+}  // namespace backflow::train
