@@ -7,6 +7,7 @@
 #include <backflow/runtime/base/warning.h>
 #include <backflow/runtime/engine/autograd.h>
 #include <backflow/runtime/engine/engine.h>
+#include <backflow/runtime/engine/multi_grad_hook.h>
 #include <backflow/runtime/tape/anomaly.h>
 #include <backflow/runtime/tape/custom_function.h>
 #include <backflow/runtime/tape/grad_mode.h>
@@ -20,7 +21,6 @@
 #include <backflow/ops/autograd/checkpoint.h>
 #include <backflow/ops/autograd/functional.h>
 #include <backflow/ops/autograd/gradcheck.h>
-#include <backflow/ops/convolution/winograd.h>
 #include <backflow/ops/creation/creation.h>
 #include <backflow/ops/creation/dropout.h>
 #include <backflow/ops/creation/random.h>
@@ -30,6 +30,7 @@
 #include <backflow/ops/kernel_counts.h>
 #include <backflow/ops/losses/loss_reduction.h>
 #include <backflow/ops/operators.h>
+#include <backflow/ops/winograd.h>
 
 #include <backflow/nn/functional.h>
 #include <backflow/nn/init.h>

@@ -18,7 +18,7 @@
 #include <backflow/nn/modules/branches.h>
 #include <backflow/nn/modules/linear.h>
 #include <backflow/nn/optim/sgd.h>
-#include <backflow/ops/convolution/winograd.h>
+#include <backflow/ops/winograd.h>
 #include <backflow/runtime/tape/grad_mode.h>
 #include <backflow/runtime/trace/trace.h>
 

@@ -15,6 +15,7 @@
 #include <backflow/ops/functions.h>
 #include <backflow/ops/operator_cost.h>
 #include <backflow/ops/registry.h>
+#include <backflow/runtime/tape/accumulate_grad.h>
 #include <backflow/runtime/tape/grad_mode.h>
 #include <backflow/runtime/tape/node.h>
 #include <backflow/runtime/tape/saved_tensor.h>

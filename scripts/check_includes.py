@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks who includes whom: the folders' layers, and third-party headers in their places only.
+"""Checks who includes whom: layers, the rooms inside them, and third-party headers in their places only.
 
 check_includes.py [--self-test] [ROOT]      exit code 1 and a line for each violation
 check_includes.py --public-headers [ROOT]   lists the headers that are installed
@@ -21,6 +21,54 @@ LAYERS = {
     "train": ["distributed", "io", "nn", "ops", "runtime"],
 }
 EVERY_LAYER = list(LAYERS)
+
+# Rooms: the folders inside a layer. A file may include its own room, what lies directly in the layer, and these rooms.
+# Of ops/kernels every operator may include the room of its own family's name, and those that KERNELS_FOR_ALL lists.
+ROOMS = {
+    "runtime": {
+        "base": [],
+        "memory": ["base"],
+        "threads": ["base", "memory"],
+        "tensor": ["base", "memory", "threads"],
+        "trace": ["base", "memory", "tensor", "threads"],
+        "tape": ["base", "memory", "tensor", "threads", "trace"],
+        "engine": ["base", "memory", "tape", "tensor", "threads", "trace"],
+    },
+    "ops": {
+        "activations": ["creation", "elementwise", "reductions"],
+        "autograd": ["creation"],
+        "convolution": ["products"],
+        "creation": ["elementwise"],
+        "elementwise": ["creation"],
+        "indexing": ["creation", "elementwise"],
+        "layout": ["creation", "elementwise", "indexing"],
+        "losses": ["elementwise", "reductions"],
+        "normalization": ["elementwise", "reductions"],
+        "pooling": ["creation", "elementwise", "indexing"],
+        "products": ["elementwise"],
+        "reductions": ["creation", "elementwise"],
+        "resampling": ["elementwise", "indexing"],
+        "views": ["creation", "elementwise"],
+    },
+    "ops/kernels": {
+        "activations": ["elementwise", "layout"],
+        "convolution": ["elementwise", "layout", "products", "reductions"],
+        "creation": ["layout"],
+        "elementwise": ["layout"],
+        "indexing": ["layout"],
+        "layout": ["elementwise", "products"],
+        "losses": ["activations", "elementwise", "layout", "reductions"],
+        "normalization": ["elementwise", "layout", "reductions"],
+        "optimizers": ["layout"],
+        "pooling": ["elementwise", "layout"],
+        "products": ["elementwise", "layout"],
+        "reductions": ["elementwise", "layout"],
+        "resampling": ["elementwise", "layout"],
+    },
+}
+KERNELS_FOR_ALL = ["elementwise", "layout"]
+# Layers whose sources form no cycle: a unit is a header with the source and the private header of its name.
+WITHOUT_CYCLES = ["runtime"]
 # What is not a library: may use all of them. The empty name is the top of the tree, the umbrella headers.
 OUTSIDE = ["", "tests", "bench", "examples"]
 
@@ -66,6 +114,15 @@ def folder_of(path):
     return path.split("/")[0] if "/" in path else ""
 
 
+def room_of(path):
+    """(layer, room) of a path; the room of what lies directly in the layer is empty."""
+    for layer in sorted(ROOMS, key=len, reverse=True):
+        if path.startswith(layer + "/"):
+            rest = path.removeprefix(layer + "/")
+            return layer, rest.split("/")[0] if "/" in rest else ""
+    return folder_of(path), ""
+
+
 def sources(root):
     for folder in EVERY_LAYER + OUTSIDE:
         files = (root / folder).glob("*") if folder == "" else (root / folder).rglob("*")
@@ -90,6 +147,59 @@ def check_ours(path, included):
         allowed = ", ".join(LAYERS[here]) or "nothing"
         return f"{here} may include {allowed}: not <backflow/{included}>"
     return None
+
+
+def check_rooms(path, included):
+    """What is wrong with the rooms of a file and of what it includes, or nothing."""
+    (here, room), (there, other) = room_of(path), room_of(included)
+    if here in ROOMS and room and room not in ROOMS[here]:
+        return f"{here}/{room}/ is a new room: it needs a line in scripts/check_includes.py that says what it may include"
+    if there not in ROOMS or not other or folder_of(path) in OUTSIDE:
+        return None
+    if other not in ROOMS[there]:
+        return None  # said of the file there
+    if here == there:
+        if room in ("", other) or other in ROOMS[here][room]:
+            return None
+        return f"{here}/{room} may include {', '.join(ROOMS[here][room]) or 'no other room'}: not <backflow/{included}>"
+    if (here, there) == ("ops", "ops/kernels") and room and other != room and other not in KERNELS_FOR_ALL:
+        return f"ops/{room} may include kernels of {', '.join([room, *KERNELS_FOR_ALL])}: not <backflow/{included}>"
+    if (here, there) == ("ops/kernels", "ops"):
+        return f"ops/kernels may include no operators: not <backflow/{included}>"
+    return None
+
+
+def unit_of(path):
+    return re.sub(r"(_internal)?\.\w+$", "", path)
+
+
+def cycles(root):
+    """The includes that close a cycle among the units of a layer that must have none."""
+    graph = {}
+    for path, file in sources(root):
+        if folder_of(path) in WITHOUT_CYCLES:
+            unit = graph.setdefault(unit_of(path), {})
+            for number, line in enumerate(file.read_text(encoding="utf-8").splitlines(), 1):
+                match = INCLUDE.match(line)
+                if match and match[2].startswith("backflow/"):
+                    included = unit_of(match[2].removeprefix("backflow/"))
+                    if included != unit_of(path):
+                        unit[included] = f"{path}:{number}"
+    found, done = [], set()
+
+    def visit(unit, way):
+        for included, place in graph.get(unit, {}).items():
+            if included in way:
+                around = " -> ".join([*way[way.index(included) :], included])
+                found.append(f"{place}: closes a cycle of sources: {around}")
+            elif included not in done:
+                visit(included, [*way, included])
+        done.add(unit)
+
+    for unit in sorted(graph):
+        if unit not in done:
+            visit(unit, [unit])
+    return found
 
 
 def may_use(path, places):
@@ -133,12 +243,13 @@ def check(root):
             if quote == '"':
                 problem = f'"{included}": headers are included as <backflow/folder/name.h>'
             elif included.startswith("backflow/"):
-                problem = check_ours(path, included.removeprefix("backflow/"))
+                included = included.removeprefix("backflow/")
+                problem = check_ours(path, included) or check_rooms(path, included)
             else:
                 problem = check_third_party(path, included)
             if problem:
                 violations.append(f"{path}:{number}: {problem}")
-    return violations
+    return violations + cycles(root)
 
 
 GOOD = [
@@ -158,6 +269,11 @@ GOOD = [
     ("tests/ops/b.cpp", "<dnnl.hpp>"),
     ("bench/a.cpp", "<mpi.h>"),
     ("examples/a.cpp", "<backflow/backflow.h>"),
+    ("runtime/tape/a.cpp", "<backflow/runtime/tensor/a.h>"),
+    ("ops/losses/a.cpp", "<backflow/ops/operator.h>"),
+    ("ops/losses/b.cpp", "<backflow/ops/kernels/losses/a.h>"),
+    ("ops/losses/c.cpp", "<backflow/ops/kernels/layout/a.h>"),
+    ("nn/b.cpp", "<backflow/ops/losses/a.h>"),
 ]
 BAD = [
     ("runtime/a.cpp", "<backflow/ops/a.h>"),
@@ -182,11 +298,23 @@ BAD = [
     ("tests/nn/a.cpp", "<catch2/catch.hpp>"),
     ("tests/nn/b.cpp", "<mpi.h>"),
     ("examples/a.cpp", "<dnnl.hpp>"),
+    ("runtime/tensor/a.cpp", "<backflow/runtime/tape/node.h>"),
+    ("runtime/cellar/a.cpp", "<backflow/runtime/base/error.h>"),
+    ("ops/products/a.cpp", "<backflow/ops/convolution/a.h>"),
+    ("ops/losses/a.cpp", "<backflow/ops/kernels/pooling/a.h>"),
+    ("ops/kernels/layout/a.cpp", "<backflow/ops/kernels/pooling/a.h>"),
+    ("ops/kernels/layout/b.cpp", "<backflow/ops/layout/a.h>"),
+]
+# Files, each with one include, that form a cycle, and that form none.
+CYCLES = [
+    ([("runtime/a.cpp", "runtime/b.h"), ("runtime/b_internal.h", "runtime/a.h")], 1),
+    ([("runtime/a.h", "runtime/b.h"), ("runtime/b.cpp", "runtime/c.h"), ("runtime/c.cpp", "runtime/a.h")], 1),
+    ([("runtime/a.h", "runtime/c.h"), ("runtime/a.cpp", "runtime/a.h"), ("runtime/b.cpp", "runtime/a.h")], 0),
 ]
 
 
 def self_test():
-    """Every good include passes and every bad one is found, each in a tree that holds nothing else."""
+    """Every good include passes and every bad one is found, each in a tree that holds nothing else; so are cycles."""
     failures = []
     for cases, expected in ((GOOD, 0), (BAD, 1)):
         for path, include in cases:
@@ -196,6 +324,13 @@ def self_test():
                 file.write_text(f"#pragma once\n#include {include}\n", encoding="utf-8")
                 if len(check(pathlib.Path(folder))) != expected:
                     failures.append(f"self-test: {path} with #include {include}: expected {expected} violation(s)")
+    for files, expected in CYCLES:
+        with tempfile.TemporaryDirectory() as folder:
+            (pathlib.Path(folder) / "runtime").mkdir()
+            for path, included in files:
+                (pathlib.Path(folder) / path).write_text(f"#include <backflow/{included}>\n", encoding="utf-8")
+            if len(check(pathlib.Path(folder))) != expected:
+                failures.append(f"self-test: {files}: expected {expected} cycle(s)")
     return failures
 
 

@@ -9,10 +9,10 @@
 #include <backflow/io/atomic_file.h>
 #include <backflow/io/dump.h>
 #include <backflow/io/inspect.h>
-#include <backflow/ops/convolution/winograd.h>
 #include <backflow/ops/creation/random.h>
 #include <backflow/ops/kernels/elementwise/loops.h>
 #include <backflow/ops/kernels/versions.h>
+#include <backflow/ops/winograd.h>
 #include <backflow/runtime/base/warning.h>
 #include <backflow/train/evaluation.h>
 #include <backflow/train/run/agreement.h>

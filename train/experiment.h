@@ -45,7 +45,7 @@ struct TrainOptions {
   std::int64_t micro_batches = 1;  ///< parts of a rank's batch whose gradients are added up
   double clip_grad_norm = 0;       ///< the largest norm of all gradients together when above 0
   bool check_gradients = false;    ///< NaN and infinite gradients end the run
-  bool winograd = false;           ///< see ops/convolution/winograd.h
+  bool winograd = false;           ///< see ops/winograd.h
 };
 
 /// [checkpoint]

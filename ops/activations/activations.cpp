@@ -1,7 +1,7 @@
 // Activations that are smooth, but for leaky_relu and elu at most.
 #include <numbers>
 
-#include <backflow/ops/activations/activation_internal.h>
+#include <backflow/ops/elementwise/fused_gradient_internal.h>
 #include <backflow/ops/elementwise/guarded_internal.h>
 
 namespace backflow {

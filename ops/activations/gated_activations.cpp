@@ -1,6 +1,6 @@
 // Activations with a second operand, a slope or a gate, and celu and rrelu, which are forms of others.
-#include <backflow/ops/activations/activation_internal.h>
 #include <backflow/ops/creation/random.h>
+#include <backflow/ops/elementwise/fused_gradient_internal.h>
 
 namespace backflow {
 namespace {

@@ -1,6 +1,6 @@
 // Activations made of straight pieces.
-#include <backflow/ops/activations/activation_internal.h>
 #include <backflow/ops/elementwise/bounds_internal.h>
+#include <backflow/ops/elementwise/fused_gradient_internal.h>
 
 namespace backflow {
 namespace {

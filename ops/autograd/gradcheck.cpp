@@ -6,6 +6,7 @@
 #include <backflow/ops/creation/random.h>
 #include <backflow/ops/functions.h>
 #include <backflow/ops/operators.h>
+#include <backflow/runtime/tape/accumulate_grad.h>
 #include <backflow/runtime/tape/grad_mode.h>
 #include <backflow/runtime/tape/node.h>
 

@@ -1,5 +1,5 @@
 // Algebraic functions of one operand, and the activations whose gradients are operators of their own.
-#include <backflow/ops/activations/activation_internal.h>
+#include <backflow/ops/elementwise/fused_gradient_internal.h>
 
 namespace backflow {
 namespace {

@@ -2,8 +2,8 @@
 #include <cmath>
 #include <limits>
 
-#include <backflow/ops/activations/activation_internal.h>
 #include <backflow/ops/elementwise/bounds_internal.h>
+#include <backflow/ops/elementwise/fused_gradient_internal.h>
 
 namespace backflow {
 namespace {

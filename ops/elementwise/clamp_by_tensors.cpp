@@ -1,7 +1,7 @@
 // Numbers kept within bounds that are tensors.
 #include <optional>
 
-#include <backflow/ops/activations/activation_internal.h>
+#include <backflow/ops/elementwise/fused_gradient_internal.h>
 
 namespace backflow {
 namespace {

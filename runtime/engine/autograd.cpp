@@ -6,6 +6,7 @@
 #include <backflow/runtime/engine/engine.h>
 #include <backflow/runtime/engine/execution.h>
 #include <backflow/runtime/engine/plan.h>
+#include <backflow/runtime/tape/accumulate_grad.h>
 #include <backflow/runtime/tape/autograd_meta.h>
 #include <backflow/runtime/tape/grad_mode.h>
 #include <backflow/runtime/tape/node.h>

@@ -7,6 +7,7 @@
 
 #include <backflow/runtime/engine/pass_task.h>
 #include <backflow/runtime/tape/grad_mode.h>
+#include <backflow/runtime/tape/variable_list.h>
 #include <backflow/runtime/tensor/tensor.h>
 
 namespace backflow::autograd {
@@ -14,9 +15,6 @@ namespace backflow::autograd {
 // libtorch's names.
 using backflow::AutoGradMode;
 using backflow::GradMode;
-using Variable = Tensor;
-using variable_list = std::vector<Tensor>;
-using tensor_list = std::vector<Tensor>;
 
 /// What a backward pass does besides computing gradients.
 struct BackwardOptions {

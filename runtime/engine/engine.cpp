@@ -1,7 +1,7 @@
 #include <backflow/runtime/engine/engine.h>
 #include <backflow/runtime/engine/execution.h>
 
-#include <backflow/runtime/engine/nesting.h>
+#include <backflow/runtime/tape/nesting.h>
 #include <backflow/runtime/threads/thread_state.h>
 
 namespace backflow {

@@ -6,7 +6,7 @@
 #include <backflow/runtime/engine/traced_pass.h>
 #include <backflow/runtime/memory/memory.h>
 #include <backflow/runtime/tape/node.h>
-#include <backflow/runtime/trace/trace_buffer_internal.h>
+#include <backflow/runtime/trace/trace_internal.h>
 
 namespace backflow::trace {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <backflow/runtime/engine/critical_path.h>
 #include <backflow/runtime/memory/memory.h>
-#include <backflow/runtime/trace/trace_buffer_internal.h>
+#include <backflow/runtime/trace/trace_internal.h>
 
 namespace backflow::trace {
 

@@ -1,10 +1,9 @@
 #include <backflow/runtime/tape/accumulate_grad.h>
 
-#include <backflow/runtime/tape/branch.h>
 #include <backflow/runtime/tape/grad_mode.h>
-#include <backflow/runtime/tape/hooks.h>
 #include <backflow/runtime/tensor/gradient_ops.h>
 #include <backflow/runtime/tensor/shape.h>
+#include <backflow/runtime/threads/branch.h>
 
 namespace backflow {
 namespace {
@@ -56,6 +55,14 @@ IntrusivePtr<Node> AccumulateGrad::of(const Tensor& leaf) {
 }
 
 void AccumulateGrad::apply(NodeCall& call) { accumulate_into(*variable_.impl().autograd, std::move(call.dy[0])); }
+
+Edge gradient_edge(const Tensor& x) {
+  TensorImpl& impl = x.impl();
+  if (const IntrusivePtr<Node>& node = impl.history()) {
+    return {node, impl.output_nr};
+  }
+  return {impl.requires_grad ? AccumulateGrad::of(x) : nullptr, 0};
+}
 
 void accumulate_into(AutogradMeta& meta, Tensor dy) {
   wait_for_turn();  // the order of a sum decides its last bits

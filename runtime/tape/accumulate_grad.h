@@ -28,4 +28,7 @@ class AccumulateGrad final : public Node {
   Tensor variable_;
 };
 
+/// Where the gradient of `x` goes: its grad_fn, the accumulator of a leaf that requires a gradient, or nowhere.
+Edge gradient_edge(const Tensor& x);
+
 }  // namespace backflow

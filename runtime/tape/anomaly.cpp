@@ -92,4 +92,6 @@ void check_gradients(std::span<const Tensor> dx) {
   }
 }
 
+void Node::note_origin() { origin_ = AnomalyRecord::make(); }
+
 }  // namespace backflow

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include <backflow/runtime/tape/accumulate_grad.h>
 #include <backflow/runtime/tape/view_history.h>
 #include <backflow/runtime/tensor/gradient_ops.h>
 

@@ -12,10 +12,10 @@
 #include <vector>
 
 #include <backflow/runtime/base/type_name.h>
-#include <backflow/runtime/engine/autograd.h>
 #include <backflow/runtime/tape/grad_mode.h>
 #include <backflow/runtime/tape/node.h>
 #include <backflow/runtime/tape/saved_tensor.h>
+#include <backflow/runtime/tape/variable_list.h>
 #include <backflow/runtime/tensor/ivalue.h>
 
 namespace backflow::autograd {

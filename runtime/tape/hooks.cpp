@@ -3,9 +3,7 @@
 #include <algorithm>
 #include <atomic>
 
-#include <backflow/runtime/engine/execution.h>
 #include <backflow/runtime/tape/accumulate_grad.h>
-#include <backflow/runtime/threads/thread_state.h>
 
 namespace backflow {
 namespace {
@@ -52,18 +50,6 @@ class FunctionPost final : public FunctionPostHook {
  private:
   F f_;
 };
-
-/// The hooks of a tensor as it is now: those of its node, or of a leaf's present and future accumulators.
-std::shared_ptr<NodeHooks> hooks_of(const Tensor& x) {
-  if (!x.is_leaf()) {
-    return x.grad_fn()->make_hooks();
-  }
-  const IntrusivePtr<Node> accumulator = AccumulateGrad::of(x);
-  AutogradMeta& meta = x.impl().meta();
-  const std::lock_guard lock(meta.mutex);
-  meta.leaf_hooks = accumulator->make_hooks();
-  return meta.leaf_hooks;
-}
 
 template <class List>
 bool remove_from(List& list, std::uint64_t id) {
@@ -169,6 +155,13 @@ bool NodeHooks::has_post_hooks() const {
   return !post_hooks_.empty();
 }
 
+const std::shared_ptr<NodeHooks>& Node::make_hooks() {
+  if (!hooks_) {
+    hooks_ = std::make_shared<NodeHooks>();
+  }
+  return hooks_;
+}
+
 void Node::add_pre_hook(std::unique_ptr<FunctionPreHook>&& hook) { make_hooks()->add_pre_hook(std::move(hook)); }
 
 std::uintptr_t Node::add_post_hook(std::unique_ptr<FunctionPostHook>&& hook) {
@@ -183,6 +176,17 @@ RemovableHandle Node::register_hook(FunctionPost::F hook) {
 
 RemovableHandle Node::register_prehook(FunctionPre::F hook) {
   return handle(make_hooks(), make_hooks()->add_pre_hook(std::make_shared<FunctionPre>(std::move(hook))));
+}
+
+std::shared_ptr<NodeHooks> hooks_of(const Tensor& x) {
+  if (!x.is_leaf()) {
+    return x.grad_fn()->make_hooks();
+  }
+  const IntrusivePtr<Node> accumulator = AccumulateGrad::of(x);
+  AutogradMeta& meta = x.impl().meta();
+  const std::lock_guard lock(meta.mutex);
+  meta.leaf_hooks = accumulator->make_hooks();
+  return meta.leaf_hooks;
 }
 
 unsigned Tensor::add_hook(NodeHooks::TensorHook hook) const {
@@ -223,88 +227,4 @@ RemovableHandle register_post_accumulate_grad_hook(const Tensor& leaf, NodeHooks
   return handle(hooks, hooks->add_accumulate_hook(std::move(hook)));
 }
 
-namespace autograd {
-namespace {
-
-/// What a multi-gradient hook has seen of each pass that is under way. It refers to nodes by the numbers of their
-/// hooks, since the nodes own it.
-class MultiGradHook : public std::enable_shared_from_this<MultiGradHook> {
- public:
-  MultiGradHook(std::function<void(const variable_list&)> hook, MultiGradMode mode)
-      : hook_(std::move(hook)), mode_(mode) {}
-
-  RemovableHandle attach(const variable_list& tensors) {
-    for (const Tensor& x : tensors) {
-      check(x.requires_grad(), "register_multi_grad_hook: ", describe(x), " requires no gradient: need one that does");
-    }
-    std::vector<std::pair<std::shared_ptr<NodeHooks>, std::uint64_t>> attached;
-    for (std::size_t i = 0; i < tensors.size(); ++i) {
-      const std::shared_ptr<NodeHooks> hooks = hooks_of(tensors[i]);
-      numbers_.push_back(hooks->number());
-      const auto arrived = [self = shared_from_this(), i](const Tensor& dy) {
-        self->arrive(i, dy);
-        return Tensor();
-      };
-      attached.emplace_back(hooks,
-                            hooks->add_tensor_hook(tensors[i].output_nr(), arrived, NodeHooks::Undefined::kPassed));
-    }
-    return RemovableHandle([attached] {
-      for (const auto& [hooks, id] : attached) {
-        hooks->remove(id);
-      }
-    });
-  }
-
- private:
-  /// What one pass has brought so far.
-  struct Arrivals {
-    std::shared_ptr<MultiGradHook> hook;  // so that no other can have its address
-    std::ptrdiff_t missing = 0;
-    bool called = false;
-    variable_list grads;
-  };
-
-  void arrive(std::size_t i, const Tensor& grad) {
-    Execution& pass = *thread_state().pass;
-    std::shared_ptr<void>& state = pass.hook_state(this);
-    if (!state) {
-      state = std::make_shared<Arrivals>(
-          Arrivals{shared_from_this(), expected(pass.plan()), false, variable_list(numbers_.size())});
-    }
-    auto& arrivals = *static_cast<Arrivals*>(state.get());
-    arrivals.grads[i] = grad;
-    const bool is_last = --arrivals.missing == 0;
-    const bool call = mode_ == MultiGradMode::kAny ? grad.defined() && !arrivals.called : is_last;
-    if (!call) {
-      return;
-    }
-    arrivals.called = true;
-    const variable_list grads = mode_ == MultiGradMode::kAny ? arrivals.grads : std::move(arrivals.grads);
-    hook_(grads);
-  }
-
-  /// How many of the tensors a pass comes to.
-  std::ptrdiff_t expected(const Plan& plan) const {
-    std::ptrdiff_t count = 0;
-    for (const PlanNode& n : plan.nodes()) {
-      if (n.node->hooks() != nullptr) {
-        count += std::count(numbers_.begin(), numbers_.end(), n.node->hooks()->number());
-      }
-    }
-    return count;
-  }
-
-  std::vector<std::uint64_t> numbers_;
-  std::function<void(const variable_list&)> hook_;
-  MultiGradMode mode_;
-};
-
-}  // namespace
-
-RemovableHandle register_multi_grad_hook(const variable_list& tensors, std::function<void(const variable_list&)> hook,
-                                         MultiGradMode mode) {
-  return std::make_shared<MultiGradHook>(std::move(hook), mode)->attach(tensors);
-}
-
-}  // namespace autograd
 }  // namespace backflow

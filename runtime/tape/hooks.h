@@ -10,10 +10,9 @@
 
 #include <backflow/runtime/tape/autograd_meta.h>
 #include <backflow/runtime/tape/node.h>
+#include <backflow/runtime/tape/variable_list.h>
 
 namespace backflow {
-
-using variable_list = std::vector<Tensor>;
 
 /// Runs before a node: may replace the gradients of its outputs. As libtorch's.
 class FunctionPreHook {
@@ -109,16 +108,10 @@ namespace autograd {
 using backflow::FunctionPostHook;
 using backflow::FunctionPreHook;
 
-enum class MultiGradMode { kAll, kAny };
-
-/// Calls `hook` once in each backward: with `kAll` when the gradients of all `tensors` that the pass computes are there
-/// (undefined for the others), with `kAny` as soon as one is. It can't replace them. As
-/// torch.autograd.graph.register_multi_grad_hook.
-RemovableHandle register_multi_grad_hook(const variable_list& tensors,
-                                         std::function<void(const variable_list& grads)> hook,
-                                         MultiGradMode mode = MultiGradMode::kAll);
-
 }  // namespace autograd
+
+/// The hooks of a tensor as it is now: those of its node, or of a leaf's present and future accumulators.
+std::shared_ptr<NodeHooks> hooks_of(const Tensor& x);
 
 /// A tensor's post-accumulate hook runs after backward has added to its grad(), on the thread that did. Throws Error
 /// unless `leaf` is a leaf that requires a gradient. As Tensor.register_post_accumulate_grad_hook of PyTorch.

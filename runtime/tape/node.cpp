@@ -3,10 +3,6 @@
 #include <utility>
 
 #include <backflow/runtime/memory/memory.h>
-#include <backflow/runtime/tape/accumulate_grad.h>
-#include <backflow/runtime/tape/anomaly.h>
-#include <backflow/runtime/tape/branch.h>
-#include <backflow/runtime/tape/hooks.h>
 #include <backflow/runtime/trace/trace.h>
 
 namespace backflow {
@@ -39,27 +35,8 @@ Node::~Node() = default;
 
 std::string_view Node::static_name() const { return trace::intern(name()); }
 
-const std::shared_ptr<NodeHooks>& Node::make_hooks() {
-  if (!hooks_) {
-    hooks_ = std::make_shared<NodeHooks>();
-  }
-  return hooks_;
-}
-
 void Node::fail_freed() {
   fail("the graph was freed by an earlier backward: need retain_graph=true there to go through it again");
-}
-
-void Node::log() { thread_state().branch->log(*this); }
-
-void Node::note_origin() { origin_ = AnomalyRecord::make(); }
-
-Edge gradient_edge(const Tensor& x) {
-  TensorImpl& impl = x.impl();
-  if (const IntrusivePtr<Node>& node = impl.history()) {
-    return {node, impl.output_nr};
-  }
-  return {impl.requires_grad ? AccumulateGrad::of(x) : nullptr, 0};
 }
 
 }  // namespace backflow

@@ -211,9 +211,6 @@ class SequenceRange {
   std::uint64_t previous_;
 };
 
-/// Where the gradient of `x` goes: its grad_fn, the accumulator of a leaf that requires a gradient, or nowhere.
-Edge gradient_edge(const Tensor& x);
-
 /// Makes the new tensor `y` output number `output_nr` of `node`.
 inline void set_history(const Tensor& y, IntrusivePtr<Node> node, std::uint32_t output_nr = 0) {
   y.impl().grad_fn = std::move(node);

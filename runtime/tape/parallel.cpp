@@ -3,9 +3,9 @@
 #include <atomic>
 #include <deque>
 
-#include <backflow/runtime/engine/nesting.h>
-#include <backflow/runtime/tape/branch.h>
+#include <backflow/runtime/tape/nesting.h>
 #include <backflow/runtime/tape/node.h>
+#include <backflow/runtime/threads/branch.h>
 
 namespace backflow {
 namespace {

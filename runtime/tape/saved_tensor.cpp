@@ -2,9 +2,10 @@
 
 #include <utility>
 
-#include <backflow/runtime/tape/branch.h>
+#include <backflow/runtime/tape/accumulate_grad.h>
 #include <backflow/runtime/tape/grad_mode.h>
 #include <backflow/runtime/tape/node.h>
+#include <backflow/runtime/threads/branch.h>
 
 namespace backflow {
 

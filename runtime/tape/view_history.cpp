@@ -4,10 +4,11 @@
 #include <utility>
 #include <vector>
 
+#include <backflow/runtime/tape/accumulate_grad.h>
 #include <backflow/runtime/tape/autograd_meta.h>
-#include <backflow/runtime/tape/branch.h>
 #include <backflow/runtime/tape/grad_mode.h>
 #include <backflow/runtime/tape/hooks.h>
+#include <backflow/runtime/threads/branch.h>
 
 namespace backflow {
 namespace {

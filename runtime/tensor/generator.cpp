@@ -1,10 +1,8 @@
 #include <backflow/runtime/tensor/generator.h>
 
-#include <cstring>
 #include <mutex>
 
-#include <backflow/runtime/tape/branch.h>
-#include <backflow/runtime/tensor/tensor.h>
+#include <backflow/runtime/threads/branch.h>
 #include <backflow/runtime/threads/thread_state.h>
 
 namespace backflow {
@@ -37,21 +35,6 @@ Generator::State Generator::take_stream() {
   return taken;
 }
 
-Tensor Generator::get_state() const {
-  const State now = state();
-  Tensor out = empty_tensor({sizeof(State)}, kUInt8);
-  std::memcpy(out.mutable_data_ptr(), &now, sizeof(State));
-  return out;
-}
-
-void Generator::set_state(const Tensor& state) {
-  check(state.scalar_type() == kUInt8 && state.numel() == sizeof(State) && state.is_contiguous(),
-        "set_state: ", describe(state), ": need what get_state returned, a u8[", sizeof(State), "]");
-  State from;
-  std::memcpy(&from, state.mutable_data_ptr(), sizeof(State));
-  set_state(from);
-}
-
 Generator& default_generator() {
   static Generator generator = [] {
     const ThreadStateGuard outside({});  // it belongs to no branch, whoever asks for it first
@@ -67,10 +50,6 @@ DefaultGeneratorGuard::DefaultGeneratorGuard(const Generator::State& state) : pr
 }
 
 DefaultGeneratorGuard::~DefaultGeneratorGuard() { thread_state().generator = previous_; }
-
-Tensor get_rng_state() { return default_generator().get_state(); }
-
-void set_rng_state(const Tensor& state) { default_generator().set_state(state); }
 
 void manual_seed(std::uint64_t seed) { default_generator().set_current_seed(seed); }
 

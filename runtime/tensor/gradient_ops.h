@@ -27,8 +27,6 @@ struct GradientOps {
   Tensor (*scatter)(const Tensor& x, const Tensor& src, const Geometry& base, const Geometry& view);
   Tensor (*zeros)(IntArrayRef sizes, ScalarType dtype);
   bool (*has_nan_)(const Tensor& x);
-  /// Writes the elements at `blocked` row-major to `plain`.
-  void (*unblock)(std::byte* plain, const std::byte* blocked, const ChannelBlocks& blocks, ScalarType dtype);
 };
 
 const GradientOps& gradient_ops();

@@ -5,7 +5,6 @@
 #include <utility>
 
 #include <backflow/runtime/memory/memory.h>
-#include <backflow/runtime/tensor/gradient_ops.h>
 
 namespace backflow {
 
@@ -14,6 +13,7 @@ struct StorageForms {
   std::mutex mutex;
   BlockedElements blocked;      // until row-major bytes are asked for
   ScalarType dtype = kFloat32;  // of blocked
+  Storage::Unblock unblock = nullptr;
   IntrusivePtr<Storage> plain;  // the row-major bytes made of blocked
   std::shared_ptr<void> derived;
 };
@@ -47,10 +47,12 @@ IntrusivePtr<Storage> Storage::alias(const IntrusivePtr<Storage>& storage, std::
   return out;
 }
 
-IntrusivePtr<Storage> Storage::make_blocked(const ChannelBlocks& blocks, ScalarType dtype, const Storage* previous) {
+IntrusivePtr<Storage> Storage::make_blocked(const ChannelBlocks& blocks, ScalarType dtype, Unblock unblock,
+                                            const Storage* previous) {
   const auto width = static_cast<std::int64_t>(element_size(dtype));
   auto forms = std::make_unique<StorageForms>();
   forms->dtype = dtype;
+  forms->unblock = unblock;
   forms->blocked = {make(static_cast<std::size_t>(blocks.elements() * width)), blocks};
   const std::int64_t elements = blocks.batch * blocks.channels * blocks.spatial;
   auto* storage = new (allocate(kHeaderBytes)) Storage(nullptr, static_cast<std::size_t>(elements * width));
@@ -95,7 +97,7 @@ std::byte* Storage::unblocked() const {
       forms->plain = blocked.storage;
     } else {
       forms->plain = make(bytes_);
-      gradient_ops().unblock(forms->plain->data(), blocked.storage->data(), blocked.blocks, forms->dtype);
+      forms->unblock(forms->plain->data(), blocked.storage->data(), blocked.blocks, forms->dtype);
     }
     data_.store(forms->plain->data(), std::memory_order_release);
     forms->blocked = {};

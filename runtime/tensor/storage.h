@@ -25,7 +25,8 @@ struct BlockedElements {
 /// The bytes that a tensor and its views share. Header and bytes are one allocation, unless the bytes are the user's
 /// (`from_blob`). `version` counts the in-place changes, so that backward can tell that a tensor it saved has changed.
 ///
-/// What operators keep in channel blocks (`make_blocked`) turns into row-major bytes when these are first asked for.
+/// Operators may keep the elements in channel blocks (`make_blocked`). The first call of `data()` then makes a
+/// row-major copy and drops the blocks.
 class Storage : public RefCounted {
  public:
   /// Uninitialized storage of `bytes` bytes, 64-byte aligned.
@@ -35,9 +36,11 @@ class Storage : public RefCounted {
   /// The same bytes with a version counter of their own, at `version`: what changes through the one does not count as a
   /// change of the other.
   static IntrusivePtr<Storage> alias(const IntrusivePtr<Storage>& storage, std::uint32_t version);
-  /// Storage of a tensor whose elements are in channel blocks, for now uninitialized: see blocked(). It counts on from
-  /// `previous`, whose place it is going to take, if there is one.
-  static IntrusivePtr<Storage> make_blocked(const ChannelBlocks& blocks, ScalarType dtype,
+  /// Writes elements in channel blocks row-major to `plain`.
+  using Unblock = void (*)(std::byte* plain, const std::byte* blocked, const ChannelBlocks& blocks, ScalarType dtype);
+  /// Uninitialized storage of a tensor whose elements are in channel blocks, see blocked(). `unblock` makes the
+  /// row-major bytes when they are asked for. The counters go on from those of `previous`, which it replaces.
+  static IntrusivePtr<Storage> make_blocked(const ChannelBlocks& blocks, ScalarType dtype, Unblock unblock,
                                             const Storage* previous = nullptr);
 
   /// The row-major bytes. Thread-safe, also where blocked elements have to be turned into them first.

@@ -9,7 +9,7 @@
 
 #include <backflow/runtime/base/error.h>
 #include <backflow/runtime/memory/memory.h>
-#include <backflow/runtime/trace/trace_buffer_internal.h>
+#include <backflow/runtime/trace/trace_internal.h>
 
 namespace backflow::trace {
 namespace {

@@ -8,6 +8,7 @@
 
 #include <backflow/distributed/data_parallel.h>
 #include <backflow/runtime/engine/autograd.h>
+#include <backflow/runtime/tape/accumulate_grad.h>
 #include <backflow/runtime/tape/node.h>
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/distributed/support.h>

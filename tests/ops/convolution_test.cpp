@@ -6,10 +6,10 @@
 #include <thread>
 #include <vector>
 
-#include <backflow/ops/convolution/winograd.h>
 #include <backflow/ops/kernel_counts.h>
 #include <backflow/ops/kernels/layout/blocked.h>
 #include <backflow/ops/operators.h>
+#include <backflow/ops/winograd.h>
 #include <backflow/runtime/engine/autograd.h>
 #include <backflow/runtime/memory/memory.h>
 #include <backflow/runtime/threads/threads.h>

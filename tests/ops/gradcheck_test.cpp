@@ -2,6 +2,7 @@
 
 #include <backflow/ops/creation/creation.h>
 #include <backflow/ops/operators.h>
+#include <backflow/runtime/tape/accumulate_grad.h>
 #include <backflow/runtime/tape/grad_mode.h>
 #include <backflow/runtime/tape/node.h>
 

@@ -8,6 +8,7 @@
 #include <backflow/ops/operators.h>
 #include <backflow/runtime/engine/autograd.h>
 #include <backflow/runtime/engine/critical_path.h>
+#include <backflow/runtime/tape/accumulate_grad.h>
 #include <backflow/runtime/tape/node.h>
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/graphs.h>

@@ -1,4 +1,5 @@
 // Hooks of nodes, of leaves after the addition, and of several gradients.
+#include <backflow/runtime/engine/multi_grad_hook.h>
 #include <backflow/runtime/tape/hooks.h>
 
 #include <atomic>

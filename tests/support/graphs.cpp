@@ -4,6 +4,7 @@
 
 #include <backflow/ops/operators.h>
 #include <backflow/runtime/base/philox.h>
+#include <backflow/runtime/tape/accumulate_grad.h>
 #include <backflow/tests/support/arrays.h>
 
 namespace backflow::test {

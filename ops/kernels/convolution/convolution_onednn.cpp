@@ -2,10 +2,10 @@
 #include <optional>
 #include <utility>
 
-#include <backflow/ops/convolution/winograd.h>
 #include <backflow/ops/kernels/convolution/convolution_pieces.h>
 #include <backflow/ops/kernels/layout/dense.h>
 #include <backflow/ops/kernels/products/packed_weights.h>
+#include <backflow/ops/winograd.h>
 
 namespace backflow::kernels {
 namespace {

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include <backflow/ops/convolution/winograd.h>
 #include <backflow/ops/kernels/kernel_counts.h>
+#include <backflow/ops/winograd.h>
 
 namespace backflow::kernels {
 namespace {

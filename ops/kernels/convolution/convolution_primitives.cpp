@@ -5,8 +5,8 @@
 #include <optional>
 #include <string>
 
-#include <backflow/ops/convolution/winograd.h>
 #include <backflow/ops/kernels/primitive_cache.h>
+#include <backflow/ops/winograd.h>
 
 namespace backflow::kernels {
 namespace {

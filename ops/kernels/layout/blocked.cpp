@@ -123,7 +123,7 @@ Tensor empty_blocked(IntArrayRef sizes, ScalarType dtype, const ChannelBlocks& b
   if (blocks.is_row_major() || blocks.elements() == 0) {
     return empty_tensor(sizes, dtype);
   }
-  return Tensor(TensorImpl::make(Storage::make_blocked(blocks, dtype), dtype, sizes));
+  return Tensor(TensorImpl::make(Storage::make_blocked(blocks, dtype, unblock), dtype, sizes));
 }
 
 Blocked as_blocked(const Tensor& x, std::int64_t block) { return as_blocked(x, blocks_of(x.sizes(), block)); }
@@ -149,7 +149,7 @@ Blocked keep_in_blocks(const Tensor& x, const ChannelBlocks& blocks) {
       storage->bytes() != static_cast<std::size_t>(x.nbytes())) {
     return {};
   }
-  const IntrusivePtr<Storage> fresh = Storage::make_blocked(blocks, x.scalar_type(), storage.get());
+  const IntrusivePtr<Storage> fresh = Storage::make_blocked(blocks, x.scalar_type(), unblock, storage.get());
   write_blocks({flat(fresh->blocked().storage, blocks, x.scalar_type()), blocks}, x);
   storage = fresh;
   return any_blocks(x);

@@ -1,4 +1,4 @@
-#include <backflow/ops/convolution/winograd.h>
+#include <backflow/ops/winograd.h>
 
 #include <atomic>
 

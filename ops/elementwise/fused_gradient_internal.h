@@ -1,6 +1,6 @@
 #pragma once
 
-// What activations have in common: a kernel, and a gradient that is one kernel too unless it is itself recorded.
+// What functions have in common whose gradient is one kernel too, unless it is itself recorded: most activations.
 
 #include <cmath>
 

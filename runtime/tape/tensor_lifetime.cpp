@@ -1,3 +1,4 @@
+// How tensors are made and destroyed: both need the types of the tape.
 #include <backflow/runtime/tensor/tensor_impl.h>
 
 #include <new>

@@ -1,4 +1,4 @@
-#include <backflow/runtime/engine/nesting.h>
+#include <backflow/runtime/tape/nesting.h>
 
 #include <backflow/runtime/tape/node.h>
 #include <backflow/runtime/threads/thread_state.h>

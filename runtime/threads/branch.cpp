@@ -1,8 +1,6 @@
-#include <backflow/runtime/tape/branch.h>
+#include <backflow/runtime/threads/branch.h>
 
 #include <algorithm>
-
-#include <backflow/runtime/tape/node.h>
 
 namespace backflow {
 namespace {
@@ -47,34 +45,6 @@ void Turns::end(std::size_t index, bool failed) {
 
 Branch::Branch(Turns& turns, std::size_t index, Branch* outer)
     : turns_(turns), index_(index), outer_(outer), id_(next_id()) {}
-
-void Branch::log(Node& node) {
-  if (index_ > 0 || outer_ != nullptr) {  // the first has the numbers of a serial run already
-    node.retain();
-    keep(node);
-  }
-}
-
-void Branch::keep(Node& node) {
-  Node* first = nodes_.load(std::memory_order_relaxed);
-  do {
-    node.next_ = first;
-  } while (!nodes_.compare_exchange_weak(first, &node, std::memory_order_release, std::memory_order_relaxed));
-}
-
-void Branch::renumber(std::uint64_t offset) {
-  Node* next = nodes_.exchange(nullptr, std::memory_order_acquire);
-  while (next != nullptr) {
-    Node& node = *next;
-    next = std::exchange(node.next_, nullptr);
-    node.sequence_nr_ += offset;
-    if (outer_ != nullptr) {
-      outer_->keep(node);
-    } else {
-      IntrusivePtr<Node>::adopt(&node).reset();
-    }
-  }
-}
 
 void detail::wait_in_branch(std::uint64_t since) {
   for (Branch* branch = thread_state().branch; branch != nullptr && branch->id() != since; branch = branch->outer()) {
