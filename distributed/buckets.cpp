@@ -27,7 +27,7 @@ void clear(const Tensor& x) {
 void copy(const Tensor& to, const Tensor& from) {
   if (from.is_contiguous()) {
     if (from.numel() > 0) {
-      std::memmove(to.mutable_data_ptr(), from.mutable_data_ptr(),
+      std::memmove(to.mutable_data_ptr(), from.const_data_ptr(),
                    to.nbytes());  // it may be another handle of the same place
     }
   } else {

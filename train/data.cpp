@@ -110,7 +110,7 @@ Batch BatchMaker::make(const std::vector<std::int64_t>& indices) const {
         const auto* from = dataset_.images.const_data_ptr<std::uint8_t>() + index * length;
         std::transform(from, from + length, batch.x.mutable_data_ptr<T>() + i * length,
                        [&](std::uint8_t byte) { return value_of[byte]; });
-        batch.target.mutable_data_ptr<std::int64_t>()[i] = dataset_.labels.mutable_data_ptr<std::int64_t>()[index];
+        batch.target.mutable_data_ptr<std::int64_t>()[i] = dataset_.labels.const_data_ptr<std::int64_t>()[index];
       }
     });
   });

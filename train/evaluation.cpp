@@ -20,7 +20,7 @@ std::int64_t count_correct(const Tensor& scores, const Tensor& target) {
   dispatch_floating(rows.scalar_type(), "accuracy", [&](auto zero) {
     for (std::int64_t i = 0; i < rows.size(0); ++i) {
       const auto* row = rows.const_data_ptr<decltype(zero)>() + i * n;
-      correct += std::max_element(row, row + n) - row == target.mutable_data_ptr<std::int64_t>()[i];
+      correct += std::max_element(row, row + n) - row == target.const_data_ptr<std::int64_t>()[i];
     }
   });
   return correct;

@@ -44,7 +44,7 @@ template class detail::AdamOptionsOf<AdamWOptions>;
 AdamParamState::AdamParamState(const Optimizer::NamedTensors& state) {
   check(state.contains(kStep) && state.contains(kTensors[0]) && state.contains(kTensors[1]),
         "adam: a state without 'step', 'exp_avg' or 'exp_avg_sq': need the state of a parameter after its first step");
-  step_ = *state[kStep].mutable_data_ptr<std::int64_t>();
+  step_ = *state[kStep].const_data_ptr<std::int64_t>();
   exp_avg_ = state[kTensors[0]];
   exp_avg_sq_ = state[kTensors[1]];
   if (const Tensor* const largest = state.find(kTensors[2])) {

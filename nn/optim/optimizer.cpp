@@ -229,7 +229,7 @@ bool Optimizer::accepts(const Entry& entry, const std::string& name, const Tenso
     return false;
   }
   if (kept.step && name == kStep) {
-    return value.dim() == 0 && value.scalar_type() == kInt64 && *value.mutable_data_ptr<std::int64_t>() >= 0;
+    return value.dim() == 0 && value.scalar_type() == kInt64 && *value.const_data_ptr<std::int64_t>() >= 0;
   }
   return std::any_of(kept.tensors.begin(), kept.tensors.end(),
                      [&](const char* known) { return known != nullptr && name == known; }) &&

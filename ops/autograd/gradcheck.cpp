@@ -40,7 +40,7 @@ class UndefinedGrad final : public Node {
 /// The elements in row-major order, as float64.
 std::vector<double> values_of(const Tensor& x) {
   const Tensor flat = x.detach().to(kFloat64).contiguous();
-  return {flat.mutable_data_ptr<double>(), flat.mutable_data_ptr<double>() + flat.numel()};
+  return {flat.const_data_ptr<double>(), flat.const_data_ptr<double>() + flat.numel()};
 }
 
 /// The element of row-major index `i`, which need not lie at place i.

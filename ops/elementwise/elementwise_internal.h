@@ -78,7 +78,7 @@ class OperandGeometry {
 
 /// True when `y` may be written while `x` is read: they share no memory, or are the very same elements.
 inline bool may_overwrite(const Tensor& y, const Tensor& x) {
-  return !y.is_alias_of(x) || (y.mutable_data_ptr() == x.mutable_data_ptr() && y.scalar_type() == x.scalar_type() &&
+  return !y.is_alias_of(x) || (y.const_data_ptr() == x.const_data_ptr() && y.scalar_type() == x.scalar_type() &&
                                y.sizes() == x.sizes() && y.strides() == x.strides());
 }
 

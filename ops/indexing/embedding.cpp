@@ -50,7 +50,7 @@ struct Embedding {
     DimVector sizes(indices.sizes());
     sizes.push_back(weight.size(1));
     Tensor y = empty_tensor(sizes, weight.scalar_type());
-    kernels::take_rows(y, contiguous_off_tape(weight), line.mutable_data_ptr<std::int64_t>());
+    kernels::take_rows(y, contiguous_off_tape(weight), line.const_data_ptr<std::int64_t>());
     return y;
   }
   void save(Needs, const Tensor& weight, const Tensor& indices_, std::int64_t padding_, bool by_frequency_, bool,
@@ -93,7 +93,7 @@ struct EmbeddingDenseBackward {
           where, ": gradient ", describe(dy), ", indices ", describe(indices), ": need a gradient [..., columns]");
     const Tensor line = checked_indices(where, indices, rows);
     Tensor dw = empty_tensor({rows, dy.size(-1)}, dy.scalar_type());
-    kernels::sum_rows(dw, contiguous_off_tape(dy), line.mutable_data_ptr<std::int64_t>(), padding, by_frequency);
+    kernels::sum_rows(dw, contiguous_off_tape(dy), line.const_data_ptr<std::int64_t>(), padding, by_frequency);
     return dw;
   }
   void save(Needs, const Tensor&, const Tensor& indices_, std::int64_t, std::int64_t padding, bool by_frequency,
@@ -157,7 +157,7 @@ struct EmbeddingRenorm {
     dispatch(y.scalar_type(), [&](auto zero) {
       using T = decltype(zero);
       for (std::int64_t i = 0; i < line.numel(); ++i) {
-        const std::int64_t r = line.mutable_data_ptr<std::int64_t>()[i];
+        const std::int64_t r = line.const_data_ptr<std::int64_t>()[i];
         if (!is_done[static_cast<std::size_t>(r)]) {
           is_done[static_cast<std::size_t>(r)] = true;
           shorten(y.mutable_data_ptr<T>() + r * y.size(1), y.size(1), max_norm, norm_type);

@@ -20,7 +20,7 @@ ClassPositions::ClassPositions(const char* where, IntArrayRef sizes, const Tenso
         "classes");
   check(target.scalar_type() == kInt64, where, ": target ", describe(target), ": need int64 class indices");
   target_ = target.contiguous();
-  at_.target = target_.mutable_data_ptr<std::int64_t>();
+  at_.target = target_.const_data_ptr<std::int64_t>();
   at_.ignored = ignored;
 }
 

@@ -121,8 +121,8 @@ struct RowsCrossEntropy {
         const std::int64_t c = positions.at().target[i];
         if (c != ignored) {
           wanted.mutable_data_ptr<double>()[i * classes + c] += 1 - smoothing_;
-          factors.mutable_data_ptr<double>()[i] = weights.mutable_data_ptr<double>()[c] / divisor;
-          left_out.mutable_data_ptr<bool>()[i] = weights.mutable_data_ptr<double>()[c] == 0;
+          factors.mutable_data_ptr<double>()[i] = weights.const_data_ptr<double>()[c] / divisor;
+          left_out.mutable_data_ptr<bool>()[i] = weights.const_data_ptr<double>()[c] == 0;
         }
       }
     }

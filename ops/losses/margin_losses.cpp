@@ -139,7 +139,7 @@ class LabeledRows {
       : x_(dense(x, kFloat64)), target_(target.contiguous()), classes_(x.size(-1)) {
     rows_ = x.dim() == 2 ? x.size(0) : 1;
     for (std::int64_t i = 0; i < target_.numel(); ++i) {
-      const std::int64_t c = target_.mutable_data_ptr<std::int64_t>()[i];
+      const std::int64_t c = target_.const_data_ptr<std::int64_t>()[i];
       check(c >= -1 && c < classes_, where, ": target ", c, " in row ", i / classes_, ": need classes in [0, ",
             classes_, "), or -1 behind the last");
     }

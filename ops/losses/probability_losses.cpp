@@ -17,7 +17,7 @@ void check_probabilities(const Tensor& x, const Tensor& losses) {
   }
   const Tensor values = to(x, kFloat64).contiguous();
   for (std::int64_t i = 0; i < values.numel(); ++i) {
-    const double p = values.mutable_data_ptr<double>()[i];
+    const double p = values.const_data_ptr<double>()[i];
     check(p >= 0 && p <= 1, "binary_cross_entropy: input ", p, " in element ", i,
           ": need probabilities in [0, 1]; binary_cross_entropy_with_logits takes any numbers");
   }

@@ -17,7 +17,7 @@ void Generator::set_state(const Tensor& state) {
   check(state.scalar_type() == kUInt8 && state.numel() == sizeof(State) && state.is_contiguous(),
         "set_state: ", describe(state), ": need what get_state returned, a u8[", sizeof(State), "]");
   State from;
-  std::memcpy(&from, state.mutable_data_ptr(), sizeof(State));
+  std::memcpy(&from, state.const_data_ptr(), sizeof(State));
   set_state(from);
 }
 

@@ -46,7 +46,7 @@ Tensor convolution_by_filters(const ConvolutionGeometry& g, const Tensor& x, con
         {DNNL_ARG_WEIGHTS, over(p->w, weights->data() + filters * static_cast<std::int64_t>(p->w.get_size()))},
         {DNNL_ARG_DST, over(p->y, to + i * elements_of(p->y))}};
     if (bias.defined()) {
-      arguments.emplace(DNNL_ARG_BIAS, over(bias_desc(part), bias.mutable_data_ptr<float>() + filters * part.w[0]));
+      arguments.emplace(DNNL_ARG_BIAS, over(bias_desc(part), bias.const_data_ptr<float>() + filters * part.w[0]));
     }
     execute(*p, std::move(arguments));
   });
@@ -85,7 +85,7 @@ Tensor onednn_convolution(const ConvolutionGeometry& g, const Tensor& x, const T
                         {DNNL_ARG_WEIGHTS, over(p.w, weights->data())},
                         {DNNL_ARG_DST, over(p.y, sample(to, begin))}};
     if (bias.defined()) {
-      arguments.emplace(DNNL_ARG_BIAS, over(bias_desc(g), bias.mutable_data_ptr()));
+      arguments.emplace(DNNL_ARG_BIAS, over(bias_desc(g), bias.const_data_ptr()));
     }
     execute(p, std::move(arguments));
   });

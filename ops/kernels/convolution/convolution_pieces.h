@@ -20,9 +20,9 @@ inline constexpr std::int64_t kMaxPartials = 4;  // sums of weight gradients, wh
 /// Runs `p` on this thread; counted when it is a reference implementation.
 void execute(const ConvolutionPrimitive& p, Arguments arguments);
 
-/// The elements from sample n on.
-inline void* sample(const Blocked& x, std::int64_t n) {
-  return x.elements.mutable_data_ptr<float>() + n * x.blocks.sample_elements();
+/// The elements from sample n on, for over().
+inline const void* sample(const Blocked& x, std::int64_t n) {
+  return x.elements.const_data_ptr<float>() + n * x.blocks.sample_elements();
 }
 
 inline std::int64_t elements_of(const dnnl::memory::desc& form) {

@@ -100,8 +100,8 @@ struct Patches {
 };
 
 /// Calls body(group's x, w, y) for each group of sample n.
-template <class T, class F>
-void for_each_group(const Patches& p, std::int64_t n, T* x, T* w, T* y, const F& body) {
+template <class X, class W, class Y, class F>
+void for_each_group(const Patches& p, std::int64_t n, X* x, W* w, Y* y, const F& body) {
   for (std::int64_t g = 0; g < p.groups; ++g) {
     body(x + (n * p.groups + g) * p.channels * p.in, w + g * p.filters * p.rows(),
          y + (n * p.groups + g) * p.filters * p.out);
@@ -117,8 +117,8 @@ Tensor plain_convolution(const ConvolutionGeometry& g, const Tensor& x_, const T
   const Patches p(g);
   dispatch_floating(x.scalar_type(), "convolution", [&](auto zero) {
     using T = decltype(zero);
-    auto* from = x.mutable_data_ptr<T>();
-    auto* weights = w.mutable_data_ptr<T>();
+    const auto* from = x.const_data_ptr<T>();
+    const auto* weights = w.const_data_ptr<T>();
     auto* to = y.mutable_data_ptr<T>();
     parallel_for(p.batch, [&](std::int64_t n) {
       const Tensor columns = empty_tensor({p.rows(), p.out}, x.scalar_type());
@@ -145,8 +145,8 @@ Tensor plain_convolution_input_gradient(const ConvolutionGeometry& g, const Tens
   dispatch_floating(dy.scalar_type(), "convolution", [&](auto zero) {
     using T = decltype(zero);
     auto* to = dx.mutable_data_ptr<T>();
-    auto* weights = w.mutable_data_ptr<T>();
-    auto* from = dy.mutable_data_ptr<T>();
+    const auto* weights = w.const_data_ptr<T>();
+    const auto* from = dy.const_data_ptr<T>();
     parallel_for(p.batch, [&](std::int64_t n) {
       const Tensor columns = empty_tensor({p.rows(), p.out}, dy.scalar_type());
       auto* matrix = columns.mutable_data_ptr<T>();
@@ -169,8 +169,8 @@ Tensor plain_convolution_weight_gradient(const ConvolutionGeometry& g, const Ten
   const Tensor sums = empty_tensor({partials, elements}, x.scalar_type());
   dispatch_floating(x.scalar_type(), "convolution", [&](auto zero) {
     using T = decltype(zero);
-    auto* from = x.mutable_data_ptr<T>();
-    auto* gradient = dy.mutable_data_ptr<T>();
+    const auto* from = x.const_data_ptr<T>();
+    const auto* gradient = dy.const_data_ptr<T>();
     parallel_for(partials, [&](std::int64_t part) {
       const Tensor columns = empty_tensor({p.rows(), p.out}, x.scalar_type());
       auto* matrix = columns.mutable_data_ptr<T>();

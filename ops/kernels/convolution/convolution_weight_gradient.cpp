@@ -113,7 +113,7 @@ Tensor weight_gradient_by_filters(const ConvolutionGeometry& g, const Tensor& x,
          view_of(to.elements, channels.sizes(), {b.sample_elements(), 1}, to.elements.storage_offset() + i * run));
     float* const packed = gradient.elements.mutable_data_ptr<float>() + i * elements_of(p->w);
     execute(*p, {{DNNL_ARG_SRC, over(p->x, sample(from, 0))},
-                 {DNNL_ARG_DIFF_DST, over(p->y, channels.mutable_data_ptr())},
+                 {DNNL_ARG_DIFF_DST, over(p->y, channels.const_data_ptr())},
                  {DNNL_ARG_DIFF_WEIGHTS, over(p->w, packed)}});
     if (!gradient.is_packed) {
       reorder_weights(p->w, reinterpret_cast<std::byte*>(packed), plain_weights(part),

@@ -187,7 +187,7 @@ void drop(const Tensor& y, const Tensor& x, std::int64_t feature_size, const Dro
   const auto least = static_cast<std::uint32_t>(std::min(std::ceil(rule.p * 0x1p32), 0x1p32 - 1));
   dispatch_storage(x.scalar_type(), [&](auto zero) {
     using S = decltype(zero);
-    const S* const from = x.mutable_data_ptr<S>();
+    const S* const from = x.const_data_ptr<S>();
     S* const to = y.mutable_data_ptr<S>();
     if (feature_size == 1) {
       const auto loop = drop_loops(zero).elements;

@@ -212,7 +212,7 @@ void sum_rows(const Tensor& dw, const Tensor& dy, const std::int64_t* indices, s
   dispatch_storage(dw.scalar_type(), [&](auto zero) {
     using S = decltype(zero);
     const auto loop = sum_loop(zero);
-    const S* const from = dy.mutable_data_ptr<S>();
+    const S* const from = dy.const_data_ptr<S>();
     S* const to = dw.mutable_data_ptr<S>();
     detail::for_each_chunk(static_cast<std::int64_t>(pieces.size()), 1, [&](std::int64_t begin, std::int64_t) {
       const Piece& p = pieces[static_cast<std::size_t>(begin)];

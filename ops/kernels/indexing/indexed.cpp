@@ -295,7 +295,7 @@ void scatter(const Lines& y, const Tensor& index, const Tensor& x, Combine combi
   }
   dispatch(x.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
-    Scatter<T, Combine::Add>{y, y.base.mutable_data_ptr<T>(), indices, x.mutable_data_ptr<T>(), l}.run();
+    Scatter<T, Combine::Add>{y, y.base.mutable_data_ptr<T>(), indices, x.const_data_ptr<T>(), l}.run();
   });
 }
 

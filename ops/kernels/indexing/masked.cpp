@@ -13,7 +13,7 @@ namespace {
 class TrueElements {
  public:
   explicit TrueElements(const Tensor& mask)
-      : mask_(mask.mutable_data_ptr<bool>()),
+      : mask_(mask.const_data_ptr<bool>()),
         numel_(mask.numel()),
         before_(static_cast<std::size_t>(chunks_of(numel_, kElementwiseChunk)) + 1) {
     detail::for_each_chunk(numel_, kElementwiseChunk, [&](std::int64_t begin, std::int64_t end) {

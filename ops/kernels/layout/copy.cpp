@@ -140,7 +140,7 @@ void convert(const Tensor& y, const Tensor& x) {
       using To = decltype(to_zero);
       using From = decltype(from_zero);
       To* to = y.mutable_data_ptr<To>();
-      const From* from = x.mutable_data_ptr<From>();
+      const From* from = x.const_data_ptr<From>();
       const std::int64_t so = loop.inner_stride(0);
       const std::int64_t si = loop.inner_stride(1);
       for_each_chunk(y.numel(), kElementwiseChunk, [&](std::int64_t begin, std::int64_t end) {

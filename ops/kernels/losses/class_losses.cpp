@@ -51,7 +51,7 @@ template <class T>
 class Numbers {
  public:
   explicit Numbers(const Tensor& x)
-      : data_(x.defined() ? x.mutable_data_ptr<T>() : &one_), step_(x.defined() && x.dim() > 0 ? 1 : 0) {}
+      : data_(x.defined() ? x.const_data_ptr<T>() : &one_), step_(x.defined() && x.dim() > 0 ? 1 : 0) {}
   Numbers(const Numbers&) = delete;
   Numbers& operator=(const Numbers&) = delete;
   T operator[](std::int64_t i) const { return data_[i * step_]; }

@@ -33,8 +33,8 @@ class ChunkSum {
  public:
   ChunkSum(Loss f, const Tensor& x, const Tensor& t, const Params& params)
       : loop_(x.sizes(), {&x, &t}),
-        x_(x.mutable_data_ptr<T>()),
-        t_(t.mutable_data_ptr<T>()),
+        x_(x.const_data_ptr<T>()),
+        t_(t.const_data_ptr<T>()),
         f_(loss_loop<C>(f)),
         params_{static_cast<C>(params[0]), static_cast<C>(params[1]), static_cast<C>(params[2])} {}
 

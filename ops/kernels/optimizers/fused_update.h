@@ -56,7 +56,7 @@ template <class T>
 UpdatePiece<T> piece_of(const UpdateRange& range) {
   const UpdateOperand& operand = *range.operand;
   UpdatePiece<T> piece{operand.parameter.mutable_data_ptr<T>() + range.begin,
-                       operand.gradient.mutable_data_ptr<T>() + range.begin,
+                       operand.gradient.const_data_ptr<T>() + range.begin,
                        {},
                        static_cast<std::size_t>(range.n)};
   for (std::size_t k = 0; k < kUpdateStates; ++k) {

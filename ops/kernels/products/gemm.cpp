@@ -57,7 +57,7 @@ class Batch {
     const bool transposed = by_columns && !by_rows;
     const std::int64_t ld =
         transposed ? std::max<std::int64_t>({column_step, rows, 1}) : std::max<std::int64_t>({row_step, columns, 1});
-    first_ = {x_.template mutable_data_ptr<T>(), ld, transposed};
+    first_ = {x_.template const_data_ptr<T>(), ld, transposed};
   }
   Matrix<T> operator[](std::int64_t index) const {
     Matrix<T> result = first_;
@@ -167,7 +167,7 @@ bool start_with(const Tensor& y, const Tensor& input, const Scalar& beta) {
   if (!input.defined() || (beta.is_floating_point() ? beta.toDouble() == 0 : beta.toLong() == 0)) {
     return false;
   }
-  const bool in_place = y.mutable_data_ptr() == input.mutable_data_ptr() && y.scalar_type() == input.scalar_type() &&
+  const bool in_place = y.const_data_ptr() == input.const_data_ptr() && y.scalar_type() == input.scalar_type() &&
                         y.sizes() == input.sizes() && y.strides() == input.strides();
   if (!in_place) {
     copy(y, input);

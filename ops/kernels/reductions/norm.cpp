@@ -123,8 +123,7 @@ std::vector<double> of_pieces(std::span<const Tensor> tensors, const F& f) {
     }
     dispatch_floating(x.scalar_type(), "norm", [&](auto zero) {
       using T = decltype(zero);
-      results[static_cast<std::size_t>(i)] =
-          f(x.mutable_data_ptr<T>() + piece.begin, static_cast<std::size_t>(piece.n));
+      results[static_cast<std::size_t>(i)] = f(x.const_data_ptr<T>() + piece.begin, static_cast<std::size_t>(piece.n));
     });
   });
   return results;

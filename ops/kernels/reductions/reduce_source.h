@@ -21,7 +21,7 @@ class Source {
   explicit Source(const A* data) : data_(data), fetch_(fetch_loop<A>(dtype_of<A>, Map::None)), is_plain_(true) {}
   /// The elements of x, each changed by `map`.
   Source(const Tensor& x, Map map, double power)
-      : data_(x.mutable_data_ptr()), fetch_(fetch_loop<A>(x.scalar_type(), map)), power_(power) {
+      : data_(x.const_data_ptr()), fetch_(fetch_loop<A>(x.scalar_type(), map)), power_(power) {
     const bool is_truth = x.scalar_type() == kBool && std::is_same_v<A, std::uint8_t>;
     is_plain_ =
         (x.scalar_type() == dtype_of<A> && map == Map::None) || (is_truth && (map == Map::None || map == Map::NonZero));

@@ -258,7 +258,7 @@ void resample(const Tensor& y, const Tensor& x, Filter filter, const std::array<
     const std::int64_t columns = maps.along.size();
     const std::int64_t most = std::max<std::int64_t>(1, kElementwiseChunk / std::max(columns, maps.size[2]));
     detail::for_each_chunk(y.numel() / columns, most, [&](std::int64_t begin, std::int64_t end) {
-      RowMaker<T> maker(maps, x.mutable_data_ptr<T>(), begin);
+      RowMaker<T> maker(maps, x.const_data_ptr<T>(), begin);
       for (std::int64_t row = begin; row < end; ++row) {
         maker.make(y.mutable_data_ptr<T>() + row * columns);
       }
