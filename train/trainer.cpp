@@ -54,10 +54,11 @@ struct MeanLoss {
 };
 
 /// One training run: epochs of steps (see BatchStep), each with its metrics, evaluations and dumps.
-class Run {
+class TrainingRun {
  public:
-  Run(const Experiment& experiment, const Model& model, const BatchMaker& train_data, const BatchMaker& test_data,
-      const RunOptions& options, const Platform& platform, std::shared_ptr<distributed::Communicator> world)
+  TrainingRun(const Experiment& experiment, const Model& model, const BatchMaker& train_data,
+              const BatchMaker& test_data, const RunOptions& options, const Platform& platform,
+              std::shared_ptr<distributed::Communicator> world)
       : experiment_(experiment),
         model_(model),
         test_data_(test_data),
@@ -347,7 +348,7 @@ class Run {
 Outcome train(const Experiment& experiment, const Model& model, const BatchMaker& train_data,
               const BatchMaker& test_data, const RunOptions& options, const Platform& platform,
               const std::shared_ptr<distributed::Communicator>& world) {
-  return Run(experiment, model, train_data, test_data, options, platform, world).run();
+  return TrainingRun(experiment, model, train_data, test_data, options, platform, world).run();
 }
 
 }  // namespace backflow::train

@@ -40,9 +40,9 @@ class Segment : public std::enable_shared_from_this<Segment> {
   std::vector<Tensor> run(const std::vector<Tensor>& inputs) {
     const auto self = shared_from_this();
     const SavedTensorHooks hooks(
-        [self](const Tensor&) { return std::any(std::make_shared<const Place>(self, self->count_++)); },
+        [self](const Tensor&) { return std::any(std::make_shared<const SavedSlot>(self, self->count_++)); },
         [](const std::any& place) {
-          const auto& at = *std::any_cast<const std::shared_ptr<const Place>&>(place);
+          const auto& at = *std::any_cast<const std::shared_ptr<const SavedSlot>&>(place);
           return at.segment->get(at.index);
         });
     std::vector<Tensor> outputs;
@@ -52,11 +52,11 @@ class Segment : public std::enable_shared_from_this<Segment> {
 
  private:
   /// What is saved in place of a tensor: its number. When it goes, nobody will ask for the tensor again.
-  struct Place {
-    Place(std::shared_ptr<Segment> segment_, std::size_t index_) : segment(std::move(segment_)), index(index_) {}
-    ~Place() { segment->drop(index); }
-    Place(const Place&) = delete;
-    Place& operator=(const Place&) = delete;
+  struct SavedSlot {
+    SavedSlot(std::shared_ptr<Segment> segment_, std::size_t index_) : segment(std::move(segment_)), index(index_) {}
+    ~SavedSlot() { segment->drop(index); }
+    SavedSlot(const SavedSlot&) = delete;
+    SavedSlot& operator=(const SavedSlot&) = delete;
 
     std::shared_ptr<Segment> segment;
     std::size_t index;

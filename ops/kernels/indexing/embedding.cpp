@@ -106,7 +106,7 @@ struct Places {
 };
 
 /// A part of the result that one thread computes.
-struct Piece {
+struct EmbeddingPiece {
   std::int64_t row;
   std::int64_t end_row;
   std::int64_t column;
@@ -114,10 +114,10 @@ struct Piece {
 };
 
 /// Pieces of about equal work: rows side by side, and of a row that many indices name some columns.
-std::vector<Piece> pieces_of(const Places& places, std::int64_t rows, std::int64_t columns) {
+std::vector<EmbeddingPiece> pieces_of(const Places& places, std::int64_t rows, std::int64_t columns) {
   constexpr std::int64_t kColumns = 128;
   const std::int64_t most = std::max<std::int64_t>(1, kElementwiseChunk / columns);
-  std::vector<Piece> pieces;
+  std::vector<EmbeddingPiece> pieces;
   for (std::int64_t row = 0; row < rows;) {
     if (places.count(row) > 4 * most) {
       for (std::int64_t j = 0; j < columns; j += kColumns) {
@@ -208,14 +208,14 @@ void sum_rows(const Tensor& dw, const Tensor& dy, const std::int64_t* indices, s
     return;
   }
   const Places places(indices, dy.numel() / columns, rows);
-  const std::vector<Piece> pieces = pieces_of(places, rows, columns);
+  const std::vector<EmbeddingPiece> pieces = pieces_of(places, rows, columns);
   dispatch_storage(dw.scalar_type(), [&](auto zero) {
     using S = decltype(zero);
     const auto loop = sum_loop(zero);
     const S* const from = dy.const_data_ptr<S>();
     S* const to = dw.mutable_data_ptr<S>();
     detail::for_each_chunk(static_cast<std::int64_t>(pieces.size()), 1, [&](std::int64_t begin, std::int64_t) {
-      const Piece& p = pieces[static_cast<std::size_t>(begin)];
+      const EmbeddingPiece& p = pieces[static_cast<std::size_t>(begin)];
       for (std::int64_t r = p.row; r < p.end_row; ++r) {
         S* sum = to + r * columns + p.column;
         const std::int64_t count = places.count(r);

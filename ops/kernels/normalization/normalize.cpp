@@ -34,7 +34,7 @@ class Forward : Walker<T> {
     RunSums moments(plan);
     plan.reduce_and_apply(
         [&](std::int64_t i) {
-          const Place place = plan.place(i);
+          const RunPlace place = plan.place(i);
           Scratch<T> scratch(place.run.block);
           moments.count(i) = static_cast<double>(place.run.count());
           normalize_loops<T>().moments(from + place.offset, place.run, moments.first(i), moments.second(i),
@@ -85,7 +85,7 @@ class Forward : Walker<T> {
   }
 
   void apply(std::int64_t i) {
-    const Place place = plan.place(i);
+    const RunPlace place = plan.place(i);
     normalize_loops<T>().affine(from + place.offset, to_.at(place.offset), coefficient(0, place), coefficient(1, place),
                                 coefficient(2, place), place.run);
   }

@@ -63,7 +63,7 @@ class Gradient : Walker<T> {
   }
 
   void add(std::int64_t i, RunSums& sums) {
-    const Place place = plan.place(i);
+    const RunPlace place = plan.place(i);
     Scratch<T> scratch(place.run.block);
     normalize_loops<T>().sums(gradient_.at(place.offset), from + place.offset, coefficient(0, place), place.run,
                               sums.first(i), sums.second(i), scratch.data());
@@ -97,7 +97,7 @@ class Gradient : Walker<T> {
   }
 
   void apply(std::int64_t i, const NormGradient<T>& gradient) {
-    const Place place = plan.place(i);
+    const RunPlace place = plan.place(i);
     T* const dx = to_ + place.offset;
     if (statistics_ == NormStatistics::Given) {  // x is not needed; the coefficients 2 are zero
       normalize_loops<T>().scaled(gradient.at(place.offset), dx, coefficient(1, place), coefficient(2, place),

@@ -35,13 +35,13 @@ class NormPlan {
   std::int64_t runs() const { return groups_ * runs_of_group_; }
 
   /// Run number i: where it starts, how many numbers of a channel it has, and the block of channels it is of.
-  struct Place {
+  struct RunPlace {
     NormRun run;
     std::int64_t offset;
     std::int64_t sample;  ///< the first
     std::int64_t block;
   };
-  Place place(std::int64_t i) const {
+  RunPlace place(std::int64_t i) const {
     const std::int64_t group = i / runs_of_group_;
     const std::int64_t piece = i % runs_of_group_;
     const std::int64_t position = piece % across_ * positions_;

@@ -10,7 +10,7 @@
 
 namespace backflow::kernels {
 
-using Place = NormPlan::Place;
+using RunPlace = NormPlan::RunPlace;
 
 /// Two numbers of each run and each of its channels.
 class RunSums {
@@ -70,7 +70,7 @@ class Walker {
   T* coefficient(std::int64_t k, std::int64_t sample, std::int64_t channel) const {
     return coefficients_ + (k * samples() + (how.groups == 0 ? 0 : sample)) * b.padded_channels() + channel;
   }
-  T* coefficient(std::int64_t k, const Place& place) const {
+  T* coefficient(std::int64_t k, const RunPlace& place) const {
     return coefficient(k, place.sample, place.block * b.block);
   }
   double weight(std::int64_t c) const { return w_ == nullptr ? 1.0 : static_cast<double>(w_[c]); }

@@ -19,7 +19,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 template <class T>
 class Divisor {
  public:
-  HWY_INLINE void set(const PoolTables& p, const Place& at) {
+  HWY_INLINE void set(const PoolTables& p, const WindowPlace& at) {
     const std::int64_t count = p.divisor != 0 ? p.divisor : at.counted();
     if (count != count_) {
       count_ = count;

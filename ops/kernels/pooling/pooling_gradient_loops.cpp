@@ -28,9 +28,9 @@ template <bool kTiles, class D, class T>
 HWY_INLINE void average_backward_by(D d, const PoolTables& p, const PoolPart& part, T* dx, const T* dy,
                                     std::size_t lanes) {
   Divisor<T> divisor;
-  for_each_row_into(p, part, [&](const Place& first, std::int64_t row) POOL_INLINE {
+  for_each_row_into(p, part, [&](const WindowPlace& first, std::int64_t row) POOL_INLINE {
     for_each_vector(d, lanes, [&](std::size_t c, const auto& load, const auto& store, std::size_t) POOL_INLINE {
-      for_each_in_row(p, first, row, [&](const Place& at, std::int64_t o, const auto& window) POOL_INLINE {
+      for_each_in_row(p, first, row, [&](const WindowPlace& at, std::int64_t o, const auto& window) POOL_INLINE {
         divisor.set(p, at);
         const auto g = divisor.divide(d, load(dy + o * p.block + c));
         spread<kTiles>(d, window, dx + c, load, store, [&](std::int64_t) POOL_INLINE { return g; });
@@ -72,9 +72,9 @@ HWY_INLINE void max_backward_by(const PoolTables& p, const PoolPart& part, T* dx
                                 const std::uint8_t* choice, std::size_t lanes) {
   const hn::ScalableTag<T> d;
   const hn::RebindToUnsigned<std::remove_cv_t<decltype(d)>> n;
-  for_each_row_into(p, part, [&](const Place& first, std::int64_t row) POOL_INLINE {
+  for_each_row_into(p, part, [&](const WindowPlace& first, std::int64_t row) POOL_INLINE {
     for_each_vector(d, lanes, [&](std::size_t c, const auto& load, const auto& store, std::size_t count) POOL_INLINE {
-      for_each_in_row(p, first, row, [&](const Place&, std::int64_t o, const auto& window) POOL_INLINE {
+      for_each_in_row(p, first, row, [&](const WindowPlace&, std::int64_t o, const auto& window) POOL_INLINE {
         const auto g = load(dy + o * p.block + c);
         const auto chosen = load_choice(n, choice + o * p.block + c, count);
         spread<kTiles>(d, window, dx + c, load, store, [&](std::int64_t number) POOL_INLINE {

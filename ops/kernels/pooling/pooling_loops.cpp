@@ -30,10 +30,10 @@ struct Largest {
   hn::Vec<Numbers> choice;
 
   struct State {
-    HWY_INLINE void set(const PoolTables&, const Place&) {}
+    HWY_INLINE void set(const PoolTables&, const WindowPlace&) {}
   };
 
-  HWY_INLINE Largest(const PoolTables& p, const Place& at, const State&) {
+  HWY_INLINE Largest(const PoolTables& p, const WindowPlace& at, const State&) {
     const std::int64_t first = (at.d.lo * p.kernels[1] + at.h.lo) * p.kernels[2] + at.w.lo;
     choice = hn::Set(Numbers(), static_cast<Choice>(first));
   }
@@ -81,7 +81,8 @@ struct Average {
   const State& divisor;
   bool empty;
 
-  HWY_INLINE Average(const PoolTables&, const Place& at, const State& state) : divisor(state), empty(at.empty()) {}
+  HWY_INLINE Average(const PoolTables&, const WindowPlace& at, const State& state)
+      : divisor(state), empty(at.empty()) {}
   HWY_INLINE void add(hn::Vec<D> v, std::int64_t) { total = hn::Add(total, v); }
   HWY_INLINE hn::Vec<D> result() const { return empty ? total : divisor.divide(d, total); }
   HWY_INLINE void store_choice(const PoolTables&, void*, std::int64_t, std::size_t) const {}
@@ -89,8 +90,8 @@ struct Average {
 
 /// One vector of results: `load(position)` gives the elements at a position of the input, `store(fold)` takes them.
 template <class Fold, class Window, class Load, class Store>
-HWY_INLINE void fold_window(const PoolTables& p, const Place& at, const Window& window, typename Fold::State& state,
-                            const Load& load, const Store& store) {
+HWY_INLINE void fold_window(const PoolTables& p, const WindowPlace& at, const Window& window,
+                            typename Fold::State& state, const Load& load, const Store& store) {
   state.set(p, at);
   Fold fold(p, at, state);
   window.each([&](std::int64_t position, std::int64_t number) POOL_INLINE { fold.add(load(position), number); });
@@ -104,9 +105,9 @@ HWY_INLINE void fold_channels(const PoolTables& p, const PoolPart& part, const T
   const hn::ScalableTag<T> d;
   using F = Fold<std::remove_cv_t<decltype(d)>>;
   typename F::State state;
-  for_each_output_row(p, part, [&](const Place& first, std::int64_t row) POOL_INLINE {
+  for_each_output_row(p, part, [&](const WindowPlace& first, std::int64_t row) POOL_INLINE {
     for_each_vector(d, lanes, [&](std::size_t c, const auto& load, const auto& store, std::size_t count) POOL_INLINE {
-      for_each_in_row(p, first, row, [&](const Place& at, std::int64_t o, const auto& window) POOL_INLINE {
+      for_each_in_row(p, first, row, [&](const WindowPlace& at, std::int64_t o, const auto& window) POOL_INLINE {
         const std::int64_t to = o * p.block + static_cast<std::int64_t>(c);
         fold_window<F>(
             p, at, window, state, [&](std::int64_t i) POOL_INLINE { return load(x + i + c); },
@@ -136,7 +137,7 @@ HWY_INLINE auto load_neighbours(D d, const T* x) {
 /// kSize, 0: windows of any size. Returns the first output that is not done: the first whole one, or that behind the
 /// last.
 template <int kStride, int kSize, template <class> class Fold, class T>
-HWY_INLINE std::int64_t fold_neighbours(const PoolTables& p, const Place& first, const T* x, const T* x_end, T* y,
+HWY_INLINE std::int64_t fold_neighbours(const PoolTables& p, const WindowPlace& first, const T* x, const T* x_end, T* y,
                                         void* choice, std::int64_t row) {
   const RowTag<T> d;
   using F = Fold<std::remove_cv_t<decltype(d)>>;
@@ -145,7 +146,7 @@ HWY_INLINE std::int64_t fold_neighbours(const PoolTables& p, const Place& first,
   std::int64_t o = p.whole_from;
   while (o < p.whole_to && p.whole_to - p.whole_from >= n) {
     o = std::min(o, p.whole_to - n);
-    const Place at = first.with(p.windows[2][o]);
+    const WindowPlace at = first.with(p.windows[2][o]);
     const std::int64_t last = at.row + (at.d.hi - 1) * p.steps[0] + (at.h.hi - 1) * p.steps[1] + at.w.first +
                               (at.w.hi - 1) * p.steps[2] + kStride * n;  // beyond what the last load reads
     if (last > x_end - x) {
@@ -162,14 +163,14 @@ HWY_INLINE std::int64_t fold_neighbours(const PoolTables& p, const Place& first,
     if constexpr (kSize == 0) {
       fold(AnyWindow{p, at});
     } else {
-      fold(Square<kSize>{at.row + at.w.first, p.steps[1], p.steps[2]});
+      fold(SquareWindow<kSize>{at.row + at.w.first, p.steps[1], p.steps[2]});
     }
     o += n;
   }
   return o;
 }
 template <int kStride, template <class> class Fold, class T>
-HWY_INLINE std::int64_t fold_neighbours(const PoolTables& p, const Place& first, const T* x, const T* x_end, T* y,
+HWY_INLINE std::int64_t fold_neighbours(const PoolTables& p, const WindowPlace& first, const T* x, const T* x_end, T* y,
                                         void* choice, std::int64_t row) {
   switch (square_of(p, first)) {
     case 2:
@@ -187,8 +188,8 @@ HWY_INLINE void fold_plane(const PoolTables& p, const PoolPart& part, const T* x
   const OneTag<T> d;
   using F = Fold<std::remove_cv_t<decltype(d)>>;
   typename F::State state;
-  for_each_output_row(p, part, [&](const Place& first, std::int64_t row) POOL_INLINE {
-    const auto one = [&](const Place& at, std::int64_t o, const AnyWindow& window) POOL_INLINE {
+  for_each_output_row(p, part, [&](const WindowPlace& first, std::int64_t row) POOL_INLINE {
+    const auto one = [&](const WindowPlace& at, std::int64_t o, const AnyWindow& window) POOL_INLINE {
       fold_window<F>(
           p, at, window, state, [&](std::int64_t i) POOL_INLINE { return hn::LoadU(d, x + i); },
           [&](const F& fold) POOL_INLINE {

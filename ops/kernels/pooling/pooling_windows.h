@@ -27,7 +27,7 @@ template <class T>
 using OneTag = hn::CappedTag<T, 1>;
 
 /// The windows of one output, and where the first element of it would lie, inside of the input or not.
-struct Place {
+struct WindowPlace {
   const PoolWindow& d;
   const PoolWindow& h;
   const PoolWindow& w;
@@ -36,13 +36,13 @@ struct Place {
 
   bool empty() const { return d.empty() || h.empty() || w.empty(); }
   std::int64_t counted() const { return area * w.counted; }
-  HWY_INLINE Place with(const PoolWindow& other) const { return {d, h, other, row, area}; }
+  HWY_INLINE WindowPlace with(const PoolWindow& other) const { return {d, h, other, row, area}; }
 };
 
 /// Calls f(position in the plane, number in the window) for the elements of a window in their order.
 struct AnyWindow {
   const PoolTables& p;
-  const Place& at;
+  const WindowPlace& at;
 
   template <class F>
   HWY_INLINE void each(const F& f) const {
@@ -68,7 +68,7 @@ struct AnyWindow {
 
 /// The same for a window of kSize x kSize elements that lies inside of the input as a whole.
 template <int kSize>
-struct Square {
+struct SquareWindow {
   std::int64_t position;  ///< of the first element
   std::int64_t row;       ///< from one row to the next
   std::int64_t step;
@@ -98,8 +98,8 @@ struct Square {
 template <class F>
 HWY_INLINE void at_output_row(const PoolTables& p, std::int64_t i, std::int64_t j, const PoolWindow& d,
                               const PoolWindow& h, const F& f) {
-  f(Place{d, h, *p.windows[2], (d.first * p.sizes[1] + h.first) * p.sizes[2] * p.block,
-          static_cast<std::int64_t>(d.counted) * h.counted},
+  f(WindowPlace{d, h, *p.windows[2], (d.first * p.sizes[1] + h.first) * p.sizes[2] * p.block,
+                static_cast<std::int64_t>(d.counted) * h.counted},
     (i * p.outputs[1] + j) * p.outputs[2]);
 }
 
@@ -141,24 +141,24 @@ HWY_INLINE void for_each_row_into(const PoolTables& p, const PoolPart& part, con
 
 /// Calls f(place, number of the output, window) for all outputs of a row with these windows.
 template <class F>
-HWY_INLINE void for_each_of_row(const PoolTables& p, const Place& first, std::int64_t o, std::int64_t from,
+HWY_INLINE void for_each_of_row(const PoolTables& p, const WindowPlace& first, std::int64_t o, std::int64_t from,
                                 std::int64_t to, const F& f) {
   for (std::int64_t k = from; k < to; ++k) {
-    const Place at = first.with(p.windows[2][k]);
+    const WindowPlace at = first.with(p.windows[2][k]);
     f(at, o + k, AnyWindow{p, at});
   }
 }
 template <int kSize, class F>
-HWY_INLINE void for_each_square(const PoolTables& p, const Place& first, std::int64_t o, const F& f) {
-  const Place at = first.with(p.windows[2][p.whole_from]);
-  Square<kSize> window{at.row + at.w.first * p.block, p.steps[1], p.steps[2]};
+HWY_INLINE void for_each_square(const PoolTables& p, const WindowPlace& first, std::int64_t o, const F& f) {
+  const WindowPlace at = first.with(p.windows[2][p.whole_from]);
+  SquareWindow<kSize> window{at.row + at.w.first * p.block, p.steps[1], p.steps[2]};
   for (std::int64_t k = p.whole_from; k < p.whole_to; ++k, window.position += p.strides[2] * p.block) {
     f(at, o + k, window);
   }
 }
 
 /// The size of the windows of a row where they are whole squares of 2 or 3; 0 for others.
-HWY_INLINE std::int64_t square_of(const PoolTables& p, const Place& first) {
+HWY_INLINE std::int64_t square_of(const PoolTables& p, const WindowPlace& first) {
   const std::int64_t size = p.kernels[0] == 1 && p.kernels[1] == p.kernels[2] && p.strides[2] != 0 ? p.kernels[1] : 0;
   const bool is_whole = (size == 2 || size == 3) && first.h.hi - first.h.lo == size && !first.d.empty();
   return is_whole ? size : 0;
@@ -166,7 +166,7 @@ HWY_INLINE std::int64_t square_of(const PoolTables& p, const Place& first) {
 
 /// Calls f(place, number of the output, window) for all outputs of a row, whose first is number o.
 template <class F>
-HWY_INLINE void for_each_in_row(const PoolTables& p, const Place& first, std::int64_t o, const F& f) {
+HWY_INLINE void for_each_in_row(const PoolTables& p, const WindowPlace& first, std::int64_t o, const F& f) {
   const std::int64_t size = square_of(p, first);
   const std::int64_t from = size != 0 ? p.whole_from : p.outputs[2];
   for_each_of_row(p, first, o, 0, from, f);

@@ -40,7 +40,7 @@ memory::desc row_major(std::int64_t rows, std::int64_t columns) {
 }
 
 /// The primitive for some columns of w.
-struct Piece {
+struct ColumnsPrimitive {
   dnnl::matmul primitive;
   memory::desc x;
   memory::desc w;
@@ -50,8 +50,8 @@ struct Piece {
 };
 
 /// Nothing unless oneDNN has a fast implementation with weights in blocks.
-std::optional<Piece> make_piece(const Sizes& s, bool with_bias) {
-  Piece p;
+std::optional<ColumnsPrimitive> make_piece(const Sizes& s, bool with_bias) {
+  ColumnsPrimitive p;
   p.x = row_major(s.m, s.k);
   p.y = row_major(s.m, s.n);
   if (with_bias) {
@@ -73,14 +73,14 @@ std::optional<Piece> make_piece(const Sizes& s, bool with_bias) {
 }
 
 /// How products of one shape are computed.
-struct Plan {
+struct ProductPlan {
   bool is_usable = false;
   memory::desc w;            // packed, all columns
   std::int64_t columns = 0;  // of all pieces but the last
   std::int64_t count = 1;
   std::size_t bytes_of_piece = 0;  // of packed weights, but for the last
-  Piece regular;
-  Piece last;
+  ColumnsPrimitive regular;
+  ColumnsPrimitive last;
 };
 
 /// Columns of w in one of its blocks.
@@ -93,7 +93,7 @@ std::int64_t columns_of_block(const BlockLayout& layout) {
 }
 
 /// Cuts the plan into pieces of whole blocks of columns, where these lie one after the other in the packed weights.
-void cut(Plan& plan, const Sizes& s, bool with_bias) {
+void cut(ProductPlan& plan, const Sizes& s, bool with_bias) {
   const BlockLayout layout = block_layout(plan.w);
   const std::int64_t block = columns_of_block(layout);
   const double flop = 2.0 * static_cast<double>(s.m) * static_cast<double>(s.n) * static_cast<double>(s.k);
@@ -116,9 +116,9 @@ void cut(Plan& plan, const Sizes& s, bool with_bias) {
   }
 }
 
-Plan make_plan(const Sizes& s, bool with_bias) {
+ProductPlan make_plan(const Sizes& s, bool with_bias) {
   const SingleOpenMpThread single;
-  Plan plan;
+  ProductPlan plan;
   const auto whole = make_piece(s, with_bias);
   if (!whole) {
     return plan;
@@ -130,13 +130,13 @@ Plan make_plan(const Sizes& s, bool with_bias) {
   return plan;
 }
 
-std::shared_ptr<const Plan> plan_of(const Sizes& s, bool with_bias) {
-  static PrimitiveCache<std::array<std::int64_t, 4>, Plan> kept;
+std::shared_ptr<const ProductPlan> plan_of(const Sizes& s, bool with_bias) {
+  static PrimitiveCache<std::array<std::int64_t, 4>, ProductPlan> kept;
   return kept.get({s.m, s.n, s.k, with_bias ? 1 : 0}, [&] { return make_plan(s, with_bias); });
 }
 
 /// Runs `p` on this thread.
-void execute(const Piece& p, const float* x, const std::byte* w, const float* bias, float* y) {
+void execute(const ColumnsPrimitive& p, const float* x, const std::byte* w, const float* bias, float* y) {
   Arguments arguments{{DNNL_ARG_SRC, over(p.x, x)}, {DNNL_ARG_WEIGHTS, over(p.w, w)}, {DNNL_ARG_DST, over(p.y, y)}};
   if (bias != nullptr) {
     arguments.emplace(DNNL_ARG_BIAS, over(p.bias, bias));
@@ -144,7 +144,7 @@ void execute(const Piece& p, const float* x, const std::byte* w, const float* bi
   run_primitive(p.primitive, p.scratchpad, std::move(arguments));
 }
 
-void run(const Plan& plan, const Sizes& s, const float* x, const std::byte* w, const float* bias, float* y) {
+void run(const ProductPlan& plan, const Sizes& s, const float* x, const std::byte* w, const float* bias, float* y) {
   if (plan.count == 1) {
     execute(plan.last, x, w, bias, y);
     return;

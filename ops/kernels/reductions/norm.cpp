@@ -100,12 +100,12 @@ double powers(const T* x, std::size_t n, double p, double unit) {
 /// f(data, n) of every piece of every tensor, in their order.
 template <class F>
 std::vector<double> of_pieces(std::span<const Tensor> tensors, const F& f) {
-  struct Piece {
+  struct NormPiece {
     const Tensor* x;
     std::int64_t begin;
     std::int64_t n;
   };
-  std::vector<Piece> pieces;
+  std::vector<NormPiece> pieces;
   for (const Tensor& x : tensors) {
     for (std::int64_t begin = 0; begin < x.numel(); begin += kChunk) {
       pieces.push_back({&x, begin, std::min(kChunk, x.numel() - begin)});
@@ -113,7 +113,7 @@ std::vector<double> of_pieces(std::span<const Tensor> tensors, const F& f) {
   }
   std::vector<double> results(pieces.size());
   parallel_for(static_cast<std::int64_t>(pieces.size()), [&](std::int64_t i) {
-    const Piece& piece = pieces[static_cast<std::size_t>(i)];
+    const NormPiece& piece = pieces[static_cast<std::size_t>(i)];
     const Tensor& x = *piece.x;
     if (x.scalar_type() == kBFloat16) {
       const BFloat16* const from = x.const_data_ptr<BFloat16>() + piece.begin;

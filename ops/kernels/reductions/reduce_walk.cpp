@@ -6,13 +6,13 @@ namespace backflow::kernels::detail {
 
 Walk::Walk(const Tensor& x, const DimVector& reduced) {
   struct Dim {
-    Run run;
+    WalkRun run;
     std::size_t kept;  // its number among those that are left
   };
   std::array<Dim, kMaxDims> dims;
   std::size_t count = 0;
   for (std::size_t d = 0; d < reduced.size(); ++d) {
-    const Run run = {x.sizes()[d], x.strides()[d], reduced[d] != 0};
+    const WalkRun run = {x.sizes()[d], x.strides()[d], reduced[d] != 0};
     if (run.size != 1 && (run.reduced || run.stride != 0)) {
       dims[count++] = {run, kept_sizes_.size()};
     }
@@ -41,7 +41,7 @@ Walk::Walk(const Tensor& x, const DimVector& reduced) {
   }
 }
 
-void Walk::push(const Run& run) {
+void Walk::push(const WalkRun& run) {
   if (size_ > 0 && runs_[size_ - 1].reduced == run.reduced && runs_[size_ - 1].stride == run.stride * run.size) {
     runs_[size_ - 1].size *= run.size;
     runs_[size_ - 1].stride = run.stride;
@@ -64,7 +64,7 @@ Pass Walk::next() {
     pass.inner = runs_[size_ - 1].size;
     pass.inner_stride = runs_[size_ - 1].stride;
   }
-  std::array<Run, kMaxDims + 1> left;
+  std::array<WalkRun, kMaxDims + 1> left;
   std::size_t count = 0;
   for (std::size_t r = 0; r < size_; ++r) {
     if (r != chosen) {

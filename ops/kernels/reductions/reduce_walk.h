@@ -50,14 +50,14 @@ class Walk {
   void copy_result(const Tensor& y, const Tensor& flat) const;
 
  private:
-  struct Run {
+  struct WalkRun {
     std::int64_t size;
     std::int64_t stride;
     bool reduced;
   };
-  void push(const Run& run);
+  void push(const WalkRun& run);
 
-  std::array<Run, kMaxDims + 1> runs_;
+  std::array<WalkRun, kMaxDims + 1> runs_;
   std::size_t size_ = 0;
   std::size_t reduced_runs_ = 0;
   DimVector kept_sizes_;    // of all dimensions that are left, in their order

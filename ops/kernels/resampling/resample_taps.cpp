@@ -16,19 +16,19 @@ struct Few {
 };
 
 /// A place among the elements of a dimension: behind element `below` by the fraction `beyond`.
-struct Place {
+struct SourcePoint {
   std::int64_t below;
   double beyond;
 };
 
 /// The place n / d, d > 0. In integers, since a rounded quotient may lie below the whole number that is meant.
-Place quotient(std::int64_t n, std::int64_t d) {
+SourcePoint quotient(std::int64_t n, std::int64_t d) {
   const std::int64_t rest = (n % d + d) % d;
   return {(n - rest) / d, static_cast<double>(rest) / static_cast<double>(d)};
 }
 
 /// A place that has been rounded. What is a few roundings off a whole number is that number.
-Place rounded(double place) {
+SourcePoint rounded(double place) {
   place = std::min(place, 0x1p62);  // of a tiny scale
   const double whole = std::round(place);
   const double below = std::abs(place - whole) <= std::abs(whole) * 0x1p-50 ? whole : std::floor(place);
@@ -38,9 +38,9 @@ Place rounded(double place) {
 bool has_scale(const Axis& a) { return !a.align_corners && a.scale && *a.scale > 0; }
 
 /// Where the center of resampled element i lies, from that of element 0 on. Sizes are below 2^31, so nothing overflows.
-Place center_of(const Axis& a, std::int64_t i) {
+SourcePoint center_of(const Axis& a, std::int64_t i) {
   if (a.align_corners) {
-    return a.resampled > 1 ? quotient(i * (a.size - 1), a.resampled - 1) : Place{0, 0};
+    return a.resampled > 1 ? quotient(i * (a.size - 1), a.resampled - 1) : SourcePoint{0, 0};
   }
   if (has_scale(a)) {
     return rounded((static_cast<double>(i) + 0.5) / *a.scale - 0.5);
@@ -50,13 +50,14 @@ Place center_of(const Axis& a, std::int64_t i) {
 
 template <class T>
 Few<T> nearest(const Axis& a, std::int64_t i) {
-  const Place start = has_scale(a) ? rounded(static_cast<double>(i) / *a.scale) : quotient(i * a.size, a.resampled);
+  const SourcePoint start =
+      has_scale(a) ? rounded(static_cast<double>(i) / *a.scale) : quotient(i * a.size, a.resampled);
   return {std::min(start.below, a.size - 1), {T{1}}};
 }
 
 template <class T>
 Few<T> linear(const Axis& a, std::int64_t i) {
-  const Place center = center_of(a, i);
+  const SourcePoint center = center_of(a, i);
   if (center.below < 0) {
     return {0, {T{1}}};
   }
@@ -70,7 +71,7 @@ Few<T> linear(const Axis& a, std::int64_t i) {
 template <class T>
 Few<T> cubic(const Axis& a, std::int64_t i) {
   constexpr T kA = T{-0.75};
-  const Place center = center_of(a, i);
+  const SourcePoint center = center_of(a, i);
   const T t = static_cast<T>(center.beyond);
   const auto inner = [](T x) { return ((kA + 2) * x - (kA + 3)) * x * x + 1; };
   const auto outer = [](T x) { return ((kA * x - 5 * kA) * x + 8 * kA) * x - 4 * kA; };
