@@ -2,9 +2,10 @@
 """Writes what follows from the operators' declarations: the functions, the methods of Tensor and the registry.
 
 An operator is a struct in a family's file, ops/<folder>/<family>.cpp, with a `static constexpr OperatorInfo info` that
-holds its signature in PyTorch's notation; the file ends with the list of its operators (ops/registry.h). A node that
-only other operators record has a `static constexpr NodeInfo info` instead. This script reads these declarations and
-writes, below the directory --out,
+holds its signature in PyTorch's notation; the file ends with the list of its operators (ops/registry.h). The forms of
+one with one, two and three spatial dimensions may be one template (ops/dimensions_internal.h). A node that only other
+operators record has a `static constexpr NodeInfo info` instead. This script reads these declarations and writes, below
+the directory --out,
 
   backflow/ops/functions.h                    free functions, with the operator's formula and documentation
   backflow/ops/<family>_functions.inc         their definitions, included at the end of the family's file
@@ -249,10 +250,10 @@ DTYPES = re.compile(r"\s*(?:k\w+|\{\s*k\w+(?:\s*,\s*k\w+)*\s*,?\s*\})\s*")
 
 
 class Info:
-    """The fields of a `static constexpr OperatorInfo info` and where each of them stands."""
+    """The fields of a `static constexpr OperatorInfo info`, or of a template's `pattern`, and where each of them stands."""
 
-    def __init__(self, source, struct, at, begin, end):
-        self.source, self.struct, self.at = source, struct, at
+    def __init__(self, source, struct, variable, at, begin, end):
+        self.source, self.struct, self.at, self.is_pattern = source, struct, at, variable == "pattern"
         self.fields, self.places = {}, {}
         for b, e in source.split(begin, end):
             place = re.compile(r"\s*").match(source.code, b, e).end()
@@ -283,12 +284,54 @@ class Info:
     def fail(self, field, message):
         self.source.fail(self.places[field], f"struct {self.struct}: {field}: {message}")
 
+    def in_dimensions(self, dims):
+        """The fields with the placeholders of a pattern replaced."""
+        return {name: text if name == "dtypes" else fill_in(text, dims, lambda message: self.fail(name, message))
+                for name, text in self.fields.items()}
+
+
+# What stands for the placeholders of a pattern, as in ops/dimensions_internal.h.
+SIZES = {1: "length", 2: "height, width", 3: "depth, height, width"}
+
+
+def split_at(text, end):
+    """The text up to the first `end` that no braces hold, and what follows it; all and None if there is none."""
+    depth = 0
+    for i, c in enumerate(text):
+        if c == end and depth == 0:
+            return text[:i], text[i + 1:]
+        depth += (c == "{") - (c == "}")
+    return text, None
+
+
+def fill_in(text, dims, fail):
+    """The text of a pattern for so many spatial dimensions."""
+    out, rest = "", text
+    while rest:
+        plain, brace, rest = rest.partition("{")
+        placeholder, rest = split_at(rest, "}") if brace else ("", "")
+        if "}" in plain or rest is None:
+            fail(f"'{text}' has a brace without its other one")
+        out += plain
+        if placeholder in ("N", "sizes"):
+            out += str(dims) if placeholder == "N" else SIZES[dims]
+        elif brace:
+            chosen, others = split_at(placeholder, "|")
+            if others is None:
+                fail(f"unknown placeholder '{{{placeholder}}}': need {{N}}, {{sizes}} or {{a|b|c}}")
+            for _ in range(dims - 1):
+                if others is not None:
+                    chosen, others = split_at(others, "|")
+            out += fill_in(chosen, dims, fail)
+    return out
+
 
 class Operator:
-    """What the generated files say about a listed operator."""
+    """What the generated files say about a listed operator, a struct or one form of a template."""
 
-    def __init__(self, info):
-        self.struct, self.info, self.fields = info.struct, info, info.fields
+    def __init__(self, listed, info, dims):
+        self.struct, self.info = listed, info
+        self.fields = info.in_dimensions(dims) if dims else info.fields
         self.signature = self.read_signature("signature")
         if self.signature.name != self.fields["name"]:
             info.fail("signature", f"it is of '{self.signature.name}', not of '{self.fields['name']}'")
@@ -328,7 +371,7 @@ class Family:
         self.name, self.path, self.at, self.operators = path.stem, path, at, operators
 
 
-INFO = re.compile(r"\b(info)\s*[=({\[;]")
+DECLARED = re.compile(r"\b(?P<variable>info|pattern)\s*[=({\[;]")
 LIST = re.compile(r"OperatorFamily\s+(?P<function>\w+)\s*\(\s*\)\s*\{\s*return\s+family\s*"
                   r"<(?P<structs>[^;]*)>\s*\(\s*\"(?P<name>[^\"]*)\"\s*\)\s*;\s*\}")
 UNREAD = re.compile(r"^[ \t]*#[ \t]*(if|ifdef|ifndef|else|elif|endif|define|undef)\b", re.M)
@@ -339,39 +382,56 @@ def find_structs(source):
     return {m.end() - 1: m for m in STRUCT.finditer(source.bare)}
 
 
-def is_template(source, at):
-    """Whether the struct at `at` is one: whether `template` stands in front of it."""
+def template_parameters(source, at):
+    """The parameters of the struct template at `at`; None if it is no template."""
     start = max(source.bare.rfind(c, 0, at) for c in ";{}") + 1
     before = re.sub(r"^[ \t]*#.*$", "", source.bare[start:at], flags=re.M)
-    return before.lstrip().startswith("template")
+    match = re.match(r"\s*template\s*<(.*)>", before, re.S)
+    return " ".join(match[1].split()) if match else None
+
+
+def check_form(source, struct, variable, at):
+    """The form of a declaration: info = {...} in a struct, pattern = {...} and info made of it in a template."""
+    parameters = template_parameters(source, struct.start())
+    name = struct["name"]
+    if struct["specialized"] or (parameters is not None and not re.fullmatch(r"int \w+", parameters)):
+        source.fail(at, f"struct {name} is a template: need none, or template <int N> over the spatial dimensions")
+    begins_list = re.compile(r"\w+\s*=\s*\{").match(source.bare, at)
+    if parameters is None and variable == "pattern":
+        source.fail(at, f"struct {name} is no template: need an info instead of the pattern")
+    if parameters is not None and variable == "info":
+        number = parameters.split()[1]
+        if not re.compile(rf"info\s*=\s*(detail::)?in_dimensions<\s*pattern\s*,\s*{number}\s*>\s*;").match(source.bare, at):
+            source.fail(at, f"struct {name}: the info of a template: need = in_dimensions<pattern, {number}>")
+    elif not begins_list:
+        source.fail(at, f"struct {name}: cannot read its {variable}: need = {{.field = value, ...}}")
 
 
 def read_infos(source):
-    """The OperatorInfo of each struct that has one. Other infos are NodeInfo, or mistakes."""
+    """The OperatorInfo of each struct that has one, of templates the pattern. Other infos are NodeInfo, or mistakes."""
     structs = find_structs(source)
     infos, known = {}, set()
-    for match in INFO.finditer(source.bare):
-        brace = source.enclosing_brace(match.start())
-        if brace not in structs:
-            continue  # a variable of a function
-        before = max(source.bare.rfind(c, 0, match.start()) for c in ";{}:") + 1
-        declared = " ".join(source.bare[before:match.start()].split())
-        struct, at = structs[brace]["name"], match.start()
+    for match in DECLARED.finditer(source.bare):
+        brace, at, variable = source.enclosing_brace(match.start()), match.start(), match["variable"]
+        before = max(source.bare.rfind(c, 0, at) for c in ";{}:") + 1
+        declared = " ".join(source.bare[before:at].split())
+        if brace not in structs or (variable == "pattern" and "OperatorInfo" not in declared):
+            continue  # a variable of a function, or one that only has that name
+        struct = structs[brace]["name"]
         if declared == "static constexpr NodeInfo":
             continue
         if declared != "static constexpr OperatorInfo":
-            source.fail(at, f"struct {struct}: '{declared} info': need 'static constexpr OperatorInfo info' for an "
-                            "operator, 'static constexpr NodeInfo info' for a node that others record")
-        if structs[brace]["specialized"] or is_template(source, structs[brace].start()):
-            source.fail(at, f"struct {struct} is a template: its info is that of no one operator")
+            source.fail(at, f"struct {struct}: '{declared} {variable}': need 'static constexpr OperatorInfo {variable}' for "
+                            "an operator, 'static constexpr NodeInfo info' for a node that others record")
+        known.add(source.bare.rfind("OperatorInfo", before, at))
+        check_form(source, structs[brace], variable, at)
+        opening = source.bare.find("{", at, source.bare.find(";", at))
+        if opening < 0:
+            continue  # made of the pattern
         if struct in infos:
             source.fail(at, f"struct {struct}: a second struct of that name has an info, at line "
                             f"{source.line(infos[struct].at)}")
-        known.add(source.bare.rfind("OperatorInfo", before, at))
-        value = re.compile(r"info\s*=\s*(?=\{)").match(source.bare, at)
-        if not value:
-            source.fail(at, f"struct {struct}: cannot read its info: need = {{.field = value, ...}}")
-        infos[struct] = Info(source, struct, at, value.end() + 1, source.closing[value.end()])
+        infos[struct] = Info(source, struct, variable, at, opening + 1, source.closing[opening])
     if source.path.suffix != ".h":
         for match in re.finditer(r"\bOperatorInfo\b", source.bare):
             if match.start() not in known:
@@ -412,19 +472,25 @@ def read_family(path):
     included = f"#include <backflow/ops/{path.stem}_functions.inc>"
     if source.code.count(included) != 1:
         source.fail(found.start(), f"need one {included} before the list of operators")
-    listed = []
+    operators, listed = {}, set()
     for begin, end in source.split(found.start("structs"), found.end("structs")):
-        struct = source.bare[begin:end].strip()
-        at = begin + source.bare[begin:end].find(struct)
-        if struct not in infos:
-            source.fail(at, f"{struct} is listed: need a struct of that name with an OperatorInfo in this file")
-        if struct in listed:
-            source.fail(at, f"{struct} is listed twice")
-        listed.append(struct)
+        entry = "".join(source.bare[begin:end].split())
+        at = end - len(source.bare[begin:end].lstrip())
+        match = re.fullmatch(r"(\w+)(?:<([123])>)?", entry)
+        info = infos.get(match[1]) if match else None
+        if not info:
+            source.fail(at, f"{entry} is listed: need a struct of that name with an OperatorInfo in this file")
+        if info.is_pattern != (match[2] is not None):
+            source.fail(at, f"{entry} is listed, but " + (f"{entry} is a template: need its number of dimensions"
+                                                          if info.is_pattern else f"{match[1]} is no template"))
+        if entry in operators:
+            source.fail(at, f"{entry} is listed twice")
+        operators[entry] = Operator(entry, info, int(match[2] or 0))
+        listed.add(info.struct)
     for struct, info in infos.items():
         if struct not in listed:
             source.fail(info.at, f"struct {struct} is not in the list at line {source.line(found.start())}")
-    return Family(path, source.line(found.start()), [Operator(infos[struct]) for struct in listed])
+    return Family(path, source.line(found.start()), list(operators.values()))
 
 
 def read_families(paths):
