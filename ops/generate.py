@@ -250,7 +250,7 @@ DTYPES = re.compile(r"\s*(?:k\w+|\{\s*k\w+(?:\s*,\s*k\w+)*\s*,?\s*\})\s*")
 
 
 class Info:
-    """The fields of a `static constexpr OperatorInfo info`, or of a template's `pattern`, and where each of them stands."""
+    """The fields of a `static constexpr OperatorInfo info`, or of a template's `pattern`, and where each stands."""
 
     def __init__(self, source, struct, variable, at, begin, end):
         self.source, self.struct, self.at, self.is_pattern = source, struct, at, variable == "pattern"
@@ -401,7 +401,8 @@ def check_form(source, struct, variable, at):
         source.fail(at, f"struct {name} is no template: need an info instead of the pattern")
     if parameters is not None and variable == "info":
         number = parameters.split()[1]
-        if not re.compile(rf"info\s*=\s*(detail::)?in_dimensions<\s*pattern\s*,\s*{number}\s*>\s*;").match(source.bare, at):
+        made_of_pattern = re.compile(rf"info\s*=\s*(detail::)?in_dimensions<\s*pattern\s*,\s*{number}\s*>\s*;")
+        if not made_of_pattern.match(source.bare, at):
             source.fail(at, f"struct {name}: the info of a template: need = in_dimensions<pattern, {number}>")
     elif not begins_list:
         source.fail(at, f"struct {name}: cannot read its {variable}: need = {{.field = value, ...}}")
@@ -421,8 +422,8 @@ def read_infos(source):
         if declared == "static constexpr NodeInfo":
             continue
         if declared != "static constexpr OperatorInfo":
-            source.fail(at, f"struct {struct}: '{declared} {variable}': need 'static constexpr OperatorInfo {variable}' for "
-                            "an operator, 'static constexpr NodeInfo info' for a node that others record")
+            source.fail(at, f"struct {struct}: '{declared} {variable}': need 'static constexpr OperatorInfo "
+                            f"{variable}' for an operator, 'static constexpr NodeInfo info' for a hidden node")
         known.add(source.bare.rfind("OperatorInfo", before, at))
         check_form(source, structs[brace], variable, at)
         opening = source.bare.find("{", at, source.bare.find(";", at))
@@ -435,7 +436,7 @@ def read_infos(source):
     if source.path.suffix != ".h":
         for match in re.finditer(r"\bOperatorInfo\b", source.bare):
             if match.start() not in known:
-                source.fail(match.start(), "OperatorInfo: need it only as 'static constexpr OperatorInfo info' of a struct")
+                source.fail(match.start(), "OperatorInfo: need it only in a struct: static constexpr OperatorInfo info")
     return infos
 
 
@@ -446,7 +447,8 @@ def read_list(source):
         return None
     stem = source.path.stem
     if len(lists) > 1:
-        source.fail(lists[1].start(), f"a second list of operators: the first is at line {source.line(lists[0].start())}")
+        source.fail(lists[1].start(), "a second list of operators: the first is at line "
+                                      f"{source.line(lists[0].start())}")
     found = LIST.search(source.code)
     if not found:
         source.fail(lists[0].start(), f"cannot read the list of operators: need OperatorFamily {stem}_operators() "
@@ -501,7 +503,8 @@ def read_families(paths):
         if not family:
             continue
         if family.name in families:
-            raise Mistake(f"{path}:{family.at}: a second family '{family.name}': the first is {families[family.name].path}")
+            raise Mistake(f"{path}:{family.at}: a second family '{family.name}': the first is "
+                          f"{families[family.name].path}")
         families[family.name] = family
         for op in family.operators:
             for function in op.declared_functions():

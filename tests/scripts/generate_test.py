@@ -32,7 +32,11 @@ def run(root, files, *options):
         paths.append(root / "ops" / name)
         paths[-1].parent.mkdir(parents=True, exist_ok=True)
         paths[-1].write_text(text)
-    return subprocess.run([sys.executable, SCRIPT, "--out", root / "out", *options, *paths], capture_output=True, text=True)
+    return generate(root / "out", *options, *paths)
+
+
+def generate(out, *arguments):
+    return subprocess.run([sys.executable, SCRIPT, "--out", out, *arguments], capture_output=True, text=True)
 
 
 def made(text, name="halves.cpp"):
@@ -49,7 +53,8 @@ def made(text, name="halves.cpp"):
 def mistake(text, message, name="halves.cpp", **others):
     """The script must end with 1 and say that the line that ends with `// <--` has this mistake, and make nothing."""
     files = {name: text, **{f"{stem}.cpp": other for stem, other in others.items()}}
-    places = [f"{file}:{i}" for file, lines in files.items() for i, line in enumerate(lines.split("\n"), 1) if "// <--" in line]
+    places = [f"{file}:{i}" for file, content in files.items()
+              for i, line in enumerate(content.split("\n"), 1) if line.endswith("// <--")]
     assert len(places) == 1, (places, text)
     with tempfile.TemporaryDirectory() as folder:
         root = pathlib.Path(folder)
@@ -107,8 +112,8 @@ def check_comments_and_strings():
         assert made(comment + HALF + LIST) == plain, comment
     assert made(HALF + '// return family<Other>("halves");\n' + LIST) == plain
     # What looks like a comment, a bracket or an end of a string, in one.
-    for text in ('const char* a = "// /* } \\" {";', "const char a = '\"', b = '}', c = '\\'';", "const int n = 1'000'000;",
-                 'const char* a = R"(" } // )";', 'const char* a = R"x()" { /* )x";'):
+    for text in ('const char* a = "// /* } \\" {";', "const char a = '\"', b = '}', c = '\\'';",
+                 "const int n = 1'000'000;", 'const char* a = R"(" } // )";', 'const char* a = R"x()" { /* )x";'):
         assert made(f"{text}\n{HALF}{LIST}") == plain, text
     doc = "https://backflow // /* {[( */ \\\"x\\\" \\\\"
     header = made(changed("Half of x.", doc))[0]
@@ -136,16 +141,70 @@ def check_hidden_nodes():
     assert made(HALF + node + LIST) == made(HALF + LIST)
     mistake(HALF + node.replace("NodeInfo info", "auto info = f").replace("};", "};  // <--", 1) + LIST,
             "struct Node: 'static constexpr auto info': need 'static constexpr OperatorInfo info'")
-    mistake(f"struct Node {{\n  static inline NodeInfo info = f();  // <--\n}};\n{HALF}{LIST}", "'static inline NodeInfo info'")
-    mistake(f"const OperatorInfo& other();  // <--\n{HALF}{LIST}", "OperatorInfo: need it only as")
-    mistake(f"using Alias = OperatorInfo;  // <--\n{HALF}{LIST}", "OperatorInfo: need it only as")
+    mistake(f"struct Node {{\n  static inline NodeInfo info = f();  // <--\n}};\n{HALF}{LIST}",
+            "struct Node: 'static inline NodeInfo info': need")
+    mistake(f"const OperatorInfo& other();  // <--\n{HALF}{LIST}", "OperatorInfo: need it only in a struct")
+    mistake(f"using Alias = OperatorInfo;  // <--\n{HALF}{LIST}", "OperatorInfo: need it only in a struct")
+
+
+BLUR = """template <int N>
+struct Blur : Base<Blur<N>> {
+  static constexpr OperatorInfo pattern = {
+      .name = "blur{N}d",
+      .signature = "blur{N}d(Tensor self{|, int rows|, int rows, int planes}) -> Tensor",
+      .formula = "y = x",
+      .doc = "{Of [{sizes}].|As blur1d, of [{sizes}] in {a line|a {square|square|cube of side {N}}}.}",
+      .dtypes = kFloatingDtypes,
+  };
+  static constexpr OperatorInfo info = in_dimensions<pattern, N>;
+};
+#include <backflow/ops/halves_functions.inc>
+OperatorFamily halves_operators() { return family<Blur<1>, Blur<2>, Blur<3>>("halves"); }
+"""
+
+
+def check_dimensions():
+    """As tests/ops/dimensions_test.cpp has it of the same pattern."""
+    header, methods, family = made(BLUR)
+    assert "/// Of [length].\nTensor blur1d(const Tensor& self);\n" in header, header
+    assert ("/// As blur1d, of [height, width] in a square.\nTensor blur2d(const Tensor& self, std::int64_t rows);\n"
+            in header), header
+    assert "/// As blur1d, of [depth, height, width] in a cube of side 3.\nTensor blur3d(" in header, header
+    assert "Tensor blur3d(std::int64_t rows, std::int64_t planes) const;\n" in methods, methods
+    assert "{ return record<Blur<2>>(self, rows); }" in family, family
+
+    def blur(old, new, message):
+        mistake(changed(old, new, BLUR), message)
+
+    entry = 'return family<Blur<1>, Blur<2>, Blur<3>>("halves"); }'
+    for listed, message in {
+        "Blur<1>, Blur<4>": "Blur<4> is listed: need a struct of that name",
+        "Blur": "Blur is listed, but Blur is a template: need its number of dimensions",
+        "Blur<1>, Blur<1>": "Blur<1> is listed twice",
+        "Other<1>": "Other<1> is listed: need a struct of that name",
+    }.items():
+        blur(entry, f'return family<{listed}>("halves"); }}  // <--', message)
+    mistake(changed('family<Half>("halves"); }', 'family<Half<1>>("halves"); }  // <--'), "Half is no template")
+    made_of = "info = in_dimensions<pattern, N>;"
+    blur(made_of, "info = in_dimensions<pattern, 2>;  // <--",
+         "struct Blur: the info of a template: need = in_dimensions<pattern, N>")
+    blur(made_of, "info = {};  // <--", "struct Blur: the info of a template: need")
+    blur("{|, int rows|, int rows, int planes}) -> Tensor\",", "{rows}) -> Tensor\",  // <--",
+         "struct Blur: signature: unknown placeholder '{rows}': need {N}, {sizes} or {a|b|c}")
+    for text in ("{a|b", "a}", "{a|{N}"):
+        blur('"y = x",', f'"{text}",  // <--', f"struct Blur: formula: '{text}' has a brace without its other one")
+    for parameters in ("class N", "int N, int M", ""):
+        text = BLUR.replace("<int N>", f"<{parameters}>").replace("pattern = {", "pattern = {  // <--")
+        mistake(text, "struct Blur is a template: need none, or template <int N> over the spatial dimensions")
+    mistake(BLUR.replace("template <int N>\n", "").replace("pattern = {", "pattern = {  // <--"),
+            "struct Blur is no template: need an info instead of the pattern")
 
 
 def check_mistakes_in_structs():
     listless = HALF.replace("info = {", "info = {  // <--")
     mistake(listless, "struct Half is in no list")
     mistake(listless, "struct Half is in no list", name="halves_internal.h")
-    mistake(listless.replace("Half", "Other").replace("half", "other") + HALF + LIST, "struct Other is not in the list at line ")
+    mistake(listless.replace("Half", "Other") + HALF + LIST, "struct Other is not in the list at line 21")
     mistake(HALF + "namespace a {\n" + listless + "}\n" + LIST, "a second struct of that name has an info, at line 2")
     mistake("template <class T>\n" + listless + LIST, "struct Half is a template")
     mistake("template <>\n" + listless.replace("Half", "Half<1>") + LIST, "struct Half is a template")
@@ -171,8 +230,8 @@ def check_mistakes_in_signatures():
         "half(Tensor) -> Tensor": "cannot read argument 'Tensor'",
         "half(Tensor self,int n) -> Tensor": "cannot read argument 'Tensor self,int n'",
         "half(Tensor self, ) -> Tensor": "cannot read argument ''",
-        "half(Tensor self, *, *, int n) -> Tensor": "cannot read 'half(Tensor self, *, *, int n) -> Tensor': need at most one *",
-        "half(Tensor self, *) -> Tensor": "cannot read 'half(Tensor self, *) -> Tensor': need at most one *, and arguments",
+        "half(int x, *, *, int n) -> Tensor": "cannot read 'half(int x, *, *, int n) -> Tensor': need at most one",
+        "half(Tensor x, *) -> Tensor": "cannot read 'half(Tensor x, *) -> Tensor': need at most one *, and arguments",
         "half(Tensor self, int self) -> Tensor": "two arguments are called 'self'",
         "half(Tensor self, int n=1, int m) -> Tensor": "argument 'm' follows one with a default",
         "half(Tensor self, int n=None) -> Tensor": "default 'None' of argument 'n': int has no such value",
@@ -195,14 +254,18 @@ def check_mistakes_in_lists():
         mistake(other + changed(f'{entry}("halves"); }}', 'return family<Half, Other>("halves"); }  // <--'),
                 "Other is listed: need a struct of that name with an OperatorInfo")
     mistake(changed(entry, "return family<Half,  \nHalf>  // <--\n"), "Half is listed twice")
-    mistake(HALF + LIST + 'auto other() { return family<Half>("halves"); }  // <--', "a second list of operators: the first is at line ")
-    mistake(changed('{ return family<Half>("halves"); }', "{ return family<Half>(kName); }  // <--"), "cannot read the list of operators")
+    mistake(HALF + LIST + f'auto other() {{ {entry}("halves"); }}  // <--',
+            "a second list of operators: the first is at line 12")
+    mistake(changed('<Half>("halves"); }', "<Half>(kName); }  // <--"), "cannot read the list of operators")
     mistake(changed('("halves"); }', '("halfs"); }  // <--'), "halves_operators() lists the family 'halfs': need")
-    mistake(changed("halves_operators() {", "halfs_operators() {  // <--\n"), "halfs_operators() lists the family 'halves': need")
-    mistake(HALF + LIST.replace("halves_operators() {", "halves_operators() {  // <--\n"), "lists the family 'halves': need fifths_operators",
+    mistake(changed("halves_operators() {", "halfs_operators() {  // <--\n"),
+            "halfs_operators() lists the family 'halves': ")
+    mistake(changed("operators() {", "operators() {  // <--\n"), "need fifths_operators() and 'fifths'",
             name="fifths.cpp")
-    mistake(changed("#include <backflow/ops/halves_functions.inc>\n", "").replace("operators() {", "operators() {  // <--\n"),
-            "need one #include <backflow/ops/halves_functions.inc>")
+    without = changed("#include <backflow/ops/halves_functions.inc>\n", "")
+    for text in (without, "// #include <backflow/ops/halves_functions.inc>\n" + without):
+        mistake(changed("operators() {", "operators() {  // <--\n", text),
+                "need one #include <backflow/ops/halves_functions.inc>")
     for directive in ("#if 0", "# define INFO 1", "#ifdef __AVX2__"):
         mistake(f"{directive}  // <--\n{HALF}{LIST}", "the declarations are read without a preprocessor")
     with tempfile.TemporaryDirectory() as folder:
@@ -211,16 +274,18 @@ def check_mistakes_in_lists():
 
 
 def check_mistakes_between_families():
-    fifth = HALF.replace("half", "fifth").replace("Half", "Fifth") + LIST.replace("halves", "fifths").replace("Half", "Fifth")
-    fifth = fifth.replace("operators() {", "operators() {  // <--\n")
-    mistake(fifth.replace("fifths", "halves"), "a second family 'halves': the first is ", name="b/halves.cpp",
-            **{"a/halves": HALF + LIST})
-    again = HALF.replace("Half", "Fifth").replace("-> Tensor\",", "-> Tensor\",  // <--") + LIST.replace("halves", "zz").replace("Half", "Fifth")
-    mistake(again, "struct Fifth: half(const Tensor&) is declared already, by ", name="zz.cpp", halves=HALF + LIST)
-    mistake(again.replace("(Tensor self)", "(Tensor input)"), "half(const Tensor&) is declared already", name="zz.cpp", halves=HALF + LIST)
+    first = HALF + LIST
+    mistake(changed("operators() {", "operators() {  // <--\n"), "a second family 'halves': the first is ",
+            name="b/halves.cpp", **{"a/halves": first})
+    other = first.replace("halves", "other")
+    declared = '"half(Tensor self) -> Tensor",'
+    for signature in ("half(Tensor self)", "half(Tensor input)"):
+        mistake(changed(declared, f'"{signature} -> Tensor",  // <--', other),
+                "struct Half: half(const Tensor&) is declared already, by ", name="other.cpp", halves=first)
     # Two functions, but one method.
-    mistake(again.replace("(Tensor self)", "(int n, Tensor self)"), "Tensor::half(std::int64_t) is declared already", name="zz.cpp",
-            halves=with_signature("half(Tensor self, int n) -> Tensor").replace("// <--", ""))
+    mistake(changed(declared, '"half(int n, Tensor self) -> Tensor",  // <--', other),
+            "Tensor::half(std::int64_t) is declared already, by ", name="other.cpp",
+            halves=changed(declared, '"half(Tensor self, int n) -> Tensor",'))
 
 
 def check_brackets():
@@ -236,13 +301,9 @@ def check_the_tree():
     sources = [p for pattern in ("*.cpp", "*.h") for p in (SOURCE / "ops").rglob(pattern) if "kernels" not in p.parts]
     with tempfile.TemporaryDirectory() as folder:
         out = pathlib.Path(folder) / "out"
-
-        def generate(*options):
-            return subprocess.run([sys.executable, SCRIPT, "--out", out, *options, *sources], check=True, text=True, capture_output=True).stdout
-
-        listed = generate("--list")
+        listed = generate(out, "--list", *sources).stdout
         assert not out.exists()
-        generate()
+        assert generate(out, *sources).returncode == 0
         assert (out / "outputs.txt").read_text() == listed
         files = sorted(p for p in out.rglob("*") if p.is_file())
         assert sorted(listed.split("\n")[:-1] + [str(out / "outputs.txt")]) == [str(p) for p in files], listed
@@ -253,7 +314,7 @@ def check_the_tree():
         for path in files:
             os.utime(path, (1e9, 1e9))
         sources.reverse()
-        generate()
+        assert generate(out, *sources).returncode == 0
         assert {p: p.read_bytes() for p in files} == first
         assert [p for p in files if p.stat().st_mtime != 1e9] == [edited]
 
@@ -294,7 +355,7 @@ def check_the_build():
         script.write_text(script.read_text().replace("/// {line}", "//! {line}"))
         assert build() and "//! A half." in header.read_text() and not build()
         # A file that becomes a family has an output of its own.
-        (root / "ops/other.cpp").write_text((HALF + LIST).replace("halves", "other").replace("half", "third").replace("Half", "Third"))
+        (root / "ops/other.cpp").write_text((HALF + LIST).replace("halves", "other").replace("half", "third"))
         definitions = generated / "ops/other_functions.inc"
         assert build() and definitions.exists()
         build()
@@ -306,6 +367,7 @@ check_good_families()
 check_comments_and_strings()
 check_formats()
 check_hidden_nodes()
+check_dimensions()
 check_mistakes_in_structs()
 check_mistakes_in_signatures()
 check_mistakes_in_lists()
