@@ -32,7 +32,9 @@ inline constexpr DtypeSet kNumericDtypes = {kUInt8, kInt32, kInt64, kBFloat16, k
 inline constexpr DtypeSet kFloatingDtypes = {kBFloat16, kFloat32, kFloat64};
 inline constexpr DtypeSet kSingleAndDouble = {kFloat32, kFloat64};
 
-/// An operator's declaration: what documentation, tests and tools are made from. It stands in the operator's struct.
+/// An operator's declaration: what documentation, tests and tools are made from. It stands in the operator's struct as
+/// `static constexpr OperatorInfo info`, with string literals for its texts: ops/generate.py reads it. The struct is
+/// listed at the end of its file.
 struct OperatorInfo {
   const char* name;  ///< the function's name; overloads share it
   /// In PyTorch's notation, as "add(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor". A tensor argument called
@@ -43,6 +45,14 @@ struct OperatorInfo {
   DtypeSet dtypes;                ///< of the tensor operands other than indices and masks; others are an Error
   const char* node = nullptr;     ///< the name of its node on the tape; null when it records none of its own
   const char* inplace = nullptr;  ///< the signature of its in-place form, if it has one
+};
+
+/// The declaration of a hidden node, in its struct as `static constexpr NodeInfo info`: what other operators record and
+/// no public function calls. It is in no list, and nothing is generated from it.
+struct NodeInfo {
+  constexpr explicit NodeInfo(const char* node_) : name(node_), node(node_) {}
+  const char* name;  ///< in errors and traces
+  const char* node;  ///< of its node on the tape, as PyTorch calls it
 };
 
 /// The operators of one file.

@@ -3,11 +3,14 @@
 #include <string_view>
 
 #include <backflow/ops/convolution/same_padding.h>
+#include <backflow/ops/dimensions_internal.h>
 #include <backflow/ops/operator.h>
 #include <backflow/ops/operators.h>
 
 namespace backflow {
 namespace {
+
+using detail::in_dimensions;
 
 /// `f` of a batch of `input`, which may be a single sample [channels, spatial...] of `dims` spatial dimensions.
 template <class F>
@@ -55,29 +58,33 @@ Tensor conv_transpose(const char* where, std::int64_t dims, const Tensor& input,
   });
 }
 
-struct Conv1d {
-  static constexpr OperatorInfo info = {
-      .name = "conv1d",
+template <int N>
+struct Conv {
+  static constexpr OperatorInfo pattern = {
+      .name = "conv{N}d",
       .signature =
-          "conv1d(Tensor input, Tensor weight, Tensor? bias=None, int[] stride=1, int[] padding=0, int[] dilation=1, "
+          "conv{N}d(Tensor input, Tensor weight, Tensor? bias=None, int[] stride=1, int[] padding=0, int[] dilation=1, "
           "int groups=1) -> Tensor",
       .formula = "y = convolution(x, w, b)",
       .doc =
-          "A convolution over one spatial dimension: input [batch, channels, l] or [channels, l], weight [filters, "
-          "channels / groups, l], bias [filters] or none.",
+          "A convolution over {one|two|three} spatial {dimension|dimensions}: input [batch, channels, "
+          "{l|h, w|d, h, w}] or [channels, {l|h, w|d, h, w}], weight [filters, channels / groups, {l|h, w|d, h, w}], "
+          "bias [filters] or none.",
       .dtypes = kFloatingDtypes,
   };
+  static constexpr OperatorInfo info = in_dimensions<pattern, N>;
   static Tensor forward(const Tensor& x, const Tensor& w, const Tensor& bias, IntArrayRef stride, IntArrayRef padding,
                         IntArrayRef dilation, std::int64_t groups) {
-    return conv("conv1d", 1, x, w, bias, stride, padding, dilation, groups);
+    return conv(info.name, N, x, w, bias, stride, padding, dilation, groups);
   }
 };
 
-struct Conv1dByRule {
-  static constexpr OperatorInfo info = {
-      .name = "conv1d",
+template <int N>
+struct ConvByRule {
+  static constexpr OperatorInfo pattern = {
+      .name = "conv{N}d",
       .signature =
-          "conv1d(Tensor input, Tensor weight, Tensor? bias, int[] stride, str padding, int[] dilation=1, "
+          "conv{N}d(Tensor input, Tensor weight, Tensor? bias, int[] stride, str padding, int[] dilation=1, "
           "int groups=1) -> Tensor",
       .formula = "y = convolution(x, w, b)",
       .doc =
@@ -85,143 +92,31 @@ struct Conv1dByRule {
           "sizes; where it is odd, the larger half is behind.",
       .dtypes = kFloatingDtypes,
   };
+  static constexpr OperatorInfo info = in_dimensions<pattern, N>;
   static Tensor forward(const Tensor& x, const Tensor& w, const Tensor& bias, IntArrayRef stride,
                         std::string_view padding, IntArrayRef dilation, std::int64_t groups) {
-    return conv_by_rule("conv1d", 1, x, w, bias, stride, padding, dilation, groups);
+    return conv_by_rule(info.name, N, x, w, bias, stride, padding, dilation, groups);
   }
 };
 
-struct Conv2d {
-  static constexpr OperatorInfo info = {
-      .name = "conv2d",
+template <int N>
+struct ConvTranspose {
+  static constexpr OperatorInfo pattern = {
+      .name = "conv_transpose{N}d",
       .signature =
-          "conv2d(Tensor input, Tensor weight, Tensor? bias=None, int[] stride=1, int[] padding=0, int[] dilation=1, "
-          "int groups=1) -> Tensor",
-      .formula = "y = convolution(x, w, b)",
-      .doc =
-          "A convolution over two spatial dimensions: input [batch, channels, h, w] or [channels, h, w], weight "
-          "[filters, "
-          "channels / groups, h, w], bias [filters] or none.",
-      .dtypes = kFloatingDtypes,
-  };
-  static Tensor forward(const Tensor& x, const Tensor& w, const Tensor& bias, IntArrayRef stride, IntArrayRef padding,
-                        IntArrayRef dilation, std::int64_t groups) {
-    return conv("conv2d", 2, x, w, bias, stride, padding, dilation, groups);
-  }
-};
-
-struct Conv2dByRule {
-  static constexpr OperatorInfo info = {
-      .name = "conv2d",
-      .signature =
-          "conv2d(Tensor input, Tensor weight, Tensor? bias, int[] stride, str padding, int[] dilation=1, "
-          "int groups=1) -> Tensor",
-      .formula = "y = convolution(x, w, b)",
-      .doc =
-          "The same with the padding 'valid', which is none, or 'same': with a stride of 1, the one that keeps all "
-          "sizes; where it is odd, the larger half is behind.",
-      .dtypes = kFloatingDtypes,
-  };
-  static Tensor forward(const Tensor& x, const Tensor& w, const Tensor& bias, IntArrayRef stride,
-                        std::string_view padding, IntArrayRef dilation, std::int64_t groups) {
-    return conv_by_rule("conv2d", 2, x, w, bias, stride, padding, dilation, groups);
-  }
-};
-
-struct Conv3d {
-  static constexpr OperatorInfo info = {
-      .name = "conv3d",
-      .signature =
-          "conv3d(Tensor input, Tensor weight, Tensor? bias=None, int[] stride=1, int[] padding=0, int[] dilation=1, "
-          "int groups=1) -> Tensor",
-      .formula = "y = convolution(x, w, b)",
-      .doc =
-          "A convolution over three spatial dimensions: input [batch, channels, d, h, w] or [channels, d, h, w], "
-          "weight [filters, "
-          "channels / groups, d, h, w], bias [filters] or none.",
-      .dtypes = kFloatingDtypes,
-  };
-  static Tensor forward(const Tensor& x, const Tensor& w, const Tensor& bias, IntArrayRef stride, IntArrayRef padding,
-                        IntArrayRef dilation, std::int64_t groups) {
-    return conv("conv3d", 3, x, w, bias, stride, padding, dilation, groups);
-  }
-};
-
-struct Conv3dByRule {
-  static constexpr OperatorInfo info = {
-      .name = "conv3d",
-      .signature =
-          "conv3d(Tensor input, Tensor weight, Tensor? bias, int[] stride, str padding, int[] dilation=1, "
-          "int groups=1) -> Tensor",
-      .formula = "y = convolution(x, w, b)",
-      .doc =
-          "The same with the padding 'valid', which is none, or 'same': with a stride of 1, the one that keeps all "
-          "sizes; where it is odd, the larger half is behind.",
-      .dtypes = kFloatingDtypes,
-  };
-  static Tensor forward(const Tensor& x, const Tensor& w, const Tensor& bias, IntArrayRef stride,
-                        std::string_view padding, IntArrayRef dilation, std::int64_t groups) {
-    return conv_by_rule("conv3d", 3, x, w, bias, stride, padding, dilation, groups);
-  }
-};
-
-struct ConvTranspose1d {
-  static constexpr OperatorInfo info = {
-      .name = "conv_transpose1d",
-      .signature =
-          "conv_transpose1d(Tensor input, Tensor weight, Tensor? bias=None, int[] stride=1, int[] padding=0, int[] "
+          "conv_transpose{N}d(Tensor input, Tensor weight, Tensor? bias=None, int[] stride=1, int[] padding=0, int[] "
           "output_padding=0, int groups=1, int[] dilation=1) -> Tensor",
       .formula = "y = transposed convolution(x, w, b)",
       .doc =
-          "The function whose gradient a convolution over one spatial dimension is: input [batch, channels, l] or "
-          "[channels, "
-          "l], weight [channels, filters / groups, l], bias [filters] or none; the result is longer by "
-          "output_padding.",
+          "The function whose gradient a convolution over {one|two|three} spatial {dimension|dimensions} is: input "
+          "[batch, channels, {l|h, w|d, h, w}] or [channels, {l|h, w|d, h, w}], weight [channels, filters / groups, "
+          "{l|h, w|d, h, w}], bias [filters] or none; the result is longer by output_padding.",
       .dtypes = kFloatingDtypes,
   };
+  static constexpr OperatorInfo info = in_dimensions<pattern, N>;
   static Tensor forward(const Tensor& x, const Tensor& w, const Tensor& bias, IntArrayRef stride, IntArrayRef padding,
                         IntArrayRef output_padding, std::int64_t groups, IntArrayRef dilation) {
-    return conv_transpose("conv_transpose1d", 1, x, w, bias, stride, padding, output_padding, groups, dilation);
-  }
-};
-
-struct ConvTranspose2d {
-  static constexpr OperatorInfo info = {
-      .name = "conv_transpose2d",
-      .signature =
-          "conv_transpose2d(Tensor input, Tensor weight, Tensor? bias=None, int[] stride=1, int[] padding=0, int[] "
-          "output_padding=0, int groups=1, int[] dilation=1) -> Tensor",
-      .formula = "y = transposed convolution(x, w, b)",
-      .doc =
-          "The function whose gradient a convolution over two spatial dimensions is: input [batch, channels, h, w] or "
-          "[channels, "
-          "h, w], weight [channels, filters / groups, h, w], bias [filters] or none; the result is longer by "
-          "output_padding.",
-      .dtypes = kFloatingDtypes,
-  };
-  static Tensor forward(const Tensor& x, const Tensor& w, const Tensor& bias, IntArrayRef stride, IntArrayRef padding,
-                        IntArrayRef output_padding, std::int64_t groups, IntArrayRef dilation) {
-    return conv_transpose("conv_transpose2d", 2, x, w, bias, stride, padding, output_padding, groups, dilation);
-  }
-};
-
-struct ConvTranspose3d {
-  static constexpr OperatorInfo info = {
-      .name = "conv_transpose3d",
-      .signature =
-          "conv_transpose3d(Tensor input, Tensor weight, Tensor? bias=None, int[] stride=1, int[] padding=0, int[] "
-          "output_padding=0, int groups=1, int[] dilation=1) -> Tensor",
-      .formula = "y = transposed convolution(x, w, b)",
-      .doc =
-          "The function whose gradient a convolution over three spatial dimensions is: input [batch, channels, d, h, "
-          "w] or [channels, "
-          "d, h, w], weight [channels, filters / groups, d, h, w], bias [filters] or none; the result is longer by "
-          "output_padding.",
-      .dtypes = kFloatingDtypes,
-  };
-  static Tensor forward(const Tensor& x, const Tensor& w, const Tensor& bias, IntArrayRef stride, IntArrayRef padding,
-                        IntArrayRef output_padding, std::int64_t groups, IntArrayRef dilation) {
-    return conv_transpose("conv_transpose3d", 3, x, w, bias, stride, padding, output_padding, groups, dilation);
+    return conv_transpose(info.name, N, x, w, bias, stride, padding, output_padding, groups, dilation);
   }
 };
 
@@ -240,8 +135,8 @@ DimVector same_padding(IntArrayRef kernel_size, IntArrayRef dilation) {
 #include <backflow/ops/conv_functions.inc>
 
 OperatorFamily conv_operators() {
-  return family<Conv1d, Conv1dByRule, Conv2d, Conv2dByRule, Conv3d, Conv3dByRule, ConvTranspose1d, ConvTranspose2d,
-                ConvTranspose3d>("conv");
+  return family<Conv<1>, ConvByRule<1>, Conv<2>, ConvByRule<2>, Conv<3>, ConvByRule<3>, ConvTranspose<1>,
+                ConvTranspose<2>, ConvTranspose<3>>("conv");
 }
 
 }  // namespace backflow

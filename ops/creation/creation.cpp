@@ -85,7 +85,15 @@ struct Full {
   }
 };
 
-struct EmptyLike {
+/// `Op` with the sizes of x, and its dtype unless the options name one.
+template <class Op>
+struct Like {
+  static Tensor forward(const Tensor& x, const TensorOptions& options) {
+    return Op::forward(x.sizes(), like(x, options));
+  }
+};
+
+struct EmptyLike : Like<Empty> {
   static constexpr OperatorInfo info = {
       .name = "empty_like",
       .signature = "empty_like(Tensor input, TensorOptions options={}) -> Tensor",
@@ -93,12 +101,9 @@ struct EmptyLike {
       .doc = "With the sizes of x, and its dtype unless the options name one; row-major and off the tape.",
       .dtypes = kAnyDtype,
   };
-  static Tensor forward(const Tensor& x, const TensorOptions& options) {
-    return Empty::forward(x.sizes(), like(x, options));
-  }
 };
 
-struct ZerosLike {
+struct ZerosLike : Like<Zeros> {
   static constexpr OperatorInfo info = {
       .name = "zeros_like",
       .signature = "zeros_like(Tensor input, TensorOptions options) -> Tensor",
@@ -106,12 +111,9 @@ struct ZerosLike {
       .doc = "With the sizes of x, and its dtype unless the options name one; row-major and off the tape.",
       .dtypes = kAnyDtype,
   };
-  static Tensor forward(const Tensor& x, const TensorOptions& options) {
-    return Zeros::forward(x.sizes(), like(x, options));
-  }
 };
 
-struct OnesLike {
+struct OnesLike : Like<Ones> {
   static constexpr OperatorInfo info = {
       .name = "ones_like",
       .signature = "ones_like(Tensor input, TensorOptions options={}) -> Tensor",
@@ -119,9 +121,6 @@ struct OnesLike {
       .doc = "With the sizes of x, and its dtype unless the options name one; row-major and off the tape.",
       .dtypes = kAnyDtype,
   };
-  static Tensor forward(const Tensor& x, const TensorOptions& options) {
-    return Ones::forward(x.sizes(), like(x, options));
-  }
 };
 
 struct FullLike {

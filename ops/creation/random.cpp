@@ -14,20 +14,6 @@ namespace {
 
 using namespace detail;
 
-Tensor uniform_of(const char* op, IntArrayRef size, std::optional<Generator> generator, TensorOptions options) {
-  check(is_floating_point(options.dtype()), op, ": dtype ", short_name(options.dtype()),
-        ": need a floating-point one; randint() makes integers");
-  const Tensor x = empty_tensor(size, options.dtype());
-  return uniform_(x, 0, 1, std::move(generator)).set_requires_grad(options.requires_grad());
-}
-
-Tensor normal_of(const char* op, IntArrayRef size, std::optional<Generator> generator, TensorOptions options) {
-  check(is_floating_point(options.dtype()), op, ": dtype ", short_name(options.dtype()),
-        ": need a floating-point one; randint() makes integers");
-  const Tensor x = empty_tensor(size, options.dtype());
-  return normal_(x, 0, 1, std::move(generator)).set_requires_grad(options.requires_grad());
-}
-
 TensorOptions like(const Tensor& x, TensorOptions options) { return options.dtype(options.dtype_or(x.scalar_type())); }
 
 /// Whole numbers from low on, uniform in `range` of them, from 64 random bits.
@@ -71,7 +57,19 @@ Tensor integers(const char* op, std::int64_t low, std::int64_t high, IntArrayRef
   return x.set_requires_grad(options.requires_grad());
 }
 
-struct Rand {
+/// Tensors that `kFill` fills: of sizes, or like another tensor.
+template <class Op, const Tensor& (*kFill)(const Tensor&, double, double, std::optional<Generator>)>
+struct FloatingNumbers {
+  static Tensor forward(IntArrayRef size, const std::optional<Generator>& generator, const TensorOptions& options) {
+    check(is_floating_point(options.dtype()), Op::info.name, ": dtype ", short_name(options.dtype()),
+          ": need a floating-point one; randint() makes integers");
+    return kFill(empty_tensor(size, options.dtype()), 0, 1, generator).set_requires_grad(options.requires_grad());
+  }
+  static Tensor forward(IntArrayRef size, const TensorOptions& options) { return forward(size, std::nullopt, options); }
+  static Tensor forward(const Tensor& x, const TensorOptions& options) { return forward(x.sizes(), like(x, options)); }
+};
+
+struct Rand : FloatingNumbers<Rand, uniform_> {
   static constexpr OperatorInfo info = {
       .name = "rand",
       .signature = "rand(int[] size, TensorOptions options={}) -> Tensor",
@@ -81,12 +79,9 @@ struct Rand {
           "dtypes.",
       .dtypes = kFloatingDtypes,
   };
-  static Tensor forward(IntArrayRef size, const TensorOptions& options) {
-    return uniform_of("rand", size, std::nullopt, options);
-  }
 };
 
-struct RandGenerator {
+struct RandGenerator : FloatingNumbers<RandGenerator, uniform_> {
   static constexpr OperatorInfo info = {
       .name = "rand",
       .signature = "rand(int[] size, Generator? generator, TensorOptions options={}) -> Tensor",
@@ -94,12 +89,9 @@ struct RandGenerator {
       .doc = "The same from a generator.",
       .dtypes = kFloatingDtypes,
   };
-  static Tensor forward(IntArrayRef size, const std::optional<Generator>& generator, const TensorOptions& options) {
-    return uniform_of("rand", size, generator, options);
-  }
 };
 
-struct RandLike {
+struct RandLike : FloatingNumbers<RandLike, uniform_> {
   static constexpr OperatorInfo info = {
       .name = "rand_like",
       .signature = "rand_like(Tensor input, TensorOptions options={}) -> Tensor",
@@ -107,12 +99,9 @@ struct RandLike {
       .doc = "rand with the sizes of x, and its dtype unless the options name one.",
       .dtypes = kFloatingDtypes,
   };
-  static Tensor forward(const Tensor& x, const TensorOptions& options) {
-    return uniform_of("rand_like", x.sizes(), std::nullopt, like(x, options));
-  }
 };
 
-struct Randn {
+struct Randn : FloatingNumbers<Randn, normal_> {
   static constexpr OperatorInfo info = {
       .name = "randn",
       .signature = "randn(int[] size, TensorOptions options={}) -> Tensor",
@@ -122,12 +111,9 @@ struct Randn {
           "default generator. An Error for dtypes that are not floating-point ones.",
       .dtypes = kFloatingDtypes,
   };
-  static Tensor forward(IntArrayRef size, const TensorOptions& options) {
-    return normal_of("randn", size, std::nullopt, options);
-  }
 };
 
-struct RandnGenerator {
+struct RandnGenerator : FloatingNumbers<RandnGenerator, normal_> {
   static constexpr OperatorInfo info = {
       .name = "randn",
       .signature = "randn(int[] size, Generator? generator, TensorOptions options={}) -> Tensor",
@@ -135,12 +121,9 @@ struct RandnGenerator {
       .doc = "The same from a generator.",
       .dtypes = kFloatingDtypes,
   };
-  static Tensor forward(IntArrayRef size, const std::optional<Generator>& generator, const TensorOptions& options) {
-    return normal_of("randn", size, generator, options);
-  }
 };
 
-struct RandnLike {
+struct RandnLike : FloatingNumbers<RandnLike, normal_> {
   static constexpr OperatorInfo info = {
       .name = "randn_like",
       .signature = "randn_like(Tensor input, TensorOptions options={}) -> Tensor",
@@ -148,9 +131,6 @@ struct RandnLike {
       .doc = "randn with the sizes of x, and its dtype unless the options name one.",
       .dtypes = kFloatingDtypes,
   };
-  static Tensor forward(const Tensor& x, const TensorOptions& options) {
-    return normal_of("randn_like", x.sizes(), std::nullopt, like(x, options));
-  }
 };
 
 struct RandintHigh {

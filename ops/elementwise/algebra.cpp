@@ -6,6 +6,15 @@ namespace {
 
 using namespace detail;
 
+/// An activation whose gradient is f(dy, y): one kernel, or an operator of its own when it is recorded.
+template <Binary kF, Tensor (*kRecorded)(const Tensor&, const Tensor&)>
+struct GradientFromResult : SavesResult {
+  void backward(Backward& b) const {
+    const Tensor value = b(y);
+    b.dx(0) = GradMode::is_enabled() ? kRecorded(b.dy(), value) : fused_gradient(b, kF, value, {});
+  }
+};
+
 struct Neg : NumericOperator<Neg, Unary::Neg> {
   static constexpr OperatorInfo info = {
       .name = "neg",
@@ -20,7 +29,7 @@ struct Neg : NumericOperator<Neg, Unary::Neg> {
   void backward(Backward& b) const { b.dx(0) = neg(b.dy()); }
 };
 
-struct Abs : NumericOperator<Abs, Unary::Abs> {
+struct Abs : NumericOperator<Abs, Unary::Abs>, SavesOperand {
   static constexpr OperatorInfo info = {
       .name = "abs",
       .signature = "abs(Tensor self) -> Tensor",
@@ -30,8 +39,6 @@ struct Abs : NumericOperator<Abs, Unary::Abs> {
       .node = "AbsBackward0",
       .inplace = "abs_(Tensor self) -> Tensor",
   };
-  SavedTensor x;
-  void save(Needs, const Tensor& x_, const Tensor&) { x.save(x_); }
   void backward(Backward& b) const { b.dx(0) = b.dy() * sign(b(x)); }
 };
 
@@ -65,7 +72,7 @@ struct Square {
   }
 };
 
-struct Sqrt : UnaryOperator<Unary::Sqrt> {
+struct Sqrt : UnaryOperator<Unary::Sqrt>, SavesResult {
   static constexpr OperatorInfo info = {
       .name = "sqrt",
       .signature = "sqrt(Tensor self) -> Tensor",
@@ -75,12 +82,10 @@ struct Sqrt : UnaryOperator<Unary::Sqrt> {
       .node = "SqrtBackward0",
       .inplace = "sqrt_(Tensor self) -> Tensor",
   };
-  SavedTensor y;
-  void save(Needs, const Tensor&, const Tensor& y_) { y.save_output(y_); }
   void backward(Backward& b) const { b.dx(0) = b.dy() / (b(y) * 2); }
 };
 
-struct Rsqrt : UnaryOperator<Unary::Rsqrt> {
+struct Rsqrt : UnaryOperator<Unary::Rsqrt>, SavesResult {
   static constexpr OperatorInfo info = {
       .name = "rsqrt",
       .signature = "rsqrt(Tensor self) -> Tensor",
@@ -90,12 +95,10 @@ struct Rsqrt : UnaryOperator<Unary::Rsqrt> {
       .node = "RsqrtBackward0",
       .inplace = "rsqrt_(Tensor self) -> Tensor",
   };
-  SavedTensor y;
-  void save(Needs, const Tensor&, const Tensor& y_) { y.save_output(y_); }
   void backward(Backward& b) const { b.dx(0) = b.dy() * b(y) * b(y) * (b(y) * -0.5); }
 };
 
-struct Reciprocal : UnaryOperator<Unary::Reciprocal> {
+struct Reciprocal : UnaryOperator<Unary::Reciprocal>, SavesResult {
   static constexpr OperatorInfo info = {
       .name = "reciprocal",
       .signature = "reciprocal(Tensor self) -> Tensor",
@@ -105,12 +108,10 @@ struct Reciprocal : UnaryOperator<Unary::Reciprocal> {
       .node = "ReciprocalBackward0",
       .inplace = "reciprocal_(Tensor self) -> Tensor",
   };
-  SavedTensor y;
-  void save(Needs, const Tensor&, const Tensor& y_) { y.save_output(y_); }
   void backward(Backward& b) const { b.dx(0) = neg(b.dy()) * b(y) * b(y); }
 };
 
-struct Relu : NumericOperator<Relu, Unary::Relu> {
+struct Relu : NumericOperator<Relu, Unary::Relu>, GradientFromResult<Binary::ReluBackward, relu_backward> {
   static constexpr OperatorInfo info = {
       .name = "relu",
       .signature = "relu(Tensor self) -> Tensor",
@@ -120,16 +121,9 @@ struct Relu : NumericOperator<Relu, Unary::Relu> {
       .node = "ReluBackward0",
       .inplace = "relu_(Tensor self) -> Tensor",
   };
-  SavedTensor y;
-  void save(Needs, const Tensor&, const Tensor& y_) { y.save_output(y_); }
-  void backward(Backward& b) const {
-    const Tensor value = b(y);
-    b.dx(0) =
-        GradMode::is_enabled() ? relu_backward(b.dy(), value) : fused_gradient(b, Binary::ReluBackward, value, {});
-  }
 };
 
-struct Tanh : UnaryOperator<Unary::Tanh> {
+struct Tanh : UnaryOperator<Unary::Tanh>, GradientFromResult<Binary::TanhBackward, tanh_backward> {
   static constexpr OperatorInfo info = {
       .name = "tanh",
       .signature = "tanh(Tensor self) -> Tensor",
@@ -139,16 +133,9 @@ struct Tanh : UnaryOperator<Unary::Tanh> {
       .node = "TanhBackward0",
       .inplace = "tanh_(Tensor self) -> Tensor",
   };
-  SavedTensor y;
-  void save(Needs, const Tensor&, const Tensor& y_) { y.save_output(y_); }
-  void backward(Backward& b) const {
-    const Tensor value = b(y);
-    b.dx(0) =
-        GradMode::is_enabled() ? tanh_backward(b.dy(), value) : fused_gradient(b, Binary::TanhBackward, value, {});
-  }
 };
 
-struct Sigmoid : UnaryOperator<Unary::Sigmoid> {
+struct Sigmoid : UnaryOperator<Unary::Sigmoid>, GradientFromResult<Binary::SigmoidBackward, sigmoid_backward> {
   static constexpr OperatorInfo info = {
       .name = "sigmoid",
       .signature = "sigmoid(Tensor self) -> Tensor",
@@ -158,12 +145,17 @@ struct Sigmoid : UnaryOperator<Unary::Sigmoid> {
       .node = "SigmoidBackward0",
       .inplace = "sigmoid_(Tensor self) -> Tensor",
   };
+};
+
+/// A gradient f(dy, y) whose own gradients need both.
+template <class Op, Binary kF>
+struct GradientOperator : BinaryOperator<Op, kF, true> {
+  SavedTensor dy;
   SavedTensor y;
-  void save(Needs, const Tensor&, const Tensor& y_) { y.save_output(y_); }
-  void backward(Backward& b) const {
-    const Tensor value = b(y);
-    b.dx(0) = GradMode::is_enabled() ? sigmoid_backward(b.dy(), value)
-                                     : fused_gradient(b, Binary::SigmoidBackward, value, {});
+  void save(Needs, const Tensor& dy_, const Tensor& y_, const Tensor& dx) {
+    this->save_geometry(dy_, y_, dx);
+    dy.save(dy_);
+    y.save(y_);
   }
 };
 
@@ -191,7 +183,7 @@ struct ReluGradient : BinaryOperator<ReluGradient, Binary::ReluBackward, true> {
   }
 };
 
-struct TanhGradient : BinaryOperator<TanhGradient, Binary::TanhBackward, true> {
+struct TanhGradient : GradientOperator<TanhGradient, Binary::TanhBackward> {
   static constexpr OperatorInfo info = {
       .name = "tanh_backward",
       .signature = "tanh_backward(Tensor grad, Tensor result) -> Tensor",
@@ -200,13 +192,6 @@ struct TanhGradient : BinaryOperator<TanhGradient, Binary::TanhBackward, true> {
       .dtypes = kAnyDtype,
       .node = "TanhBackwardBackward0",
   };
-  SavedTensor dy;
-  SavedTensor y;
-  void save(Needs, const Tensor& dy_, const Tensor& y_, const Tensor& dx) {
-    save_geometry(dy_, y_, dx);
-    dy.save(dy_);
-    y.save(y_);
-  }
   void backward(Backward& b) const {
     if (b.wants(0)) {
       b.dx(0) = to_x(tanh_backward(b.dy(), b(y)));
@@ -217,7 +202,7 @@ struct TanhGradient : BinaryOperator<TanhGradient, Binary::TanhBackward, true> {
   }
 };
 
-struct SigmoidGradient : BinaryOperator<SigmoidGradient, Binary::SigmoidBackward, true> {
+struct SigmoidGradient : GradientOperator<SigmoidGradient, Binary::SigmoidBackward> {
   static constexpr OperatorInfo info = {
       .name = "sigmoid_backward",
       .signature = "sigmoid_backward(Tensor grad, Tensor result) -> Tensor",
@@ -226,13 +211,6 @@ struct SigmoidGradient : BinaryOperator<SigmoidGradient, Binary::SigmoidBackward
       .dtypes = kAnyDtype,
       .node = "SigmoidBackwardBackward0",
   };
-  SavedTensor dy;
-  SavedTensor y;
-  void save(Needs, const Tensor& dy_, const Tensor& y_, const Tensor& dx) {
-    save_geometry(dy_, y_, dx);
-    dy.save(dy_);
-    y.save(y_);
-  }
   void backward(Backward& b) const {
     if (b.wants(0)) {
       b.dx(0) = to_x(sigmoid_backward(b.dy(), b(y)));

@@ -16,6 +16,8 @@ namespace backflow::detail {
 using kernels::Binary;
 using kernels::Unary;
 
+using Needs = std::span<const bool>;
+
 /// `x` converted to `dtype` off the tape, or a reference to x itself when it is of that dtype.
 class Cast {
  public:
@@ -254,6 +256,16 @@ struct NumericOperator {
   }
 };
 
-using Needs = std::span<const bool>;
+/// What the backward of a function of one operand needs: the operand.
+struct SavesOperand {
+  SavedTensor x;
+  void save(Needs, const Tensor& x_, const Tensor&) { x.save(x_); }
+};
+
+/// The same, where it needs the result instead.
+struct SavesResult {
+  SavedTensor y;
+  void save(Needs, const Tensor&, const Tensor& y_) { y.save_output(y_); }
+};
 
 }  // namespace backflow::detail

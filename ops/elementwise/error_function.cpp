@@ -14,7 +14,7 @@ Tensor erf_slope(const Tensor& x) {
   return exp(neg(finite * finite)) * (2 * std::numbers::inv_sqrtpi);
 }
 
-struct Erf : UnaryOperator<Unary::Erf> {
+struct Erf : UnaryOperator<Unary::Erf>, SavesOperand {
   static constexpr OperatorInfo info = {
       .name = "erf",
       .signature = "erf(Tensor self) -> Tensor",
@@ -24,12 +24,10 @@ struct Erf : UnaryOperator<Unary::Erf> {
       .node = "ErfBackward0",
       .inplace = "erf_(Tensor self) -> Tensor",
   };
-  SavedTensor x;
-  void save(Needs, const Tensor& x_, const Tensor&) { x.save(x_); }
   void backward(Backward& b) const { b.dx(0) = b.dy() * erf_slope(b(x)); }
 };
 
-struct Erfc : UnaryOperator<Unary::Erfc> {
+struct Erfc : UnaryOperator<Unary::Erfc>, SavesOperand {
   static constexpr OperatorInfo info = {
       .name = "erfc",
       .signature = "erfc(Tensor self) -> Tensor",
@@ -39,8 +37,6 @@ struct Erfc : UnaryOperator<Unary::Erfc> {
       .node = "ErfcBackward0",
       .inplace = "erfc_(Tensor self) -> Tensor",
   };
-  SavedTensor x;
-  void save(Needs, const Tensor& x_, const Tensor&) { x.save(x_); }
   void backward(Backward& b) const { b.dx(0) = neg(b.dy() * erf_slope(b(x))); }
 };
 

@@ -10,7 +10,7 @@ namespace {
 
 using namespace detail;
 
-struct Exp : UnaryOperator<Unary::Exp> {
+struct Exp : UnaryOperator<Unary::Exp>, SavesResult {
   static constexpr OperatorInfo info = {
       .name = "exp",
       .signature = "exp(Tensor self) -> Tensor",
@@ -20,12 +20,10 @@ struct Exp : UnaryOperator<Unary::Exp> {
       .node = "ExpBackward0",
       .inplace = "exp_(Tensor self) -> Tensor",
   };
-  SavedTensor y;
-  void save(Needs, const Tensor&, const Tensor& y_) { y.save_output(y_); }
   void backward(Backward& b) const { b.dx(0) = b.dy() * b(y); }
 };
 
-struct Expm1 : UnaryOperator<Unary::Expm1> {
+struct Expm1 : UnaryOperator<Unary::Expm1>, SavesResult {
   static constexpr OperatorInfo info = {
       .name = "expm1",
       .signature = "expm1(Tensor self) -> Tensor",
@@ -35,12 +33,10 @@ struct Expm1 : UnaryOperator<Unary::Expm1> {
       .node = "Expm1Backward0",
       .inplace = "expm1_(Tensor self) -> Tensor",
   };
-  SavedTensor y;
-  void save(Needs, const Tensor&, const Tensor& y_) { y.save_output(y_); }
   void backward(Backward& b) const { b.dx(0) = b.dy() * (b(y) + 1); }
 };
 
-struct Exp2 : UnaryOperator<Unary::Exp2> {
+struct Exp2 : UnaryOperator<Unary::Exp2>, SavesResult {
   static constexpr OperatorInfo info = {
       .name = "exp2",
       .signature = "exp2(Tensor self) -> Tensor",
@@ -50,12 +46,10 @@ struct Exp2 : UnaryOperator<Unary::Exp2> {
       .node = "Exp2Backward0",
       .inplace = "exp2_(Tensor self) -> Tensor",
   };
-  SavedTensor y;
-  void save(Needs, const Tensor&, const Tensor& y_) { y.save_output(y_); }
   void backward(Backward& b) const { b.dx(0) = b.dy() * (b(y) * std::numbers::ln2); }
 };
 
-struct Log : UnaryOperator<Unary::Log> {
+struct Log : UnaryOperator<Unary::Log>, SavesOperand {
   static constexpr OperatorInfo info = {
       .name = "log",
       .signature = "log(Tensor self) -> Tensor",
@@ -65,12 +59,10 @@ struct Log : UnaryOperator<Unary::Log> {
       .node = "LogBackward0",
       .inplace = "log_(Tensor self) -> Tensor",
   };
-  SavedTensor x;
-  void save(Needs, const Tensor& x_, const Tensor&) { x.save(x_); }
   void backward(Backward& b) const { b.dx(0) = b.dy() / b(x); }
 };
 
-struct Log1p : UnaryOperator<Unary::Log1p> {
+struct Log1p : UnaryOperator<Unary::Log1p>, SavesOperand {
   static constexpr OperatorInfo info = {
       .name = "log1p",
       .signature = "log1p(Tensor self) -> Tensor",
@@ -80,12 +72,10 @@ struct Log1p : UnaryOperator<Unary::Log1p> {
       .node = "Log1PBackward0",
       .inplace = "log1p_(Tensor self) -> Tensor",
   };
-  SavedTensor x;
-  void save(Needs, const Tensor& x_, const Tensor&) { x.save(x_); }
   void backward(Backward& b) const { b.dx(0) = b.dy() / (b(x) + 1); }
 };
 
-struct Log2 : UnaryOperator<Unary::Log2> {
+struct Log2 : UnaryOperator<Unary::Log2>, SavesOperand {
   static constexpr OperatorInfo info = {
       .name = "log2",
       .signature = "log2(Tensor self) -> Tensor",
@@ -95,12 +85,10 @@ struct Log2 : UnaryOperator<Unary::Log2> {
       .node = "Log2Backward0",
       .inplace = "log2_(Tensor self) -> Tensor",
   };
-  SavedTensor x;
-  void save(Needs, const Tensor& x_, const Tensor&) { x.save(x_); }
   void backward(Backward& b) const { b.dx(0) = b.dy() / (b(x) * std::numbers::ln2); }
 };
 
-struct Log10 : UnaryOperator<Unary::Log10> {
+struct Log10 : UnaryOperator<Unary::Log10>, SavesOperand {
   static constexpr OperatorInfo info = {
       .name = "log10",
       .signature = "log10(Tensor self) -> Tensor",
@@ -110,8 +98,6 @@ struct Log10 : UnaryOperator<Unary::Log10> {
       .node = "Log10Backward0",
       .inplace = "log10_(Tensor self) -> Tensor",
   };
-  SavedTensor x;
-  void save(Needs, const Tensor& x_, const Tensor&) { x.save(x_); }
   void backward(Backward& b) const { b.dx(0) = b.dy() / (b(x) * std::numbers::ln10); }
 };
 

@@ -6,7 +6,7 @@ namespace {
 
 using namespace detail;
 
-struct Sinh : UnaryOperator<Unary::Sinh> {
+struct Sinh : UnaryOperator<Unary::Sinh>, SavesOperand {
   static constexpr OperatorInfo info = {
       .name = "sinh",
       .signature = "sinh(Tensor self) -> Tensor",
@@ -16,12 +16,10 @@ struct Sinh : UnaryOperator<Unary::Sinh> {
       .node = "SinhBackward0",
       .inplace = "sinh_(Tensor self) -> Tensor",
   };
-  SavedTensor x;
-  void save(Needs, const Tensor& x_, const Tensor&) { x.save(x_); }
   void backward(Backward& b) const { b.dx(0) = b.dy() * cosh(b(x)); }
 };
 
-struct Cosh : UnaryOperator<Unary::Cosh> {
+struct Cosh : UnaryOperator<Unary::Cosh>, SavesOperand {
   static constexpr OperatorInfo info = {
       .name = "cosh",
       .signature = "cosh(Tensor self) -> Tensor",
@@ -31,12 +29,10 @@ struct Cosh : UnaryOperator<Unary::Cosh> {
       .node = "CoshBackward0",
       .inplace = "cosh_(Tensor self) -> Tensor",
   };
-  SavedTensor x;
-  void save(Needs, const Tensor& x_, const Tensor&) { x.save(x_); }
   void backward(Backward& b) const { b.dx(0) = b.dy() * sinh(b(x)); }
 };
 
-struct Asinh : UnaryOperator<Unary::Asinh> {
+struct Asinh : UnaryOperator<Unary::Asinh>, SavesOperand {
   static constexpr OperatorInfo info = {
       .name = "asinh",
       .signature = "asinh(Tensor self) -> Tensor",
@@ -46,8 +42,6 @@ struct Asinh : UnaryOperator<Unary::Asinh> {
       .node = "AsinhBackward0",
       .inplace = "asinh_(Tensor self) -> Tensor",
   };
-  SavedTensor x;
-  void save(Needs, const Tensor& x_, const Tensor&) { x.save(x_); }
   void backward(Backward& b) const {
     const Tensor value = b(x);
     b.dx(0) =
@@ -61,7 +55,7 @@ struct Asinh : UnaryOperator<Unary::Asinh> {
   }
 };
 
-struct Acosh : UnaryOperator<Unary::Acosh> {
+struct Acosh : UnaryOperator<Unary::Acosh>, SavesOperand {
   static constexpr OperatorInfo info = {
       .name = "acosh",
       .signature = "acosh(Tensor self) -> Tensor",
@@ -71,8 +65,6 @@ struct Acosh : UnaryOperator<Unary::Acosh> {
       .node = "AcoshBackward0",
       .inplace = "acosh_(Tensor self) -> Tensor",
   };
-  SavedTensor x;
-  void save(Needs, const Tensor& x_, const Tensor&) { x.save(x_); }
   void backward(Backward& b) const {
     const Tensor value = b(x);
     b.dx(0) =
@@ -86,7 +78,7 @@ struct Acosh : UnaryOperator<Unary::Acosh> {
   }
 };
 
-struct Atanh : UnaryOperator<Unary::Atanh> {
+struct Atanh : UnaryOperator<Unary::Atanh>, SavesOperand {
   static constexpr OperatorInfo info = {
       .name = "atanh",
       .signature = "atanh(Tensor self) -> Tensor",
@@ -96,8 +88,6 @@ struct Atanh : UnaryOperator<Unary::Atanh> {
       .node = "AtanhBackward0",
       .inplace = "atanh_(Tensor self) -> Tensor",
   };
-  SavedTensor x;
-  void save(Needs, const Tensor& x_, const Tensor&) { x.save(x_); }
   void backward(Backward& b) const {
     const Tensor value = b(x);
     b.dx(0) = GradMode::is_enabled() ? b.dy() / ((1 - value) * (1 + value))

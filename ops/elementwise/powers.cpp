@@ -144,7 +144,19 @@ struct PowOfScalar {
   }
 };
 
-struct Atan2 : BinaryOperator<Atan2, Binary::Atan2, true> {
+/// A function of two floating-point numbers whose backward needs both.
+template <class Op, Binary kF>
+struct FunctionOfTwo : BinaryOperator<Op, kF, true> {
+  SavedTensor x;
+  SavedTensor w;
+  void save(Needs, const Tensor& x_, const Tensor& w_, const Tensor& y) {
+    this->save_geometry(x_, w_, y);
+    x.save(x_);
+    w.save(w_);
+  }
+};
+
+struct Atan2 : FunctionOfTwo<Atan2, Binary::Atan2> {
   static constexpr OperatorInfo info = {
       .name = "atan2",
       .signature = "atan2(Tensor self, Tensor other) -> Tensor",
@@ -155,13 +167,6 @@ struct Atan2 : BinaryOperator<Atan2, Binary::Atan2, true> {
       .node = "Atan2Backward0",
       .inplace = "atan2_(Tensor self, Tensor other) -> Tensor",
   };
-  SavedTensor x;
-  SavedTensor w;
-  void save(Needs, const Tensor& x_, const Tensor& w_, const Tensor& y) {
-    save_geometry(x_, w_, y);
-    x.save(x_);
-    w.save(w_);
-  }
   void backward(Backward& b) const {
     if (b.wants(0)) {
       b.dx(0) = to_x(GradMode::is_enabled() ? recorded(b.dy(), b(x), b(w))
@@ -188,7 +193,7 @@ struct Atan2 : BinaryOperator<Atan2, Binary::Atan2, true> {
   }
 };
 
-struct Xlogy : BinaryOperator<Xlogy, Binary::Xlogy, true> {
+struct Xlogy : FunctionOfTwo<Xlogy, Binary::Xlogy> {
   static constexpr OperatorInfo info = {
       .name = "xlogy",
       .signature = "xlogy(Tensor self, Tensor other) -> Tensor",
@@ -198,13 +203,6 @@ struct Xlogy : BinaryOperator<Xlogy, Binary::Xlogy, true> {
       .node = "XlogyBackward0",
       .inplace = "xlogy_(Tensor self, Tensor other) -> Tensor",
   };
-  SavedTensor x;
-  SavedTensor w;
-  void save(Needs, const Tensor& x_, const Tensor& w_, const Tensor& y) {
-    save_geometry(x_, w_, y);
-    x.save(x_);
-    w.save(w_);
-  }
   void backward(Backward& b) const {
     if (b.wants(0)) {
       b.dx(0) = to_x(xlogy(b.dy(), ones_where_zero(b(w), b(x), Binary::LessEqual, b(w), b.dy())));

@@ -6,7 +6,7 @@ namespace {
 
 using namespace detail;
 
-struct Sin : UnaryOperator<Unary::Sin> {
+struct Sin : UnaryOperator<Unary::Sin>, SavesOperand {
   static constexpr OperatorInfo info = {
       .name = "sin",
       .signature = "sin(Tensor self) -> Tensor",
@@ -16,12 +16,10 @@ struct Sin : UnaryOperator<Unary::Sin> {
       .node = "SinBackward0",
       .inplace = "sin_(Tensor self) -> Tensor",
   };
-  SavedTensor x;
-  void save(Needs, const Tensor& x_, const Tensor&) { x.save(x_); }
   void backward(Backward& b) const { b.dx(0) = b.dy() * cos(b(x)); }
 };
 
-struct Cos : UnaryOperator<Unary::Cos> {
+struct Cos : UnaryOperator<Unary::Cos>, SavesOperand {
   static constexpr OperatorInfo info = {
       .name = "cos",
       .signature = "cos(Tensor self) -> Tensor",
@@ -31,12 +29,10 @@ struct Cos : UnaryOperator<Unary::Cos> {
       .node = "CosBackward0",
       .inplace = "cos_(Tensor self) -> Tensor",
   };
-  SavedTensor x;
-  void save(Needs, const Tensor& x_, const Tensor&) { x.save(x_); }
   void backward(Backward& b) const { b.dx(0) = b.dy() * neg(sin(b(x))); }
 };
 
-struct Tan : UnaryOperator<Unary::Tan> {
+struct Tan : UnaryOperator<Unary::Tan>, SavesResult {
   static constexpr OperatorInfo info = {
       .name = "tan",
       .signature = "tan(Tensor self) -> Tensor",
@@ -46,12 +42,10 @@ struct Tan : UnaryOperator<Unary::Tan> {
       .node = "TanBackward0",
       .inplace = "tan_(Tensor self) -> Tensor",
   };
-  SavedTensor y;
-  void save(Needs, const Tensor&, const Tensor& y_) { y.save_output(y_); }
   void backward(Backward& b) const { b.dx(0) = b.dy() * (b(y) * b(y) + 1); }
 };
 
-struct Asin : UnaryOperator<Unary::Asin> {
+struct Asin : UnaryOperator<Unary::Asin>, SavesOperand {
   static constexpr OperatorInfo info = {
       .name = "asin",
       .signature = "asin(Tensor self) -> Tensor",
@@ -61,8 +55,6 @@ struct Asin : UnaryOperator<Unary::Asin> {
       .node = "AsinBackward0",
       .inplace = "asin_(Tensor self) -> Tensor",
   };
-  SavedTensor x;
-  void save(Needs, const Tensor& x_, const Tensor&) { x.save(x_); }
   void backward(Backward& b) const {
     const Tensor value = b(x);
     b.dx(0) = GradMode::is_enabled() ? b.dy() * rsqrt((1 - value) * (1 + value))
@@ -70,7 +62,7 @@ struct Asin : UnaryOperator<Unary::Asin> {
   }
 };
 
-struct Acos : UnaryOperator<Unary::Acos> {
+struct Acos : UnaryOperator<Unary::Acos>, SavesOperand {
   static constexpr OperatorInfo info = {
       .name = "acos",
       .signature = "acos(Tensor self) -> Tensor",
@@ -80,8 +72,6 @@ struct Acos : UnaryOperator<Unary::Acos> {
       .node = "AcosBackward0",
       .inplace = "acos_(Tensor self) -> Tensor",
   };
-  SavedTensor x;
-  void save(Needs, const Tensor& x_, const Tensor&) { x.save(x_); }
   void backward(Backward& b) const {
     const Tensor value = b(x);
     b.dx(0) = GradMode::is_enabled() ? neg(b.dy() * rsqrt((1 - value) * (1 + value)))
@@ -89,7 +79,7 @@ struct Acos : UnaryOperator<Unary::Acos> {
   }
 };
 
-struct Atan : UnaryOperator<Unary::Atan> {
+struct Atan : UnaryOperator<Unary::Atan>, SavesOperand {
   static constexpr OperatorInfo info = {
       .name = "atan",
       .signature = "atan(Tensor self) -> Tensor",
@@ -99,8 +89,6 @@ struct Atan : UnaryOperator<Unary::Atan> {
       .node = "AtanBackward0",
       .inplace = "atan_(Tensor self) -> Tensor",
   };
-  SavedTensor x;
-  void save(Needs, const Tensor& x_, const Tensor&) { x.save(x_); }
   void backward(Backward& b) const {
     const Tensor value = b(x);
     b.dx(0) = GradMode::is_enabled() ? recorded(b.dy(), value) : guarded_gradient(Guarded::AtanBackward, b.dy(), value);

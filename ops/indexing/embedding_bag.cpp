@@ -7,7 +7,6 @@
 #include <backflow/ops/indexing/indices_internal.h>
 #include <backflow/ops/kernels/indexing/embedding.h>
 #include <backflow/ops/operators.h>
-#include <backflow/ops/recorded_internal.h>
 #include <backflow/runtime/threads/threads.h>
 
 namespace backflow {
@@ -133,7 +132,7 @@ struct BagState {
 
 /// y[b] = the sum of w[i] over the indices i of bag b, or their mean;  dw[i] = the sum of dy of the bags of i.
 struct SumBags : BagState {
-  static constexpr auto info = recorded_by_others("EmbeddingBagBackward0");
+  static constexpr NodeInfo info{"EmbeddingBagBackward0"};
   bool averages;
   bool by_frequency;
   static Tensor forward(const Tensor& weight, const Bags& bags, bool average, bool) {
@@ -163,7 +162,7 @@ bool exceeds(double x, double largest) { return x > largest || (std::isnan(x) &&
 
 /// y[b] = the largest w[i] in each column, and its row, the first of several; 0 and row 0 for an empty bag.
 struct MaxBags : BagState {
-  static constexpr auto info = recorded_by_others("EmbeddingBagBackward0");
+  static constexpr NodeInfo info{"EmbeddingBagBackward0"};
   Tensor chosen;
   static std::tuple<Tensor, Tensor> forward(const Tensor& weight, const Bags& bags) {
     const std::int64_t columns = weight.sizes()[1];

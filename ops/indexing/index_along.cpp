@@ -54,7 +54,7 @@ struct SliceOperator {
   }
 };
 
-struct IndexAdd : SliceOperator {
+struct IndexAdd : SliceOperator, WritesAtIndex<IndexAdd> {
   static constexpr OperatorInfo info = {
       .name = "index_add",
       .signature = "index_add(Tensor self, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor",
@@ -68,19 +68,11 @@ struct IndexAdd : SliceOperator {
       .inplace = "index_add_(Tensor self, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor",
   };
   Scalar alpha_;
-  static Tensor forward(const Tensor& x, std::int64_t dim, const Tensor& index, const Tensor& source,
-                        const Scalar& alpha) {
-    Tensor y = row_major_copy(x);
-    add_slices("index_add", y, dim, index, source, alpha);
-    return y;
-  }
-  static bool forward_into(const Tensor& y, const Tensor&, std::int64_t dim, const Tensor& index, const Tensor& source,
-                           const Scalar& alpha) {
-    if (y.is_alias_of(index) || y.is_alias_of(source)) {
-      return false;
-    }
-    add_slices("index_add_", y, dim, index, source, alpha);
-    return true;
+  static void write(const char* where, const Tensor& y, std::int64_t dim, const Tensor& index, const Tensor& source,
+                    const Scalar& alpha) {
+    check_number(where, alpha, y.scalar_type());
+    const Tensor scaled = is_one(alpha) ? source : to(mul(source.detach(), alpha), source.scalar_type());
+    scatter_slices(where, y, dim, index, scaled, Combine::Add);
   }
   void save(Needs, const Tensor&, std::int64_t dim, const Tensor& index_, const Tensor& source, const Scalar& alpha,
             const Tensor&) {
@@ -99,15 +91,9 @@ struct IndexAdd : SliceOperator {
 
  private:
   static bool is_one(const Scalar& alpha) { return alpha.toDouble() == 1; }
-  static void add_slices(const char* where, const Tensor& y, std::int64_t dim, const Tensor& index,
-                         const Tensor& source, const Scalar& alpha) {
-    check_number(where, alpha, y.scalar_type());
-    const Tensor scaled = is_one(alpha) ? source : to(mul(source.detach(), alpha), source.scalar_type());
-    scatter_slices(where, y, dim, index, scaled, Combine::Add);
-  }
 };
 
-struct IndexCopy : SliceOperator {
+struct IndexCopy : SliceOperator, WritesAtIndex<IndexCopy> {
   static constexpr OperatorInfo info = {
       .name = "index_copy",
       .signature = "index_copy(Tensor self, int dim, Tensor index, Tensor source) -> Tensor",
@@ -117,18 +103,8 @@ struct IndexCopy : SliceOperator {
       .node = "IndexCopyBackward0",
       .inplace = "index_copy_(Tensor self, int dim, Tensor index, Tensor source) -> Tensor",
   };
-  static Tensor forward(const Tensor& x, std::int64_t dim, const Tensor& index, const Tensor& source) {
-    Tensor y = row_major_copy(x);
-    scatter_slices("index_copy", y, dim, index, source, Combine::Replace);
-    return y;
-  }
-  static bool forward_into(const Tensor& y, const Tensor&, std::int64_t dim, const Tensor& index,
-                           const Tensor& source) {
-    if (y.is_alias_of(index) || y.is_alias_of(source)) {
-      return false;
-    }
-    scatter_slices("index_copy_", y, dim, index, source, Combine::Replace);
-    return true;
+  static void write(const char* where, const Tensor& y, std::int64_t dim, const Tensor& index, const Tensor& source) {
+    scatter_slices(where, y, dim, index, source, Combine::Replace);
   }
   void save(Needs, const Tensor&, std::int64_t dim, const Tensor& index_, const Tensor& source, const Tensor&) {
     save_operands(dim, index_, source);
@@ -143,7 +119,7 @@ struct IndexCopy : SliceOperator {
   }
 };
 
-struct IndexFillScalar : SliceOperator {
+struct IndexFillScalar : SliceOperator, WritesAtIndex<IndexFillScalar> {
   static constexpr OperatorInfo info = {
       .name = "index_fill",
       .signature = "index_fill(Tensor self, int dim, Tensor index, Scalar value) -> Tensor",
@@ -153,17 +129,8 @@ struct IndexFillScalar : SliceOperator {
       .node = "IndexFillBackward0",
       .inplace = "index_fill_(Tensor self, int dim, Tensor index, Scalar value) -> Tensor",
   };
-  static Tensor forward(const Tensor& x, std::int64_t dim, const Tensor& index, const Scalar& value) {
-    Tensor y = row_major_copy(x);
-    fill_slices("index_fill", y, dim, index, number_as("index_fill", value, y.scalar_type()));
-    return y;
-  }
-  static bool forward_into(const Tensor& y, const Tensor&, std::int64_t dim, const Tensor& index, const Scalar& value) {
-    if (y.is_alias_of(index)) {
-      return false;
-    }
-    fill_slices("index_fill_", y, dim, index, number_as("index_fill_", value, y.scalar_type()));
-    return true;
+  static void write(const char* where, const Tensor& y, std::int64_t dim, const Tensor& index, const Scalar& value) {
+    fill_slices(where, y, dim, index, number_as(where, value, y.scalar_type()));
   }
   void save(Needs, const Tensor& x, std::int64_t dim, const Tensor& index_, const Scalar&, const Tensor&) {
     save_operands(dim, index_, x);
@@ -171,7 +138,7 @@ struct IndexFillScalar : SliceOperator {
   void backward(Backward& b) const { b.dx(0) = index_fill(b.dy(), dim_, b(index), 0); }
 };
 
-struct IndexFill : SliceOperator {
+struct IndexFill : SliceOperator, WritesAtIndex<IndexFill> {
   static constexpr OperatorInfo info = {
       .name = "index_fill",
       .signature = "index_fill(Tensor self, int dim, Tensor index, Tensor value) -> Tensor",
@@ -182,17 +149,12 @@ struct IndexFill : SliceOperator {
       .inplace = "index_fill_(Tensor self, int dim, Tensor index, Tensor value) -> Tensor",
   };
   ScalarType value_dtype;
-  static Tensor forward(const Tensor& x, std::int64_t dim, const Tensor& index, const Tensor& value) {
-    Tensor y = row_major_copy(x);
-    fill("index_fill", y, dim, index, value);
-    return y;
-  }
-  static bool forward_into(const Tensor& y, const Tensor&, std::int64_t dim, const Tensor& index, const Tensor& value) {
-    if (y.is_alias_of(index) || y.is_alias_of(value)) {
-      return false;
+  static void write(const char* where, const Tensor& y, std::int64_t dim, const Tensor& index, const Tensor& value) {
+    check(value.dim() == 0, where, ": value ", describe(value), ": need a tensor without dimensions");
+    if (value.scalar_type() != y.scalar_type()) {
+      check_number(where, value.item(), y.scalar_type());
     }
-    fill("index_fill_", y, dim, index, value);
-    return true;
+    fill_slices(where, y, dim, index, value);
   }
   void save(Needs, const Tensor&, std::int64_t dim, const Tensor& index_, const Tensor& value, const Tensor&) {
     save_operands(dim, index_, value);
@@ -205,15 +167,6 @@ struct IndexFill : SliceOperator {
     if (b.wants(2)) {
       b.dx(2) = to(sum(index_select(b.dy(), dim_, b(index))), value_dtype);
     }
-  }
-
- private:
-  static void fill(const char* where, const Tensor& y, std::int64_t dim, const Tensor& index, const Tensor& value) {
-    check(value.dim() == 0, where, ": value ", describe(value), ": need a tensor without dimensions");
-    if (value.scalar_type() != y.scalar_type()) {
-      check_number(where, value.item(), y.scalar_type());
-    }
-    fill_slices(where, y, dim, index, value);
   }
 };
 

@@ -2,6 +2,10 @@
 
 // What operators with index tensors have in common.
 
+#include <array>
+#include <cstdint>
+#include <string_view>
+
 #include <backflow/ops/kernels/elementwise/elementwise.h>
 #include <backflow/ops/kernels/indexing/indexed.h>
 #include <backflow/ops/operator.h>
@@ -53,5 +57,34 @@ inline void scatter_into(const char* where, const Tensor& y, std::size_t dim, co
   kernels::scatter(kernels::lines_of(where, sum, dim, index.sizes()), index, terms, combine);
   kernels::copy(y, sum);
 }
+
+/// The name of the in-place form, which starts its errors.
+template <class Op>
+inline constexpr auto inplace_name = [] {
+  constexpr std::string_view kName = function_name(Op::info.inplace);
+  std::array<char, kName.size() + 1> text{};
+  kName.copy(text.data(), kName.size());
+  return text;
+}();
+
+/// An operator that changes elements at an index along a dimension: those of a copy of x, or in place. `Op` does it by
+/// `write(where, y, dim, index, args...)`, where args are the values.
+template <class Op>
+struct WritesAtIndex {
+  template <class... Args>
+  static Tensor forward(const Tensor& x, std::int64_t dim, const Tensor& index, const Args&... args) {
+    Tensor y = row_major_copy(x);
+    Op::write(Op::info.name, y, dim, index, args...);
+    return y;
+  }
+  template <class... Args>
+  static bool forward_into(const Tensor& y, const Tensor&, std::int64_t dim, const Tensor& index, const Args&... args) {
+    if (y.is_alias_of(index) || (shares_memory(y, args) || ...)) {
+      return false;
+    }
+    Op::write(inplace_name<Op>.data(), y, dim, index, args...);
+    return true;
+  }
+};
 
 }  // namespace backflow::detail

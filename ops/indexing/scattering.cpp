@@ -18,6 +18,14 @@ struct ScatterOperator {
   DimVector src_sizes;
   std::int64_t dim_;
 
+  void save(Needs, const Tensor&, std::int64_t dim, const Tensor& index_, const Tensor& src, const Tensor&) {
+    save_index(dim, index_);
+    src_sizes = src.sizes();
+  }
+  void save(Needs, const Tensor&, std::int64_t dim, const Tensor& index_, const Scalar&, const Tensor&) {
+    save_index(dim, index_);
+  }
+
  protected:
   static void scatter_checked(const char* where, const Tensor& y, std::int64_t dim, const Tensor& index,
                               const Tensor& src, Combine combine) {
@@ -63,7 +71,7 @@ struct ScatterOperator {
   }
 };
 
-struct Scatter : ScatterOperator {
+struct Scatter : ScatterOperator, WritesAtIndex<Scatter> {
   static constexpr OperatorInfo info = {
       .name = "scatter",
       .signature = "scatter(Tensor self, int dim, Tensor index, Tensor src) -> Tensor",
@@ -76,21 +84,8 @@ struct Scatter : ScatterOperator {
       .node = "ScatterBackward0",
       .inplace = "scatter_(Tensor self, int dim, Tensor index, Tensor src) -> Tensor",
   };
-  static Tensor forward(const Tensor& x, std::int64_t dim, const Tensor& index, const Tensor& src) {
-    Tensor y = row_major_copy(x);
-    scatter_checked("scatter", y, dim, index, src, Combine::Replace);
-    return y;
-  }
-  static bool forward_into(const Tensor& y, const Tensor&, std::int64_t dim, const Tensor& index, const Tensor& src) {
-    if (y.is_alias_of(index) || y.is_alias_of(src)) {
-      return false;
-    }
-    scatter_checked("scatter_", y, dim, index, src, Combine::Replace);
-    return true;
-  }
-  void save(Needs, const Tensor&, std::int64_t dim, const Tensor& index_, const Tensor& src, const Tensor&) {
-    save_index(dim, index_);
-    src_sizes = src.sizes();
+  static void write(const char* where, const Tensor& y, std::int64_t dim, const Tensor& index, const Tensor& src) {
+    scatter_checked(where, y, dim, index, src, Combine::Replace);
   }
   void backward(Backward& b) const {
     if (b.wants(0)) {
@@ -102,7 +97,7 @@ struct Scatter : ScatterOperator {
   }
 };
 
-struct ScatterValue : ScatterOperator {
+struct ScatterValue : ScatterOperator, WritesAtIndex<ScatterValue> {
   static constexpr OperatorInfo info = {
       .name = "scatter",
       .signature = "scatter(Tensor self, int dim, Tensor index, Scalar value) -> Tensor",
@@ -112,25 +107,13 @@ struct ScatterValue : ScatterOperator {
       .node = "ScatterBackward1",
       .inplace = "scatter_(Tensor self, int dim, Tensor index, Scalar value) -> Tensor",
   };
-  static Tensor forward(const Tensor& x, std::int64_t dim, const Tensor& index, const Scalar& value) {
-    Tensor y = row_major_copy(x);
-    scatter_checked("scatter", y, dim, index, repeated("scatter", index, value, y.scalar_type()), Combine::Replace);
-    return y;
-  }
-  static bool forward_into(const Tensor& y, const Tensor&, std::int64_t dim, const Tensor& index, const Scalar& value) {
-    if (y.is_alias_of(index)) {
-      return false;
-    }
-    scatter_checked("scatter_", y, dim, index, repeated("scatter_", index, value, y.scalar_type()), Combine::Replace);
-    return true;
-  }
-  void save(Needs, const Tensor&, std::int64_t dim, const Tensor& index_, const Scalar&, const Tensor&) {
-    save_index(dim, index_);
+  static void write(const char* where, const Tensor& y, std::int64_t dim, const Tensor& index, const Scalar& value) {
+    scatter_checked(where, y, dim, index, repeated(where, index, value, y.scalar_type()), Combine::Replace);
   }
   void backward(Backward& b) const { b.dx(0) = scatter(b.dy(), dim_, b(index), 0); }
 };
 
-struct ScatterAdd : ScatterOperator {
+struct ScatterAdd : ScatterOperator, WritesAtIndex<ScatterAdd> {
   static constexpr OperatorInfo info = {
       .name = "scatter_add",
       .signature = "scatter_add(Tensor self, int dim, Tensor index, Tensor src) -> Tensor",
@@ -142,21 +125,8 @@ struct ScatterAdd : ScatterOperator {
       .node = "ScatterAddBackward0",
       .inplace = "scatter_add_(Tensor self, int dim, Tensor index, Tensor src) -> Tensor",
   };
-  static Tensor forward(const Tensor& x, std::int64_t dim, const Tensor& index, const Tensor& src) {
-    Tensor y = row_major_copy(x);
-    scatter_checked("scatter_add", y, dim, index, src, Combine::Add);
-    return y;
-  }
-  static bool forward_into(const Tensor& y, const Tensor&, std::int64_t dim, const Tensor& index, const Tensor& src) {
-    if (y.is_alias_of(index) || y.is_alias_of(src)) {
-      return false;
-    }
-    scatter_checked("scatter_add_", y, dim, index, src, Combine::Add);
-    return true;
-  }
-  void save(Needs, const Tensor&, std::int64_t dim, const Tensor& index_, const Tensor& src, const Tensor&) {
-    save_index(dim, index_);
-    src_sizes = src.sizes();
+  static void write(const char* where, const Tensor& y, std::int64_t dim, const Tensor& index, const Tensor& src) {
+    scatter_checked(where, y, dim, index, src, Combine::Add);
   }
   void backward(Backward& b) const {
     if (b.wants(0)) {

@@ -1,4 +1,5 @@
 // Average pooling.
+#include <backflow/ops/dimensions_internal.h>
 #include <backflow/ops/operators.h>
 #include <backflow/ops/pooling/pooling_internal.h>
 
@@ -14,6 +15,7 @@ PoolPlan divided(PoolPlan plan, bool count_include_pad, std::optional<std::int64
   return plan;
 }
 
+/// With one spatial dimension the sums have no divisor of their own, as in PyTorch.
 struct AvgPool1d {
   static constexpr OperatorInfo info = {
       .name = "avg_pool1d",
@@ -23,8 +25,7 @@ struct AvgPool1d {
       .formula = "y = the sum of each window / its number of elements;  dx = the sum of dy / number over its windows",
       .doc =
           "The average of each window of inputs [batch, channels, length] or [channels, length]; windows are as those "
-          "of "
-          "max_pool1d, padded with zeros. These count as elements only with count_include_pad.",
+          "of max_pool1d, padded with zeros. These count as elements only with count_include_pad.",
       .dtypes = kFloatingDtypes,
       .node = "SqueezeBackward1",
   };
@@ -35,94 +36,45 @@ struct AvgPool1d {
   }
 };
 
-struct AvgPool2d {
-  static constexpr OperatorInfo info = {
-      .name = "avg_pool2d",
+template <int N>
+struct AvgPool {
+  static constexpr OperatorInfo pattern = {
+      .name = "avg_pool{N}d",
       .signature =
-          "avg_pool2d(Tensor input, int[] kernel_size, int[] stride=[], int[] padding=0, bool ceil_mode=False, "
+          "avg_pool{N}d(Tensor input, int[] kernel_size, int[] stride=[], int[] padding=0, bool ceil_mode=False, "
           "bool count_include_pad=True, int? divisor_override=None) -> Tensor",
       .formula = "y = the sum of each window / its number of elements;  dx = the sum of dy / number over its windows",
       .doc =
-          "As avg_pool1d, of inputs [batch, channels, height, width] or [channels, height, width]. "
-          "Lists have one number, or one for each of these dimensions. divisor_override, which is not 0, is what all "
-          "sums are divided by.",
+          "As avg_pool1d, of inputs [batch, channels, {sizes}] or [channels, {sizes}]. Lists have one number, or one "
+          "for each of these dimensions. divisor_override, which is not 0, is what all sums are divided by.",
       .dtypes = kFloatingDtypes,
-      .node = "AvgPool2DBackward0",
+      .node = "AvgPool{N}DBackward0",
   };
+  static constexpr OperatorInfo info = in_dimensions<pattern, N>;
   static Tensor forward(const Tensor& x, IntArrayRef kernel, IntArrayRef stride, IntArrayRef padding, bool ceil_mode,
                         bool count_include_pad, std::optional<std::int64_t> divisor) {
     check(divisor != 0, info.name, ": divisor_override 0: need another number");
-    const PoolPlan plan = plan_pool(info.name, x, 2, {kernel, stride, padding, 1, ceil_mode});
+    const PoolPlan plan = plan_pool(info.name, x, N, {kernel, stride, padding, 1, ceil_mode});
     return average_pooled(x, divided(plan, count_include_pad, divisor));
   }
 };
 
-struct AvgPool3d {
-  static constexpr OperatorInfo info = {
-      .name = "avg_pool3d",
-      .signature =
-          "avg_pool3d(Tensor input, int[] kernel_size, int[] stride=[], int[] padding=0, bool ceil_mode=False, "
-          "bool count_include_pad=True, int? divisor_override=None) -> Tensor",
+template <int N>
+struct AdaptiveAvgPool {
+  static constexpr OperatorInfo pattern = {
+      .name = "adaptive_avg_pool{N}d",
+      .signature = "adaptive_avg_pool{N}d(Tensor input, int[] output_size) -> Tensor",
       .formula = "y = the sum of each window / its number of elements;  dx = the sum of dy / number over its windows",
       .doc =
-          "As avg_pool1d, of inputs [batch, channels, depth, height, width] or [channels, depth, height, width]. "
-          "Lists have one number, or one for each of these dimensions. divisor_override, which is not 0, is what all "
-          "sums are divided by.",
+          "{The average of each of output_size windows, which are those of adaptive_max_pool1d."
+          "|As adaptive_avg_pool1d, of inputs [batch, channels, {sizes}] or [channels, {sizes}]. The list has one "
+          "number, or one for each of these dimensions.}",
       .dtypes = kFloatingDtypes,
-      .node = "AvgPool3DBackward0",
+      .node = "{SqueezeBackward1|AdaptiveAvgPool{N}DBackward0}",
   };
-  static Tensor forward(const Tensor& x, IntArrayRef kernel, IntArrayRef stride, IntArrayRef padding, bool ceil_mode,
-                        bool count_include_pad, std::optional<std::int64_t> divisor) {
-    check(divisor != 0, info.name, ": divisor_override 0: need another number");
-    const PoolPlan plan = plan_pool(info.name, x, 3, {kernel, stride, padding, 1, ceil_mode});
-    return average_pooled(x, divided(plan, count_include_pad, divisor));
-  }
-};
-
-struct AdaptiveAvgPool1d {
-  static constexpr OperatorInfo info = {
-      .name = "adaptive_avg_pool1d",
-      .signature = "adaptive_avg_pool1d(Tensor input, int[] output_size) -> Tensor",
-      .formula = "y = the sum of each window / its number of elements;  dx = the sum of dy / number over its windows",
-      .doc = "The average of each of output_size windows, which are those of adaptive_max_pool1d.",
-      .dtypes = kFloatingDtypes,
-      .node = "SqueezeBackward1",
-  };
+  static constexpr OperatorInfo info = in_dimensions<pattern, N>;
   static Tensor forward(const Tensor& x, IntArrayRef output_size) {
-    return average_pooled(x, plan_adaptive_pool(info.name, x, 1, output_size));
-  }
-};
-
-struct AdaptiveAvgPool2d {
-  static constexpr OperatorInfo info = {
-      .name = "adaptive_avg_pool2d",
-      .signature = "adaptive_avg_pool2d(Tensor input, int[] output_size) -> Tensor",
-      .formula = "y = the sum of each window / its number of elements;  dx = the sum of dy / number over its windows",
-      .doc =
-          "As adaptive_avg_pool1d, of inputs [batch, channels, height, width] or [channels, height, width]. "
-          "The list has one number, or one for each of these dimensions.",
-      .dtypes = kFloatingDtypes,
-      .node = "AdaptiveAvgPool2DBackward0",
-  };
-  static Tensor forward(const Tensor& x, IntArrayRef output_size) {
-    return average_pooled(x, plan_adaptive_pool(info.name, x, 2, output_size));
-  }
-};
-
-struct AdaptiveAvgPool3d {
-  static constexpr OperatorInfo info = {
-      .name = "adaptive_avg_pool3d",
-      .signature = "adaptive_avg_pool3d(Tensor input, int[] output_size) -> Tensor",
-      .formula = "y = the sum of each window / its number of elements;  dx = the sum of dy / number over its windows",
-      .doc =
-          "As adaptive_avg_pool1d, of inputs [batch, channels, depth, height, width] or [channels, depth, height, "
-          "width]. "
-          "The list has one number, or one for each of these dimensions.",
-      .dtypes = kFloatingDtypes,
-      .node = "AdaptiveAvgPool3DBackward0",
-  };
-  static Tensor forward(const Tensor& x, IntArrayRef output_size) {
-    return average_pooled(x, plan_adaptive_pool(info.name, x, 3, output_size));
+    return average_pooled(x, plan_adaptive_pool(info.name, x, N, output_size));
   }
 };
 
@@ -131,7 +83,7 @@ struct AdaptiveAvgPool3d {
 #include <backflow/ops/average_pooling_functions.inc>
 
 OperatorFamily average_pooling_operators() {
-  return family<AvgPool1d, AvgPool2d, AvgPool3d, AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d>(
+  return family<AvgPool1d, AvgPool<2>, AvgPool<3>, AdaptiveAvgPool<1>, AdaptiveAvgPool<2>, AdaptiveAvgPool<3>>(
       "average_pooling");
 }
 

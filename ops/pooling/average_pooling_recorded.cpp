@@ -21,7 +21,7 @@ struct LinearState {
 
 template <std::size_t kKind>
 struct AveragePoolGradient : LinearState {
-  static constexpr auto info = recorded_by_others(kGradientNodes[kKind]);
+  static constexpr NodeInfo info{kGradientNodes[kKind]};
   static Tensor forward(const Tensor& dy, const PoolPlan& plan) {
     const Tensor from = pool_operand(plan, dy);
     return pool_result(plan, plan.x_sizes(), dy.scalar_type(),
@@ -32,7 +32,7 @@ struct AveragePoolGradient : LinearState {
 
 template <std::size_t kKind>
 struct AveragePool : LinearState {
-  static constexpr auto info = recorded_by_others(kNodes[kKind]);
+  static constexpr NodeInfo info{kNodes[kKind]};
   static Tensor forward(const Tensor& x, const PoolPlan& plan) {
     const Tensor from = pool_operand(plan, x);
     return pool_result(plan, plan.y_sizes(), x.scalar_type(),
@@ -48,7 +48,7 @@ PoolPlan row_major(PoolPlan plan) {
 }
 
 struct MeanGradient : LinearState {
-  static constexpr auto info = recorded_by_others("MeanBackwardBackward0");
+  static constexpr NodeInfo info{"MeanBackwardBackward0"};
   static Tensor forward(const Tensor& dy, const PoolPlan& plan) {
     const Tensor from = pool_operand(row_major(plan), dy);
     return pool_result(plan, plan.x_sizes(), dy.scalar_type(),
@@ -60,7 +60,7 @@ struct MeanGradient : LinearState {
 /// An adaptive average to one number.
 template <bool kLine>
 struct Mean : LinearState {
-  static constexpr auto info = recorded_by_others(kLine ? "SqueezeBackward1" : "MeanBackward1");
+  static constexpr NodeInfo info{kLine ? "SqueezeBackward1" : "MeanBackward1"};
   static Tensor forward(const Tensor& x, const PoolPlan& plan) {
     const Tensor from = pool_operand(plan, x);
     return pool_result(row_major(plan), plan.y_sizes(), x.scalar_type(),

@@ -31,7 +31,7 @@ struct ChoiceState {
 
 /// y = the chosen elements of x;  dx = dy added at these.
 struct Choose : ChoiceState {
-  static constexpr auto info = recorded_by_others("GatherBackward0");
+  static constexpr NodeInfo info{"GatherBackward0"};
   static Tensor forward(const Tensor& x, const Tensor& choice, const PoolPlan& plan) {
     const Tensor from = pool_operand(plan, x);
     const Tensor chosen = choice_operand(plan, choice);
@@ -44,7 +44,7 @@ struct Choose : ChoiceState {
 /// dx = 0, with dy added at the chosen elements;  ddy = the chosen elements of the gradient of dx.
 template <std::size_t kKind>
 struct MaxPoolGradient : ChoiceState {
-  static constexpr auto info = recorded_by_others(kGradientNodes[kKind]);
+  static constexpr NodeInfo info{kGradientNodes[kKind]};
   static Tensor forward(const Tensor& dy, const Tensor& choice, const PoolPlan& plan) {
     const Tensor from = pool_operand(plan, dy);
     const Tensor chosen = choice_operand(plan, choice);
@@ -63,7 +63,7 @@ void Choose::backward(Backward& b) const { b.dx(0) = gradient(b.dy(), b(choice),
 /// y and the choices.
 template <std::size_t kKind>
 struct MaxPool {
-  static constexpr auto info = recorded_by_others(kNodes[kKind]);
+  static constexpr NodeInfo info{kNodes[kKind]};
   SavedTensor choice;
   PoolPlan plan;
   static std::tuple<Tensor, Tensor> forward(const Tensor& x, const PoolPlan& plan) {
@@ -86,7 +86,7 @@ struct MaxPool {
 
 /// The result without choices, off the tape.
 struct MaxPoolValues {
-  static constexpr auto info = recorded_by_others("MaxPool");
+  static constexpr NodeInfo info{"MaxPool"};
   static Tensor forward(const Tensor& x, const PoolPlan& plan) {
     const Tensor from = pool_operand(plan, x);
     return pool_result(plan, plan.y_sizes(), x.scalar_type(),

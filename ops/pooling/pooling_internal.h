@@ -12,7 +12,6 @@
 #include <backflow/ops/kernels/layout/blocked.h>
 #include <backflow/ops/kernels/pooling/pooling.h>
 #include <backflow/ops/operator.h>
-#include <backflow/ops/recorded_internal.h>
 
 namespace backflow::detail {
 

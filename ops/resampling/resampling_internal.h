@@ -15,12 +15,12 @@ namespace backflow::detail {
 using kernels::Filter;
 
 using Scale = std::optional<double>;
-using Options1 = std::tuple<Scale>;
-using Options2 = std::tuple<Scale, Scale>;
-using Options3 = std::tuple<Scale, Scale, Scale>;
-using Aligned1 = std::tuple<bool, Scale>;
-using Aligned2 = std::tuple<bool, Scale, Scale>;
-using Aligned3 = std::tuple<bool, Scale, Scale, Scale>;
+/// The options of a resampling of N dimensions: a scale for each.
+template <int N>
+using Scales = decltype(std::tuple_cat(std::array<Scale, N>()));
+/// The same behind align_corners.
+template <int N>
+using Aligned = decltype(std::tuple_cat(std::tuple<bool>(), std::array<Scale, N>()));
 
 /// The axes of a resampling from the last sizes of `input` to `output`, for kernels::resample.
 template <class Options>

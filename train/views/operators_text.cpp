@@ -49,7 +49,7 @@ std::string code(const std::string& text) { return text.empty() ? "" : "`" + esc
 
 constexpr const char* kIntroduction = R"(# Operators
 
-What `backflow ops` prints, as tables: one for each family, which is a file `ops/<family>.cpp`. `backflow ops NAME` prints one
+What `backflow ops` prints, as tables: one for each family, a file `ops/<folder>/<family>.cpp`. `backflow ops NAME` prints one
 operator. All of it comes from the declarations that stand with the operators' code; after a change of these,
 `build/release/bin/backflow ops --markdown > docs/operators.md` makes this file anew.
 
