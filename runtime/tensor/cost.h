@@ -13,7 +13,7 @@ struct Cost {
   float bytes = 0;
   ScalarType dtype = kFloat32;  ///< of the arithmetic
 
-  // Of one core, measured on Sapphire Rapids; docs/engine.md says how.
+  // Of one core, measured on Sapphire Rapids; docs/internals/engine.md says how.
   static constexpr float kLatency = 150;              ///< ns of an operation on nothing
   static constexpr float kFlopPerNanosecond = 120;    ///< in float32
   static constexpr float kFloat64Factor = 0.25F;      ///< of that rate, in float64
