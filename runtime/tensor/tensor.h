@@ -187,7 +187,8 @@ class Tensor {
   }
 
   // ---- autograd ----
-  /// Also true for a view of a tensor that requires one, though it was made with recording off: see docs/autograd.md.
+  /// Whether operations on this tensor are recorded. Also true for a view, made with recording off, of a tensor that
+  /// requires a gradient: see docs/autograd_in_place.md.
   bool requires_grad() const { return impl().needs_grad(); }
   /// Says whether operations on this leaf are recorded. Only floating-point leaves can require a gradient.
   const Tensor& set_requires_grad(bool requires_grad) const;
