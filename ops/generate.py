@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes what follows from the operators' declarations: the functions, the methods of Tensor and the registry.
 
-An operator is a struct in a family's file, ops/<family>.cpp, whose OperatorInfo holds its signature in PyTorch's
+An operator is a struct in a family's file, ops/<folder>/<family>.cpp, whose OperatorInfo holds its signature in PyTorch's
 notation; the file's last lines list its operators. This script reads these declarations and writes
 
   backflow/ops/functions.h             free functions, with the operator's formula and documentation

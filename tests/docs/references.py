@@ -4,7 +4,8 @@
 
 Looks at every Markdown file of the tree, and at comments that name a document.
   [text](path#heading)       the file is there, and has the heading
-  `ops/operator.h`           a path that starts with a folder of the tree leads to something; * stands for any characters
+  `ops/operator.h`           a path that starts with a folder of the tree leads to something; * stands for any characters;
+                             not one of ", a new file:", which a reader makes
   <!-- file: path -->        the block that follows is the text of that file
   docs/name.md               in sources and scripts: the document is there
 """
@@ -62,7 +63,8 @@ def check_document(root, path):
         elif anchor and anchor not in anchors(linked.read_text()):
             yield f"{where}:{number}: no such heading: {match[1]}"
     for number, match in lines_of(CODE, prose):
-        if PATH.fullmatch(match[1]) and not is_there(root, match[1]):
+        is_new = match.string.startswith(", a new file:", match.end())
+        if PATH.fullmatch(match[1]) and not is_new and not is_there(root, match[1]):
             yield f"{where}:{number}: no such file: {match[1]}"
     for name, shown in SHOWN.findall(text):
         if not (root / name).exists() or (root / name).read_text() != shown:

@@ -83,7 +83,7 @@ TEST_CASE("registry: every operator has samples, every sample an operator") {
   }
   for (const auto& [op, count] : overloads) {
     INFO("operator '" << op
-                      << "' has no row in tests/support/samples_*.cpp, or fewer than overloads or in-place forms");
+                      << "' has no row in tests/samples/*.cpp, or fewer than overloads or in-place forms");
     CHECK(rows[op] >= count);
     CHECK(inplace_rows[op] >= inplace_overloads[op]);
   }
