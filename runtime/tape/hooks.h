@@ -22,7 +22,7 @@ class FunctionPreHook {
   virtual variable_list operator()(const variable_list& grads) = 0;
 };
 
-/// Runs after a node: is given the gradients of its operands and of its outputs, and may replace the first.
+/// Runs after a node. Gets the gradients of its operands and of its outputs, and may replace those of the operands.
 class FunctionPostHook {
  public:
   virtual ~FunctionPostHook() = default;
@@ -111,9 +111,9 @@ using backflow::FunctionPreHook;
 
 enum class MultiGradMode { kAll, kAny };
 
-/// Calls `hook` once in each backward: with `kAll` when the gradients of all `tensors` that the pass computes are there
-/// (undefined for the others), with `kAny` as soon as one is. It can't replace them. As
-/// torch.autograd.graph.register_multi_grad_hook.
+/// Calls `hook` once in each backward. With `kAll`, when the pass has computed the gradients of all `tensors` that it
+/// reaches; those of the others are undefined. With `kAny`, when the first one is there. The hook can't replace
+/// gradients. As torch.autograd.graph.register_multi_grad_hook.
 RemovableHandle register_multi_grad_hook(const variable_list& tensors,
                                          std::function<void(const variable_list& grads)> hook,
                                          MultiGradMode mode = MultiGradMode::kAll);

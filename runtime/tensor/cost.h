@@ -6,8 +6,8 @@
 
 namespace backflow {
 
-/// What a computation does: floating-point operations, a multiplication and an addition counting as two, and bytes of
-/// memory that it reads and writes.
+/// The cost of a computation: floating-point operations (a multiplication and an addition are two), and bytes of memory
+/// read and written.
 struct Cost {
   float flop = 0;
   float bytes = 0;
@@ -26,7 +26,7 @@ struct Cost {
   static constexpr float kPieceBytes = 400e3F;
   static constexpr float kCutLatency =
       20e3F;  ///< ns until the last thread has its piece and the first knows of its end
-  static constexpr float kFurtherThread = 0.8F;  ///< threads' worth of each after the first: they wait for the last one
+  static constexpr float kFurtherThread = 0.8F;  ///< speed of each thread after the first: all wait for the last one
 
   /// Estimated time on one thread, in ns.
   constexpr float nanoseconds() const { return kLatency + std::max(flop_time(), bytes_time()); }
