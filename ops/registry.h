@@ -32,7 +32,8 @@ inline constexpr DtypeSet kNumericDtypes = {kUInt8, kInt32, kInt64, kBFloat16, k
 inline constexpr DtypeSet kFloatingDtypes = {kBFloat16, kFloat32, kFloat64};
 inline constexpr DtypeSet kSingleAndDouble = {kFloat32, kFloat64};
 
-/// An operator's declaration: what documentation, tests and tools are made from. It stands in the operator's struct.
+/// An operator's declaration, from which documentation, tests and tools are made. It is a member of the operator's
+/// struct.
 struct OperatorInfo {
   const char* name;  ///< the function's name; overloads share it
   /// In PyTorch's notation, as "add(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor". A tensor argument called
