@@ -45,8 +45,8 @@ enum class GradientSync { Now, Later };
 class DataParallel {
  public:
   /// Collective: takes the values of `parameters` from rank 0. Those that require a gradient get a place in a bucket,
-  /// in reverse order. Throws Error for an undefined parameter, one listed twice and one that is not a leaf, and, on
-  /// every rank, when names, shapes, dtypes or requires_grad differ between ranks.
+  /// in reverse order. Throws Error for a parameter that is undefined, listed twice or not a leaf. Throws Error on
+  /// every rank when names, shapes, dtypes or requires_grad differ between ranks.
   DataParallel(std::vector<Tensor> parameters, std::shared_ptr<Communicator> communicator,
                DataParallelOptions options = {});
   /// Gradients stay; later ones no longer live in the buckets. Never waits.

@@ -31,8 +31,8 @@ struct BackwardOptions {
 ///
 /// `gradients`: one per root, of its shape and dtype. An undefined one, or an empty list, stands for 1; that is only
 /// allowed for roots with one element. Throws Error for roots that require no gradient, for gradients of other shapes,
-/// for a graph that an earlier backward has freed, for an empty list of inputs, and whatever a node throws. Several
-/// threads may call it at once.
+/// and for an empty list of inputs. Also for a graph that an earlier backward has freed, and whatever a node throws.
+/// Several threads may call it at once.
 void backward(const variable_list& roots, const variable_list& gradients, const BackwardOptions& options,
               OptionalTensorList inputs = {});
 /// The same with libtorch's arguments.

@@ -49,10 +49,10 @@ inline bool records_around() {
   return GradMode::is_enabled() || thread_state().in_recorded || thread_state().pass != nullptr;
 }
 
-/// For code that will never be differentiated: until the end of the scope this thread records nothing, and the tensors
-/// it makes are inference tensors, which have no version counter and whose views are not tracked. Outside of inference
-/// mode these can't be saved for a backward, changed in place, or require a gradient; clone() returns a normal tensor.
-/// Tensors made before stay normal, and so do views of them. `InferenceMode(false)` is normal mode with recording on.
+/// For code that will never be differentiated. Until the end of the scope this thread records nothing, and makes
+/// inference tensors. These have no version counter, and their views are not tracked. Outside of inference mode these
+/// can't be saved for a backward, changed in place, or require a gradient; clone() returns a normal tensor. Tensors
+/// made before stay normal, and so do views of them. `InferenceMode(false)` is normal mode with recording on.
 class InferenceMode {
  public:
   explicit InferenceMode(bool enabled = true) : previous_(thread_state()) {
