@@ -6,12 +6,13 @@
 
 namespace backflow::distributed {
 
-/// How to wait for MPI without taking a core from the kernels: goes on at once while the calls between two pauses
-/// do work, for a few microseconds more in case the others are just arriving, then sleeps for longer and longer.
+/// Pauses between polls of MPI, without taking a core from the kernels. While the polls do work it does not pause. Then
+/// it spins for some microseconds, in case the other ranks are just arriving. After that it sleeps for longer and
+/// longer.
 ///
-/// Measured with 2 ranks that also compute on 2 cores: 1 MiB is back 0.4-0.6 ms after the last rank came, a blocking
-/// MPI_Allreduce takes 23-30 ms (its spinning holds the core that the other rank needs); computing keeps 58-93% of its
-/// speed against 27-67%.
+/// Measured with 2 ranks that also compute on 2 cores: 1 MiB is reduced 0.4-0.6 ms after the last rank has called. A
+/// blocking MPI_Allreduce takes 23-30 ms, since its spinning holds the core that the other rank needs. Computing keeps
+/// 58-93% of its speed, against 27-67% with the blocking call.
 class Backoff {
  public:
   void pause() {

@@ -22,7 +22,8 @@ struct BucketSlot {
   std::int64_t numel = 0;
 };
 
-/// What goes into one bucket: gradients of one dtype, then one element per slot that counts the ranks which have one.
+/// The contents of one bucket: gradients of one dtype, then one element per slot, which counts the ranks that have this
+/// gradient.
 struct BucketPlan {
   ScalarType dtype = kFloat32;
   std::vector<BucketSlot> slots;
@@ -34,19 +35,18 @@ struct BucketPlan {
   }
 };
 
-/// Assigns parameters to buckets in the reverse of the given order, which is about the order in which backward finishes
-/// them. A bucket holds one dtype and at most its limit; a parameter larger than that has one to itself. Buckets are in
-/// the order of the last parameter that they wait for. A pure function of shapes and dtypes, so all ranks plan the
-/// same.
+/// Assigns parameters to buckets in reverse order, which is about the order in which backward finishes them. A bucket
+/// holds one dtype and at most its limit of bytes; a larger parameter has a bucket of its own. Buckets are ordered by
+/// the last parameter that they wait for. Depends on shapes and dtypes alone, so all ranks plan the same.
 std::vector<BucketPlan> plan_buckets(std::span<const Tensor> parameters, const BucketLimits& limits = {});
 
 /// One flat tensor in which the gradients of several parameters live. Not thread-safe.
 class Bucket {
  public:
-  /// Makes the tensor, all zeros, and sets the parameters' grad_buffer to their places in it; a gradient that is there
-  /// already is not moved. `parameters` is the list that was planned.
+  /// Makes the tensor, all zeros, and sets the parameters' grad_buffer to their places in it. An existing gradient is
+  /// not moved. `parameters` is the list that was planned.
   Bucket(BucketPlan plan, std::span<const Tensor> parameters);
-  /// Takes the grad_buffers back; gradients stay where they are.
+  /// Removes the grad_buffers; gradients stay where they are.
   ~Bucket();
   Bucket(Bucket&&) = default;
   Bucket& operator=(Bucket&&) = delete;
@@ -55,13 +55,14 @@ class Bucket {
   const BucketPlan& plan() const { return plan_; }
   const std::vector<Tensor>& parameters() const { return parameters_; }
 
-  /// Makes the contents complete before the reduction: a gradient that is elsewhere is copied in, and the part of a
-  /// parameter without a gradient is zero. Throws Error for a gradient of another shape or dtype than the parameter.
+  /// Completes the contents before the reduction: copies gradients that live elsewhere into the bucket, and zeros the
+  /// slots of parameters without a gradient. Throws Error for a gradient of another shape or dtype than the parameter.
   void fill();
-  /// After the reduction: every parameter that took part on some rank has its part as gradient. The others keep none.
+  /// After the reduction: gives every parameter that has a gradient on some rank its slot as gradient. The others keep
+  /// none.
   void publish();
-  /// Before a pass that may add to what the last reduction left as gradient: that sum, which every rank has, must count
-  /// once in the next. One rank has to keep it and all others clear it.
+  /// Before a pass that adds to gradients of the last reduction. Every rank holds that sum, and the next reduction must
+  /// count it once. So one rank keeps it and all others clear it.
   enum class Share { Keep, Clear };
   void begin(Share share);
 

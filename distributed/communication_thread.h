@@ -12,28 +12,28 @@
 
 namespace backflow::distributed {
 
-/// The thread that makes all calls of MPI: runs jobs in the order in which they are posted, one at a time, and sleeps
-/// when there are none. It knows nothing of MPI itself. Member functions may be called from any thread unless they say
-/// otherwise.
+/// The thread that makes all MPI calls. It runs jobs one at a time, in the order of post(), and sleeps when there are
+/// none. It knows nothing of MPI itself. Unless they say otherwise, member functions are thread-safe.
 class CommunicationThread {
  public:
   using Job = std::function<void()>;
 
   /// Starts the thread. `kill` ends the job of all ranks when abort() is called; it runs on the thread too.
   explicit CommunicationThread(std::function<void(int)> kill);
-  /// close() must have returned true: there is no end without an answer of the other ranks.
+  /// Requires that close() has returned true: the ranks end together.
   ~CommunicationThread() = default;
 
-  /// Queues `job`. `done` is called on the thread with what the job threw, or with Cancelled if it was dropped.
+  /// Queues `job`. `done` is called on the thread with the exception of the job, if any, or with Cancelled if the job
+  /// was dropped.
   void post(Job job, Completion done);
-  /// Runs `job` on the thread, waits for it and rethrows what it throws. Throws Error on the thread itself, which
-  /// would wait for itself.
+  /// Runs `job` on the thread, waits for it and rethrows its exception. Throws Error when called on the thread itself,
+  /// which would deadlock.
   void run(const Job& job);
-  /// For jobs: calls `test` until it returns true, in turn with sleeps, since MPI makes progress only inside its calls.
+  /// For jobs: polls `test` until it returns true, with sleeps in between. MPI makes progress only inside its calls.
   /// Throws Cancelled when the jobs are being dropped.
   void wait_until(const std::function<bool()>& test);
-  /// Runs `last` and ends the thread. False, and the thread goes on, if `last` throws or if jobs were still unfinished,
-  /// which are dropped: this rank has left the others behind.
+  /// Runs `last` and ends the thread. Returns false, and the thread goes on, if `last` throws or if jobs were still
+  /// unfinished. Unfinished jobs are dropped: the other ranks will not take part in them.
   bool close(const Job& last);
   /// Calls `kill` on the thread, in the middle of a job if need be. If even that hangs, ends this process.
   [[noreturn]] void abort(int exit_code) noexcept;

@@ -13,33 +13,33 @@
 
 namespace backflow::distributed {
 
-/// Memory that takes part in a collective call: `count` elements of `dtype`, one after the other.
+/// Memory that takes part in a collective call: `count` contiguous elements of `dtype`.
 struct Buffer {
   void* data = nullptr;
   std::int64_t count = 0;
   ScalarType dtype = kFloat32;
 };
 
-/// The processes of a job, its ranks. A process that no launcher started is a world of one whose calls do nothing, so
-/// no code asks "is MPI on?".
+/// The processes of a job, its ranks. A process started without a launcher is a world of one rank, in which collective
+/// calls do nothing. So no code has to ask "is MPI on?".
 ///
 ///   auto world = Communicator::world();           // in main(), for as long as there is something to exchange
 ///   world->all_reduce_sum(loss);                  // every rank has the sum of all ranks' loss
 ///
-/// Collective calls: all ranks make the same calls in the same order. The work is done by a thread of its own, one call
-/// after the other; the caller waits, except in all_reduce_async. Ranks that call different things, or with different
-/// sizes or dtypes, all get an Error that says who called what, and may go on. An Error of MPI itself names the
-/// call and the rank; the communicator is unusable afterwards. Calls may come from any thread but the communication
-/// thread's own.
+/// Collective calls: all ranks make the same calls in the same order. A communication thread does the work, one call
+/// after the other; the caller waits, except in all_reduce_async. When ranks make different calls, or with different
+/// sizes or dtypes, all get an Error that says who called what, and may go on. An Error of MPI itself names the call
+/// and the rank; the communicator is unusable afterwards. Any thread but the communication thread may call.
 ///
-/// Ending: when the last handle goes, the ranks wait for each other and MPI is finalised. It is not when the handle
-/// goes because of an exception, or when the ranks disagree: then the exit of the process ends the whole job, so that
-/// no rank waits for one that has failed. So keep the handle in main(), not in a static variable, which goes too late.
+/// Ending: when the last handle is destroyed, the ranks wait for each other and MPI is finalised. When an exception
+/// destroys it, or when the ranks disagree, MPI is not finalised. Then the exit of the process ends the whole job, so
+/// that no rank waits for one that has failed. So keep the handle in main(), not in a static variable, which is
+/// destroyed too late.
 class Communicator {
  public:
-  /// The ranks of this job; MPI is initialised by the first call. The communicator is shared by all who hold it. Throws
-  /// Error when MPI cannot be initialised, when it has been finalised, and when the launcher started several
-  /// processes of which MPI sees but one. Thread-safe.
+  /// The ranks of this job. The first call initialises MPI; later calls return the same communicator. Throws Error when
+  /// MPI cannot be initialised, when it has been finalised, and when the launcher started several processes of which
+  /// MPI sees only one. Thread-safe.
   static std::shared_ptr<Communicator> world();
 
   Communicator() = default;
@@ -59,26 +59,26 @@ class Communicator {
   void all_reduce_sum(std::span<double> x) { reduce({x.data(), std::ssize(x), kFloat64}); }
   void all_reduce_sum(std::span<std::int64_t> x) { reduce({x.data(), std::ssize(x), kInt64}); }
 
-  /// The same without waiting. `done` is called from the communication thread, or at once in a world of one, and must
-  /// neither wait for this communicator nor throw; until then `x` must not be touched. Reductions start in the order of
-  /// the calls. `tag` has to be the same on all ranks, which is checked.
+  /// The same without waiting. `x` must not be used until `done` is called. That happens on the communication thread,
+  /// in a world of one at once. `done` must neither wait for this communicator nor throw. Reductions start in the order
+  /// of the calls. `tag` has to be the same on all ranks, which is checked.
   void all_reduce_async(const Tensor& x, std::int64_t tag, Completion done);
 
-  /// Replaces `x` by what rank `root` has. Contiguous, any dtype.
+  /// Replaces `x` by the `x` of rank `root`. Contiguous, any dtype.
   void broadcast(const Tensor& x, int root = 0);
   /// Returns when all ranks have called it.
   virtual void barrier() = 0;
   /// Every rank's text, by rank. For small things: the texts may differ in length.
   virtual std::vector<std::string> all_gather(const std::string& text) = 0;
 
-  /// Runs `job` on the communication thread, after what was asked for before, waits, and rethrows what it throws.
-  /// For libraries that call MPI themselves, as parallel HDF5. Not a collective call.
+  /// Runs `job` on the communication thread, after all earlier calls, waits, and rethrows its exception. For libraries
+  /// that call MPI themselves, as parallel HDF5. Not a collective call.
   virtual void run(const std::function<void()>& job) = 0;
   /// Address of the MPI_Comm, for use inside run(); null in a world of one.
   virtual void* native_handle() noexcept = 0;
 
-  /// Ends all ranks of the job at once with this exit code, whatever they are doing. What has been written to C and
-  /// C++ streams is flushed first. For a rank that has failed and has said so. Thread-safe.
+  /// Ends all ranks of the job at once with this exit code. C and C++ streams of this rank are flushed first. For a
+  /// rank that has failed and has reported it. Thread-safe.
   [[noreturn]] virtual void abort(int exit_code) noexcept = 0;
 
  protected:

@@ -16,13 +16,13 @@ struct DataParallelOptions {
   std::vector<std::string> names;  ///< of the parameters, for messages; may be left out
 };
 
-/// Whether a backward's gradients are summed over the ranks, or kept for a later backward to add to (as PyTorch's
-/// no_sync()).
+/// Whether the gradients of a backward are summed over the ranks now, or kept for a later backward to add to (as
+/// PyTorch's no_sync()).
 enum class GradientSync { Now, Later };
 
-/// Keeps the gradients of a model equal on all ranks, each of which computes with a part of the batch: after a
-/// backward, grad() is the sum over the ranks. A loss divided by the size of the global batch so gives the gradient of
-/// the global batch, however unevenly it was cut.
+/// Sums the gradients of a model over all ranks, each of which computes with a part of the batch: after a backward,
+/// grad() is the sum over the ranks. Divide the sum of the losses by the size of the global batch. Then grad() is the
+/// gradient of the mean over the global batch, however unevenly it was cut.
 ///
 ///   DataParallel parallel(parameters, Communicator::world());
 ///   for (each step) {
@@ -31,21 +31,22 @@ enum class GradientSync { Now, Later };
 ///     optimizer.step();
 ///   }
 ///
-/// Gradients live in buckets, each of which is sent as soon as its last gradient is complete, in the same order on all
-/// ranks. As with PyTorch's DDP and find_unused_parameters: a parameter that took part on no rank keeps an undefined
-/// gradient, one that took part on some has their sum everywhere. Gradients that are not cleared between two
-/// backwards accumulate as on one rank: the former sum plus the new one. A gradient kept across zero_grad() is a view
-/// of the bucket and changes with the next backward.
+/// Gradients live in buckets. A bucket is sent when its last gradient is complete, in the same order on all ranks. As
+/// with PyTorch's DDP and find_unused_parameters: a parameter that no rank used keeps an undefined gradient, one that
+/// some ranks used has their sum everywhere. Gradients that are not cleared between two backwards accumulate as on one
+/// rank: the former sum plus the new one. A handle on a gradient, kept across zero_grad(), is a view of the bucket and
+/// changes with the next backward.
 ///
 /// In a world of one there are no buckets, no tasks and no copies.
 ///
-/// A backward that fails on this rank leaves the others waiting: unless the same happens on all, let the exception end
-/// the program (see Communicator). Not thread-safe, except that the tasks may be started from any threads.
+/// A backward that fails on this rank only leaves the others waiting. So let the exception end the program (see
+/// Communicator), unless the same happens on all ranks. Not thread-safe, except that the tasks may be started from any
+/// threads.
 class DataParallel {
  public:
   /// Collective: takes the values of `parameters` from rank 0. Those that require a gradient get a place in a bucket,
-  /// in reverse order. Throws Error for an undefined parameter, one listed twice and one that is not a leaf, and, on
-  /// every rank, when names, shapes, dtypes or requires_grad differ between ranks.
+  /// in reverse order. Throws Error for a parameter that is undefined, listed twice or not a leaf. Throws Error on
+  /// every rank when names, shapes, dtypes or requires_grad differ between ranks.
   DataParallel(std::vector<Tensor> parameters, std::shared_ptr<Communicator> communicator,
                DataParallelOptions options = {});
   /// Gradients stay; later ones no longer live in the buckets. Never waits.
@@ -53,15 +54,15 @@ class DataParallel {
   DataParallel(const DataParallel&) = delete;
   DataParallel& operator=(const DataParallel&) = delete;
 
-  /// To be called before every backward; the tasks are for that backward alone. Each task may be started when the
-  /// gradients of its leaves are complete, in any order: a task's leaves are those of its bucket and of all before it,
-  /// so that a bucket never waits for one whose gradients fail to come. None with GradientSync::Later. Throws Error
-  /// while reductions of the last backward are under way.
+  /// To be called before every backward; the tasks are for that backward alone. Tasks may be started in any order, each
+  /// when the gradients of its leaves are complete. The leaves of a task are those of its bucket and of all buckets
+  /// before it. So a bucket never waits for one whose gradients do not come. None with GradientSync::Later. Throws
+  /// Error while reductions of the last backward are under way.
   std::span<PassTask> begin_backward(GradientSync sync = GradientSync::Now);
-  /// Collective, in place of a backward for a rank that has no sample in this step, or after the last backward with
-  /// GradientSync::Later: sums what there is over the ranks and waits. Throws Error when that fails.
+  /// Sums the present gradients over the ranks and waits. For a rank that has no sample in this step, instead of a
+  /// backward; or after the last backward with GradientSync::Later. Collective. Throws Error when the reduction fails.
   void reduce_now();
-  /// Makes all gradients undefined; their memory in the buckets is used again.
+  /// Makes all gradients undefined; the next backward uses their memory in the buckets again.
   void zero_grad();
 
   /// None in a world of one.

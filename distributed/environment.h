@@ -4,7 +4,7 @@
 
 namespace backflow::distributed {
 
-/// What a launcher (mpirun, srun) has told this process through its environment, known before MPI is initialised.
+/// Rank and size from the environment variables of a launcher (mpirun, srun), known before MPI is initialised.
 struct LaunchEnvironment {
   bool launched = false;  ///< true when the process is one of an MPI job, perhaps of size 1
   int rank = 0;
@@ -17,8 +17,8 @@ struct LaunchEnvironment {
 /// environment.
 LaunchEnvironment launch_environment(const std::function<const char*(const char*)>& get = {});
 
-/// The rank of this process before MPI is initialised, 0 without a launcher: so that a mistake in a configuration is
-/// printed once.
+/// The rank of this process before MPI is initialised; 0 without a launcher. Used to print a mistake in a configuration
+/// once.
 int environment_rank();
 
 }  // namespace backflow::distributed

@@ -25,10 +25,10 @@ struct LocalBatch {
   std::int64_t local_n() const { return static_cast<std::int64_t>(indices.size()); }
 };
 
-/// Says which samples a rank computes with. The order of an epoch is a permutation that depends on (seed, epoch) alone:
-/// the same on every rank, platform and number of ranks. Batch `step` is the step-th slice of it, and each rank
-/// has a contiguous part of the slice; parts differ by at most one sample. So an epoch has every sample once, and the
-/// samples of a global batch do not depend on the number of ranks. Thread-safe.
+/// The samples that a rank computes with. The order of an epoch is a permutation that depends on (seed, epoch) alone.
+/// It is the same on every rank and platform, for any number of ranks. Batch `step` is the step-th slice of it. Each
+/// rank has a contiguous part of the slice; parts differ by at most one sample. So an epoch has every sample once, and
+/// the samples of a global batch do not depend on the number of ranks. Thread-safe.
 class ShardedSampler {
  public:
   /// Throws Error for sizes below 1 (a data set of 0 is fine) and a rank outside [0, size).

@@ -21,47 +21,50 @@ struct TrainingStepOptions {
   Updates updates = Updates::DuringBackward;
 };
 
-/// Backward, the reduction over the ranks and the optimizer's update as one graph of work: a parameter is updated as
-/// soon as its gradient is complete, on several ranks as soon as its bucket is back, while the rest of backward runs.
+/// Backward, the reduction over the ranks and the optimizer's update as one graph of work. A parameter is updated when
+/// its gradient is complete, on several ranks when its bucket is reduced, while the rest of backward runs.
 ///
 ///   TrainingStep step(parallel, optimizer);
 ///   for (each step) {
 ///     step.backward(sum of the local losses / global_n);
 ///   }
 ///
-/// Parameters and optimizer state are bit for bit what backward, clip_grad_norm_ and optimizer.step() one after the
-/// other give. As there, a parameter that took part on no rank is left alone. Its gradient is dropped right after a
-/// parameter's update, unless it is to be kept: in a world of one that frees it, in a bucket grad() becomes undefined.
-/// What is kept, and gradients of parameters that are not the optimizer's, stay until DataParallel::zero_grad().
+/// Parameters and optimizer state are bit for bit those of backward, clip_grad_norm_ and optimizer.step() one after the
+/// other. As there, a parameter that no rank used stays as it is. A gradient is dropped right after the update of its
+/// parameter, unless keep_gradients is set: grad() becomes undefined, and in a world of one its memory is freed. Kept
+/// gradients, and those of parameters that are not the optimizer's, stay until DataParallel::zero_grad().
 ///
-/// With a largest norm, a check or Updates::AfterBackward one task waits for all gradients, and all updates for it: a
-/// failure of backward, or of the check, leaves all parameters as they were. Without them those whose gradient was
-/// complete before the failure have been updated, each of them in full; the others have not, and keep what gradients
-/// they have. After a failure call DataParallel::zero_grad() before the next step.
+/// With clip_grad_norm, check_gradients or Updates::AfterBackward, one task waits for all gradients, and all updates
+/// wait for it. Then a failure of backward, or of the check, leaves all parameters unchanged. Otherwise a failure
+/// leaves the parameters updated whose gradients were complete before it, each of them in full. The others are
+/// unchanged and keep their gradients. After a failure call DataParallel::zero_grad() before the next step.
 ///
-/// While backward runs, a parameter may be used only by nodes through which its gradient flows: that all nodes do
-/// which autograd records, except those that use it detached, or in a hook. For these, Updates::AfterBackward.
+/// A parameter may change while backward runs. Nodes that its gradient flows through are safe: the update waits for
+/// them. A node or a hook that reads the parameter without sending it a gradient, as one that uses parameter.detach(),
+/// is not waited for. With such uses set Updates::AfterBackward.
 ///
-/// Not thread-safe. `parallel` and `optimizer` must live as long; the optimizer's options may change between steps.
+/// Not thread-safe. `parallel` and `optimizer` must outlive this object. The optimizer's options may change between
+/// steps.
 class TrainingStep {
  public:
-  /// Updates the parameters of `optimizer`, which have to be among those of `parallel`: else an Error. So is a
-  /// `clip_grad_norm` below 0 or undefined. Local.
+  /// Updates the parameters of `optimizer`. Throws Error when one of them is not among those of `parallel`, and for a
+  /// `clip_grad_norm` that is negative or NaN. Not collective.
   TrainingStep(DataParallel& parallel, optim::Optimizer& optimizer, TrainingStepOptions options = {});
   TrainingStep(const TrainingStep&) = delete;
   TrainingStep& operator=(const TrainingStep&) = delete;
 
-  /// Backward of a loss with one element, and the update; collective. With GradientSync::Later gradients are added up
-  /// and nothing else happens: for all but the last of several micro-batches. Throws Error for gradients that the check
-  /// finds, with the parameter's name, and whatever a node throws.
+  /// Backward of a loss with one element, reduction and update. Collective. With GradientSync::Later it only
+  /// accumulates gradients: for all but the last of several micro-batches. Throws Error for a gradient that
+  /// check_gradients rejects, with the parameter's name, and whatever a node throws.
   void backward(const Tensor& loss, GradientSync sync = GradientSync::Now);
-  /// In place of backward for a rank that has no sample in this step, or after the last backward with
-  /// GradientSync::Later: reduces what gradients there are, and updates. Collective.
+  /// Reduces the present gradients, and updates. For a rank that has no sample in this step, instead of backward; or
+  /// after the last backward with GradientSync::Later. Collective.
   void reduce_now();
 
   /// The norm of the last step's gradients before they were clipped; 0 unless there is a largest norm.
   double grad_norm() const { return grad_norm_; }
-  /// What a pass runs beside its nodes: the reductions, then what waits for all gradients, if there is, then updates.
+  /// The tasks of a pass: the reductions, then the task that waits for all gradients, if there is one, then the
+  /// updates.
   std::span<const PassTask> tasks() const { return tasks_; }
 
  private:

@@ -6,11 +6,10 @@
 
 namespace backflow::io {
 
-/// A file that is there in full or not at all: written under a unique temporary name in the same directory, flushed to
-/// the disk and renamed by commit(). Until then, and when anything fails, an earlier file of the name stays untouched;
-/// the destructor removes what was not committed. A symbolic link of that name is replaced, not followed.
-/// All errors are Error, as "PATH: cannot write: No space left on device". Not thread-safe; several files are
-/// independent.
+/// A file that is written in full or not at all. It has a unique temporary name in the same directory; commit() flushes
+/// it to the disk and renames it. Until then, and when anything fails, an earlier file of that name stays untouched.
+/// The destructor removes an uncommitted file. A symbolic link of that name is replaced, not followed. All errors are
+/// Error, as "PATH: cannot write: No space left on device". Not thread-safe; several files are independent.
 class AtomicFile {
  public:
   explicit AtomicFile(std::string path);
@@ -31,10 +30,10 @@ class AtomicFile {
   int file_ = -1;
 };
 
-/// Whether a file of this name is one that AtomicFile writes, not committed yet, or never since its process was killed.
+/// Whether this is the name of a temporary file of AtomicFile: of one being written, or left by a killed process.
 bool is_temporary(std::string_view name);
 
-/// Writes a whole small file by way of AtomicFile. Thread-safe.
+/// Writes a whole small file with AtomicFile. Thread-safe.
 void write_file_atomically(const std::string& path, std::string_view content);
 
 }  // namespace backflow::io

@@ -25,7 +25,7 @@ struct IntegerRange {
   std::int64_t at_most = std::numeric_limits<std::int64_t>::max();
 };
 
-/// The numbers that a key accepts: the bounds of the first two are included, those of the others are not.
+/// The numbers that a key accepts. `at_least` and `at_most` include the bound, `above` and `below` exclude it.
 struct NumberRange {
   double at_least = -std::numeric_limits<double>::infinity();
   double at_most = std::numeric_limits<double>::infinity();
@@ -42,7 +42,7 @@ struct ConfigValue;
 
 /// A table of a configuration: a cheap handle that keeps the configuration alive. Each reader names a key, what it
 /// accepts and its default; without a default the key must be there. Reading records the key, so that
-/// Config::check_all_read() finds the keys that nobody reads and Config::resolved() knows the defaults.
+/// Config::check_all_read() finds unread keys and Config::resolved() knows the defaults.
 ///
 ///   Section train = config.section("train");
 ///   const auto batch_size = train.integer("batch_size", {.at_least = 1}, 128);
@@ -73,14 +73,14 @@ class Section {
   /// The tables of the array [[key]] in their order; none when there is no such array.
   std::vector<Section> sections(std::string_view key) const;
 
-  /// A key that was read once and could only be `value`: it may still be given, has no effect, and stands in neither
+  /// A key of earlier versions, which could only be `value`. It may still be given, has no effect, and is in neither
   /// resolved() nor values(). Config::notes() then says "x.toml:40:13: 'reduction' in [distributed] is no longer
   /// needed: ", `why` and that it should be removed. Throws ConfigError for another value.
   void obsolete(std::string_view key, const std::string& value, const std::string& why) const;
 
   /// True when the configuration gives `key`. The key counts as known (a hint may name it), but not as read.
   bool has(std::string_view key) const;
-  /// The keys that the configuration gives, in their order. Reading none of them, this records nothing.
+  /// The keys that the configuration gives, in their order. Records none of them as read.
   std::vector<std::string> keys() const;
   /// "model.layers.0"; empty at the top level.
   const std::string& path() const;
@@ -89,14 +89,14 @@ class Section {
   std::string where(std::string_view key) const;
   /// Where the section itself starts.
   std::string where() const;
-  /// Throws ConfigError with `where(key)` and `message`: for what only the reader can know, as in "a layer with 10
-  /// inputs after one with 20 outputs".
+  /// Throws ConfigError with `where(key)` and `message`, for mistakes that only the reader can find, as "a layer with
+  /// 10 inputs after one with 20 outputs".
   [[noreturn]] void fail(std::string_view key, const std::string& message) const;
   /// As `where(key)` and `fail`, for element `index` of an array.
   std::string where(std::string_view key, std::size_t index) const;
   [[noreturn]] void fail(std::string_view key, std::size_t index, const std::string& message) const;
-  /// Says why `key`, if it is left unread, does not belong here, as "it is a key of \"sgd\", not of \"adam\"":
-  /// Config::check_all_read() tells it, with the override that leaves the key out.
+  /// Sets the explanation for `key` if it is left unread, as "it is a key of \"sgd\", not of \"adam\"". The error of
+  /// Config::check_all_read() has it, with the override that removes the key.
   void explain(std::string_view key, std::string why) const;
 
  private:
@@ -110,13 +110,12 @@ class Section {
   detail::ConfigTable* table_;
 };
 
-/// A configuration: a TOML document and overrides of single keys, read by way of its sections.
+/// A configuration: a TOML document and overrides of single keys. Its sections read it.
 ///
-/// An override is the text of a `--set` option, "a.b=value". The value is a TOML value; anything that is not one is
-/// taken as a string, so that quotes are not needed. An element of an array is addressed by its number, as in
-/// "model.layers.0.units=5". A key or a table that the document lacks is made; it must be read like any other.
-/// "a.b=unset" takes a key, a table or an element of an array out, which has to be there; the string is "a.b='unset'".
-/// Overrides are applied in their order.
+/// An override is the text of a `--set` option, "a.b=value". The value is a TOML value; anything else is taken as a
+/// string, so quotes are not needed. An element of an array is addressed by its number, as "model.layers.0.units=5". A
+/// key or a table that the document lacks is added; it must be read like any other. "a.b=unset" removes a key, a table
+/// or an element of an array, which has to exist; the string is "a.b='unset'". Overrides are applied in their order.
 class Config {
  public:
   /// Reads a file of at most 16 MiB. Throws ConfigError when it cannot be read, is not TOML or an override is
@@ -125,8 +124,8 @@ class Config {
   /// As `load`, for a text; `origin` stands for the file's name in messages.
   static Config parse(std::string_view text, const std::string& origin, const std::vector<std::string>& overrides = {});
 
-  /// One without keys, of which readers get an empty value for a key that has no default: what has been read from it,
-  /// and `asked` then tells, are the keys that there are.
+  /// An empty configuration, in which a required key reads as an empty value. Reading it and then calling asked() lists
+  /// all keys that exist.
   static Config blank();
 
   /// The top level.
@@ -138,14 +137,14 @@ class Config {
 
   /// Throws ConfigError for the first key or table that no reader has asked for, with the nearest known key as a hint.
   void check_all_read() const;
-  /// The keys that readers have asked for, given or not, as "train.epochs"; tables that are no keys are left out.
+  /// The keys that readers have asked for, given or not, as "train.epochs". Tables are left out.
   std::vector<std::string> asked() const;
   /// All that was read, defaults included and in the order read, as TOML text. Reading that text gives the same values.
   std::string resolved() const;
   /// The same, one by one: {"optimizer.lr", "0.05"}, {"model.layers.0.type", "\"relu\""}. An array of tables also has
   /// its length, {"model.layers", "3 tables"}.
   std::vector<std::pair<std::string, std::string>> values() const;
-  /// Sentences about keys that do no harm, with their places; see Section::obsolete.
+  /// Notes on obsolete keys, with their places; see Section::obsolete.
   const std::vector<std::string>& notes() const;
 
  private:

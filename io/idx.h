@@ -10,8 +10,8 @@ namespace backflow::io {
 /// its name). The shape is the file's; unsigned bytes give uint8, signed bytes, 16 and 32 bit integers give int64, and
 /// floating-point numbers float32 or float64. A row-major tensor off the tape.
 ///
-/// Throws Error for a file that cannot be read, is no IDX file, has more or fewer bytes than its header says, or whose
-/// compressed data are damaged (gzip's checksums are verified). Sizes are compared with the file's before any memory is
+/// Throws Error for a file that cannot be read, is no IDX file, or has more or fewer bytes than its header says. Also
+/// for damaged compressed data; gzip's checksums are verified. Sizes are compared with the file's before any memory is
 /// allocated. Thread-safe. Format: http://yann.lecun.com/exdb/mnist/
 Tensor read_idx(const std::string& path);
 

@@ -6,10 +6,10 @@
 
 namespace backflow::io {
 
-/// What a dump holds, as text for people: a line on the file, its versions, and a table with name, dtype, shape,
-/// smallest and largest element, mean and checksum of each tensor ("ok", "WRONG", or "none" if the file states none).
-/// Elements that are NaN are left out of the figures and counted. Throws Error as read_dump(), but not for a wrong
-/// checksum. Thread-safe.
+/// The contents of a dump as readable text: a line on the file, its versions, and a table of its tensors. For each
+/// tensor it has name, dtype, shape, smallest and largest element, mean and checksum ("ok", "WRONG", or "none" if the
+/// file has none). NaN elements are left out of the figures and counted. Throws Error as read_dump(), but not for a
+/// wrong checksum. Thread-safe.
 std::string inspect_dump(const std::string& path);
 
 /// One difference between two dumps.

@@ -19,9 +19,8 @@ using MetricRecord = std::vector<std::pair<std::string, MetricValue>>;
 
 /// Writes `metrics.jsonl`: one JSON object a line, {"event": "step", "step": 10, "loss": 0.25}.
 ///
-/// Numbers have as many digits as it takes to read back the same double. JSON has no NaN and no infinity: they are the
-/// texts "NaN", "Infinity" and "-Infinity", as protobuf's JSON writes them; metric_number() reads both forms.
-/// Not thread-safe.
+/// Numbers have enough digits to read back the same double. JSON has no NaN and no infinity; they are written as the
+/// strings "NaN", "Infinity" and "-Infinity", as in protobuf's JSON. metric_number() reads both forms. Not thread-safe.
 class MetricsWriter {
  public:
   enum class Mode { Truncate, Append };
@@ -33,7 +32,7 @@ class MetricsWriter {
   MetricsWriter& operator=(const MetricsWriter&) = delete;
 
   /// Appends a line and hands it to the operating system at once. Throws Error when the disk is full; the file then
-  /// ends with the line before. So it does, a second later at most, when the file has been removed or renamed.
+  /// ends with the previous line. Throws Error, at most a second later, when the file has been removed or renamed.
   void write(std::string_view event, const MetricRecord& fields);
 
  private:

@@ -6,7 +6,7 @@
 
 namespace backflow::io {
 
-/// The choice that `word` was probably meant to be; empty when none is near.
+/// The choice with the smallest edit distance to `word`, for hints; empty when none is near.
 std::string nearest(std::string_view word, const std::vector<std::string>& choices);
 
 }  // namespace backflow::io

@@ -6,14 +6,14 @@
 
 namespace backflow::io {
 
-/// Says that a process writes to a run directory: an flock on DIRECTORY/lock, a file that names host and process. The
-/// kernel gives the lock up when the process ends, however it ends; the file then stays and means nothing.
+/// Marks a run directory as in use by a process: an flock on DIRECTORY/lock, a file that names host and process. The
+/// kernel releases the lock when the process ends, even if it is killed. The file then stays, without meaning.
 class RunLock {
  public:
-  /// Takes the lock; null when another process holds it. A file system without locks gives one that is not enforced.
+  /// Takes the lock; null when another process holds it. On a file system without locks the result is not enforced.
   /// Throws Error when the file cannot be opened or written. Thread-safe.
   static std::shared_ptr<RunLock> try_take(const std::string& directory);
-  /// Who has it, or had it last: "process 123 on node7"; "another process" when the file does not say.
+  /// The present or last holder: "process 123 on node7"; "another process" when the file does not say.
   static std::string holder(const std::string& directory);
 
   /// Removes the file.

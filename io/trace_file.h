@@ -8,11 +8,11 @@
 
 namespace backflow::io {
 
-/// Writes what trace::collect() gave as JSON in the Trace Event Format, which ui.perfetto.dev and chrome://tracing
-/// show: a process for the rank with a row for each thread, a slice for each event, whose "args" hold shapes, FLOP,
-/// bytes and GFLOP/s, and a counter "live tensors" in bytes. Times are microseconds of the host's monotonic clock, so
-/// that the files of ranks on one host can be laid over each other; "otherData" has the number of dropped events.
-/// Written by way of AtomicFile. Throws Error.
+/// Writes the events of trace::collect() as JSON in the Trace Event Format, which ui.perfetto.dev and chrome://tracing
+/// show. The rank is a process with a row for each thread. Each event is a slice; its "args" hold shapes, FLOP, bytes
+/// and GFLOP/s. A counter "live tensors" is in bytes. Times are microseconds of the host's monotonic clock, so files of
+/// ranks on one host can be opened together. "otherData" has the number of dropped events. Written with AtomicFile.
+/// Throws Error.
 void write_trace(const std::string& path, std::span<const trace::ThreadEvents> threads, int rank);
 
 }  // namespace backflow::io

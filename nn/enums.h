@@ -2,7 +2,7 @@
 
 namespace backflow {
 
-/// The constants that options and initializers take, as libtorch's torch::kMean and so on.
+/// Constants for options and initializers, as libtorch's torch::kMean.
 namespace enumtype {
 enum class Reduction { None, Mean, Sum, BatchMean };
 enum class FanMode { FanIn, FanOut };
@@ -14,22 +14,22 @@ enum class Interpolation { Nearest, Linear, Bilinear, Bicubic, Trilinear, Area }
 enum class BagMode { Max };
 }  // namespace enumtype
 
-/// What a loss does with the values of its rows or elements.
+/// How a loss reduces the values of its rows or elements.
 inline constexpr auto kNone = enumtype::Reduction::None;
 inline constexpr auto kMean = enumtype::Reduction::Mean;
 inline constexpr auto kSum = enumtype::Reduction::Sum;
-/// Of kl_div alone: the sum, divided by the size of the first dimension.
+/// For kl_div only: the sum, divided by the size of the first dimension.
 inline constexpr auto kBatchMean = enumtype::Reduction::BatchMean;
 
-/// What nn::Branches makes of the results of its branches: their sum, or one after the other along a dimension.
+/// How nn::Branches combines results: their sum, or their concatenation along a dimension.
 inline constexpr auto kBranchSum = enumtype::Combine::Sum;
 inline constexpr auto kBranchConcat = enumtype::Combine::Concat;
 
-/// Which side of a weight Kaiming's initializers keep the variance of: the forward's, or the backward's.
+/// Which variance Kaiming initializers preserve: that of the forward (fan in), or of the backward (fan out).
 inline constexpr auto kFanIn = enumtype::FanMode::FanIn;
 inline constexpr auto kFanOut = enumtype::FanMode::FanOut;
 
-/// What follows a weight, for `calculate_gain`.
+/// The nonlinearity after a weight, for `calculate_gain`.
 inline constexpr auto kLinear = enumtype::Nonlinearity::Linear;
 inline constexpr auto kConv1D = enumtype::Nonlinearity::Conv1D;
 inline constexpr auto kConv2D = enumtype::Nonlinearity::Conv2D;
@@ -39,25 +39,25 @@ inline constexpr auto kTanh = enumtype::Nonlinearity::Tanh;
 inline constexpr auto kReLU = enumtype::Nonlinearity::ReLU;
 inline constexpr auto kLeakyReLU = enumtype::Nonlinearity::LeakyReLU;
 
-/// How interpolate() makes images larger and smaller; kLinear above is one of these too.
+/// The mode of interpolate(); kLinear above is one too.
 inline constexpr auto kNearest = enumtype::Interpolation::Nearest;
 inline constexpr auto kBilinear = enumtype::Interpolation::Bilinear;
 inline constexpr auto kBicubic = enumtype::Interpolation::Bicubic;
 inline constexpr auto kTrilinear = enumtype::Interpolation::Trilinear;
 inline constexpr auto kArea = enumtype::Interpolation::Area;
 
-/// What embedding_bag() makes of the rows of a bag; kSum and kMean above are for it too.
+/// How embedding_bag() reduces the rows of a bag; kSum and kMean above are modes too.
 inline constexpr auto kMax = enumtype::BagMode::Max;
 
-/// What pad() puts around a tensor.
+/// The mode of pad().
 inline constexpr auto kConstant = enumtype::Padding::Constant;
 inline constexpr auto kReflect = enumtype::Padding::Reflect;
 inline constexpr auto kReplicate = enumtype::Padding::Replicate;
 inline constexpr auto kCircular = enumtype::Padding::Circular;
-/// Of convolutions, beside the last three.
+/// Padding mode of convolutions, besides the last three.
 inline constexpr auto kZeros = enumtype::Padding::Zeros;
 
-/// How wide the padding of a convolution is: none, or such that with a stride of 1 the result is as large as the input.
+/// The padding of a convolution: none, or as much as keeps the input's size with a stride of 1.
 inline constexpr auto kValid = enumtype::ConvPadding::Valid;
 inline constexpr auto kSame = enumtype::ConvPadding::Same;
 

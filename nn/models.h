@@ -1,6 +1,6 @@
 #pragma once
 
-/// Networks that are ready to use, one file each.
+/// Ready-made networks, a file each.
 
 #include <backflow/nn/models/inception.h>
 #include <backflow/nn/models/lenet.h>

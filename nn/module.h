@@ -13,8 +13,8 @@
 
 namespace backflow::nn {
 
-/// The base of all modules, as libtorch's: a tree of modules with parameters and buffers. A module computes in a
-/// function `forward`, whose arguments are its own.
+/// The base class of modules, as libtorch's: a tree of modules with parameters and buffers. A module defines a function
+/// `forward` with any arguments.
 ///
 ///   struct Net : nn::Module {
 ///     Net() { fc = register_module("fc", nn::Linear(784, 10)); }
@@ -23,9 +23,9 @@ namespace backflow::nn {
 ///   };
 ///   auto net = std::make_shared<Net>();   // net->parameters(): "fc.weight", "fc.bias"
 ///
-/// Names are joined with dots along the tree, as in PyTorch's state_dict. A name that is empty, has a dot or is taken
-/// is an Error. A module or parameter that is registered in several places is listed once, under its first name, except
-/// in state_dict(). Modules are registered, converted and switched by one thread at a time.
+/// Names are joined with dots along the tree, as in PyTorch's state_dict. Throws Error for a name that is empty, has a
+/// dot or is taken. A module or parameter that is registered in several places is listed once, under its first name,
+/// except in state_dict(). Modules are registered, converted and switched by one thread at a time.
 class Module : public std::enable_shared_from_this<Module> {
  public:
   Module() = default;
@@ -37,15 +37,15 @@ class Module : public std::enable_shared_from_this<Module> {
   Module(Module&&) = default;
   Module& operator=(Module&&) = default;
 
-  /// The full name of its class, as "backflow::nn::LinearImpl", unless it was given a name.
+  /// The full name of the class, as "backflow::nn::LinearImpl", unless the constructor was given a name.
   virtual std::string name() const;
-  /// What messages and printing call it: its class without namespace and "Impl", as "Linear", unless it was given a
-  /// name.
+  /// The name for messages and printing: the class without namespace and "Impl", as "Linear", unless the constructor
+  /// was given a name.
   std::string class_name() const;
 
   // ---- to be called by constructors ----
-  /// Makes `tensor` a parameter: a leaf that is trained, unless `requires_grad` is false. An undefined one holds the
-  /// name for a parameter that is left out. Throws Error for a tensor that is not a leaf.
+  /// Makes `tensor` a parameter: a leaf that is trained, unless `requires_grad` is false. An undefined tensor reserves
+  /// the name of an optional parameter. Throws Error for a tensor that is not a leaf.
   Tensor& register_parameter(std::string name, Tensor tensor, bool requires_grad = true);
   /// Makes `tensor` a buffer: state that is saved but not trained.
   Tensor& register_buffer(std::string name, Tensor tensor);
@@ -79,7 +79,7 @@ class Module : public std::enable_shared_from_this<Module> {
   void apply(const std::function<void(Module&)>& function);
 
   // ---- changes ----
-  /// Sets whether this module and all below it train or evaluate; they train at first.
+  /// Sets this module and all below it to training or evaluation; they are in training at first.
   virtual void train(bool on = true);
   void eval() { train(false); }
   bool is_training() const { return is_training_; }
@@ -93,8 +93,7 @@ class Module : public std::enable_shared_from_this<Module> {
   virtual void zero_grad(bool set_to_none = true);
 
   /// The shape of `forward`'s result for an input of this shape, batch dimension included. Throws Error for a shape
-  /// that forward would not take: that is how a configuration is checked before anything runs. A module that does not
-  /// override this is an Error too.
+  /// that forward would not take; so a configuration is checked before anything runs. The base class throws Error.
   virtual DimVector output_shape(IntArrayRef input) const;
   /// Writes the module without its children, as "Linear(in_features=784, out_features=10, bias=True)".
   virtual void pretty_print(std::ostream& stream) const;

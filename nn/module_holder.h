@@ -16,7 +16,7 @@ class ModuleHolder;
 namespace detail {
 [[noreturn]] void fail_empty_handle();
 
-/// A module made without arguments. What can't be made so is one message of the compiler, not a page of them.
+/// A module made without arguments. For one that needs arguments, a static_assert gives one clear compiler error.
 template <class Contained>
 std::shared_ptr<Contained> make_default() {
   constexpr bool kHasDefault = std::is_default_constructible_v<Contained>;
@@ -41,9 +41,8 @@ template <class>
 inline constexpr bool kNever = false;
 }  // namespace detail
 
-/// A shared handle on a module of class `Contained`: what users write as `nn::Linear fc(784, 10)`, as in libtorch.
-/// Arguments are those of the module's constructor; copies are the same module; `nullptr` makes an empty handle, whose
-/// use is an Error.
+/// A shared handle on a module of class `Contained`, as in libtorch: `nn::Linear fc(784, 10)`. Arguments are those of
+/// the module's constructor. Copies refer to the same module. `nullptr` makes an empty handle, whose use is an Error.
 template <class Contained>
 class ModuleHolder {
  public:

@@ -39,7 +39,7 @@ class LinearOptions {
   bool bias_ = true;
 };
 
-/// The dimensions that are made one, both included.
+/// The first and the last of the dimensions that are flattened into one.
 class FlattenOptions {
  public:
   FlattenOptions& start_dim(std::int64_t dim) {
@@ -58,7 +58,7 @@ class FlattenOptions {
   std::int64_t end_dim_ = -1;
 };
 
-/// The dimension that is made several, of these sizes, one of which may be -1.
+/// The dimension to split, and the sizes of the new dimensions, one of which may be -1.
 class UnflattenOptions {
  public:
   UnflattenOptions(std::int64_t dim, std::vector<std::int64_t> sizes) : dim_(dim), sizes_(std::move(sizes)) {}
@@ -66,7 +66,7 @@ class UnflattenOptions {
   BACKFLOW_ARG(std::vector<std::int64_t>, sizes);
 };
 
-/// How the results of branches become one.
+/// How the results of branches are combined.
 class BranchesOptions {
  public:
   using combine_t = enumtype::Combine;  // NOLINT: in libtorch's manner

@@ -95,7 +95,7 @@ class OrderedDict {
       items_.push_back(item);
     }
   }
-  /// Takes a pair out. Throws Error when the key is not there.
+  /// Removes a pair. Throws Error when the key is not there.
   void erase(const Key& key) {
     const auto found = std::find_if(begin(), end(), [&](const Item& item) { return item.key() == key; });
     check(found != end(), "OrderedDict: key '", key, "': it is not there");

@@ -23,7 +23,8 @@
 
 namespace backflow {
 
-/// What an operator's backward is given: the gradient of its output, what is wanted, and where to put it.
+/// The argument of an operator's backward: the gradient dy of the output, which gradients are wanted, and where to put
+/// them.
 class Backward {
  public:
   Backward(Node& node, NodeCall& call) : node_(node), call_(call) {}
@@ -32,7 +33,7 @@ class Backward {
   /// Whether the gradient of the forward's tensor operand number `i` is wanted. The tensors of a list count one by one.
   bool wants(std::size_t i) const { return call_.wants(i); }
   Tensor& dx(std::size_t i) { return call_.dx[i]; }
-  /// Whether nobody else can see the elements of dy, so that a gradient may be written over them.
+  /// Whether this backward is the only owner of dy. Then a gradient may be written over it.
   bool owns_dy() const {
     const Tensor& dy = call_.dy[0];
     return !GradMode::is_enabled() && node_.hooks() == nullptr && dy.use_count() == 1 && dy.is_contiguous() &&
@@ -71,7 +72,8 @@ class OpNode final : public Node {
   }
   void release_saved() override { saved.reset(); }
 
-  /// What holds tensors needs destruction; an `Op` that needs it for another reason says so.
+  /// An `Op` with saved tensors has a destructor that does something. One that has such a destructor for another reason
+  /// declares kSavesTensors.
   static constexpr bool saves_tensors() {
     if constexpr (requires { Op::kSavesTensors; }) {
       return Op::kSavesTensors;
@@ -206,11 +208,13 @@ auto record_untraced(const Args&... args) {
 
 /// Calls operator `Op` and, when recording is on and an operand requires a gradient, records it.
 ///
-/// `Op` has `static Tensor forward(args...)`; a differentiable one has members for what backward needs, `void
-/// save(const Needs&, args..., y)` that fills them, and `void backward(Backward&)` written with operators. One without
-/// `backward` is either a composition of other operators, recorded by these, or not differentiable. What forward and
-/// backward do is taken to be element-wise unless `Op` has `static Cost forward_cost(args...)` and `cost(args...)`.
-/// Where forward returns several tensors, the first alone has a gradient.
+/// `Op` has `static Tensor forward(args...)`. A differentiable one also has members for what backward needs, `void
+/// save(Needs, args..., y)` that fills them, and `void backward(Backward&)` written with operators. An `Op` without
+/// `backward` is a composition of other operators, which are recorded, or is not differentiable.
+///
+/// Costs are estimated as those of an element-wise operator, unless `Op` has `static Cost forward_cost(args...)` and
+/// `cost(args...)`. If forward returns several tensors, only the first one has a gradient.
+/// docs/internals/add_operator.md has a complete example.
 template <class Op, class... Args>
 auto record(const Args&... args) {
   return detail::traced<Op>(
@@ -222,10 +226,9 @@ namespace detail {
 /// Gives `self` the values and the history of `y`, which was computed from it; shapes must be equal.
 void assign_inplace(std::string_view op, const Tensor& self, const Tensor& y);
 
-/// A tensor with the elements and the history of `self`, which an operation in place is about to change: what the
-/// operation has for its operand.
+/// The operand of an operation in place: a tensor with the elements and the history of `self` before the change.
 Tensor old_value(const Tensor& self);
-/// Gives the old value elements of its own when a node has saved it, so that backward does not see the new ones.
+/// Copies the elements of the old value when a node has saved it, so that backward does not see the new ones.
 void keep_old_value(Tensor& old);
 
 inline bool shares_memory(const Tensor& x, const Tensor& w) { return w.defined() && x.is_alias_of(w); }

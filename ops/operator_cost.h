@@ -21,13 +21,13 @@ inline const Tensor& first_tensor(const std::vector<Tensor>& y) {
   return y.empty() ? kNone : y.front();
 }
 
-/// An operation for each element of `y`, whose bytes are gone through `times` times.
+/// One operation for each element of `y`, and `times` walks over its bytes.
 inline Cost elementwise_cost(const Tensor& y, float times) {
   return {static_cast<float>(y.numel()), times * static_cast<float>(y.nbytes()), y.scalar_type()};
 }
 
-/// The cost of an operator's backward: that of an element-wise one, which reads two tensors and writes one. An operator
-/// with `cost(args...)` knows better.
+/// The cost of an operator's backward: its own `cost(args...)` if it has one. Else that of an element-wise operator,
+/// which reads two tensors and writes one.
 template <class Op, class... Args>
 Cost cost_of(const Tensor& y, const Args&... args) {
   if constexpr (requires { Op::cost(args...); }) {

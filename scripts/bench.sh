@@ -12,14 +12,14 @@
 #               forward_ns_per_op, backward_ns_per_op or peak_mb), ours, peer_name, peer, ratio; without the peer, the
 #               last two are null
 #   --record    also writes the rows, each with its spread in percent, with date, machine and versions: what
-#               scripts/bench_tables.py makes the tables of README.md and docs/performance.md from
+#               scripts/bench_tables.py makes the tables of README.md and docs/ from
 #   --threads   numbers of threads (1,2)
 #   --rounds    turns of every side (9), each of
 #   --seconds   so many seconds (0.5), a tenth of that for a row of a group
 #   --build     another build directory than build/release
 #   --before    a build directory of another version, whose programs are then the only peer: ratio = before / ours, and
 #               less than 1 says that we have become slower
-# Exit code 1 when a check fails. What it measures, and how: docs/performance.md.
+# Exit code 1 when a check fails. What it measures, and how: docs/internals/benchmarks.md.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 

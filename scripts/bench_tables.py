@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """scripts/bench_tables.py [RECORD.json] [--check]
 
-Writes the tables of README.md and docs/performance.md, and docs/performance.svg, from one run of the bench: the file that
-"scripts/bench.sh --record bench/results/latest.json" wrote. In the documents a table stands between the comments
-<!-- bench: NAME --> and <!-- bench end -->. With --check nothing is written: exit code 1 if a document differs from the
-record, or if a measured figure stands outside of the tables.
+Writes the tables of README.md, docs/performance.md and docs/internals/benchmarks.md, and docs/performance.svg, from one
+run of the bench: the file that "scripts/bench.sh --record bench/results/latest.json" wrote. In the documents a table stands
+between the comments <!-- bench: NAME --> and <!-- bench end -->. With --check nothing is written: exit code 1 if a document
+differs from the record, or if a measured figure stands outside of the tables.
 """
 import argparse
 import difflib
@@ -114,7 +114,8 @@ def operators(record):
 
 
 BLOCKS = {"README.md": {"readme": readme},
-          "docs/performance.md": {"workloads": workloads, "best": best, "operators": operators}}
+          "docs/performance.md": {"workloads": workloads},
+          "docs/internals/benchmarks.md": {"best": best, "operators": operators}}
 MARKED = re.compile(r"(<!-- bench: (\w+) -->\n)(.*?)(<!-- bench end -->\n)", re.DOTALL)
 
 
@@ -149,7 +150,7 @@ def check(root, record):
             yield f"{name}: tables {seen}: need {sorted(makers)}, each once"
         yield from (line for line in difflib.unified_diff(text.splitlines(), made.splitlines(), name, "the record", n=0, lineterm=""))
         yield from (f"{name}:{line}: '{figure}' is not from the record: need figures inside of the tables alone, or in "
-                    "docs/internals" for line, figure in stray_figures(text))
+                    "docs/internals/measurements.md" for line, figure in stray_figures(text))
     if (root / PICTURE).read_text() != picture(record):
         yield f"{PICTURE}: not drawn from the record"
 

@@ -3,7 +3,7 @@
 #include <backflow/nn/options/activation.h>
 #include <backflow/runtime/tensor/tensor.h>
 
-/// Activations. Those with an option `inplace` return the input when it is set, which has become the result.
+/// Activations. With the option `inplace` they write the result over the input and return it.
 namespace backflow::nn::functional {
 
 /// max(x, 0)
@@ -12,17 +12,17 @@ Tensor relu(const Tensor& input, const ReLUFuncOptions& options = {});
 Tensor relu6(const Tensor& input, const ReLU6FuncOptions& options = {});
 /// x where x > 0, else alpha (e^x - 1)
 Tensor elu(const Tensor& input, const ELUFuncOptions& options = {});
-/// elu with a scale, so that mean 0 and variance 1 are kept.
+/// elu, scaled so that mean 0 and variance 1 are kept.
 Tensor selu(const Tensor& input, const SELUFuncOptions& options = {});
 /// x where x > 0, else alpha (e^(x / alpha) - 1)
 Tensor celu(const Tensor& input, const CELUFuncOptions& options = {});
 /// x where x > 0, else negative_slope x
 Tensor leaky_relu(const Tensor& input, const LeakyReLUFuncOptions& options = {});
-/// leaky_relu with a slope of the weight for each channel, or one for all.
+/// leaky_relu whose slopes are the weight: one for each channel, or one for all.
 Tensor prelu(const Tensor& input, const Tensor& weight);
-/// leaky_relu with a random slope for each element when training, else with their mean.
+/// leaky_relu with a random slope for each element in training, with the slopes' mean in evaluation.
 Tensor rrelu(const Tensor& input, const RReLUFuncOptions& options = {});
-/// x sigmoid(gate), where the input is x followed by the gate along a dimension.
+/// x sigmoid(gate), where the input is the concatenation of x and the gate along a dimension.
 Tensor glu(const Tensor& input, const GLUFuncOptions& options = {});
 /// x P(X <= x) for a standard normal X.
 Tensor gelu(const Tensor& input, const GELUFuncOptions& options = {});

@@ -3,11 +3,11 @@
 #include <backflow/nn/options/dropout.h>
 #include <backflow/runtime/tensor/tensor.h>
 
-/// Dropout, with random numbers of the default generator. The input itself unless `training`; an Error for p outside of
-/// [0, 1]. With the option `inplace` the input becomes the result.
+/// Dropout, with random numbers of the default generator. Without `training` the result is the input. Throws Error for
+/// p outside of [0, 1]. With the option `inplace` the result is written over the input.
 namespace backflow::nn::functional {
 
-/// Each element 0 with probability p, else divided by 1 - p.
+/// Each element becomes 0 with probability p, and is divided by 1 - p otherwise.
 Tensor dropout(const Tensor& input, const DropoutFuncOptions& options = {});
 /// The same for whole channels of [batch, channels, height, width], or of one image without a batch. Other tensors of
 /// two dimensions or more lose features [i, j, ...], with a warning, as in PyTorch.

@@ -5,8 +5,8 @@
 
 namespace backflow::nn::functional {
 
-/// Rows of weight [rows, columns] for integer indices `input` of any shape: [..., columns]. With max_norm, the weight's
-/// rows that are used are changed first. An Error for indices and a padding_idx outside of the table.
+/// Rows of weight [rows, columns] for integer indices `input` of any shape: [..., columns]. With max_norm, used rows of
+/// the weight are first scaled in place. An Error for indices and a padding_idx outside of the table.
 Tensor embedding(const Tensor& input, const Tensor& weight, const EmbeddingFuncOptions& options = {});
 
 /// The sum, the mean (unless another mode is set) or the largest elements of rows of weight [rows, columns], bag by

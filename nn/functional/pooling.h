@@ -9,7 +9,7 @@
 /// dimensions.
 namespace backflow::nn::functional {
 
-// The largest element of each window; with its index in its plane, int64, row by row.
+// Max pooling; with the int64 index of each largest element in its plane, row-major.
 Tensor max_pool1d(const Tensor& input, const MaxPool1dFuncOptions& options);
 std::tuple<Tensor, Tensor> max_pool1d_with_indices(const Tensor& input, const MaxPool1dFuncOptions& options);
 Tensor max_pool2d(const Tensor& input, const MaxPool2dFuncOptions& options);
@@ -22,19 +22,19 @@ Tensor avg_pool1d(const Tensor& input, const AvgPool1dFuncOptions& options);
 Tensor avg_pool2d(const Tensor& input, const AvgPool2dFuncOptions& options);
 Tensor avg_pool3d(const Tensor& input, const AvgPool3dFuncOptions& options);
 
-/// The norm of order p = norm_type of each window, (the sum of x^p)^(1/p), as PyTorch computes it: NaN where the sum is
-/// negative and p no odd number, and without a finite gradient where it is 0. Throws Error for an order of 0.
+/// The norm of order p = norm_type of each window, (the sum of x^p)^(1/p), as PyTorch computes it. It is NaN where the
+/// sum is negative and p is not odd. It has no finite gradient where the sum is 0. Throws Error for an order of 0.
 Tensor lp_pool1d(const Tensor& input, const LPPool1dFuncOptions& options);
 Tensor lp_pool2d(const Tensor& input, const LPPool2dFuncOptions& options);
 
-/// The elements of a max pooling's result at the places that its indices name, in planes of zeros. Unless output_size
-/// is given, a size is (size - 1) stride + kernel - 2 padding; it may differ from that by no more than a stride. Throws
-/// Error for indices outside of the planes.
+/// Max unpooling: writes the elements to the places that the indices name, in planes of zeros. Without output_size, a
+/// size of the result is (size - 1) stride + kernel - 2 padding. A given one may differ from that by at most a stride.
+/// Throws Error for indices outside of the planes.
 Tensor max_unpool1d(const Tensor& input, const Tensor& indices, const MaxUnpool1dFuncOptions& options);
 Tensor max_unpool2d(const Tensor& input, const Tensor& indices, const MaxUnpool2dFuncOptions& options);
 Tensor max_unpool3d(const Tensor& input, const Tensor& indices, const MaxUnpool3dFuncOptions& options);
 
-// The largest element and the average of as many windows as are asked for.
+// Adaptive max and average pooling: the options give the number of windows.
 Tensor adaptive_max_pool1d(const Tensor& input, const AdaptiveMaxPool1dFuncOptions& options);
 std::tuple<Tensor, Tensor> adaptive_max_pool1d_with_indices(const Tensor& input,
                                                             const AdaptiveMaxPool1dFuncOptions& options);
@@ -50,7 +50,7 @@ Tensor adaptive_avg_pool3d(const Tensor& input, const AdaptiveAvgPool3dFuncOptio
 
 namespace detail {
 
-/// The size of what was pooled along a dimension. Throws Error for numbers that no pooling has.
+/// The input's size of a pooling with this result, along a dimension. Throws Error for numbers that no pooling has.
 std::int64_t unpooled_size(const char* where, std::int64_t size, std::int64_t kernel, std::int64_t stride,
                            std::int64_t padding);
 

@@ -5,10 +5,10 @@
 
 namespace backflow::nn::functional {
 
-/// [batch, channels, ...] with one to three dimensions made larger or smaller: to sizes, or by factors, whose products
-/// with the sizes are rounded down. Without recompute_scale_factor the factors themselves say which elements lie where.
-/// kLinear is for one dimension, kBilinear and kBicubic for two, kTrilinear for three, kNearest and kArea, the mean of
-/// what an element of the result covers, for each of them.
+/// Resizes one to three spatial dimensions of [batch, channels, ...]: to sizes, or by factors, whose products with the
+/// sizes are rounded down. Without recompute_scale_factor the given factors map positions of the result to positions of
+/// the input. kLinear is for one dimension, kBilinear and kBicubic for two, kTrilinear for three. kNearest is for all,
+/// and so is kArea, the mean over the part of the input that an element of the result covers.
 Tensor interpolate(const Tensor& input, const InterpolateFuncOptions& options = {});
 
 }  // namespace backflow::nn::functional

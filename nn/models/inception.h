@@ -8,8 +8,8 @@
 
 namespace backflow::nn {
 
-/// Four branches over one input, each convolution followed by ReLU, their channels one after the other (Szegedy et al.,
-/// Going deeper with convolutions, 2015): 1x1; 1x1 and 3x3; 1x1 and 5x5; the maximum over 3x3 and 1x1. The branches
+/// Four branches on one input, whose channels are concatenated (Szegedy et al., Going deeper with convolutions, 2015):
+/// 1x1; 1x1 and 3x3; 1x1 and 5x5; max pooling over 3x3 and 1x1. Each convolution is followed by ReLU. The branches
 /// compute at the same time (backflow::parallel). Input [batch, in_channels, height, width], result [batch, 128,
 /// height, width]. Parameters: weight and bias of "b1", "b2a", "b2b", "b3a", "b3b" and "b4".
 class InceptionBlockImpl : public Module {
@@ -32,8 +32,8 @@ class InceptionBlockImpl : public Module {
 };
 BACKFLOW_MODULE(InceptionBlock);
 
-/// A network of four inception blocks for colour images: a convolution to 64 channels, two blocks, the maximum over
-/// 2x2, two blocks, the mean over the image, a linear layer. Input [batch, 3, height, width] with sizes of at least 2,
+/// A network of four inception blocks for colour images: a convolution to 64 channels, two blocks, max pooling over
+/// 2x2, two blocks, global average pooling, a linear layer. Input [batch, 3, height, width] with sizes of at least 2,
 /// result [batch, classes]. Parameters: "0.weight", "0.bias", "2.b1.weight", ..., "9.bias".
 class InceptionNetImpl : public SequentialImpl {
  public:

@@ -9,9 +9,9 @@
 namespace backflow::nn {
 
 /// A small network for grey images of 28x28, after LeNet-5 (LeCun, Bottou, Bengio and Haffner, Gradient-based learning
-/// applied to document recognition, 1998) with what is usual today: two convolutions of 3x3 with 32 and 64 channels,
-/// each followed by ReLU and a maximum over 2x2, and two linear layers, of 128 and of `classes`. Input [batch, 1, 28,
-/// 28], result [batch, classes]. Parameters: weight and bias of "c1", "c2", "f1" and "f2".
+/// applied to document recognition, 1998). In today's form: two 3x3 convolutions with 32 and 64 channels, each followed
+/// by ReLU and max pooling over 2x2, and two linear layers, of 128 and of `classes`. Input [batch, 1, 28, 28], result
+/// [batch, classes]. Parameters: weight and bias of "c1", "c2", "f1" and "f2".
 class LeNetImpl : public Module {
  public:
   explicit LeNetImpl(std::int64_t classes = 10);

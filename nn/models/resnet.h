@@ -8,11 +8,12 @@
 
 namespace backflow::nn {
 
-/// relu(f(x) + shortcut(x)), where f is two convolutions of 3x3, the first with `stride` and followed by ReLU, each
-/// with batch normalization (He, Zhang, Ren and Sun, Deep residual learning for image recognition, 2016). The shortcut
-/// is x itself where f keeps the shape, else a convolution of 1x1 and batch normalization. Input [batch, in_channels,
-/// height, width], result [batch, out_channels, height / stride, width / stride], rounded up. Parameters: "c1.weight",
-/// "b1.weight", "b1.bias", the same of "c2" and "b2", and of a shortcut "sc.0.weight", "sc.1.weight", "sc.1.bias".
+/// A residual block, relu(f(x) + shortcut(x)) (He, Zhang, Ren and Sun, Deep residual learning for image recognition,
+/// 2016). f is a 3x3 convolution with `stride`, batch normalization, ReLU, a 3x3 convolution, batch normalization. The
+/// shortcut is x itself where f keeps the shape, else a 1x1 convolution and batch normalization. Input [batch,
+/// in_channels, height, width], result [batch, out_channels, height / stride, width / stride], rounded up. Parameters:
+/// "c1.weight", "b1.weight", "b1.bias", the same of "c2" and "b2", and of a shortcut "sc.0.weight", "sc.1.weight",
+/// "sc.1.bias".
 class BasicBlockImpl : public Module {
  public:
   BasicBlockImpl(std::int64_t in_channels, std::int64_t out_channels, std::int64_t stride = 1);
@@ -29,10 +30,10 @@ class BasicBlockImpl : public Module {
 };
 BACKFLOW_MODULE(BasicBlock);
 
-/// ResNet-18 for small colour images: its first layer is a convolution of 3x3 without a stride instead of one of 7x7
-/// and a pooling, as in the paper's networks for CIFAR-10. Eight blocks of `width`, 2, 4 and 8 times as many channels,
-/// the mean over the image, a linear layer. Input [batch, 3, height, width], result [batch, classes]. Parameters:
-/// "0.weight", "1.weight", "1.bias", "3.c1.weight", ..., "13.bias".
+/// ResNet-18 for small colour images. As in the paper's networks for CIFAR-10, the first layer is a 3x3 convolution
+/// with stride 1 instead of 7x7 and pooling. Then eight residual blocks, two each of `width`, 2, 4 and 8 times `width`
+/// channels, global average pooling, and a linear layer. Input [batch, 3, height, width], result [batch, classes].
+/// Parameters: "0.weight", "1.weight", "1.bias", "3.c1.weight", ..., "13.bias".
 class ResNet18Impl : public SequentialImpl {
  public:
   /// The paper's width is 64.

@@ -3,7 +3,7 @@
 #include <backflow/nn/functional/activation.h>
 #include <backflow/nn/module.h>
 
-/// Activations of inputs of any shape, unless said otherwise; F::... of nn/functional/activation.h says what they are.
+/// Activations of inputs of any shape, unless said otherwise. nn/functional/activation.h has their formulas.
 namespace backflow::nn {
 
 namespace detail {
@@ -68,7 +68,7 @@ class LeakyReLUImpl : public detail::ActivationModule<LeakyReLUOptions> {
 };
 BACKFLOW_MODULE(LeakyReLU);
 
-/// Draws its slopes while it trains.
+/// In training it draws its slopes.
 class RReLUImpl : public detail::ActivationModule<RReLUOptions> {
  public:
   using ActivationModule::ActivationModule;
@@ -76,7 +76,7 @@ class RReLUImpl : public detail::ActivationModule<RReLUOptions> {
 };
 BACKFLOW_MODULE(RReLU);
 
-/// Halves a dimension.
+/// Halves the size of a dimension.
 class GLUImpl : public detail::ActivationModule<GLUOptions> {
  public:
   using ActivationModule::ActivationModule;
@@ -160,8 +160,8 @@ class Softmax2dImpl : public detail::ElementwiseModule {
 };
 BACKFLOW_MODULE(Softmax2d);
 
-/// x where x > 0, else w x. Parameter: weight [num_parameters], which starts as `init`: one slope, or one for each
-/// channel, the second dimension.
+/// x where x > 0, else w x. Parameter: weight [num_parameters], `init` at first: one slope, or one for each channel
+/// (dimension 1).
 class PReLUImpl : public detail::ActivationModule<PReLUOptions> {
  public:
   explicit PReLUImpl(const PReLUOptions& options_ = {});

@@ -7,8 +7,8 @@ namespace backflow::nn {
 
 namespace detail {
 
-/// What normalizations of channels have in common: the parameters weight (ones at first) and bias (zeros), and the
-/// buffers running_mean, running_var and num_batches_tracked (int64), all [num_features]; those that the options leave
+/// The base class of normalizations of channels. Parameters: weight (ones at first) and bias (zeros), [num_features].
+/// Buffers: running_mean and running_var, [num_features], and num_batches_tracked (int64). Those that the options leave
 /// out are undefined.
 template <class Options>
 class RunningNorm : public Module {
@@ -28,9 +28,9 @@ class RunningNorm : public Module {
   Tensor num_batches_tracked;
 
  protected:
-  /// Throws Error unless an input has so many dimensions and num_features channels in dimension `channels`.
+  /// Throws Error unless an input has `least` to `most` dimensions, and num_features channels in dimension `channels`.
   void check_input(IntArrayRef input, std::int64_t least, std::int64_t most, std::int64_t channels) const;
-  /// Whether the statistics are those of the input.
+  /// Whether normalization uses the statistics of the input, not the running ones.
   bool uses_input() const { return is_training() || !running_mean.defined(); }
 };
 
@@ -48,14 +48,14 @@ class BatchNormModule : public RunningNorm<BatchNormOptions> {
   Tensor forward_relu(const Tensor& input, const Tensor& residual);
 
  private:
-  /// Counts a batch when training, and gives the momentum for it.
+  /// In training counts a batch; returns the momentum for it.
   double count_batch();
 
   std::int64_t least_;
   std::int64_t most_;
 };
 
-/// Instance normalization of inputs with `dims` dimensions, or one fewer: those of one sample.
+/// Instance normalization of inputs with `dims` dimensions; one fewer is a single sample.
 class InstanceNormModule : public RunningNorm<InstanceNormOptions> {
  public:
   InstanceNormModule(const InstanceNormOptions& options_, std::int64_t dims) : RunningNorm(options_), dims_(dims) {}
@@ -69,9 +69,9 @@ class InstanceNormModule : public RunningNorm<InstanceNormOptions> {
 
 }  // namespace detail
 
-/// Normalizes each channel of an input [batch, channels] or [batch, channels, length]: in training with its mean and
-/// variance over the batch, which move the running ones; in evaluation with these. Throws Error for other inputs, and
-/// in training for a single value per channel. (Ioffe and Szegedy, Batch normalization, 2015.)
+/// Normalizes each channel of an input [batch, channels] or [batch, channels, length]. Training uses the mean and
+/// variance over the batch, and updates the running ones; evaluation uses the running ones. Throws Error for other
+/// inputs, and in training for a single value per channel. (Ioffe and Szegedy, Batch normalization, 2015.)
 class BatchNorm1dImpl : public detail::BatchNormModule {
  public:
   explicit BatchNorm1dImpl(const BatchNorm1dOptions& options_) : BatchNormModule(options_, 2, 3) {}
@@ -85,14 +85,14 @@ class BatchNorm2dImpl : public detail::BatchNormModule {
 };
 BACKFLOW_MODULE(BatchNorm2d);
 
-/// BatchNorm2d and ReLU as one operator, which goes through memory less often than both: the same numbers, and the
+/// BatchNorm2d and ReLU fused into one operator, which reads and writes memory less often. The same bits, and the
 /// parameters and buffers of BatchNorm2d. PyTorch's is torch.nn.intrinsic.BNReLU2d.
 class BNReLU2dImpl : public detail::BatchNormModule {
  public:
   explicit BNReLU2dImpl(const BatchNorm2dOptions& options_) : BatchNormModule(options_, 4, 4) {}
 
   Tensor forward(const Tensor& input) { return forward_relu(input, {}); }
-  /// relu(batch_norm(input) + residual), whose shapes and dtypes are the same.
+  /// relu(batch_norm(input) + residual). Input and residual have one shape and dtype.
   Tensor forward(const Tensor& input, const Tensor& residual) { return forward_relu(input, residual); }
 };
 BACKFLOW_MODULE(BNReLU2d);
@@ -104,9 +104,9 @@ class BatchNorm3dImpl : public detail::BatchNormModule {
 };
 BACKFLOW_MODULE(BatchNorm3d);
 
-/// Normalizes each channel of each sample of an input [batch, channels, length], or [channels, length]. Only when the
-/// options say so there are parameters, and running statistics that are used in evaluation. (Ulyanov, Vedaldi and
-/// Lempitsky, Instance normalization, 2016.)
+/// Normalizes each channel of each sample of an input [batch, channels, length], or [channels, length]. Parameters, and
+/// running statistics for evaluation, exist only when the options ask for them. (Ulyanov, Vedaldi and Lempitsky,
+/// Instance normalization, 2016.)
 class InstanceNorm1dImpl : public detail::InstanceNormModule {
  public:
   explicit InstanceNorm1dImpl(const InstanceNorm1dOptions& options_) : InstanceNormModule(options_, 3) {}

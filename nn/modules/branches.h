@@ -11,16 +11,15 @@
 
 namespace backflow::nn {
 
-/// Modules side by side: each is given the same input, and all compute at the same time (backflow::parallel). Their
-/// results are added up from the first to the last, as Python's sum(t(x) for t in towers) does, or concatenated. They
-/// are called "0", "1", ...
+/// Modules side by side: all get the same input and compute at the same time (backflow::parallel). Results are added
+/// from the first to the last, as Python's sum(t(x) for t in towers), or concatenated. Their names are "0", "1", ...
 ///
 ///   nn::Branches towers(tower(), tower(), tower());
 ///   nn::Branches wide(nn::BranchesOptions(torch::kBranchConcat).dim(1), left, right);
 ///
-/// Results that are added have one shape; those that are concatenated differ in that dimension alone. The values, the
-/// gradients and the random numbers are those of branches that compute one after the other. A branch must not change
-/// what another one uses: a module may be in two branches if its forward changes none of its buffers.
+/// Results to be added have one shape; results to be concatenated differ only in that dimension. Values, gradients and
+/// random numbers are those of branches that compute one after the other. A branch must not change what another one
+/// uses. So a module may be in two branches only if its forward changes none of its buffers.
 class BranchesImpl : public Module {
  public:
   explicit BranchesImpl(const BranchesOptions& options_ = {}) : options(options_) {}
@@ -43,7 +42,7 @@ class BranchesImpl : public Module {
   /// Throws Error outside [0, size).
   std::shared_ptr<Module> ptr(std::size_t index) const;
   std::shared_ptr<Module> operator[](std::size_t index) const { return ptr(index); }
-  /// An Error names the branch that does not take its input, by its path, or whose result does not fit.
+  /// Throws Error, with the path of the branch, for a branch that does not take the input or whose result does not fit.
   DimVector output_shape(IntArrayRef input) const override;
   void pretty_print(std::ostream& stream) const override;
 

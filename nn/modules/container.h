@@ -32,7 +32,7 @@ class AnyModule {
   }
   template <class M>
   AnyModule(const ModuleHolder<M>& module) : AnyModule(module.ptr()) {}  // NOLINT(google-explicit-constructor)
-  /// Takes a copy of a module that nobody shares yet.
+  /// Takes a copy of a module that has no other owner yet.
   template <std::derived_from<Module> M>
   AnyModule(M module) : AnyModule(std::make_shared<M>(std::move(module))) {}  // NOLINT(google-explicit-constructor)
 
@@ -45,14 +45,14 @@ class AnyModule {
 };
 
 namespace detail {
-/// child.output_shape(input), whose Error is to name the child by its path: "...; in layer 2.0".
+/// child.output_shape(input). Its Error ends with the path of the child: "...; in layer 2.0".
 DimVector output_shape_of(const std::string& name, const Module& child, IntArrayRef input);
 }  // namespace detail
 
 using NamedAnyModule = std::pair<std::string, AnyModule>;
 
-/// Modules one after the other: the result of each is the input of the next. They are called "0", "1", ... unless they
-/// are given names. Without modules, the result is the input.
+/// Modules one after the other: the result of each is the input of the next. Their names are "0", "1", ... unless
+/// given. Without modules, the result is the input.
 class SequentialImpl : public Module {
  public:
   SequentialImpl() = default;
@@ -72,7 +72,7 @@ class SequentialImpl : public Module {
   /// Throws Error outside [0, size).
   std::shared_ptr<Module> ptr(std::size_t index) const;
   std::shared_ptr<Module> operator[](std::size_t index) const { return ptr(index); }
-  /// An Error names the module that does not take its input, by its path.
+  /// Throws Error, with the path of the module, for a module that does not take its input.
   DimVector output_shape(IntArrayRef input) const override;
 
  private:

@@ -11,7 +11,7 @@ namespace backflow::nn {
 
 /// y = conv(x, w) + b over D spatial dimensions: input [batch, in_channels, ...] or [in_channels, ...]. Parameters:
 /// weight [out_channels, in_channels / groups, kernel...] and, unless left out, bias [out_channels]; both start as
-/// PyTorch's, uniform in +-1 / sqrt(in_channels / groups times the kernel's elements).
+/// PyTorch's, uniform in +-1 / sqrt(k) with k = in_channels / groups times the kernel's elements.
 template <std::size_t D>
 class ConvImpl : public Module {
  public:
@@ -49,8 +49,8 @@ class Conv3dImpl : public ConvImpl<3> {
 };
 BACKFLOW_MODULE(Conv3d);
 
-/// The transposed convolution over D spatial dimensions, the function whose gradient a convolution is. Parameters:
-/// weight [in_channels, out_channels / groups, kernel...] and, unless left out, bias [out_channels].
+/// Transposed convolution over D spatial dimensions: the gradient of a convolution with respect to its input.
+/// Parameters: weight [in_channels, out_channels / groups, kernel...] and, unless left out, bias [out_channels].
 template <std::size_t D>
 class ConvTransposeImpl : public Module {
  public:
@@ -59,7 +59,7 @@ class ConvTransposeImpl : public Module {
   /// Throws Error for options that don't fit together.
   explicit ConvTransposeImpl(const ConvTransposeOptions<D>& options_);
 
-  /// `output_size`, if given, says how large the result is to be in each spatial dimension, in place of output_padding.
+  /// `output_size`, if given, is the size of the result in each spatial dimension; it replaces output_padding.
   Tensor forward(const Tensor& input, const std::optional<IntArrayRef>& output_size = std::nullopt) const;
   /// Draws the parameters anew.
   void reset_parameters();

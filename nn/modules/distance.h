@@ -5,7 +5,7 @@
 
 namespace backflow::nn {
 
-/// The cosine of the angle between vectors along a dimension; operands broadcast.
+/// The cosine similarity of vectors along a dimension; operands broadcast.
 class CosineSimilarityImpl : public Module {
  public:
   explicit CosineSimilarityImpl(const CosineSimilarityOptions& options_ = {}) : options(options_) {}

@@ -3,7 +3,7 @@
 #include <backflow/nn/functional/dropout.h>
 #include <backflow/nn/module.h>
 
-/// Modules that drop elements or features while they train, and return their input when they evaluate.
+/// Dropout of elements or features in training; in evaluation the result is the input.
 namespace backflow::nn {
 
 namespace detail {
@@ -18,7 +18,7 @@ class DropoutModule : public Module {
   void pretty_print(std::ostream& stream) const override;
 
  protected:
-  /// The options of the function, with this module's mode.
+  /// The options for the function, with `training` set to this module's mode.
   template <class FuncOptions>
   FuncOptions now() const {
     return FuncOptions().p(options.p()).training(is_training()).inplace(options.inplace());
@@ -27,7 +27,7 @@ class DropoutModule : public Module {
 
 }  // namespace detail
 
-/// Of elements.
+/// Drops elements.
 class DropoutImpl : public detail::DropoutModule {
  public:
   using DropoutModule::DropoutModule;
@@ -37,7 +37,7 @@ class DropoutImpl : public detail::DropoutModule {
 };
 BACKFLOW_MODULE(Dropout);
 
-/// Of channels of [batch, channels, height, width], or without a batch.
+/// Drops channels of [batch, channels, height, width], or of one image without a batch.
 class Dropout2dImpl : public detail::DropoutModule {
  public:
   using DropoutModule::DropoutModule;
@@ -47,7 +47,7 @@ class Dropout2dImpl : public detail::DropoutModule {
 };
 BACKFLOW_MODULE(Dropout2d);
 
-/// Of channels of [batch, channels, depth, height, width], or without a batch.
+/// Drops channels of [batch, channels, depth, height, width], or of one volume without a batch.
 class Dropout3dImpl : public detail::DropoutModule {
  public:
   using DropoutModule::DropoutModule;
@@ -57,7 +57,7 @@ class Dropout3dImpl : public detail::DropoutModule {
 };
 BACKFLOW_MODULE(Dropout3d);
 
-/// Of elements, so that mean 0 and variance 1 are kept.
+/// Alpha dropout of elements: keeps mean 0 and variance 1.
 class AlphaDropoutImpl : public detail::DropoutModule {
  public:
   using DropoutModule::DropoutModule;
@@ -67,7 +67,7 @@ class AlphaDropoutImpl : public detail::DropoutModule {
 };
 BACKFLOW_MODULE(AlphaDropout);
 
-/// The same of features [i, j, ...].
+/// Alpha dropout of features [i, j, ...].
 class FeatureAlphaDropoutImpl : public detail::DropoutModule {
  public:
   using DropoutModule::DropoutModule;

@@ -7,11 +7,11 @@ namespace backflow::nn {
 
 namespace detail {
 
-// What modules with a table have in common. `where` starts the messages of the Errors that they throw.
+// Shared by Embedding and EmbeddingBag. `where` starts the messages of Errors.
 
-/// padding_idx, counted from the start.
+/// padding_idx, not negative. Throws Error when it is outside of the table.
 std::optional<std::int64_t> checked_padding(const char* where, std::optional<std::int64_t> padding, std::int64_t rows);
-/// The table that is given, or one without numbers.
+/// The given table, or an uninitialized one.
 Tensor table_of(const char* where, std::int64_t rows, std::int64_t columns, const Tensor& given);
 /// Fills it with normal numbers, and the row `padding` with zeros.
 void draw_table(const Tensor& weight, std::optional<std::int64_t> padding);
@@ -19,7 +19,7 @@ void draw_table(const Tensor& weight, std::optional<std::int64_t> padding);
 }  // namespace detail
 
 /// Rows of a table for integer indices of any shape: [...] to [..., embedding_dim]. Parameter: weight [num_embeddings,
-/// embedding_dim], which starts as normal numbers of variance 1, with zeros in the row padding_idx, unless it is given.
+/// embedding_dim]. Unless given, it starts as standard normal numbers, with zeros in the row padding_idx.
 class EmbeddingImpl : public Module {
  public:
   EmbeddingImpl(std::int64_t num_embeddings, std::int64_t embedding_dim)
@@ -42,7 +42,7 @@ class Embedding : public ModuleHolder<EmbeddingImpl> {
  public:
   using ModuleHolder<EmbeddingImpl>::ModuleHolder;
   using Impl = EmbeddingImpl;
-  /// With this table [rows, columns], which is trained only if the options say that it is not frozen.
+  /// With this table [rows, columns]. It is trained only if the option `freeze` is false.
   static Embedding from_pretrained(const Tensor& embeddings, const EmbeddingFromPretrainedOptions& options = {});
 };
 

@@ -5,8 +5,8 @@
 namespace backflow::nn {
 
 /// Sums, means or largest elements of rows of a table, bag by bag; see nn::functional::embedding_bag. Parameter: weight
-/// [num_embeddings, embedding_dim], which starts as normal numbers of variance 1, with zeros in the row padding_idx,
-/// unless it is given.
+/// [num_embeddings, embedding_dim]. Unless given, it starts as standard normal numbers, with zeros in the row
+/// padding_idx.
 class EmbeddingBagImpl : public Module {
  public:
   EmbeddingBagImpl(std::int64_t num_embeddings, std::int64_t embedding_dim)
@@ -30,7 +30,7 @@ class EmbeddingBag : public ModuleHolder<EmbeddingBagImpl> {
  public:
   using ModuleHolder<EmbeddingBagImpl>::ModuleHolder;
   using Impl = EmbeddingBagImpl;
-  /// With this table [rows, columns], which is trained only if the options say that it is not frozen.
+  /// With this table [rows, columns]. It is trained only if the option `freeze` is false.
   static EmbeddingBag from_pretrained(const Tensor& embeddings, const EmbeddingBagFromPretrainedOptions& options = {});
 };
 

@@ -4,7 +4,7 @@
 
 namespace backflow::nn {
 
-/// Loss of the angle between vectors [size] or [rows, size] and targets 1 (alike) or -1.
+/// Loss of the cosine similarity of vectors [size] or [rows, size], for targets 1 (similar) or -1.
 class CosineEmbeddingLossImpl
     : public detail::LossModuleOfThree<CosineEmbeddingLossOptions, functional::cosine_embedding_loss> {
  public:
@@ -12,7 +12,7 @@ class CosineEmbeddingLossImpl
 };
 BACKFLOW_MODULE(CosineEmbeddingLoss);
 
-/// Loss of an anchor, what is to be near and what is to be far, [size] or [rows, size].
+/// Triplet loss of an anchor, a positive (to be near) and a negative (to be far), [size] or [rows, size].
 class TripletMarginLossImpl
     : public detail::LossModuleOfThree<TripletMarginLossOptions, functional::triplet_margin_loss> {
  public:

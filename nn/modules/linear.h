@@ -26,7 +26,7 @@ class LinearImpl : public Module {
 };
 BACKFLOW_MODULE(Linear);
 
-/// Makes several dimensions one: all but the first, unless the options say otherwise. Inputs of any shape.
+/// Flattens several dimensions into one: all but the first, unless the options say otherwise. Inputs of any shape.
 class FlattenImpl : public Module {
  public:
   explicit FlattenImpl(const FlattenOptions& options_ = {}) : options(options_) {}
@@ -39,7 +39,7 @@ class FlattenImpl : public Module {
 };
 BACKFLOW_MODULE(Flatten);
 
-/// Makes a dimension several, of given sizes. Inputs of any shape that has it.
+/// Splits a dimension into several of given sizes; the inverse of Flatten.
 class UnflattenImpl : public Module {
  public:
   UnflattenImpl(std::int64_t dim, std::vector<std::int64_t> sizes)

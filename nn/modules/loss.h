@@ -1,6 +1,6 @@
 #pragma once
 
-/// Losses, each reduced as its options say: to the mean, unless they say kSum or kNone.
+/// Losses, reduced to the mean unless the options say kSum or kNone.
 #include <backflow/nn/modules/class_loss.h>
 #include <backflow/nn/modules/difference_loss.h>
 #include <backflow/nn/modules/embedding_loss.h>

@@ -5,7 +5,7 @@
 
 namespace backflow::nn::detail {
 
-/// A loss without state: what `kFunction` makes of its arguments and `Options`.
+/// A loss without state: `kFunction` of its arguments and `Options`.
 template <class Options, auto kFunction>
 class LossModule : public Module {
  public:
@@ -16,7 +16,7 @@ class LossModule : public Module {
   Options options;
 };
 
-/// The same of two inputs and a target, or an anchor and two others.
+/// The same for three arguments: two inputs and a target, or anchor, positive and negative.
 template <class Options, auto kFunction>
 class LossModuleOfThree : public Module {
  public:
@@ -27,7 +27,7 @@ class LossModuleOfThree : public Module {
   Options options;
 };
 
-/// A loss whose weight, where there is one, is the buffer "weight".
+/// A loss with an optional weight, the buffer "weight".
 template <class Options, auto kFunction>
 class WeightedLossModule : public Module {
  public:
@@ -42,7 +42,7 @@ class WeightedLossModule : public Module {
   }
 
   Options options;
-  Tensor weight;  ///< undefined when all weigh the same
+  Tensor weight;  ///< undefined for equal weights
 };
 
 }  // namespace backflow::nn::detail

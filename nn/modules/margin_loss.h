@@ -4,14 +4,14 @@
 
 namespace backflow::nn {
 
-/// Loss of distances and targets 1 (alike) or -1, of one shape.
+/// Hinge loss of distances and targets 1 (similar) or -1, of one shape.
 class HingeEmbeddingLossImpl : public detail::LossModule<HingeEmbeddingLossOptions, functional::hinge_embedding_loss> {
  public:
   using LossModule::LossModule;
 };
 BACKFLOW_MODULE(HingeEmbeddingLoss);
 
-/// Loss of two scores and targets: 1 where the first is to be larger, -1 where the second.
+/// Ranking loss of two scores and targets: 1 where the first one should be larger, -1 where the second.
 class MarginRankingLossImpl
     : public detail::LossModuleOfThree<MarginRankingLossOptions, functional::margin_ranking_loss> {
  public:
@@ -33,8 +33,7 @@ class MultiMarginLossImpl : public detail::LossModule<MultiMarginLossOptions, fu
 };
 BACKFLOW_MODULE(MultiMarginLoss);
 
-/// Hinge loss of scores [classes] or [rows, classes] and each row's int64 labels in that shape, with -1 behind the
-/// last.
+/// Hinge loss of scores [classes] or [rows, classes] and int64 labels in the same shape: the labels of a row, then -1.
 class MultiLabelMarginLossImpl
     : public detail::LossModule<MultiLabelMarginLossOptions, functional::multilabel_margin_loss> {
  public:

@@ -28,9 +28,8 @@ class LayerNormImpl : public Module {
 };
 BACKFLOW_MODULE(LayerNorm);
 
-/// Normalizes the last dimensions by the root of their mean square: y = x / sqrt(mean of x^2 + eps) w. Parameter,
-/// unless left out: weight, of normalized_shape (ones at first). (Zhang and Sennrich, Root mean square layer
-/// normalization, 2019.)
+/// Divides the last dimensions by their root mean square: y = x / sqrt(mean of x^2 + eps) w. Parameter, unless left
+/// out: weight, of normalized_shape (ones at first). (Zhang and Sennrich, Root mean square layer normalization, 2019.)
 class RMSNormImpl : public Module {
  public:
   explicit RMSNormImpl(std::vector<std::int64_t> normalized_shape)
@@ -48,8 +47,8 @@ class RMSNormImpl : public Module {
 BACKFLOW_MODULE(RMSNorm);
 
 /// Normalizes groups of channels of each sample of an input [batch, num_channels, ...]. Parameters, unless left out:
-/// weight (ones at first) and bias (zeros), [num_channels]. Throws Error for a number of groups that does not divide
-/// that of the channels. (Wu and He, Group normalization, 2018.)
+/// weight (ones at first) and bias (zeros), [num_channels]. Throws Error unless the number of groups divides the number
+/// of channels. (Wu and He, Group normalization, 2018.)
 class GroupNormImpl : public Module {
  public:
   GroupNormImpl(std::int64_t num_groups, std::int64_t num_channels)
@@ -67,7 +66,7 @@ class GroupNormImpl : public Module {
 };
 BACKFLOW_MODULE(GroupNorm);
 
-/// Divides by what neighbouring channels have; see nn::functional::local_response_norm.
+/// Local response normalization over neighbouring channels; see nn::functional::local_response_norm.
 class LocalResponseNormImpl : public Module {
  public:
   LocalResponseNormImpl(std::int64_t size)

@@ -5,12 +5,12 @@
 #include <backflow/nn/functional/padding.h>
 #include <backflow/nn/module.h>
 
-/// Modules that put borders around the last dimensions of their input.
+/// Modules that pad the last dimensions of their input.
 namespace backflow::nn {
 
 namespace detail {
 
-/// Of one kind; `Options` has padding() and perhaps value().
+/// The base class of one mode; `Options` has padding() and perhaps value().
 template <class Options, enumtype::Padding kMode>
 class PadModule : public Module {
  public:
@@ -23,7 +23,7 @@ class PadModule : public Module {
 
 }  // namespace detail
 
-/// The input mirrored at its first and last elements, which are not repeated.
+/// Pads with the input mirrored at its first and last elements, which are not repeated.
 class ReflectionPad1dImpl : public detail::PadModule<ReflectionPad1dOptions, kReflect> {
  public:
   ReflectionPad1dImpl(ExpandingArray<2> padding) : PadModule(ReflectionPad1dOptions(padding)) {}  // NOLINT
@@ -43,7 +43,7 @@ class ReflectionPad3dImpl : public detail::PadModule<ReflectionPad3dOptions, kRe
 };
 BACKFLOW_MODULE(ReflectionPad3d);
 
-/// The first and the last element once more.
+/// Pads with copies of the first and the last element.
 class ReplicationPad1dImpl : public detail::PadModule<ReplicationPad1dOptions, kReplicate> {
  public:
   ReplicationPad1dImpl(ExpandingArray<2> padding) : PadModule(ReplicationPad1dOptions(padding)) {}  // NOLINT
@@ -63,7 +63,7 @@ class ReplicationPad3dImpl : public detail::PadModule<ReplicationPad3dOptions, k
 };
 BACKFLOW_MODULE(ReplicationPad3d);
 
-/// Zeros.
+/// Pads with zeros.
 class ZeroPad2dImpl : public detail::PadModule<ZeroPad2dOptions, kConstant> {
  public:
   ZeroPad2dImpl(ExpandingArray<4> padding) : PadModule(ZeroPad2dOptions(padding)) {}  // NOLINT
@@ -71,7 +71,7 @@ class ZeroPad2dImpl : public detail::PadModule<ZeroPad2dOptions, kConstant> {
 };
 BACKFLOW_MODULE(ZeroPad2d);
 
-/// A number.
+/// Pads with a constant.
 class ConstantPad1dImpl : public detail::PadModule<ConstantPad1dOptions, kConstant> {
  public:
   ConstantPad1dImpl(ExpandingArray<2> padding, double value) : PadModule(ConstantPad1dOptions(padding, value)) {}

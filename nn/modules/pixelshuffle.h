@@ -5,7 +5,7 @@
 
 namespace backflow::nn {
 
-/// [..., c r r, h, w] as [..., c, h r, w r].
+/// Moves channels to pixels: [..., c r r, h, w] becomes [..., c, h r, w r].
 class PixelShuffleImpl : public Module {
  public:
   explicit PixelShuffleImpl(std::int64_t upscale_factor) : PixelShuffleImpl(PixelShuffleOptions(upscale_factor)) {}
@@ -17,7 +17,7 @@ class PixelShuffleImpl : public Module {
 };
 BACKFLOW_MODULE(PixelShuffle);
 
-/// [..., c, h r, w r] as [..., c r r, h, w].
+/// Moves pixels to channels: [..., c, h r, w r] becomes [..., c r r, h, w].
 class PixelUnshuffleImpl : public Module {
  public:
   explicit PixelUnshuffleImpl(std::int64_t factor) : PixelUnshuffleImpl(PixelUnshuffleOptions(factor)) {}

@@ -6,10 +6,10 @@
 
 #include <backflow/nn/modules/pooling.h>
 
-/// Modules that undo max pooling, as far as its result and its indices tell.
+/// Max unpooling, the partial inverse of max pooling, from its result and its indices.
 namespace backflow::nn {
 
-/// The elements at the places that MaxPool1d's indices name, zeros elsewhere, along the length. The sizes of the result
+/// Writes the elements to the places of MaxPool1d's indices, along the length; zeros elsewhere. The sizes of the result
 /// may be given; see nn::functional::max_unpool1d.
 class MaxUnpool1dImpl : public detail::PoolModule<1, MaxUnpool1dImpl, MaxUnpool1dOptions> {
  public:
@@ -27,7 +27,7 @@ class MaxUnpool1dImpl : public detail::PoolModule<1, MaxUnpool1dImpl, MaxUnpool1
 };
 BACKFLOW_MODULE(MaxUnpool1d);
 
-/// The elements at the places that MaxPool2d's indices name, zeros elsewhere, along height and width. The sizes of the
+/// Writes the elements to the places of MaxPool2d's indices, along height and width; zeros elsewhere. The sizes of the
 /// result may be given; see nn::functional::max_unpool2d.
 class MaxUnpool2dImpl : public detail::PoolModule<2, MaxUnpool2dImpl, MaxUnpool2dOptions> {
  public:
@@ -45,7 +45,7 @@ class MaxUnpool2dImpl : public detail::PoolModule<2, MaxUnpool2dImpl, MaxUnpool2
 };
 BACKFLOW_MODULE(MaxUnpool2d);
 
-/// The elements at the places that MaxPool3d's indices name, zeros elsewhere, along depth, height and width. The sizes
+/// Writes the elements to the places of MaxPool3d's indices, along depth, height and width; zeros elsewhere. The sizes
 /// of the result may be given; see nn::functional::max_unpool3d.
 class MaxUnpool3dImpl : public detail::PoolModule<3, MaxUnpool3dImpl, MaxUnpool3dOptions> {
  public:

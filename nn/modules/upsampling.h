@@ -5,7 +5,7 @@
 
 namespace backflow::nn {
 
-/// [batch, channels, ...] with one to three dimensions made larger or smaller, as F::interpolate.
+/// Resizes one to three spatial dimensions of [batch, channels, ...]; see nn::functional::interpolate.
 class UpsampleImpl : public Module {
  public:
   explicit UpsampleImpl(const UpsampleOptions& options_ = {}) : options(options_) {}

@@ -4,7 +4,7 @@
 
 namespace backflow::optim {
 
-/// A learning rate, and what else Adagrad takes, set as in AdagradOptions(0.01).lr_decay(1e-4).
+/// The options of Adagrad, as AdagradOptions(0.01).lr_decay(1e-4); the argument is the learning rate.
 class AdagradOptions : public OptimizerOptions {
  public:
   AdagradOptions(double lr = 1e-2) : lr_(lr) {}  // NOLINT(google-explicit-constructor): as libtorch's

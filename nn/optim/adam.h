@@ -60,13 +60,13 @@ class AdamOptionsOf : public OptimizerOptions {
 
 }  // namespace detail
 
-/// A learning rate, and what else Adam takes, set as in AdamOptions(1e-3).betas({0.9, 0.99}).
+/// The options of Adam, as AdamOptions(1e-3).betas({0.9, 0.99}); the argument is the learning rate.
 class AdamOptions : public detail::AdamOptionsOf<AdamOptions> {
  public:
   AdamOptions(double lr = 1e-3) : AdamOptionsOf(lr, 0) {}  // NOLINT(google-explicit-constructor): as libtorch's
 };
 
-/// What Adam and AdamW keep for a parameter, read from Optimizer::state(parameter) after its first step.
+/// The state of a parameter in Adam and AdamW, read from Optimizer::state(parameter) after its first step.
 class AdamParamState {
  public:
   /// Throws Error for the state of another optimizer, and for an empty one.

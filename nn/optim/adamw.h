@@ -4,7 +4,7 @@
 
 namespace backflow::optim {
 
-/// A learning rate, and what else AdamW takes: what Adam does, with a weight decay of 0.01 unless it is set.
+/// The options of AdamW: those of Adam, with a default weight decay of 0.01.
 class AdamWOptions : public detail::AdamOptionsOf<AdamWOptions> {
  public:
   AdamWOptions(double lr = 1e-3) : AdamOptionsOf(lr, 1e-2) {}  // NOLINT(google-explicit-constructor): as libtorch's
@@ -12,12 +12,12 @@ class AdamWOptions : public detail::AdamOptionsOf<AdamWOptions> {
 
 using AdamWParamState = AdamParamState;
 
-/// Adam with weight decay of the parameters themselves, exactly PyTorch's: in place of Adam's g = g + weight_decay p,
+/// Adam with decoupled weight decay, exactly PyTorch's. Instead of Adam's g = g + weight_decay p it first computes
 ///
 ///   p = (1 - lr weight_decay) p
 ///
-/// before the rest. State, dtypes and reproducibility are Adam's. Loshchilov and Hutter: "Decoupled weight decay
-/// regularization", ICLR 2019.
+/// State, dtypes and reproducibility are Adam's. Loshchilov and Hutter: "Decoupled weight decay regularization", ICLR
+/// 2019.
 class AdamW final : public Optimizer {
  public:
   /// Throws Error for a negative or undefined number, and for a beta outside [0, 1).

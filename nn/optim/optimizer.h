@@ -18,7 +18,7 @@ struct UpdateOperand;
 
 namespace backflow::optim {
 
-/// What can be set per group of parameters; each optimizer has its own class.
+/// The options of a group of parameters; each optimizer has its own class.
 class OptimizerOptions {
  public:
   virtual ~OptimizerOptions() = default;
@@ -27,7 +27,7 @@ class OptimizerOptions {
   virtual void set_lr(double lr) = 0;
 };
 
-/// Parameters that share options; those of the optimizer unless it is given its own. Copies have copies of the options.
+/// Parameters that share options: the group's own, or else those of the optimizer. Copies have copies of the options.
 class OptimizerParamGroup {
  public:
   OptimizerParamGroup(std::vector<Tensor> params)
@@ -63,8 +63,8 @@ class Optimizer {
   Optimizer(const Optimizer&) = delete;
   Optimizer& operator=(const Optimizer&) = delete;
 
-  /// Adds parameters with their options, or the optimizer's. Throws Error for options of another optimizer or out of
-  /// range, and for a parameter that is undefined, not a leaf, integral or there already.
+  /// Adds a group of parameters. Throws Error for options of another optimizer or out of range, and for a parameter
+  /// that is undefined, not a leaf, integral or there already.
   void add_param_group(OptimizerParamGroup group);
   std::vector<OptimizerParamGroup>& param_groups() { return groups_; }
   const std::vector<OptimizerParamGroup>& param_groups() const { return groups_; }
@@ -75,23 +75,23 @@ class Optimizer {
   /// Updates every parameter with its gradient. With a closure, calls it first, with recording on: it computes loss and
   /// gradients, and its loss is returned.
   Tensor step(const LossClosure& closure = nullptr);
-  /// The same for some of the parameters alone, in the order given. Threads may call it at once for parameters that are
-  /// not the same. Throws Error for a tensor that is not a parameter of this optimizer.
+  /// Updates only these parameters, in the given order. Several threads may call it at once for different parameters.
+  /// Throws Error for a tensor that is not a parameter of this optimizer.
   void step_parameters(std::span<const Tensor> parameters);
-  /// The time that step_parameters takes for these, in ns, estimated from the bytes that it moves on one thread. Throws
-  /// Error for a tensor that is not a parameter of this optimizer.
+  /// The time of step_parameters for these, in ns on one thread, estimated from the bytes that it moves. Throws Error
+  /// for a tensor that is not a parameter of this optimizer.
   float work(std::span<const Tensor> parameters) const;
   /// Drops all gradients, or with `set_to_none` false makes them zero.
   void zero_grad(bool set_to_none = true);
 
-  /// What the optimizer keeps for one parameter, as {"momentum_buffer": tensor} or {"step": int64 tensor, "exp_avg":
-  /// tensor, ...}; empty before its first step. The tensors are the optimizer's own. Throws Error for a tensor that is
-  /// not a parameter of this optimizer.
+  /// The optimizer's state for one parameter, as {"momentum_buffer": tensor} or {"step": int64 tensor, "exp_avg":
+  /// tensor, ...}; empty before its first step. The tensors are shared with the optimizer. Throws Error for a tensor
+  /// that is not a parameter of this optimizer.
   const NamedTensors& state(const Tensor& parameter) const;
-  /// The state of all parameters, for a checkpoint: "<parameter>.<name>", where the parameter is called as in `names`,
-  /// or else by its number over all groups, as in PyTorch's state_dict.
+  /// The state of all parameters, for a checkpoint, as "<parameter>.<name>". <parameter> is its name in `names`, or
+  /// else its number over all groups, as in PyTorch's state_dict.
   NamedTensors state(const NamedTensors& names = {}) const;
-  /// Takes over what `state(names)` gave; parameters that do not occur in it start anew. Throws Error, and changes
+  /// Restores the result of `state(names)`. Parameters without state in it start anew. Throws Error, and changes
   /// nothing, for an unknown parameter or name, for another shape or dtype, and when a part of a parameter's state is
   /// not there.
   void load_state(const NamedTensors& state, const NamedTensors& names = {});
@@ -99,23 +99,24 @@ class Optimizer {
  protected:
   explicit Optimizer(std::unique_ptr<OptimizerOptions> defaults) : defaults_(std::move(defaults)) {}
 
-  /// What is kept for a parameter: tensors of its shape and dtype, by the number that the update gives them, with null
-  /// for those that it does without; the elements that they start with; and whether "step" counts its updates.
+  /// The state of a parameter. `tensors`: names of tensors of its shape and dtype, in the order of the update kernel,
+  /// null for unused ones. `initial`: the value that their elements start with. `step`: whether "step" counts its
+  /// updates.
   struct StateKept {
     std::array<const char*, 3> tensors;
     double initial = 0;
     bool step = true;
   };
 
-  /// For constructors, once the functions below can be called.
+  /// For constructors of derived classes, when the virtual functions below can be called.
   void add_param_groups(std::vector<OptimizerParamGroup> groups);
-  /// Parameters that take the optimizer's options, as a list of groups.
+  /// A list of one group, with the optimizer's options.
   static std::vector<OptimizerParamGroup> one_group(std::vector<Tensor> params);
 
   /// Throws Error for options that are not this optimizer's or out of range.
   virtual void check_options(const OptimizerOptions& options) const = 0;
   virtual StateKept state_kept(const OptimizerOptions& options) const = 0;
-  /// Updates parameters of one group, whose state is there. Recording is off. Threads may call it at once.
+  /// Updates parameters of one group; their state exists. Recording is off. Several threads may call it at once.
   virtual void update(std::span<const kernels::UpdateOperand> operands, const OptimizerOptions& options) const = 0;
 
  private:

@@ -4,7 +4,7 @@
 
 namespace backflow::optim {
 
-/// A learning rate, and what else RMSprop takes, set as in RMSpropOptions(0.01).momentum(0.9).
+/// The options of RMSprop, as RMSpropOptions(0.01).momentum(0.9); the argument is the learning rate.
 class RMSpropOptions : public OptimizerOptions {
  public:
   RMSpropOptions(double lr = 1e-2) : lr_(lr) {}  // NOLINT(google-explicit-constructor): as libtorch's
@@ -62,9 +62,9 @@ class RMSpropOptions : public OptimizerOptions {
 ///   b = momentum b + g / r,  p = p - lr b                with momentum
 ///   p = p - lr g / r                                     else
 ///
-/// in one pass, in the parameters' dtype, with the same bits on any number of threads; e, the dtype's epsilon, keeps
-/// the rounded v - a a, a variance, positive. State: the tensors named above, those that are used, and "step". Tieleman
-/// and Hinton: "Lecture 6.5 - RMSProp", COURSERA: Neural Networks for Machine Learning, 2012.
+/// in one pass, in the parameters' dtype, with the same bits on any number of threads. v - a a is a variance; the
+/// dtype's epsilon e keeps it positive after rounding. State: the tensors named above, those that are used, and "step".
+/// Tieleman and Hinton: "Lecture 6.5 - RMSProp", COURSERA: Neural Networks for Machine Learning, 2012.
 class RMSprop final : public Optimizer {
  public:
   /// Throws Error for a negative or undefined number.

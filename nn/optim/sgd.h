@@ -4,7 +4,7 @@
 
 namespace backflow::optim {
 
-/// A learning rate, and what else SGD takes, set as in SGDOptions(0.1).momentum(0.9).
+/// The options of SGD, as SGDOptions(0.1).momentum(0.9); the argument is the learning rate.
 class SGDOptions : public OptimizerOptions {
  public:
   SGDOptions(double lr) : lr_(lr) {}  // NOLINT(google-explicit-constructor): as libtorch's

@@ -11,7 +11,7 @@ namespace backflow::nn {
 
 namespace detail {
 
-/// Whether the result takes the place of the input.
+/// Whether the result is written over the input.
 template <class Activation>
 class InplaceOptions {
  public:
@@ -19,7 +19,7 @@ class InplaceOptions {
   BACKFLOW_ARG(bool, inplace);
 };
 
-/// How close to 0 numbers are cut off.
+/// The threshold lambda: numbers within it become 0.
 template <class Activation>
 class ShrinkOptions {
  public:

@@ -10,7 +10,7 @@
 
 namespace backflow::nn {
 
-/// The padding of a convolution: so many zeros on both sides of each spatial dimension, or kSame or kValid.
+/// The padding of a convolution: the number of zeros on both sides of each spatial dimension, or kSame or kValid.
 template <std::size_t D>
 class ConvolutionPadding {
  public:
@@ -28,7 +28,7 @@ class ConvolutionPadding {
   bool is_same_ = false;
 };
 
-/// What Conv1d, Conv2d and Conv3d are made of.
+/// The options of Conv1d, Conv2d and Conv3d.
 template <std::size_t D>
 class ConvOptions {
  public:
@@ -53,7 +53,7 @@ using Conv1dOptions = ConvOptions<1>;
 using Conv2dOptions = ConvOptions<2>;
 using Conv3dOptions = ConvOptions<3>;
 
-/// What ConvTranspose1d, ConvTranspose2d and ConvTranspose3d are made of.
+/// The options of ConvTranspose1d, ConvTranspose2d and ConvTranspose3d.
 template <std::size_t D>
 class ConvTransposeOptions {
  public:
@@ -71,7 +71,7 @@ class ConvTransposeOptions {
   BACKFLOW_ARG(std::int64_t, groups) = 1;
   BACKFLOW_ARG(bool, bias) = true;
   BACKFLOW_ARG(ExpandingArray<D>, dilation) = 1;
-  /// kZeros alone.
+  /// Only kZeros.
   BACKFLOW_ARG(padding_mode_t, padding_mode) = kZeros;
 };
 using ConvTranspose1dOptions = ConvTransposeOptions<1>;

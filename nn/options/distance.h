@@ -4,7 +4,7 @@
 
 namespace backflow::nn {
 
-/// The dimension that vectors lie along, and the least length that they count as.
+/// `dim`: the dimension of the vectors. `eps`: the least norm; shorter vectors count as this long.
 class CosineSimilarityOptions {
  public:
   CosineSimilarityOptions& dim(std::int64_t dim) {
@@ -23,7 +23,7 @@ class CosineSimilarityOptions {
   double eps_ = 1e-8;
 };
 
-/// The norm, what is added to every difference, and whether the last dimension stays with size 1.
+/// `p`: the order of the norm. `eps`: added to every difference. `keepdim`: the last dimension stays, with size 1.
 class PairwiseDistanceOptions {
  public:
   PairwiseDistanceOptions& p(double p) {

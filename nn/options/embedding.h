@@ -10,8 +10,8 @@
 namespace backflow::nn {
 
 /// A table of num_embeddings rows. The row padding_idx, counted from the end if negative, starts as zeros and gets no
-/// gradient. With max_norm, rows are made no longer than that, in the norm of order norm_type, when they are used. With
-/// scale_grad_by_freq, gradients are divided by the number of times that the row was used. sparse is refused.
+/// gradient. With max_norm, used rows are first scaled in place to at most this norm, of order norm_type. With
+/// scale_grad_by_freq, the gradient of a row is divided by the number of its uses. sparse = true is an Error.
 class EmbeddingOptions {
  public:
   EmbeddingOptions(std::int64_t num_embeddings, std::int64_t embedding_dim)
@@ -26,7 +26,7 @@ class EmbeddingOptions {
   BACKFLOW_ARG(Tensor, _weight);  ///< the table, if it is not drawn
 };
 
-/// The same for a table that is given; one that is frozen is not trained.
+/// The same for a given table; with `freeze` it is not trained.
 class EmbeddingFromPretrainedOptions {
   BACKFLOW_ARG(bool, freeze) = true;
   BACKFLOW_ARG(std::optional<std::int64_t>, padding_idx);
@@ -39,12 +39,12 @@ class EmbeddingFromPretrainedOptions {
 /// kSum, kMean or kMax.
 class EmbeddingBagMode {
  public:
-  /// Throws Error for another than kSum and kMean.
+  /// Throws Error for any other than kSum and kMean.
   EmbeddingBagMode(enumtype::Reduction mode);                        // NOLINT(google-explicit-constructor)
   EmbeddingBagMode(enumtype::BagMode) : number_(2), name_("max") {}  // NOLINT(google-explicit-constructor)
-  /// As backflow::embedding_bag() takes it.
+  /// The mode's number in backflow::embedding_bag().
   std::int64_t number() const { return number_; }
-  /// As Python names it.
+  /// The mode's name in Python.
   const char* name() const { return name_; }
 
  private:
@@ -52,8 +52,8 @@ class EmbeddingBagMode {
   const char* name_;
 };
 
-/// What all options of embedding bags have. See EmbeddingOptions; indices of the row padding_idx count for nothing.
-/// With include_last_offset, the last offset is the end of the last bag.
+/// Shared by all options of embedding bags; see EmbeddingOptions. Indices equal to padding_idx are skipped. With
+/// include_last_offset, the last offset is the end of the last bag.
 #define BACKFLOW_EMBEDDING_BAG_ARGS                \
   BACKFLOW_ARG(std::optional<double>, max_norm);   \
   BACKFLOW_ARG(double, norm_type) = 2.0;           \
@@ -74,7 +74,7 @@ class EmbeddingBagOptions {
   BACKFLOW_ARG(Tensor, _weight);  ///< the table, if it is not drawn
 };
 
-/// The same for a table that is given; one that is frozen is not trained.
+/// The same for a given table; with `freeze` it is not trained.
 class EmbeddingBagFromPretrainedOptions {
   BACKFLOW_ARG(bool, freeze) = true;
   BACKFLOW_EMBEDDING_BAG_ARGS;

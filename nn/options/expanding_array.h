@@ -12,7 +12,7 @@
 
 namespace backflow {
 
-/// D numbers, one for each spatial dimension: made of one number, which stands for all, or of a list of D, as
+/// D numbers, one for each spatial dimension. Converts from one number, which is for all, or from a list of D:
 /// `.stride(2)` or `.stride({2, 1})`. Throws Error for a list of another length.
 template <std::size_t D, class T = std::int64_t>
 class ExpandingArray {
@@ -42,7 +42,7 @@ class ExpandingArray {
   std::array<T, D> values_{};
 };
 
-/// The same of numbers that may be left out: `{5, nullopt}`.
+/// The same for optional numbers: `{5, nullopt}`.
 template <std::size_t D>
 class ExpandingArrayWithOptionalElem {
  public:

@@ -10,7 +10,7 @@ namespace backflow::nn {
 
 namespace detail {
 
-/// What the options of all losses have: what is done with the losses of the elements or rows.
+/// Shared by the options of all losses: the reduction.
 template <class Options>
 class LossOptions {
  public:
@@ -26,7 +26,7 @@ class LossOptions {
   reduction_t reduction_ = kMean;
 };
 
-/// Of losses with a weight, which is undefined when all weigh the same.
+/// For losses with a weight; an undefined weight means equal weights.
 template <class Options>
 class WeightedLossOptions : public LossOptions<Options> {
  public:
@@ -40,7 +40,7 @@ class WeightedLossOptions : public LossOptions<Options> {
   Tensor weight_;
 };
 
-/// Of losses with a margin.
+/// For losses with a margin.
 template <class Base, class Options>
 class MarginLossOptions : public Base {
  public:
@@ -101,7 +101,8 @@ class HuberLossOptions : public detail::LossOptions<HuberLossOptions> {
   double delta_ = 1;
 };
 
-/// Whether targets are logarithms. kMean is over all elements, kBatchMean what the divergence is by definition.
+/// `log_target`: targets are logarithms. kMean divides by all elements, kBatchMean by the batch, as in the divergence's
+/// definition.
 class KLDivLossOptions : public detail::LossOptions<KLDivLossOptions> {
  public:
   KLDivLossOptions() = default;
@@ -121,7 +122,7 @@ class BCELossOptions : public detail::WeightedLossOptions<BCELossOptions> {
  public:
 };
 
-/// The weight broadcasts to the input, and so does that of the positive class alone.
+/// weight and pos_weight, the weight of the positive class, broadcast to the input.
 class BCEWithLogitsLossOptions : public detail::WeightedLossOptions<BCEWithLogitsLossOptions> {
  public:
   BCEWithLogitsLossOptions& pos_weight(Tensor pos_weight) {
@@ -134,7 +135,7 @@ class BCEWithLogitsLossOptions : public detail::WeightedLossOptions<BCEWithLogit
   Tensor pos_weight_;
 };
 
-/// The weight has one number for each class; targets of class `ignore_index` count for nothing.
+/// The weight has one number for each class. Targets equal to `ignore_index` are skipped.
 class NLLLossOptions : public detail::WeightedLossOptions<NLLLossOptions> {
  public:
   NLLLossOptions& ignore_index(std::int64_t ignore_index) {
@@ -147,7 +148,7 @@ class NLLLossOptions : public detail::WeightedLossOptions<NLLLossOptions> {
   std::int64_t ignore_index_ = -100;
 };
 
-/// The same, and the share of the wanted probabilities that is uniform.
+/// As NLLLossOptions, and `label_smoothing`: the share of the target probabilities that is uniform.
 class CrossEntropyLossOptions : public detail::WeightedLossOptions<CrossEntropyLossOptions> {
  public:
   CrossEntropyLossOptions& ignore_index(std::int64_t ignore_index) {
@@ -215,7 +216,8 @@ class MultiLabelSoftMarginLossOptions : public detail::WeightedLossOptions<Multi
  public:
 };
 
-/// The p and eps of pairwise_distance; with `swap` the nearer of anchor and positive counts.
+/// p and eps as in pairwise_distance. With `swap` the distance to the negative is the smaller one of anchor's and
+/// positive's.
 class TripletMarginLossOptions
     : public detail::MarginLossOptions<detail::LossOptions<TripletMarginLossOptions>, TripletMarginLossOptions> {
  public:
@@ -242,8 +244,8 @@ class TripletMarginLossOptions
   bool swap_ = false;
 };
 
-/// Whether inputs are logarithms of means, whether the constant terms are added, and what keeps the logarithm of a mean
-/// finite.
+/// `log_input`: inputs are logarithms of means. `full`: adds the constant terms (Stirling). `eps`: keeps the logarithm
+/// of a mean finite.
 class PoissonNLLLossOptions : public detail::LossOptions<PoissonNLLLossOptions> {
  public:
   PoissonNLLLossOptions& log_input(bool log_input) {

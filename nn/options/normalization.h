@@ -13,7 +13,7 @@ namespace backflow::nn {
 
 namespace detail {
 
-/// What the options of normalizations with running statistics share; `Options` are the options themselves.
+/// Shared by the options of normalizations with running statistics; `Options` is the derived class.
 template <class Options, class Momentum>
 class RunningNormOptions {
  public:
@@ -58,7 +58,7 @@ class RunningNormOptions {
   bool track_running_stats_;
 };
 
-/// What the options of functions share.
+/// Shared by the options of functions.
 template <class Options>
 class NormFuncOptions {
  public:
@@ -88,7 +88,7 @@ class NormFuncOptions {
 
 }  // namespace detail
 
-/// Without a momentum the running statistics are the means of all so far.
+/// Without a momentum the running statistics are the averages over all batches so far.
 class BatchNormOptions : public detail::RunningNormOptions<BatchNormOptions, std::optional<double>> {
  public:
   BatchNormOptions(std::int64_t num_features)  // NOLINT(google-explicit-constructor)
@@ -134,7 +134,7 @@ class LayerNormOptions {
   bool elementwise_affine_ = true;
 };
 
-/// Without an eps it is the distance from 1 to the next number of the input's dtype.
+/// Without an eps it is the machine epsilon of the input's dtype.
 class RMSNormOptions {
  public:
   RMSNormOptions(std::vector<std::int64_t> normalized_shape)  // NOLINT(google-explicit-constructor)
@@ -195,7 +195,7 @@ class GroupNormOptions {
   bool affine_ = true;
 };
 
-/// How many channels `size` the squares are averaged over; see nn::functional::local_response_norm.
+/// `size`: the number of channels over which squares are averaged; see nn::functional::local_response_norm.
 class LocalResponseNormOptions {
  public:
   LocalResponseNormOptions(std::int64_t size) : size_(size) {}  // NOLINT(google-explicit-constructor)
@@ -238,7 +238,7 @@ class InstanceNormFuncOptions : public nn::detail::NormFuncOptions<InstanceNormF
     running_var_ = std::move(variance);
     return *this;
   }
-  /// Whether the statistics are the input's or the running ones.
+  /// Whether to use the statistics of the input; else the running ones.
   InstanceNormFuncOptions& use_input_stats(bool use) {
     use_input_stats_ = use;
     return *this;

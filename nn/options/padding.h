@@ -10,7 +10,7 @@
 
 namespace backflow::nn {
 
-/// Two numbers for each of D dimensions, the last one's first; a single one stands for all.
+/// Two numbers for each of D dimensions, beginning with the last dimension; a single number is for all.
 template <std::size_t D>
 class ReflectionPadOptions {
  public:

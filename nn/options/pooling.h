@@ -22,7 +22,7 @@ class MaxPoolOptions {
     stride_ = stride;
     return *this;
   }
-  /// On both sides, of -infinity.
+  /// Elements of -infinity on both sides.
   MaxPoolOptions& padding(ExpandingArray<D> padding) {
     padding_ = padding;
     return *this;
@@ -64,7 +64,7 @@ class AvgPoolOptions {
     stride_ = stride;
     return *this;
   }
-  /// On both sides, of zeros.
+  /// Zeros on both sides.
   AvgPoolOptions& padding(ExpandingArray<D> padding) {
     padding_ = padding;
     return *this;
@@ -78,7 +78,7 @@ class AvgPoolOptions {
     count_include_pad_ = count;
     return *this;
   }
-  /// What sums are divided by, instead of the number of elements.
+  /// The divisor of the sums, instead of the number of elements.
   AvgPoolOptions& divisor_override(std::optional<std::int64_t> divisor) requires(D > 1) {
     divisor_override_ = divisor;
     return *this;
@@ -99,7 +99,7 @@ class AvgPoolOptions {
   std::optional<std::int64_t> divisor_override_;
 };
 
-/// The number of windows along each dimension; with OptionalSize, one that is left out is the size of the input.
+/// The number of windows along each dimension; with OptionalSize the default is the size of the input.
 template <class Size, class Tag>
 class AdaptivePoolOptions {
  public:
@@ -157,7 +157,7 @@ using AdaptiveAvgPool3dOptions = AdaptivePoolOptions<ExpandingArrayWithOptionalE
 
 namespace functional {
 
-/// The same, and perhaps the sizes of the result: its spatial ones, or with batch and channels.
+/// The same, and optionally the sizes of the result: the spatial ones, or all with batch and channels.
 template <std::size_t D>
 class MaxUnpoolFuncOptions {
  public:

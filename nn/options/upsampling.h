@@ -13,7 +13,7 @@ namespace backflow::nn {
 class InterpolateMode {
  public:
   InterpolateMode(enumtype::Interpolation mode) : mode_(mode) {}  // NOLINT(google-explicit-constructor)
-  /// kLinear, which is an initializer's constant too; others are an Error.
+  /// For kLinear, which is also an initializer's constant. Throws Error for the others of its type.
   InterpolateMode(enumtype::Nonlinearity linear);             // NOLINT(google-explicit-constructor)
   operator enumtype::Interpolation() const { return mode_; }  // NOLINT(google-explicit-constructor)
 

@@ -93,8 +93,7 @@ struct Gelu {
           "y = x P(x) with the normal distribution P, for 'tanh' y = x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / "
           "2;  dx = dy (P(x) + x P'(x))",
       .doc =
-          "Gaussian error linear unit (Hendrycks and Gimpel, 2016), with a small relative error also where it is tiny; "
-          "floating-point dtypes.",
+          "Gaussian error linear unit (Hendrycks and Gimpel, 2016), accurate in its tail too; floating-point dtypes.",
       .dtypes = kFloatingDtypes,
       .node = "GeluBackward0",
       .inplace = "gelu_(Tensor self, *, str approximate='none') -> Tensor",
@@ -215,7 +214,7 @@ struct Softsign {
       .name = "softsign",
       .signature = "softsign(Tensor input) -> Tensor",
       .formula = "y = x / (1 + |x|);  dx = dy / (1 + |x|)^2",
-      .doc = "Between -1 and 1, which it takes at infinities; integers give float32.",
+      .doc = "A smooth step from -1 to 1; integers give float32.",
       .dtypes = kNumericDtypes,
       .node = "SoftsignBackward0",
   };

@@ -65,8 +65,8 @@ struct Prelu {
       .signature = "prelu(Tensor self, Tensor weight) -> Tensor",
       .formula = "y = x where x > 0, else w x;  dx = dy where x > 0, else w dy;  dw = the sum of x dy where x <= 0",
       .doc =
-          "Rectified linear unit with learned slopes (He et al., 2015): one, or one for each channel, which is the "
-          "second dimension; floating-point dtypes.",
+          "Rectified linear unit with learned slopes (He et al., 2015): one slope, or one for each channel (dimension "
+          "1); floating-point dtypes.",
       .dtypes = kFloatingDtypes,
       .node = "PreluBackward0",
   };
@@ -170,7 +170,7 @@ struct RreluWithNoise {
       .name = "rrelu_with_noise",
       .signature = "rrelu_with_noise(Tensor self, Tensor noise) -> Tensor",
       .formula = "y = x where x > 0, else w x;  dx = dy where x > 0, else w dy",
-      .doc = "Slopes of the shape and floating-point dtype of x, which have no gradient.",
+      .doc = "leaky_relu with given slopes of the shape and floating-point dtype of x. The slopes have no gradient.",
       .dtypes = kFloatingDtypes,
       .node = "RreluWithNoiseBackward0",
       .inplace = "rrelu_with_noise_(Tensor self, Tensor noise) -> Tensor",
@@ -220,7 +220,7 @@ struct Rrelu {
           "generator=None) -> Tensor",
       .formula = "y = leaky_relu(x, (lower + upper) / 2), in training rrelu_with_noise with uniform slopes",
       .doc =
-          "Rectified linear unit with a random slope below zero for every element (Xu et al., 2015); floating-point "
+          "Rectified linear unit with a random negative slope for every element (Xu et al., 2015); floating-point "
           "dtypes.",
       .dtypes = kFloatingDtypes,
       .inplace =

@@ -47,8 +47,8 @@ struct SoftmaxOp : SoftmaxState {
       .signature = "softmax(Tensor self, int dim, ScalarType? dtype=None) -> Tensor",
       .formula = "y = e^x / sum of e^x over dim;  dx = y (dy - sum of dy y over dim)",
       .doc =
-          "Softmax over one dimension, without overflow. Elements are converted to dtype first, which is "
-          "floating-point.",
+          "Softmax over one dimension, without overflow. With dtype, a floating-point one, elements are converted "
+          "first.",
       .dtypes = kFloatingDtypes,
       .node = "SoftmaxBackward0",
   };
@@ -64,8 +64,8 @@ struct LogSoftmax : SoftmaxState {
       .signature = "log_softmax(Tensor self, int dim, ScalarType? dtype=None) -> Tensor",
       .formula = "y = x - log(sum of e^x over dim);  dx = dy - e^y (sum of dy over dim)",
       .doc =
-          "Logarithm of the softmax over one dimension, without overflow. Elements are converted to dtype first, "
-          "which is floating-point.",
+          "Logarithm of the softmax over one dimension, without overflow. With dtype, a floating-point one, elements "
+          "are converted first.",
       .dtypes = kFloatingDtypes,
       .node = "LogSoftmaxBackward0",
   };

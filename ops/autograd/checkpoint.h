@@ -11,13 +11,13 @@ struct CheckpointOptions {
   bool preserve_rng_state = true;  ///< draw the same random numbers again
 };
 
-/// Calls `fn(inputs)` and lets backward compute again what it would have had to keep: none of the tensors that the
-/// operations inside save are held between forward and backward, only the inputs. Backward runs `fn` once more, at the
-/// first saved tensor that it comes to and only as far as it has to, and drops each tensor as its node ends. So `fn`
-/// must do the same again, and what it refers to besides `inputs` must not have changed. Gradients, also with respect
-/// to tensors that `fn` captures, are bit for bit those without a checkpoint; grad(), create_graph, retain_graph and
-/// checkpoints inside of checkpoints work, to any depth. Throws Error in backward when the second run saves other
-/// tensors than the first, or an input was changed in place.
+/// Calls `fn(inputs)` without keeping what its operations save: between forward and backward only the inputs are held.
+/// Backward runs `fn` again when it needs the first saved tensor, and only as far as necessary. It drops each tensor as
+/// its node ends. So `fn` must do the same again, and what it captures must not have changed.
+///
+/// Gradients, also with respect to tensors that `fn` captures, are bit for bit those without a checkpoint. grad(),
+/// create_graph, retain_graph and nested checkpoints work, to any depth. Throws Error in backward when the second run
+/// saves other tensors than the first, or an input was changed in place.
 ///
 /// Chen et al., "Training Deep Nets with Sublinear Memory Cost", 2016; as torch.utils.checkpoint without re-entrance.
 std::vector<Tensor> checkpoint(std::function<std::vector<Tensor>(const std::vector<Tensor>& inputs)> fn,

@@ -12,12 +12,12 @@
 ///   auto f = [](const Tensor& x) { return (x * x * x).sum(); };
 ///   auto h = autograd::functional::hessian(f, tensor({1.0, 2.0}));   // [[6, 0], [0, 12]]
 ///
-/// The function is given copies of the inputs that require gradients, so that the inputs themselves need not, and is
-/// called once, with recording on, whatever the caller's mode. Inputs are floating-point tensors of any shape.
+/// The function gets copies of the inputs that require gradients, so the inputs themselves need not. It is called once,
+/// with recording on. Inputs are floating-point tensors of any shape.
 ///
 /// `create_graph`: results can be differentiated again, with respect to the inputs, to `v`, and to what else the
-/// function uses; otherwise they are off the tape. `strict`: an output that does not depend on an input, which has the
-/// derivative 0 otherwise, is an Error; with create_graph, so is a derivative that does not depend on the inputs.
+/// function uses. Otherwise they are off the tape. `strict`: an output that does not depend on an input is an Error;
+/// otherwise its derivative is 0. With create_graph, a derivative that does not depend on the inputs is an Error too.
 ///
 /// Every function throws Error when `v` has another length or other shapes than said, and whatever the function throws.
 namespace backflow::autograd::functional {
@@ -32,9 +32,9 @@ std::pair<variable_list, variable_list> vjp(const ListFunction& func, const vari
 std::pair<Tensor, Tensor> vjp(const TensorFunction& func, const Tensor& input, const Tensor& v = {},
                               bool create_graph = false, bool strict = false);
 
-/// The outputs f(x), and J v: the derivatives of the outputs in direction v, shaped as the outputs. By two backward
-/// passes: v^T J is linear in v, and its derivative with respect to v, in direction v, is J v.
-/// `v`: one tensor per input, of its shape; may be left out for one input of one element.
+/// The outputs f(x), and J v: the derivatives of the outputs in direction v, shaped as the outputs. Computed by two
+/// backward passes: u^T J is linear in u, and its derivative with respect to u, in direction v, is J v. `v`: one tensor
+/// per input, of its shape; may be left out for one input of one element.
 std::pair<variable_list, variable_list> jvp(const ListFunction& func, const variable_list& inputs,
                                             const variable_list& v = {}, bool create_graph = false,
                                             bool strict = false);
@@ -60,7 +60,7 @@ std::pair<Tensor, variable_list> vhp(const ListFunction& func, const variable_li
 std::pair<Tensor, Tensor> vhp(const TensorFunction& func, const Tensor& input, const Tensor& v = {},
                               bool create_graph = false, bool strict = false);
 
-/// The same for H v, which is equal but takes a third backward pass: vhp is cheaper.
+/// H v in place of v^T H. Both are equal, but hvp takes a third backward pass: vhp is cheaper.
 std::pair<Tensor, variable_list> hvp(const ListFunction& func, const variable_list& inputs, const variable_list& v = {},
                                      bool create_graph = false, bool strict = false);
 std::pair<Tensor, Tensor> hvp(const TensorFunction& func, const Tensor& input, const Tensor& v = {},

@@ -23,15 +23,17 @@ struct GradcheckOptions {
   bool check_grad_dtypes = false;    ///< gradients must have the dtype of their inputs
 };
 
-/// Compares, for every output and every input that requires a gradient, the Jacobian that backward computes with that
-/// of central differences, (f(x + eps) - f(x - eps)) / (2 eps), element by element: PyTorch's slow mode. Also checks
-/// that two backward passes agree, that a gradient of 0 for the outputs gives 0, and `check_undefined_grad`. Outputs
-/// that require no gradient must not depend on the inputs.
+/// Compares the Jacobian of backward with central differences, (f(x + eps) - f(x - eps)) / (2 eps), element by element,
+/// for every output and every input that requires a gradient. This is PyTorch's slow mode. Also checks that two
+/// backward passes agree, that a gradient of 0 for the outputs gives 0, and `check_undefined_grad`. Outputs that
+/// require no gradient must not depend on the inputs.
 ///
-/// `func` is called often, with `inputs` themselves, whose elements are moved meanwhile and put back; nothing else may
-/// use them. It must be a function: not random, without state. Returns true when all gradients are right. Throws
-/// GradcheckError, or returns false, when one is wrong; throws Error for inputs none of which requires a gradient, that
-/// require one but are not float64 (differences say nothing in float32) or have elements that share memory.
+/// `func` is called often, with `inputs` themselves; their elements are changed meanwhile and restored. Nothing else
+/// may use them. `func` must be deterministic and without state. Returns true when all gradients are right. When one is
+/// wrong, throws GradcheckError, or returns false.
+///
+/// Throws Error when no input requires a gradient, and for an input that requires one but is not float64 or has
+/// elements that share memory. In float32 differences are too inexact.
 bool gradcheck(const ListFunction& func, const variable_list& inputs, const GradcheckOptions& options = {});
 
 /// The same for second derivatives: gradcheck of the gradients of `func` as a function of `inputs` and of

@@ -4,8 +4,8 @@
 
 namespace backflow {
 
-/// The padding before and behind each dimension with which a convolution of stride 1 keeps all sizes; where it is odd,
-/// the larger half is behind.
+/// Zeros before and after each dimension, alternately, with which a convolution of stride 1 keeps all sizes. Where
+/// their sum is odd, one more goes after.
 DimVector same_padding(IntArrayRef kernel_size, IntArrayRef dilation);
 
 }  // namespace backflow

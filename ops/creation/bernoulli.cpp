@@ -32,7 +32,7 @@ struct Bernoulli {
       .name = "bernoulli",
       .signature = "bernoulli(Tensor self, *, Generator? generator=None) -> Tensor",
       .formula = "y = 1 with probability x, else 0;  dx = 0",
-      .doc = "Of the sizes and dtype of x, floating-point numbers. An Error for those outside of [0, 1].",
+      .doc = "The result has the sizes and floating-point dtype of x. An Error for probabilities outside of [0, 1].",
       .dtypes = kFloatingDtypes,
       .node = "BernoulliBackward0",
   };
@@ -60,7 +60,7 @@ struct BernoulliP {
       .name = "bernoulli",
       .signature = "bernoulli(Tensor self, float p, *, Generator? generator=None) -> Tensor",
       .formula = "y = 1 with probability p, else 0;  dx = 0",
-      .doc = "Of the sizes and dtype of x, whose elements do not count. An Error for p outside of [0, 1].",
+      .doc = "The result has the sizes and dtype of x, whose elements are ignored. An Error for p outside of [0, 1].",
       .dtypes = kAnyDtype,
       .node = "BernoulliBackward1",
       .inplace = "bernoulli_(Tensor self, float p=0.5, *, Generator? generator=None) -> Tensor",

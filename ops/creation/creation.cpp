@@ -35,7 +35,7 @@ struct Empty {
       .name = "empty",
       .signature = "empty(int[] size, TensorOptions options={}) -> Tensor",
       .formula = "y of any values",
-      .doc = "Elements are not initialized; float32 unless said.",
+      .doc = "Uninitialized elements; float32 by default.",
       .dtypes = kAnyDtype,
   };
   static Tensor forward(IntArrayRef size, const TensorOptions& options) {
@@ -48,7 +48,7 @@ struct Zeros {
       .name = "zeros",
       .signature = "zeros(int[] size, TensorOptions options={}) -> Tensor",
       .formula = "y = 0",
-      .doc = "float32 unless said.",
+      .doc = "float32 by default.",
       .dtypes = kAnyDtype,
   };
   static Tensor forward(IntArrayRef size, const TensorOptions& options) {
@@ -61,7 +61,7 @@ struct Ones {
       .name = "ones",
       .signature = "ones(int[] size, TensorOptions options={}) -> Tensor",
       .formula = "y = 1",
-      .doc = "float32 unless said.",
+      .doc = "float32 by default.",
       .dtypes = kAnyDtype,
   };
   static Tensor forward(IntArrayRef size, const TensorOptions& options) {
@@ -75,9 +75,8 @@ struct Full {
       .signature = "full(int[] size, Scalar fill_value, TensorOptions options={}) -> Tensor",
       .formula = "y = fill_value",
       .doc =
-          "int64 for an integer, bool for a truth value and float32 for a fraction, unless the options name a dtype. "
-          "An "
-          "Error for a number that the dtype can't hold; -n wraps in uint8.",
+          "By default int64 for an integer, bool for a truth value and float32 for a fraction. An Error for a number "
+          "that the dtype can't represent; -n wraps in uint8.",
       .dtypes = kAnyDtype,
   };
   static Tensor forward(IntArrayRef size, const Scalar& value, const TensorOptions& options) {
@@ -142,9 +141,9 @@ struct Arange {
       .signature = "arange(Scalar start, Scalar end, Scalar step, TensorOptions options={}) -> Tensor",
       .formula = "y_i = start + i step, those before end",
       .doc =
-          "Integers give int64 and fractions float32 unless the options name a dtype, which is not bool. The number of "
-          "elements is exact for integers. An Error for a step that is 0, as the dtype holds it, or that leads away "
-          "from end, and for elements that the dtype can't hold.",
+          "By default int64 for integers, float32 for fractions; bool is an Error. The number of elements is exact for "
+          "integers. An Error for a step that is 0 in the dtype or leads away from end, and for elements that the "
+          "dtype can't represent.",
       .dtypes = kNumericDtypes,
   };
   static Tensor forward(const Scalar& start, const Scalar& end, const Scalar& step, const TensorOptions& options) {
@@ -208,10 +207,9 @@ struct Linspace {
       .signature = "linspace(Scalar start, Scalar end, int steps, TensorOptions options={}) -> Tensor",
       .formula = "y_i = start + i (end - start) / (steps - 1)",
       .doc =
-          "So many numbers at equal distances, start and end among them; float32 unless said. Integers are the exact "
-          "numbers cut towards zero. An Error for bool, for less than 0 steps, and for a start or an end that the "
-          "dtype "
-          "can't hold.",
+          "`steps` numbers at equal distances from start to end, both included; float32 by default. Integer dtypes "
+          "truncate the exact numbers. An Error for bool, for negative steps, and for a start or an end that the dtype "
+          "can't represent.",
       .dtypes = kNumericDtypes,
   };
   static Tensor forward(const Scalar& start, const Scalar& end, std::int64_t steps, const TensorOptions& options) {
@@ -237,7 +235,7 @@ struct Eye {
       .name = "eye",
       .signature = "eye(int n, int m, TensorOptions options={}) -> Tensor",
       .formula = "y_ij = 1 where i = j, else 0",
-      .doc = "A matrix, n by m; float32 unless said.",
+      .doc = "The identity matrix, n by m; float32 by default.",
       .dtypes = kAnyDtype,
   };
   static Tensor forward(std::int64_t n, std::int64_t m, const TensorOptions& options) {
@@ -254,7 +252,7 @@ struct EyeSquare {
       .name = "eye",
       .signature = "eye(int n, TensorOptions options={}) -> Tensor",
       .formula = "y_ij = 1 where i = j, else 0",
-      .doc = "A matrix, n by n; float32 unless said.",
+      .doc = "The identity matrix, n by n; float32 by default.",
       .dtypes = kAnyDtype,
   };
   static Tensor forward(std::int64_t n, const TensorOptions& options) { return Eye::forward(n, n, options); }

@@ -52,7 +52,7 @@ class NestedNumbers {
 
 /// A tensor of these numbers. Its dtype is that of the options when they name one, else float32 for fractions, int64
 /// for integers and bool for truth values. Throws Error when inner lists differ in length, and for a number that the
-/// dtype can't hold.
+/// dtype can't represent.
 Tensor tensor(NestedNumbers numbers, TensorOptions options = {});
 /// Makes `tensor({1.0, 2.0})` a tensor with one dimension.
 Tensor tensor(std::initializer_list<NestedNumbers> numbers, TensorOptions options = {});

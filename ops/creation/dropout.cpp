@@ -21,9 +21,9 @@ struct PhiloxDropout {
           "int stream) -> Tensor",
       .formula = "y = c x + s in features that are kept, else d;  dx = c dy in features that are kept, else 0",
       .doc =
-          "Features of feature_size elements each, in row-major order. A feature is dropped with probability p in [0, "
-          "1), which its random word decides: that is a function of seed, stream and the feature's number alone "
-          "(runtime/base/philox.h). What dropout() and its kin are made of; floating-point dtypes.",
+          "The implementation of dropout() and its variants: drops features of feature_size elements each, in "
+          "row-major order, with probability p in [0, 1). The random word of a feature depends on seed, stream and the "
+          "feature's number alone (runtime/base/philox.h). Floating-point dtypes.",
       .dtypes = kFloatingDtypes,
       .node = "PhiloxDropoutBackward0",
       .inplace =
@@ -144,8 +144,8 @@ struct Dropout {
       .signature = "dropout(Tensor input, float p, bool train) -> Tensor",
       .formula = "y = x / (1 - p) with probability 1 - p, else 0",
       .doc =
-          "Srivastava et al., 2014: each element by a random number of the default generator. The input itself for p = "
-          "0 and unless `train`, zeros for p = 1. An Error for p outside of [0, 1].",
+          "Drops each element with probability p (Srivastava et al., 2014), with the default generator. Returns the "
+          "input itself for p = 0 or without `train`, zeros for p = 1. An Error for p outside of [0, 1].",
       .dtypes = kFloatingDtypes,
   };
   static Tensor forward(const Tensor& x, double p, bool train) { return dropped(kDropout, x, p, train); }

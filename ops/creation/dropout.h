@@ -4,8 +4,8 @@
 
 namespace backflow {
 
-// The in-place forms of the functions of the same names in ops/functions.h: `self` becomes their result, and is
-// returned. Where that is self itself, nothing is done.
+// The in-place forms of the functions of the same names in ops/functions.h: they write the result to `self` and return
+// it. In evaluation, and for p = 0, they do nothing.
 
 Tensor& dropout_(const Tensor& self, double p, bool train);
 Tensor& feature_dropout_(const Tensor& self, double p, bool train);

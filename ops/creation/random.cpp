@@ -75,8 +75,8 @@ struct Rand : FloatingNumbers<Rand, uniform_> {
       .signature = "rand(int[] size, TensorOptions options={}) -> Tensor",
       .formula = "y uniform in [0, 1)",
       .doc =
-          "Of 24 random bits in float32, 53 in float64, 8 in bfloat16, from the default generator. An Error for other "
-          "dtypes.",
+          "Uniform numbers in [0, 1) from the default generator, with 24 random bits in float32, 53 in float64, 8 in "
+          "bfloat16. An Error for other dtypes.",
       .dtypes = kFloatingDtypes,
   };
 };
@@ -107,8 +107,8 @@ struct Randn : FloatingNumbers<Randn, normal_> {
       .signature = "randn(int[] size, TensorOptions options={}) -> Tensor",
       .formula = "y normal, of mean 0 and variance 1",
       .doc =
-          "By Box and Muller's transformation (A note on the generation of random normal deviates, 1958), from the "
-          "default generator. An Error for dtypes that are not floating-point ones.",
+          "Standard normal numbers from the default generator, by Box and Muller's transformation (A note on the "
+          "generation of random normal deviates, 1958). An Error for dtypes that are not floating-point.",
       .dtypes = kFloatingDtypes,
   };
 };
@@ -152,8 +152,8 @@ struct Randint {
       .signature = "randint(int low, int high, int[] size, TensorOptions options=kInt64) -> Tensor",
       .formula = "y uniform in low, low + 1, ..., high - 1",
       .doc =
-          "Of any dtype, int64 unless said. No number is more probable than another by more than (high - low) / 2^64. "
-          "An Error unless low < high and the dtype holds the numbers.",
+          "Integers in [low, high), int64 by default. Probabilities differ by at most (high - low) / 2^64. An Error "
+          "unless low < high and the dtype can represent the numbers.",
       .dtypes = kAnyDtype,
   };
   static Tensor forward(std::int64_t low, std::int64_t high, IntArrayRef size, const TensorOptions& options) {
@@ -233,7 +233,9 @@ struct Randperm {
       .name = "randperm",
       .signature = "randperm(int n, TensorOptions options=kInt64) -> Tensor",
       .formula = "y = 0, 1, ..., n - 1 in random order",
-      .doc = "Of any dtype but bool that holds n - 1, int64 unless said, from the default generator.",
+      .doc =
+          "A random permutation of 0 to n - 1 from the default generator, int64 by default. An Error for bool, and for "
+          "a dtype that can't represent n - 1.",
       .dtypes = kNumericDtypes,
   };
   static Tensor forward(std::int64_t n, const TensorOptions& options) { return permutation(n, std::nullopt, options); }

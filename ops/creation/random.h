@@ -8,8 +8,8 @@
 namespace backflow {
 
 /// Fills a tensor, of any strides, with uniform numbers in [from, to), or with `from` when they are equal; returns it.
-/// Throws Error for integers, for from > to, for numbers that are not finite or that the dtype can't hold, to - from
-/// among them, and for a leaf that requires a gradient while operations are recorded.
+/// Throws Error for integer dtypes, for from > to, and for a leaf that requires a gradient while recording is on. Also
+/// when from, to or to - from is not finite in the dtype.
 const Tensor& uniform_(const Tensor& self, double from = 0, double to = 1,
                        std::optional<Generator> generator = std::nullopt);
 

@@ -164,7 +164,7 @@ struct ReluGradient : BinaryOperator<ReluGradient, Binary::ReluBackward, true> {
       .name = "relu_backward",
       .signature = "relu_backward(Tensor grad, Tensor result) -> Tensor",
       .formula = "dx = dy where y > 0, else 0",
-      .doc = "The gradient of relu, from that of its result and the result; linear in the first operand.",
+      .doc = "The gradient of relu, from dy and y; linear in the first operand.",
       .dtypes = kAnyDtype,
       .node = "ThresholdBackwardBackward0",
   };
@@ -188,7 +188,7 @@ struct TanhGradient : GradientOperator<TanhGradient, Binary::TanhBackward> {
       .name = "tanh_backward",
       .signature = "tanh_backward(Tensor grad, Tensor result) -> Tensor",
       .formula = "dx = dy (1 - y^2);  its own gradients are g (1 - y^2) and -2 g dy y",
-      .doc = "The gradient of tanh, from that of its result and the result.",
+      .doc = "The gradient of tanh, from dy and y.",
       .dtypes = kAnyDtype,
       .node = "TanhBackwardBackward0",
   };
@@ -207,7 +207,7 @@ struct SigmoidGradient : GradientOperator<SigmoidGradient, Binary::SigmoidBackwa
       .name = "sigmoid_backward",
       .signature = "sigmoid_backward(Tensor grad, Tensor result) -> Tensor",
       .formula = "dx = dy y (1 - y);  its own gradients are g y (1 - y) and g dy (1 - 2 y)",
-      .doc = "The gradient of sigmoid, from that of its result and the result.",
+      .doc = "The gradient of sigmoid, from dy and y.",
       .dtypes = kAnyDtype,
       .node = "SigmoidBackwardBackward0",
   };

@@ -91,7 +91,7 @@ struct AddScalar : ScalarOperator<AddScalar, Binary::Add> {
       .name = "add",
       .signature = "add(Tensor self, Scalar other) -> Tensor",
       .formula = "y = x + c;  dx = dy",
-      .doc = "Sum with a number, which keeps the dtype unless it is a fraction and x integral.",
+      .doc = "Sum with a number. The dtype is that of x, but float32 for an integral x and a fraction.",
       .dtypes = kAnyDtype,
       .node = "AddBackward0",
       .inplace = "add_(Tensor self, Scalar other) -> Tensor",
@@ -136,7 +136,7 @@ struct RsubScalar {
       .name = "rsub",
       .signature = "rsub(Tensor self, Scalar other) -> Tensor",
       .formula = "y = c - x;  dx = -dy",
-      .doc = "A number less a tensor.",
+      .doc = "A number minus a tensor.",
       .dtypes = kNumericDtypes,
       .node = "RsubBackward1",
   };

@@ -68,9 +68,10 @@ struct Clamp : ClampOperator {
       .signature = "clamp(Tensor self, Scalar? min=None, Scalar? max=None) -> Tensor",
       .formula = "y = min(max(x, lower), upper);  dx = dy where lower <= x <= upper, else 0",
       .doc =
-          "x kept within two bounds, of which one may be missing; an Error without both. NaN stays NaN; where the "
-          "bounds are crossed, the upper one wins. Integers give float32 where a bound is a fraction. A bound beyond "
-          "the numbers of the dtype changes none; an Error where all would have to become one that it can't hold.",
+          "Clamps x to two bounds, of which one is optional; an Error without both. NaN stays NaN; where the lower "
+          "bound is larger, the upper one wins. Integers give float32 where a bound is a fraction. A bound beyond the "
+          "range of the dtype has no effect; an Error where all elements would become one that the dtype can't "
+          "represent.",
       .dtypes = kAnyDtype,
       .node = "ClampBackward1",
       .inplace = "clamp_(Tensor self, Scalar? min=None, Scalar? max=None) -> Tensor",

@@ -116,8 +116,8 @@ struct ClampTensor : TensorClampOperator {
           "y = min(max(x, lower), upper);  dx = dy where lower <= x <= upper, dlower = dy where x < lower < upper, "
           "dupper = dy where x > upper or lower > upper, else 0",
       .doc =
-          "x kept within bounds that are tensors, broadcast, of which one may be undefined; an Error without both. NaN "
-          "in an operand gives NaN; where the bounds are crossed, the upper one wins.",
+          "Clamps x to bounds that are tensors, broadcast, of which one may be undefined; an Error without both. NaN "
+          "in an operand gives NaN; where the lower bound is larger, the upper one wins.",
       .dtypes = kNumericDtypes,
       .node = "ClampBackward0",
       .inplace = "clamp_(Tensor self, Tensor? min, Tensor? max=None) -> Tensor",

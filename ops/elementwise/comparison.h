@@ -8,8 +8,9 @@ namespace backflow {
 /// everything, itself included, as in PyTorch.
 bool equal(const Tensor& self, const Tensor& other);
 
-/// True when |self - other| <= atol + rtol |other| for every element, broadcast. An infinity is close to itself alone;
-/// NaN to nothing, or with `equal_nan` to NaN. Throws Error when dtypes differ or a tolerance is negative.
+/// True when |self - other| <= atol + rtol |other| for every element, broadcast. An infinity is close only to itself.
+/// NaN is close to nothing; with `equal_nan` it is close to NaN. Throws Error when dtypes differ or a tolerance is
+/// negative.
 bool allclose(const Tensor& self, const Tensor& other, double rtol = 1e-5, double atol = 1e-8, bool equal_nan = false);
 
 }  // namespace backflow

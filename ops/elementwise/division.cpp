@@ -115,8 +115,8 @@ struct DivRounded {
       .signature = "div(Tensor self, Tensor other, str? rounding_mode) -> Tensor",
       .formula = "y = x / w, rounded",
       .doc =
-          "Quotient rounded towards zero ('trunc') or down ('floor'), which keeps integers, or not at all; broadcast, "
-          "the dtypes are promoted. An Error for integers divided by zero and for another mode.",
+          "Quotient rounded towards zero ('trunc') or down ('floor'), where integers stay integers; or not rounded. "
+          "Broadcast, the dtypes are promoted. An Error for integers divided by zero and for another mode.",
       .dtypes = kNumericDtypes,
       .inplace = "div_(Tensor self, Tensor other, str? rounding_mode) -> Tensor",
   };
@@ -169,8 +169,8 @@ struct Fmod : Rest<Fmod, Binary::Fmod, trunc_divide> {
       .signature = "fmod(Tensor self, Tensor other) -> Tensor",
       .formula = "y = x - w trunc(x / w);  dx = dy, dw = -dy trunc(x / w)",
       .doc =
-          "Rest of a division, of the sign of x; broadcast, the dtypes are promoted. An Error for integers divided by "
-          "zero.",
+          "Remainder of a division, with the sign of x; broadcast, the dtypes are promoted. An Error for integers "
+          "divided by zero.",
       .dtypes = kNumericDtypes,
       .node = "FmodBackward1",
       .inplace = "fmod_(Tensor self, Tensor other) -> Tensor",
@@ -195,8 +195,8 @@ struct Remainder : Rest<Remainder, Binary::Remainder, floor_divide> {
       .signature = "remainder(Tensor self, Tensor other) -> Tensor",
       .formula = "y = x - w floor(x / w);  dx = dy, dw = -dy floor(x / w)",
       .doc =
-          "Rest of a division, of the sign of w, as Python's %; broadcast, the dtypes are promoted. An Error for "
-          "integers divided by zero.",
+          "Remainder of a division, with the sign of w, as Python's %; broadcast, the dtypes are promoted. An Error "
+          "for integers divided by zero.",
       .dtypes = kNumericDtypes,
       .node = "RemainderBackward1",
       .inplace = "remainder_(Tensor self, Tensor other) -> Tensor",

@@ -39,8 +39,7 @@ struct Pow : BinaryOperator<Pow, Binary::Pow> {
       .signature = "pow(Tensor self, Tensor exponent) -> Tensor",
       .formula = "y = x^w;  dx = dy w x^(w-1), 0 for 0^0, dw = dy y log(x), 0 where x = 0 and w >= 0",
       .doc =
-          "Power, broadcast; the dtypes are promoted. Integers wrap, and to a negative power they are cut towards "
-          "zero.",
+          "Power, broadcast; the dtypes are promoted. Integers wrap; with a negative exponent the result is truncated.",
       .dtypes = kNumericDtypes,
       .node = "PowBackward1",
       .inplace = "pow_(Tensor self, Tensor exponent) -> Tensor",

@@ -96,7 +96,7 @@ struct Eq : Relation<Eq, Comparison::Equal> {
       .name = "eq",
       .signature = "eq(Tensor self, Tensor other) -> Tensor",
       .formula = "y = x = w",
-      .doc = "Equality, as a bool tensor; broadcast, the dtypes are promoted. With NaN it is false.",
+      .doc = "Equality, as a bool tensor; broadcast, the dtypes are promoted. NaN equals nothing.",
       .dtypes = kAnyDtype,
   };
 };
@@ -106,7 +106,7 @@ struct EqScalar : NumberRelation<Comparison::Equal> {
       .name = "eq",
       .signature = "eq(Tensor self, Scalar other) -> Tensor",
       .formula = "y = x = c",
-      .doc = "The same with a number, also with one that the dtype of x can't hold.",
+      .doc = "The same with a number, even one that the dtype of x can't represent.",
       .dtypes = kAnyDtype,
   };
 };

@@ -113,7 +113,7 @@ struct Frac : NumericOperator<Frac, Unary::Frac> {
       .name = "frac",
       .signature = "frac(Tensor self) -> Tensor",
       .formula = "y = x - trunc(x);  dx = dy",
-      .doc = "What trunc takes off, with the sign of x; floating-point dtypes.",
+      .doc = "The fractional part, with the sign of x; floating-point dtypes.",
       .dtypes = kFloatingDtypes,
       .node = "FracBackward0",
       .inplace = "frac_(Tensor self) -> Tensor",

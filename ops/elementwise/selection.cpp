@@ -81,8 +81,8 @@ struct Where {
       .signature = "where(Tensor condition, Tensor self, Tensor other) -> Tensor",
       .formula = "y = x where c, else w;  dx = dy where c, else 0, dw = 0 where c, else dy",
       .doc =
-          "The elements of one tensor where a bool tensor is true, those of another elsewhere; all three are "
-          "broadcast, the dtypes of the two promoted. An Error for a condition that is not bool.",
+          "Elements of x where the bool condition is true, of w elsewhere. All three broadcast; the dtypes of x and w "
+          "are promoted. An Error for a condition that is not bool.",
       .dtypes = kAnyDtype,
       .node = "WhereBackward0",
   };

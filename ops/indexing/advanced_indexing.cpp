@@ -161,10 +161,11 @@ struct Index {
       .signature = "index(Tensor self, Tensor[] indices) -> Tensor",
       .formula = "y = x[indices];  dx = zeros with dy added at the indices",
       .doc =
-          "One index tensor for each of the first dimensions, or an undefined one for a dimension that stays. Those of "
-          "int64 or int32 broadcast together; negative ones count from the end. A mask, of bool or uint8, has as many "
-          "dimensions as it is the index of, and their sizes. As in PyTorch, the indices' dimensions take the place of "
-          "the indexed ones where these are neighbours, and come first otherwise. An Error for indices outside.",
+          "Advanced indexing, as x[rows, columns] in Python. One index tensor for each of the first dimensions; an "
+          "undefined one keeps its dimension. Indices of int64 or int32 broadcast together; negative ones count from "
+          "the end. A bool or uint8 mask indexes as many dimensions as it has, and has their sizes. As in PyTorch, the "
+          "dimensions of the indices replace adjacent indexed dimensions, and come first otherwise. An Error for "
+          "indices out of range.",
       .dtypes = kAnyDtype,
       .node = "IndexBackward0",
   };
@@ -191,10 +192,9 @@ struct IndexPut {
       .signature = "index_put(Tensor self, Tensor[] indices, Tensor values, bool accumulate=False) -> Tensor",
       .formula = "y = x with y[indices] = w, or += w;  dx = dy, with 0 there unless w is added, dw = dy[indices]",
       .doc =
-          "The elements that `index` would choose replaced by values, which broadcast and have the dtype of x; or, "
-          "with "
-          "accumulate, added to in the order of the indices: the same bits on any number of threads. Of duplicate "
-          "indices the last value counts otherwise.",
+          "A copy of x whose elements at the indices are replaced by values, which broadcast and have the dtype of x; "
+          "indices as for `index`. Of duplicate indices the last value is kept. With accumulate, values are added, in "
+          "the order of the indices: the same bits on any number of threads.",
       .dtypes = kAnyDtype,
       .node = "IndexPutBackward0",
       .inplace = "index_put_(Tensor self, Tensor[] indices, Tensor values, bool accumulate=False) -> Tensor",

@@ -35,7 +35,7 @@ struct Embedding {
           "y[...] = w[i[...]];  dw[r] = the sum of dy where i = r, divided by their number if scale_grad_by_freq",
       .doc =
           "Rows of weight [rows, columns] for int64 or int32 indices of any shape: a result [..., columns]. The row "
-          "padding_idx >= 0 gets no gradient. An Error for indices outside, and for sparse: gradients are dense.",
+          "padding_idx >= 0 gets no gradient. An Error for indices out of range, and for sparse: gradients are dense.",
       .dtypes = kAnyDtype,
       .node = "EmbeddingBackward0",
   };
@@ -75,9 +75,8 @@ struct EmbeddingDenseBackward {
           "dw[r] = the sum of dy where i = r, divided by their number if scale_grad_by_freq;  "
           "its own gradient is g[i], divided likewise",
       .doc =
-          "The gradient of embedding, [num_weights, columns]; linear in the first operand. Zeros where no index is, "
-          "and "
-          "in row padding_idx. Sums are in the order of the indices: the same bits on any number of threads.",
+          "The gradient of embedding, [num_weights, columns]; linear in the first operand. Unused rows and row "
+          "padding_idx are zero. Sums are in the order of the indices: the same bits on any number of threads.",
       .dtypes = kFloatingDtypes,
       .node = "EmbeddingDenseBackwardBackward0",
   };
@@ -134,8 +133,8 @@ struct EmbeddingRenorm {
       .signature = "embedding_renorm(Tensor weight, Tensor indices, float max_norm, float norm_type) -> Tensor",
       .formula = "y[r] = w[r] max_norm / (n + 1e-7) where an index is r and n = the norm of w[r] > max_norm, else w[r]",
       .doc =
-          "The rows of weight [rows, columns] that indices name, made no longer than max_norm >= 0 in the norm of a "
-          "positive order; not differentiable.",
+          "Scales the indexed rows of weight [rows, columns] to a norm of at most max_norm >= 0, of a positive order; "
+          "not differentiable.",
       .dtypes = kFloatingDtypes,
       .inplace = "embedding_renorm_(Tensor self, Tensor indices, float max_norm, float norm_type) -> Tensor",
   };

@@ -233,12 +233,12 @@ struct EmbeddingBag {
           "padding_idx=None) -> (Tensor, Tensor, Tensor, Tensor)",
       .formula = "y[b] = the sum, mean or maximum of w[i] over the indices i of bag b;  dw[i] = the sum of dy / number",
       .doc =
-          "Rows of weight [rows, columns] for integer indices [n], summed (mode 0), averaged (1) or the largest of "
-          "each column (2) bag by bag: [bags, columns], 0 for empty bags. Bag b has the indices from offsets[b] up to "
-          "offsets[b + 1]; the last all that are left, or with include_last_offset those before the last offset. "
-          "per_sample_weights [n] are factors in a sum. Indices of the row padding_idx count for nothing. Also gives "
-          "the bag of each index that counts, the sizes of the bags, and for maxima the rows. An Error for indices "
-          "and offsets outside, and for sparse.",
+          "Reduces bags of rows of weight [rows, columns], given by integer indices [n]: their sum (mode 0), mean (1) "
+          "or maximum of each column (2). The result is [bags, columns], 0 for empty bags. Bag b has the indices from "
+          "offsets[b] up to offsets[b + 1]. The last bag has the rest, or with include_last_offset those before the "
+          "last offset. per_sample_weights [n] are factors in a sum. Indices equal to padding_idx are skipped. Further "
+          "results: the bag of each used index, the sizes of the bags, and for maxima the rows. An Error for indices "
+          "and offsets out of range, and for sparse.",
       .dtypes = kFloatingDtypes,
   };
   static std::tuple<Tensor, Tensor, Tensor, Tensor> forward(const Tensor& weight, const Tensor& indices,

@@ -29,8 +29,9 @@ struct Gather {
       .signature = "gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor",
       .formula = "y[i][j] = x[index[i][j]][j] for dim = 0;  dx = zeros with dy added at the indices",
       .doc =
-          "The elements that an int64 index of as many dimensions chooses along dimension dim; the index is no larger "
-          "in the others, and the result has its shape. An Error for indices outside. sparse_grad changes nothing.",
+          "Gathers elements along dimension dim by an int64 index with as many dimensions as x. The index is at most "
+          "as large as x in the other dimensions, and the result has its shape. An Error for indices out of range. "
+          "sparse_grad is ignored.",
       .dtypes = kAnyDtype,
       .node = "GatherBackward0",
   };
@@ -95,9 +96,7 @@ struct Take {
       .name = "take",
       .signature = "take(Tensor self, Tensor index) -> Tensor",
       .formula = "y[i] = x.flatten()[index[i]]",
-      .doc =
-          "The elements that an int64 index of any shape chooses in row-major order; negative ones count from the "
-          "end.",
+      .doc = "Gathers elements of the flattened x by an int64 index of any shape; negative ones count from the end.",
       .dtypes = kAnyDtype,
   };
   static Tensor forward(const Tensor& x, const Tensor& index) {
@@ -113,8 +112,8 @@ struct IndexSelect {
       .signature = "index_select(Tensor self, int dim, Tensor index) -> Tensor",
       .formula = "y[i] = x[index[i]] along a dimension;  dx = zeros with dy[i] added to dx[index[i]]",
       .doc =
-          "Slices of x along dimension dim, in the order of an index of one dimension, or of none for one slice, of "
-          "int64 or int32. An Error for indices outside.",
+          "Slices of x along dimension dim, in the order of the index: int64 or int32, with one dimension, or none for "
+          "one slice. An Error for indices out of range.",
       .dtypes = kAnyDtype,
       .node = "IndexSelectBackward0",
   };

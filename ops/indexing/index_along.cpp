@@ -60,9 +60,9 @@ struct IndexAdd : SliceOperator, WritesAtIndex<IndexAdd> {
       .signature = "index_add(Tensor self, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor",
       .formula = "y = x, y[index[i]] += alpha w[i] along a dimension;  dx = dy, dw[i] = alpha dy[index[i]]",
       .doc =
-          "Slices of the source added to those of x that an index of one dimension names, of int64 or int32, in its "
-          "order: the same bits on any number of threads. The source has the dtype of x, and its shape except in "
-          "dimension dim, where it has the index's. An Error for indices outside.",
+          "Adds slices of the source to the slices of x that a one-dimensional index of int64 or int32 names, in its "
+          "order: the same bits on any number of threads. The source has the dtype and shape of x, except in dimension "
+          "dim, where it has the index's size. An Error for indices out of range.",
       .dtypes = kAnyDtype,
       .node = "IndexAddBackward0",
       .inplace = "index_add_(Tensor self, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor",
@@ -98,7 +98,7 @@ struct IndexCopy : SliceOperator, WritesAtIndex<IndexCopy> {
       .name = "index_copy",
       .signature = "index_copy(Tensor self, int dim, Tensor index, Tensor source) -> Tensor",
       .formula = "y = x, y[index[i]] = w[i] along a dimension;  dx = dy with 0 there, dw[i] = dy[index[i]]",
-      .doc = "As index_add, but slices are replaced. Of duplicate indices the last counts.",
+      .doc = "As index_add, but replaces slices. Of duplicate indices the last one is kept.",
       .dtypes = kAnyDtype,
       .node = "IndexCopyBackward0",
       .inplace = "index_copy_(Tensor self, int dim, Tensor index, Tensor source) -> Tensor",

@@ -73,7 +73,9 @@ struct MaskedFillScalar : MaskedFillOperator {
       .name = "masked_fill",
       .signature = "masked_fill(Tensor self, Tensor mask, Scalar value) -> Tensor",
       .formula = "y = c where the mask is true, else x;  dx = dy with 0 there",
-      .doc = "The bool mask and x broadcast; the number is converted to the dtype of x.",
+      .doc =
+          "Replaces the elements of x where the bool mask is true. Mask and x broadcast; the number is converted to "
+          "the dtype of x.",
       .dtypes = kAnyDtype,
       .node = "MaskedFillBackward0",
       .inplace = "masked_fill_(Tensor self, Tensor mask, Scalar value) -> Tensor",
@@ -134,7 +136,8 @@ struct MaskedSelect : MaskOperator {
       .name = "masked_select",
       .signature = "masked_select(Tensor self, Tensor mask) -> Tensor",
       .formula = "y = the elements of x where the mask is true;  dx = zeros with dy there",
-      .doc = "One dimension, in row-major order. The bool mask and x broadcast.",
+      .doc =
+          "The elements of x where the bool mask is true, in row-major order, as one dimension. Mask and x broadcast.",
       .dtypes = kAnyDtype,
       .node = "MaskedSelectBackward0",
   };
@@ -158,8 +161,8 @@ struct MaskedScatter : MaskOperator {
           "y = the elements of w one after the other where the mask is true, else x;  dx = dy with 0 there, dw = "
           "the elements of dy there",
       .doc =
-          "The bool mask and x broadcast. The source, of any shape and the dtype of x, must have as many elements as "
-          "are replaced, or more, which are left.",
+          "Replaces the elements of x where the bool mask is true by those of the source, in order. Mask and x "
+          "broadcast. The source has any shape and the dtype of x; it must have enough elements.",
       .dtypes = kAnyDtype,
       .node = "MaskedScatterBackward0",
       .inplace = "masked_scatter_(Tensor self, Tensor mask, Tensor source) -> Tensor",
@@ -207,7 +210,9 @@ struct Nonzero {
       .name = "nonzero",
       .signature = "nonzero(Tensor self) -> Tensor",
       .formula = "y[k] = the index of the k-th element of x that is not 0",
-      .doc = "int64 [n, dimensions of x], in row-major order; not differentiable.",
+      .doc =
+          "The indices of the n elements that are not 0: int64 [n, dimensions of x], in row-major order; not "
+          "differentiable.",
       .dtypes = kAnyDtype,
   };
   static Tensor forward(const Tensor& x) {
@@ -235,8 +240,8 @@ struct OneHot {
       .signature = "one_hot(Tensor input, int num_classes=-1) -> Tensor",
       .formula = "y[i][c] = 1 where x[i] = c, else 0",
       .doc =
-          "int64 with one dimension more, for int64 classes of any shape; of as many classes as the largest one needs, "
-          "unless said. An Error for negative classes and those beyond.",
+          "One-hot encoding of int64 classes of any shape: int64, with one more dimension. By default its size is the "
+          "largest class plus 1. An Error for classes out of range.",
       .dtypes = kAnyDtype,
   };
   static Tensor forward(const Tensor& x, std::int64_t num_classes) {

@@ -77,9 +77,10 @@ struct Scatter : ScatterOperator, WritesAtIndex<Scatter> {
       .signature = "scatter(Tensor self, int dim, Tensor index, Tensor src) -> Tensor",
       .formula = "y = x with y[index[i][j]][j] = w[i][j] for dim = 0;  dx = dy with 0 there, dw = gather(dy)",
       .doc =
-          "x with numbers of src, which has its dtype, at the places that an int64 index of as many dimensions names "
-          "along dimension dim. The index is no larger than x in the other dimensions, and than src in all. Of "
-          "duplicate indices the last counts, and dw is that of PyTorch: dy for each. An Error for indices outside.",
+          "A copy of x with elements of src, of the dtype of x, at an int64 index along dimension dim. The index has "
+          "as many dimensions as x. It is at most as large as x in the other dimensions, and as src in all. Of "
+          "duplicate indices the last one is kept; as in PyTorch, dw is dy for each. An Error for indices out of "
+          "range.",
       .dtypes = kAnyDtype,
       .node = "ScatterBackward0",
       .inplace = "scatter_(Tensor self, int dim, Tensor index, Tensor src) -> Tensor",
@@ -119,7 +120,7 @@ struct ScatterAdd : ScatterOperator, WritesAtIndex<ScatterAdd> {
       .signature = "scatter_add(Tensor self, int dim, Tensor index, Tensor src) -> Tensor",
       .formula = "y = x, y[index[i][j]][j] += w[i][j] for dim = 0;  dx = dy, dw = gather(dy)",
       .doc =
-          "As scatter, but the numbers of src are added, in the order of the indices: the same bits on any number of "
+          "As scatter, but adds the elements of src, in the order of the indices: the same bits on any number of "
           "threads.",
       .dtypes = kAnyDtype,
       .node = "ScatterAddBackward0",

@@ -8,22 +8,22 @@
 
 #include <backflow/runtime/tensor/tensor.h>
 
-/// What Tensor::index and Tensor::index_put_ take, as libtorch's at::indexing:
+/// The indices of Tensor::index and Tensor::index_put_, as libtorch's at::indexing:
 ///
 ///   using namespace backflow::indexing;
 ///   x.index({Slice(1, None), "...", 0});       // a view, as x[1:, ..., 0] in Python
 ///   x.index({rows, None, mask});               // a copy: rows is an int64 tensor, mask a bool one
 ///   x.index_put_({x < 0}, 0);                  // x[x < 0] = 0
 ///
-/// What chooses everything, as "..." or an empty list does, gives a view of its own. Values that are written broadcast
-/// to what is chosen; their leading dimensions of size 1 don't count.
+/// An index of all elements, as "..." or an empty list, gives a new view. Values that are written broadcast to the
+/// indexed elements; their leading dimensions of size 1 are ignored.
 namespace backflow::indexing {
 
-/// A new dimension of size 1, and in a Slice an end that is left open.
+/// As an index, a new dimension of size 1. In a Slice, an open end.
 inline constexpr std::nullopt_t None = std::nullopt;  // NOLINT(readability-identifier-naming): libtorch's name
 
 struct EllipsisIndexType {};
-/// All dimensions that other indices leave; "..." means the same.
+/// All dimensions that no other index is for; "..." means the same.
 inline constexpr EllipsisIndexType Ellipsis;  // NOLINT(readability-identifier-naming)
 
 /// Every step-th index from start up to stop, which is left out. As in Python, negative ones count from the end.
@@ -42,8 +42,8 @@ class Slice {
   std::int64_t step_;
 };
 
-/// One of a list of indices: an integer or a slice of a dimension, None, Ellipsis, a truth value, or a tensor. One of
-/// int64 or int32 chooses along a dimension; a bool or uint8 mask along as many as it has.
+/// One of a list of indices: an integer or a slice of a dimension, None, Ellipsis, a bool, or a tensor. An int64 or
+/// int32 tensor indexes one dimension; a bool or uint8 mask indexes as many dimensions as it has.
 class TensorIndex {
  public:
   TensorIndex(std::nullopt_t) : kind_(Kind::NewDimension) {}  // NOLINT(google-explicit-constructor)

@@ -62,7 +62,7 @@ struct Roll {
       .name = "roll",
       .signature = "roll(Tensor self, int[] shifts, int[] dims=[]) -> Tensor",
       .formula = "y[(i + shift) mod n] = x[i] along each of the dimensions;  dx = roll(dy, -shifts)",
-      .doc = "A copy. As many shifts as dimensions; one shift without a dimension is that of all elements in a row.",
+      .doc = "A copy. As many shifts as dimensions; one shift without dimensions shifts the flattened elements.",
       .dtypes = kAnyDtype,
       .node = "RollBackward0",
   };
@@ -105,7 +105,7 @@ struct Repeat {
       .name = "repeat",
       .signature = "repeat(Tensor self, int[] repeats) -> Tensor",
       .formula = "y = x repeats[d] times along dimension d;  dx = the sum of dy over the repetitions",
-      .doc = "A copy. There are as many repeats as dimensions, or more, for new dimensions in front.",
+      .doc = "A copy. There is a repeat for each dimension; further ones in front add new dimensions.",
       .dtypes = kAnyDtype,
       .node = "RepeatBackward0",
   };
@@ -185,7 +185,7 @@ struct Tile {
       .name = "tile",
       .signature = "tile(Tensor self, int[] dims) -> Tensor",
       .formula = "y = x dims[d] times along dimension d",
-      .doc = "repeat, but the numbers may be fewer than the dimensions: they are those of the last ones.",
+      .doc = "repeat, but with fewer numbers than dimensions they are for the last ones.",
       .dtypes = kAnyDtype,
   };
   static Tensor forward(const Tensor& x, IntArrayRef dims) {

@@ -43,7 +43,7 @@ struct ToCopy {
       .name = "to_copy",
       .signature = "to_copy(Tensor input, ScalarType dtype) -> Tensor",
       .formula = "y = x converted to a dtype;  dx = dy converted back",
-      .doc = "Always a row-major copy. Fractions are cut towards zero for integers, as in C++.",
+      .doc = "Always a row-major copy. Fractions are truncated for integers, as in C++.",
       .dtypes = kAnyDtype,
       .node = "ToCopyBackward0",
   };

@@ -99,8 +99,8 @@ struct Stack {
       .signature = "stack(Tensor[] tensors, int dim=0) -> Tensor",
       .formula = "y[i] = x_i along a new dimension;  dx_i = dy[i]",
       .doc =
-          "Tensors of one shape along a new dimension, which is put before dimension dim of theirs; a negative one "
-          "counts from the end of the result. Dtypes are promoted. An Error for no tensors and for shapes that differ.",
+          "Joins tensors of one shape along a new dimension `dim` of the result; a negative one counts from the end. "
+          "Dtypes are promoted. An Error for an empty list and for shapes that differ.",
       .dtypes = kAnyDtype,
       .node = "StackBackward0",
   };
@@ -144,9 +144,9 @@ struct Cat {
       .signature = "cat(Tensor[] tensors, int dim=0) -> Tensor",
       .formula = "y = [x_0, x_1, ...] along a dimension;  dx_i = the part of dy that was x_i",
       .doc =
-          "Tensors one after the other along a dimension; their other sizes must be equal. Dtypes are promoted. As in "
-          "PyTorch, tensors of shape [0] are left out. An Error for no tensors, for one without dimensions and for "
-          "sizes that differ.",
+          "Joins tensors along a dimension; their other sizes must be equal. Dtypes are promoted. As in PyTorch, "
+          "tensors of shape [0] are skipped. An Error for an empty list, for a tensor without dimensions and for sizes "
+          "that differ.",
       .dtypes = kAnyDtype,
       .node = "CatBackward0",
   };

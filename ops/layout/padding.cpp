@@ -29,7 +29,7 @@ struct ConstantPadNd {
       .formula =
           "y = x with pad[0] times c before and pad[1] times after it along the last dimension, pad[2] and pad[3] "
           "along the last but one, ...;  dx = dy without the borders",
-      .doc = "Negative numbers cut elements off. The number is converted to the dtype of x.",
+      .doc = "Pads with a constant, which is converted to the dtype of x. Negative paddings cut elements off.",
       .dtypes = kAnyDtype,
       .node = "ConstantPadNdBackward0",
   };
@@ -151,7 +151,9 @@ struct PadBorder {
       .name = "pad_border",
       .signature = "pad_border(Tensor input, int[] pad, str mode) -> Tensor",
       .formula = "y = pad(x, pad, mode);  dx = the sums of dy where the elements of x stand",
-      .doc = "What pad() does for the modes reflect, replicate and circular of one to three last dimensions.",
+      .doc =
+          "The implementation of pad() for the modes reflect, replicate and circular, of the last one to three "
+          "dimensions.",
       .dtypes = kAnyDtype,
       .node = "PadBorderBackward0",
   };
@@ -216,8 +218,8 @@ struct Pad {
           "y = x with pad[0] elements before and pad[1] after it along the last dimension, pad[2] and pad[3] "
           "along the last but one, ...",
       .doc =
-          "Modes: constant, as constant_pad_nd, with `value` or 0; reflect, x mirrored at its first and last element, "
-          "which are not repeated; replicate, the first or last element; circular, x once more.",
+          "Modes: constant, with `value` or 0; reflect, x mirrored at its first and last element, which are not "
+          "repeated; replicate, the first or last element; circular, x repeated.",
       .dtypes = kAnyDtype,
   };
   static Tensor forward(const Tensor& x, IntArrayRef pad, std::string_view mode, std::optional<double> value) {

@@ -37,9 +37,7 @@ struct PixelShuffle {
       .name = "pixel_shuffle",
       .signature = "pixel_shuffle(Tensor self, int upscale_factor) -> Tensor",
       .formula = "y[c][h r + i][w r + j] = x[c r r + i r + j][h][w];  dx = pixel_unshuffle(dy)",
-      .doc =
-          "An image [..., c r r, h, w] as one with fewer channels and more pixels, [..., c, h r, w r] (Shi et al., "
-          "2016).",
+      .doc = "Moves channels to pixels: an image [..., c r r, h, w] becomes [..., c, h r, w r] (Shi et al., 2016).",
       .dtypes = kAnyDtype,
       .node = "PixelShuffleBackward0",
   };
@@ -79,7 +77,9 @@ struct ChannelShuffle {
       .name = "channel_shuffle",
       .signature = "channel_shuffle(Tensor input, int groups) -> Tensor",
       .formula = "y[n][i g + k] = x[n][k c / g + i];  dx = channel_shuffle(dy, c / g)",
-      .doc = "The channels of [batch, c, ...] dealt out in turn by each of g groups (Zhang et al., 2018).",
+      .doc =
+          "Permutes the channels of [batch, c, ...], so that neighbours come from different groups (Zhang et al., "
+          "2018).",
       .dtypes = kAnyDtype,
       .node = "ChannelShuffleBackward0",
   };

@@ -57,8 +57,8 @@ struct NllLoss : NllState {
           "-w[t] dy / sum of w[t] for the mean",
       .doc =
           "Negative log-likelihood of log-probabilities [classes] or [rows, classes] and int64 classes [] or [rows]. "
-          "Rows of class ignore_index count for nothing; any other class outside is an Error that names the row. "
-          "weight, one number of the input's dtype for each class, has no gradient. reduction is None, Mean or Sum.",
+          "Rows of class ignore_index are skipped; any other class out of range is an Error that names the row. weight "
+          "has one number for each class, in the input's dtype, and no gradient. reduction is None, Mean or Sum.",
       .dtypes = kFloatingDtypes,
       .node = "NllLossBackward0",
   };
@@ -78,8 +78,8 @@ struct NllLoss2d : NllState {
           "Tensor",
       .formula = "y = -w[t] x[i, t, j] for t = target[i, j], reduced over i and j as nll_loss",
       .doc =
-          "nll_loss of log-probabilities [rows, classes, d1, ...] and classes [rows, d1, ...], with one dimension or "
-          "more behind the classes.",
+          "nll_loss of log-probabilities [rows, classes, d1, ...] and classes [rows, d1, ...], with one or more "
+          "dimensions after the classes.",
       .dtypes = kFloatingDtypes,
       .node = "NllLoss2DBackward0",
   };
@@ -97,7 +97,7 @@ struct NllLossNd {
           "nll_loss_nd(Tensor input, Tensor target, Tensor? weight=None, int reduction=1, int ignore_index=-100) -> "
           "Tensor",
       .formula = "y = nll_loss, or nll_loss2d where the input has more than two dimensions",
-      .doc = "Negative log-likelihood of log-probabilities of any of their shapes.",
+      .doc = "Negative log-likelihood of log-probabilities [classes], [rows, classes] or [rows, classes, d1, ...].",
       .dtypes = kFloatingDtypes,
   };
   static Tensor forward(const Tensor& x, const Tensor& target, const Tensor& weight, std::int64_t reduction,

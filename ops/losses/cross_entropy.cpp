@@ -38,8 +38,8 @@ struct RowsCrossEntropy {
           "y = w[t] ((1 - s) l[t] + s mean(l)) with l = -log_softmax(x), reduced as nll_loss;  dx = w[t] dy "
           "(softmax(x) - (1 - s) onehot(t) - s / classes), / sum of w[t] for the mean",
       .doc =
-          "cross_entropy_loss of scores [rows, classes] and int64 classes [rows], and [rows, 2] numbers that its "
-          "gradient needs. The weight has no gradient.",
+          "cross_entropy_loss of scores [rows, classes] and int64 classes [rows]. The second result, [rows, 2], is for "
+          "its gradient. The weight has no gradient.",
       .dtypes = kFloatingDtypes,
       .node = "NllLossBackward0",
   };
@@ -201,12 +201,11 @@ struct CrossEntropyLoss {
           "for "
           "probabilities q of classes y = -sum of w q log_softmax(x)",
       .doc =
-          "Cross-entropy of scores (logits) [classes], [rows, classes] or [rows, classes, d1, ...] and int64 classes "
-          "in "
-          "that shape without the classes, as nll_loss; or probabilities in that very shape and dtype, whose mean is "
-          "over positions. label_smoothing s in [0, 1] mixes the wanted probabilities with uniform ones. reduction is "
-          "None, Mean or Sum. The gradient of scores [rows, classes] is computed from the scores: they must not be "
-          "changed in place before backward.",
+          "Cross-entropy of scores (logits) [classes], [rows, classes] or [rows, classes, d1, ...]. Targets are int64 "
+          "classes in that shape without the dimension of classes, as for nll_loss; or probabilities in the same shape "
+          "and dtype, whose mean is over positions. label_smoothing s in [0, 1] mixes the target probabilities with "
+          "uniform ones. reduction is None, Mean or Sum. The gradient is computed from the scores, so scores [rows, "
+          "classes] must not be changed in place before backward.",
       .dtypes = kFloatingDtypes,
   };
   static Tensor forward(const Tensor& x, const Tensor& target, const Tensor& weight, std::int64_t reduction,

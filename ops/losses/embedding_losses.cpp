@@ -48,8 +48,7 @@ struct CosineSimilarity {
       .name = "cosine_similarity",
       .signature = "cosine_similarity(Tensor x1, Tensor x2, int dim=1, float eps=1e-8) -> Tensor",
       .formula = "y = (sum of x1 x2 over dim) / (max(|x1|, eps) max(|x2|, eps)) with the 2-norms over dim",
-      .doc =
-          "The cosine of the angle between vectors that lie along dim; operands of one floating-point dtype broadcast.",
+      .doc = "The cosine similarity of vectors along dim; operands of one floating-point dtype broadcast.",
       .dtypes = kFloatingDtypes,
   };
   static Tensor forward(const Tensor& x1, const Tensor& x2, std::int64_t dim, double eps) {
@@ -67,9 +66,7 @@ struct PairwiseDistance {
       .name = "pairwise_distance",
       .signature = "pairwise_distance(Tensor x1, Tensor x2, float p=2, float eps=1e-6, bool keepdim=False) -> Tensor",
       .formula = "y = the p-norm of x1 - x2 + eps over the last dimension",
-      .doc =
-          "The distance between vectors that lie along the last dimension; operands of one floating-point dtype "
-          "broadcast.",
+      .doc = "The p-norm distance of vectors along the last dimension; operands of one floating-point dtype broadcast.",
       .dtypes = kFloatingDtypes,
   };
   static Tensor forward(const Tensor& x1, const Tensor& x2, double p, double eps, bool keepdim) {
@@ -89,8 +86,8 @@ struct CosineEmbeddingLoss {
           "Tensor",
       .formula = "y = 1 - cos where t = 1, max(cos - margin, 0) where t = -1, 0 elsewhere; reduced",
       .doc =
-          "Loss of the cosine of the angle between vectors [size] or the rows of [rows, size], of one floating-point "
-          "dtype, and targets [] or [rows]: 1 for what is alike, -1 for what differs. reduction is None, Mean or Sum.",
+          "Loss of the cosine similarity of vectors [size] or the rows of [rows, size], of one floating-point dtype. "
+          "Targets [] or [rows] are 1 for similar vectors, -1 for different ones. reduction is None, Mean or Sum.",
       .dtypes = kFloatingDtypes,
   };
   static Tensor forward(const Tensor& x1, const Tensor& x2, const Tensor& t, double margin, std::int64_t reduction) {
@@ -119,9 +116,8 @@ struct TripletMarginLoss {
           "in "
           "the place of d(a, n)",
       .doc =
-          "Loss of vectors that are to be nearer to one than to another (Balntas et al., 2016), [size] or [rows, "
-          "size], "
-          "of one floating-point dtype. reduction is None, Mean or Sum.",
+          "Triplet loss (Balntas et al., 2016): anchors should be nearer to the positive than to the negative by a "
+          "margin. Vectors [size] or [rows, size], of one floating-point dtype. reduction is None, Mean or Sum.",
       .dtypes = kFloatingDtypes,
   };
   static Tensor forward(const Tensor& a, const Tensor& p, const Tensor& n, double margin, double power, double eps,

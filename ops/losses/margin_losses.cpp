@@ -51,7 +51,7 @@ struct HingeEmbeddingLoss {
       .signature = "hinge_embedding_loss(Tensor input, Tensor target, float margin=1.0, int reduction=1) -> Tensor",
       .formula = "y = x where t = 1, max(margin - x, 0) where t = -1, their sum elsewhere; reduced",
       .doc =
-          "Loss of distances, floating-point, and targets of their shape: 1 for what is alike, -1 for what differs. "
+          "Hinge loss of floating-point distances and targets of their shape: 1 for similar, -1 for different. "
           "reduction is None, Mean or Sum.",
       .dtypes = kFloatingDtypes,
   };
@@ -70,8 +70,8 @@ struct MarginRankingLoss {
           "Tensor",
       .formula = "y = max(margin - t (x1 - x2), 0), reduced",
       .doc =
-          "Loss of two scores and targets of one floating-point dtype, which broadcast: 1 where the first is to be "
-          "larger, -1 where the second. reduction is None, Mean or Sum.",
+          "Ranking loss of two scores and targets of one floating-point dtype, which broadcast. A target is 1 where "
+          "the first score should be larger, -1 where the second. reduction is None, Mean or Sum.",
       .dtypes = kFloatingDtypes,
   };
   static Tensor forward(const Tensor& x1, const Tensor& x2, const Tensor& t, double margin, std::int64_t reduction) {
@@ -194,8 +194,8 @@ struct MultilabelMarginLoss {
           "y = (sum over labels t and classes c that are none of max(1 - x[t] + x[c], 0)) / classes, by rows, reduced; "
           " dx[t] -= dy / classes and dx[c] += dy / classes where positive, / rows for the mean",
       .doc =
-          "Hinge loss of scores [classes] or [rows, classes] and, in their shape, the int64 labels of each row, in any "
-          "order, with -1 behind the last. Computed in float64. reduction is None, Mean or Sum.",
+          "Hinge loss of scores [classes] or [rows, classes] and int64 labels in their shape: the labels of a row in "
+          "any order, then -1. Computed in float64. reduction is None, Mean or Sum.",
       .dtypes = kFloatingDtypes,
       .node = "MultilabelMarginLossBackward0",
   };

@@ -31,10 +31,9 @@ struct BinaryCrossEntropy : PairLoss<BinaryCrossEntropy> {
           "y = -w (t log(x) + (1 - t) log(1 - x)) with logarithms of at least -100, reduced;  dx = w dy ((1 - t) / "
           "max(1 - x, 1e-12) - t / max(x, 1e-12)) / n for the mean, dt = w dy (log(1 - x) - log(x)) / n",
       .doc =
-          "Cross-entropy of probabilities in [0, 1] and targets of one floating-point dtype; anything else in the "
-          "input is an Error. Dimensions of size 1 don't count: a target [200] fits an input [200, 1]. The weight has "
-          "their dtype and broadcasts to their shape; it has no gradient. "
-          "reduction is None, Mean or Sum.",
+          "Cross-entropy of probabilities and targets of one floating-point dtype. An Error for an input outside of "
+          "[0, 1]. Dimensions of size 1 are ignored: a target [200] fits an input [200, 1]. The weight has their "
+          "dtype, broadcasts to their shape, and has no gradient. reduction is None, Mean or Sum.",
       .dtypes = kFloatingDtypes,
       .node = "BinaryCrossEntropyBackward0",
   };

@@ -19,10 +19,10 @@ struct NativeBatchNorm : BatchNormState {
           "batch when training, else the running ones;  with s(u) the mean of u over a channel and z = (x - m) r: dx "
           "= w r (dy - s(dy) - z s(dy z)), else w r dy;  dw = sum of dy z, db = sum of dy",
       .doc =
-          "Batch normalization of an input [batch, channels, spatial...], which may be in channel blocks; all else "
-          "is of [channels]. Gives y and, when training, m and r. Training also moves the running statistics, which "
-          "may be missing, in place: to (1 - momentum) old + momentum new, where the variance is that with n - 1. A "
-          "bfloat16 input may have float32 parameters and statistics.",
+          "Batch normalization of an input [batch, channels, spatial...]; parameters and statistics are [channels]. "
+          "Returns y and, in training, m and r. Training updates the running statistics in place, if given: to (1 - "
+          "momentum) old + momentum new, with the unbiased variance. A bfloat16 input may have float32 parameters and "
+          "statistics.",
       .dtypes = kFloatingDtypes,
       .node = "NativeBatchNormBackward0",
   };
@@ -63,8 +63,8 @@ struct BatchNorm {
           "training, float momentum, float eps, bool cudnn_enabled) -> Tensor",
       .formula = "y = native_batch_norm(x, w, b, ...)",
       .doc =
-          "The first result of native_batch_norm. When training, an Error unless each channel has more than one "
-          "value; cudnn_enabled has no meaning.",
+          "The first result of native_batch_norm. In training, an Error unless each channel has more than one value. "
+          "cudnn_enabled is ignored.",
       .dtypes = kFloatingDtypes,
   };
   static Tensor forward(const Tensor& x, const Tensor& w, const Tensor& b, const Tensor& running_mean,
@@ -88,10 +88,9 @@ struct InstanceNorm {
           "y = (x - m) r w + b, r = 1 / sqrt(v + eps), with mean m and variance v of each channel of each sample, or "
           "else the running ones",
       .doc =
-          "Instance normalization of an input [batch, channels, spatial...], which may be in channel blocks; the "
-          "parameters and running statistics, which may be missing, are of [channels]. The running statistics move "
-          "towards the means over the batch of m and v (with n - 1); without use_input_stats, they are used. "
-          "cudnn_enabled has no meaning.",
+          "Instance normalization of an input [batch, channels, spatial...]. Parameters and running statistics are "
+          "optional, [channels]. With use_input_stats the running statistics are updated by the means over the batch "
+          "of m and the unbiased v; without it they are used. cudnn_enabled is ignored.",
       .dtypes = kFloatingDtypes,
   };
   static Tensor forward(const Tensor& x, const Tensor& w, const Tensor& b, const Tensor& running_mean,

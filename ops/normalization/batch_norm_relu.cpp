@@ -22,10 +22,8 @@ struct NativeBatchNormRelu : BatchNormState {
           "y = max(z + residual, 0) with z = native_batch_norm(x, w, b, ...);  dz = dy where y > 0, else 0, is also "
           "the gradient of the residual",
       .doc =
-          "Batch normalization, the addition of a residual of the input's shape, which may be missing, and ReLU: bit "
-          "by "
-          "bit their results and gradients, without going through memory for each. Operands, running statistics and "
-          "results beside y as of native_batch_norm.",
+          "Batch normalization, addition of an optional residual of the input's shape, and ReLU, fused: the same bits "
+          "with fewer passes over memory. Operands, running statistics and further results as of native_batch_norm.",
       .dtypes = kFloatingDtypes,
       .node = "NativeBatchNormReluBackward0",
   };
@@ -83,7 +81,7 @@ struct BatchNormRelu {
           "Tensor? residual, bool training, float momentum, float eps) -> Tensor",
       .formula = "y = max(batch_norm(x, w, b, ...) + residual, 0)",
       .doc =
-          "The first result of native_batch_norm_relu. When training, an Error unless each channel has more than one "
+          "The first result of native_batch_norm_relu. In training, an Error unless each channel has more than one "
           "value.",
       .dtypes = kFloatingDtypes,
   };

@@ -44,8 +44,8 @@ struct NativeGroupNorm : ChannelNormState {
           "sample;  with s(u) the mean of u over a group and z = (x - m) r: dx = r (dy w - s(dy w) - z s(dy w z)); "
           "dw = sum of dy z, db = sum of dy",
       .doc =
-          "Group normalization of an input [N, C, spatial...] with HxW positions, which may be in channel blocks, "
-          "and parameters [C], which may be missing. Gives y, and m and r of shape [N, group].",
+          "Group normalization of an input [N, C, spatial...] with HxW positions, and optional parameters [C]. Returns "
+          "y, and m and r of shape [N, group].",
       .dtypes = kFloatingDtypes,
       .node = "NativeGroupNormBackward0",
   };
@@ -158,8 +158,8 @@ struct GroupNorm {
           "cudnn_enabled=True) -> Tensor",
       .formula = "y = native_group_norm(x, w, b, ...)",
       .doc =
-          "Group normalization of an input [batch, channels, spatial...] in num_groups groups of channels, which "
-          "must divide them. cudnn_enabled has no meaning.",
+          "Group normalization of an input [batch, channels, spatial...]; num_groups divides the number of channels. "
+          "cudnn_enabled is ignored.",
       .dtypes = kFloatingDtypes,
   };
   static Tensor forward(const Tensor& x, std::int64_t groups, const Tensor& w, const Tensor& b, double eps, bool) {

@@ -127,8 +127,8 @@ struct NativeLayerNorm : RowsState {
           "of u over a row and z = (x - m) r: dx = r (dy w - s(dy w) - z s(dy w z));  dw = sum of dy z, db = sum of "
           "dy",
       .doc =
-          "Layer normalization over the last dimensions, whose sizes are normalized_shape, and so are those of the "
-          "parameters, which may be missing. Gives y, and m and r with size 1 in the normalized dimensions.",
+          "Layer normalization over the last dimensions, of sizes normalized_shape. The optional parameters have that "
+          "shape. Returns y, and m and r with size 1 in the normalized dimensions.",
       .dtypes = kFloatingDtypes,
       .node = "NativeLayerNormBackward0",
   };
@@ -151,7 +151,7 @@ struct LayerNorm {
           "layer_norm(Tensor input, int[] normalized_shape, Tensor? weight=None, Tensor? bias=None, float eps=1e-05, "
           "bool cudnn_enable=True) -> Tensor",
       .formula = "y = native_layer_norm(x, normalized_shape, w, b, eps)",
-      .doc = "The first result of native_layer_norm. cudnn_enable has no meaning.",
+      .doc = "The first result of native_layer_norm. cudnn_enable is ignored.",
       .dtypes = kFloatingDtypes,
   };
   static Tensor forward(const Tensor& x, IntArrayRef normalized_shape, const Tensor& w, const Tensor& b, double eps,
@@ -170,9 +170,9 @@ struct FusedRmsNorm : RowsState {
           "y = x r w, r = 1 / sqrt(mean of x^2 + eps) for each row;  with s(u) the mean of u over a row and z = x r: "
           "dx = r (dy w - z s(dy w z));  dw = sum of dy z",
       .doc =
-          "Normalization by the root of the mean square over the last dimensions, whose sizes are normalized_shape, "
-          "and so are those of the weight, which may be missing. Gives y, and r with size 1 in the normalized "
-          "dimensions. eps is the distance from 1 to the next number of the dtype unless given.",
+          "RMS normalization over the last dimensions, of sizes normalized_shape. The optional weight has that shape. "
+          "Returns y, and r with size 1 in the normalized dimensions. eps defaults to the machine epsilon of the "
+          "dtype.",
       .dtypes = kFloatingDtypes,
       .node = "FusedRmsNormBackward0",
   };

@@ -40,8 +40,8 @@ struct Addmm : AddedProduct {
       .signature = "addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
       .formula = "y = beta x + alpha u w;  dx = beta dy, du = alpha dy w^T, dw = alpha u^T dy",
       .doc =
-          "As mm, and x, which broadcasts to the result, is added; it does not count when beta is 0. Numbers are cast "
-          "to the dtype, which is one for all. An Error for bool.",
+          "mm plus x, which broadcasts to the result. With beta = 0, x is ignored, NaN included. One dtype for all; "
+          "beta and alpha are cast to it. An Error for bool.",
       .dtypes = kNumericDtypes,
       .node = "AddmmBackward0",
       .inplace = "addmm_(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
@@ -106,8 +106,8 @@ struct Addmv : AddedProduct {
       .signature = "addmv(Tensor self, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
       .formula = "y = beta x + alpha u w;  dx = beta dy, du = alpha dy w^T, dw = alpha u^T dy",
       .doc =
-          "As mv, and x, which broadcasts to the result, is added; it does not count when beta is 0. Numbers are cast "
-          "to the dtype, which is one for all. An Error for bool.",
+          "mv plus x, which broadcasts to the result. With beta = 0, x is ignored, NaN included. One dtype for all; "
+          "beta and alpha are cast to it. An Error for bool.",
       .dtypes = kNumericDtypes,
       .node = "AddmvBackward0",
       .inplace = "addmv_(Tensor self, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
@@ -161,9 +161,8 @@ struct Addbmm : AddedProduct {
       .formula =
           "y = beta x + alpha (sum over b of u_b w_b);  dx = beta dy, du_b = alpha dy w_b^T, dw_b = alpha u_b^T dy",
       .doc =
-          "The products of two batches of matrices, [b, m, k] by [b, k, n], are summed, and x, which broadcasts to [m, "
-          "n], is added; it does not count when beta is 0. Numbers are cast to the dtype, which is one for all. An "
-          "Error for bool.",
+          "The sum over a batch of matrix products, [b, m, k] by [b, k, n], plus x, which broadcasts to [m, n]. With "
+          "beta = 0, x is ignored, NaN included. One dtype for all; beta and alpha are cast to it. An Error for bool.",
       .dtypes = kNumericDtypes,
       .node = "AddbmmBackward0",
       .inplace = "addbmm_(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",

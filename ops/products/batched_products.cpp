@@ -16,8 +16,8 @@ struct Bmm {
       .signature = "bmm(Tensor self, Tensor mat2) -> Tensor",
       .formula = "y_b = x_b w_b;  dx_b = dy_b w_b^T, dw_b = x_b^T dy_b",
       .doc =
-          "Product of each pair of matrices of two batches, [b, m, k] by [b, k, n], of one dtype; any strides are read "
-          "as they are. An Error for other shapes and for bool.",
+          "Batched matrix product, [b, m, k] by [b, k, n], of one dtype. Strided operands are not copied. An Error for "
+          "other shapes and for bool.",
       .dtypes = kNumericDtypes,
       .node = "BmmBackward0",
   };
@@ -83,9 +83,9 @@ struct Matmul {
       .signature = "matmul(Tensor self, Tensor other) -> Tensor",
       .formula = "y = x w",
       .doc =
-          "Product of vectors, matrices and batches of them, of one dtype: a vector counts as a row on the left and as "
-          "a column on the right, and its dimension is dropped from the result. Dimensions before the last two are "
-          "batch dimensions, which broadcast, without a copy. An Error for tensors without dimensions and for bool.",
+          "Product of vectors, matrices and batches of matrices, of one dtype. A vector is a row on the left and a "
+          "column on the right; its dimension is dropped from the result. Dimensions before the last two are batch "
+          "dimensions; they broadcast without a copy. An Error for tensors without dimensions and for bool.",
       .dtypes = kNumericDtypes,
   };
   static Tensor forward(const Tensor& x, const Tensor& w) {
@@ -129,8 +129,8 @@ struct Baddbmm {
       .signature = "baddbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
       .formula = "y_b = beta x_b + alpha u_b w_b;  dx = beta dy, du_b = alpha dy_b w_b^T, dw_b = alpha u_b^T dy_b",
       .doc =
-          "As bmm, and x, which broadcasts to the result, is added; it does not count when beta is 0. Numbers are cast "
-          "to the dtype, which is one for all. An Error for bool.",
+          "bmm plus x, which broadcasts to the result. With beta = 0, x is ignored, NaN included. One dtype for all; "
+          "beta and alpha are cast to it. An Error for bool.",
       .dtypes = kNumericDtypes,
       .node = "BaddbmmBackward0",
       .inplace = "baddbmm_(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",

@@ -314,10 +314,10 @@ struct Einsum {
       .signature = "einsum(str equation, Tensor[] tensors) -> Tensor",
       .formula = "y[output labels] = sum over the other labels of the product of x_i[labels of i]",
       .doc =
-          "As PyTorch's: 'ij,jk->ik' is a matrix product. A term for each tensor has a letter for each of its "
-          "dimensions, or an ellipsis for those between; a letter twice in a term takes the diagonal. Without an "
-          "arrow, the result has the ellipsis and, in the order of letters, the labels that occur once. Sizes of a "
-          "label are equal, or 1, which broadcasts. Tensors are multiplied from left to right.",
+          "As PyTorch's: 'ij,jk->ik' is a matrix product. Each tensor has a term with a letter for each dimension; an "
+          "ellipsis stands for any number of them. A repeated letter in a term takes the diagonal. Without an arrow, "
+          "the result has the ellipsis and, in alphabetical order, the letters that occur once. Sizes of a letter are "
+          "equal, or 1, which broadcasts. Tensors are multiplied from left to right.",
       .dtypes = kNumericDtypes,
   };
   static Tensor forward(std::string_view text, TensorList tensors) {
@@ -357,8 +357,8 @@ struct Tensordot {
       .signature = "tensordot(Tensor input, Tensor other, int[] dims_self, int[] dims_other) -> Tensor",
       .formula = "y[..., ...] = sum over the listed dimensions of x[...] w[...]",
       .doc =
-          "Dimension dims_self[i] of x and dims_other[i] of w are multiplied and summed; the others of x, then those "
-          "of w are the result's. An Error for lists and sizes that differ, and for bool.",
+          "Sum of products over dimensions dims_self[i] of x and dims_other[i] of w. The result has the other "
+          "dimensions of x, then those of w. An Error for lists and sizes that differ, and for bool.",
       .dtypes = kNumericDtypes,
   };
   static Tensor forward(const Tensor& x, const Tensor& w, IntArrayRef dims_self, IntArrayRef dims_other) {

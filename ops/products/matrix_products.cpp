@@ -144,7 +144,7 @@ struct Vdot : VectorProduct {
       .name = "vdot",
       .signature = "vdot(Tensor self, Tensor other) -> Tensor",
       .formula = "y = sum of x_i w_i;  dx = dy w, dw = dy x",
-      .doc = "As dot: there are no complex numbers here, whose conjugates it would take.",
+      .doc = "dot; it differs for complex numbers only, which Backflow does not have.",
       .dtypes = kNumericDtypes,
       .node = "VdotBackward0",
   };
@@ -182,8 +182,8 @@ struct Inner {
       .signature = "inner(Tensor self, Tensor other) -> Tensor",
       .formula = "y[..., ...] = sum over k of x[..., k] w[..., k]",
       .doc =
-          "The last dimensions, of one size, are multiplied and summed; the others of x, then those of w are the "
-          "result's. A tensor without dimensions is a factor. An Error for bool.",
+          "Sum of products over the last dimensions, which have one size. The result has the other dimensions of x, "
+          "then those of w. A tensor without dimensions is a factor. An Error for bool.",
       .dtypes = kNumericDtypes,
   };
   static Tensor forward(const Tensor& x, const Tensor& w) {

@@ -110,7 +110,9 @@ struct MaxDim : SelectionState {
       .name = "max",
       .signature = "max(Tensor self, int dim, bool keepdim=False) -> (Tensor, Tensor)",
       .formula = "y = the largest x along dim;  dx = dy at its index, else 0",
-      .doc = "The values, and the index of the first such, or of the first NaN. An Error for a dimension of size 0.",
+      .doc =
+          "The values, and the index of the first such element, or of the first NaN. An Error for a dimension of size "
+          "0.",
       .dtypes = kAnyDtype,
       .node = "MaxBackward0",
   };
@@ -124,7 +126,9 @@ struct MinDim : SelectionState {
       .name = "min",
       .signature = "min(Tensor self, int dim, bool keepdim=False) -> (Tensor, Tensor)",
       .formula = "y = the smallest x along dim;  dx = dy at its index, else 0",
-      .doc = "The values, and the index of the first such, or of the first NaN. An Error for a dimension of size 0.",
+      .doc =
+          "The values, and the index of the first such element, or of the first NaN. An Error for a dimension of size "
+          "0.",
       .dtypes = kAnyDtype,
       .node = "MinBackward0",
   };
@@ -188,7 +192,7 @@ struct Argmax {
       .name = "argmax",
       .signature = "argmax(Tensor self, int? dim=None, bool keepdim=False) -> Tensor",
       .formula = "y = the index of the largest x along dim",
-      .doc = "int64: the first such, or the first NaN; without dim its number among all elements, row by row.",
+      .doc = "The int64 index of the first such element, or of the first NaN; without dim its row-major index.",
       .dtypes = kAnyDtype,
   };
   static Tensor forward(const Tensor& x, std::optional<std::int64_t> dim, bool keepdim) {
@@ -201,7 +205,7 @@ struct Argmin {
       .name = "argmin",
       .signature = "argmin(Tensor self, int? dim=None, bool keepdim=False) -> Tensor",
       .formula = "y = the index of the smallest x along dim",
-      .doc = "int64: the first such, or the first NaN; without dim its number among all elements, row by row.",
+      .doc = "The int64 index of the first such element, or of the first NaN; without dim its row-major index.",
       .dtypes = kAnyDtype,
   };
   static Tensor forward(const Tensor& x, std::optional<std::int64_t> dim, bool keepdim) {
@@ -232,8 +236,8 @@ struct ValueSelectingReduction {
       .signature = "value_selecting_reduction(Tensor input, int dim, Tensor indices, bool keepdim) -> Tensor",
       .formula = "y[k] = x[indices[k]] along dim;  dx = zeros to which dy[k] is added at indices[k]",
       .doc =
-          "What max, min, sort and topk do once indices are known, which are int64. Without keepdim, indices and y "
-          "lack the dimension. An Error for an index outside of x.",
+          "The values of max, min, sort and topk at known int64 indices. Without keepdim, indices and y lack the "
+          "dimension. An Error for an index out of range.",
       .dtypes = kAnyDtype,
       .node = "ValueSelectingReductionBackward0",
   };

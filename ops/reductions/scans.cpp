@@ -49,7 +49,7 @@ struct Cumsum {
       .signature = "cumsum(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor",
       .formula = "y[k] = x[0] + ... + x[k] along dim;  dx = the same of dy from the end",
       .doc =
-          "Running sums; integers give int64. Elements are converted to dtype first. float32 is added up in float64.",
+          "Running sums; integers give int64. With dtype, elements are converted first. float32 is summed in float64.",
       .dtypes = kAnyDtype,
       .node = "CumsumBackward0",
       .inplace = "cumsum_(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor",
@@ -94,8 +94,8 @@ struct Cumprod {
       .signature = "cumprod(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor",
       .formula = "y[k] = x[0] ... x[k] along dim;  dx[k] = y[k-1] r[k], r[k] = dy[k] + x[k+1] r[k+1]",
       .doc =
-          "Running products; integers give int64. Elements are converted to dtype first. The gradient has no "
-          "division, and is right where x has zeros.",
+          "Running products; integers give int64. With dtype, elements are converted first. The gradient does not "
+          "divide, so it is right where x has zeros.",
       .dtypes = kAnyDtype,
       .node = "CumprodBackward0",
       .inplace = "cumprod_(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor",
@@ -139,8 +139,8 @@ struct LinearRecurrence {
       .signature = "linear_recurrence(Tensor input, Tensor factor, int dim, bool reverse=False) -> Tensor",
       .formula = "y[k] = x[k] + a[k] y[k-1] along dim;  dx[k] = dy[k] + a[k+1] dx[k+1], da[k] = dx[k] y[k-1]",
       .doc =
-          "A linear recurrence of first order, from zero on; with `reverse` from the last element to the first. Both "
-          "operands are floating-point and have one shape and dtype, and at least one dimension.",
+          "A linear recurrence of first order, which starts with y = 0; with `reverse` from the last element to the "
+          "first. Both operands have one shape, with at least one dimension, and one floating-point dtype.",
       .dtypes = kFloatingDtypes,
       .node = "LinearRecurrenceBackward0",
   };

@@ -56,7 +56,7 @@ struct SortStable : SortState {
       .name = "sort",
       .signature = "sort(Tensor self, *, bool? stable, int dim=-1, bool descending=False) -> (Tensor, Tensor)",
       .formula = "y = x in order along dim, equal ones in their old order;  dx = dy in the old places",
-      .doc = "As sort, which is stable whether that is asked for or not.",
+      .doc = "As sort, which is always stable.",
       .dtypes = kAnyDtype,
       .node = "SortBackward1",
   };
@@ -86,9 +86,7 @@ struct ArgsortStable {
       .name = "argsort",
       .signature = "argsort(Tensor self, *, bool stable, int dim, bool descending=False) -> Tensor",
       .formula = "y = the indices of x in order along dim, those of equal ones in their old order",
-      .doc =
-          "As argsort, which is stable whether that is asked for or not. dim has no default, so that argsort(1) is "
-          "no question.",
+      .doc = "As argsort, which is always stable. dim has no default, so that argsort(1) is not ambiguous.",
       .dtypes = kAnyDtype,
   };
   static Tensor forward(const Tensor& x, bool, std::int64_t dim, bool descending) {

@@ -23,7 +23,7 @@ struct Select : detail::CostOfPart {
       .name = "select",
       .signature = "select(Tensor self, int dim, int index) -> Tensor",
       .formula = "y = x[index] along a dimension;  dx = zeros with dy at the index",
-      .doc = "A view with one dimension less. Negative indices count from the end; an Error outside the tensor.",
+      .doc = "A view with one dimension less. Negative indices count from the end. An Error for an index out of range.",
       .dtypes = kAnyDtype,
       .node = "SelectBackward0",
   };
@@ -80,8 +80,8 @@ struct Slice : detail::CostOfPart {
       .signature = "slice(Tensor self, int dim=0, int? start=None, int? end=None, int step=1) -> Tensor",
       .formula = "y = x[start:end:step] along a dimension;  dx = zeros with dy in the slice",
       .doc =
-          "A view of every step-th index from start up to end, which is left out; of all by default. As in Python, "
-          "negative ones count from the end, and what lies outside the tensor is cut off. Need a step of 1 or more.",
+          "A view of every step-th index from start up to end, end excluded; of all by default. As in Python, negative "
+          "ones count from the end, and bounds outside of the tensor are clamped. The step is at least 1.",
       .dtypes = kAnyDtype,
       .node = "SliceBackward0",
   };
@@ -151,7 +151,7 @@ struct Narrow {
       .name = "narrow",
       .signature = "narrow(Tensor self, int dim, int start, int length) -> Tensor",
       .formula = "y = x[start:start+length] along a dimension",
-      .doc = "A slice, but an Error where it would leave the tensor. A negative start counts from the end.",
+      .doc = "A slice, but an Error where it would exceed the tensor. A negative start counts from the end.",
       .dtypes = kAnyDtype,
   };
   static Tensor forward(const Tensor& x, std::int64_t dim, std::int64_t start, std::int64_t length) {
@@ -173,8 +173,8 @@ struct Diagonal : detail::CostOfPart {
       .signature = "diagonal(Tensor self, int offset=0, int dim1=0, int dim2=1) -> Tensor",
       .formula = "y[..., i] = x[i, i + offset] along two dimensions;  dx = zeros with dy on the diagonal",
       .doc =
-          "A view without the two dimensions and with a last one of the length of the diagonal. Positive offsets are "
-          "above the main diagonal, negative ones below it; a diagonal outside the tensor is empty.",
+          "A view of a diagonal: the two dimensions are replaced by a last one of the diagonal's length. Positive "
+          "offsets are above the main diagonal, negative ones below it; a diagonal outside of the tensor is empty.",
       .dtypes = kAnyDtype,
       .node = "DiagonalBackward0",
   };

@@ -85,8 +85,8 @@ struct Chunk {
       .signature = "chunk(Tensor self, int chunks, int dim=0) -> Tensor[]",
       .formula = "y_i = the i-th of `chunks` equal parts of x along a dimension",
       .doc =
-          "As PyTorch: parts of the size divided by `chunks`, rounded up, so that the last may be smaller, and there "
-          "may be fewer.",
+          "As PyTorch: the size of a part is the dimension's size over `chunks`, rounded up. So the last part may be "
+          "smaller, and there may be fewer parts.",
       .dtypes = kAnyDtype,
   };
   static Parts forward(const Tensor& x, std::int64_t chunks, std::int64_t dim) {
@@ -116,7 +116,7 @@ struct TensorSplit {
       .name = "tensor_split",
       .signature = "tensor_split(Tensor self, int sections, int dim=0) -> Tensor[]",
       .formula = "y_i = the i-th of `sections` parts of x along a dimension, the first ones larger by one",
-      .doc = "Always as many parts as asked for.",
+      .doc = "Always `sections` parts.",
       .dtypes = kAnyDtype,
   };
   static Parts forward(const Tensor& x, std::int64_t sections, std::int64_t dim) {
@@ -138,7 +138,7 @@ struct TensorSplitAt {
       .name = "tensor_split",
       .signature = "tensor_split(Tensor self, int[] indices, int dim=0) -> Tensor[]",
       .formula = "y_i = x[indices[i - 1] : indices[i]] along a dimension",
-      .doc = "One part more than there are indices; the first starts at 0 and the last goes to the end.",
+      .doc = "One more part than indices; the first starts at 0 and the last goes to the end.",
       .dtypes = kAnyDtype,
   };
   static Parts forward(const Tensor& x, IntArrayRef indices, std::int64_t dim) {

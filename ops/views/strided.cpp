@@ -185,8 +185,8 @@ struct AsStrided : detail::CostOfPart {
       .signature = "as_strided(Tensor self, int[] size, int[] stride, int? storage_offset=None) -> Tensor",
       .formula = "y[i] = storage[offset + sum(i stride)];  dx = the sum of dy over the elements of y that are x's",
       .doc =
-          "A view of the storage of x with these sizes and strides, which must stay inside it. The offset counts "
-          "from the start of the storage; that of x by default. Elements that x does not show get no gradient.",
+          "A view of the storage of x with these sizes and strides, which must stay inside of it. The offset counts "
+          "from the start of the storage; by default it is that of x. Elements outside of x get no gradient.",
       .dtypes = kAnyDtype,
       .node = "AsStridedBackward0",
   };
@@ -223,8 +223,8 @@ struct AsStridedGradient {
           "strided_gather(g)",
       .doc =
           "The gradient of as_strided for an operand of this geometry. The view has the sizes of dy, and its offset "
-          "counts from the operand's first element. Elements that it does not show get 0; elements of the operand "
-          "that share memory get equal parts.",
+          "counts from the operand's first element. Elements outside of the view get 0; elements of the operand that "
+          "share memory get equal parts.",
       .dtypes = kAnyDtype,
       .node = "AsStridedBackwardBackward0",
   };
@@ -262,9 +262,9 @@ struct StridedGather {
           "-> Tensor",
       .formula = "y = as_strided of x laid out with input_strides;  dx = as_strided_backward(dy)",
       .doc =
-          "A copy of what a view would show of x, if x lay in memory with these strides. The view's offset counts "
-          "from the first element of x; what is not an element of x is 0. Elements that would share memory are "
-          "averaged, so that this is the transpose of as_strided_backward.",
+          "A copy of the elements of a view of x, as if x had the strides input_strides. The view's offset counts from "
+          "the first element of x; elements outside of x are 0. Elements that would share memory are averaged, so that "
+          "this is the transpose of as_strided_backward.",
       .dtypes = kAnyDtype,
       .node = "StridedGatherBackward0",
   };
@@ -296,9 +296,9 @@ struct StridedScatter {
           "-> Tensor",
       .formula = "y = x with w where a view shows it;  dx = dy with 0 there, dw = strided_gather(dy)",
       .doc =
-          "A copy of x in which the elements are replaced that a view with the sizes of src would show, if x lay in "
-          "memory with these strides. The view's offset counts from the first element of x. An Error when dtypes "
-          "differ, or elements of x or of the view would share memory.",
+          "A copy of x with src written to the elements of a view, as if x had the given strides. The view has the "
+          "sizes of src; its offset counts from the first element of x. An Error when dtypes differ, or elements of x "
+          "or of the view would share memory.",
       .dtypes = kAnyDtype,
       .node = "StridedScatterBackward0",
   };

@@ -71,7 +71,7 @@ struct Reshape : detail::CostOfView {
       .signature = "reshape(Tensor self, int[] shape) -> Tensor",
       .formula = "y = x with other sizes;  dx = dy with the sizes of x",
       .doc =
-          "The elements of x in row-major order under other sizes, of which one may be -1. A view where strides allow "
+          "The elements of x in row-major order with other sizes, of which one may be -1. A view where strides allow "
           "it, else a copy.",
       .dtypes = kAnyDtype,
       .node = "ReshapeAliasBackward0",
@@ -142,8 +142,8 @@ struct Flatten {
       .signature = "flatten(Tensor self, int start_dim=0, int end_dim=-1) -> Tensor",
       .formula = "y = x with dimensions start_dim to end_dim made one",
       .doc =
-          "Both dimensions are included and may be negative. A scalar gives one dimension; x itself where there is "
-          "nothing to flatten.",
+          "Both dimensions are included and may be negative. A scalar becomes one dimension. Returns x itself where "
+          "there is nothing to flatten.",
       .dtypes = kAnyDtype,
   };
   static Tensor forward(const Tensor& x, std::int64_t start_dim, std::int64_t end_dim) {
@@ -176,7 +176,7 @@ struct Unflatten {
       .name = "unflatten",
       .signature = "unflatten(Tensor self, int dim, int[] sizes) -> Tensor",
       .formula = "y = x with dimension dim made several",
-      .doc = "A view; the opposite of flatten. One of the sizes may be -1.",
+      .doc = "A view; the inverse of flatten. One of the sizes may be -1.",
       .dtypes = kAnyDtype,
   };
   static Tensor forward(const Tensor& x, std::int64_t dim, IntArrayRef sizes) {
@@ -248,7 +248,7 @@ struct Unsqueeze : detail::CostOfView {
       .name = "unsqueeze",
       .signature = "unsqueeze(Tensor self, int dim) -> Tensor",
       .formula = "y = x with a new dimension of size 1;  dx = dy without it",
-      .doc = "A view, whose dimension `dim` is the new one; negative ones count from the end of the view's.",
+      .doc = "A view with the new dimension `dim`; a negative one counts from the end of the view's dimensions.",
       .dtypes = kAnyDtype,
       .node = "UnsqueezeBackward0",
   };

@@ -31,7 +31,7 @@ struct Unfold : CostOfPart {
       .name = "unfold",
       .signature = "unfold(Tensor self, int dimension, int size, int step) -> Tensor",
       .formula = "y[i][j] = x[i step + j] along a dimension;  dx = the sum of dy over the windows an element is in",
-      .doc = "A view of the windows of a dimension, whose elements are in a new last dimension.",
+      .doc = "A view of the sliding windows of a dimension. A new last dimension holds the elements of a window.",
       .dtypes = kAnyDtype,
       .node = "UnfoldBackward0",
   };

@@ -6,9 +6,9 @@
 
 namespace backflow {
 
-/// A mistake of the caller: wrong shapes, dtypes, values, files. The message follows one grammar,
-/// "where: problem (operands): what is needed; hint", and is complete without a stack trace. Bugs of Backflow's own
-/// are asserts instead.
+/// A mistake of the caller: wrong shapes, dtypes, values, files. The message follows one grammar, "where: problem
+/// (operands): what is needed; hint", and needs no stack trace to be understood. Bugs of Backflow itself are asserts
+/// instead.
 class Error : public std::runtime_error {
  public:
   explicit Error(const std::string& message) : std::runtime_error(message) {}

@@ -6,9 +6,9 @@
 
 namespace backflow {
 
-/// Philox4x32-10, a counter-based generator: four random words are a function of a counter and a key alone, so any part
-/// of any stream can be had at once, on any thread or rank. From Salmon, Moraes, Dror, Shaw: "Parallel random
-/// numbers: as easy as 1, 2, 3", SC 2011.
+/// Philox4x32-10, a counter-based random number generator. Four random words are a function of a counter and a key
+/// alone. So any part of any stream can be computed directly, on any thread or rank. From Salmon, Moraes, Dror, Shaw:
+/// "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
 struct Philox4x32 {
   using Counter = std::array<std::uint32_t, 4>;
   using Key = std::array<std::uint32_t, 2>;
@@ -30,8 +30,8 @@ struct Philox4x32 {
   static constexpr std::uint32_t low(std::uint64_t x) { return static_cast<std::uint32_t>(x); }
 };
 
-/// The random words of one (seed, stream), one after the other: the counter's low half counts blocks of four, its high
-/// half is the stream, the key is the seed. The same numbers on every platform. Not thread-safe.
+/// The random words of one (seed, stream), one after the other. The key is the seed. The counter's low half counts
+/// blocks of four words, its high half is the stream. The same numbers on every platform. Not thread-safe.
 class PhiloxStream {
  public:
   explicit constexpr PhiloxStream(std::uint64_t seed, std::uint64_t stream = 0) : seed_(seed), stream_(stream) {}

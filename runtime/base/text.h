@@ -6,7 +6,7 @@
 namespace backflow {
 
 /// A string argument of an operator: a literal, std::string or std::string_view, which has to outlive the call. Unlike
-/// std::string_view it is never made from 0 or {0, 0}, which mean numbers in an overload.
+/// std::string_view it does not convert from 0 or {0, 0}, so these choose the overload that takes numbers.
 class Text {
  public:
   template <class T>

@@ -8,11 +8,11 @@
 
 namespace backflow {
 
-/// Takes what is worth telling and no error. May be called from several threads at once; must not throw.
+/// Receives warnings. May be called from several threads at once; must not throw.
 using WarningHandler = std::function<void(const std::string& message)>;
 
-/// Replaces the handler of the process and returns the one before. At first it writes a line to standard error. An
-/// empty one drops all warnings. Not while warnings may come.
+/// Replaces the handler of the process and returns the previous one. The first handler writes a line to standard error.
+/// An empty handler drops all warnings. Must not be called while another thread may warn.
 WarningHandler set_warning_handler(WarningHandler handler);
 
 void warn_with(const std::string& message);

@@ -9,8 +9,8 @@
 
 namespace backflow {
 
-/// What bounds the time of a backward pass: `work / length` is the most by which any number of threads that each run
-/// whole nodes and tasks can be faster than one (Brent 1974).
+/// What bounds the time of a backward pass. While each node and task runs on one thread, `work / length` is the largest
+/// speedup that any number of threads can give (Brent 1974).
 struct CriticalPath {
   double work = 0;                   ///< the times of all nodes and tasks together
   double length = 0;                 ///< of the longest path over the edges

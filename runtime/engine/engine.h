@@ -7,8 +7,8 @@ namespace backflow {
 
 class Execution;
 
-/// Runs the nodes and tasks of a backward pass in an order that its plan allows. Engines have no state of a pass: one
-/// engine may execute several at once, from several threads and from within each other.
+/// Runs the nodes and tasks of a backward pass in an order that its plan allows. An engine holds no state of a pass. So
+/// one engine may execute several passes at once, from several threads and nested in each other.
 class Engine {
  public:
   virtual ~Engine() = default;
@@ -27,17 +27,16 @@ class SerialEngine final : public Engine {
 
 class FlowGraphCache;
 
-/// A oneTBB flow graph: a `continue_node` for every group of a Schedule, an `async_node` for every task that is done
-/// elsewhere. Independent branches run at the same time, on the threads of threads.h; those with more work behind them
-/// first. Passes over the same work reuse a graph.
+/// Runs a pass as a oneTBB flow graph: a `continue_node` for every group of a Schedule, an `async_node` for every
+/// asynchronous task. Independent branches run at the same time, on the pool of threads.h. Branches with the longest
+/// remaining path go first. Passes over equal work reuse a graph.
 class FlowEngine final : public Engine {
  public:
-  /// Whether a pass becomes a flow graph: when that is estimated to be faster than one node after the other, each with
-  /// all threads for itself (Schedule::is_faster), or always.
+  /// When a pass becomes a flow graph: when that is estimated to be faster than a serial run in which each node has all
+  /// threads (Schedule::is_faster), or always.
   enum class Use { WhenFaster, Always };
 
-  /// A thread that already waits for this many passes runs the next one to its end, node by node: that bounds its
-  /// stack.
+  /// A thread that already waits for this many passes runs the next one serially, which bounds its stack.
   static constexpr int kMaxNesting = 8;
 
   /// Of the graphs that no pass is using.

@@ -42,8 +42,7 @@ class Execution {
   ~Execution();
 
   const Plan& plan() const { return plan_; }
-  /// What hooks of several tensors note about this pass, by an address that names them; null at first. For hooks
-  /// while they run.
+  /// State of a multi-grad hook in this pass, by the hook's address; null at first. For use by running hooks.
   std::shared_ptr<void>& hook_state(const void* key) { return hook_states_[key]; }
 
   std::size_t num_tasks() const { return tasks_.size(); }

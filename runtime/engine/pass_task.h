@@ -10,16 +10,16 @@
 
 namespace backflow {
 
-/// Tells the engine that a task is done, or failed with `error`. May be called from any thread; once, what comes after
-/// is ignored.
+/// Tells the engine that a task is done, or failed with `error`. May be called from any thread. Later calls are
+/// ignored.
 using Completion = std::function<void(std::exception_ptr error)>;
 
-/// Work that belongs to a backward pass beside its nodes: it starts when the gradients of some leaves are complete and
-/// certain tasks have ended, while other nodes still run, and the pass ends only when it has. Sending a bucket of
-/// gradients to the other ranks is one, updating a parameter another.
+/// Work that belongs to a backward pass beside its nodes. It starts when the gradients of some leaves are complete and
+/// certain other tasks have ended; other nodes may still run. The pass ends after all its tasks. Examples: the
+/// all-reduce of a bucket of gradients, the update of a parameter.
 ///
-/// A task has either `start`, when its work is done elsewhere, or `run`. When the pass has failed before, or another
-/// task that it waits for, neither is called.
+/// A task has either `start`, when its work is done elsewhere, or `run`. Neither is called when the pass, or a task
+/// that this one waits for, has failed.
 struct PassTask {
   /// The leaves whose gradients the task waits for; those that the pass does not reach are not waited for.
   std::vector<Tensor> leaves = {};

@@ -24,8 +24,8 @@ struct PlanInput {
   std::uint32_t capture = kNoTarget;  ///< index of the wanted input whose gradient this is, if any
 };
 
-/// What a backward pass is asked for: gradients that it hands back, and leaves whose grad() it adds to. With neither,
-/// all leaves.
+/// The results of a backward pass: gradients that it returns, and leaves whose grad() it adds to. With neither, it adds
+/// to all leaves.
 struct Wanted {
   std::span<const Edge> captured = {};
   std::span<const Edge> applied = {};
@@ -33,9 +33,9 @@ struct Wanted {
   bool everything() const { return captured.empty() && applied.empty(); }
 };
 
-/// What a backward pass will do, fixed before it starts: the nodes reached from the roots that lead to a wanted
-/// gradient, in an order in which they can run, and for every gradient the order in which its contributions are added.
-/// Both depend on the tape alone, so every engine on any number of threads computes the same bits.
+/// What a backward pass will do, fixed before it starts. It has the nodes between the roots and the wanted gradients,
+/// in an order in which they can run. For every gradient it has the order in which contributions are added. Both depend
+/// on the tape alone, so every engine on any number of threads computes the same bits.
 ///
 /// The contributions to an input are ordered by the position of the contributing node in `nodes`, then by its edges;
 /// gradients given for the roots come first. `nodes` is ordered by sequence number, the newest first, as far as the

@@ -8,7 +8,7 @@
 namespace backflow {
 namespace {
 
-// In ns; docs/engine.md has the measurements.
+// In ns; docs/internals/engine.md has the measurements.
 constexpr float kGrain = 20'000;  // of a group of cheap items
 constexpr float kTail = 5'000;    // by which others may be held up so that cheap items need no group of their own
 constexpr float kItemCost = 300;  // of an item whose tensors and node come from another core

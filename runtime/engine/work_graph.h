@@ -37,13 +37,12 @@ struct WorkGraph {
   std::uint64_t hash() const;
 };
 
-/// A cut of a WorkGraph into groups, each of which one thread runs through. A group is worth handing to another thread:
-/// what is cheap goes with its neighbours, and linear chains stay together. The groups and what they wait for form an
-/// acyclic graph again.
+/// A cut of a WorkGraph into groups, each of which one thread runs. A group is worth handing to another thread: cheap
+/// items join their neighbours, and linear chains stay together. Groups and their dependencies form an acyclic graph
+/// again.
 ///
-/// Items are taken depth first, so that a branch is followed to its end before the next one, and what ends with an item
-/// comes right after it. Groups are consecutive items of that order, which is why they can't wait for each other in a
-/// circle.
+/// Items are taken depth first: a branch is followed to its end before the next one starts. Groups are consecutive
+/// items of that order, so they can't wait for each other in a circle.
 class Schedule {
  public:
   struct Group {
@@ -69,10 +68,10 @@ class Schedule {
   float time() const { return time_; }
   /// Estimated ns when one item runs after the other, each with all threads for itself.
   float time_in_turn() const { return time_in_turn_; }
-  /// What is left of `time()` when there are no groups yet: no schedule of so many items, with this much work and with
-  /// a longest path of that length when each item has all threads for itself, is faster.
+  /// A lower bound of `time()`, before there are groups. No schedule of so many items with this much work is faster.
+  /// `longest_alone` is the longest path when each item has all threads for itself.
   static float least_time(std::size_t items, float work, float longest_alone, int threads);
-  /// Whether several threads are worth it: they have to be a twentieth faster, or else noise decides.
+  /// Whether several threads are worth it. They have to be 5% faster; below that, noise would decide.
   static bool is_faster(float time, float time_in_turn) { return time < 0.95F * time_in_turn; }
 
  private:

@@ -8,7 +8,7 @@
 
 namespace backflow {
 
-/// Base of objects that count their owners themselves. The last owner calls `destroy()`.
+/// Base of objects with an intrusive reference count. The last owner calls `destroy()`.
 class RefCounted {
  public:
   RefCounted() = default;
@@ -18,7 +18,7 @@ class RefCounted {
   void retain() const noexcept { count_.fetch_add(1, std::memory_order_relaxed); }
 
   /// True when the caller was the last owner and has to destroy the object. A sole owner needs no atomic
-  /// read-modify-write: nobody else can be copying a handle that only he has.
+  /// read-modify-write, since no other thread has a handle to copy.
   bool release() const noexcept {
     if (count_.load(std::memory_order_acquire) == 1) {
       return true;
@@ -29,7 +29,7 @@ class RefCounted {
   /// The same for objects that are also reached through weak references, where a sole owner may gain company.
   bool release_shared() const noexcept { return count_.fetch_sub(1, std::memory_order_acq_rel) == 1; }
 
-  /// Takes one more share unless the object is already being destroyed: how a weak reference becomes an owning one.
+  /// Adds an owner unless the object is already being destroyed. This is how a weak reference becomes an owning one.
   bool try_retain() const noexcept {
     std::uint32_t n = count_.load(std::memory_order_relaxed);
     while (n != 0 && !count_.compare_exchange_weak(n, n + 1, std::memory_order_relaxed)) {
@@ -80,7 +80,7 @@ class IntrusivePtr {
     }
   }
 
-  /// A handle of an object whose share the caller already holds.
+  /// A handle that takes over a reference which the caller already holds.
   static IntrusivePtr adopt(T* p) {
     IntrusivePtr out;
     out.p_ = p;

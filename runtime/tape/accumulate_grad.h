@@ -5,12 +5,12 @@
 
 namespace backflow {
 
-/// True when nobody else can see the elements of `x`, so that a leaf may keep them as its gradient, or a sum add to
-/// them.
+/// True when this handle is the only owner of the elements of `x`. Then a leaf may keep them as its gradient, and a sum
+/// may add to them in place.
 bool is_exclusive(const Tensor& x);
 
-/// The node at the end of the tape: adds what arrives to the leaf's grad(). One per leaf, shared by every graph that
-/// uses the leaf at the time.
+/// The node at the end of the tape: adds incoming gradients to the leaf's grad(). One per leaf, shared by all graphs
+/// that use the leaf.
 class AccumulateGrad final : public Node {
  public:
   /// The accumulator of a leaf that requires a gradient.

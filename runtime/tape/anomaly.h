@@ -11,9 +11,9 @@
 
 namespace backflow {
 
-/// Switches anomaly mode on, process-wide, until the end of the scope: every operation that is recorded remembers where
-/// it was called, any error of its backward says so, and with `check_nan` a NaN in a gradient that a node computes is
-/// an error. Slow: for finding mistakes. As libtorch's.
+/// Switches anomaly mode on, process-wide, until the end of the scope. Every recorded operation remembers where it was
+/// called, and errors of its backward name that place. With `check_nan` a NaN in a computed gradient is an error. Slow:
+/// for finding mistakes. As libtorch's.
 class DetectAnomalyGuard {
  public:
   explicit DetectAnomalyGuard(bool check_nan = true);
@@ -36,8 +36,9 @@ struct AnomalyRecord {
   std::shared_ptr<const AnomalyRecord> parent;  ///< and where that one was
 };
 
-/// Prints where the node's forward ran, and that of the node whose backward recorded it, and so on; nothing for a node
-/// that was not recorded in anomaly mode. Lines are known for code that was compiled with debug information.
+/// Prints where the node's forward was called. For a node that another node's backward recorded, also where that one's
+/// forward was called, and so on. Prints nothing for a node recorded outside of anomaly mode. Code compiled with debug
+/// information is shown with lines.
 class Origin {
  public:
   explicit Origin(const Node& node) : node_(node) {}

@@ -13,25 +13,26 @@ namespace backflow {
 class AccumulateGrad;
 class NodeHooks;
 
-/// What few tensors have: a gradient of their own, or hooks. Shared, since a hook may outlive the tensor.
+/// The autograd data that only few tensors need: a gradient, an accumulator, hooks. Shared, since a hook may outlive
+/// the tensor.
 struct AutogradMeta final : RefCounted {
   /// Called by IntrusivePtr.
   void destroy() noexcept { delete this; }
 
   Tensor grad;                            ///< what backward has accumulated; undefined before the first
-  Tensor grad_buffer;                     ///< where the gradient has to live (its place in a bucket), if anywhere
+  Tensor grad_buffer;                     ///< the gradient's place in a bucket, if it has one
   AccumulateGrad* accumulator = nullptr;  ///< of a leaf; weak: the tape owns it, and it owns the leaf
   std::shared_ptr<NodeHooks> leaf_hooks;  ///< of a leaf: those of every accumulator it will have
   bool retains_grad = false;              ///< of a non-leaf: backward sets `grad` too
-  /// Where each hook of the tensor went, by the number that register_hook gave: an operation in place gives the tensor
-  /// another node, and leaves the hooks with the value that they were registered for.
+  /// The node of each hook of the tensor, by the number that register_hook returned. An in-place operation gives the
+  /// tensor another node, but its hooks stay with the node of the old value.
   std::vector<std::pair<std::weak_ptr<NodeHooks>, std::uint64_t>> tensor_hooks;
   std::mutex mutex;  ///< guards `accumulator` and `leaf_hooks`, and `grad` during accumulation
 };
 
 /// Adds a gradient to `meta.grad`; recorded when recording is on. Thread-safe.
 void accumulate_into(AutogradMeta& meta, Tensor dy);
-/// The same for a non-leaf that retains its gradient, which becomes another tensor each time.
+/// Sets the gradient of a non-leaf that retains it; each time to a new tensor.
 void retain_in(AutogradMeta& meta, const Tensor& dy);
 
 }  // namespace backflow

@@ -22,13 +22,13 @@ namespace backflow::autograd {
 
 class CustomNode;
 
-/// What the forward of a custom function leaves for its backward. It belongs to one call of the function.
+/// What the forward of a custom function passes to its backward. One for each call of the function.
 class AutogradContext {
  public:
-  /// Keeps tensors for backward, operands or results: as for built-in operators, one that is changed in place later is
-  /// an Error in backward, and it is freed with the graph. To be called once, in forward.
+  /// Saves tensors for backward, operands or results. As for built-in operators, a later change in place is an Error in
+  /// backward, and the tensors are freed with the graph. To be called once, in forward.
   void save_for_backward(variable_list to_save) { to_save_ = std::move(to_save); }
-  /// What save_for_backward was given. Throws Error when the graph has been freed, or a tensor changed.
+  /// The tensors of save_for_backward. Throws Error when the graph has been freed, or a tensor was changed in place.
   variable_list get_saved_variables() const;
   /// Anything else that backward needs.
   std::unordered_map<std::string, IValue> saved_data;
@@ -37,10 +37,10 @@ class AutogradContext {
   void mark_dirty(const variable_list& inputs) { dirty_ = inputs; }
   /// Results that require no gradient.
   void mark_non_differentiable(const variable_list& outputs) { non_differentiable_ = outputs; }
-  /// Whether backward is given zeros for results that no gradient comes to, which is the default, or undefined tensors.
+  /// Whether results without a gradient appear in backward as zeros, which is the default, or as undefined tensors.
   void set_materialize_grads(bool value) { materialize_grads_ = value; }
-  /// Whether the gradient of tensor operand number `i` is wanted: in forward by anyone, in backward by the present
-  /// pass.
+  /// Whether the gradient of tensor operand number `i` is needed: in forward by any pass, in backward by the present
+  /// one.
   bool needs_input_grad(std::size_t i) const;
 
  private:
@@ -98,8 +98,8 @@ class CustomNode : public Node {
 
 namespace detail {
 
-/// Adds what one argument of a forward stands for among the gradients of backward: for each says whether it is a
-/// tensor, and adds those that are to `operands`. A TensorList stands for its tensors, anything else for one.
+/// Adds the gradients that one argument of a forward stands for: one for each tensor of a TensorList, one for any other
+/// argument. Says for each whether it is of a tensor, and adds the tensors to `operands`.
 template <class T>
 void collect_operands(const T& x, std::vector<bool>& is_tensor, variable_list& operands) {
   if constexpr (std::is_same_v<T, Tensor>) {
@@ -150,12 +150,12 @@ class FunctionNode final : public CustomNode {
 ///   };
 ///   Tensor y = Exp::apply(x);
 ///
-/// `forward` returns a Tensor or a variable_list and runs with recording off. `backward` is given a gradient for every
-/// result and returns one for every argument of forward (for every tensor of a TensorList; a tensor may be optional),
-/// undefined for those that are no tensors or need none; a
-/// gradient is summed to its operand's shape when it can be, and is an Error otherwise. It is recorded under
-/// create_graph, unless T has `static constexpr bool once_differentiable = true`. Backwards of different calls may run
-/// at the same time on different threads: what they share needs a lock.
+/// `forward` returns a Tensor or a variable_list and runs with recording off. `backward` gets a gradient for every
+/// result. It returns one for every argument of forward, for every tensor of a TensorList; undefined for arguments that
+/// are no tensors or need no gradient. A tensor argument may be optional. The gradient of a broadcast operand is summed
+/// to the operand's shape; any other wrong shape is an Error. Under create_graph backward is recorded, unless T has
+/// `static constexpr bool once_differentiable = true`. Backwards of different calls may run at the same time on
+/// different threads: what they share needs a lock.
 template <class T>
 struct Function {
   template <class F = T, class... Args>

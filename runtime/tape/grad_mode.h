@@ -4,8 +4,7 @@
 
 namespace backflow {
 
-/// Whether operations of this thread are recorded. True at the start of every thread; never in inference mode, whatever
-/// `set_enabled` is given there.
+/// Whether operations of this thread are recorded. True at the start of every thread; always false in inference mode.
 class GradMode {
  public:
   static bool is_enabled() { return thread_state().grad_mode && !thread_state().inference_mode; }
@@ -30,8 +29,8 @@ class NoGradGuard : public AutoGradMode {
   NoGradGuard() : AutoGradMode(false) {}
 };
 
-/// For the forward of an operation that is recorded as a whole (or is not, when recording is off anyway): until the end
-/// of the scope this thread records none of those inside of it, and records_around() says so.
+/// For the forward of an operation that is recorded as one node. Until the end of the scope this thread records none of
+/// the operations inside, and records_around() is true if the operation itself is recorded.
 class RecordedForward : public AutoGradMode {
  public:
   explicit RecordedForward(bool is_recorded) : AutoGradMode(false), outer_(thread_state().in_recorded) {
@@ -45,16 +44,15 @@ class RecordedForward : public AutoGradMode {
   bool outer_;
 };
 
-/// Whether what this thread does is part of a recording or of a backward pass, be the operations themselves recorded or
-/// not.
+/// Whether this thread is recording, inside of an operation that is recorded as one node, or inside of a backward pass.
 inline bool records_around() {
   return GradMode::is_enabled() || thread_state().in_recorded || thread_state().pass != nullptr;
 }
 
-/// For code that will never be differentiated: until the end of the scope this thread records nothing, and the tensors
-/// it makes are inference tensors, which have no version counter and whose views are not tracked. These can't be saved
-/// for a backward, be changed in place or require a gradient outside of inference mode; clone() gives a normal tensor.
-/// Tensors made before stay normal, and so do views of them. `InferenceMode(false)` is normal mode with recording on.
+/// For code that will never be differentiated. Until the end of the scope this thread records nothing, and makes
+/// inference tensors. These have no version counter, and their views are not tracked. Outside of inference mode these
+/// can't be saved for a backward, changed in place, or require a gradient; clone() returns a normal tensor. Tensors
+/// made before stay normal, and so do views of them. `InferenceMode(false)` is normal mode with recording on.
 class InferenceMode {
  public:
   explicit InferenceMode(bool enabled = true) : previous_(thread_state()) {

@@ -21,7 +21,7 @@ class FunctionPreHook {
   virtual variable_list operator()(const variable_list& grads) = 0;
 };
 
-/// Runs after a node: is given the gradients of its operands and of its outputs, and may replace the first.
+/// Runs after a node. Gets the gradients of its operands and of its outputs, and may replace those of the operands.
 class FunctionPostHook {
  public:
   virtual ~FunctionPostHook() = default;

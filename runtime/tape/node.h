@@ -24,8 +24,8 @@ class FunctionPreHook;
 class NodeHooks;
 class RemovableHandle;
 
-/// Where a gradient goes: to an input of a node's backward, that is to the node that made the forward's operand and
-/// which of its outputs the operand was. No node means that the operand needs no gradient.
+/// Where the gradient of an operand goes: to the node that made the operand, as the gradient of its output number
+/// `input_nr`. Without a node the operand needs no gradient.
 struct Edge {
   IntrusivePtr<Node> function;
   std::uint32_t input_nr = 0;
@@ -33,7 +33,7 @@ struct Edge {
   bool is_valid() const { return static_cast<bool>(function); }
 };
 
-/// The value of a `PlanEdge` target for an edge that no wanted gradient needs.
+/// Stands for the target of an edge that no wanted gradient needs.
 inline constexpr std::uint32_t kNoTarget = ~std::uint32_t{0};
 
 /// One call of a node's backward.
@@ -45,8 +45,8 @@ struct NodeCall {
   bool wants(std::size_t i) const { return targets[i] != kNoTarget; }
 };
 
-/// A recorded operation: it knows how to turn the gradients of its outputs into those of its operands, and where these
-/// go next. Nodes and edges are the tape. Owned through IntrusivePtr by the tensors that the operation made and by the
+/// A recorded operation. It turns the gradients of its outputs into those of its operands, and has an edge for each
+/// operand. Nodes and edges are the tape. Owned through IntrusivePtr by the tensors that the operation made and by the
 /// edges that lead to it; destroyed without recursion, however long the chain.
 class Node : public RefCounted {
  public:
@@ -68,12 +68,12 @@ class Node : public RefCounted {
   virtual std::string name() const = 0;
   /// The same, for as long as the process lives.
   virtual std::string_view static_name() const;
-  /// Computes `call.dx` for every operand that `call.wants`. Called once in a pass, but by several threads at once when
-  /// passes that run at the same time share the node.
+  /// Computes `call.dx` for every operand that `call.wants`. Called once in each pass. Several threads call it at once
+  /// when simultaneous passes share the node.
   virtual void apply(NodeCall& call) = 0;
-  /// True when `apply` is to be called even if no gradient comes at all.
+  /// True when `apply` has to be called even if all incoming gradients are undefined.
   virtual bool takes_undefined() const { return false; }
-  /// Drops what the forward saved for backward. Called when no pass is inside the node, and none will come.
+  /// Drops what the forward saved for backward. Called when no pass is inside the node and no later one is allowed.
   virtual void release_saved() {}
   /// The operands' nodes, in the order of the operands.
   std::span<const Edge> next_edges() const { return {edges_, num_edges_}; }
@@ -113,8 +113,8 @@ class Node : public RefCounted {
   RemovableHandle register_prehook(std::function<std::vector<Tensor>(const std::vector<Tensor>& grad_outputs)> hook);
 
   // ---- for the engine ----
-  /// A pass that goes through the node says so before and after `apply`, so that what the forward saved is not dropped
-  /// under another. `enter` throws Error when a pass that did not retain the graph was here before.
+  /// A pass calls these before and after `apply`. So no pass drops the saved tensors while another one is inside the
+  /// node. `enter` throws Error when a pass that did not retain the graph was here before.
   void enter() {
     if (saves_ && (passes_.fetch_add(1, std::memory_order_acquire) & kFreed) != 0) [[unlikely]] {
       passes_.fetch_sub(1, std::memory_order_relaxed);
@@ -162,7 +162,7 @@ class Node : public RefCounted {
     num_edges_ = static_cast<std::uint32_t>(edges.size());
   }
   void set_num_outputs(std::uint32_t n) { num_outputs_ = n; }
-  /// A node that saves nothing can be gone through any number of times. True unless said otherwise.
+  /// Whether the node saves anything; true at first. One that saves nothing serves any number of passes.
   void set_saves(bool saves) { saves_ = saves; }
 
  private:

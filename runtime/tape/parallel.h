@@ -22,18 +22,19 @@ namespace backflow {
 /// The first form is for tensors of any shapes and dtypes, the second for two or more closures with results of any
 /// types that can be moved.
 ///
-/// What comes out is, to the last bit and the last sequence number of the tape, that of calling one after the other,
-/// each with the settings that this thread has now. On one thread, and where the pool may not be used, that is what
-/// happens. Closures may record, go backward, change tensors of their own in place, checkpoint and call parallel().
+/// Results and tape are those of calling the closures one after the other, to the last bit and sequence number. Each
+/// closure has the settings that this thread has now. On one thread, and where the pool may not be used, they do run
+/// one after the other. Closures may record, go backward, change tensors of their own in place, checkpoint and call
+/// parallel().
 ///
-/// What the order shows in waits until all closures before it have ended: a draw from a Generator and anything else
-/// that reads or sets its state (checkpoint does so unless told not to), packing by SavedTensorHooks, and adding to the
-/// grad() of a tensor. A closure that does this early runs alone from there on; one whose generator or hooks were made
-/// in it does not wait.
+/// Some actions depend on the order of the closures, and wait until all earlier closures have ended: a draw from a
+/// Generator and anything else that reads or sets its state (checkpoint does so unless told not to), packing by
+/// SavedTensorHooks, and adding to the grad() of a tensor. So closures that begin with such an action run one after the
+/// other. A generator or hooks made inside of the closure wait for nothing.
 ///
-/// The first error in the order of the closures is rethrown here when all that had been started have ended; what the
-/// closures after it did is lost, and random numbers go on from where the failed one was. Nodes that closures record
-/// are kept until all have ended.
+/// When all started closures have ended, the first error in their order is rethrown. Results of the closures after it
+/// are lost, and random numbers go on from where the failed one stopped. Nodes that closures record are kept until all
+/// have ended.
 ///
 /// Thread-safe. Closures must not change what another uses, nor wait for each other: how many run at once is not
 /// promised. One that draws must not hold a lock that an earlier one needs.

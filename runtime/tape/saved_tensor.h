@@ -11,9 +11,9 @@
 namespace backflow {
 
 /// A tensor that a forward keeps for its backward. It remembers the version of the storage: when the tensor has been
-/// changed in place since, unpack() is an Error rather than a wrong gradient. As in PyTorch, an operand that an
-/// operation in place later makes depend on the node that saved it keeps itself and the node alive; detach_() lets go
-/// of both.
+/// changed in place since, unpack() is an Error rather than a wrong gradient. As in PyTorch, there is a cycle when a
+/// saved operand is later changed in place so that it depends on the node that saved it. Then tensor and node keep each
+/// other alive, until detach_().
 class SavedTensor {
  public:
   /// Keeps an operand of the forward. Throws Error for an inference tensor outside of inference mode.
@@ -29,7 +29,8 @@ class SavedTensor {
   }
 
   bool defined() const { return packed_ || tensor_.defined(); }
-  /// The tensor, with the history it had; `owner` is the node that saved it. Throws Error when it has been changed.
+  /// The tensor with its history; `owner` is the node that saved it. Throws Error when the tensor has been changed in
+  /// place.
   Tensor unpack(Node& owner) const;
   /// The same for an operand that no node saved.
   Tensor unpack() const;
@@ -59,11 +60,11 @@ class SavedTensor {
   bool is_output_ = false;
 };
 
-/// Until the end of the scope, what operations of this thread save for backward goes through these functions: `pack`
-/// turns a tensor into anything (a file's name, a compressed copy, a recipe), and `unpack` turns that back into a
-/// tensor of the same shape and dtype when backward needs it. Hooks nest; the innermost are used. `pack` is called with
-/// recording off and must not change its tensor; `unpack` is called on any of the engine's threads, for several tensors
-/// at once, and once for each use. As torch.autograd.graph.saved_tensors_hooks.
+/// Until the end of the scope, tensors that operations of this thread save for backward go through these functions.
+/// `pack` turns a tensor into anything: a file's name, a compressed copy. `unpack` turns that back into a tensor of the
+/// same shape and dtype when backward needs it. Hooks nest; the innermost are used. `pack` is called with recording off
+/// and must not change its tensor. `unpack` is called once for each use, on any of the engine's threads, and for
+/// several tensors at once. As torch.autograd.graph.saved_tensors_hooks.
 class SavedTensorHooks {
  public:
   using Pack = std::function<std::any(const Tensor&)>;

@@ -13,10 +13,10 @@ void track_view(const Tensor& y, const Tensor& x, ViewOrigin origin);
 /// The origin of a view that is made now.
 ViewOrigin view_origin();
 
-/// Throws Error when `self` can't be changed in place, by an operation that is recorded or not: an inference tensor
-/// outside of inference mode; when it is recorded, a leaf that requires a gradient, a view of one, and a view whose
-/// base could not follow: see ViewOrigin, and after set_data() or detach_() of the base. `op` is the operation's name,
-/// as "add_".
+/// Throws Error when `self` can't be changed in place. In any case that is an inference tensor outside of inference
+/// mode. When the operation is recorded, also a leaf that requires a gradient, a view of such a leaf, and a view whose
+/// base can't take over the change: see ViewOrigin, and after set_data() or detach_() of the base. `op` is the
+/// operation's name, as "add_".
 void check_inplace(std::string_view op, const Tensor& self, bool recorded);
 
 /// Counts a change of the elements of `self`.
@@ -28,9 +28,9 @@ inline void bump_version(const Tensor& self) {
   }
 }
 
-/// Makes `self` output number `output_nr` of `node`, the operation that has changed it in place and whose first operand
-/// it was. When `self` is a view this becomes the history of its base, as an operation that changes those elements and
-/// leaves the others (CopySlices), and that of every other view of the base follows from it.
+/// Makes `self` output number `output_nr` of `node`: the operation that has changed it in place, with `self` as its
+/// first operand. When `self` is a view, the base gets the new history: the node CopySlices, which changes these
+/// elements and leaves the others. The histories of all views of the base follow from that.
 void rebase_history(const Tensor& self, IntrusivePtr<Node> node, std::uint32_t output_nr = 0);
 
 }  // namespace backflow

@@ -9,8 +9,8 @@
 namespace backflow {
 
 /// The upper half of a float32: 8 bits of exponent, 7 of fraction ("A Study of BFLOAT16 for Deep Learning Training",
-/// Kalamkar et al., 2019). Converts to float without loss, so that arithmetic is that of float; converts from numbers
-/// by rounding to nearest, ties to even.
+/// Kalamkar et al., 2019). Converts to float without loss; arithmetic is that of float. Numbers convert to it by
+/// rounding to nearest, ties to even.
 struct BFloat16 {
   BFloat16() = default;
   template <class T>

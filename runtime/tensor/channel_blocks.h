@@ -4,12 +4,12 @@
 
 namespace backflow {
 
-/// How the elements of a tensor [batch, channels, spatial...] lie when its channels are kept in blocks: as
-/// [batch][blocks()][spatial][block], row-major, where the last block is filled up with zeros. What oneDNN calls
-/// nChw16c has blocks of 16, nhwc one block of all channels; a block of 1 is the row-major tensor.
+/// The layout of a tensor [batch, channels, spatial...] whose channels are kept in blocks:
+/// [batch][blocks()][spatial][block], row-major, the last block padded with zeros. Blocks of 16 are oneDNN's nChw16c,
+/// one block of all channels is nhwc, blocks of 1 are the row-major tensor.
 ///
-/// Of weights [filters, channels, spatial...] the filters may be in blocks as well, and neither is padded:
-/// [batch / batch_block][blocks()][spatial][block][batch_block], oneDNN's OIhw16i16o.
+/// Weights [filters, channels, spatial...] may have blocks of filters as well, without padding: [batch /
+/// batch_block][blocks()][spatial][block][batch_block], oneDNN's OIhw16i16o.
 struct ChannelBlocks {
   std::int64_t batch = 0;
   std::int64_t channels = 0;

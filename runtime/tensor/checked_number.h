@@ -1,6 +1,6 @@
 #pragma once
 
-// Numbers that come as a Scalar and are to be elements of a dtype.
+// Conversion of a Scalar to an element of a dtype, with a check of its range.
 
 #include <backflow/runtime/tensor/number_range.h>
 #include <backflow/runtime/tensor/scalar.h>
@@ -14,7 +14,7 @@ decltype(auto) with_number(const Scalar& number, const F& f) {
   return number.is_floating_point() ? f(number.toDouble()) : f(number.toLong());
 }
 
-/// As of the numbers themselves (runtime/tensor/number_range.h).
+/// The functions of runtime/tensor/number_range.h for a Scalar.
 template <class T>
 int beyond(const Scalar& number) {
   return with_number(number, [](auto n) { return beyond<T>(n); });
@@ -27,7 +27,8 @@ template <class T>
   fail_as<T>(where, number.toLong());
 }
 
-/// The number as an operand of arithmetic: integers wrap, and what is too large for a floating-point T is infinite.
+/// The number as an operand of arithmetic: integers wrap, and a number too large for a floating-point T becomes
+/// infinite.
 template <class T>
 T wrapped(const Scalar& number) {
   if constexpr (std::is_integral_v<T> && !std::is_same_v<T, bool>) {
@@ -39,7 +40,7 @@ T wrapped(const Scalar& number) {
 
 }  // namespace detail
 
-/// Throws Error, which `where` starts, unless a tensor of `dtype` holds the number, or -1 to -255 in uint8, which wrap.
+/// Throws Error unless `dtype` can represent the number; -1 to -255 wrap in uint8. `where` starts the message.
 inline void check_number(const char* where, const Scalar& number, ScalarType dtype) {
   dispatch(dtype, [&](auto zero) { static_cast<void>(number.to<decltype(zero)>(where)); });
 }

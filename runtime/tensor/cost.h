@@ -6,14 +6,14 @@
 
 namespace backflow {
 
-/// What a computation does: floating-point operations, a multiplication and an addition counting as two, and bytes of
-/// memory that it reads and writes.
+/// The cost of a computation: floating-point operations (a multiplication and an addition are two), and bytes of memory
+/// read and written.
 struct Cost {
   float flop = 0;
   float bytes = 0;
   ScalarType dtype = kFloat32;  ///< of the arithmetic
 
-  // Of one core, measured on Sapphire Rapids; docs/engine.md says how.
+  // Of one core, measured on Sapphire Rapids; docs/internals/engine.md says how.
   static constexpr float kLatency = 150;              ///< ns of an operation on nothing
   static constexpr float kFlopPerNanosecond = 120;    ///< in float32
   static constexpr float kFloat64Factor = 0.25F;      ///< of that rate, in float64
@@ -26,7 +26,7 @@ struct Cost {
   static constexpr float kPieceBytes = 400e3F;
   static constexpr float kCutLatency =
       20e3F;  ///< ns until the last thread has its piece and the first knows of its end
-  static constexpr float kFurtherThread = 0.8F;  ///< threads' worth of each after the first: they wait for the last one
+  static constexpr float kFurtherThread = 0.8F;  ///< speed of each thread after the first: all wait for the last one
 
   /// Estimated time on one thread, in ns.
   constexpr float nanoseconds() const { return kLatency + std::max(flop_time(), bytes_time()); }

@@ -12,7 +12,7 @@ namespace backflow {
 enum class DeviceType : std::int8_t { CPU = 0, CUDA = 1 };
 
 inline constexpr DeviceType kCPU = DeviceType::CPU;
-/// For programs that ask cuda::is_available() which of the two they run on.
+/// For libtorch programs that choose a device by cuda::is_available(), which is false here.
 inline constexpr DeviceType kCUDA = DeviceType::CUDA;
 
 /// Where a tensor's elements are, as libtorch's: always the CPU. Any other device is an Error.
@@ -45,7 +45,7 @@ class Device {
   std::int8_t index_ = -1;
 };
 
-/// What programs ask before they choose a device.
+/// For libtorch programs that ask before they choose a device.
 namespace cuda {
 inline bool is_available() { return false; }
 inline std::size_t device_count() { return 0; }

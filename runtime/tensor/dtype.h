@@ -84,7 +84,7 @@ struct DtypeOf<double> {
 template <class T>
 inline constexpr ScalarType dtype_of = DtypeOf<T>::value;
 
-/// The C++ type in which numbers of type T are computed with: float for BFloat16, T for all others.
+/// The C++ type in which numbers of type T are computed: float for BFloat16, T for all others.
 template <class T>
 using ComputeType = std::conditional_t<std::is_same_v<T, BFloat16>, float, T>;
 
@@ -110,7 +110,7 @@ decltype(auto) dispatch(ScalarType dtype, F&& f) {
   return f(double{});
 }
 
-/// As `dispatch`, for float32 and float64 alone; `where` starts the message of the Error that any other dtype is.
+/// As `dispatch`, for float32 and float64 only. Throws Error for any other dtype; `where` starts the message.
 template <class F>
 decltype(auto) dispatch_floating(ScalarType dtype, const char* where, F&& f) {
   if (dtype < ScalarType::Float32) [[unlikely]] {
@@ -119,7 +119,7 @@ decltype(auto) dispatch_floating(ScalarType dtype, const char* where, F&& f) {
   return dtype == ScalarType::Float32 ? f(float{}) : f(double{});
 }
 
-/// As `dispatch`, for numbers: an Error for bool.
+/// As `dispatch`, for all dtypes but bool. Throws Error for bool.
 template <class F>
 decltype(auto) dispatch_numeric(ScalarType dtype, const char* where, F&& f) {
   if (dtype == ScalarType::Bool) [[unlikely]] {

@@ -7,23 +7,22 @@ namespace backflow {
 
 class Tensor;
 
-/// A source of random numbers: a handle, whose copies draw from the same source, as libtorch's.
+/// A random number generator, as libtorch's: a handle, whose copies share one state.
 ///
-/// Numbers come from Philox4x32-10 (runtime/base/philox.h): the key is the seed, and every filled tensor takes the next
-/// stream. An element's number depends on seed, stream and row-major index alone, so that a result is bitwise the same
-/// on any number of threads. Thread-safe, but calls that race decide by their order who gets which stream. In a closure
-/// of parallel() whatever reads or changes a generator's state waits for the closures before it, unless the generator
-/// was made in that closure.
+/// Numbers come from Philox4x32-10 (runtime/base/philox.h). The key is the seed, and every filled tensor takes the next
+/// stream. An element depends on seed, stream and row-major index alone, so a result has the same bits on any number of
+/// threads. Thread-safe, but the order of racing calls decides which one gets which stream. In a closure of parallel(),
+/// reading or changing the state waits for all earlier closures, unless the closure made the generator.
 class Generator {
  public:
-  /// What a Generator does next is a function of its state: save it in a checkpoint, set it when resuming.
+  /// All later numbers are a function of this state: save it in a checkpoint, and set it when resuming.
   struct State {
     std::uint64_t seed = 0;
     std::uint64_t offset = 0;  ///< streams taken since the seed was set
     friend bool operator==(const State&, const State&) = default;
   };
 
-  /// PyTorch's default seed unless said otherwise.
+  /// The default is PyTorch's.
   explicit Generator(std::uint64_t seed = 67280421310721);
 
   std::uint64_t current_seed() const { return state().seed; }
@@ -42,7 +41,7 @@ class Generator {
   std::shared_ptr<Shared> shared_;
 };
 
-/// The generator of every random operation that is not given one.
+/// The generator of random operations that are given none.
 Generator& default_generator();
 
 // libtorch's names.
@@ -58,8 +57,8 @@ void manual_seed(std::uint64_t seed);
 Tensor get_rng_state();
 void set_rng_state(const Tensor& state);
 
-/// Until the end of the scope, this thread's default generator is one that starts from `state`; that of the other
-/// threads goes on as it was. What runs a piece of a forward again draws the same numbers so.
+/// Until the end of the scope, this thread's default generator is one that starts from `state`. Other threads keep
+/// theirs. Checkpointing uses this to draw the same numbers again.
 class DefaultGeneratorGuard {
  public:
   explicit DefaultGeneratorGuard(const Generator::State& state);

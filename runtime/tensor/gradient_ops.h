@@ -11,13 +11,13 @@ struct Geometry {
   std::int64_t offset = 0;
 };
 
-/// What the engine needs of the operators, which it does not know. The operator library sets it. All but those with an
-/// underscore are recorded when recording is on.
+/// The operators that the engine needs. runtime does not know operators, so the operator library sets these pointers.
+/// Functions without an underscore are recorded when recording is on.
 struct GradientOps {
   Tensor (*add)(const Tensor& a, const Tensor& b);      ///< a + b
   void (*add_)(const Tensor& a, const Tensor& b);       ///< a += b
   void (*copy_)(const Tensor& to, const Tensor& from);  ///< to = from, of the same shape and dtype
-  /// `x` summed over what was broadcast to give it its shape, and converted.
+  /// The inverse of a broadcast: `x` summed to the shape `sizes`, and converted to `dtype`.
   Tensor (*reduce_to)(const Tensor& x, IntArrayRef sizes, ScalarType dtype);
   /// The view of the storage of `x` with this geometry.
   Tensor (*as_strided)(const Tensor& x, const Geometry& view);

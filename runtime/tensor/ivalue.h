@@ -9,8 +9,8 @@
 
 namespace backflow {
 
-/// A value of one of a few types, as libtorch's: what a custom function keeps in `saved_data` between its forward and
-/// its backward. Asking for another type than it holds throws Error; a number converts to a double.
+/// A value of one of a few types, as libtorch's. A custom function keeps such values in `saved_data` between forward
+/// and backward. Reading it as another type than it holds throws Error; but a number converts to a double.
 class IValue {
  public:
   IValue() = default;

@@ -1,6 +1,6 @@
 #pragma once
 
-// Which numbers a C++ type holds, and the conversion that is an Error for the others.
+// Which numbers a C++ type can represent, and a conversion that throws Error for the others.
 
 #include <cmath>
 #include <cstddef>
@@ -12,8 +12,8 @@
 
 namespace backflow::detail {
 
-/// Where a number lies outside of what a T holds: -1 below, 1 above (or NaN as an integer); 0 when it is held. A
-/// floating-point T holds all but the finite numbers that would become infinite, bool holds everything.
+/// 0 when a T can represent the number, -1 when the number is too small, 1 when it is too large (or NaN as an integer).
+/// A floating-point T takes all numbers but finite ones that would become infinite; bool takes everything.
 template <class T>
 int beyond(std::int64_t number) {
   if constexpr (!std::is_integral_v<T> || std::is_same_v<T, bool>) {
@@ -41,7 +41,7 @@ int beyond(double number) {
   }
 }
 
-/// As in PyTorch, -n is a number of an unsigned type that holds n: it wraps, as in uint8 arithmetic.
+/// As in PyTorch, -n wraps in an unsigned type that can represent n, as in uint8 arithmetic.
 template <class T>
 bool wraps(std::int64_t number) {
   if constexpr (std::is_unsigned_v<T>) {
@@ -70,8 +70,8 @@ requires std::is_arithmetic_v<Number>
   fail_conversion(where, number, kKind, 8 * sizeof(T));
 }
 
-/// The number, an std::int64_t or a double, as a T; integers are cut towards zero. Throws Error, which `where` starts,
-/// for one that a T neither holds nor wraps.
+/// The number, an std::int64_t or a double, as a T. Fractions are truncated for an integral T. Throws Error, which
+/// `where` starts, for a number that a T neither represents nor wraps.
 template <class T, class Number>
 requires std::is_arithmetic_v<Number> T checked(const char* where, Number number) {
   if (beyond<T>(number) != 0 && !wraps<T>(number)) [[unlikely]] {

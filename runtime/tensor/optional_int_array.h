@@ -9,8 +9,8 @@
 
 namespace backflow {
 
-/// A list of dimensions, or none, as libtorch's at::OptionalIntArrayRef; owns nothing. Not a std::optional, which does
-/// not convert from a braced list and would refer to a copy of a single number.
+/// A list of dimensions, or none, as libtorch's at::OptionalIntArrayRef; owns nothing. Not a std::optional: that does
+/// not convert from a braced list, and would refer to a temporary copy of a single number.
 class OptionalIntArrayRef {
  public:
   constexpr OptionalIntArrayRef() = default;

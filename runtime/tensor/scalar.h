@@ -33,9 +33,10 @@ class Scalar {
   bool isIntegral(bool include_bool) const { return is_integral() || (include_bool && is_boolean()); }
   /// The dtype of a tensor made of this number: int64, float32 (PyTorch's default dtype) or bool.
   ScalarType default_dtype() const { return kind_ == Kind::Real ? kFloat32 : kind_ == Kind::Bool ? kBool : kInt64; }
-  /// The number as a T; integers are cut towards zero. Throws Error, which `where` starts, for what a T can't hold:
-  /// NaN, an infinity or a number out of range as an integer, a finite number that would become infinite. As in
-  /// PyTorch, -n wraps in an unsigned type that holds n, and everything is a truth value.
+  /// The number as a T; fractions are truncated for an integral T. Throws Error, which `where` starts, for a number
+  /// that a T can't represent: NaN, infinities and numbers out of range for an integral T, finite numbers that would
+  /// become infinite. As in PyTorch, -n wraps in an unsigned type that can represent n, and every number converts to
+  /// bool.
   template <class T>
   T to(const char* where = "Scalar") const {
     return kind_ == Kind::Real ? detail::checked<T>(where, real_) : detail::checked<T>(where, integer_);
@@ -45,7 +46,7 @@ class Scalar {
   int toInt() const { return to<int>(); }
   std::int64_t toLong() const { return to<std::int64_t>(); }
   bool toBool() const { return to<bool>(); }
-  /// That of the smallest integer is itself.
+  /// The smallest integer wraps to itself.
   Scalar operator-() const {
     return kind_ == Kind::Real ? Scalar(-real_)
                                : Scalar(static_cast<std::int64_t>(0 - static_cast<std::uint64_t>(integer_)));
@@ -64,14 +65,15 @@ class Scalar {
 /// The kinds of dtypes, in the order of promotion: bool, integers, floating-point numbers.
 constexpr int dtype_kind(ScalarType dtype) { return is_floating_point(dtype) ? 2 : dtype == kBool ? 0 : 1; }
 
-/// The dtype of an operation on operands of two dtypes of which the second, a number or a tensor without dimensions,
-/// counts only when it is of a higher kind.
+/// The dtype of an operation on a tensor and a weak operand: a number, or a tensor without dimensions. The weak dtype
+/// counts only when it is of a higher kind. Example: int32 and float64 give float64, bfloat16 and float64 give
+/// bfloat16.
 constexpr ScalarType promote_weak(ScalarType dtype, ScalarType weak) {
   return dtype_kind(weak) > dtype_kind(dtype) ? promote_types(dtype, weak) : dtype;
 }
 
-/// The dtype of an operation on a tensor of `dtype` and a number: a number keeps a tensor's dtype unless it is of a
-/// higher kind; a fraction then gives float32 and an integer int64.
+/// The dtype of an operation on a tensor of `dtype` and a number. It is the tensor's, unless the number is of a higher
+/// kind: then a fraction gives float32, and an integer int64.
 inline ScalarType result_type(ScalarType dtype, const Scalar& number) {
   return promote_weak(dtype, number.default_dtype());
 }

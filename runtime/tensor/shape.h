@@ -106,7 +106,7 @@ class DimVector {
   static void check_size(std::size_t size) {
     check(size <= kMaxDims, "tensor: ", size, " dimensions: need at most ", kMaxDims);
   }
-  /// Without a call of memmove, which costs more than these few numbers.
+  /// A loop: a call of memmove costs more than copying these few numbers.
   void copy_values(const std::int64_t* from) {
     std::uint32_t i = 0;
     do {
@@ -118,7 +118,7 @@ class DimVector {
     std::copy(from + i, from + size_, values_.data() + i);
   }
 
-  // Left uninitialized past size_: a tensor is made for each operation, and most have few dimensions.
+  // Uninitialized past size_: every operation makes a tensor, and most have few dimensions.
   std::uint32_t size_ = 0;
   std::array<std::int64_t, kMaxDims> values_;
 };
@@ -138,8 +138,8 @@ bool strides_are_contiguous(IntArrayRef sizes, IntArrayRef strides);
 /// Whether a tensor of shape `from` broadcasts to shape `to`.
 bool is_expandable_to(IntArrayRef from, IntArrayRef to);
 
-/// The shape of an operation on two shapes under PyTorch's broadcasting rule; `where` starts the message of the Error
-/// that shapes which do not broadcast are.
+/// The common shape of two shapes under PyTorch's broadcasting rule. Throws Error, which `where` starts, when they do
+/// not broadcast.
 DimVector broadcast_shapes(const char* where, IntArrayRef a, IntArrayRef b);
 
 /// `dim` counted from the end when negative. Throws Error when it is not in [-rank, rank); a scalar counts as rank 1.

@@ -15,15 +15,15 @@ namespace backflow {
 class Storage;
 struct StorageForms;
 
-/// The elements of a storage while they are kept in channel blocks: a storage of their own, undefined when there are
-/// none.
+/// The elements of a storage that are kept in channel blocks. They have a storage of their own; it is undefined when
+/// there are none.
 struct BlockedElements {
   IntrusivePtr<Storage> storage;
   ChannelBlocks blocks;
 };
 
 /// The bytes that a tensor and its views share. Header and bytes are one allocation, unless the bytes are the user's
-/// (`from_blob`). `version` counts the in-place changes, so that backward can tell that a tensor it saved has changed.
+/// (`from_blob`). `version` counts the in-place changes, so that backward finds saved tensors that have changed.
 ///
 /// Operators may keep the elements in channel blocks (`make_blocked`). The first call of `data()` then makes a
 /// row-major copy and drops the blocks.
@@ -33,8 +33,8 @@ class Storage : public RefCounted {
   static IntrusivePtr<Storage> make(std::size_t bytes);
   /// Storage over the caller's memory; `deleter(data)` runs when the last tensor over it is gone.
   static IntrusivePtr<Storage> wrap(void* data, std::size_t bytes, std::function<void(void*)> deleter);
-  /// The same bytes with a version counter of their own, at `version`: what changes through the one does not count as a
-  /// change of the other.
+  /// The same bytes with another version counter, which starts at `version`: a change through one does not count for
+  /// the other.
   static IntrusivePtr<Storage> alias(const IntrusivePtr<Storage>& storage, std::uint32_t version);
   /// Writes elements in channel blocks row-major to `plain`.
   using Unblock = void (*)(std::byte* plain, const std::byte* blocked, const ChannelBlocks& blocks, ScalarType dtype);
@@ -43,18 +43,18 @@ class Storage : public RefCounted {
   static IntrusivePtr<Storage> make_blocked(const ChannelBlocks& blocks, ScalarType dtype, Unblock unblock,
                                             const Storage* previous = nullptr);
 
-  /// The row-major bytes. Thread-safe, also where blocked elements have to be turned into them first.
+  /// The row-major bytes. Elements in channel blocks are copied to row-major order first, under a lock. Thread-safe.
   std::byte* data() const {
     std::byte* data = data_.load(std::memory_order_acquire);
     return data != nullptr ? data : unblocked();
   }
   std::size_t bytes() const { return bytes_; }
-  /// False for sure when the elements are row-major.
+  /// False only when the elements are certainly row-major.
   bool may_be_blocked() const { return data_.load(std::memory_order_acquire) == nullptr; }
-  /// The elements in channel blocks, if that is how they are kept. They stay as they are for whoever holds them, also
-  /// when another thread asks for row-major bytes.
+  /// The elements in channel blocks, if they are kept so. The returned storage stays valid and in this order, even when
+  /// another thread makes the row-major copy.
   BlockedElements blocked() const;
-  /// True when a change of the one can be seen through the other.
+  /// True when both have the same bytes.
   bool shares_bytes(const Storage& other) const { return bytes_owner() == other.bytes_owner(); }
 
   std::uint32_t version() const { return version_.load(std::memory_order_relaxed); }
@@ -66,10 +66,11 @@ class Storage : public RefCounted {
   std::uint32_t recorded_changes() const { return recorded_changes_.load(std::memory_order_relaxed); }
   void bump_recorded_changes() { recorded_changes_.fetch_add(1, std::memory_order_relaxed); }
 
-  /// Counts the changes of the bytes through whatever alias, those of inference tensors too, which have no version.
+  /// Counts the changes of the bytes through all aliases, including inference tensors, which have no version.
   void note_change() { bytes_owner()->changes_.fetch_add(1, std::memory_order_release); }
   std::uint32_t changes() const { return bytes_owner()->changes_.load(std::memory_order_acquire); }
-  /// Notes that somebody has the address of the bytes, and may change them without a trace.
+  /// Notes that the address of the bytes was given out. Its owner may change them unnoticed, so nothing derived from
+  /// them may be cached.
   void expose() const {
     const Storage* owner = bytes_owner();
     if (!owner->is_exposed_.load(std::memory_order_relaxed)) {
@@ -77,8 +78,8 @@ class Storage : public RefCounted {
     }
   }
   bool is_exposed() const { return bytes_owner()->is_exposed_.load(std::memory_order_relaxed); }
-  /// What operators keep that they have derived from the bytes, such as packed weights: made by `make_it` when there is
-  /// none, freed with the bytes. Thread-safe; whether it is out of date is for its owner to know, see changes().
+  /// The cache of what operators derive from the bytes, such as packed weights. Made by `make_it` at first, freed with
+  /// the bytes. Thread-safe. The operators check by changes() whether it is out of date.
   std::shared_ptr<void> derived(std::shared_ptr<void> (*make_it)()) const;
 
   /// Called by IntrusivePtr.

@@ -104,8 +104,8 @@ class Tensor {
   Tensor(const Tensor&) = default;
   Tensor(Tensor&&) noexcept = default;
   ~Tensor() = default;
-  /// `x = y` makes x another handle on the tensor y; what is assigned to a temporary is written into its elements, so
-  /// that `x[0] = y` and `x[1][2] = 3.0` change x.
+  /// `x = y` makes x another handle on the tensor y. Assignment to a temporary writes into its elements, so `x[0] = y`
+  /// and `x[1][2] = 3.0` change x.
   Tensor& operator=(const Tensor&) & = default;
   Tensor& operator=(Tensor&&) & noexcept = default;
   Tensor& operator=(const Tensor& other) && { return copy_(other); }
@@ -136,15 +136,16 @@ class Tensor {
   bool is_contiguous() const { return impl().is_contiguous; }
   /// True for the same tensor, not for equal values.
   bool is_same(const Tensor& other) const { return impl_ == other.impl_; }
-  /// True when both show elements of the same memory.
+  /// True when both have elements in the same storage.
   bool is_alias_of(const Tensor& other) const { return impl().storage->shares_bytes(*other.impl().storage); }
   /// Makes this handle undefined.
   void reset() { impl_.reset(); }
   std::uint32_t use_count() const { return impl_ ? impl_->use_count() : 0; }
 
   // ---- elements ----
-  /// The first element's address; T must be the C++ type of the dtype. Strides say where the others are. Since elements
-  /// may be changed through it at any time, operators keep nothing that they derive from them, such as packed weights.
+  /// The first element's address; T must be the C++ type of the dtype. Strides say where the others are. Elements may
+  /// be changed through it at any time. So operators cache nothing derived from this storage, such as packed weights,
+  /// from then on.
   template <class T>
   T* data_ptr() const {
     impl().storage->expose();
@@ -154,13 +155,14 @@ class Tensor {
     impl().storage->expose();
     return impl().data();
   }
-  /// The same for reading.
+  /// The same for reading only: packed weights stay cached.
   template <class T>
   const T* const_data_ptr() const {
     return mutable_data_ptr<T>();
   }
   const void* const_data_ptr() const { return impl().data(); }
-  /// The same for who changes elements only before the next call of an operator, and counts that by bump_version().
+  /// The same for a caller that changes elements only before the next operator runs, and then calls bump_version().
+  /// Packed weights stay cached until that.
   template <class T>
   T* mutable_data_ptr() const {
     if (dtype_of<T> != scalar_type()) [[unlikely]] {
@@ -170,7 +172,7 @@ class Tensor {
   }
   void* mutable_data_ptr() const { return impl().data(); }
   /// Reads and writes elements by their indices: `x.accessor<float, 2>()[i][j]`. Throws Error for another number of
-  /// dimensions or dtype. Not of a temporary, since the accessor refers to the tensor.
+  /// dimensions or dtype. Not available on a temporary, since the accessor refers to the tensor.
   template <class T, std::size_t N>
   TensorAccessor<T, N> accessor() const& {
     check(dim() == N, "accessor: asked for ", N, " dimensions of ", dim(), ": need the tensor's own number");
@@ -179,7 +181,7 @@ class Tensor {
   template <class T, std::size_t N>
   TensorAccessor<T, N> accessor() && = delete;
   /// The value of a tensor with one element. Throws Error for any other number of elements, and for a value that a T
-  /// can't hold.
+  /// can't represent.
   Scalar item() const;
   template <class T>
   T item() const {
@@ -187,9 +189,10 @@ class Tensor {
   }
 
   // ---- autograd ----
-  /// Also true for a view of a tensor that requires one, though it was made with recording off: see docs/autograd.md.
+  /// Whether operations on this tensor are recorded. Also true for a view, made with recording off, of a tensor that
+  /// requires a gradient: see docs/autograd_in_place.md.
   bool requires_grad() const { return impl().needs_grad(); }
-  /// Says whether operations on this leaf are recorded. Only floating-point leaves can require a gradient.
+  /// Sets whether operations on this leaf are recorded. Only floating-point leaves can require a gradient.
   const Tensor& set_requires_grad(bool requires_grad) const;
   const Tensor& requires_grad_(bool requires_grad = true) const { return set_requires_grad(requires_grad); }
   /// True for a tensor that no recorded operation made.
@@ -203,10 +206,10 @@ class Tensor {
   /// Lets backward set grad() of this non-leaf too; nothing changes for a leaf. Throws Error unless it requires one.
   void retain_grad() const;
   bool retains_grad() const;
-  /// Calls `hook(grad)` in each backward, with the gradient with respect to this tensor's present value once it is
-  /// complete; what the hook returns, if it is a defined tensor, replaces it. Returns a number for remove_hook. The
-  /// hooks of one backward never run at the same time, but on any of the engine's threads, and those of different
-  /// tensors in any order that the graph allows. Throws Error unless the tensor requires a gradient.
+  /// Calls `hook(grad)` in each backward, with the complete gradient with respect to this tensor's present value. A
+  /// defined tensor that the hook returns replaces the gradient. Returns a number for remove_hook. Hooks of one
+  /// backward never run at the same time, but they run on any of the engine's threads. The order of hooks of different
+  /// tensors is any that the graph allows. Throws Error unless the tensor requires a gradient.
   template <class Hook>
   unsigned register_hook(Hook&& hook) const {
     if constexpr (std::is_void_v<std::invoke_result_t<Hook&, const Tensor&>>) {
@@ -224,10 +227,10 @@ class Tensor {
   Tensor detach() const;
   /// Takes this tensor off the tape. Throws Error for a view, whose base would stay on it.
   const Tensor& detach_() const;
-  /// The same data off the tape with a version counter of its own, so that changes through it go unnoticed.
+  /// The same data off the tape with another version counter, so that backward does not notice changes through it.
   Tensor data() const;
   Tensor variable_data() const { return data(); }
-  /// Puts the data of `other` in the place of this tensor's, which keeps its identity, its gradient and its version.
+  /// Replaces the data by those of `other`. The tensor keeps its identity, its gradient and its version.
   void set_data(const Tensor& other) const;
   /// How often the elements have been changed in place. Throws Error for an inference tensor.
   std::uint32_t _version() const;
@@ -271,7 +274,8 @@ class Tensor {
   Tensor new_full(IntArrayRef size, const Scalar& fill_value, TensorOptions options = {}) const;
   Tensor new_zeros(IntArrayRef size, TensorOptions options = {}) const { return new_full(size, 0, options); }
   Tensor new_ones(IntArrayRef size, TensorOptions options = {}) const { return new_full(size, 1, options); }
-  /// The same as with a list of one dimension: else `x.var(1)` would not say whether 1 is a dimension.
+  /// As with a list of one dimension. Without this overload `x.var(1)` would be ambiguous: 1 may be a dimension or a
+  /// flag.
   Tensor var(int dim) const { return var(IntArrayRef(std::int64_t{dim})); }
   Tensor std(int dim) const { return std(IntArrayRef(std::int64_t{dim})); }
   /// As the functions of ops/creation/random.h.
@@ -320,12 +324,11 @@ Tensor empty_tensor(IntArrayRef sizes, ScalarType dtype);
 /// The same with the sizes of `x`, which costs less when that is row-major.
 Tensor empty_tensor_like(const Tensor& x, ScalarType dtype);
 
-/// Another look at the storage of `x`, off the tape. Strides and offset count elements and must stay inside the
-/// storage.
+/// A view of the storage of `x`, off the tape. Strides and offset count elements and must stay inside the storage.
 Tensor view_of(const Tensor& x, IntArrayRef sizes, IntArrayRef strides, std::int64_t offset);
 
-/// Dtype and shape of a tensor for messages: prints "f32[32, 784]", or "undefined". Made for nothing when the message
-/// is not needed; it refers to the tensor, so it must not outlive it.
+/// Dtype and shape of a tensor for messages: prints "f32[32, 784]", or "undefined". Makes no text until it is printed.
+/// It refers to the tensor, so it must not outlive it.
 class Description {
  public:
   explicit Description(const Tensor& x) : x_(x) {}

@@ -7,9 +7,9 @@
 
 namespace backflow {
 
-/// The elements of a tensor with N dimensions, by their indices, whatever its strides: `a[i][j]` reads and writes.
-/// Made by Tensor::accessor, as libtorch's. Owns nothing: the tensor must outlive it. Indices are not checked, and
-/// changes are neither recorded nor counted.
+/// Elements of a tensor with N dimensions by their indices, for any strides: `a[i][j]` reads and writes. Made by
+/// Tensor::accessor, as libtorch's. Owns nothing: the tensor must outlive it. Indices are not checked, and changes are
+/// neither recorded nor counted.
 template <class T, std::size_t N>
 class TensorAccessor {
  public:
@@ -21,7 +21,7 @@ class TensorAccessor {
   std::int64_t size(std::int64_t dim) const { return sizes_[dim]; }
   std::int64_t stride(std::int64_t dim) const { return strides_[dim]; }
   T* data() const { return data_; }
-  /// The element, or for N > 1 the accessor of the dimensions behind the first.
+  /// The element; for N > 1 the accessor of the remaining dimensions.
   decltype(auto) operator[](std::int64_t i) const {
     if constexpr (N == 1) {
       return (data_[i * strides_[0]]);

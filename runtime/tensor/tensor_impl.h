@@ -14,7 +14,7 @@ namespace backflow {
 class Node;
 struct AutogradMeta;
 
-/// Under which settings a view was made: some can't be followed when an operation in place is recorded.
+/// How a view was made. A recorded change in place is allowed only through views of kRecording.
 enum class ViewOrigin : std::uint8_t { kRecording, kNoGrad, kInference, kCustomFunction };
 
 /// What a Tensor handle points at: storage, geometry, and the tensor's place on the tape.
@@ -32,19 +32,19 @@ struct TensorImpl final : RefCounted {
   std::byte* data() const { return storage->data() + offset * static_cast<std::int64_t>(element_size(dtype)); }
   /// Made when first asked for. Not thread-safe.
   AutogradMeta& meta();
-  /// The node that made the present values; null for a leaf. That of a view is made anew when a recorded operation has
-  /// changed the elements under it in place.
+  /// The node that made the present values; null for a leaf. A view gets a new one after a recorded operation has
+  /// changed its elements in place.
   const IntrusivePtr<Node>& history() {
     if (is_stale()) [[unlikely]] {
       refresh_history();
     }
     return grad_fn;
   }
-  /// Makes the history of a view anew if that is out of date, without waiting for other closures of a parallel().
+  /// Renews the history of a view if it is out of date, without waiting for other closures of a parallel().
   void remake_history();
-  /// Whether operations on the tensor are recorded: as PyTorch's, those on a view also when they are on its base,
-  /// though the view was made with recording off. Makes no history and never throws. The base is asked first: only
-  /// where it says no is nobody making the view's history anew at this moment.
+  /// Whether operations on the tensor are recorded. As in PyTorch, also true for a view whose base requires a gradient,
+  /// even if the view was made with recording off. Makes no history and never throws. The base is asked first: only
+  /// where it says no is no other thread renewing the view's history.
   bool needs_grad() const {
     return (base && base->storage == storage && (base->requires_grad || base->grad_fn)) || requires_grad || grad_fn;
   }

@@ -38,7 +38,7 @@ class TensorOptions {
   bool has_dtype() const { return has_dtype_; }
   Device device() const { return device_; }
   bool requires_grad() const { return requires_grad_; }
-  /// `other` for what these options leave open.
+  /// The dtype of these options, or `other` when they name none.
   ScalarType dtype_or(ScalarType other) const { return has_dtype_ ? dtype_ : other; }
 
  private:

@@ -12,13 +12,13 @@
 
 namespace backflow {
 
-/// The closures of one parallel() (parallel.h), which count off as they end. Thread-safe.
+/// Which closures of one parallel() (parallel.h) have ended. Thread-safe.
 class Turns {
  public:
   explicit Turns(std::size_t count) : ended_(count) {}
 
-  /// Waits until all closures before number `index` have ended; throws when one of them failed, since a serial run
-  /// would not have come here.
+  /// Waits until all closures before number `index` have ended. Throws when one of them failed, since a serial run
+  /// would have stopped there.
   void wait(std::size_t index);
   void end(std::size_t index, bool failed);
   bool failed_before(std::size_t index) const { return first_failed_.load(std::memory_order_acquire) < index; }
@@ -47,7 +47,7 @@ class Branch {
 
   /// Keeps a node that was made in the closure. Thread-safe.
   void log(Node& node);
-  /// Adds `offset` to the sequence numbers of the nodes that were kept, and hands them to the outer branch.
+  /// Adds `offset` to the sequence numbers of the kept nodes, and hands the nodes to the outer branch.
   void renumber(std::uint64_t offset);
 
   std::uint64_t recorded = 0;  ///< sequence numbers that the closure took, once it has ended
@@ -73,10 +73,10 @@ namespace detail {
 void wait_in_branch(std::uint64_t since);
 }  // namespace detail
 
-/// To be called before whatever must happen in the order of a serial run: in a closure of parallel() it waits until
-/// all closures that a serial run would have ended by now have, and outside it does nothing. What concerns only an
-/// object that was made by the branch `since` waits for nothing that is not inside of that branch. No lock may be held
-/// that a closure could need.
+/// To be called before anything that must happen in the order of a serial run. In a closure of parallel() it waits
+/// until all earlier closures have ended; outside it does nothing. With `since`, the branch that made the object in
+/// question, it only waits for closures inside of that branch. The caller must hold no lock that another closure could
+/// need.
 inline void wait_for_turn(std::uint64_t since = 0) {
   if (thread_state().branch != nullptr) [[unlikely]] {
     detail::wait_in_branch(since);

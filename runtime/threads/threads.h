@@ -7,8 +7,8 @@
 
 namespace backflow {
 
-/// Threads that compute, of the whole process: the width of the one pool that forward, backward and kernels share.
-/// At first the cores that the process may use. Must not be changed while anything computes.
+/// The number of computing threads of the process: the size of the pool that forward, backward and kernels share. At
+/// first the number of cores that the process may use. Must not be changed while anything computes.
 int get_num_threads();
 /// Throws Error unless `threads` is in [1, 1024].
 void set_num_threads(int threads);
@@ -34,11 +34,11 @@ class FunctionRef<R(Args...)> {
 };
 
 /// Calls `body(i)` for every i in [0, chunks), on the pool, and returns when all are done. The first exception is
-/// rethrown here. The caller computes too, but while it waits it takes on nothing except chunks of this loop. How a
-/// loop is cut into chunks must depend on shapes alone: that keeps results independent of the number of threads.
+/// rethrown here. The caller computes too; while it waits it runs only chunks of this loop. How a loop is cut into
+/// chunks must depend on shapes alone: that keeps results independent of the number of threads.
 void parallel_for(std::int64_t chunks, FunctionRef<void(std::int64_t)> body);
 
-/// Calls `body` here. While it waits for loops this thread takes on nothing that was started outside.
+/// Calls `body` on this thread. While it waits for loops inside, the thread runs no work from outside.
 void run_isolated(FunctionRef<void()> body);
 
 /// Calls `body` on a new thread and waits for it: for a caller whose stack is nearly used up. The new thread is not of

@@ -16,7 +16,7 @@
 /// of the thread's own, without a lock.
 namespace backflow::trace {
 
-/// Shapes and dtypes of some tensors, held inline: what does not fit is counted alone.
+/// Shapes and dtypes of some tensors, held inline. Tensors that do not fit are only counted.
 class Shapes {
  public:
   static constexpr std::size_t kMaxTensors = 8;
@@ -79,7 +79,7 @@ struct Event {
   Shapes out;           ///< the result of an operator; gradients that a node hands on
 };
 
-/// Is told of every operator and node as it ends, by the thread that ran it, one at a time: for drawing a graph.
+/// Is called when an operator or a node ends, by the thread that ran it, one at a time. For drawing a graph.
 class Observer {
  public:
   virtual ~Observer() = default;
@@ -110,13 +110,13 @@ inline bool is_on() { return detail::on.load(std::memory_order_relaxed); }
 /// Forgets earlier events and records from now on. The calling thread is "main" unless it has another name. Throws
 /// Error when tracing is on already. start, stop and collect must not be called by several threads at once.
 void start(const Options& options = {});
-/// Events stay until the next start(). What is under way is still recorded as it ends.
+/// Stops recording; operations that are under way are still recorded when they end. Events stay until the next start().
 void stop();
 /// The events that have ended so far and started at `since` or later, of all threads that have any or have a name.
 std::vector<ThreadEvents> collect(std::int64_t since = 0);
 
-/// Names the calling thread. Threads without a name are "worker 1", "worker 2", ...; one that has ended leaves its name
-/// and row to the next.
+/// Names the calling thread. Threads without a name are "worker 1", "worker 2", ... A new thread takes over name and
+/// row of one that has ended.
 void name_thread(std::string_view name);
 /// The same text, for as long as the process lives.
 std::string_view intern(std::string_view text);

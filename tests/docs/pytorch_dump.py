@@ -1,4 +1,4 @@
-"""What docs/configuration.md says of a dump in PyTorch: its model is trained, and its Python loads the dump.
+"""What docs/runs.md says of a dump in PyTorch: its model is trained, and its Python loads the dump.
 
     pytorch_dump.py PROGRAM DOCUMENT
 

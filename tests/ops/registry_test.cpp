@@ -82,8 +82,7 @@ TEST_CASE("registry: every operator has samples, every sample an operator") {
     inplace_overloads[op.name] += op.inplace != nullptr;
   }
   for (const auto& [op, count] : overloads) {
-    INFO("operator '" << op
-                      << "' has no row in tests/support/samples_*.cpp, or fewer than overloads or in-place forms");
+    INFO("operator '" << op << "' has no row in tests/samples/*.cpp, or fewer than overloads or in-place forms");
     CHECK(rows[op] >= count);
     CHECK(inplace_rows[op] >= inplace_overloads[op]);
   }

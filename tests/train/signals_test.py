@@ -135,7 +135,7 @@ def test_sigterm_to_mpirun_itself_leaves_a_dump(folder):
     process, _, out = start_and_wait_for_step(folder, *MPIRUN, "-n", "2")
     process.send_signal(signal.SIGTERM)
     process.communicate(timeout=120)
-    assert process.returncode not in (0, 3), process.returncode  # mpirun's own, as docs/configuration.md says
+    assert process.returncode not in (0, 3), process.returncode  # mpirun's own, as docs/runs.md says
     run("evaluate", newest(out))
 
 

@@ -49,14 +49,14 @@ std::string code(const std::string& text) { return text.empty() ? "" : "`" + esc
 
 constexpr const char* kIntroduction = R"(# Operators
 
-What `backflow ops` prints, as tables: one for each family, a file `ops/<folder>/<family>.cpp`. `backflow ops NAME` prints one
-operator. All of it comes from the declarations that stand with the operators' code; after a change of these,
-`build/release/bin/backflow ops --markdown > docs/operators.md` makes this file anew.
+What `backflow ops --markdown` prints: a table for each family, which is one file in a folder of `ops/`. `backflow ops NAME` prints one
+operator. The texts are declared beside the operators' code. After changing one, make this file anew:
+`build/release/bin/backflow ops --markdown > docs/operators.md`.
 
-Signatures are in PyTorch's notation. A first argument called `self` makes the function a method of `Tensor` as well. In formulas `x`
-and `w` are operands, `y` is the result, `dx`, `dw` and `dy` are their gradients. Dtypes are those of the tensor operands other than
-indices and masks; `floating` are bfloat16, float32 and float64. The node is what `grad_fn()` of the result is called; an operator without
-one is made of others, or has no gradient.
+Signatures are in PyTorch's notation. A first argument called `self` makes the function a method of `Tensor` as well. In formulas, `x`
+and `w` are operands, `y` is the result, and `dx`, `dw`, `dy` are their gradients. Dtypes are those of the tensor operands, without
+indices and masks; `floating` are bfloat16, float32 and float64. The node is what `grad_fn()` of the result is called. An operator
+without a node is made of others, or has no gradient.
 )";
 
 }  // namespace

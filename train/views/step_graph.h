@@ -62,7 +62,7 @@ StepGraph observe_step(const Model& model, IntArrayRef sample_shape, std::int64_
 /// groups are boxes, the critical path is red. Of what is drawn once for several, the box, the time and the place are
 /// those of one of them.
 std::string to_dot(const StepGraph& graph, const std::string& title);
-/// The same facts as JSON; docs/configuration.md lists the fields.
+/// The same facts as JSON; docs/runs.md lists the fields.
 std::string to_json(const StepGraph& graph, const std::string& title);
 
 }  // namespace backflow::train

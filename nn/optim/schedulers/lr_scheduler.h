@@ -6,9 +6,8 @@
 
 namespace backflow::optim {
 
-/// The base of learning-rate schedules, as libtorch's: `step()` sets the learning rate of every group to what the
-/// schedule says, and counts. It is called after the optimizer's step, once an epoch or once a step. The optimizer must
-/// live as long.
+/// The base class of learning-rate schedules, as libtorch's. `step()` sets the learning rate of every group and counts.
+/// Call it after the optimizer's step, once an epoch or once a step. The optimizer must outlive the scheduler.
 class LRScheduler {
  public:
   explicit LRScheduler(Optimizer& optimizer) : optimizer_(optimizer) {}
@@ -19,9 +18,9 @@ class LRScheduler {
   void step();
 
  protected:
-  /// The learning rates to be set by this step, one for each group.
+  /// The learning rates that this step sets, one for each group.
   virtual std::vector<double> get_lrs() = 0;
-  /// Those that the groups have now.
+  /// The present learning rates of the groups.
   std::vector<double> get_current_lrs() const;
 
   unsigned step_count_ = 0;  ///< steps so far

@@ -7,20 +7,20 @@
 
 namespace backflow::optim {
 
-/// Multiplies learning rates with `factor` when a metric has not become better for more than `patience` steps, as
-/// PyTorch's ReduceLROnPlateau; the class, its arguments and their order are those of libtorch 2.
+/// Multiplies learning rates by `factor` when a metric has not improved for more than `patience` steps, as PyTorch's
+/// ReduceLROnPlateau. Class and arguments are those of libtorch 2.
 ///
-/// A metric is better than the best so far, b, when it is below b (1 - threshold), with `abs` below b - threshold; with
-/// `max` above b (1 + threshold) or b + threshold. After a change, `cooldown` steps are not counted as bad. Learning
-/// rates stay at or above `min_lr`, one number for all groups or one for each, and changes of less than `eps` are not
-/// made. The optimizer must live as long.
+/// A metric improves on the best so far, b, when it is below b (1 - threshold); with `abs` below b - threshold. With
+/// `max` it must be above b (1 + threshold) or b + threshold. After a change, `cooldown` steps are not counted as bad.
+/// Learning rates stay at or above `min_lr`, one number for all groups or one for each. Changes of less than `eps` are
+/// not made. The optimizer must outlive the scheduler.
 class ReduceLROnPlateauScheduler {
  public:
   enum SchedulerMode { min, max };  // NOLINT(readability-identifier-naming): libtorch's names
   enum ThresholdMode { rel, abs };  // NOLINT(readability-identifier-naming)
 
-  /// Throws Error for a factor outside [0, 1), negative numbers, and as many lower bounds as are neither none, one nor
-  /// one for each group.
+  /// Throws Error for a factor outside [0, 1), for negative numbers, and unless `min_lr` has no number, one, or one for
+  /// each group.
   explicit ReduceLROnPlateauScheduler(Optimizer& optimizer, SchedulerMode mode = min, float factor = 0.1F,
                                       int patience = 10, double threshold = 1e-4, ThresholdMode threshold_mode = rel,
                                       int cooldown = 0, const std::vector<float>& min_lr = {}, double eps = 1e-8);

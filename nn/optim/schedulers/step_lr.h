@@ -4,8 +4,8 @@
 
 namespace backflow::optim {
 
-/// Multiplies learning rates with `gamma` every `step_size` steps. As in libtorch, a step looks at those before it: the
-/// first change is made by step number step_size + 1.
+/// Multiplies learning rates by `gamma` every `step_size` steps. As in libtorch, call number step_size + 1 of step()
+/// makes the first change.
 class StepLR : public LRScheduler {
  public:
   /// Throws Error for a step size of 0.

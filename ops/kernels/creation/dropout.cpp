@@ -191,7 +191,7 @@ void drop(const Tensor& y, const Tensor& x, std::int64_t feature_size, const Dro
     S* const to = y.mutable_data_ptr<S>();
     if (feature_size == 1) {
       const auto loop = drop_loops(zero).elements;
-      constexpr std::int64_t kChunk = kElementwiseChunk / 2;
+      constexpr std::int64_t kChunk = kElementwiseChunk / 2;  // a random word costs more than an element-wise operation
       detail::for_each_chunk(x.numel(), kChunk, [&](std::int64_t begin, std::int64_t end) {
         loop(from + begin, to + begin, begin, end - begin, least, rule);
       });

@@ -19,7 +19,8 @@
 HWY_BEFORE_NAMESPACE();
 namespace backflow::kernels::HWY_NAMESPACE {
 
-/// Adds rows to a sum that stays in the cache, four at a time.
+/// Adds rows to a sum that stays in the cache, four at a time: the sum is loaded and stored once for four. The order of
+/// additions is that of the rows.
 template <class S, class A>
 HWY_INLINE void add_rows(const S* HWY_RESTRICT x, std::int64_t ld, const std::int64_t* places, std::int64_t count,
                          A* HWY_RESTRICT sum, std::int64_t columns) {
@@ -52,7 +53,7 @@ void sum_of_rows(const S* x, std::int64_t ld, const std::int64_t* places, std::i
       sum[j] *= static_cast<S>(factor);
     }
   } else {
-    constexpr std::int64_t kPiece = 512;
+    constexpr std::int64_t kPiece = 512;  // columns whose float32 sums, 2 KiB, stay in the L1 cache
     alignas(64) float piece[kPiece];
     for (std::int64_t begin = 0; begin < columns; begin += kPiece) {
       const std::int64_t n = std::min(kPiece, columns - begin);

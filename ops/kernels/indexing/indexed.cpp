@@ -176,7 +176,8 @@ struct Scatter {
     }
   }
 
-  /// For an index of whole slices: each part takes those that go to its range of the dimension, in order.
+  /// For an index of whole slices: each part takes those that go to its range of the dimension, in order. So no two
+  /// threads write one slice, and each slice is added to in the order of the index.
   void run_slices(std::int64_t parts) const {
     const std::int64_t range = lines.size / parts + 1;
     const auto part_of = [&](std::int64_t j) {

@@ -71,7 +71,9 @@ void transpose_streaming(const U* x, std::int64_t x_stride, U* y, std::int64_t y
   }
 }
 
-/// Copies the matrices of dimension `dim` and the innermost one block by block.
+/// Copies the matrices of dimension `dim` and the innermost one block by block: a block's lines of x and y stay in the
+/// cache until all their elements were used. Streamed results go through a block of 64 x 128, which is then written row
+/// by row: 21 ms for 64 MiB, against 60 ms for pieces of 64 bytes of rows that lie 16 KiB apart.
 template <class U>
 void copy_transposed(U* y, const U* x, StridedLoop<2> loop, std::size_t dim) {
   constexpr std::int64_t kStreamedColumns = 128;

@@ -55,6 +55,7 @@ void transpose(const U* x, std::int64_t x_stride, U* y, std::int64_t y_stride, s
                std::int64_t columns) {
   constexpr std::int64_t kN = 16 / sizeof(U);
   constexpr std::int64_t kLine = 64 / sizeof(U);
+  // One cache line of each row of y at a time: it is complete before it leaves the cache.
   for (std::int64_t c0 = 0; c0 < columns; c0 += kLine) {
     const std::int64_t c1 = std::min(columns, c0 + kLine);
     std::int64_t r = 0;

@@ -17,7 +17,7 @@ HWY_BEFORE_NAMESPACE();
 namespace backflow::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-constexpr std::size_t kUnrolled = 4;  // vectors that are under way at a time
+constexpr std::size_t kUnrolled = 4;  // vectors at a time: their sums do not wait for each other
 
 /// Blocks of kVectors vectors; or, for kIsRow, single channels, whose positions fill the vectors.
 template <class Tag, std::size_t kVectors_, bool kIsRow_>

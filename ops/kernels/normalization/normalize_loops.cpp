@@ -58,6 +58,8 @@ HWY_INLINE void sum_deviations(const T* x, const NormRun& run, const T* center, 
   }
 }
 
+/// Mean and squared deviations in two walks over the run, which is in the L1 cache for the second one. Deviations from
+/// the rounded mean do not sum to 0; their sum corrects both.
 template <class T>
 void moments(const T* x, const NormRun& run, double* mean, double* m2, T* scratch) {
   T* const center = scratch;

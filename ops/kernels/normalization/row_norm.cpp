@@ -13,7 +13,7 @@ namespace backflow::kernels {
 namespace {
 
 constexpr std::int64_t kPiece = 8 * 1024;  // elements of a row over which sums are exact enough in its own dtype
-constexpr std::int64_t kTasks = 32;        // that have sums of dw and db of their own
+constexpr std::int64_t kTasks = 32;        // with sums of dw and db of their own, added up in their order
 constexpr std::int64_t kFlush = 64;        // rows of a set after which these go on in float64
 constexpr std::int64_t kRowsOfSets = 8;    // of each set that a task has at least: sums of many sets take memory
 

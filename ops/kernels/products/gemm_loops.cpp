@@ -16,9 +16,13 @@ HWY_BEFORE_NAMESPACE();
 namespace backflow::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-constexpr std::int64_t kRows = 6;     // of the register tile
-constexpr std::int64_t kVectors = 2;  // columns of the register tile, in vectors
-constexpr std::int64_t kDepth = 256;  // of a panel
+// The register tile has 6 rows and 2 vectors of columns: 12 sums, 2 vectors of b and a broadcast element of a are 15 of
+// AVX2's 16 registers. Each loaded vector of b serves 6 multiply-adds.
+constexpr std::int64_t kRows = 6;
+constexpr std::int64_t kVectors = 2;
+// A panel of b, this deep and as wide as the tile, is 16 KiB of float64 with AVX2: it stays in the L1 cache while all
+// tiles of a pass by.
+constexpr std::int64_t kDepth = 256;
 
 /// Six rows of `a`, as [depth][6]; missing rows are zero.
 template <class T>
@@ -78,6 +82,7 @@ void put_row(D d, const V& v0, const V& v1, const Target<T>& to, std::int64_t i)
     hn::StoreU(to.add ? hn::MulAdd(alpha, v1, hn::LoadU(d, c + lanes)) : hn::Mul(alpha, v1), d, c + lanes);
     return;
   }
+  // The last columns of a row: whole vectors would write beyond them.
   HWY_ALIGN T sums[kVectors * hn::MaxLanes(d)];
   HWY_ALIGN T old[kVectors * hn::MaxLanes(d)] = {};
   if (to.add) {
@@ -88,7 +93,8 @@ void put_row(D d, const V& v0, const V& v1, const Target<T>& to, std::int64_t i)
   std::copy_n(sums, to.columns, c);
 }
 
-/// R rows and two vectors of columns.
+/// R rows and two vectors of columns. The sums are variables, not an array, so that each is a register; R is known to
+/// the compiler, which drops the rows that are not there.
 template <int R, class T>
 void multiply_tile(const Panels<T>& p, const Target<T>& to) {
   const hn::ScalableTag<T> d;
@@ -149,7 +155,8 @@ void multiply_rows(std::int64_t rows, const Panels<T>& p, const Target<T>& to) {
   }
 }
 
-/// Large matrices: every panel of a and b is packed.
+/// Large matrices: every panel of a and b is packed. All rows of a are packed once for each depth, and one panel of b
+/// at a time: a is read again for each panel of b, contiguously.
 template <class T>
 void gemm_packed(const Product<T>& p) {
   const hn::ScalableTag<T> d;

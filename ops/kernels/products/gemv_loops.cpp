@@ -16,7 +16,7 @@ namespace hn = hwy::HWY_NAMESPACE;
 
 constexpr std::int64_t kBlock = 1024;  // sums that are kept in the L1 cache
 
-/// The product of two vectors, with four independent accumulators.
+/// The product of two vectors, with four independent accumulators: a single one would wait for each multiply-add.
 template <class T>
 T dot(const T* x, const T* w, std::size_t n) {
   const hn::ScalableTag<T> d;
@@ -42,7 +42,8 @@ T dot(const T* x, const T* w, std::size_t n) {
   return sum;
 }
 
-/// y += the sum of four vectors of n elements, `ld` apart, times four numbers; fewer vectors when `count` is less.
+/// y += the sum of four vectors of n elements, `ld` apart, times four numbers; fewer vectors when `count` is less. Four
+/// at a time, so that y is loaded and stored once for four.
 template <class T>
 void add_vectors(const T* x, std::int64_t ld, const T* factors, std::int64_t count, T* y, std::size_t n) {
   const hn::ScalableTag<T> d;

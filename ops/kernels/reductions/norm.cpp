@@ -24,7 +24,8 @@
 HWY_BEFORE_NAMESPACE();
 namespace backflow::kernels::HWY_NAMESPACE {
 
-constexpr std::size_t kLanes = 16;  // sums side by side, whatever the width of a vector
+// Sums side by side, whatever the width of a vector: the bits do not depend on the instruction set.
+constexpr std::size_t kLanes = 16;
 
 template <class T>
 double sum_of_squares(const T* x, std::size_t n) {

@@ -20,7 +20,7 @@ using namespace detail;
 
 constexpr std::int64_t kRowPiece = 64 * 1024;  // elements of one piece of a long row
 constexpr std::int64_t kRowBlock = 64;         // rows that are added up one after the other; blocks are added pairwise
-constexpr std::int64_t kColumns = 4096;        // columns of one piece
+constexpr std::int64_t kColumns = 4096;        // columns of one piece: their float64 sums take 32 KiB
 constexpr std::int64_t kNarrow = 128;          // columns below which rows are taken several at a time
 constexpr std::int64_t kPieces = 32;           // pieces that are enough for the threads
 
@@ -113,7 +113,8 @@ class Folder {
     return pass;
   }
 
-  /// Rows that are short and dense: k of them are one row of k times the columns.
+  /// Rows that are short and dense: k of them are one row of k times the columns. Row by row, a loop over so few
+  /// columns would be over before it pays.
   void narrow(const Source<A>& x, const Pass& pass, A* y) const {
     const std::int64_t k = kNarrow / pass.inner;
     Pass wide = pass;

@@ -75,7 +75,7 @@ HWY_INLINE T combine(T a, T x) {
   return hn::GetLane(apply<kF>(one, hn::Set(one, a), hn::Set(one, x)));
 }
 
-/// The fold of at most kBlock elements, with four independent accumulators.
+/// The fold of at most kBlock elements, with four independent accumulators: a single one would wait for each addition.
 template <Fold kF, class T>
 HWY_INLINE T fold_block(const T* x, std::size_t n) {
   const hn::ScalableTag<T> d;

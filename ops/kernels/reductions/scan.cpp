@@ -12,7 +12,7 @@ namespace backflow::kernels {
 namespace {
 
 constexpr std::int64_t kPiece = 4096;    // elements of one piece of a line
-constexpr std::int64_t kColumns = 1024;  // columns of one piece
+constexpr std::int64_t kColumns = 1024;  // columns of one piece, whose running values stay in the L1 cache
 constexpr std::int64_t kLines = 4;       // lines that go side by side
 
 struct Shape {
@@ -27,7 +27,8 @@ struct Shape {
   }
 };
 
-/// Scans of contiguous lines, cut into pieces of which each continues the one before.
+/// Scans of contiguous lines, cut into pieces of which each continues the one before. The totals of the pieces are
+/// computed first: x is read twice, but all pieces can run at once.
 template <class T>
 class LineScan {
  public:

@@ -39,7 +39,7 @@ void lines(const T* const* x, T* const* y, const ScanType<T>* start, std::size_t
 template <Scan kF, class T>
 ScanType<T> total(const T* x, std::size_t n) {
   using A = ScanType<T>;
-  constexpr std::size_t kLanes = 16;
+  constexpr std::size_t kLanes = 16;  // whatever the width of a vector: the bits do not depend on the instruction set
   A lanes[kLanes];
   for (A& lane : lanes) {
     lane = static_cast<A>(kF == Scan::Prod);

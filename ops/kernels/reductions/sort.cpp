@@ -98,7 +98,8 @@ struct Wide {
   static std::int64_t index(const Item& item) { return static_cast<std::int64_t>(item.index); }
 };
 
-/// Radix sort by the key's digits, least significant first; a digit that is the same in all is passed over.
+/// Radix sort by the key's digits, least significant first; a digit that is the same in all is passed over. Digits of
+/// 11 bits take 3 passes for 32 bits; the table of one digit, 16 KiB, stays in the L1 cache.
 template <class Form>
 void radix_sort(std::vector<typename Form::Item>& items, std::vector<typename Form::Item>& spare) {
   constexpr int kDigit = 11;
@@ -135,6 +136,7 @@ template <class Form>
 void select_first(std::vector<typename Form::Item>& items, std::vector<typename Form::Item>& spare, std::size_t k,
                   bool sorted) {
   constexpr std::size_t kRadix = 1024;  // items from which on the digits' tables pay off
+  // A heap of few items, a partition for a part of them, else a sort of all.
   const auto begin = items.begin();
   const auto middle = begin + static_cast<std::ptrdiff_t>(k);
   if (k < items.size() && k <= 64) {
