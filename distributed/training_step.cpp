@@ -96,7 +96,7 @@ bool TrainingStep::has_barrier() const {
 void TrainingStep::add_barrier(const std::vector<Tensor>& elsewhere) {
   PassTask task{.leaves = elsewhere, .run = [this] { prepare_gradients(); }, .name = "all gradients"};
   for (std::uint32_t bucket = 0; bucket < parallel_.buckets().size(); ++bucket) {
-    task.after.push_back(bucket);
+    task.after.emplace_back(bucket);
   }
   int moved = 0;  // how often each gradient is read or written
   if (options_.clip_grad_norm > 0) {
@@ -122,9 +122,9 @@ void TrainingStep::add_update(std::vector<Tensor> parameters, std::uint32_t buck
     task.name += to_text(" and ", parameters.size() - 1, " more");
   }
   if (has_barrier()) {
-    task.after = {static_cast<std::uint32_t>(parallel_.buckets().size())};
+    task.after = {TaskIndex(parallel_.buckets().size())};
   } else if (bucket != kNoBucket) {
-    task.after = {bucket};
+    task.after = {TaskIndex(bucket)};
   } else {
     task.leaves = parameters;
   }

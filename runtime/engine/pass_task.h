@@ -1,11 +1,11 @@
 #pragma once
 
-#include <cstdint>
 #include <exception>
 #include <functional>
 #include <string>
 #include <vector>
 
+#include <backflow/runtime/engine/indices.h>
 #include <backflow/runtime/tensor/tensor.h>
 
 namespace backflow {
@@ -27,8 +27,8 @@ struct PassTask {
   std::function<void(Completion done)> start = {};
   /// Does the work, on a thread of the engine. Recording is as in the pass.
   std::function<void()> run = {};
-  /// Tasks that this one waits for, by their places in the list of the pass, all before its own.
-  std::vector<std::uint32_t> after = {};
+  /// Tasks that this one waits for, all before it in the list of the pass.
+  std::vector<TaskIndex> after = {};
   /// For pictures, traces and messages.
   std::string name = {};
   /// Estimated time of `run` on one thread, in ns.

@@ -110,7 +110,7 @@ TEST_CASE("training step: its tasks are named, and a barrier is one of them", "[
   REQUIRE(step.tasks().size() == 2 * buckets);
   for (std::uint32_t b = 0; b < buckets; ++b) {
     CHECK(step.tasks()[b].name == to_text("all_reduce bucket ", b));
-    CHECK(step.tasks()[buckets + b].after == std::vector<std::uint32_t>{b});
+    CHECK(step.tasks()[buckets + b].after == std::vector<TaskIndex>{TaskIndex(b)});
   }
   CHECK(step.tasks()[buckets].name == "update parameter 5 and 2 more");
 }
