@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include <backflow/runtime/base/index.h>
 #include <backflow/runtime/tensor/tensor.h>
 
 namespace backflow::distributed {
@@ -39,6 +40,9 @@ struct BucketPlan {
 /// the order of the last parameter that they wait for. A pure function of shapes and dtypes, so all ranks plan the
 /// same.
 std::vector<BucketPlan> plan_buckets(std::span<const Tensor> parameters, const BucketLimits& limits = {});
+
+/// In the buckets of a model, in the order in which they are sent.
+using BucketIndex = Index<class Bucket>;
 
 /// One flat tensor in which the gradients of several parameters live. Not thread-safe.
 class Bucket {

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <memory>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -25,11 +24,15 @@ enum class GradientSync { Now, Later };
 /// the global batch, however unevenly it was cut.
 ///
 ///   DataParallel parallel(parameters, Communicator::world());
+///   const std::vector<PassTask> tasks = parallel.reductions();
 ///   for (each step) {
 ///     parallel.zero_grad();
-///     run backward of (sum of the local losses / global_n) with parallel.begin_backward() as its tasks;
+///     parallel.begin_backward();
+///     autograd::backward({sum of the local losses / global_n}, {}, {.tasks = tasks});
 ///     optimizer.step();
 ///   }
+///
+/// TrainingStep does the same with the updates in the same pass.
 ///
 /// Gradients live in buckets, each of which is sent as soon as its last gradient is complete, in the same order on all
 /// ranks. As with PyTorch's DDP and find_unused_parameters: a parameter that took part on no rank keeps an undefined
@@ -40,7 +43,7 @@ enum class GradientSync { Now, Later };
 /// In a world of one there are no buckets, no tasks and no copies.
 ///
 /// A backward that fails on this rank leaves the others waiting: unless the same happens on all, let the exception end
-/// the program (see Communicator). Not thread-safe, except that the tasks may be started from any threads.
+/// the program (see Communicator). Not thread-safe, except that reductions may be started from any threads.
 class DataParallel {
  public:
   /// Collective: takes the values of `parameters` from rank 0. Those that require a gradient get a place in a bucket,
@@ -53,11 +56,15 @@ class DataParallel {
   DataParallel(const DataParallel&) = delete;
   DataParallel& operator=(const DataParallel&) = delete;
 
-  /// To be called before every backward; the tasks are for that backward alone. Each task may be started when the
-  /// gradients of its leaves are complete, in any order: a task's leaves are those of its bucket and of all before it,
-  /// so that a bucket never waits for one whose gradients fail to come. None with GradientSync::Later. Throws Error
-  /// while reductions of the last backward are under way.
-  std::span<PassTask> begin_backward(GradientSync sync = GradientSync::Now);
+  /// The task of a backward that sends a bucket and waits until it is back. It may be started when the gradients of its
+  /// leaves are complete, in any order: these are the leaves of its bucket and of all before it, so that a bucket never
+  /// waits for one whose gradients fail to come. For any number of backwards.
+  PassTask reduction(BucketIndex bucket) const;
+  /// One for each bucket.
+  std::vector<PassTask> reductions() const;
+  /// To be called before every backward: one with GradientSync::Now has all reductions among its tasks, one with
+  /// GradientSync::Later none. Throws Error while reductions of the last backward are under way.
+  void begin_backward(GradientSync sync = GradientSync::Now);
   /// Collective, in place of a backward for a rank that has no sample in this step, or after the last backward with
   /// GradientSync::Later: sums what there is over the ranks and waits. Throws Error when that fails.
   void reduce_now();
@@ -65,9 +72,7 @@ class DataParallel {
   void zero_grad();
 
   /// None in a world of one.
-  std::span<const Bucket> buckets() const;
-  /// What begin_backward() gives, a task for each bucket.
-  std::span<const PassTask> tasks() const { return tasks_; }
+  const IndexedVector<BucketIndex, Bucket>& buckets() const;
   const std::vector<Tensor>& parameters() const { return parameters_; }
   /// Of the parameters; empty when none were given.
   const std::vector<std::string>& names() const { return names_; }
@@ -78,13 +83,11 @@ class DataParallel {
 
   void check_parameters() const;
   void check_ranks_agree() const;
-  void make_tasks();
 
   std::vector<Tensor> parameters_;
   std::vector<std::string> names_;
   std::shared_ptr<Communicator> communicator_;
   std::shared_ptr<Reducer> reducer_;  ///< shared with reductions under way; null in a world of one
-  std::vector<PassTask> tasks_;
 };
 
 }  // namespace backflow::distributed

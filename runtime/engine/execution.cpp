@@ -229,21 +229,16 @@ void Execution::start_task(ItemIndex item, std::function<void()> done) noexcept 
     done();
     return;
   }
-  // A task that throws after it has completed must not end twice.
-  auto ended = std::make_shared<std::atomic_flag>();
-  const auto end = [this, ended, done = std::move(done)](std::exception_ptr error) {
-    if (ended->test_and_set()) {
-      return;
-    }
+  const Completion end([this, done = std::move(done)](std::exception_ptr error) {
     if (error) {
       fail(std::move(error));
     }
     done();
-  };
+  });
   try {
     task_of(item).start(end);
   } catch (...) {
-    end(std::current_exception());
+    end(std::current_exception());  // unless the task had ended before it threw
   }
 }
 

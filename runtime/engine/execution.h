@@ -61,7 +61,7 @@ class Execution {
   void run(std::span<const ItemIndex> items) noexcept;
   /// Runs all nodes in the order of the plan.
   void run_nodes() noexcept;
-  /// Starts the task of an asynchronous item; `done` is called when it has ended, or at once when the pass has failed.
+  /// Starts the task of an asynchronous item; `done` is called once it has ended, or at once when the pass has failed.
   /// Never throws.
   void start_task(ItemIndex item, std::function<void()> done) noexcept;
 

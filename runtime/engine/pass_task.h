@@ -1,18 +1,14 @@
 #pragma once
 
-#include <exception>
 #include <functional>
 #include <string>
 #include <vector>
 
+#include <backflow/runtime/engine/completion.h>
 #include <backflow/runtime/engine/indices.h>
 #include <backflow/runtime/tensor/tensor.h>
 
 namespace backflow {
-
-/// Tells the engine that a task is done, or failed with `error`. May be called from any thread; once, what comes after
-/// is ignored.
-using Completion = std::function<void(std::exception_ptr error)>;
 
 /// Work that belongs to a backward pass beside its nodes: it starts when the gradients of some leaves are complete and
 /// certain tasks have ended, while other nodes still run, and the pass ends only when it has. Sending a bucket of
