@@ -5,7 +5,7 @@
 #include <span>
 #include <vector>
 
-#include <backflow/runtime/base/index.h>
+#include <backflow/runtime/base/typed_index.h>
 #include <backflow/runtime/tensor/tensor.h>
 
 namespace backflow::distributed {
@@ -42,7 +42,7 @@ struct BucketPlan {
 std::vector<BucketPlan> plan_buckets(std::span<const Tensor> parameters, const BucketLimits& limits = {});
 
 /// In the buckets of a model, in the order in which they are sent.
-using BucketIndex = Index<class Bucket>;
+using BucketIndex = TypedIndex<class Bucket>;
 
 /// One flat tensor in which the gradients of several parameters live. Not thread-safe.
 class Bucket {

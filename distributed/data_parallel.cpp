@@ -49,7 +49,7 @@ void broadcast_any(Communicator& communicator, const Tensor& x) {
 class DataParallel::Reducer : public std::enable_shared_from_this<Reducer> {
  public:
   Reducer(IndexedVector<BucketIndex, Bucket> buckets, Communicator& communicator)
-      : buckets_(std::move(buckets)), communicator_(communicator), reductions_(buckets_.size()) {}
+      : buckets_(std::move(buckets)), communicator_(communicator), states_(buckets_.size()) {}
 
   const IndexedVector<BucketIndex, Bucket>& buckets() const { return buckets_; }
 
@@ -60,7 +60,7 @@ class DataParallel::Reducer : public std::enable_shared_from_this<Reducer> {
     pass_ += sync == GradientSync::Now ? 1 : 0;
     next_ = BucketIndex(0);
     finished_ = 0;
-    reductions_.assign(buckets_.size(), {});
+    states_.assign(buckets_.size(), {});
     for (Bucket& bucket : buckets_) {
       // A gradient that is already a sum over the ranks is the same on all of them and must be added but once.
       bucket.begin(communicator_.rank() == 0 ? Bucket::Share::Keep : Bucket::Share::Clear);
@@ -79,18 +79,18 @@ class DataParallel::Reducer : public std::enable_shared_from_this<Reducer> {
       } catch (...) {
         error = std::current_exception();
       }
-      Reduction& reduction = reductions_[last];
-      if (!error && !reduction.finished) {
-        reduction.done = std::move(done);
+      BucketState& state = states_[last];
+      if (!error && !state.finished) {
+        state.done = std::move(done);
         return;
       }
-      error = error ? error : reduction.error;
+      error = error ? error : state.error;
     }
     done(error);
   }
 
  private:
-  struct Reduction {
+  struct BucketState {
     bool finished = false;
     std::exception_ptr error;
     Completion done;  ///< once somebody waits
@@ -112,10 +112,10 @@ class DataParallel::Reducer : public std::enable_shared_from_this<Reducer> {
         buckets_[bucket].publish();
       }
       ++finished_;
-      Reduction& reduction = reductions_[bucket];
-      reduction.finished = true;
-      reduction.error = error;
-      done = std::move(reduction.done);
+      BucketState& state = states_[bucket];
+      state.finished = true;
+      state.error = error;
+      done = std::move(state.done);
     }
     if (done) {
       done(std::move(error));
@@ -129,7 +129,7 @@ class DataParallel::Reducer : public std::enable_shared_from_this<Reducer> {
   std::int64_t pass_ = 0;
   BucketIndex next_{0};  ///< those before it have been launched
   std::size_t finished_ = 0;
-  IndexedVector<BucketIndex, Reduction> reductions_;
+  IndexedVector<BucketIndex, BucketState> states_;
 };
 
 DataParallel::DataParallel(std::vector<Tensor> parameters, std::shared_ptr<Communicator> communicator,

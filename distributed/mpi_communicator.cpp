@@ -21,7 +21,7 @@ namespace {
 
 /// What a rank is about to do; all ranks must be about to do the same. Compared before every call, so that different
 /// sizes are an Error on all ranks rather than a hang or a wrong sum.
-struct Call {
+struct CollectiveCall {
   enum class Kind : std::int64_t { Barrier, AllReduce, AllReduceAsync, Broadcast, AllGather, End };
   Kind kind = Kind::Barrier;
   std::int64_t count = 0;
@@ -54,7 +54,7 @@ MPI_Datatype mpi_type(ScalarType dtype) {
   }
 }
 
-std::string Call::text() const {
+std::string CollectiveCall::text() const {
   const auto elements = [this] { return to_text(short_name(static_cast<ScalarType>(dtype)), "[", count, "]"); };
   switch (kind) {
     case Kind::Barrier:
@@ -80,19 +80,19 @@ class Collectives {
   explicit Collectives(MpiWorld& world) : world_(world) {}
 
   /// Compares `call` over the ranks; throws Error on all of them when they differ.
-  void agree(const Call& call);
+  void agree(const CollectiveCall& call);
   void all_reduce(Buffer x);
   void broadcast(Buffer x, int root);
   std::vector<std::string> all_gather(const std::string& text);
 
  private:
-  [[noreturn]] void fail_disagreement(const Call& call);
+  [[noreturn]] void fail_disagreement(const CollectiveCall& call);
 
   MpiWorld& world_;
   std::vector<std::byte> scratch_;  ///< where reductions arrive
 };
 
-void Collectives::agree(const Call& call) {
+void Collectives::agree(const CollectiveCall& call) {
   if (world_.size() == 1) {
     return;
   }
@@ -113,7 +113,7 @@ void Collectives::agree(const Call& call) {
   }
 }
 
-void Collectives::fail_disagreement(const Call& call) {
+void Collectives::fail_disagreement(const CollectiveCall& call) {
   const auto mine = call.words();
   std::vector<std::int64_t> all(mine.size() * static_cast<std::size_t>(world_.size()));
   MPI_Request request = MPI_REQUEST_NULL;
@@ -125,7 +125,7 @@ void Collectives::fail_disagreement(const Call& call) {
 
   const auto call_of = [&](int rank) {
     const auto* words = &all[mine.size() * static_cast<std::size_t>(rank)];
-    return Call{static_cast<Call::Kind>(words[0]), words[1], words[2], words[3]};
+    return CollectiveCall{static_cast<CollectiveCall::Kind>(words[0]), words[1], words[2], words[3]};
   };
   int other = 1;
   while (call_of(other).words() == call_of(0).words()) {
@@ -247,16 +247,16 @@ class MpiCommunicator final : public Communicator {
     x.impl().storage->bump_version();
     // The work holds the tensor, so that its memory lives until it is done.
     const auto work = [mpi = mpi_.get(), x, buffer] { mpi->calls.all_reduce(buffer); };
-    mpi_->thread.post(guarded(describe(Call::Kind::AllReduceAsync, buffer, tag), work), std::move(done));
+    mpi_->thread.post(guarded(describe(CollectiveCall::Kind::AllReduceAsync, buffer, tag), work), std::move(done));
   }
 
   void barrier() override {
-    call({Call::Kind::Barrier}, [] {});
+    call({CollectiveCall::Kind::Barrier}, [] {});
   }
 
   std::vector<std::string> all_gather(const std::string& text) override {
     std::vector<std::string> texts;
-    call({Call::Kind::AllGather}, [&] { texts = mpi_->calls.all_gather(text); });
+    call({CollectiveCall::Kind::AllGather}, [&] { texts = mpi_->calls.all_gather(text); });
     return texts;
   }
 
@@ -266,28 +266,28 @@ class MpiCommunicator final : public Communicator {
 
  protected:
   void reduce(Buffer x) override {
-    call(describe(Call::Kind::AllReduce, x, 0), [=, this] { mpi_->calls.all_reduce(x); });
+    call(describe(CollectiveCall::Kind::AllReduce, x, 0), [=, this] { mpi_->calls.all_reduce(x); });
   }
 
   void send_from(Buffer x, int root) override {
-    call(describe(Call::Kind::Broadcast, x, root), [=, this] { mpi_->calls.broadcast(x, root); });
+    call(describe(CollectiveCall::Kind::Broadcast, x, root), [=, this] { mpi_->calls.broadcast(x, root); });
   }
 
  private:
   /// Waits for all ranks and finalises MPI. Throws Error when the others are doing something else.
   void leave() {
-    mpi_->calls.agree({Call::Kind::End});
+    mpi_->calls.agree({CollectiveCall::Kind::End});
     mpi_->world.close();
   }
 
-  static Call describe(Call::Kind kind, Buffer x, std::int64_t tag) {
+  static CollectiveCall describe(CollectiveCall::Kind kind, Buffer x, std::int64_t tag) {
     return {kind, x.count, static_cast<std::int64_t>(x.dtype), tag};
   }
 
-  void call(const Call& call, const std::function<void()>& work) { mpi_->thread.run(guarded(call, work)); }
+  void call(const CollectiveCall& call, const std::function<void()>& work) { mpi_->thread.run(guarded(call, work)); }
 
   /// `work` after the ranks have agreed to do it, unless MPI has failed before.
-  CommunicationThread::Job guarded(const Call& call, std::function<void()> work) {
+  CommunicationThread::Job guarded(const CollectiveCall& call, std::function<void()> work) {
     return [mpi = mpi_.get(), call, work = std::move(work)] {
       check(mpi->failure.empty(), "communicator: unusable: an earlier call failed: ", mpi->failure);
       try {

@@ -37,15 +37,15 @@ std::vector<Tensor> those_in(const Parameters& set, const std::vector<Tensor>& t
 }
 
 /// Parameters that are updated together, and the reduction that brings their gradients, if they are in a bucket.
-struct Part {
+struct UpdatePart {
   std::vector<Tensor> parameters;
   TaskIndex reduction = {};
 };
 
 /// The parts of parameters that are in no bucket. A tiny parameter goes with the one before it, as a bias with its
 /// weight, whose gradient is complete at about the same time or later. In the order in which backward completes them.
-std::vector<Part> parts_of(const std::vector<Tensor>& parameters) {
-  std::vector<Part> parts;
+std::vector<UpdatePart> parts_of(const std::vector<Tensor>& parameters) {
+  std::vector<UpdatePart> parts;
   std::int64_t tiny = 0;  // elements of tiny parameters in the last part
   for (const Tensor& p : parameters) {
     const bool joins = !parts.empty() && tiny + p.numel() <= kTiny;
@@ -75,7 +75,7 @@ void TrainingStep::make_tasks() {
         " parameters of the optimizer are not in the data parallel model: need all of them there");
   tasks_.clear();
   std::vector<TaskIndex> reductions;
-  std::vector<Part> parts;
+  std::vector<UpdatePart> parts;
   for (const BucketIndex b : parallel_.buckets().indices()) {
     reductions.push_back(tasks_.add(parallel_.reduction(b)));
     parts.push_back({those_in(ours, parallel_.buckets()[b].parameters()), reductions.back()});
@@ -85,10 +85,10 @@ void TrainingStep::make_tasks() {
   }
   // In a world of one, all; else those that required no gradient when the buckets were made.
   const std::vector<Tensor> elsewhere = those_in(ours, parameters_);
-  std::vector<Part> rest = parts_of(elsewhere);
+  std::vector<UpdatePart> rest = parts_of(elsewhere);
   std::move(rest.begin(), rest.end(), std::back_inserter(parts));
   const TaskIndex barrier = has_barrier() ? add_barrier(elsewhere, std::move(reductions)) : TaskIndex();
-  for (Part& part : parts) {
+  for (UpdatePart& part : parts) {
     add_update(std::move(part.parameters), barrier.is_valid() ? barrier : part.reduction);
   }
 }

@@ -1,6 +1,6 @@
 #pragma once
 
-#include <backflow/runtime/base/index.h>
+#include <backflow/runtime/base/typed_index.h>
 
 namespace backflow {
 
@@ -9,15 +9,15 @@ struct PassTask;
 struct PlanInput;
 struct PlanNode;
 
-using NodeIndex = Index<PlanNode>;    ///< in the nodes of a Plan
-using InputIndex = Index<PlanInput>;  ///< in the inputs of all nodes of a Plan
-using EdgeIndex = Index<Edge>;        ///< in the edges of all nodes of a Plan
-using TaskIndex = Index<PassTask>;    ///< in the list of tasks of a pass
+using NodeIndex = TypedIndex<PlanNode>;    ///< in the nodes of a Plan
+using InputIndex = TypedIndex<PlanInput>;  ///< in the inputs of all nodes of a Plan
+using EdgeIndex = TypedIndex<Edge>;        ///< in the edges of all nodes of a Plan
+using TaskIndex = TypedIndex<PassTask>;    ///< in the list of tasks of a pass
 
 /// One thing that a pass has to do: a node of its plan, or a task.
-using ItemIndex = Index<struct ItemTag>;
+using ItemIndex = TypedIndex<struct ItemTag>;
 /// In the groups of a Schedule.
-using GroupIndex = Index<struct GroupTag>;
+using GroupIndex = TypedIndex<struct GroupTag>;
 
 /// How the items of a pass are numbered: the nodes of its plan in their order, then its tasks in theirs.
 class ItemNumbers {

@@ -4,7 +4,7 @@
 #include <cstddef>
 #include <type_traits>
 
-#include <backflow/runtime/base/index.h>
+#include <backflow/runtime/base/typed_index.h>
 
 namespace backflow {
 

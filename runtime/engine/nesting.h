@@ -7,7 +7,7 @@ namespace backflow {
 /// A thread whose stack holds this many nested calls moves the next one to a fresh stack.
 inline constexpr int kMaxNested = 48;
 
-/// In engine.cpp. /// Calls `body`, which may come back here without end: a backward inside of a backward, a checkpointed segment inside
+/// Calls `body`, which may come back here without end: a backward inside of a backward, a checkpointed segment inside
 /// of one. Past a fixed depth it runs on a fresh stack, with this thread's settings, sequence numbers included.
 void run_nested(FunctionRef<void()> body);
 

@@ -24,7 +24,7 @@ std::uint32_t next_plan_id() {
 namespace {
 
 struct Found;
-using FoundIndex = Index<Found>;  // in Scratch::found
+using FoundIndex = TypedIndex<Found>;  // in Scratch::found
 
 /// A node that a walk from the roots has found.
 struct Found {

@@ -10,7 +10,7 @@
 namespace backflow {
 
 /// In the wanted gradients that a pass hands back.
-using CaptureIndex = Index<struct Wanted>;
+using CaptureIndex = TypedIndex<struct Wanted>;
 
 /// One node of a backward pass. Its gradients are inputs [first_input, first_input + node->num_inputs()) of the plan,
 /// its edges are targets [first_edge, first_edge + node->next_edges().size()).

@@ -12,21 +12,21 @@ namespace backflow {
 /// The number of one of several things of a kind, from 0. Those of different kinds, told apart by `Tag`, do not mix: a
 /// node can't be looked up by the number of an edge. Costs what a std::uint32_t costs. None unless one is given.
 template <class Tag>
-class Index {
+class TypedIndex {
  public:
-  constexpr Index() = default;
-  constexpr explicit Index(std::integral auto value) : value_(static_cast<std::uint32_t>(value)) {}
+  constexpr TypedIndex() = default;
+  constexpr explicit TypedIndex(std::integral auto value) : value_(static_cast<std::uint32_t>(value)) {}
 
   constexpr std::uint32_t value() const { return value_; }
   constexpr bool is_valid() const { return value_ != kNone; }
 
-  constexpr Index& operator++() {
+  constexpr TypedIndex& operator++() {
     ++value_;
     return *this;
   }
   /// The one so many places behind.
-  friend constexpr Index operator+(Index i, std::uint32_t n) { return Index(i.value_ + n); }
-  friend constexpr auto operator<=>(Index, Index) = default;
+  friend constexpr TypedIndex operator+(TypedIndex i, std::uint32_t n) { return TypedIndex(i.value_ + n); }
+  friend constexpr auto operator<=>(TypedIndex, TypedIndex) = default;
 
  private:
   static constexpr std::uint32_t kNone = ~std::uint32_t{0};
