@@ -8,12 +8,12 @@
 #include <backflow/runtime/engine/autograd.h>
 #include <backflow/runtime/engine/engine.h>
 #include <backflow/runtime/engine/multi_grad_hook.h>
+#include <backflow/runtime/engine/parallel.h>
 #include <backflow/runtime/tape/anomaly.h>
 #include <backflow/runtime/tape/custom_function.h>
 #include <backflow/runtime/tape/grad_mode.h>
 #include <backflow/runtime/tape/hooks.h>
 #include <backflow/runtime/tape/node.h>
-#include <backflow/runtime/tape/parallel.h>
 #include <backflow/runtime/tape/saved_tensor.h>
 #include <backflow/runtime/tensor/tensor.h>
 #include <backflow/runtime/threads/threads.h>

@@ -10,7 +10,7 @@
 #include <backflow/bench/harness.h>
 #include <backflow/bench/random.h>
 #include <backflow/ops/operators.h>
-#include <backflow/runtime/tape/parallel.h>
+#include <backflow/runtime/engine/parallel.h>
 
 namespace bench {
 

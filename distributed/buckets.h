@@ -5,6 +5,7 @@
 #include <span>
 #include <vector>
 
+#include <backflow/runtime/base/typed_index.h>
 #include <backflow/runtime/tensor/tensor.h>
 
 namespace backflow::distributed {
@@ -39,6 +40,9 @@ struct BucketPlan {
 /// holds one dtype and at most its limit of bytes; a larger parameter has a bucket of its own. Buckets are ordered by
 /// the last parameter that they wait for. Depends on shapes and dtypes alone, so all ranks plan the same.
 std::vector<BucketPlan> plan_buckets(std::span<const Tensor> parameters, const BucketLimits& limits = {});
+
+/// In the buckets of a model, in the order in which they are sent.
+using BucketIndex = TypedIndex<class Bucket>;
 
 /// One flat tensor in which the gradients of several parameters live. Not thread-safe.
 class Bucket {

@@ -9,9 +9,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <future>
 #include <iostream>
-#include <memory>
 #include <utility>
 
 #include <backflow/distributed/backoff.h>
@@ -49,20 +47,6 @@ void prepare_this_thread() {
   pthread_setname_np(pthread_self(), "backflow-mpi");
   prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0);  // ns; by default each of our short sleeps would last 50 us longer
 #endif
-}
-
-/// A completion that wakes whoever waits for `future`, which it sets. Owns its promise: the waiting thread may go on
-/// while set_value() is still inside it.
-Completion waker(std::future<void>& future) {
-  auto promise = std::make_shared<std::promise<void>>();
-  future = promise->get_future();
-  return [promise](const std::exception_ptr& error) {
-    if (error) {
-      promise->set_exception(error);
-    } else {
-      promise->set_value();
-    }
-  };
 }
 
 }  // namespace
@@ -136,9 +120,7 @@ void CommunicationThread::post(Job job, Completion done) {
 void CommunicationThread::run(const Job& job) {
   check(std::this_thread::get_id() != thread_.get_id(),
         "communicator: called from its own thread, which would wait for itself: need another thread");
-  std::future<void> future;
-  post(job, waker(future));
-  future.get();
+  start_and_wait([&](Completion done) { post(job, std::move(done)); });
 }
 
 void CommunicationThread::wait_until(const std::function<bool()>& test) {

@@ -8,7 +8,7 @@
 #include <mutex>
 #include <thread>
 
-#include <backflow/runtime/engine/pass_task.h>
+#include <backflow/runtime/engine/completion.h>
 
 namespace backflow::distributed {
 

@@ -1,22 +1,18 @@
 #include <backflow/distributed/communicator.h>
 
 #include <mutex>
-#include <utility>
 
 #include <backflow/distributed/mpi_communicator.h>
 #include <backflow/distributed/null_communicator.h>
 
 namespace backflow::distributed {
-namespace {
 
-Buffer buffer_of(const char* where, const Tensor& x) {
+Buffer Communicator::buffer_of(const char* where, const Tensor& x) {
   check(x.defined(), where, ": undefined tensor: need one with elements");
   check(x.is_contiguous(), where, ": ", describe(x), " with strides ", x.strides(),
         ": need a contiguous tensor; contiguous() gives one");
   return {x.mutable_data_ptr(), x.numel(), x.scalar_type()};
 }
-
-}  // namespace
 
 std::shared_ptr<Communicator> Communicator::world() {
   static std::mutex mutex;
@@ -37,14 +33,6 @@ std::shared_ptr<Communicator> Communicator::world() {
 void Communicator::all_reduce_sum(const Tensor& x) {
   reduce(buffer_of("all_reduce_sum", x));
   x.impl().storage->bump_version();
-}
-
-void Communicator::all_reduce_async(const Tensor& x, std::int64_t tag, Completion done) {
-  // The tensor's handle travels with the completion, so the memory lives until then.
-  reduce_async(buffer_of("all_reduce_async", x), tag, [x, done = std::move(done)](std::exception_ptr error) {
-    x.impl().storage->bump_version();
-    done(std::move(error));
-  });
 }
 
 void Communicator::broadcast(const Tensor& x, int root) {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include <backflow/distributed/environment.h>
-#include <backflow/runtime/engine/pass_task.h>
+#include <backflow/runtime/engine/completion.h>
 #include <backflow/runtime/tensor/tensor.h>
 
 namespace backflow::distributed {
@@ -59,10 +59,10 @@ class Communicator {
   void all_reduce_sum(std::span<double> x) { reduce({x.data(), std::ssize(x), kFloat64}); }
   void all_reduce_sum(std::span<std::int64_t> x) { reduce({x.data(), std::ssize(x), kInt64}); }
 
-  /// The same without waiting. `x` must not be used until `done` is called. That happens on the communication thread,
-  /// in a world of one at once. `done` must neither wait for this communicator nor throw. Reductions start in the order
-  /// of the calls. `tag` has to be the same on all ranks, which is checked.
-  void all_reduce_async(const Tensor& x, std::int64_t tag, Completion done);
+  /// The same without waiting. `x` must not be used until `done` is called; it is kept alive. `done` is called on the
+  /// communication thread, in a world of one at once. It must neither wait for this communicator nor throw. Reductions
+  /// start in the order of the calls. `tag` has to be the same on all ranks, which is checked.
+  virtual void all_reduce_async(const Tensor& x, std::int64_t tag, Completion done) = 0;
 
   /// Replaces `x` by the `x` of rank `root`. Contiguous, any dtype.
   void broadcast(const Tensor& x, int root = 0);
@@ -82,9 +82,11 @@ class Communicator {
   [[noreturn]] virtual void abort(int exit_code) noexcept = 0;
 
  protected:
+  /// The memory of a tensor for a call that writes it. Throws Error, which begins with `where`, unless it is
+  /// contiguous.
+  static Buffer buffer_of(const char* where, const Tensor& x);
+
   virtual void reduce(Buffer x) = 0;
-  /// `x` stays valid until `done` is called.
-  virtual void reduce_async(Buffer x, std::int64_t tag, Completion done) = 0;
   virtual void send_from(Buffer x, int root) = 0;
 };
 

@@ -1,7 +1,6 @@
 #include <backflow/distributed/data_parallel.h>
 
 #include <algorithm>
-#include <future>
 #include <mutex>
 #include <sstream>
 #include <unordered_set>
@@ -49,89 +48,88 @@ void broadcast_any(Communicator& communicator, const Tensor& x) {
 /// The buckets and how far the reductions of the current backward are.
 class DataParallel::Reducer : public std::enable_shared_from_this<Reducer> {
  public:
-  Reducer(std::vector<Bucket> buckets, Communicator& communicator)
-      : buckets_(std::move(buckets)), communicator_(communicator), reductions_(buckets_.size()) {}
+  Reducer(IndexedVector<BucketIndex, Bucket> buckets, Communicator& communicator)
+      : buckets_(std::move(buckets)), communicator_(communicator), states_(buckets_.size()) {}
 
-  std::span<const Bucket> buckets() const { return buckets_; }
+  const IndexedVector<BucketIndex, Bucket>& buckets() const { return buckets_; }
 
   void begin(GradientSync sync) {
     const std::lock_guard lock(mutex_);
-    check(finished_ == launched_,
+    check(finished_ == next_.value(),
           "data_parallel: reductions of the last backward are under way: need it to have ended");
     pass_ += sync == GradientSync::Now ? 1 : 0;
-    launched_ = 0;
+    next_ = BucketIndex(0);
     finished_ = 0;
-    reductions_.assign(buckets_.size(), {});
+    states_.assign(buckets_.size(), {});
     for (Bucket& bucket : buckets_) {
       // A gradient that is already a sum over the ranks is the same on all of them and must be added but once.
       bucket.begin(communicator_.rank() == 0 ? Bucket::Share::Keep : Bucket::Share::Clear);
     }
   }
 
-  /// Launches the buckets up to `index` that have not been, in their order; `done` is called when that one is back.
-  void start(std::size_t index, Completion done) {
+  /// Launches the buckets up to `last` that have not been, in their order; `done` is called when that one is back.
+  void start(BucketIndex last, Completion done) {
     std::exception_ptr error;
     {
       const std::lock_guard lock(mutex_);
       try {
-        while (launched_ <= index) {
-          buckets_[launched_].fill();
-          launch(launched_);
+        for (; next_ <= last; ++next_) {
+          launch(next_);
         }
       } catch (...) {
         error = std::current_exception();
       }
-      Reduction& reduction = reductions_[index];
-      if (!error && !reduction.finished) {
-        reduction.done = std::move(done);
+      BucketState& state = states_[last];
+      if (!error && !state.finished) {
+        state.done = std::move(done);
         return;
       }
-      error = error ? error : reduction.error;
+      error = error ? error : state.error;
     }
     done(error);
   }
 
  private:
-  struct Reduction {
+  struct BucketState {
     bool finished = false;
     std::exception_ptr error;
     Completion done;  ///< once somebody waits
   };
 
-  void launch(std::size_t index) {
+  void launch(BucketIndex bucket) {
     constexpr std::int64_t kMaxBuckets = 1'000'000;
+    buckets_[bucket].fill();
     communicator_.all_reduce_async(
-        buckets_[index].flat(), pass_ * kMaxBuckets + static_cast<std::int64_t>(index),
-        [self = shared_from_this(), index](std::exception_ptr error) { self->finish(index, std::move(error)); });
-    ++launched_;
+        buckets_[bucket].flat(), pass_ * kMaxBuckets + bucket.value(),
+        [self = shared_from_this(), bucket](std::exception_ptr error) { self->finish(bucket, std::move(error)); });
   }
 
-  void finish(std::size_t index, std::exception_ptr error) {
+  void finish(BucketIndex bucket, std::exception_ptr error) {
     Completion done;
     {
       const std::lock_guard lock(mutex_);
       if (!error) {
-        buckets_[index].publish();
+        buckets_[bucket].publish();
       }
       ++finished_;
-      Reduction& reduction = reductions_[index];
-      reduction.finished = true;
-      reduction.error = error;
-      done = std::move(reduction.done);
+      BucketState& state = states_[bucket];
+      state.finished = true;
+      state.error = error;
+      done = std::move(state.done);
     }
     if (done) {
       done(std::move(error));
     }
   }
 
-  std::vector<Bucket> buckets_;
+  IndexedVector<BucketIndex, Bucket> buckets_;
   // Not owned: a reduction under way holds the Reducer, and must not be what the communicator waits for to end.
   Communicator& communicator_;
   std::mutex mutex_;  ///< guards all below, and the buckets during a backward
   std::int64_t pass_ = 0;
-  std::size_t launched_ = 0;
+  BucketIndex next_{0};  ///< those before it have been launched
   std::size_t finished_ = 0;
-  std::vector<Reduction> reductions_;
+  IndexedVector<BucketIndex, BucketState> states_;
 };
 
 DataParallel::DataParallel(std::vector<Tensor> parameters, std::shared_ptr<Communicator> communicator,
@@ -151,12 +149,11 @@ DataParallel::DataParallel(std::vector<Tensor> parameters, std::shared_ptr<Commu
       wanted.push_back(parameter);
     }
   }
-  std::vector<Bucket> buckets;
+  IndexedVector<BucketIndex, Bucket> buckets;
   for (BucketPlan& plan : plan_buckets(wanted, options.limits)) {
     buckets.emplace_back(std::move(plan), wanted);
   }
   reducer_ = std::make_shared<Reducer>(std::move(buckets), *communicator_);
-  make_tasks();
 }
 
 DataParallel::~DataParallel() = default;
@@ -190,36 +187,34 @@ void DataParallel::check_ranks_agree() const {
   }
 }
 
-void DataParallel::make_tasks() {
-  std::vector<Tensor> leaves;
-  for (std::size_t i = 0; i < reducer_->buckets().size(); ++i) {
-    const auto& own = reducer_->buckets()[i].parameters();
-    leaves.insert(leaves.end(), own.begin(), own.end());
-    tasks_.push_back({.leaves = leaves,
-                      .start = [reducer = reducer_, i](Completion done) { reducer->start(i, std::move(done)); },
-                      .name = to_text("all_reduce bucket ", i)});
+PassTask DataParallel::reduction(BucketIndex bucket) const {
+  PassTask task{.start = [reducer = reducer_, bucket](Completion done) { reducer->start(bucket, std::move(done)); },
+                .name = to_text("all_reduce bucket ", bucket.value())};
+  for (BucketIndex b(0); b <= bucket; ++b) {
+    const std::vector<Tensor>& own = buckets()[b].parameters();
+    task.leaves.insert(task.leaves.end(), own.begin(), own.end());
   }
+  return task;
 }
 
-std::span<PassTask> DataParallel::begin_backward(GradientSync sync) {
+std::vector<PassTask> DataParallel::reductions() const {
+  std::vector<PassTask> tasks;
+  for (const BucketIndex bucket : buckets().indices()) {
+    tasks.push_back(reduction(bucket));
+  }
+  return tasks;
+}
+
+void DataParallel::begin_backward(GradientSync sync) {
   if (reducer_) {
     reducer_->begin(sync);
   }
-  return sync == GradientSync::Now ? std::span(tasks_) : std::span<PassTask>();
 }
 
 void DataParallel::reduce_now() {
-  for (PassTask& task : begin_backward()) {
-    auto promise = std::make_shared<std::promise<void>>();
-    auto future = promise->get_future();
-    task.start([promise](const std::exception_ptr& error) {
-      if (error) {
-        promise->set_exception(error);
-      } else {
-        promise->set_value();
-      }
-    });
-    future.get();
+  begin_backward();
+  for (const BucketIndex bucket : buckets().indices()) {
+    start_and_wait([&](Completion done) { reducer_->start(bucket, std::move(done)); });
   }
 }
 
@@ -231,8 +226,9 @@ void DataParallel::zero_grad() {
   }
 }
 
-std::span<const Bucket> DataParallel::buckets() const {
-  return reducer_ ? reducer_->buckets() : std::span<const Bucket>();
+const IndexedVector<BucketIndex, Bucket>& DataParallel::buckets() const {
+  static const IndexedVector<BucketIndex, Bucket> none;
+  return reducer_ ? reducer_->buckets() : none;
 }
 
 }  // namespace backflow::distributed

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <memory>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -25,11 +24,15 @@ enum class GradientSync { Now, Later };
 /// gradient of the mean over the global batch, however unevenly it was cut.
 ///
 ///   DataParallel parallel(parameters, Communicator::world());
+///   const std::vector<PassTask> tasks = parallel.reductions();
 ///   for (each step) {
 ///     parallel.zero_grad();
-///     run backward of (sum of the local losses / global_n) with parallel.begin_backward() as its tasks;
+///     parallel.begin_backward();
+///     autograd::backward({sum of the local losses / global_n}, {}, {.tasks = tasks});
 ///     optimizer.step();
 ///   }
+///
+/// TrainingStep does the same with the updates in the same pass.
 ///
 /// Gradients live in buckets. A bucket is sent when its last gradient is complete, in the same order on all ranks. As
 /// with PyTorch's DDP and find_unused_parameters: a parameter that no rank used keeps an undefined gradient, one that
@@ -40,7 +43,7 @@ enum class GradientSync { Now, Later };
 /// In a world of one there are no buckets, no tasks and no copies.
 ///
 /// A backward that fails on this rank only leaves the others waiting. So let the exception end the program (see
-/// Communicator), unless the same happens on all ranks. Not thread-safe, except that the tasks may be started from any
+/// Communicator), unless the same happens on all ranks. Not thread-safe, except that reductions may be started from any
 /// threads.
 class DataParallel {
  public:
@@ -54,11 +57,15 @@ class DataParallel {
   DataParallel(const DataParallel&) = delete;
   DataParallel& operator=(const DataParallel&) = delete;
 
-  /// To be called before every backward; the tasks are for that backward alone. Tasks may be started in any order, each
+  /// The task of a backward that sends a bucket and waits until it is back. Tasks may be started in any order, each
   /// when the gradients of its leaves are complete. The leaves of a task are those of its bucket and of all buckets
-  /// before it. So a bucket never waits for one whose gradients do not come. None with GradientSync::Later. Throws
-  /// Error while reductions of the last backward are under way.
-  std::span<PassTask> begin_backward(GradientSync sync = GradientSync::Now);
+  /// before it. So a bucket never waits for one whose gradients do not come. For any number of backwards.
+  PassTask reduction(BucketIndex bucket) const;
+  /// One for each bucket.
+  std::vector<PassTask> reductions() const;
+  /// To be called before every backward: one with GradientSync::Now has all reductions among its tasks, one with
+  /// GradientSync::Later none. Throws Error while reductions of the last backward are under way.
+  void begin_backward(GradientSync sync = GradientSync::Now);
   /// Sums the present gradients over the ranks and waits. For a rank that has no sample in this step, instead of a
   /// backward; or after the last backward with GradientSync::Later. Collective. Throws Error when the reduction fails.
   void reduce_now();
@@ -66,9 +73,7 @@ class DataParallel {
   void zero_grad();
 
   /// None in a world of one.
-  std::span<const Bucket> buckets() const;
-  /// What begin_backward() gives, a task for each bucket.
-  std::span<const PassTask> tasks() const { return tasks_; }
+  const IndexedVector<BucketIndex, Bucket>& buckets() const;
   const std::vector<Tensor>& parameters() const { return parameters_; }
   /// Of the parameters; empty when none were given.
   const std::vector<std::string>& names() const { return names_; }
@@ -79,13 +84,11 @@ class DataParallel {
 
   void check_parameters() const;
   void check_ranks_agree() const;
-  void make_tasks();
 
   std::vector<Tensor> parameters_;
   std::vector<std::string> names_;
   std::shared_ptr<Communicator> communicator_;
   std::shared_ptr<Reducer> reducer_;  ///< shared with reductions under way; null in a world of one
-  std::vector<PassTask> tasks_;
 };
 
 }  // namespace backflow::distributed

@@ -1,6 +1,7 @@
 #include <backflow/distributed/training_step.h>
 
 #include <algorithm>
+#include <iterator>
 #include <unordered_set>
 #include <utility>
 
@@ -14,7 +15,6 @@ namespace {
 
 using Parameters = std::unordered_set<const TensorImpl*>;
 
-constexpr std::uint32_t kNoBucket = ~std::uint32_t{0};
 // Updating so many elements takes less than 20 us, which is what the engine makes a group of work of.
 constexpr std::int64_t kTiny = 8192;
 constexpr double kBytesPerNanosecond = 10;  // of memory, on one core
@@ -36,10 +36,16 @@ std::vector<Tensor> those_in(const Parameters& set, const std::vector<Tensor>& t
   return out;
 }
 
-/// Parts that are updated together. A tiny parameter goes with the one before it, as a bias with its weight, whose
-/// gradient is complete at about the same time or later. In the order in which backward completes them.
-std::vector<std::vector<Tensor>> parts_of(const std::vector<Tensor>& parameters) {
-  std::vector<std::vector<Tensor>> parts;
+/// Parameters that are updated together, and the reduction that brings their gradients, if they are in a bucket.
+struct UpdatePart {
+  std::vector<Tensor> parameters;
+  TaskIndex reduction = {};
+};
+
+/// The parts of parameters that are in no bucket. A tiny parameter goes with the one before it, as a bias with its
+/// weight, whose gradient is complete at about the same time or later. In the order in which backward completes them.
+std::vector<UpdatePart> parts_of(const std::vector<Tensor>& parameters) {
+  std::vector<UpdatePart> parts;
   std::int64_t tiny = 0;  // elements of tiny parameters in the last part
   for (const Tensor& p : parameters) {
     const bool joins = !parts.empty() && tiny + p.numel() <= kTiny;
@@ -47,7 +53,7 @@ std::vector<std::vector<Tensor>> parts_of(const std::vector<Tensor>& parameters)
     if (!joins) {
       parts.emplace_back();
     }
-    parts.back().push_back(p);
+    parts.back().parameters.push_back(p);
   }
   std::reverse(parts.begin(), parts.end());
   return parts;
@@ -67,24 +73,23 @@ void TrainingStep::make_tasks() {
   parameters_ = those_in(ours, parallel_.parameters());
   check(parameters_.size() == ours.size(), "training step: ", ours.size() - parameters_.size(), " of ", ours.size(),
         " parameters of the optimizer are not in the data parallel model: need all of them there");
-  tasks_.assign(parallel_.tasks().begin(), parallel_.tasks().end());
-  std::vector<std::vector<Tensor>> in_buckets;
-  for (const Bucket& bucket : parallel_.buckets()) {
-    in_buckets.push_back(those_in(ours, bucket.parameters()));
-    for (const Tensor& p : in_buckets.back()) {
+  tasks_.clear();
+  std::vector<TaskIndex> reductions;
+  std::vector<UpdatePart> parts;
+  for (const BucketIndex b : parallel_.buckets().indices()) {
+    reductions.push_back(tasks_.add(parallel_.reduction(b)));
+    parts.push_back({those_in(ours, parallel_.buckets()[b].parameters()), reductions.back()});
+    for (const Tensor& p : parts.back().parameters) {
       ours.erase(&p.impl());
     }
   }
   // In a world of one, all; else those that required no gradient when the buckets were made.
   const std::vector<Tensor> elsewhere = those_in(ours, parameters_);
-  if (has_barrier()) {
-    add_barrier(elsewhere);
-  }
-  for (std::uint32_t b = 0; b < in_buckets.size(); ++b) {
-    add_update(std::move(in_buckets[b]), b);
-  }
-  for (std::vector<Tensor>& part : parts_of(elsewhere)) {
-    add_update(std::move(part), kNoBucket);
+  std::vector<UpdatePart> rest = parts_of(elsewhere);
+  std::move(rest.begin(), rest.end(), std::back_inserter(parts));
+  const TaskIndex barrier = has_barrier() ? add_barrier(elsewhere, std::move(reductions)) : TaskIndex();
+  for (UpdatePart& part : parts) {
+    add_update(std::move(part.parameters), barrier.is_valid() ? barrier : part.reduction);
   }
 }
 
@@ -93,11 +98,12 @@ bool TrainingStep::has_barrier() const {
          options_.updates == TrainingStepOptions::Updates::AfterBackward;
 }
 
-void TrainingStep::add_barrier(const std::vector<Tensor>& elsewhere) {
-  PassTask task{.leaves = elsewhere, .run = [this] { prepare_gradients(); }, .name = "all gradients"};
-  for (std::uint32_t bucket = 0; bucket < parallel_.buckets().size(); ++bucket) {
-    task.after.push_back(bucket);
-  }
+/// The task that waits for all gradients.
+TaskIndex TrainingStep::add_barrier(std::vector<Tensor> leaves, std::vector<TaskIndex> reductions) {
+  PassTask task{.leaves = std::move(leaves),
+                .run = [this] { prepare_gradients(); },
+                .after = std::move(reductions),
+                .name = "all gradients"};
   int moved = 0;  // how often each gradient is read or written
   if (options_.clip_grad_norm > 0) {
     task.name = "clip_grad_norm";
@@ -109,10 +115,11 @@ void TrainingStep::add_barrier(const std::vector<Tensor>& elsewhere) {
   for (const Tensor& p : parameters_) {
     task.work += static_cast<float>(moved * static_cast<double>(p.nbytes()) / kBytesPerNanosecond);
   }
-  tasks_.push_back(std::move(task));
+  return tasks_.add(std::move(task));
 }
 
-void TrainingStep::add_update(std::vector<Tensor> parameters, std::uint32_t bucket) {
+/// A task that waits for `after`, or for the gradients of the parameters if there is none.
+void TrainingStep::add_update(std::vector<Tensor> parameters, TaskIndex after) {
   if (parameters.empty()) {
     return;
   }
@@ -121,10 +128,8 @@ void TrainingStep::add_update(std::vector<Tensor> parameters, std::uint32_t buck
   if (parameters.size() > 1) {
     task.name += to_text(" and ", parameters.size() - 1, " more");
   }
-  if (has_barrier()) {
-    task.after = {static_cast<std::uint32_t>(parallel_.buckets().size())};
-  } else if (bucket != kNoBucket) {
-    task.after = {bucket};
+  if (after.is_valid()) {
+    task.after = {after};
   } else {
     task.leaves = parameters;
   }
@@ -153,8 +158,10 @@ void TrainingStep::reduce_now() {
     make_tasks();
   }
   parallel_.reduce_now();
-  for (const PassTask& task : tasks().subspan(parallel_.buckets().size())) {
-    task.run();
+  for (const PassTask& task : tasks_) {
+    if (task.run) {  // else it is a reduction
+      task.run();
+    }
   }
 }
 

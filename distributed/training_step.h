@@ -1,6 +1,5 @@
 #pragma once
 
-#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
@@ -70,8 +69,8 @@ class TrainingStep {
  private:
   void make_tasks();
   bool has_barrier() const;
-  void add_barrier(const std::vector<Tensor>& elsewhere);
-  void add_update(std::vector<Tensor> parameters, std::uint32_t bucket);
+  TaskIndex add_barrier(std::vector<Tensor> leaves, std::vector<TaskIndex> reductions);
+  void add_update(std::vector<Tensor> parameters, TaskIndex after);
   void prepare_gradients();
   void check_finite() const;
   std::string name_of(const Tensor& parameter) const;
@@ -80,7 +79,7 @@ class TrainingStep {
   optim::Optimizer& optimizer_;
   const TrainingStepOptions options_;
   std::vector<Tensor> parameters_;  ///< those that are updated, in the order of `parallel_`
-  std::vector<PassTask> tasks_;
+  IndexedVector<TaskIndex, PassTask> tasks_;
   double grad_norm_ = 0;
 };
 

@@ -7,7 +7,7 @@
 #include <backflow/nn/modules/activation.h>
 #include <backflow/nn/modules/linear.h>
 #include <backflow/ops/functions.h>
-#include <backflow/runtime/tape/parallel.h>
+#include <backflow/runtime/engine/parallel.h>
 
 namespace backflow::nn {
 namespace {

@@ -6,7 +6,7 @@
 
 #include <backflow/ops/functions.h>
 #include <backflow/ops/operators.h>
-#include <backflow/runtime/tape/parallel.h>
+#include <backflow/runtime/engine/parallel.h>
 
 namespace backflow::nn {
 namespace {

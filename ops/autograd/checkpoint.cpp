@@ -8,8 +8,8 @@
 
 #include <backflow/ops/creation/random.h>
 #include <backflow/runtime/engine/execution.h>
+#include <backflow/runtime/engine/nesting.h>
 #include <backflow/runtime/tape/grad_mode.h>
-#include <backflow/runtime/tape/nesting.h>
 #include <backflow/runtime/tape/saved_tensor.h>
 
 namespace backflow {

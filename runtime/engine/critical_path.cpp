@@ -1,40 +1,37 @@
 #include <backflow/runtime/engine/critical_path.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include <backflow/runtime/base/error.h>
+#include <backflow/runtime/engine/longest_path.h>
 
 namespace backflow {
 namespace {
 
-constexpr std::uint32_t kNone = ~std::uint32_t{0};
-
-/// `for_successors(i, f)` calls f for each item that waits for item i, all of larger numbers.
-template <class ForSuccessors>
-CriticalPath longest_path(std::span<const float> times, const ForSuccessors& for_successors) {
-  std::vector<double> end(times.size(), 0);  // of the longest path to here; until its turn, to where the item starts
-  std::vector<std::uint32_t> before(times.size(), kNone);
-  CriticalPath path;
-  std::uint32_t last = kNone;
-  for (std::uint32_t i = 0; i < times.size(); ++i) {
-    path.work += times[i];
-    end[i] += times[i];
-    if (last == kNone || end[i] > path.length) {
-      path.length = end[i];
-      last = i;
+/// `for_successors(i, f)` calls f for each item that waits for item i, all of larger numbers. Of equally long paths the
+/// one whose items have the smaller numbers; what takes no time before the first item that does is left out.
+template <class I, class ForSuccessors>
+CriticalPath<I> path_of(const IndexedVector<I, float>& times, const ForSuccessors& for_successors) {
+  const auto lengths = path_lengths<I>(
+      times.size(), [&](I i) { return static_cast<double>(times[i]); }, for_successors);
+  CriticalPath<I> result;
+  result.work = std::accumulate(times.begin(), times.end(), 0.0);
+  result.length = longest(lengths);
+  I next(std::max_element(lengths.begin(), lengths.end()) - lengths.begin());
+  while (result.length > 0 && next.is_valid()) {
+    const I i = next;
+    if (times[i] > 0 || !result.path.empty()) {
+      result.path.push_back(i);
     }
-    for_successors(i, [&](std::uint32_t next) {
-      if (end[i] > end[next]) {
-        end[next] = end[i];
-        before[next] = i;
-      }
+    next = I();
+    for_successors(i, [&](I to) {
+      const bool is_better =
+          !next.is_valid() || lengths[to] > lengths[next] || (lengths[to] == lengths[next] && to < next);
+      next = lengths[to] > 0 && is_better ? to : next;
     });
   }
-  for (std::uint32_t i = last; i != kNone; i = before[i]) {
-    path.nodes.push_back(i);
-  }
-  std::reverse(path.nodes.begin(), path.nodes.end());
-  return path;
+  return result;
 }
 
 void check_times(std::size_t times, std::size_t size, const char* what) {
@@ -43,24 +40,14 @@ void check_times(std::size_t times, std::size_t size, const char* what) {
 
 }  // namespace
 
-CriticalPath critical_path(const Plan& plan, std::span<const float> times) {
+CriticalPath<NodeIndex> critical_path(const Plan& plan, const IndexedVector<NodeIndex, float>& times) {
   check_times(times.size(), plan.nodes().size(), " nodes");
-  return longest_path(times, [&](std::uint32_t i, const auto& f) {
-    for (const std::uint32_t target : plan.targets(plan.nodes()[i])) {
-      if (target != kNoTarget) {
-        f(plan.inputs()[target].node);
-      }
-    }
-  });
+  return path_of(times, [&](NodeIndex i, const auto& f) { plan.for_successors(i, f); });
 }
 
-CriticalPath critical_path(const WorkGraph& graph, std::span<const float> times) {
+CriticalPath<ItemIndex> critical_path(const WorkGraph& graph, const IndexedVector<ItemIndex, float>& times) {
   check_times(times.size(), graph.size(), " items");
-  return longest_path(times, [&](std::uint32_t i, const auto& f) {
-    for (const std::uint32_t next : graph.successors(i)) {
-      f(next);
-    }
-  });
+  return path_of(times, [&](ItemIndex i, const auto& f) { graph.for_successors(i, f); });
 }
 
 }  // namespace backflow

@@ -71,6 +71,7 @@ void apply_node(Node& node, NodeCall& call, bool keep_graph) {
 Execution::Execution(const Plan& plan, std::span<const Tensor> root_gradients, const Options& options,
                      std::span<const PassTask> tasks)
     : plan_(plan),
+      items_(plan.nodes().size()),
       options_(options),
       state_(thread_state()),
       numbers_(plan),
@@ -84,7 +85,7 @@ Execution::Execution(const Plan& plan, std::span<const Tensor> root_gradients, c
   state_.pass = this;
   const AutoGradMode mode(options_.create_graph);
   for (std::size_t r = 0; r < root_gradients.size(); ++r) {
-    if (plan.root_targets()[r] != kNoTarget) {
+    if (plan.root_targets()[r].is_valid()) {
       sums_.hand_on(plan.root_targets()[r], plan.root_places()[r], root_gradients[r]);
     }
   }
@@ -92,17 +93,17 @@ Execution::Execution(const Plan& plan, std::span<const Tensor> root_gradients, c
 
 Execution::~Execution() = default;
 
-void Execution::run(std::span<const std::uint32_t> items) noexcept {
+void Execution::run(std::span<const ItemIndex> items) noexcept {
   const ThreadStateGuard state(state_);
-  for (const std::uint32_t item : items) {
+  for (const ItemIndex item : items) {
     run_item(item);
   }
 }
 
 void Execution::run_nodes() noexcept {
   const ThreadStateGuard state(state_);
-  for (std::uint32_t i = 0; i < plan_.nodes().size(); ++i) {
-    run_item(i);
+  for (const NodeIndex i : plan_.nodes().indices()) {
+    run_item(items_.of(i));
   }
 }
 
@@ -114,16 +115,16 @@ bool Execution::has_ended() noexcept {
   return failed();
 }
 
-void Execution::run_item(std::uint32_t item) noexcept {
+void Execution::run_item(ItemIndex item) noexcept {
   if (has_ended()) [[unlikely]] {
     return;
   }
-  const trace::TracedPass::Item timed(traced_.get(), item);
-  if (item >= plan_.nodes().size()) {
-    run_task(tasks_[item - plan_.nodes().size()]);
+  const trace::TracedPass::Timer timer(traced_.get(), item);
+  if (!items_.is_node(item)) {
+    run_task(task_of(item));
     return;
   }
-  const PlanNode& n = plan_.nodes()[item];
+  const PlanNode& n = plan_.nodes()[items_.node(item)];
   thread_state().node = n.node;
   try {
     visit(n);
@@ -154,10 +155,10 @@ void Execution::visit(const PlanNode& n) {
     run_hooks([&] { hooks->run_tensor_hooks(dy); });
     hooks->run_retain_grad(dy);
   }
+  const std::span<const PlanInput> inputs = plan_.inputs(n);
   for (std::size_t i = 0; i < dy.size(); ++i) {
-    const std::uint32_t capture = plan_.inputs()[n.first_input + i].capture;
-    if (capture != kNoTarget) {
-      captured_[capture] = dy[i];
+    if (inputs[i].capture.is_valid()) {
+      captured_[inputs[i].capture.value()] = dy[i];
     }
   }
   if (n.runs) {
@@ -172,7 +173,7 @@ void Execution::apply(const PlanNode& n, std::span<Tensor> dy) {
   const std::span<const std::uint32_t> targets = plan_.targets(n);
   Results results(targets.size());
   const std::span<Tensor> dx = results.tensors();
-  const auto position = static_cast<std::uint32_t>(&n - plan_.nodes().data());
+  const NodeIndex position(&n - plan_.nodes().data());
   trace::NodeSlice slice(traced_.get(), *n.node, position, dy);
   const NodeHooks* hooks = n.node->hooks();
   if (hooks != nullptr) [[unlikely]] {
@@ -195,7 +196,7 @@ void Execution::apply(const PlanNode& n, std::span<Tensor> dy) {
   const std::span<const std::uint32_t> places = plan_.places(n);
   for (std::size_t e = 0; e < targets.size(); ++e) {
     if (targets[e] != kNoTarget) {
-      sums_.hand_on(targets[e], places[e], std::move(dx[e]));
+      sums_.hand_on(InputIndex(targets[e]), places[e], std::move(dx[e]));
     }
   }
 }
@@ -223,26 +224,21 @@ void Execution::run_hooks(FunctionRef<void()> hooks) {
   run_isolated(hooks);
 }
 
-void Execution::start_task(std::uint32_t item, std::function<void()> done) noexcept {
+void Execution::start_task(ItemIndex item, std::function<void()> done) noexcept {
   if (has_ended()) {
     done();
     return;
   }
-  // A task that throws after it has completed must not end twice.
-  auto ended = std::make_shared<std::atomic_flag>();
-  const auto end = [this, ended, done = std::move(done)](std::exception_ptr error) {
-    if (ended->test_and_set()) {
-      return;
-    }
+  const Completion end([this, done = std::move(done)](std::exception_ptr error) {
     if (error) {
       fail(std::move(error));
     }
     done();
-  };
+  });
   try {
-    tasks_[item - plan_.nodes().size()].start(end);
+    task_of(item).start(end);
   } catch (...) {
-    end(std::current_exception());
+    end(std::current_exception());  // unless the task had ended before it threw
   }
 }
 

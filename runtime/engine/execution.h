@@ -13,10 +13,10 @@
 
 #include <backflow/runtime/engine/gradient_sums.h>
 #include <backflow/runtime/engine/pass_task.h>
-#include <backflow/runtime/engine/pass_work.h>
 #include <backflow/runtime/engine/plan.h>
 #include <backflow/runtime/engine/trace_slices.h>
 #include <backflow/runtime/engine/traced_pass.h>
+#include <backflow/runtime/engine/work_graph.h>
 #include <backflow/runtime/threads/thread_state.h>
 #include <backflow/runtime/threads/threads.h>
 
@@ -46,7 +46,7 @@ class Execution {
   std::shared_ptr<void>& hook_state(const void* key) { return hook_states_[key]; }
 
   std::size_t num_tasks() const { return tasks_.size(); }
-  /// The nodes of the plan, then the tasks.
+  const ItemNumbers& items() const { return items_; }
   WorkGraph work_graph() const { return work_of(plan_, tasks_); }
 
   /// To be called, before anything runs, by an engine that runs items on several threads or in another order.
@@ -57,12 +57,12 @@ class Execution {
   /// Runs items of the work graph one after the other. A node adds up its gradients, is applied, hands on the results
   /// and frees what it held. Does nothing once the pass has failed. Never throws: the first exception ends the pass and
   /// is rethrown by finish().
-  void run(std::span<const std::uint32_t> items) noexcept;
+  void run(std::span<const ItemIndex> items) noexcept;
   /// Runs all nodes in the order of the plan.
   void run_nodes() noexcept;
-  /// Starts the task of an asynchronous item; `done` is called when it has ended, or at once when the pass has failed.
+  /// Starts the task of an asynchronous item; `done` is called once it has ended, or at once when the pass has failed.
   /// Never throws.
-  void start_task(std::uint32_t item, std::function<void()> done) noexcept;
+  void start_task(ItemIndex item, std::function<void()> done) noexcept;
 
   /// Ends the pass with this error; when an earlier one already did, this one is dropped with a warning.
   void fail(std::exception_ptr error) noexcept;
@@ -73,8 +73,9 @@ class Execution {
   std::vector<Tensor> finish();
 
  private:
+  const PassTask& task_of(ItemIndex item) const { return tasks_[items_.task(item).value()]; }
   bool has_ended() noexcept;
-  void run_item(std::uint32_t item) noexcept;
+  void run_item(ItemIndex item) noexcept;
   void run_task(const PassTask& task) noexcept;
   void visit(const PlanNode& n);
   void apply(const PlanNode& n, std::span<Tensor> dy);
@@ -82,6 +83,7 @@ class Execution {
   void run_hooks(FunctionRef<void()> hooks);
 
   const Plan& plan_;
+  const ItemNumbers items_;
   const Options options_;
   ThreadState state_;  // of every thread while it runs an item of the pass
   const PassNumbers numbers_;

@@ -1,39 +1,201 @@
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <list>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <utility>
 #include <vector>
 
+#include <oneapi/tbb/flow_graph.h>
+#include <oneapi/tbb/task_arena.h>
+
 #include <backflow/runtime/engine/engine.h>
 #include <backflow/runtime/engine/execution.h>
-#include <backflow/runtime/engine/flow_graph_internal.h>
+#include <backflow/runtime/engine/longest_path.h>
+#include <backflow/runtime/engine/schedule.h>
 #include <backflow/runtime/threads/threads.h>
 
 namespace backflow {
+
+namespace flow = tbb::flow;
+
+/// A schedule as a `tbb::flow::graph` in an arena of its own: a `continue_node` for each group, an `async_node` for
+/// each task that is done elsewhere. Runs any number of passes with the same work, one at a time. Groups with more work
+/// behind them go first.
+///
+/// Bodies never throw, and the graph is never cancelled: after an error what is left of the pass does nothing. So it is
+/// as new after every pass.
+class FlowGraph {
+ public:
+  FlowGraph(WorkGraph work, std::uint64_t hash, int threads);
+
+  bool serves(const WorkGraph& work, std::uint64_t hash, int threads) const {
+    return hash == hash_ && threads == threads_ && work == work_;
+  }
+  const Schedule& schedule() const { return schedule_; }
+  /// Returns when every item has ended.
+  void run(Execution& pass);
+  /// Items and groups, as a measure of its memory.
+  std::size_t size() const { return work_.size() + schedule_.groups().size(); }
+
+ private:
+  using Receiver = flow::receiver<flow::continue_msg>;
+  using Sender = flow::sender<flow::continue_msg>;
+  using GroupNode = flow::continue_node<flow::continue_msg>;
+  using AsyncNode = flow::async_node<flow::continue_msg, flow::continue_msg>;
+
+  /// What the flow graph consists of; made when it first runs.
+  struct Nodes {
+    flow::graph graph;
+    std::deque<GroupNode> groups;
+    std::deque<AsyncNode> asyncs;
+  };
+
+  void build();
+
+  const WorkGraph work_;
+  const std::uint64_t hash_;
+  const int threads_;
+  const Schedule schedule_;
+  Execution* pass_ = nullptr;
+  tbb::task_arena arena_;
+  std::optional<Nodes> nodes_;
+  std::vector<Receiver*> sources_;
+};
+
+/// Flow graphs that no pass is using. A pass takes the one that serves its work out, or makes one, and gives it back
+/// afterwards; what has not been used for longest is dropped when there are too many. Thread-safe.
+class FlowGraphCache {
+ public:
+  static constexpr std::size_t kMaxGraphs = 32;
+  static constexpr std::size_t kMaxSize = 1 << 18;  ///< of all graphs together
+
+  std::unique_ptr<FlowGraph> take(WorkGraph work, int threads);
+  void give_back(std::unique_ptr<FlowGraph> graph);
+  FlowEngine::CacheStats stats() const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::list<std::unique_ptr<FlowGraph>> free_;  // the one used last is first
+  std::size_t size_ = 0;
+  std::size_t made_ = 0;
+  std::size_t reused_ = 0;
+};
+
+FlowGraph::FlowGraph(WorkGraph work, std::uint64_t hash, int threads)
+    : work_(std::move(work)), hash_(hash), threads_(threads), schedule_(work_, threads), arena_(threads, 1) {}
+
+void FlowGraph::build() {
+  nodes_.emplace();
+  IndexedVector<GroupIndex, Receiver*> receivers;
+  IndexedVector<GroupIndex, Sender*> senders;
+  for (const Schedule::Group& group : schedule_.groups()) {
+    const auto priority = static_cast<flow::node_priority_t>(std::min(group.remaining, 4e9F));
+    if (group.is_async) {
+      const ItemIndex item = group.items.front();
+      AsyncNode& node = nodes_->asyncs.emplace_back(
+          nodes_->graph, flow::unlimited,
+          [this, item](const flow::continue_msg&, AsyncNode::gateway_type& out) {
+            out.reserve_wait();
+            pass_->start_task(item, [&out] {
+              out.try_put(flow::continue_msg());
+              out.release_wait();
+            });
+          },
+          priority);
+      // An async_node runs for every message, so that what waits for several groups needs a node that counts.
+      GroupNode& join = nodes_->groups.emplace_back(nodes_->graph, [](const flow::continue_msg&) {});
+      flow::make_edge(join, node);
+      receivers.push_back(&join);
+      senders.push_back(&flow::output_port<0>(node));  // an edge from the node itself would be dropped in silence
+    } else {
+      GroupNode& node = nodes_->groups.emplace_back(
+          nodes_->graph, [this, &group](const flow::continue_msg&) { pass_->run(group.items); }, priority);
+      receivers.push_back(&node);
+      senders.push_back(&node);
+    }
+  }
+  for (const GroupIndex g : schedule_.groups().indices()) {
+    for (const GroupIndex next : schedule_.groups()[g].successors) {
+      flow::make_edge(*senders[g], *receivers[next]);
+    }
+    if (schedule_.groups()[g].dependencies == 0) {
+      sources_.push_back(receivers[g]);
+    }
+  }
+}
+
+void FlowGraph::run(Execution& pass) {
+  pass_ = &pass;
+  pass.begin_parallel();
+  pass.enter_arena();
+  arena_.execute([this] {
+    if (!nodes_) {
+      build();  // here, since a graph belongs to the arena that it is made in
+    }
+    for (Receiver* source : sources_) {
+      source->try_put(flow::continue_msg());
+    }
+    nodes_->graph.wait_for_all();
+  });
+  pass_ = nullptr;
+}
+
+std::unique_ptr<FlowGraph> FlowGraphCache::take(WorkGraph work, int threads) {
+  const std::uint64_t hash = work.hash();
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found =
+        std::find_if(free_.begin(), free_.end(), [&](const auto& graph) { return graph->serves(work, hash, threads); });
+    if (found != free_.end()) {
+      ++reused_;
+      std::unique_ptr<FlowGraph> graph = std::move(*found);
+      size_ -= graph->size();
+      free_.erase(found);
+      return graph;
+    }
+    ++made_;
+  }
+  return std::make_unique<FlowGraph>(std::move(work), hash, threads);
+}
+
+void FlowGraphCache::give_back(std::unique_ptr<FlowGraph> graph) {
+  std::list<std::unique_ptr<FlowGraph>> dropped;  // destroyed outside of the lock
+  const std::lock_guard lock(mutex_);
+  size_ += graph->size();
+  free_.push_front(std::move(graph));
+  while (free_.size() > kMaxGraphs || (size_ > kMaxSize && free_.size() > 1)) {
+    size_ -= free_.back()->size();
+    dropped.splice(dropped.end(), free_, std::prev(free_.end()));
+  }
+}
+
+FlowEngine::CacheStats FlowGraphCache::stats() const {
+  const std::lock_guard lock(mutex_);
+  return {free_.size(), size_, made_, reused_};
+}
+
 namespace {
 
 /// Whether several threads could be faster, as far as the plan alone tells: most passes of tiny nodes need no closer
 /// look.
 bool may_be_faster(const Plan& plan, int threads) {
-  std::vector<float> start(plan.nodes().size(), 0);
   float work = 0;
   float alone = 0;
-  float longest = 0;
-  for (std::size_t i = 0; i < plan.nodes().size(); ++i) {
-    const PlanNode& n = plan.nodes()[i];
-    const Cost& cost = n.node->cost();
-    const float time = cost.nanoseconds(threads);
-    const float end = start[i] + time;
-    work += cost.nanoseconds();
-    alone += time;
-    longest = std::max(longest, end);
-    for (const std::uint32_t target : plan.targets(n)) {
-      if (target != kNoTarget) {
-        float& next = start[plan.inputs()[target].node];
-        next = std::max(next, end);
-      }
-    }
-  }
-  return Schedule::is_faster(Schedule::least_time(plan.nodes().size(), work, longest, threads), alone);
+  const auto lengths = path_lengths<NodeIndex>(
+      plan.nodes().size(),
+      [&](NodeIndex i) {
+        const Cost& cost = plan.nodes()[i].node->cost();
+        const float time = cost.nanoseconds(threads);
+        work += cost.nanoseconds();
+        alone += time;
+        return time;
+      },
+      [&](NodeIndex i, const auto& f) { plan.for_successors(i, f); });
+  return Schedule::is_faster(Schedule::least_time(plan.nodes().size(), work, longest(lengths), threads), alone);
 }
 
 /// Flow graphs that this thread is waiting for. While it waits it runs nodes of that pass alone, and when these go

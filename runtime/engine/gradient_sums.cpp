@@ -32,30 +32,30 @@ void GradientSums::begin_parallel() {
     count += input.arrivals > 1 ? input.arrivals : 0;
   }
   contributions_ = std::make_unique<Contribution[]>(count);
-  sums_ = std::make_unique<Sum[]>(plan_.inputs().size());
+  sums_ = IndexedVector<InputIndex, Sum>(plan_.inputs().size());
   count = 0;
-  for (std::size_t i = 0; i < plan_.inputs().size(); ++i) {
+  for (const InputIndex i : plan_.inputs().indices()) {
     sums_[i].contributions = &contributions_[count];
     count += plan_.inputs()[i].arrivals > 1 ? plan_.inputs()[i].arrivals : 0;
   }
-  for (const std::uint32_t input : plan_.root_targets()) {
-    if (input != kNoTarget) {
+  for (const InputIndex input : plan_.root_targets()) {
+    if (input.is_valid()) {
       ++sums_[input].next;  // in the sum already
     }
   }
 }
 
-void GradientSums::hand_on(std::uint32_t input, std::uint32_t place, Tensor gradient) {
+void GradientSums::hand_on(InputIndex input, std::uint32_t place, Tensor gradient) {
   if (plan_.inputs()[input].arrivals == 1) {
     gradients_[input] = std::move(gradient);
-  } else if (sums_ != nullptr) {
+  } else if (!sums_.empty()) {
     hand_on_in_any_order(input, place, std::move(gradient));
   } else {
     add(input, place, std::move(gradient));
   }
 }
 
-void GradientSums::hand_on_in_any_order(std::uint32_t input, std::uint32_t place, Tensor gradient) {
+void GradientSums::hand_on_in_any_order(InputIndex input, std::uint32_t place, Tensor gradient) {
   Sum& sum = sums_[input];
   const std::uint32_t arrivals = plan_.inputs()[input].arrivals;
   sum.contributions[place].gradient = std::move(gradient);
@@ -76,7 +76,7 @@ void GradientSums::hand_on_in_any_order(std::uint32_t input, std::uint32_t place
 }
 
 /// Adds the next contribution, in the order of the plan.
-void GradientSums::add(std::uint32_t input, std::uint32_t place, Tensor gradient) {
+void GradientSums::add(InputIndex input, std::uint32_t place, Tensor gradient) {
   Tensor& total = gradients_[input];
   if (!total.defined()) {
     total = std::move(gradient);

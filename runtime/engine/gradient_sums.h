@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <vector>
 
 #include <backflow/runtime/engine/plan.h>
 
@@ -18,9 +17,9 @@ class PassNumbers {
   explicit PassNumbers(const Plan& plan) : first_(SequenceRange::reserve(plan.nodes().size() * kOfNode)) {}
 
   /// For the sums of the node's gradients: the first half of its range.
-  std::uint64_t of_sums(std::uint32_t node) const { return first_ + node * kOfNode; }
+  std::uint64_t of_sums(NodeIndex node) const { return first_ + node.value() * kOfNode; }
   /// For what the node records itself: the second half.
-  std::uint64_t of_backward(std::uint32_t node) const { return of_sums(node) + kOfNode / 2; }
+  std::uint64_t of_backward(NodeIndex node) const { return of_sums(node) + kOfNode / 2; }
 
  private:
   static constexpr std::uint64_t kOfNode = 1 << 16;
@@ -42,7 +41,7 @@ class GradientSums {
   /// After the gradients of the roots have been handed on, and nothing else.
   void begin_parallel();
   /// Brings contribution number `place` to an input of the plan.
-  void hand_on(std::uint32_t input, std::uint32_t place, Tensor gradient);
+  void hand_on(InputIndex input, std::uint32_t place, Tensor gradient);
   /// The gradients of a node: complete when all that lead to it have run.
   std::span<Tensor> of(const PlanNode& n) { return {&gradients_[n.first_input], n.node->num_inputs()}; }
 
@@ -50,14 +49,14 @@ class GradientSums {
   struct Sum;
   struct Contribution;
 
-  void hand_on_in_any_order(std::uint32_t input, std::uint32_t place, Tensor gradient);
-  void add(std::uint32_t input, std::uint32_t place, Tensor gradient);
+  void hand_on_in_any_order(InputIndex input, std::uint32_t place, Tensor gradient);
+  void add(InputIndex input, std::uint32_t place, Tensor gradient);
 
   const Plan& plan_;
   const PassNumbers& numbers_;
   const bool keeps_parts_;
-  std::vector<Tensor> gradients_;                  // by input: the sum so far
-  std::unique_ptr<Sum[]> sums_;                    // by input, once several threads run nodes
+  IndexedVector<InputIndex, Tensor> gradients_;    // the sums so far
+  IndexedVector<InputIndex, Sum> sums_;            // empty in a serial pass
   std::unique_ptr<Contribution[]> contributions_;  // those to the first input, then those to the second, ...
 };
 

@@ -1,18 +1,14 @@
 #pragma once
 
-#include <cstdint>
-#include <exception>
 #include <functional>
 #include <string>
 #include <vector>
 
+#include <backflow/runtime/engine/completion.h>
+#include <backflow/runtime/engine/indices.h>
 #include <backflow/runtime/tensor/tensor.h>
 
 namespace backflow {
-
-/// Tells the engine that a task is done, or failed with `error`. May be called from any thread. Later calls are
-/// ignored.
-using Completion = std::function<void(std::exception_ptr error)>;
 
 /// Work that belongs to a backward pass beside its nodes. It starts when the gradients of some leaves are complete and
 /// certain other tasks have ended; other nodes may still run. The pass ends after all its tasks. Examples: the
@@ -27,8 +23,8 @@ struct PassTask {
   std::function<void(Completion done)> start = {};
   /// Does the work, on a thread of the engine. Recording is as in the pass.
   std::function<void()> run = {};
-  /// Tasks that this one waits for, by their places in the list of the pass, all before its own.
-  std::vector<std::uint32_t> after = {};
+  /// Tasks that this one waits for, all before it in the list of the pass.
+  std::vector<TaskIndex> after = {};
   /// For pictures, traces and messages.
   std::string name = {};
   /// Estimated time of `run` on one thread, in ns.

@@ -23,23 +23,26 @@ std::uint32_t next_plan_id() {
 
 namespace {
 
+struct Found;
+using FoundIndex = TypedIndex<Found>;  // in Scratch::found
+
 /// A node that a walk from the roots has found.
 struct Found {
   Node* node;
   std::uint64_t sequence_nr;
   std::uint32_t first_edge;  // in Scratch::edges
   std::uint32_t dependencies;
-  std::uint32_t position;  // in the plan, kNoTarget when not part of it
+  NodeIndex position;  // in the plan; none when not part of it
   bool leads_to_wanted;
   bool captured;
 };
 
 /// What building a plan needs meanwhile, kept from one plan of the thread to the next.
 struct Scratch {
-  std::vector<Found> found;
-  std::vector<std::uint32_t> edges;  // where each edge of each node that was found leads, as an index into `found`
-  std::vector<std::uint32_t> order;
-  std::vector<std::uint32_t> ready;
+  IndexedVector<FoundIndex, Found> found;
+  std::vector<FoundIndex> edges;  // where each edge of each node that was found leads
+  std::vector<FoundIndex> order;
+  std::vector<FoundIndex> ready;
 
   void clear() {
     constexpr std::size_t kKept = 1 << 16;  // elements
@@ -83,27 +86,27 @@ class PlanBuilder {
   }
 
  private:
-  /// The index in `found` of a node, or kNoTarget. The index is stamped on the node itself, which costs one
+  /// The index in `found` of a node, or none. The index is stamped on the node itself, which costs one
   /// uncontended atomic; when another thread is building a plan over the same node, a map serves instead.
-  std::uint32_t index_of(const Node& node) const {
+  FoundIndex index_of(const Node& node) const {
     const std::uint64_t stamp = node.stamp_.load(std::memory_order_relaxed);
     if (stamp >> 32 == id_) {
-      return static_cast<std::uint32_t>(stamp);
+      return FoundIndex(stamp);
     }
     if (overflow_.empty()) {
-      return kNoTarget;
+      return {};
     }
     const auto it = overflow_.find(&node);
-    return it == overflow_.end() ? kNoTarget : it->second;
+    return it == overflow_.end() ? FoundIndex() : it->second;
   }
 
-  std::uint32_t find_or_add(Node& node) {
-    std::uint32_t index = index_of(node);
-    if (index == kNoTarget) {
-      index = static_cast<std::uint32_t>(scratch_.found.size());
-      scratch_.found.push_back({&node, node.sequence_nr(), 0, 0, kNoTarget, wanted_.everything(), false});
+  FoundIndex find_or_add(Node& node) {
+    FoundIndex index = index_of(node);
+    if (!index.is_valid()) {
+      index = scratch_.found.add({&node, node.sequence_nr(), 0, 0, NodeIndex(), wanted_.everything(), false});
       std::uint64_t free = 0;
-      if (!node.stamp_.compare_exchange_strong(free, std::uint64_t{id_} << 32 | index, std::memory_order_relaxed)) {
+      if (!node.stamp_.compare_exchange_strong(free, std::uint64_t{id_} << 32 | index.value(),
+                                               std::memory_order_relaxed)) {
         overflow_.emplace(&node, index);
       }
     }
@@ -116,7 +119,7 @@ class PlanBuilder {
     }
   }
 
-  std::span<const std::uint32_t> edges_of(const Found& f) const {
+  std::span<const FoundIndex> edges_of(const Found& f) const {
     return {scratch_.edges.data() + f.first_edge, f.node->next_edges().size()};
   }
 
@@ -128,20 +131,20 @@ class PlanBuilder {
     }
     // `found` is the queue of the walk: everything behind `next` still has to be looked at.
     // NOLINTNEXTLINE(modernize-loop-convert): `found` grows meanwhile
-    for (std::size_t next = 0; next < scratch_.found.size(); ++next) {
+    for (FoundIndex next(0); next < scratch_.found.end_index(); ++next) {
       Node& node = *scratch_.found[next].node;
       scratch_.found[next].first_edge = static_cast<std::uint32_t>(scratch_.edges.size());
       for (const Edge& edge : node.next_edges()) {
-        const std::uint32_t index = edge.function ? find_or_add(*edge.function) : kNoTarget;
+        const FoundIndex index = edge.function ? find_or_add(*edge.function) : FoundIndex();
         scratch_.edges.push_back(index);
-        if (index != kNoTarget) {
+        if (index.is_valid()) {
           ++scratch_.found[index].dependencies;
         }
       }
     }
   }
 
-  bool is_newer(std::uint32_t a, std::uint32_t b) const {
+  bool is_newer(FoundIndex a, FoundIndex b) const {
     const std::uint64_t sa = scratch_.found[a].sequence_nr;
     const std::uint64_t sb = scratch_.found[b].sequence_nr;
     return sa != sb ? sa > sb : a < b;
@@ -150,38 +153,38 @@ class PlanBuilder {
   /// Kahn's algorithm, the newest ready node first: `newest`, then the heap `ready`. Most nodes make just one other
   /// ready, which never sees the heap.
   void order_nodes() {
-    const auto older = [this](std::uint32_t a, std::uint32_t b) { return is_newer(b, a); };
-    std::vector<std::uint32_t>& ready = scratch_.ready;
-    std::uint32_t newest = kNoTarget;
-    const auto add = [&](std::uint32_t i) {
-      if (newest == kNoTarget) {
+    const auto older = [this](FoundIndex a, FoundIndex b) { return is_newer(b, a); };
+    std::vector<FoundIndex>& ready = scratch_.ready;
+    FoundIndex newest;
+    const auto add = [&](FoundIndex i) {
+      if (!newest.is_valid()) {
         newest = i;
         return;
       }
       ready.push_back(is_newer(i, newest) ? std::exchange(newest, i) : i);
       std::push_heap(ready.begin(), ready.end(), older);
     };
-    for (std::uint32_t i = 0; i < scratch_.found.size(); ++i) {
+    for (const FoundIndex i : scratch_.found.indices()) {
       if (scratch_.found[i].dependencies == 0) {
         add(i);
       }
     }
     scratch_.order.reserve(scratch_.found.size());
-    while (newest != kNoTarget || !ready.empty()) {
-      std::uint32_t i = newest;
-      if (i == kNoTarget || (!ready.empty() && is_newer(ready.front(), i))) {
+    while (newest.is_valid() || !ready.empty()) {
+      FoundIndex i = newest;
+      if (!i.is_valid() || (!ready.empty() && is_newer(ready.front(), i))) {
         std::pop_heap(ready.begin(), ready.end(), older);
         i = std::exchange(ready.back(), newest);
-        if (newest == kNoTarget) {
+        if (!newest.is_valid()) {
           ready.pop_back();
         } else {
           std::push_heap(ready.begin(), ready.end(), older);
         }
       }
-      newest = kNoTarget;
+      newest = {};
       scratch_.order.push_back(i);
-      for (const std::uint32_t next : edges_of(scratch_.found[i])) {
-        if (next != kNoTarget && --scratch_.found[next].dependencies == 0) {
+      for (const FoundIndex next : edges_of(scratch_.found[i])) {
+        if (next.is_valid() && --scratch_.found[next].dependencies == 0) {
           add(next);
         }
       }
@@ -193,22 +196,22 @@ class PlanBuilder {
       return;
     }
     for (const Edge& edge : wanted_.captured) {
-      const std::uint32_t i = edge.function ? index_of(*edge.function) : kNoTarget;
-      if (i != kNoTarget) {
+      const FoundIndex i = edge.function ? index_of(*edge.function) : FoundIndex();
+      if (i.is_valid()) {
         scratch_.found[i].captured = true;
       }
     }
     for (const Edge& edge : wanted_.applied) {
-      const std::uint32_t i = index_of(*edge.function);
-      if (i != kNoTarget) {
+      const FoundIndex i = index_of(*edge.function);
+      if (i.is_valid()) {
         scratch_.found[i].leads_to_wanted = true;
       }
     }
     // NOLINTNEXTLINE(modernize-loop-convert): clang 14 can't read libstdc++'s reverse views
     for (auto it = scratch_.order.rbegin(); it != scratch_.order.rend(); ++it) {
       Found& f = scratch_.found[*it];
-      for (const std::uint32_t next : edges_of(f)) {
-        if (next != kNoTarget) {
+      for (const FoundIndex next : edges_of(f)) {
+        if (next.is_valid()) {
           const Found& to = scratch_.found[next];
           f.leads_to_wanted = f.leads_to_wanted || to.leads_to_wanted || to.captured;
         }
@@ -218,67 +221,67 @@ class PlanBuilder {
 
   void number_nodes() {
     plan_.nodes_.reserve(scratch_.order.size());
-    std::uint32_t inputs = 0;
-    std::uint32_t edges = 0;
-    for (const std::uint32_t i : scratch_.order) {
+    InputIndex inputs(0);
+    EdgeIndex edges(0);
+    for (const FoundIndex i : scratch_.order) {
       Found& f = scratch_.found[i];
       if (f.leads_to_wanted || f.captured) {
-        f.position = static_cast<std::uint32_t>(plan_.nodes_.size());
-        plan_.nodes_.push_back({.node = f.node, .first_input = inputs, .first_edge = edges, .runs = f.leads_to_wanted});
-        inputs += f.node->num_inputs();
-        edges += f.node->num_outputs();
+        f.position =
+            plan_.nodes_.add({.node = f.node, .first_input = inputs, .first_edge = edges, .runs = f.leads_to_wanted});
+        inputs = inputs + f.node->num_inputs();
+        edges = edges + f.node->num_outputs();
       }
     }
-    plan_.inputs_.resize(inputs);
-    plan_.targets_.resize(edges, kNoTarget);
-    plan_.places_.resize(edges);
+    plan_.inputs_.resize(inputs.value());
+    plan_.targets_.resize(edges.value(), kNoTarget);
+    plan_.places_.resize(edges.value());
     for (std::uint32_t w = 0; w < wanted_.captured.size(); ++w) {
       const Edge& edge = wanted_.captured[w];
-      const std::uint32_t i = edge.function ? index_of(*edge.function) : kNoTarget;
-      if (i != kNoTarget && scratch_.found[i].position != kNoTarget) {
-        plan_.inputs_[input_of(scratch_.found[i], edge)].capture = w;
+      const FoundIndex i = edge.function ? index_of(*edge.function) : FoundIndex();
+      if (is_in_plan(i)) {
+        plan_.inputs_[input_of(scratch_.found[i], edge)].capture = CaptureIndex(w);
       }
     }
   }
 
-  std::uint32_t input_of(const Found& f, const Edge& edge) const {
+  bool is_in_plan(FoundIndex i) const { return i.is_valid() && scratch_.found[i].position.is_valid(); }
+
+  InputIndex input_of(const Found& f, const Edge& edge) const {
     return plan_.nodes_[f.position].first_input + edge.input_nr;
   }
 
   void number_edges() {
-    std::uint32_t position = 0;
-    for (const PlanNode& n : plan_.nodes_) {
-      for (PlanInput& input : std::span(plan_.inputs_).subspan(n.first_input, n.node->num_inputs())) {
-        input.node = position;
+    for (const NodeIndex i : plan_.nodes_.indices()) {
+      const PlanNode& n = plan_.nodes_[i];
+      for (PlanInput& input : std::span(plan_.inputs_).subspan(n.first_input.value(), n.node->num_inputs())) {
+        input.node = i;
       }
-      ++position;
     }
     plan_.root_targets_.reserve(roots_.size());
     plan_.root_places_.reserve(roots_.size());
     for (const Edge& root : roots_) {
-      const std::uint32_t i = root.function ? index_of(*root.function) : kNoTarget;
-      const bool in_plan = i != kNoTarget && scratch_.found[i].position != kNoTarget;
-      const std::uint32_t target = in_plan ? input_of(scratch_.found[i], root) : kNoTarget;
+      const FoundIndex i = root.function ? index_of(*root.function) : FoundIndex();
+      const InputIndex target = is_in_plan(i) ? input_of(scratch_.found[i], root) : InputIndex();
       plan_.root_targets_.push_back(target);
-      plan_.root_places_.push_back(in_plan ? plan_.inputs_[target].arrivals++ : 0);
+      plan_.root_places_.push_back(target.is_valid() ? plan_.inputs_[target].arrivals++ : 0);
     }
-    for (const std::uint32_t i : scratch_.order) {
+    for (const FoundIndex i : scratch_.order) {
       const Found& f = scratch_.found[i];
-      if (f.position == kNoTarget || !plan_.nodes_[f.position].runs) {
+      if (!f.position.is_valid() || !plan_.nodes_[f.position].runs) {
         continue;
       }
       const std::span<const Edge> edges = f.node->next_edges();
       for (std::uint32_t e = 0; e < edges.size(); ++e) {
-        const std::uint32_t next = edges_of(f)[e];
-        if (next != kNoTarget && scratch_.found[next].position != kNoTarget) {
+        const FoundIndex next = edges_of(f)[e];
+        if (is_in_plan(next)) {
           number_edge(plan_.nodes_[f.position].first_edge + e, input_of(scratch_.found[next], edges[e]));
         }
       }
     }
   }
 
-  void number_edge(std::uint32_t edge, std::uint32_t target) {
-    plan_.targets_[edge] = target;
+  void number_edge(EdgeIndex edge, InputIndex target) {
+    plan_.targets_[edge] = target.value();
     plan_.places_[edge] = plan_.inputs_[target].arrivals++;
   }
 
@@ -287,7 +290,7 @@ class PlanBuilder {
   const Wanted& wanted_;
   std::uint32_t id_;
   Scratch& scratch_;
-  std::unordered_map<const Node*, std::uint32_t> overflow_;
+  std::unordered_map<const Node*, FoundIndex> overflow_;
 };
 
 Plan::Plan(std::span<const Edge> roots, const Wanted& wanted) { PlanBuilder(*this, roots, wanted).build(); }

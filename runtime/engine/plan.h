@@ -4,24 +4,28 @@
 #include <span>
 #include <vector>
 
+#include <backflow/runtime/engine/indices.h>
 #include <backflow/runtime/tape/node.h>
 
 namespace backflow {
+
+/// In the wanted gradients that a pass hands back.
+using CaptureIndex = TypedIndex<struct Wanted>;
 
 /// One node of a backward pass. Its gradients are inputs [first_input, first_input + node->num_inputs()) of the plan,
 /// its edges are targets [first_edge, first_edge + node->next_edges().size()).
 struct PlanNode {
   Node* node = nullptr;
-  std::uint32_t first_input = 0;
-  std::uint32_t first_edge = 0;
+  InputIndex first_input = {};
+  EdgeIndex first_edge = {};
   bool runs = true;  ///< false for a node that is only there for its gradient to be captured
 };
 
 /// One incoming gradient of a node: the sum of `arrivals` contributions, always added in the same order.
 struct PlanInput {
-  std::uint32_t node = 0;
+  NodeIndex node = {};
   std::uint32_t arrivals = 0;
-  std::uint32_t capture = kNoTarget;  ///< index of the wanted input whose gradient this is, if any
+  CaptureIndex capture = {};  ///< the wanted input whose gradient this is, if any
 };
 
 /// The results of a backward pass: gradients that it returns, and leaves whose grad() it adds to. With neither, it adds
@@ -45,29 +49,42 @@ class Plan {
   /// `roots`: where backward starts.
   Plan(std::span<const Edge> roots, const Wanted& wanted);
 
-  std::span<const PlanNode> nodes() const { return nodes_; }
-  std::span<const PlanInput> inputs() const { return inputs_; }
-  /// For every edge of every node: the input that it leads to, or kNoTarget.
+  const IndexedVector<NodeIndex, PlanNode>& nodes() const { return nodes_; }
+  const IndexedVector<InputIndex, PlanInput>& inputs() const { return inputs_; }
+  /// Those of a node.
+  std::span<const PlanInput> inputs(const PlanNode& n) const {
+    return {inputs_.data() + n.first_input.value(), n.node->num_inputs()};
+  }
+  /// For every edge of a node: the number of the input that it leads to, or kNoTarget, as NodeCall takes them.
   std::span<const std::uint32_t> targets(const PlanNode& n) const {
-    return {targets_.data() + n.first_edge, n.node->next_edges().size()};
+    return {targets_.data() + n.first_edge.value(), n.node->next_edges().size()};
   }
-  /// For every edge: its place in the order of its target's contributions.
+  /// For every edge of a node: its place in the order of its target's contributions.
   std::span<const std::uint32_t> places(const PlanNode& n) const {
-    return {places_.data() + n.first_edge, n.node->next_edges().size()};
+    return {places_.data() + n.first_edge.value(), n.node->next_edges().size()};
   }
-  /// For every root: its input, kNoTarget when it leads to nothing wanted. Its place is the root's rank among the
-  /// roots of that input.
-  std::span<const std::uint32_t> root_targets() const { return root_targets_; }
+  /// Calls `f(NodeIndex)` for every edge of node `i` that has a target, with the node that it leads to.
+  template <class F>
+  void for_successors(NodeIndex i, const F& f) const {
+    for (const std::uint32_t target : targets(nodes_[i])) {
+      if (target != kNoTarget) {
+        f(inputs_[InputIndex(target)].node);
+      }
+    }
+  }
+  /// For every root: its input; none when it leads to nothing wanted. Its place is the root's rank among the roots of
+  /// that input.
+  std::span<const InputIndex> root_targets() const { return root_targets_; }
   std::span<const std::uint32_t> root_places() const { return root_places_; }
 
  private:
   friend class PlanBuilder;
 
-  std::vector<PlanNode> nodes_;
-  std::vector<PlanInput> inputs_;
-  std::vector<std::uint32_t> targets_;
-  std::vector<std::uint32_t> places_;
-  std::vector<std::uint32_t> root_targets_;
+  IndexedVector<NodeIndex, PlanNode> nodes_;
+  IndexedVector<InputIndex, PlanInput> inputs_;
+  IndexedVector<EdgeIndex, std::uint32_t> targets_;
+  IndexedVector<EdgeIndex, std::uint32_t> places_;
+  std::vector<InputIndex> root_targets_;
   std::vector<std::uint32_t> root_places_;
 };
 

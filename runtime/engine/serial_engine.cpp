@@ -17,16 +17,16 @@ class PassWithTasks {
   explicit PassWithTasks(Execution& pass) : pass_(pass), graph_(pass.work_graph()), missing_(graph_.dependencies) {}
 
   void run() {
-    const auto num_nodes = static_cast<std::uint32_t>(graph_.size() - pass_.num_tasks());
-    for (std::uint32_t task = num_nodes; task < graph_.size(); ++task) {
-      if (graph_.dependencies[task] == 0) {
-        ready_.push_back(task);
+    for (const ItemIndex item : graph_.kinds.indices()) {
+      if (graph_.kinds[item] != WorkGraph::Kind::Node && graph_.dependencies[item] == 0) {
+        ready_.push_back(item);
       }
     }
     begin_ready();
-    for (std::uint32_t node = 0; node < num_nodes; ++node) {
-      pass_.run(std::span(&node, 1));
-      release_after(node);
+    for (const NodeIndex node : pass_.plan().nodes().indices()) {
+      const ItemIndex item = pass_.items().of(node);
+      pass_.run(std::span(&item, 1));
+      release_after(item);
       take_ended();
       begin_ready();
     }
@@ -45,7 +45,7 @@ class PassWithTasks {
     }
   }
 
-  void begin(std::uint32_t task) {
+  void begin(ItemIndex task) {
     if (graph_.kinds[task] == WorkGraph::Kind::Async) {
       ++under_way_;
       pass_.start_task(task, [this, task] {
@@ -59,8 +59,8 @@ class PassWithTasks {
     }
   }
 
-  void release_after(std::uint32_t item) {
-    for (const std::uint32_t next : graph_.successors(item)) {
+  void release_after(ItemIndex item) {
+    for (const ItemIndex next : graph_.successors(item)) {
       if (--missing_[next] == 0 && graph_.kinds[next] != WorkGraph::Kind::Node) {
         ready_.push_back(next);
       }
@@ -68,12 +68,12 @@ class PassWithTasks {
   }
 
   void take_ended() {
-    std::vector<std::uint32_t> ended;
+    std::vector<ItemIndex> ended;
     {
       const std::lock_guard lock(mutex_);
       ended.swap(ended_);
     }
-    for (const std::uint32_t task : ended) {
+    for (const ItemIndex task : ended) {
       --under_way_;
       release_after(task);
     }
@@ -86,12 +86,12 @@ class PassWithTasks {
 
   Execution& pass_;
   const WorkGraph graph_;
-  std::vector<std::uint32_t> missing_;  // by item
-  std::deque<std::uint32_t> ready_;     // tasks that wait for nothing any more
-  std::size_t under_way_ = 0;           // asynchronous tasks whose end has not been seen
+  IndexedVector<ItemIndex, std::uint32_t> missing_;
+  std::deque<ItemIndex> ready_;  // tasks that wait for nothing any more
+  std::size_t under_way_ = 0;    // asynchronous tasks whose end has not been seen
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::vector<std::uint32_t> ended_;
+  std::vector<ItemIndex> ended_;
 };
 
 }  // namespace

@@ -96,11 +96,11 @@ void OperatorSlice::result(const Tensor& y, const Cost& own) {
   }
 }
 
-void NodeSlice::begin(const TracedPass& pass, const Node& node, std::uint32_t position, std::span<const Tensor> dy) {
+void NodeSlice::begin(const TracedPass& pass, const Node& node, NodeIndex position, std::span<const Tensor> dy) {
   event_.emplace();
   event_->name = node.static_name();
   event_->kind = Kind::kNode;
-  event_->node = position;
+  event_->node = position.value();
   event_->nested = depth()++ > 0 || pass.nested();
   event_->flop = node.cost().flop;
   event_->bytes = node.cost().bytes;

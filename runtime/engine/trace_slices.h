@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include <backflow/runtime/engine/indices.h>
 #include <backflow/runtime/tensor/cost.h>
 #include <backflow/runtime/trace/trace.h>
 
@@ -42,7 +43,7 @@ class OperatorSlice {
 /// One node of a backward pass; records nothing without a pass that is traced.
 class NodeSlice {
  public:
-  NodeSlice(const TracedPass* pass, const Node& node, std::uint32_t position, std::span<const Tensor> dy) {
+  NodeSlice(const TracedPass* pass, const Node& node, NodeIndex position, std::span<const Tensor> dy) {
     if (pass != nullptr) [[unlikely]] {
       begin(*pass, node, position, dy);
     }
@@ -62,7 +63,7 @@ class NodeSlice {
   }
 
  private:
-  void begin(const TracedPass& pass, const Node& node, std::uint32_t position, std::span<const Tensor> dy);
+  void begin(const TracedPass& pass, const Node& node, NodeIndex position, std::span<const Tensor> dy);
   void add(std::span<const Tensor> dx);
   void end();
 

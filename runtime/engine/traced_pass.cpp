@@ -15,7 +15,7 @@ void TracedPass::finish() const {
   if (nested_) {
     return;
   }
-  const CriticalPath path = critical_path(graph_, nanoseconds_);
+  const CriticalPath<ItemIndex> path = critical_path(graph_, nanoseconds_);
   Event event;
   event.name = "backward pass";
   event.kind = Kind::kPass;

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include <backflow/runtime/engine/work_graph.h>
 #include <backflow/runtime/trace/trace.h>
@@ -15,20 +14,20 @@ class TracedPass {
   TracedPass(WorkGraph graph, bool nested);
 
   /// The time from here to the end of the scope is an item's. Each is measured by one thread.
-  class Item {
+  class Timer {
    public:
-    Item(TracedPass* pass, std::uint32_t item) : pass_(pass), item_(item), start_(pass != nullptr ? now() : 0) {}
-    ~Item() {
+    Timer(TracedPass* pass, ItemIndex item) : pass_(pass), item_(item), start_(pass != nullptr ? now() : 0) {}
+    ~Timer() {
       if (pass_ != nullptr) [[unlikely]] {
         pass_->nanoseconds_[item_] = static_cast<float>(now() - start_);
       }
     }
-    Item(const Item&) = delete;
-    Item& operator=(const Item&) = delete;
+    Timer(const Timer&) = delete;
+    Timer& operator=(const Timer&) = delete;
 
    private:
     TracedPass* pass_;
-    std::uint32_t item_;
+    ItemIndex item_;
     std::int64_t start_;
   };
 
@@ -38,7 +37,7 @@ class TracedPass {
 
  private:
   WorkGraph graph_;
-  std::vector<float> nanoseconds_;  // by item; 0 for those that are done elsewhere
+  IndexedVector<ItemIndex, float> nanoseconds_;  // 0 for those that are done elsewhere
   std::int64_t start_;
   bool nested_;
 };

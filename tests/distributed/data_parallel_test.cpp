@@ -34,7 +34,7 @@ std::vector<Tensor> several_parameters(std::size_t n, double value = 0) {
 }
 
 /// What backward does with its tasks: all at once, from several threads, in an order of this rank's own.
-void run_shuffled(std::span<PassTask> tasks, unsigned seed) {
+void run_shuffled(const std::vector<PassTask>& tasks, unsigned seed) {
   std::vector<std::size_t> order(tasks.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   std::shuffle(order.begin(), order.end(), std::mt19937(seed));
@@ -80,9 +80,10 @@ TEST_CASE("data parallel: gradients are sums over the ranks, whatever order they
   const auto ours = world();
   const auto parameters = several_parameters(12);
   DataParallel parallel(parameters, ours, small_buckets());
+  const auto tasks = parallel.reductions();
   for (unsigned step = 0; step < 20; ++step) {
     parallel.zero_grad();
-    const auto tasks = parallel.begin_backward();
+    parallel.begin_backward();
     const auto value = [&](int rank, std::size_t i) { return static_cast<double>(rank + 1 + 10 * (i + step)); };
     for (std::size_t i = 0; i < parameters.size(); ++i) {
       receive_gradient(parameters[i], value(ours->rank(), i));
@@ -98,7 +99,8 @@ TEST_CASE("data parallel: buckets start in their order", "[data_parallel]") {
   FakeCommunicator fake(0, 2);
   const std::shared_ptr<Communicator> shared(&fake, [](Communicator*) {});
   DataParallel parallel(several_parameters(5), shared, small_buckets());
-  const auto tasks = parallel.begin_backward();
+  const auto tasks = parallel.reductions();
+  parallel.begin_backward();
   REQUIRE(tasks.size() == 5);
   std::vector<std::size_t> done;
   for (const std::size_t i : {2U, 0U, 4U, 1U, 3U}) {
@@ -109,7 +111,7 @@ TEST_CASE("data parallel: buckets start in their order", "[data_parallel]") {
   }
   REQUIRE(fake.reductions.size() == 5);
   for (std::size_t i = 0; i < 5; ++i) {
-    CHECK(fake.reductions[i].buffer.data == parallel.buckets()[i].flat().data_ptr());
+    CHECK(fake.reductions[i].buffer.data == parallel.buckets()[BucketIndex(i)].flat().data_ptr());
     CHECK((i == 0 || fake.reductions[i].tag > fake.reductions[i - 1].tag));
   }
   complete_all(fake);
@@ -120,8 +122,9 @@ TEST_CASE("data parallel: a task waits for the leaves of all buckets before its 
   FakeCommunicator fake(0, 2);
   const std::shared_ptr<Communicator> shared(&fake, [](Communicator*) {});
   const auto parameters = several_parameters(3);
-  DataParallel parallel(parameters, shared, small_buckets());
-  const auto tasks = parallel.begin_backward();
+  const DataParallel parallel(parameters, shared, small_buckets());
+  const auto tasks = parallel.reductions();
+  REQUIRE(tasks.size() == 3);
   for (std::size_t i = 0; i < 3; ++i) {
     REQUIRE(tasks[i].leaves.size() == i + 1);
     CHECK(tasks[i].leaves.back().is_same(parameters[2 - i]));
@@ -134,13 +137,14 @@ TEST_CASE("data parallel: a backward that fails half way leaves nothing waiting"
   std::vector<std::size_t> done;
   {
     DataParallel parallel(several_parameters(4), shared, small_buckets());
-    const auto tasks = parallel.begin_backward();
+    const auto tasks = parallel.reductions();
+    parallel.begin_backward();
     tasks[1].start([&](const std::exception_ptr&) { done.push_back(1); });
     CHECK_THROWS_WITH(parallel.begin_backward(), ContainsSubstring("under way"));
     complete_all(fake);
     CHECK(done == std::vector<std::size_t>{1});
-    const auto again = parallel.begin_backward();
-    again[0].start([&](const std::exception_ptr&) { done.push_back(0); });
+    parallel.begin_backward();
+    tasks[0].start([&](const std::exception_ptr&) { done.push_back(0); });
   }
   complete_all(fake);  // after the DataParallel is gone
   CHECK(done == std::vector<std::size_t>{1, 0});
@@ -151,7 +155,8 @@ TEST_CASE("data parallel: an error of the reduction reaches the task", "[data_pa
   const std::shared_ptr<Communicator> shared(&fake, [](Communicator*) {});
   const auto parameters = several_parameters(2);
   DataParallel parallel(parameters, shared, small_buckets());
-  auto tasks = parallel.begin_backward();
+  const auto tasks = parallel.reductions();
+  parallel.begin_backward();
   std::exception_ptr late;
   std::exception_ptr early;
   tasks[1].start([&](const std::exception_ptr& error) { late = error; });
@@ -162,7 +167,7 @@ TEST_CASE("data parallel: an error of the reduction reaches the task", "[data_pa
   CHECK(late == nullptr);
 
   fake.reductions.clear();
-  tasks = parallel.begin_backward();
+  parallel.begin_backward();
   parameters[1].mutable_grad() = filled({7}, 0);
   std::exception_ptr wrong;
   tasks[0].start([&](const std::exception_ptr& error) { wrong = error; });
@@ -182,12 +187,12 @@ TEST_CASE("data parallel: a parameter that took part on some ranks, or on none",
   parallel.reduce_now();
   parallel.zero_grad();
 
-  const auto tasks = parallel.begin_backward();
+  parallel.begin_backward();
   receive_gradient(parameters[0], 1);
   if (ours->rank() == ours->size() - 1) {
     receive_gradient(parameters[1], 5);
   }
-  run_shuffled(tasks, 1);
+  run_shuffled(parallel.reductions(), 1);
   CHECK(all_equal(parameters[0].grad(), ours->size()));
   CHECK(all_equal(parameters[1].grad(), 5));
   CHECK_FALSE(parameters[2].grad().defined());
@@ -201,13 +206,12 @@ TEST_CASE("data parallel: several backwards for one step", "[data_parallel]") {
     parallel.zero_grad();
     for (int micro = 0; micro < 3; ++micro) {
       const bool is_last = micro == 2;
-      const auto tasks = parallel.begin_backward(is_last ? GradientSync::Now : GradientSync::Later);
-      CHECK((is_last || tasks.empty()));
+      parallel.begin_backward(is_last ? GradientSync::Now : GradientSync::Later);
       for (const Tensor& x : parameters) {
         receive_gradient(x, ours->rank() + micro);
       }
-      run_shuffled(tasks, 5);
     }
+    run_shuffled(parallel.reductions(), 5);
     for (const Tensor& x : parameters) {
       CHECK(all_equal(x.grad(), sum_over_ranks([](int rank) { return 3 * rank + 3; })));
     }
@@ -219,11 +223,11 @@ TEST_CASE("data parallel: gradients that are not cleared accumulate as on one ra
   const auto parameters = several_parameters(4);
   DataParallel parallel(parameters, ours, small_buckets());
   for (int step = 1; step <= 3; ++step) {
-    const auto tasks = parallel.begin_backward();
+    parallel.begin_backward();
     for (const Tensor& x : parameters) {
       receive_gradient(x, ours->rank() + 1);
     }
-    run_shuffled(tasks, 5);
+    run_shuffled(parallel.reductions(), 5);
     for (const Tensor& x : parameters) {
       CHECK(all_equal(x.grad(), step * sum_over_ranks([](int rank) { return rank + 1; })));
     }
@@ -237,11 +241,11 @@ TEST_CASE("data parallel: a rank without samples takes part", "[data_parallel]")
   for (int step = 0; step < 3; ++step) {
     parallel.zero_grad();
     if (ours->rank() == 0) {
-      const auto tasks = parallel.begin_backward();
+      parallel.begin_backward();
       for (const Tensor& x : parameters) {
         receive_gradient(x, 3);
       }
-      run_shuffled(tasks, 5);
+      run_shuffled(parallel.reductions(), 5);
     } else {
       parallel.reduce_now();
     }
@@ -255,7 +259,8 @@ TEST_CASE("data parallel: a world of one costs nothing", "[data_parallel]") {
   const Tensor x = parameter({3});
   DataParallel parallel({x}, std::make_shared<NullCommunicator>());
   CHECK(parallel.buckets().empty());
-  CHECK(parallel.begin_backward().empty());
+  CHECK(parallel.reductions().empty());
+  parallel.begin_backward();
   receive_gradient(x, 2);
   parallel.reduce_now();
   CHECK(all_equal(x.grad(), 2));

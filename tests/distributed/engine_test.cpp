@@ -65,10 +65,10 @@ Tensor loss_of(const std::vector<Tensor>& parameters, double value) {
   return result_of(branches, 1);
 }
 
-void run_backward(const Tensor& loss, std::span<const PassTask> tasks) {
-  autograd::BackwardOptions options;
-  options.tasks = tasks;
-  autograd::backward({loss}, {}, options);
+void run_backward(DataParallel& parallel, const Tensor& loss, GradientSync sync = GradientSync::Now) {
+  const std::vector<PassTask> tasks = parallel.reductions();
+  parallel.begin_backward(sync);
+  autograd::backward({loss}, {}, {.tasks = sync == GradientSync::Now ? tasks : std::span<const PassTask>()});
 }
 
 template <class F>
@@ -105,7 +105,7 @@ TEST_CASE("engine: a backward sums gradients over the ranks", "[engine]") {
     DataParallel parallel(parameters, ours, small_buckets());
     for (int step = 0; step < 10; ++step) {
       parallel.zero_grad();
-      run_backward(loss_of(parameters, ours->rank() + step), parallel.begin_backward());
+      run_backward(parallel, loss_of(parameters, ours->rank() + step));
       const int n = ours->size();
       for (std::size_t i = 0; i < parameters.size(); ++i) {
         CHECK(all_equal(parameters[i].grad(), n * (n - 1) / 2 + n * (step + static_cast<double>(i))));
@@ -122,7 +122,7 @@ TEST_CASE("engine: parameters that a backward does not reach do not hold it up",
     // Rank r uses all but parameter r; nobody uses the last.
     std::vector<Tensor> used(parameters.begin(), parameters.end() - 1);
     used.erase(used.begin() + ours->rank());
-    run_backward(result_of(used, 2), parallel.begin_backward());
+    run_backward(parallel, result_of(used, 2));
     for (int i = 0; i < 8; ++i) {
       const int users = ours->size() - (i < ours->size() ? 1 : 0);
       const Tensor& grad = parameters[static_cast<std::size_t>(i)].grad();
@@ -140,7 +140,7 @@ TEST_CASE("engine: a backward that throws on all ranks ends, and the next one wo
     DataParallel parallel(parameters, ours, small_buckets());
     const auto backward = [&](const Tensor& loss) {
       parallel.zero_grad();
-      run_backward(loss, parallel.begin_backward());
+      run_backward(parallel, loss);
     };
     // The root throws, so that no rank has sent anything.
     CHECK_THROWS_WITH(backward(result_of(parameters, 1, true)), ContainsSubstring("no gradient today"));
@@ -157,7 +157,7 @@ TEST_CASE("engine: micro-batches, the last of which is sent", "[engine]") {
     for (int step = 0; step < 2; ++step) {
       parallel.zero_grad();
       for (const auto sync : {GradientSync::Later, GradientSync::Later, GradientSync::Now}) {
-        run_backward(loss_of(parameters, 1), parallel.begin_backward(sync));
+        run_backward(parallel, loss_of(parameters, 1), sync);
       }
       CHECK(all_equal(parameters[2].grad(), 9 * ours->size()));
     }

@@ -1,7 +1,6 @@
 #include <backflow/tests/distributed/support.h>
 
-#include <future>
-#include <memory>
+#include <utility>
 
 #include <backflow/runtime/tape/accumulate_grad.h>
 
@@ -22,17 +21,8 @@ void receive_gradient(const Tensor& leaf, double value) {
   });
 }
 
-void run_and_wait(PassTask& task) {
-  auto promise = std::make_shared<std::promise<void>>();
-  auto future = promise->get_future();
-  task.start([promise](const std::exception_ptr& error) {
-    if (error) {
-      promise->set_exception(error);
-    } else {
-      promise->set_value();
-    }
-  });
-  future.get();
+void run_and_wait(const PassTask& task) {
+  start_and_wait([&](Completion done) { task.start(std::move(done)); });
 }
 
 }  // namespace backflow::test

@@ -50,7 +50,7 @@ inline bool all_equal(const Tensor& x, double value) {
 void receive_gradient(const Tensor& leaf, double value);
 
 /// Runs a task and waits until it is done; rethrows its error.
-void run_and_wait(PassTask& task);
+void run_and_wait(const PassTask& task);
 
 /// One of several ranks that are not there: reductions wait until the test completes them.
 class FakeCommunicator final : public distributed::Communicator {
@@ -67,6 +67,9 @@ class FakeCommunicator final : public distributed::Communicator {
   int size() const noexcept override { return size_; }
   int local_rank() const noexcept override { return rank_; }
   int local_size() const noexcept override { return size_; }
+  void all_reduce_async(const Tensor& x, std::int64_t tag, Completion done) override {
+    reductions.push_back({buffer_of("all_reduce_async", x), tag, std::move(done)});
+  }
   void barrier() override {}
   std::vector<std::string> all_gather(const std::string& text) override {
     return std::vector<std::string>(static_cast<std::size_t>(size_), text);
@@ -79,9 +82,6 @@ class FakeCommunicator final : public distributed::Communicator {
 
  protected:
   void reduce(distributed::Buffer) override {}
-  void reduce_async(distributed::Buffer x, std::int64_t tag, Completion done) override {
-    reductions.push_back({x, tag, std::move(done)});
-  }
   void send_from(distributed::Buffer, int) override {}
 
  private:

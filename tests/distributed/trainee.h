@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -90,14 +91,20 @@ struct Trainee {
     ++steps_done;
   }
 
+  /// Backward with the reductions as its only tasks.
+  void backward(const Tensor& loss, distributed::GradientSync sync = distributed::GradientSync::Now) {
+    const std::vector<PassTask> tasks = parallel.reductions();
+    parallel.begin_backward(sync);
+    const bool now = sync == distributed::GradientSync::Now;
+    autograd::backward({loss}, {}, {.tasks = now ? tasks : std::span<const PassTask>()});
+  }
+
   /// Backward, clipping and the update one after the other; returns the norm.
   double separate_phases() {
     parallel.zero_grad();
     for (int part = 0; part < setup.micro_batches; ++part) {
       const bool last = part + 1 == setup.micro_batches;
-      const auto tasks =
-          parallel.begin_backward(last ? distributed::GradientSync::Now : distributed::GradientSync::Later);
-      autograd::backward({loss(part)}, {}, {.tasks = tasks});
+      backward(loss(part), last ? distributed::GradientSync::Now : distributed::GradientSync::Later);
     }
     const double max_norm = setup.options.clip_grad_norm;
     const double norm = max_norm > 0 ? nn::utils::clip_grad_norm_(parallel.parameters(), max_norm) : 0;

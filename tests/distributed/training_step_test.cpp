@@ -110,7 +110,7 @@ TEST_CASE("training step: its tasks are named, and a barrier is one of them", "[
   REQUIRE(step.tasks().size() == 2 * buckets);
   for (std::uint32_t b = 0; b < buckets; ++b) {
     CHECK(step.tasks()[b].name == to_text("all_reduce bucket ", b));
-    CHECK(step.tasks()[buckets + b].after == std::vector<std::uint32_t>{b});
+    CHECK(step.tasks()[buckets + b].after == std::vector<TaskIndex>{TaskIndex(b)});
   }
   CHECK(step.tasks()[buckets].name == "update parameter 5 and 2 more");
 }
@@ -154,13 +154,15 @@ TEST_CASE("training step: parameters without a gradient are left alone", "[train
     const auto theirs = parameters();
     DataParallel parallel(ours, world(), {.limits = {4, 4}, .names = {}});
     DataParallel separate(theirs, world(), {.limits = {4, 4}, .names = {}});
+    const std::vector<PassTask> reductions = separate.reductions();
     SGD sgd(ours, options);
     SGD plain(theirs, options);
     TrainingStep step(parallel, sgd);
     for (int i = 0; i < 6; ++i) {
       step.backward(loss(ours, i));
       separate.zero_grad();
-      autograd::backward({loss(theirs, i)}, {}, {.tasks = separate.begin_backward()});
+      separate.begin_backward();
+      autograd::backward({loss(theirs, i)}, {}, {.tasks = reductions});
       plain.step();
       for (std::size_t k = 0; k < ours.size(); ++k) {
         CHECK(bitwise_equal(ours[k].detach(), theirs[k].detach()));
@@ -185,7 +187,7 @@ TEST_CASE("training step: ranks without samples, and gradients that were added u
         theirs.parallel.reduce_now();
       } else {
         step.backward(ours.loss());
-        autograd::backward({theirs.loss()}, {}, {.tasks = theirs.parallel.begin_backward()});
+        theirs.backward(theirs.loss());
       }
       if (options.clip_grad_norm > 0) {
         nn::utils::clip_grad_norm_(theirs.parallel.parameters(), options.clip_grad_norm);

@@ -77,6 +77,19 @@ TEST_CASE("a view and its gradient touch nothing", "[trace]") {
   of_part(x.unfold(0, 2, 2));
 }
 
+namespace {
+
+template <class I>
+std::vector<std::uint32_t> numbers(const std::vector<I>& indices) {
+  std::vector<std::uint32_t> values;
+  for (const I i : indices) {
+    values.push_back(i.value());
+  }
+  return values;
+}
+
+}  // namespace
+
 TEST_CASE("the longest path goes over the edges of the plan", "[trace][plan]") {
   // root <- {a <- b, c} <- x: the branch of two nodes against one slow node.
   const Tensor x = ones({2}, requires_grad());
@@ -86,16 +99,16 @@ TEST_CASE("the longest path goes over the edges of the plan", "[trace][plan]") {
   const Edge edge = gradient_edge(root);
   const Plan plan({&edge, 1}, {});
   REQUIRE(plan.nodes().size() == 6);  // sum, add, a, b, c, x: the newest first
-  std::vector<float> times = {1, 2, 10, 20, 25, 3};
-  CriticalPath path = critical_path(plan, times);
+  IndexedVector<NodeIndex, float> times = {1, 2, 10, 20, 25, 3};
+  CriticalPath<NodeIndex> path = critical_path(plan, times);
   CHECK(path.work == 61);
   CHECK(path.length == 1 + 2 + 10 + 20 + 3);
-  CHECK(path.nodes == std::vector<std::uint32_t>{0, 1, 2, 3, 5});
-  times[4] = 40;
+  CHECK(numbers(path.path) == std::vector<std::uint32_t>{0, 1, 2, 3, 5});
+  times[NodeIndex(4)] = 40;
   path = critical_path(plan, times);
   CHECK(path.length == 1 + 2 + 40 + 3);
-  CHECK(path.nodes == std::vector<std::uint32_t>{0, 1, 4, 5});
-  times.pop_back();
+  CHECK(numbers(path.path) == std::vector<std::uint32_t>{0, 1, 4, 5});
+  times.resize(5);
   CHECK_THROWS_AS(critical_path(plan, times), Error);
 }
 
@@ -103,17 +116,22 @@ TEST_CASE("the longest path goes over tasks as well", "[trace]") {
   // 0 -> {1, 2} -> 3, and a task 4 that waits for 1 alone.
   WorkGraph graph;
   graph.kinds.assign(5, WorkGraph::Kind::Node);
-  graph.kinds[4] = WorkGraph::Kind::Task;
-  graph.edges = {1, 2, 3, 4, 3};
+  graph.kinds.back() = WorkGraph::Kind::Task;
+  for (const int to : {1, 2, 3, 4, 3}) {
+    graph.edges.emplace_back(to);
+  }
   graph.first_edge = {0, 2, 4, 5, 5, 5};
-  CriticalPath path = critical_path(graph, std::vector<float>{1, 2, 4, 3, 5});
+  using Times = IndexedVector<ItemIndex, float>;
+  CriticalPath<ItemIndex> path = critical_path(graph, Times{1, 2, 4, 3, 5});
   CHECK(path.work == 15);
   CHECK(path.length == 8);
-  CHECK((path.nodes == std::vector<std::uint32_t>{0, 1, 4} || path.nodes == std::vector<std::uint32_t>{0, 2, 3}));
-  path = critical_path(graph, std::vector<float>{1, 2, 4, 3, 6});
+  CHECK(numbers(path.path) == std::vector<std::uint32_t>{0, 1, 4});  // of two of this length, the smaller numbers
+  path = critical_path(graph, Times{1, 2, 4, 3, 6});
   CHECK(path.length == 9);
-  CHECK(path.nodes == std::vector<std::uint32_t>{0, 1, 4});
-  CHECK_THROWS_WITH(critical_path(graph, std::vector<float>{1}), ContainsSubstring("1 times for 5 items"));
+  CHECK(numbers(path.path) == std::vector<std::uint32_t>{0, 1, 4});
+  path = critical_path(graph, Times{0, 2, 4, 3, 0});
+  CHECK(numbers(path.path) == std::vector<std::uint32_t>{2, 3});  // nothing that takes no time
+  CHECK_THROWS_WITH(critical_path(graph, Times{1}), ContainsSubstring("1 times for 5 items"));
 }
 
 TEST_CASE("the estimated time of a node follows from what it does", "[trace][cost]") {

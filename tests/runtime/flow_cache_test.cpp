@@ -63,7 +63,7 @@ TEST_CASE("flow cache: tasks are part of the structure") {
   CHECK(with({on_x, on_w}) == 1);
   CHECK(with({on_x, on_w}) == 1);
   CHECK(with({on_w, on_x}) == 2);
-  CHECK(with({on_x, {.leaves = {w}, .run = [] {}, .after = {0}}}) == 3);
+  CHECK(with({on_x, {.leaves = {w}, .run = [] {}, .after = {TaskIndex(0)}}}) == 3);
   CHECK(with({on_x, {.leaves = {w}, .start = [](const Completion& done) { done(nullptr); }}}) == 4);
   CHECK(with({on_x, {.leaves = {w}, .run = [] {}, .work = 1e6F}}) == 5);
   CHECK(with({on_x, on_w}) == 5);

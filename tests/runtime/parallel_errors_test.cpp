@@ -9,8 +9,8 @@
 #include <backflow/ops/creation/creation.h>
 #include <backflow/ops/creation/random.h>
 #include <backflow/ops/operators.h>
+#include <backflow/runtime/engine/parallel.h>
 #include <backflow/runtime/tape/node.h>
-#include <backflow/runtime/tape/parallel.h>
 #include <backflow/runtime/threads/branch.h>
 
 #include <backflow/tests/catch2.h>

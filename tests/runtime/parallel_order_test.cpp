@@ -9,9 +9,9 @@
 #include <backflow/ops/creation/random.h>
 #include <backflow/ops/operators.h>
 #include <backflow/runtime/engine/engine.h>
+#include <backflow/runtime/engine/parallel.h>
 #include <backflow/runtime/tape/grad_mode.h>
 #include <backflow/runtime/tape/node.h>
-#include <backflow/runtime/tape/parallel.h>
 #include <backflow/runtime/tape/saved_tensor.h>
 #include <backflow/runtime/threads/branch.h>
 

@@ -12,8 +12,8 @@
 #include <backflow/ops/operators.h>
 #include <backflow/runtime/engine/autograd.h>
 #include <backflow/runtime/engine/engine.h>
+#include <backflow/runtime/engine/parallel.h>
 #include <backflow/runtime/tape/custom_function.h>
-#include <backflow/runtime/tape/parallel.h>
 
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/arrays.h>

@@ -85,7 +85,7 @@ struct Elsewhere {
   }
 };
 
-PassTask run_task(std::vector<Tensor> leaves, std::function<void()> run, std::vector<std::uint32_t> after = {}) {
+PassTask run_task(std::vector<Tensor> leaves, std::function<void()> run, std::vector<TaskIndex> after = {}) {
   return {.leaves = std::move(leaves), .run = std::move(run), .after = std::move(after)};
 }
 
@@ -179,11 +179,11 @@ TEST_CASE("tasks: run after asynchronous ones and after each other") {
     std::vector<PassTask> tasks;
     tasks.push_back(elsewhere.task({leaves[0]}, [&] { log.add("sent 0"); }));
     tasks.push_back(elsewhere.task({leaves[1], leaves[2]}, [&] { log.add("sent 1"); }));
-    tasks.push_back(run_task({leaves[2]}, [&] { log.add("checked"); }, {0, 1}));
-    tasks.push_back(run_task({}, [&] { log.add("updated 0"); }, {0, 2}));
-    tasks.push_back(run_task({}, [&] { log.add("updated 1"); }, {1, 2}));
+    tasks.push_back(run_task({leaves[2]}, [&] { log.add("checked"); }, {TaskIndex(0), TaskIndex(1)}));
+    tasks.push_back(run_task({}, [&] { log.add("updated 0"); }, {TaskIndex(0), TaskIndex(2)}));
+    tasks.push_back(run_task({}, [&] { log.add("updated 1"); }, {TaskIndex(1), TaskIndex(2)}));
     tasks.push_back(elsewhere.task({}, [&] { log.add("told"); }));
-    tasks.back().after = {3, 4};
+    tasks.back().after = {TaskIndex(3), TaskIndex(4)};
     backward(loss_of(leaves), tasks);
     CHECK(log.size() == 6);
     for (const char* sent : {"sent 0", "sent 1"}) {
@@ -202,7 +202,7 @@ TEST_CASE("tasks: those whose leaves the pass does not reach run all the same, a
     int runs = 0;
     std::vector<PassTask> tasks = {run_task({leaves[1]}, [&] { ++runs; })};
     for (std::uint32_t i = 0; i < 1000; ++i) {
-      tasks.push_back(run_task({}, [&] { ++runs; }, {i}));
+      tasks.push_back(run_task({}, [&] { ++runs; }, {TaskIndex(i)}));
     }
     backward(loss_of({leaves[0]}), tasks);
     CHECK(runs == 1001);
@@ -216,7 +216,7 @@ TEST_CASE("tasks: a chain of 100,000 needs no deep stack") {
   int runs = 0;
   std::vector<PassTask> tasks = {run_task({leaves[0]}, [&] { ++runs; })};
   for (std::uint32_t i = 0; i < 100'000; ++i) {
-    tasks.push_back(run_task({}, [&] { ++runs; }, {i}));
+    tasks.push_back(run_task({}, [&] { ++runs; }, {TaskIndex(i)}));
   }
   backward(loss_of(leaves), tasks);
   CHECK(runs == 100'001);
@@ -225,7 +225,7 @@ TEST_CASE("tasks: a chain of 100,000 needs no deep stack") {
 TEST_CASE("tasks: one that waits for a later one, or for itself, is an error") {
   on_all_engines([] {
     const auto leaves = some_leaves(1);
-    const std::vector<PassTask> itself = {run_task({leaves[0]}, [] {}, {0})};
+    const std::vector<PassTask> itself = {run_task({leaves[0]}, [] {}, {TaskIndex(0)})};
     CHECK_THROWS_WITH(backward(loss_of(leaves), itself),
                       Equals("backward: task 0 waits for task 0: need one that is before it in the list"));
   });
@@ -236,8 +236,9 @@ TEST_CASE("tasks: an error in any of them ends the pass, and no task that waits 
     const auto leaves = some_leaves(2);
     const auto fails_with = [&](const PassTask& failing, const std::string& message) {
       int after = 0;
-      std::vector<PassTask> tasks = {failing, run_task({leaves[1]}, [&] { ++after; }, {0})};
-      tasks.push_back({.leaves = {}, .start = [&](const Completion& done) { ++after, done(nullptr); }, .after = {1}});
+      std::vector<PassTask> tasks = {failing, run_task({leaves[1]}, [&] { ++after; }, {TaskIndex(0)})};
+      tasks.push_back(
+          {.leaves = {}, .start = [&](const Completion& done) { ++after, done(nullptr); }, .after = {TaskIndex(1)}});
       CHECK_THROWS_WITH(backward(loss_of(leaves), tasks), Equals(message));
       CHECK(after == 0);
     };
@@ -307,7 +308,7 @@ TEST_CASE("tasks: a stop from another thread ends the pass with Cancelled, and a
       Elsewhere elsewhere;
       const std::vector<PassTask> tasks = {
           elsewhere.task(leaves, [&] { stop.request_stop(); }),
-          {.leaves = {}, .start = [&](const Completion& done) { ++called, done(nullptr); }, .after = {0}}};
+          {.leaves = {}, .start = [&](const Completion& done) { ++called, done(nullptr); }, .after = {TaskIndex(0)}}};
       CHECK_THROWS_WITH(backward(loss_of(leaves), tasks, stop.get_token()),
                         Equals("backward: cancelled: a stop was requested before all work was done"));
       CHECK(called == 0);

@@ -142,7 +142,7 @@ TEST_CASE("the tasks of a pass count in its work and in its longest path", "[tra
     };
     // sum <- x <- first <- second: nothing can run beside anything else.
     const std::vector<PassTask> tasks = {{.leaves = {x}, .run = compute, .name = "first"},
-                                         {.run = compute, .after = {0}, .name = "second"}};
+                                         {.run = compute, .after = {TaskIndex(0)}, .name = "second"}};
     const Tensor loss = sum(x);
     const Tracing tracing;
     autograd::backward({loss}, {}, {.tasks = tasks});

@@ -1,5 +1,5 @@
 // How the work of a pass is cut into groups: made-up graphs, the nodes of which have a given time.
-#include <backflow/runtime/engine/work_graph.h>
+#include <backflow/runtime/engine/schedule.h>
 
 #include <algorithm>
 #include <random>
@@ -11,12 +11,13 @@ using namespace backflow;
 
 namespace {
 
-using Edges = std::vector<std::pair<std::uint32_t, std::uint32_t>>;
+using Edges = std::vector<std::pair<std::uint32_t, std::uint32_t>>;  // between items
+using Times = IndexedVector<ItemIndex, float>;
 
 WorkGraph make_graph(const std::vector<float>& work, Edges edges) {
   WorkGraph graph;
-  graph.work = work;
-  graph.alone = work;
+  graph.work = Times(work);
+  graph.alone = Times(work);
   graph.handover.assign(work.size(), 0);
   graph.kinds.assign(work.size(), WorkGraph::Kind::Node);
   graph.dependencies.assign(work.size(), 0);
@@ -25,8 +26,8 @@ WorkGraph make_graph(const std::vector<float>& work, Edges edges) {
   for (std::uint32_t i = 0; i < work.size(); ++i) {
     graph.first_edge.push_back(static_cast<std::uint32_t>(graph.edges.size()));
     for (; next != edges.end() && next->first == i; ++next) {
-      graph.edges.push_back(next->second);
-      ++graph.dependencies[next->second];
+      graph.edges.push_back(ItemIndex(next->second));
+      ++graph.dependencies[graph.edges.back()];
     }
   }
   graph.first_edge.push_back(static_cast<std::uint32_t>(graph.edges.size()));
@@ -72,16 +73,16 @@ WorkGraph random_work(unsigned seed) {
 /// Runs the groups, each when all that it waits for have run, the last that became ready first; checks that every item
 /// runs once and after those that it waits for.
 void check_order(const WorkGraph& graph, const Schedule& schedule) {
-  std::vector<bool> ran(graph.size(), false);
-  std::vector<std::uint32_t> missing;
-  std::vector<std::uint32_t> ready;
-  std::vector<std::vector<std::uint32_t>> before(graph.size());
-  for (std::uint32_t i = 0; i < graph.size(); ++i) {
-    for (const std::uint32_t next : graph.successors(i)) {
+  IndexedVector<ItemIndex, char> ran(graph.size(), false);
+  IndexedVector<GroupIndex, std::uint32_t> missing;
+  std::vector<GroupIndex> ready;
+  IndexedVector<ItemIndex, std::vector<ItemIndex>> before(graph.size());
+  for (const ItemIndex i : graph.kinds.indices()) {
+    for (const ItemIndex next : graph.successors(i)) {
       before[next].push_back(i);
     }
   }
-  for (std::uint32_t g = 0; g < schedule.groups().size(); ++g) {
+  for (const GroupIndex g : schedule.groups().indices()) {
     missing.push_back(schedule.groups()[g].dependencies);
     if (missing.back() == 0) {
       ready.push_back(g);
@@ -92,13 +93,13 @@ void check_order(const WorkGraph& graph, const Schedule& schedule) {
   while (!ready.empty()) {
     const Schedule::Group& group = schedule.groups()[ready.back()];
     ready.pop_back();
-    for (const std::uint32_t item : group.items) {
+    for (const ItemIndex item : group.items) {
       in_order = in_order && !ran[item] &&
-                 std::all_of(before[item].begin(), before[item].end(), [&](std::uint32_t b) { return ran[b]; });
+                 std::all_of(before[item].begin(), before[item].end(), [&](ItemIndex b) { return ran[b]; });
       ran[item] = true;
       ++count;
     }
-    for (const std::uint32_t next : group.successors) {
+    for (const GroupIndex next : group.successors) {
       if (--missing[next] == 0) {
         ready.push_back(next);
       }
@@ -191,12 +192,12 @@ TEST_CASE("schedule: chains that were recorded by turns are told apart") {
 TEST_CASE("schedule: what is done elsewhere is alone, and whatever waits for it is not held up") {
   // 0 -> 1 (elsewhere) -> 3, 0 -> 2
   WorkGraph graph = make_graph({100, 0, 50'000, 1000}, {{0, 1}, {0, 2}, {1, 3}});
-  graph.kinds[1] = WorkGraph::Kind::Async;
+  graph.kinds[ItemIndex(1)] = WorkGraph::Kind::Async;
   const Schedule schedule(graph, 8);
-  const Schedule::Group& elsewhere = schedule.groups()[schedule.group_of(1)];
+  const Schedule::Group& elsewhere = schedule.groups()[schedule.group_of(ItemIndex(1))];
   CHECK(elsewhere.is_async);
   CHECK(elsewhere.items.size() == 1);
-  CHECK(schedule.group_of(3) != schedule.group_of(2));
+  CHECK(schedule.group_of(ItemIndex(3)) != schedule.group_of(ItemIndex(2)));
   check_order(graph, schedule);
 }
 
@@ -207,7 +208,7 @@ TEST_CASE("schedule: random graphs keep their order") {
     const Schedule schedule(graph, 8);
     check_order(graph, schedule);
     // No group holds up what waits for others by more than a little: the longest path stays near the graph's own.
-    const std::vector<float> remaining = graph.remaining();
+    const Times remaining = graph.remaining();
     const float longest = *std::max_element(remaining.begin(), remaining.end());
     CHECK(schedule.critical_path() >= 0.999F * longest);
     CHECK(schedule.critical_path() <= 1.3F * std::max(longest, schedule.work() / 8) + 20'000);
@@ -219,10 +220,11 @@ TEST_CASE("work graph: equal graphs have equal hashes, and a change of any part 
   CHECK(graph == random_work(7));
   CHECK(graph.hash() == random_work(7).hash());
   WorkGraph other = graph;
-  other.work[3] += 1;
+  other.work[ItemIndex(3)] += 1;
   CHECK(!(other == graph));
   CHECK(other.hash() != graph.hash());
   other = graph;
-  other.kinds[0] = other.kinds[0] == WorkGraph::Kind::Async ? WorkGraph::Kind::Task : WorkGraph::Kind::Async;
+  WorkGraph::Kind& kind = other.kinds.front();
+  kind = kind == WorkGraph::Kind::Async ? WorkGraph::Kind::Task : WorkGraph::Kind::Async;
   CHECK(!(other == graph));
 }

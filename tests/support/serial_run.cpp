@@ -5,8 +5,8 @@
 #include <backflow/ops/creation/random.h>
 #include <backflow/ops/operators.h>
 #include <backflow/runtime/engine/autograd.h>
+#include <backflow/runtime/engine/parallel.h>
 #include <backflow/runtime/tape/node.h>
-#include <backflow/runtime/tape/parallel.h>
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/arrays.h>
 #include <backflow/tests/support/engines.h>

@@ -14,7 +14,7 @@ class Pass {
   explicit Pass(Execution& pass)
       : pass_(pass), graph_(pass.work_graph()), missing_(graph_.dependencies), left_(graph_.size()) {
     pass.begin_parallel();
-    for (std::uint32_t i = 0; i < graph_.size(); ++i) {
+    for (const ItemIndex i : graph_.kinds.indices()) {
       if (missing_[i] == 0) {
         ready_.push_back(i);
       }
@@ -29,7 +29,7 @@ class Pass {
       if (left_ == 0) {
         return;
       }
-      const std::uint32_t item = ready_.back();
+      const ItemIndex item = ready_.back();
       ready_.pop_back();
       lock.unlock();
       if (graph_.kinds[item] == WorkGraph::Kind::Async) {
@@ -43,9 +43,9 @@ class Pass {
   }
 
  private:
-  void end(std::uint32_t item) {
+  void end(ItemIndex item) {
     const std::lock_guard lock(mutex_);
-    for (const std::uint32_t next : graph_.successors(item)) {
+    for (const ItemIndex next : graph_.successors(item)) {
       if (--missing_[next] == 0) {
         ready_.push_back(next);
       }
@@ -58,8 +58,8 @@ class Pass {
   const WorkGraph graph_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::vector<std::uint32_t> missing_;  // by item
-  std::vector<std::uint32_t> ready_;
+  IndexedVector<ItemIndex, std::uint32_t> missing_;
+  std::vector<ItemIndex> ready_;
   std::size_t left_;  // items that have not ended
 };
 

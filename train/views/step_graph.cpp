@@ -10,6 +10,7 @@
 #include <backflow/runtime/engine/critical_path.h>
 #include <backflow/runtime/engine/engine.h>
 #include <backflow/runtime/engine/execution.h>
+#include <backflow/runtime/engine/schedule.h>
 #include <backflow/runtime/tape/accumulate_grad.h>
 #include <backflow/runtime/threads/threads.h>
 #include <backflow/runtime/trace/trace.h>
@@ -43,15 +44,15 @@ class StepObserver final : public trace::Observer {
     node_of_.emplace_back(id, gradient_edge(y).function);
   }
 
-  void on_node(const trace::Event& event) override { events_[event.node] = event; }
+  void on_node(const trace::Event& event) override { events_[NodeIndex(event.node)] = event; }
 
   /// Fills in what was seen of the nodes of `plan`.
   void finish(const Plan& plan) {
-    std::unordered_map<const Node*, std::uint32_t> position;
-    for (std::uint32_t i = 0; i < plan.nodes().size(); ++i) {
+    std::unordered_map<const Node*, NodeIndex> position;
+    for (const NodeIndex i : plan.nodes().indices()) {
       position[plan.nodes()[i].node] = i;
       const trace::Event& event = events_[i];
-      StepGraph::Backward& node = graph_.backward[i];
+      StepGraph::Backward& node = graph_.backward[i.value()];
       node.gradients = event.in.text();
       node.results = event.out.text();
       node.flop = event.flop;
@@ -59,7 +60,7 @@ class StepObserver final : public trace::Observer {
     }
     for (const auto& [id, node] : node_of_) {
       if (const auto it = position.find(node.get()); it != position.end()) {
-        graph_.forward[id].backward = it->second;
+        graph_.forward[id].backward = it->second.value();
       }
     }
   }
@@ -74,7 +75,7 @@ class StepObserver final : public trace::Observer {
   std::vector<Tensor> kept_;
   std::unordered_map<const TensorImpl*, std::uint32_t> made_by_;
   std::vector<std::pair<std::uint32_t, IntrusivePtr<Node>>> node_of_;  // of operators
-  std::map<std::uint32_t, trace::Event> events_;                       // of nodes
+  std::map<NodeIndex, trace::Event> events_;
 };
 
 /// Tracing, until the end of the scope.
@@ -95,8 +96,8 @@ std::map<const TensorImpl*, std::string> names_of(const Model& model) {
 
 /// Nodes, edges and the longest path, which the plan has before anything runs.
 void add_plan(StepGraph& graph, const Plan& plan, const std::map<const TensorImpl*, std::string>& names) {
-  std::vector<float> times;
-  for (std::uint32_t i = 0; i < plan.nodes().size(); ++i) {
+  IndexedVector<NodeIndex, float> times;
+  for (const NodeIndex i : plan.nodes().indices()) {
     const PlanNode& n = plan.nodes()[i];
     times.push_back(n.node->work());
     StepGraph::Backward node{.name = n.node->name(), .nanoseconds = times.back()};
@@ -105,26 +106,30 @@ void add_plan(StepGraph& graph, const Plan& plan, const std::map<const TensorImp
       node.parameter = it != names.end() ? it->second : "";
     }
     graph.backward.push_back(std::move(node));
-    for (const std::uint32_t target : plan.targets(n)) {
-      if (target != kNoTarget) {
-        graph.backward_edges.emplace_back(i, plan.inputs()[target].node);
-      }
-    }
+    plan.for_successors(i, [&](NodeIndex next) { graph.backward_edges.emplace_back(i.value(), next.value()); });
   }
-  const CriticalPath path = critical_path(plan, times);
+  const CriticalPath<NodeIndex> path = critical_path(plan, times);
   graph.work = path.work;
   graph.critical_path = path.length;
-  for (const std::uint32_t node : path.nodes) {
-    graph.backward[node].critical = true;
+  for (const NodeIndex node : path.path) {
+    graph.backward[node.value()].critical = true;
   }
 }
 
-void add_groups(StepGraph& graph, const Schedule& schedule) {
-  for (const Schedule::Group& group : schedule.groups()) {
-    for (const std::uint32_t node : group.items) {
-      graph.backward[node].group = static_cast<std::uint32_t>(graph.groups.size());
+/// A pass without tasks: every item is a node.
+void add_groups(StepGraph& graph, const Schedule& schedule, const ItemNumbers& items) {
+  for (const GroupIndex g : schedule.groups().indices()) {
+    const Schedule::Group& group = schedule.groups()[g];
+    StepGraph::Group& drawn = graph.groups.emplace_back();
+    drawn.nanoseconds = group.work;
+    for (const ItemIndex item : group.items) {
+      const NodeIndex node = items.node(item);
+      graph.backward[node.value()].group = g.value();
+      drawn.nodes.push_back(node.value());
     }
-    graph.groups.push_back({group.items, group.successors, group.work});
+    for (const GroupIndex next : group.successors) {
+      drawn.successors.push_back(next.value());
+    }
   }
 }
 
@@ -151,7 +156,7 @@ StepGraph observe_step(const Model& model, IntArrayRef sample_shape, std::int64_
   const Plan plan(std::span(&root, 1), {});
   Execution pass(plan, std::span(&one, 1), {}, {});
   add_plan(graph, plan, names_of(model));
-  add_groups(graph, Schedule(pass.work_graph(), get_num_threads()));
+  add_groups(graph, Schedule(pass.work_graph(), get_num_threads()), pass.items());
   execute(pass);
   pass.finish();
   observer.finish(plan);

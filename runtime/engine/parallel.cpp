@@ -1,9 +1,9 @@
-#include <backflow/runtime/tape/parallel.h>
+#include <backflow/runtime/engine/parallel.h>
 
 #include <atomic>
 #include <deque>
 
-#include <backflow/runtime/tape/nesting.h>
+#include <backflow/runtime/engine/nesting.h>
 #include <backflow/runtime/tape/node.h>
 #include <backflow/runtime/threads/branch.h>
 
