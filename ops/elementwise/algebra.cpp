@@ -6,7 +6,7 @@ namespace {
 
 using namespace detail;
 
-struct Neg : NumericOperator<Neg, Unary::Neg> {
+struct Neg : NumericOperator<Neg, functions::Neg> {
   static constexpr OperatorInfo info = {
       .name = "neg",
       .signature = "neg(Tensor self) -> Tensor",
@@ -20,7 +20,7 @@ struct Neg : NumericOperator<Neg, Unary::Neg> {
   void backward(Backward& b) const { b.dx(0) = neg(b.dy()); }
 };
 
-struct Abs : NumericOperator<Abs, Unary::Abs> {
+struct Abs : NumericOperator<Abs, functions::Abs> {
   static constexpr OperatorInfo info = {
       .name = "abs",
       .signature = "abs(Tensor self) -> Tensor",
@@ -35,7 +35,7 @@ struct Abs : NumericOperator<Abs, Unary::Abs> {
   void backward(Backward& b) const { b.dx(0) = b.dy() * sign(b(x)); }
 };
 
-struct Sign : NumericOperator<Sign, Unary::Sign> {
+struct Sign : NumericOperator<Sign, functions::Sign> {
   static constexpr OperatorInfo info = {
       .name = "sign",
       .signature = "sign(Tensor self) -> Tensor",
@@ -60,12 +60,12 @@ struct Square {
   };
   static Tensor forward(const Tensor& x) { return pow(x, 2); }
   static bool forward_into(const Tensor& y, const Tensor& x) {
-    kernels::binary(Binary::Mul, y, x, x);
+    kernels::binary(functions::Mul{}, y, x, x);
     return true;
   }
 };
 
-struct Sqrt : UnaryOperator<Unary::Sqrt> {
+struct Sqrt : UnaryOperator<functions::Sqrt> {
   static constexpr OperatorInfo info = {
       .name = "sqrt",
       .signature = "sqrt(Tensor self) -> Tensor",
@@ -80,7 +80,7 @@ struct Sqrt : UnaryOperator<Unary::Sqrt> {
   void backward(Backward& b) const { b.dx(0) = b.dy() / (b(y) * 2); }
 };
 
-struct Rsqrt : UnaryOperator<Unary::Rsqrt> {
+struct Rsqrt : UnaryOperator<functions::Rsqrt> {
   static constexpr OperatorInfo info = {
       .name = "rsqrt",
       .signature = "rsqrt(Tensor self) -> Tensor",
@@ -95,7 +95,7 @@ struct Rsqrt : UnaryOperator<Unary::Rsqrt> {
   void backward(Backward& b) const { b.dx(0) = b.dy() * b(y) * b(y) * (b(y) * -0.5); }
 };
 
-struct Reciprocal : UnaryOperator<Unary::Reciprocal> {
+struct Reciprocal : UnaryOperator<functions::Reciprocal> {
   static constexpr OperatorInfo info = {
       .name = "reciprocal",
       .signature = "reciprocal(Tensor self) -> Tensor",
@@ -110,7 +110,7 @@ struct Reciprocal : UnaryOperator<Unary::Reciprocal> {
   void backward(Backward& b) const { b.dx(0) = neg(b.dy()) * b(y) * b(y); }
 };
 
-struct Relu : NumericOperator<Relu, Unary::Relu> {
+struct Relu : NumericOperator<Relu, functions::Relu> {
   static constexpr OperatorInfo info = {
       .name = "relu",
       .signature = "relu(Tensor self) -> Tensor",
@@ -125,11 +125,11 @@ struct Relu : NumericOperator<Relu, Unary::Relu> {
   void backward(Backward& b) const {
     const Tensor value = b(y);
     b.dx(0) =
-        GradMode::is_enabled() ? relu_backward(b.dy(), value) : fused_gradient(b, Binary::ReluBackward, value, {});
+        GradMode::is_enabled() ? relu_backward(b.dy(), value) : fused_gradient(b, functions::ReluBackward{}, value, {});
   }
 };
 
-struct Tanh : UnaryOperator<Unary::Tanh> {
+struct Tanh : UnaryOperator<functions::Tanh> {
   static constexpr OperatorInfo info = {
       .name = "tanh",
       .signature = "tanh(Tensor self) -> Tensor",
@@ -144,11 +144,11 @@ struct Tanh : UnaryOperator<Unary::Tanh> {
   void backward(Backward& b) const {
     const Tensor value = b(y);
     b.dx(0) =
-        GradMode::is_enabled() ? tanh_backward(b.dy(), value) : fused_gradient(b, Binary::TanhBackward, value, {});
+        GradMode::is_enabled() ? tanh_backward(b.dy(), value) : fused_gradient(b, functions::TanhBackward{}, value, {});
   }
 };
 
-struct Sigmoid : UnaryOperator<Unary::Sigmoid> {
+struct Sigmoid : UnaryOperator<functions::Sigmoid> {
   static constexpr OperatorInfo info = {
       .name = "sigmoid",
       .signature = "sigmoid(Tensor self) -> Tensor",
@@ -163,11 +163,11 @@ struct Sigmoid : UnaryOperator<Unary::Sigmoid> {
   void backward(Backward& b) const {
     const Tensor value = b(y);
     b.dx(0) = GradMode::is_enabled() ? sigmoid_backward(b.dy(), value)
-                                     : fused_gradient(b, Binary::SigmoidBackward, value, {});
+                                     : fused_gradient(b, functions::SigmoidBackward{}, value, {});
   }
 };
 
-struct ReluGradient : BinaryOperator<ReluGradient, Binary::ReluBackward, true> {
+struct ReluGradient : BinaryOperator<ReluGradient, functions::ReluBackward, true> {
   static constexpr OperatorInfo info = {
       .name = "relu_backward",
       .signature = "relu_backward(Tensor grad, Tensor result) -> Tensor",
@@ -191,7 +191,7 @@ struct ReluGradient : BinaryOperator<ReluGradient, Binary::ReluBackward, true> {
   }
 };
 
-struct TanhGradient : BinaryOperator<TanhGradient, Binary::TanhBackward, true> {
+struct TanhGradient : BinaryOperator<TanhGradient, functions::TanhBackward, true> {
   static constexpr OperatorInfo info = {
       .name = "tanh_backward",
       .signature = "tanh_backward(Tensor grad, Tensor result) -> Tensor",
@@ -217,7 +217,7 @@ struct TanhGradient : BinaryOperator<TanhGradient, Binary::TanhBackward, true> {
   }
 };
 
-struct SigmoidGradient : BinaryOperator<SigmoidGradient, Binary::SigmoidBackward, true> {
+struct SigmoidGradient : BinaryOperator<SigmoidGradient, functions::SigmoidBackward, true> {
   static constexpr OperatorInfo info = {
       .name = "sigmoid_backward",
       .signature = "sigmoid_backward(Tensor grad, Tensor result) -> Tensor",

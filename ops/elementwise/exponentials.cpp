@@ -10,7 +10,7 @@ namespace {
 
 using namespace detail;
 
-struct Exp : UnaryOperator<Unary::Exp> {
+struct Exp : UnaryOperator<functions::Exp> {
   static constexpr OperatorInfo info = {
       .name = "exp",
       .signature = "exp(Tensor self) -> Tensor",
@@ -25,7 +25,7 @@ struct Exp : UnaryOperator<Unary::Exp> {
   void backward(Backward& b) const { b.dx(0) = b.dy() * b(y); }
 };
 
-struct Expm1 : UnaryOperator<Unary::Expm1> {
+struct Expm1 : UnaryOperator<functions::Expm1> {
   static constexpr OperatorInfo info = {
       .name = "expm1",
       .signature = "expm1(Tensor self) -> Tensor",
@@ -40,7 +40,7 @@ struct Expm1 : UnaryOperator<Unary::Expm1> {
   void backward(Backward& b) const { b.dx(0) = b.dy() * (b(y) + 1); }
 };
 
-struct Exp2 : UnaryOperator<Unary::Exp2> {
+struct Exp2 : UnaryOperator<functions::Exp2> {
   static constexpr OperatorInfo info = {
       .name = "exp2",
       .signature = "exp2(Tensor self) -> Tensor",
@@ -55,7 +55,7 @@ struct Exp2 : UnaryOperator<Unary::Exp2> {
   void backward(Backward& b) const { b.dx(0) = b.dy() * (b(y) * std::numbers::ln2); }
 };
 
-struct Log : UnaryOperator<Unary::Log> {
+struct Log : UnaryOperator<functions::Log> {
   static constexpr OperatorInfo info = {
       .name = "log",
       .signature = "log(Tensor self) -> Tensor",
@@ -70,7 +70,7 @@ struct Log : UnaryOperator<Unary::Log> {
   void backward(Backward& b) const { b.dx(0) = b.dy() / b(x); }
 };
 
-struct Log1p : UnaryOperator<Unary::Log1p> {
+struct Log1p : UnaryOperator<functions::Log1p> {
   static constexpr OperatorInfo info = {
       .name = "log1p",
       .signature = "log1p(Tensor self) -> Tensor",
@@ -85,7 +85,7 @@ struct Log1p : UnaryOperator<Unary::Log1p> {
   void backward(Backward& b) const { b.dx(0) = b.dy() / (b(x) + 1); }
 };
 
-struct Log2 : UnaryOperator<Unary::Log2> {
+struct Log2 : UnaryOperator<functions::Log2> {
   static constexpr OperatorInfo info = {
       .name = "log2",
       .signature = "log2(Tensor self) -> Tensor",
@@ -100,7 +100,7 @@ struct Log2 : UnaryOperator<Unary::Log2> {
   void backward(Backward& b) const { b.dx(0) = b.dy() / (b(x) * std::numbers::ln2); }
 };
 
-struct Log10 : UnaryOperator<Unary::Log10> {
+struct Log10 : UnaryOperator<functions::Log10> {
   static constexpr OperatorInfo info = {
       .name = "log10",
       .signature = "log10(Tensor self) -> Tensor",
@@ -129,14 +129,14 @@ struct Logit {
   std::optional<double> eps;
   static Tensor forward(const Tensor& x, std::optional<double> eps) {
     Tensor y = empty_tensor_like(x, floating(x.scalar_type()));
-    kernels::unary(Unary::Logit, y, Cast(x, y.scalar_type()), {eps.value_or(-1)});
+    kernels::unary(functions::Logit{}, y, Cast(x, y.scalar_type()), {eps.value_or(-1)});
     return y;
   }
   static bool forward_into(const Tensor& y, const Tensor& x, std::optional<double> eps) {
     if (!y.is_floating_point()) {
       return false;
     }
-    kernels::unary(Unary::Logit, y, x, {eps.value_or(-1)});
+    kernels::unary(functions::Logit{}, y, x, {eps.value_or(-1)});
     return true;
   }
   void save(Needs, const Tensor& x_, std::optional<double> eps_, const Tensor&) {
@@ -145,8 +145,8 @@ struct Logit {
   }
   void backward(Backward& b) const {
     const Tensor value = b(x);
-    const Tensor inside = both(where_holds(Comparison::GreaterEqual, value, eps.value_or(0)),
-                               where_holds(Comparison::LessEqual, value, 1 - eps.value_or(0)));
+    const Tensor inside = both(where_holds(functions::GreaterEqual{}, value, eps.value_or(0)),
+                               where_holds(functions::LessEqual{}, value, 1 - eps.value_or(0)));
     const Tensor dx = b.dy() / (value * (1 - value));
     b.dx(0) = eps && *eps >= 0 ? relu_backward(dx, inside)
                                : choose(inside, dx, full_like(dx, std::numeric_limits<double>::quiet_NaN()));

@@ -6,7 +6,7 @@ namespace {
 
 using namespace detail;
 
-struct Sinh : UnaryOperator<Unary::Sinh> {
+struct Sinh : UnaryOperator<functions::Sinh> {
   static constexpr OperatorInfo info = {
       .name = "sinh",
       .signature = "sinh(Tensor self) -> Tensor",
@@ -21,7 +21,7 @@ struct Sinh : UnaryOperator<Unary::Sinh> {
   void backward(Backward& b) const { b.dx(0) = b.dy() * cosh(b(x)); }
 };
 
-struct Cosh : UnaryOperator<Unary::Cosh> {
+struct Cosh : UnaryOperator<functions::Cosh> {
   static constexpr OperatorInfo info = {
       .name = "cosh",
       .signature = "cosh(Tensor self) -> Tensor",
@@ -36,7 +36,7 @@ struct Cosh : UnaryOperator<Unary::Cosh> {
   void backward(Backward& b) const { b.dx(0) = b.dy() * sinh(b(x)); }
 };
 
-struct Asinh : UnaryOperator<Unary::Asinh> {
+struct Asinh : UnaryOperator<functions::Asinh> {
   static constexpr OperatorInfo info = {
       .name = "asinh",
       .signature = "asinh(Tensor self) -> Tensor",
@@ -61,7 +61,7 @@ struct Asinh : UnaryOperator<Unary::Asinh> {
   }
 };
 
-struct Acosh : UnaryOperator<Unary::Acosh> {
+struct Acosh : UnaryOperator<functions::Acosh> {
   static constexpr OperatorInfo info = {
       .name = "acosh",
       .signature = "acosh(Tensor self) -> Tensor",
@@ -86,7 +86,7 @@ struct Acosh : UnaryOperator<Unary::Acosh> {
   }
 };
 
-struct Atanh : UnaryOperator<Unary::Atanh> {
+struct Atanh : UnaryOperator<functions::Atanh> {
   static constexpr OperatorInfo info = {
       .name = "atanh",
       .signature = "atanh(Tensor self) -> Tensor",

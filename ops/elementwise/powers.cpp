@@ -11,16 +11,16 @@ using namespace detail;
 
 /// `v` with ones where x = 0 and f(w, 0) holds, of the shape and dtype of dy; no gradient flows from these. There, a
 /// gradient is 0 by definition while its formula is not finite.
-Tensor ones_where_zero(const Tensor& v, const Tensor& x, Binary f, const Tensor& w, const Tensor& dy) {
+Tensor ones_where_zero(const Tensor& v, const Tensor& x, kernels::Binary f, const Tensor& w, const Tensor& dy) {
   const ScalarType dtype = dy.scalar_type();
   const Tensor x_is_zero = empty_tensor_like(x, dtype);
-  kernels::binary(Binary::Equal, x_is_zero, Cast(x, dtype), 0);
+  kernels::binary(functions::Equal{}, x_is_zero, Cast(x, dtype), 0);
   const Tensor w_holds = empty_tensor_like(w, dtype);
   kernels::binary(f, w_holds, Cast(w, dtype), 0);
   const Tensor replaced = empty_tensor_like(dy, dtype);
-  kernels::binary(Binary::Mul, replaced, x_is_zero, w_holds);
+  kernels::binary(functions::Mul{}, replaced, x_is_zero, w_holds);
   const Tensor kept = empty_tensor_like(dy, dtype);
-  kernels::binary(Binary::Sub, kept, 1, replaced);
+  kernels::binary(functions::Sub{}, kept, 1, replaced);
   return relu_backward(v, kept) + replaced;
 }
 
@@ -33,7 +33,7 @@ Tensor guarded_gradient(GuardedOfTwo f, const Tensor& dy, const Tensor& x, const
   return dx;
 }
 
-struct Pow : BinaryOperator<Pow, Binary::Pow> {
+struct Pow : BinaryOperator<Pow, functions::Pow> {
   static constexpr OperatorInfo info = {
       .name = "pow",
       .signature = "pow(Tensor self, Tensor exponent) -> Tensor",
@@ -70,17 +70,17 @@ struct Pow : BinaryOperator<Pow, Binary::Pow> {
 
  private:
   static Tensor recorded(const Tensor& dy, const Tensor& x, const Tensor& w) {
-    const Tensor base = ones_where_zero(x, x, Binary::Equal, w, dy);
+    const Tensor base = ones_where_zero(x, x, functions::Equal{}, w, dy);
     const Tensor exponent = clamp(w, -kLargest, kLargest);  // infinity times a power that is 0
     return dy * (exponent * pow(base, w - 1));
   }
   static Tensor recorded(const Tensor& dy, const Tensor& x, const Tensor& w, const Tensor& y) {
-    return dy * xlogy(y, ones_where_zero(x, x, Binary::GreaterEqual, w, dy));
+    return dy * xlogy(y, ones_where_zero(x, x, functions::GreaterEqual{}, w, dy));
   }
   static constexpr double kLargest = 1e38;  // that bfloat16 holds
 };
 
-struct PowScalar : ScalarOperator<PowScalar, Binary::Pow> {
+struct PowScalar : ScalarOperator<PowScalar, functions::Pow> {
   static constexpr OperatorInfo info = {
       .name = "pow",
       .signature = "pow(Tensor self, Scalar exponent) -> Tensor",
@@ -103,7 +103,7 @@ struct PowScalar : ScalarOperator<PowScalar, Binary::Pow> {
       return false;
     }
     if (exponent.to<double>() == 2) {
-      kernels::binary(Binary::Mul, y, x, x);
+      kernels::binary(functions::Mul{}, y, x, x);
     } else if (exponent.to<double>() == 1) {
       kernels::copy(y, x);
     } else {
@@ -112,7 +112,7 @@ struct PowScalar : ScalarOperator<PowScalar, Binary::Pow> {
       if (!y.is_floating_point()) {
         check_number(info.name, exponent, y.scalar_type());
       }
-      kernels::binary(Binary::Pow, y, x, exponent);
+      kernels::binary(functions::Pow{}, y, x, exponent);
     }
     return true;
   }
@@ -144,7 +144,7 @@ struct PowOfScalar {
   }
 };
 
-struct Atan2 : BinaryOperator<Atan2, Binary::Atan2, true> {
+struct Atan2 : BinaryOperator<Atan2, functions::Atan2, true> {
   static constexpr OperatorInfo info = {
       .name = "atan2",
       .signature = "atan2(Tensor self, Tensor other) -> Tensor",
@@ -188,7 +188,7 @@ struct Atan2 : BinaryOperator<Atan2, Binary::Atan2, true> {
   }
 };
 
-struct Xlogy : BinaryOperator<Xlogy, Binary::Xlogy, true> {
+struct Xlogy : BinaryOperator<Xlogy, functions::Xlogy, true> {
   static constexpr OperatorInfo info = {
       .name = "xlogy",
       .signature = "xlogy(Tensor self, Tensor other) -> Tensor",
@@ -207,11 +207,12 @@ struct Xlogy : BinaryOperator<Xlogy, Binary::Xlogy, true> {
   }
   void backward(Backward& b) const {
     if (b.wants(0)) {
-      b.dx(0) = to_x(xlogy(b.dy(), ones_where_zero(b(w), b(x), Binary::LessEqual, b(w), b.dy())));
+      b.dx(0) = to_x(xlogy(b.dy(), ones_where_zero(b(w), b(x), functions::LessEqual{}, b(w), b.dy())));
     }
     if (b.wants(1)) {
-      b.dx(1) = to_w(GradMode::is_enabled() ? b.dy() * (b(x) / ones_where_zero(b(w), b(x), Binary::Equal, b(w), b.dy()))
-                                            : guarded_gradient(GuardedOfTwo::XlogyBackward1, b.dy(), b(x), b(w)));
+      b.dx(1) =
+          to_w(GradMode::is_enabled() ? b.dy() * (b(x) / ones_where_zero(b(w), b(x), functions::Equal{}, b(w), b.dy()))
+                                      : guarded_gradient(GuardedOfTwo::XlogyBackward1, b.dy(), b(x), b(w)));
     }
   }
 };

@@ -6,7 +6,7 @@ namespace {
 
 using namespace detail;
 
-struct Sin : UnaryOperator<Unary::Sin> {
+struct Sin : UnaryOperator<functions::Sin> {
   static constexpr OperatorInfo info = {
       .name = "sin",
       .signature = "sin(Tensor self) -> Tensor",
@@ -21,7 +21,7 @@ struct Sin : UnaryOperator<Unary::Sin> {
   void backward(Backward& b) const { b.dx(0) = b.dy() * cos(b(x)); }
 };
 
-struct Cos : UnaryOperator<Unary::Cos> {
+struct Cos : UnaryOperator<functions::Cos> {
   static constexpr OperatorInfo info = {
       .name = "cos",
       .signature = "cos(Tensor self) -> Tensor",
@@ -36,7 +36,7 @@ struct Cos : UnaryOperator<Unary::Cos> {
   void backward(Backward& b) const { b.dx(0) = b.dy() * neg(sin(b(x))); }
 };
 
-struct Tan : UnaryOperator<Unary::Tan> {
+struct Tan : UnaryOperator<functions::Tan> {
   static constexpr OperatorInfo info = {
       .name = "tan",
       .signature = "tan(Tensor self) -> Tensor",
@@ -51,7 +51,7 @@ struct Tan : UnaryOperator<Unary::Tan> {
   void backward(Backward& b) const { b.dx(0) = b.dy() * (b(y) * b(y) + 1); }
 };
 
-struct Asin : UnaryOperator<Unary::Asin> {
+struct Asin : UnaryOperator<functions::Asin> {
   static constexpr OperatorInfo info = {
       .name = "asin",
       .signature = "asin(Tensor self) -> Tensor",
@@ -70,7 +70,7 @@ struct Asin : UnaryOperator<Unary::Asin> {
   }
 };
 
-struct Acos : UnaryOperator<Unary::Acos> {
+struct Acos : UnaryOperator<functions::Acos> {
   static constexpr OperatorInfo info = {
       .name = "acos",
       .signature = "acos(Tensor self) -> Tensor",
@@ -89,7 +89,7 @@ struct Acos : UnaryOperator<Unary::Acos> {
   }
 };
 
-struct Atan : UnaryOperator<Unary::Atan> {
+struct Atan : UnaryOperator<functions::Atan> {
   static constexpr OperatorInfo info = {
       .name = "atan",
       .signature = "atan(Tensor self) -> Tensor",

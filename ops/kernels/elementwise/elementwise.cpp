@@ -61,26 +61,42 @@ void binary_with_number(Binary f, const Tensor& y, const Tensor& x, const Scalar
 template <class T, class C>
 std::pair<Comparison, C> held(Comparison f, const Scalar& number) {
   using Limits = std::numeric_limits<C>;
-  if (f >= Comparison::And) {
+  if (is_logical(f)) {
     return {f, static_cast<C>(number.to<bool>())};  // 1e-300 is true, as a float32 it would not be
   }
   const int side = beyond<T>(number);
   if (side == 0) [[likely]] {
     return {f, static_cast<C>(wrapped<T>(number))};
   }
-  if (f == Comparison::Equal || f == Comparison::NotEqual) {
+  if (f == functions::Equal{} || f == functions::NotEqual{}) {
     if constexpr (Limits::has_quiet_NaN) {
       return {f, Limits::quiet_NaN()};
     } else {
-      return {f == Comparison::Equal ? Comparison::Less : Comparison::GreaterEqual, Limits::lowest()};
+      return {f == functions::Equal{} ? Comparison(functions::Less{}) : functions::GreaterEqual{}, Limits::lowest()};
     }
   }
-  const bool is_less = f == Comparison::Less || f == Comparison::LessEqual;
-  return side > 0 ? std::pair(is_less ? Comparison::LessEqual : Comparison::Greater, Limits::max())
-                  : std::pair(is_less ? Comparison::Less : Comparison::GreaterEqual, Limits::lowest());
+  const bool is_less = f == functions::Less{} || f == functions::LessEqual{};
+  if (side > 0) {
+    return {is_less ? Comparison(functions::LessEqual{}) : functions::Greater{}, Limits::max()};
+  }
+  return {is_less ? Comparison(functions::Less{}) : functions::GreaterEqual{}, Limits::lowest()};
 }
 
 }  // namespace
+
+bool is_logical(Comparison f) {
+  return [&]<class... Fs>(functions::List<Fs...>) {
+    static constexpr bool kTable[] = {Fs::kIsLogical...};
+    return kTable[f.index()];
+  }(functions::Relations{});
+}
+
+Comparison reversed(Comparison f) {
+  return [&]<class... Fs>(functions::List<Fs...>) {
+    static constexpr Comparison kTable[] = {typename Fs::Reversed{}...};
+    return kTable[f.index()];
+  }(functions::Relations{});
+}
 
 bool has(Unary f, ScalarType dtype) {
   return dispatch(dtype, [&](auto zero) { return unary_loop<ComputeType<decltype(zero)>>(f) != nullptr; });
@@ -134,7 +150,7 @@ void add_scaled(Binary f, const Tensor& y, const Tensor& a, const Tensor& b, con
     using C = ComputeType<T>;
     const C number = wrapped<C>(factor);
     const auto add = checked(binary_loop<C>(f));
-    const auto multiply = checked(binary_loop<C>(Binary::Mul));
+    const auto multiply = checked(binary_loop<C>(functions::Mul{}));
     run_blocked<T, T, T>(y, {&a, &b}, [&](C* out, std::size_t n, Run<C> x, Run<C> w) {
       alignas(64) C products[kBlock];
       for (std::size_t i = 0; i < n; i += kBlock) {

@@ -9,8 +9,8 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 // After foreach_target.h: it is compiled for each instruction set too.
-#include <backflow/ops/kernels/elementwise/activation_math.h>
 #include <backflow/ops/kernels/elementwise/row_loops.h>
+#include <backflow/ops/kernels/elementwise/vector_sigmoid.h>
 
 HWY_BEFORE_NAMESPACE();
 namespace backflow::kernels::HWY_NAMESPACE {
