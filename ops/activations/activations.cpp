@@ -224,8 +224,7 @@ struct Softsign {
   static Tensor forward(const Tensor& x) {
     check_has(info.name, functions::Abs{}, x.scalar_type());
     Tensor y = empty_tensor_like(x, floating(x.scalar_type()));
-    const Cast from(x, y.scalar_type());
-    kernels::guarded(Guarded::Softsign, y, from, from);
+    kernels::unary(functions::Softsign{}, y, Cast(x, y.scalar_type()));
     return y;
   }
   void save(Needs, const Tensor& x_, const Tensor&) { x.save(x_); }
@@ -235,7 +234,7 @@ struct Softsign {
       const Tensor divisor = abs(value) + 1;
       b.dx(0) = b.dy() / divisor / divisor;
     } else {
-      b.dx(0) = guarded_gradient(Guarded::SoftsignBackward, b.dy(), value);
+      b.dx(0) = guarded_gradient(functions::SoftsignBackward{}, b.dy(), value);
     }
   }
 };

@@ -51,7 +51,7 @@ struct Asinh : UnaryOperator<functions::Asinh> {
   void backward(Backward& b) const {
     const Tensor value = b(x);
     b.dx(0) =
-        GradMode::is_enabled() ? recorded(b.dy(), value) : guarded_gradient(Guarded::AsinhBackward, b.dy(), value);
+        GradMode::is_enabled() ? recorded(b.dy(), value) : guarded_gradient(functions::AsinhBackward{}, b.dy(), value);
   }
 
  private:
@@ -76,7 +76,7 @@ struct Acosh : UnaryOperator<functions::Acosh> {
   void backward(Backward& b) const {
     const Tensor value = b(x);
     b.dx(0) =
-        GradMode::is_enabled() ? recorded(b.dy(), value) : guarded_gradient(Guarded::AcoshBackward, b.dy(), value);
+        GradMode::is_enabled() ? recorded(b.dy(), value) : guarded_gradient(functions::AcoshBackward{}, b.dy(), value);
   }
 
  private:
@@ -101,7 +101,7 @@ struct Atanh : UnaryOperator<functions::Atanh> {
   void backward(Backward& b) const {
     const Tensor value = b(x);
     b.dx(0) = GradMode::is_enabled() ? b.dy() / ((1 - value) * (1 + value))
-                                     : guarded_gradient(Guarded::AtanhBackward, b.dy(), value);
+                                     : guarded_gradient(functions::AtanhBackward{}, b.dy(), value);
   }
 };
 

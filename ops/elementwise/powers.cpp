@@ -24,12 +24,10 @@ Tensor ones_where_zero(const Tensor& v, const Tensor& x, kernels::Binary f, cons
   return relu_backward(v, kept) + replaced;
 }
 
-using kernels::GuardedOfTwo;
-
 /// f(dy, x, w) off the tape, in the shape of dy.
-Tensor guarded_gradient(GuardedOfTwo f, const Tensor& dy, const Tensor& x, const Tensor& w) {
+Tensor guarded_gradient(kernels::Ternary f, const Tensor& dy, const Tensor& x, const Tensor& w) {
   Tensor dx = empty_tensor_like(dy, dy.scalar_type());
-  kernels::guarded(f, dx, dy, Cast(x, dy.scalar_type()), Cast(w, dy.scalar_type()));
+  kernels::ternary(f, dx, dy, Cast(x, dy.scalar_type()), Cast(w, dy.scalar_type()));
   return dx;
 }
 
@@ -59,12 +57,12 @@ struct Pow : BinaryOperator<Pow, functions::Pow> {
   void backward(Backward& b) const {
     const bool records = GradMode::is_enabled();
     if (b.wants(0)) {
-      b.dx(0) = to_x(records ? recorded(b.dy(), b(x), b(w))
-                             : guarded_gradient(GuardedOfTwo::PowBackward, b.dy(), b(x), b(w)));
+      b.dx(0) =
+          to_x(records ? recorded(b.dy(), b(x), b(w)) : guarded_gradient(functions::PowBackward{}, b.dy(), b(x), b(w)));
     }
     if (b.wants(1)) {
       b.dx(1) = to_w(records ? recorded(b.dy(), b(x), b(w), b(y))
-                             : guarded_gradient(GuardedOfTwo::PowBackward1, b.dy(), b(y), b(x)));
+                             : guarded_gradient(functions::PowBackward1{}, b.dy(), b(y), b(x)));
     }
   }
 
@@ -165,11 +163,11 @@ struct Atan2 : BinaryOperator<Atan2, functions::Atan2, true> {
   void backward(Backward& b) const {
     if (b.wants(0)) {
       b.dx(0) = to_x(GradMode::is_enabled() ? recorded(b.dy(), b(x), b(w))
-                                            : guarded_gradient(GuardedOfTwo::Atan2Backward, b.dy(), b(x), b(w)));
+                                            : guarded_gradient(functions::Atan2Backward{}, b.dy(), b(x), b(w)));
     }
     if (b.wants(1)) {
       b.dx(1) = to_w(GradMode::is_enabled() ? neg(recorded(b.dy(), b(w), b(x)))
-                                            : guarded_gradient(GuardedOfTwo::Atan2Backward1, b.dy(), b(x), b(w)));
+                                            : guarded_gradient(functions::Atan2Backward1{}, b.dy(), b(x), b(w)));
     }
   }
 
@@ -212,7 +210,7 @@ struct Xlogy : BinaryOperator<Xlogy, functions::Xlogy, true> {
     if (b.wants(1)) {
       b.dx(1) =
           to_w(GradMode::is_enabled() ? b.dy() * (b(x) / ones_where_zero(b(w), b(x), functions::Equal{}, b(w), b.dy()))
-                                      : guarded_gradient(GuardedOfTwo::XlogyBackward1, b.dy(), b(x), b(w)));
+                                      : guarded_gradient(functions::XlogyBackward1{}, b.dy(), b(x), b(w)));
     }
   }
 };

@@ -66,7 +66,7 @@ struct Asin : UnaryOperator<functions::Asin> {
   void backward(Backward& b) const {
     const Tensor value = b(x);
     b.dx(0) = GradMode::is_enabled() ? b.dy() * rsqrt((1 - value) * (1 + value))
-                                     : guarded_gradient(Guarded::AsinBackward, b.dy(), value);
+                                     : guarded_gradient(functions::AsinBackward{}, b.dy(), value);
   }
 };
 
@@ -85,7 +85,7 @@ struct Acos : UnaryOperator<functions::Acos> {
   void backward(Backward& b) const {
     const Tensor value = b(x);
     b.dx(0) = GradMode::is_enabled() ? neg(b.dy() * rsqrt((1 - value) * (1 + value)))
-                                     : guarded_gradient(Guarded::AcosBackward, b.dy(), value);
+                                     : guarded_gradient(functions::AcosBackward{}, b.dy(), value);
   }
 };
 
@@ -103,7 +103,8 @@ struct Atan : UnaryOperator<functions::Atan> {
   void save(Needs, const Tensor& x_, const Tensor&) { x.save(x_); }
   void backward(Backward& b) const {
     const Tensor value = b(x);
-    b.dx(0) = GradMode::is_enabled() ? recorded(b.dy(), value) : guarded_gradient(Guarded::AtanBackward, b.dy(), value);
+    b.dx(0) =
+        GradMode::is_enabled() ? recorded(b.dy(), value) : guarded_gradient(functions::AtanBackward{}, b.dy(), value);
   }
 
  private:

@@ -27,16 +27,8 @@ BinaryLoop<T> loop_of(functions::List<Fs...>, Binary f) {
   return kTable[f.index()];
 }
 
-template <class T, class... Fs>
-TernaryLoop<T> loop_of(functions::List<Fs...>, Ternary f) {
-  static constexpr TernaryLoop<T> kTable[] = {ternary_row<Call<Fs>, T>...};
-  return kTable[f.index()];
-}
-
 BinaryLoop<float> float_binary_loop(Binary f) { return loop_of<float>(functions::BinaryFunctions{}, f); }
 BinaryLoop<double> double_binary_loop(Binary f) { return loop_of<double>(functions::BinaryFunctions{}, f); }
-TernaryLoop<float> float_ternary_loop(Ternary f) { return loop_of<float>(functions::TernaryFunctions{}, f); }
-TernaryLoop<double> double_ternary_loop(Ternary f) { return loop_of<double>(functions::TernaryFunctions{}, f); }
 
 }  // namespace backflow::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -46,8 +38,6 @@ namespace backflow::kernels {
 
 HWY_EXPORT(float_binary_loop);
 HWY_EXPORT(double_binary_loop);
-HWY_EXPORT(float_ternary_loop);
-HWY_EXPORT(double_ternary_loop);
 
 template <>
 BinaryLoop<float> binary_loop<float>(Binary f) {
@@ -57,16 +47,6 @@ BinaryLoop<float> binary_loop<float>(Binary f) {
 template <>
 BinaryLoop<double> binary_loop<double>(Binary f) {
   return HWY_DYNAMIC_DISPATCH(double_binary_loop)(f);
-}
-
-template <>
-TernaryLoop<float> ternary_loop<float>(Ternary f) {
-  return HWY_DYNAMIC_DISPATCH(float_ternary_loop)(f);
-}
-
-template <>
-TernaryLoop<double> ternary_loop<double>(Ternary f) {
-  return HWY_DYNAMIC_DISPATCH(double_ternary_loop)(f);
 }
 
 }  // namespace backflow::kernels

@@ -23,6 +23,9 @@ HWY_INLINE auto nan(D d) {
   return number(d, std::numeric_limits<double>::quiet_NaN());
 }
 
+/// From here on x^2 + 1 is x^2 in every dtype; soon after, it overflows in float32.
+inline constexpr double kFar = 0x1p32;
+
 /// Whether Min and Max give the second operand where one is NaN, as the instructions of x86 do, but not the emulation.
 inline constexpr bool kSecondOfNan = HWY_ARCH_X86 != 0 && HWY_TARGET != HWY_EMU128 && HWY_TARGET != HWY_SCALAR;
 

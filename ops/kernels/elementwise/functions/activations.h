@@ -24,6 +24,7 @@ struct Silu : OfReals {};
 struct Mish : OfReals {};
 struct Softplus : OfReals {};  ///< log(1 + e^(params[0] x)) / params[0]; x where params[0] x > params[1]
 struct LogSigmoid : OfReals {};
+struct Softsign : OfReals {};  ///< x / (1 + |x|)
 
 struct ReluBackward : OfReals {};  ///< of dy and y, as the next one
 struct SigmoidBackward : OfReals {};
@@ -35,10 +36,13 @@ struct SiluBackward : OfReals {};
 struct MishBackward : OfReals {};
 struct SoftplusBackward : OfReals {};
 struct LogSigmoidBackward : OfReals {};
+struct SoftsignBackward : OfReals {};
 
-using UnaryActivations = List<Relu, Sigmoid, LeakyRelu, Elu, Gelu, GeluTanh, Silu, Mish, Softplus, LogSigmoid>;
-using BinaryActivations = List<ReluBackward, SigmoidBackward, LeakyReluBackward, EluBackward, GeluBackward,
-                               GeluTanhBackward, SiluBackward, MishBackward, SoftplusBackward, LogSigmoidBackward>;
+using UnaryActivations =
+    List<Relu, Sigmoid, LeakyRelu, Elu, Gelu, GeluTanh, Silu, Mish, Softplus, LogSigmoid, Softsign>;
+using BinaryActivations =
+    List<ReluBackward, SigmoidBackward, LeakyReluBackward, EluBackward, GeluBackward, GeluTanhBackward, SiluBackward,
+         MishBackward, SoftplusBackward, LogSigmoidBackward, SoftsignBackward>;
 
 }  // namespace backflow::kernels::functions
 #endif
@@ -156,6 +160,16 @@ struct VectorForm<functions::LogSigmoid> {
 };
 
 template <>
+struct VectorForm<functions::Softsign> {
+  template <class D, class V>
+  static HWY_INLINE V of(D d, V x) {
+    const V one = number(d, 1);
+    const V a = hn::Abs(x);
+    return hn::IfThenElse(hn::Eq(a, infinity(d)), hn::CopySign(one, x), hn::Div(x, hn::Add(a, one)));
+  }
+};
+
+template <>
 struct VectorForm<functions::ReluBackward> {
   template <class D, class V>
   static HWY_INLINE V of(D d, V dy, V y) {
@@ -244,6 +258,16 @@ struct VectorForm<functions::LogSigmoidBackward> {
   template <class D, class V>
   static HWY_INLINE V of(D d, V dy, V x) {
     return hn::Mul(dy, sigmoid_of(d, hn::Neg(x)));
+  }
+};
+
+/// The square of the divisor may overflow.
+template <>
+struct VectorForm<functions::SoftsignBackward> {
+  template <class D, class V>
+  static HWY_INLINE V of(D d, V dy, V x) {
+    const V divisor = hn::Add(hn::Abs(x), number(d, 1));
+    return hn::Div(hn::Div(dy, divisor), divisor);
   }
 };
 

@@ -27,10 +27,10 @@ namespace backflow::kernels::functions {
 struct UnaryFunctions : Join<UnaryActivations, UnaryAlgebra, UnaryErrorFunction, UnaryExponentials,
                              UnaryHardActivations, UnaryHyperbolic, UnaryRounding, UnarySelection, UnaryTrigonometry> {
 };
-struct BinaryFunctions
-    : Join<BinaryActivations, BinaryArithmetic, BinaryBits, BinaryCoordinates, BinaryDivision, BinaryGates,
-           BinaryHardActivations, BinaryHyperbolic, BinaryPowers, BinaryRelations, BinarySelection> {};
-struct TernaryFunctions : Join<TernaryArithmetic, TernaryGates> {};
+struct BinaryFunctions : Join<BinaryActivations, BinaryArithmetic, BinaryBits, BinaryCoordinates, BinaryDivision,
+                              BinaryGates, BinaryHardActivations, BinaryHyperbolic, BinaryPowers, BinaryRelations,
+                              BinarySelection, BinaryTrigonometry> {};
+struct TernaryFunctions : Join<TernaryArithmetic, TernaryCoordinates, TernaryGates, TernaryPowers> {};
 
 }  // namespace backflow::kernels::functions
 #endif

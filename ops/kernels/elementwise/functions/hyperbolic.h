@@ -15,8 +15,13 @@ struct Atanh : OfReals {};
 
 struct TanhBackward : OfReals {};  ///< of dy and y
 
+// Gradients, of dy and x, without the rounding or the overflow of x^2.
+struct AsinhBackward : OfReals {};
+struct AcoshBackward : OfReals {};
+struct AtanhBackward : OfReals {};
+
 using UnaryHyperbolic = List<Sinh, Cosh, Tanh, Asinh, Acosh, Atanh>;
-using BinaryHyperbolic = List<TanhBackward>;
+using BinaryHyperbolic = List<TanhBackward, AsinhBackward, AcoshBackward, AtanhBackward>;
 
 }  // namespace backflow::kernels::functions
 #endif
@@ -122,6 +127,35 @@ struct VectorForm<functions::TanhBackward> {
   template <class D, class V>
   static HWY_INLINE V of(D d, V dy, V y) {
     return hn::Mul(dy, hn::Sub(number(d, 1), hn::Mul(y, y)));
+  }
+};
+
+template <>
+struct VectorForm<functions::AsinhBackward> {
+  template <class D, class V>
+  static HWY_INLINE V of(D d, V dy, V x) {
+    const V a = hn::Abs(x);
+    const V root = hn::Sqrt(hn::Add(hn::Mul(x, x), number(d, 1)));
+    return hn::Div(dy, hn::IfThenElse(hn::Gt(a, number(d, kFar)), a, root));
+  }
+};
+
+template <>
+struct VectorForm<functions::AcoshBackward> {
+  template <class D, class V>
+  static HWY_INLINE V of(D d, V dy, V x) {
+    const V one = number(d, 1);
+    const V root = hn::Sqrt(hn::Mul(hn::Sub(x, one), hn::Add(x, one)));
+    return hn::Div(dy, hn::IfThenElse(hn::Gt(x, number(d, kFar)), x, hn::IfThenElse(hn::Lt(x, one), nan(d), root)));
+  }
+};
+
+template <>
+struct VectorForm<functions::AtanhBackward> {
+  template <class D, class V>
+  static HWY_INLINE V of(D d, V dy, V x) {
+    const V one = number(d, 1);
+    return hn::Div(dy, hn::Mul(hn::Sub(one, x), hn::Add(one, x)));
   }
 };
 

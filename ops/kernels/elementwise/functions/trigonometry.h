@@ -13,7 +13,13 @@ struct Asin : OfReals {};
 struct Acos : OfReals {};
 struct Atan : OfReals {};
 
+// Gradients, of dy and x, without the rounding or the overflow of x^2.
+struct AsinBackward : OfReals {};
+struct AcosBackward : OfReals {};
+struct AtanBackward : OfReals {};
+
 using UnaryTrigonometry = List<Sin, Cos, Tan, Asin, Acos, Atan>;
+using BinaryTrigonometry = List<AsinBackward, AcosBackward, AtanBackward>;
 
 }  // namespace backflow::kernels::functions
 #endif
@@ -73,6 +79,38 @@ struct VectorForm<functions::Atan> {
   template <class D, class V>
   static HWY_INLINE V of(D d, V x) {
     return hn::IfThenElse(hn::IsNaN(x), x, hn::Atan(d, x));
+  }
+};
+
+/// dy / sqrt(1 - x^2), from factors that have no rounding of x^2 in them.
+template <class D, class V>
+HWY_INLINE V arcsine_slope(D d, V dy, V x) {
+  const V one = number(d, 1);
+  return hn::Div(dy, hn::Sqrt(hn::Mul(hn::Sub(one, x), hn::Add(one, x))));
+}
+
+template <>
+struct VectorForm<functions::AsinBackward> {
+  template <class D, class V>
+  static HWY_INLINE V of(D d, V dy, V x) {
+    return arcsine_slope(d, dy, x);
+  }
+};
+
+template <>
+struct VectorForm<functions::AcosBackward> {
+  template <class D, class V>
+  static HWY_INLINE V of(D d, V dy, V x) {
+    return hn::Neg(arcsine_slope(d, dy, x));
+  }
+};
+
+template <>
+struct VectorForm<functions::AtanBackward> {
+  template <class D, class V>
+  static HWY_INLINE V of(D d, V dy, V x) {
+    const auto far = hn::Gt(hn::Abs(x), number(d, kFar));
+    return hn::IfThenElse(far, hn::Div(hn::Div(dy, x), x), hn::Div(dy, hn::Add(hn::Mul(x, x), number(d, 1))));
   }
 };
 
