@@ -15,7 +15,7 @@ void unary_row(const T* x, T* y, std::size_t n, const T*) {
 }
 
 template <class F, class T>
-void binary_row(Run<T> a, Run<T> b, T* y, std::size_t n, const T*) {
+void binary_row(Operand<T> a, Operand<T> b, T* y, std::size_t n, const T*) {
   for (std::size_t i = 0; i < n; ++i) {
     y[i] = F::of(a[i], b[i]);
   }

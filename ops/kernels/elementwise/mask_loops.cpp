@@ -14,7 +14,7 @@ HWY_BEFORE_NAMESPACE();
 namespace backflow::kernels::HWY_NAMESPACE {
 
 template <class F, class T>
-void compare(Run<T> a, Run<T> b, bool* y, std::size_t n) {
+void compare(Operand<T> a, Operand<T> b, bool* y, std::size_t n) {
   if (a.stride == Stride::One && b.stride == Stride::One) {
     for (std::size_t i = 0; i < n; ++i) {
       y[i] = F::of(a.data[i], b.data[i]);
@@ -40,7 +40,7 @@ void test(const T* x, bool* y, std::size_t n) {
 }
 
 template <class T>
-void where(Run<bool> condition, Run<T> a, Run<T> b, T* y, std::size_t n) {
+void where(Operand<bool> condition, Operand<T> a, Operand<T> b, T* y, std::size_t n) {
   constexpr Stride kOne = Stride::One;
   if (condition.stride == kOne && a.stride == kOne && b.stride == kOne) {
     for (std::size_t i = 0; i < n; ++i) {
