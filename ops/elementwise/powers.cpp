@@ -1,4 +1,4 @@
-// Powers, the logarithm that their gradient needs, and the angle of two coordinates.
+// Powers, the logarithm that their gradient needs, and the angle and the length of two coordinates.
 #include <limits>
 
 #include <backflow/ops/elementwise/guarded_internal.h>
@@ -142,6 +142,27 @@ struct PowOfScalar {
   }
 };
 
+/// Two operands of an operator of dtype `dtype` divided by the larger one, whose squares can be taken; both are 0 at
+/// the origin. Infinities count as the largest numbers.
+struct InUnits {
+  Tensor size;  ///< what they are divided by, 1 at the origin; no gradient flows through it
+  Tensor x;
+  Tensor w;
+
+  InUnits(const Tensor& from, const Tensor& other, ScalarType dtype) {
+    const double most = dtype == kFloat64 ? std::numeric_limits<double>::max() : 3e38;  // that all hold
+    const Tensor kept = clamp(from, -most, most);
+    const Tensor kept_other = clamp(other, -most, most);
+    size = one_for_zero(maximum(abs(kept.detach()), abs(kept_other.detach())));
+    x = kept / size;
+    w = kept_other / size;
+  }
+  /// `divisor`, with 1 where it is 0.
+  static Tensor one_for_zero(const Tensor& divisor) {
+    return divisor + (divisor.detach() == 0).to(divisor.scalar_type());
+  }
+};
+
 struct Atan2 : BinaryOperator<Atan2, functions::Atan2, true> {
   static constexpr OperatorInfo info = {
       .name = "atan2",
@@ -174,15 +195,48 @@ struct Atan2 : BinaryOperator<Atan2, functions::Atan2, true> {
  private:
   /// dy w / (x^2 + w^2) of operands divided by the larger one; 0 at the origin.
   static Tensor recorded(const Tensor& dy, const Tensor& from, const Tensor& other) {
-    const double most = dy.scalar_type() == kFloat64 ? std::numeric_limits<double>::max() : 3e38;  // that all hold
-    const Tensor x = clamp(from, -most, most);
-    const Tensor w = clamp(other, -most, most);
-    const Tensor larger = maximum(abs(x.detach()), abs(w.detach()));
-    const Tensor size = larger + (larger == 0).to(larger.scalar_type());
-    const Tensor a = x / size;
-    const Tensor c = w / size;
-    const Tensor sum = a * a + c * c;
-    return dy * (c / (sum + (sum.detach() == 0).to(sum.scalar_type()))) / size;
+    const auto [size, x, w] = InUnits(from, other, dy.scalar_type());
+    return dy * (w / InUnits::one_for_zero(x * x + w * w)) / size;
+  }
+};
+
+struct Hypot : BinaryOperator<Hypot, functions::Hypot> {
+  static constexpr OperatorInfo info = {
+      .name = "hypot",
+      .signature = "hypot(Tensor self, Tensor other) -> Tensor",
+      .formula = "y = sqrt(x^2 + w^2);  dx = dy x / y, dw = dy w / y, 0 at the origin",
+      .doc =
+          "Length of the vector (x, w), without overflow or underflow of the squares; broadcast, floating-point "
+          "dtypes. "
+          "Infinite where an operand is.",
+      .dtypes = kFloatingDtypes,
+      .node = "HypotBackward0",
+      .inplace = "hypot_(Tensor self, Tensor other) -> Tensor",
+  };
+  SavedTensor x;
+  SavedTensor w;
+  void save(Needs, const Tensor& x_, const Tensor& w_, const Tensor& y) {
+    save_geometry(x_, w_, y);
+    x.save(x_);
+    w.save(w_);
+  }
+  void backward(Backward& b) const {
+    if (b.wants(0)) {
+      b.dx(0) = to_x(slope(b.dy(), b(x), b(w)));
+    }
+    if (b.wants(1)) {
+      b.dx(1) = to_w(slope(b.dy(), b(w), b(x)));
+    }
+  }
+
+ private:
+  /// dy from / y, the gradient of `from`.
+  static Tensor slope(const Tensor& dy, const Tensor& from, const Tensor& other) {
+    if (!GradMode::is_enabled()) {
+      return guarded_gradient(functions::HypotBackward{}, dy, from, other);
+    }
+    const auto [size, x, w] = InUnits(from, other, dy.scalar_type());
+    return dy * (x / InUnits::one_for_zero(hypot(x, w)));  // units cancel out
   }
 };
 
@@ -219,6 +273,6 @@ struct Xlogy : BinaryOperator<Xlogy, functions::Xlogy, true> {
 
 #include <backflow/ops/powers_functions.inc>
 
-OperatorFamily powers_operators() { return family<Pow, PowScalar, PowOfScalar, Xlogy, Atan2>("powers"); }
+OperatorFamily powers_operators() { return family<Pow, PowScalar, PowOfScalar, Xlogy, Atan2, Hypot>("powers"); }
 
 }  // namespace backflow
