@@ -7,7 +7,8 @@
 
 namespace backflow::kernels::functions {
 
-/// The types whose numbers a function takes: its base says. It has a loop of T if and only if kTakes<T>.
+/// Bases of functions, which say whose numbers these take: a function has a loop of T where kTakes<T>. For integers and
+/// truth values it then needs a static function `of(x...)`, for float and double a VectorForm.
 struct OfReals {
   template <class T>
   static constexpr bool kTakes = std::is_floating_point_v<T>;
