@@ -30,8 +30,9 @@ bool has_nan(const Tensor& x) {
 void add_gradient(const Tensor& a, const Tensor& b) {
   if (a.scalar_type() == b.scalar_type() && a.sizes() == b.sizes() && !a.is_alias_of(b)) {
     detail::compute_into(
-        a, [](const Tensor& y, const Tensor& x, const Tensor& w) { kernels::binary(kernels::Binary::Add, y, x, w); }, a,
-        b);
+        a,
+        [](const Tensor& y, const Tensor& x, const Tensor& w) { kernels::binary(kernels::functions::Add{}, y, x, w); },
+        a, b);
     bump_version(a);
   } else {
     a.add_(b);

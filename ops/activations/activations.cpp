@@ -12,7 +12,7 @@ using namespace detail;
 /// x within bounds beyond which the smooth activations are 0 or x in every dtype: products with infinities are NaN.
 Tensor settled(const Tensor& x) { return clamp(x, -1000, 1000); }
 
-struct LeakyRelu : Activation<LeakyRelu, Unary::LeakyRelu, Binary::LeakyReluBackward> {
+struct LeakyRelu : Activation<LeakyRelu, functions::LeakyRelu, functions::LeakyReluBackward> {
   static constexpr OperatorInfo info = {
       .name = "leaky_relu",
       .signature = "leaky_relu(Tensor input, Scalar negative_slope=0.01) -> Tensor",
@@ -28,11 +28,11 @@ struct LeakyRelu : Activation<LeakyRelu, Unary::LeakyRelu, Binary::LeakyReluBack
   }
   void save(Needs, const Tensor& x_, const Scalar& slope, const Tensor&) { keep(x_, {slope.toDouble()}); }
   Tensor recorded(const Tensor& dy, const Tensor& value) const {
-    return choose(where_holds(Comparison::Greater, value, 0), dy, dy * params[0]);
+    return choose(where_holds(functions::Greater{}, value, 0), dy, dy * params[0]);
   }
 };
 
-struct Elu : Activation<Elu, Unary::Elu, Binary::EluBackward> {
+struct Elu : Activation<Elu, functions::Elu, functions::EluBackward> {
   static constexpr OperatorInfo info = {
       .name = "elu",
       .signature = "elu(Tensor input, Scalar alpha=1, Scalar scale=1, Scalar input_scale=1) -> Tensor",
@@ -55,7 +55,7 @@ struct Elu : Activation<Elu, Unary::Elu, Binary::EluBackward> {
   }
   Tensor recorded(const Tensor& dy, const Tensor& value) const {
     const Tensor left = exp(clamp_max(value, 0) * params[2]) * (params[0] * params[2]);  // cannot overflow
-    return choose(where_holds(Comparison::LessEqual, value, 0), dy * left, dy * params[1]);
+    return choose(where_holds(functions::LessEqual{}, value, 0), dy * left, dy * params[1]);
   }
 
  private:
@@ -76,11 +76,11 @@ struct Selu {
   static constexpr double kAlpha = 1.6732632423543772848170429916717;
   static constexpr double kScale = 1.0507009873554804934193349852946;
   static Tensor forward(const Tensor& x) {
-    check_has(info.name, Unary::Elu, x.scalar_type());
+    check_has(info.name, functions::Elu{}, x.scalar_type());
     return elu(x, kAlpha, kScale);
   }
   static bool forward_into(const Tensor& y, const Tensor& x) {
-    check_has(info.name, Unary::Elu, x.scalar_type());
+    check_has(info.name, functions::Elu{}, x.scalar_type());
     return Elu::forward_into(y, x, kAlpha, kScale, 1);
   }
 };
@@ -108,8 +108,8 @@ struct Gelu {
   static bool forward_into(const Tensor& y, const Tensor& x, std::string_view approximate) {
     check(approximate == "none" || approximate == "tanh", "gelu: approximate '", approximate,
           "': need 'none' or 'tanh'");
-    check_has(info.name, Unary::Gelu, x.scalar_type());
-    kernels::unary(approximate == "none" ? Unary::Gelu : Unary::GeluTanh, y, x);
+    check_has(info.name, functions::Gelu{}, x.scalar_type());
+    kernels::unary(approximate == "none" ? kernels::Unary(functions::Gelu{}) : functions::GeluTanh{}, y, x);
     return true;
   }
   void save(Needs, const Tensor& x_, std::string_view approximate, const Tensor&) {
@@ -119,7 +119,8 @@ struct Gelu {
   void backward(Backward& b) const {
     const Tensor value = b(x);
     if (!GradMode::is_enabled()) {
-      b.dx(0) = fused_gradient(exact ? Binary::GeluBackward : Binary::GeluTanhBackward, b.dy(), value, {});
+      b.dx(0) = fused_gradient(exact ? kernels::Binary(functions::GeluBackward{}) : functions::GeluTanhBackward{},
+                               b.dy(), value, {});
     } else {
       b.dx(0) = b.dy() * (exact ? slope(value) : slope_of_approximation(value));
     }
@@ -142,7 +143,7 @@ struct Gelu {
   }
 };
 
-struct Silu : Activation<Silu, Unary::Silu, Binary::SiluBackward> {
+struct Silu : Activation<Silu, functions::Silu, functions::SiluBackward> {
   static constexpr OperatorInfo info = {
       .name = "silu",
       .signature = "silu(Tensor input) -> Tensor",
@@ -159,7 +160,7 @@ struct Silu : Activation<Silu, Unary::Silu, Binary::SiluBackward> {
   }
 };
 
-struct Mish : Activation<Mish, Unary::Mish, Binary::MishBackward> {
+struct Mish : Activation<Mish, functions::Mish, functions::MishBackward> {
   static constexpr OperatorInfo info = {
       .name = "mish",
       .signature = "mish(Tensor input) -> Tensor",
@@ -176,7 +177,7 @@ struct Mish : Activation<Mish, Unary::Mish, Binary::MishBackward> {
   }
 };
 
-struct Softplus : Activation<Softplus, Unary::Softplus, Binary::SoftplusBackward> {
+struct Softplus : Activation<Softplus, functions::Softplus, functions::SoftplusBackward> {
   static constexpr OperatorInfo info = {
       .name = "softplus",
       .signature = "softplus(Tensor input, Scalar beta=1, Scalar threshold=20) -> Tensor",
@@ -193,11 +194,11 @@ struct Softplus : Activation<Softplus, Unary::Softplus, Binary::SoftplusBackward
   }
   Tensor recorded(const Tensor& dy, const Tensor& value) const {
     const Tensor scaled = value * params[0];
-    return choose(where_holds(Comparison::Greater, scaled, params[1]), dy, dy * sigmoid(scaled));
+    return choose(where_holds(functions::Greater{}, scaled, params[1]), dy, dy * sigmoid(scaled));
   }
 };
 
-struct LogSigmoid : Activation<LogSigmoid, Unary::LogSigmoid, Binary::LogSigmoidBackward> {
+struct LogSigmoid : Activation<LogSigmoid, functions::LogSigmoid, functions::LogSigmoidBackward> {
   static constexpr OperatorInfo info = {
       .name = "log_sigmoid",
       .signature = "log_sigmoid(Tensor input) -> Tensor",
@@ -220,10 +221,9 @@ struct Softsign {
   };
   SavedTensor x;
   static Tensor forward(const Tensor& x) {
-    check_has(info.name, Unary::Abs, x.scalar_type());
+    check_has(info.name, functions::Abs{}, x.scalar_type());
     Tensor y = empty_tensor_like(x, floating(x.scalar_type()));
-    const Cast from(x, y.scalar_type());
-    kernels::guarded(Guarded::Softsign, y, from, from);
+    kernels::unary(functions::Softsign{}, y, Cast(x, y.scalar_type()));
     return y;
   }
   void save(Needs, const Tensor& x_, const Tensor&) { x.save(x_); }
@@ -233,7 +233,7 @@ struct Softsign {
       const Tensor divisor = abs(value) + 1;
       b.dx(0) = b.dy() / divisor / divisor;
     } else {
-      b.dx(0) = guarded_gradient(Guarded::SoftsignBackward, b.dy(), value);
+      b.dx(0) = guarded_gradient(functions::SoftsignBackward{}, b.dy(), value);
     }
   }
 };

@@ -6,7 +6,6 @@ namespace backflow {
 namespace {
 
 using namespace detail;
-using kernels::Ternary;
 
 /// Throws Error, for operator `op`, unless `x` has floating-point numbers.
 void check_floating(const char* op, const Tensor& x) {
@@ -14,7 +13,7 @@ void check_floating(const char* op, const Tensor& x) {
         ": need floating-point numbers; to(kFloat32) gives them");
 }
 
-struct Celu : Activation<Celu, Unary::Elu, Binary::EluBackward> {
+struct Celu : Activation<Celu, functions::Elu, functions::EluBackward> {
   static constexpr OperatorInfo info = {
       .name = "celu",
       .signature = "celu(Tensor input, Scalar alpha=1) -> Tensor",
@@ -31,7 +30,7 @@ struct Celu : Activation<Celu, Unary::Elu, Binary::EluBackward> {
   void save(Needs, const Tensor& x_, const Scalar& alpha, const Tensor&) { keep(x_, factors(alpha)); }
   Tensor recorded(const Tensor& dy, const Tensor& value) const {
     const Tensor left = dy * exp(clamp_max(value, 0) * params[2]);  // cannot overflow
-    return choose(where_holds(Comparison::LessEqual, value, 0), left, dy);
+    return choose(where_holds(functions::LessEqual{}, value, 0), left, dy);
   }
 
  private:
@@ -75,7 +74,7 @@ struct Prelu {
   static Tensor forward(const Tensor& x, const Tensor& w) {
     const Tensor slopes = slopes_beside(x, w);
     Tensor y = empty_tensor_like(x, x.scalar_type());
-    kernels::binary(Binary::Prelu, y, x, slopes);
+    kernels::binary(functions::Prelu{}, y, x, slopes);
     return y;
   }
   void save(Needs, const Tensor& x_, const Tensor& w_, const Tensor&) {
@@ -91,9 +90,9 @@ struct Prelu {
     if (b.wants(1)) {
       Tensor terms;
       if (GradMode::is_enabled()) {
-        terms = relu_backward(b.dy() * value, where_holds(Comparison::LessEqual, value, 0));
+        terms = relu_backward(b.dy() * value, where_holds(functions::LessEqual{}, value, 0));
       } else {
-        terms = fused_gradient(Binary::PreluWeightBackward, b.dy(), value, {});
+        terms = fused_gradient(functions::PreluWeightBackward{}, b.dy(), value, {});
       }
       b.dx(1) = reshape(sum_to_size(terms, slopes_beside(value, weight).sizes()), weight.sizes());
     }
@@ -102,12 +101,12 @@ struct Prelu {
  private:
   static Tensor fused(const Tensor& dy, const Tensor& x, const Tensor& w) {
     Tensor dx = empty_tensor_like(x, x.scalar_type());
-    kernels::ternary(Ternary::PreluBackward, dx, dy, x, slopes_beside(x, w));
+    kernels::ternary(functions::PreluBackward{}, dx, dy, x, slopes_beside(x, w));
     return dx;
   }
   static Tensor recorded(const Tensor& dy, const Tensor& x, const Tensor& w) {
     const Tensor slopes = reshape(w, slopes_beside(x, w).sizes());
-    return choose(where_holds(Comparison::LessEqual, x, 0), dy * slopes, dy);
+    return choose(where_holds(functions::LessEqual{}, x, 0), dy * slopes, dy);
   }
 };
 
@@ -139,7 +138,7 @@ struct Glu {
     DimVector sizes(x.sizes());
     sizes[d] /= 2;
     Tensor y = empty_tensor(sizes, x.scalar_type());
-    kernels::binary(Binary::Glu, y, half_of(x, d, 0), half_of(x, d, 1));
+    kernels::binary(functions::Glu{}, y, half_of(x, d, 0), half_of(x, d, 1));
     return y;
   }
   void save(Needs, const Tensor& x_, std::int64_t dim, const Tensor&) {
@@ -159,8 +158,8 @@ struct Glu {
     Tensor dx = empty_tensor(value.sizes(), value.scalar_type());
     const Tensor gate = half_of(value, dim_, 1);
     const Cast dy(b.dy(), value.scalar_type());
-    kernels::binary(Binary::Glu, half_of(dx, dim_, 0), dy, gate);
-    kernels::ternary(Ternary::GluBackward, half_of(dx, dim_, 1), dy, half_of(value, dim_, 0), gate);
+    kernels::binary(functions::Glu{}, half_of(dx, dim_, 0), dy, gate);
+    kernels::ternary(functions::GluBackward{}, half_of(dx, dim_, 1), dy, half_of(value, dim_, 0), gate);
     b.dx(0) = dx;
   }
 };
@@ -189,7 +188,7 @@ struct RreluWithNoise {
     if (!may_overwrite(y, noise)) {
       return false;
     }
-    kernels::binary(Binary::Prelu, y, x, noise);
+    kernels::binary(functions::Prelu{}, y, x, noise);
     return true;
   }
   void save(Needs, const Tensor& x_, const Tensor& noise_, const Tensor&) {
@@ -203,11 +202,11 @@ struct RreluWithNoise {
       return;
     }
     if (GradMode::is_enabled()) {
-      b.dx(0) = choose(where_holds(Comparison::LessEqual, value, 0), b.dy() * slopes, b.dy());
+      b.dx(0) = choose(where_holds(functions::LessEqual{}, value, 0), b.dy() * slopes, b.dy());
       return;
     }
     Tensor dx = empty_tensor_like(value, value.scalar_type());
-    kernels::ternary(Ternary::PreluBackward, dx, Cast(b.dy(), value.scalar_type()), value, slopes);
+    kernels::ternary(functions::PreluBackward{}, dx, Cast(b.dy(), value.scalar_type()), value, slopes);
     b.dx(0) = dx;
   }
 };

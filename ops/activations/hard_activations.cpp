@@ -23,9 +23,9 @@ struct HardtanhOperator {
   void backward(Backward& b) const {
     const Tensor value = b(x);
     b.dx(0) = GradMode::is_enabled()
-                  ? relu_backward(b.dy(), both(opposite(where_holds(Comparison::LessEqual, value, bounds[0])),
-                                               opposite(where_holds(Comparison::GreaterEqual, value, bounds[1]))))
-                  : fused_gradient(Binary::HardtanhBackward, b.dy(), value, bounds);
+                  ? relu_backward(b.dy(), both(opposite(where_holds(functions::LessEqual{}, value, bounds[0])),
+                                               opposite(where_holds(functions::GreaterEqual{}, value, bounds[1]))))
+                  : fused_gradient(functions::HardtanhBackward{}, b.dy(), value, bounds);
   }
 
  private:
@@ -79,7 +79,7 @@ struct Relu6 : HardtanhOperator {
   }
 };
 
-struct Hardsigmoid : Activation<Hardsigmoid, Unary::Hardsigmoid, Binary::HardsigmoidBackward> {
+struct Hardsigmoid : Activation<Hardsigmoid, functions::Hardsigmoid, functions::HardsigmoidBackward> {
   static constexpr OperatorInfo info = {
       .name = "hardsigmoid",
       .signature = "hardsigmoid(Tensor input) -> Tensor",
@@ -91,11 +91,11 @@ struct Hardsigmoid : Activation<Hardsigmoid, Unary::Hardsigmoid, Binary::Hardsig
   };
   Tensor recorded(const Tensor& dy, const Tensor& value) const {
     return relu_backward(dy / 6,
-                         both(where_holds(Comparison::Greater, value, -3), where_holds(Comparison::Less, value, 3)));
+                         both(where_holds(functions::Greater{}, value, -3), where_holds(functions::Less{}, value, 3)));
   }
 };
 
-struct Hardswish : Activation<Hardswish, Unary::Hardswish, Binary::HardswishBackward> {
+struct Hardswish : Activation<Hardswish, functions::Hardswish, functions::HardswishBackward> {
   static constexpr OperatorInfo info = {
       .name = "hardswish",
       .signature = "hardswish(Tensor input) -> Tensor",
@@ -106,15 +106,15 @@ struct Hardswish : Activation<Hardswish, Unary::Hardswish, Binary::HardswishBack
       .inplace = "hardswish_(Tensor self) -> Tensor",
   };
   Tensor recorded(const Tensor& dy, const Tensor& value) const {
-    const Tensor right = choose(where_holds(Comparison::LessEqual, value, 3), dy * (value / 3 + 0.5), dy);
-    return relu_backward(right, opposite(where_holds(Comparison::Less, value, -3)));
+    const Tensor right = choose(where_holds(functions::LessEqual{}, value, 3), dy * (value / 3 + 0.5), dy);
+    return relu_backward(right, opposite(where_holds(functions::Less{}, value, -3)));
   }
 };
 
 /// What hardshrink and softshrink have in common: no gradient near 0.
-template <class Op, Unary kF>
-struct Shrink : Activation<Op, kF, Binary::ShrinkBackward> {
-  using Base = Activation<Op, kF, Binary::ShrinkBackward>;
+template <class Op, class F>
+struct Shrink : Activation<Op, F, functions::ShrinkBackward> {
+  using Base = Activation<Op, F, functions::ShrinkBackward>;
   static Tensor forward(const Tensor& x, const Scalar& width) {
     check(width.toDouble() >= 0, Op::info.name, ": lambda ", width.toDouble(), ": need a number >= 0");
     check_number(Op::info.name, width, x.scalar_type());
@@ -124,12 +124,12 @@ struct Shrink : Activation<Op, kF, Binary::ShrinkBackward> {
     Base::keep(x_, {rounded_to(x_.scalar_type(), width.toDouble())});
   }
   Tensor recorded(const Tensor& dy, const Tensor& value) const {
-    return relu_backward(dy, opposite(both(where_holds(Comparison::LessEqual, value, this->params[0]),
-                                           where_holds(Comparison::GreaterEqual, value, -this->params[0]))));
+    return relu_backward(dy, opposite(both(where_holds(functions::LessEqual{}, value, this->params[0]),
+                                           where_holds(functions::GreaterEqual{}, value, -this->params[0]))));
   }
 };
 
-struct Hardshrink : Shrink<Hardshrink, Unary::Hardshrink> {
+struct Hardshrink : Shrink<Hardshrink, functions::Hardshrink> {
   static constexpr OperatorInfo info = {
       .name = "hardshrink",
       .signature = "hardshrink(Tensor self, Scalar lambd=0.5) -> Tensor",
@@ -140,7 +140,7 @@ struct Hardshrink : Shrink<Hardshrink, Unary::Hardshrink> {
   };
 };
 
-struct Softshrink : Shrink<Softshrink, Unary::Softshrink> {
+struct Softshrink : Shrink<Softshrink, functions::Softshrink> {
   static constexpr OperatorInfo info = {
       .name = "softshrink",
       .signature = "softshrink(Tensor input, Scalar lambd=0.5) -> Tensor",
@@ -173,9 +173,10 @@ struct Threshold {
     check_number(info.name, threshold, x.scalar_type());
     check_number(info.name, value, x.scalar_type());
     if (x.is_floating_point()) {
-      kernels::unary(Unary::Threshold, y, x, {rounded_to(x.scalar_type(), threshold.toDouble()), value.toDouble()});
+      kernels::unary(functions::Threshold{}, y, x,
+                     {rounded_to(x.scalar_type(), threshold.toDouble()), value.toDouble()});
     } else {
-      const Tensor low = where_holds(Comparison::LessEqual, x, threshold.toLong());
+      const Tensor low = where_holds(functions::LessEqual{}, x, threshold.toLong());
       Tensor number = empty_tensor({}, x.scalar_type());
       kernels::fill(number, value);
       kernels::where(y, low, number, x);
@@ -189,8 +190,8 @@ struct Threshold {
   void backward(Backward& b) const {
     const Tensor value = b(x);
     b.dx(0) = GradMode::is_enabled()
-                  ? relu_backward(b.dy(), opposite(where_holds(Comparison::LessEqual, value, threshold_)))
-                  : fused_gradient(Binary::ThresholdBackward, b.dy(), value, {threshold_});
+                  ? relu_backward(b.dy(), opposite(where_holds(functions::LessEqual{}, value, threshold_)))
+                  : fused_gradient(functions::ThresholdBackward{}, b.dy(), value, {threshold_});
   }
 };
 

@@ -7,15 +7,15 @@ namespace {
 using namespace detail;
 
 /// An activation whose gradient is f(dy, y): one kernel, or an operator of its own when it is recorded.
-template <Binary kF, Tensor (*kRecorded)(const Tensor&, const Tensor&)>
+template <class F, Tensor (*kRecorded)(const Tensor&, const Tensor&)>
 struct GradientFromResult : SavesResult {
   void backward(Backward& b) const {
     const Tensor value = b(y);
-    b.dx(0) = GradMode::is_enabled() ? kRecorded(b.dy(), value) : fused_gradient(b, kF, value, {});
+    b.dx(0) = GradMode::is_enabled() ? kRecorded(b.dy(), value) : fused_gradient(b, F{}, value, {});
   }
 };
 
-struct Neg : NumericOperator<Neg, Unary::Neg> {
+struct Neg : NumericOperator<Neg, functions::Neg> {
   static constexpr OperatorInfo info = {
       .name = "neg",
       .signature = "neg(Tensor self) -> Tensor",
@@ -29,7 +29,7 @@ struct Neg : NumericOperator<Neg, Unary::Neg> {
   void backward(Backward& b) const { b.dx(0) = neg(b.dy()); }
 };
 
-struct Abs : NumericOperator<Abs, Unary::Abs>, SavesOperand {
+struct Abs : NumericOperator<Abs, functions::Abs>, SavesOperand {
   static constexpr OperatorInfo info = {
       .name = "abs",
       .signature = "abs(Tensor self) -> Tensor",
@@ -42,7 +42,7 @@ struct Abs : NumericOperator<Abs, Unary::Abs>, SavesOperand {
   void backward(Backward& b) const { b.dx(0) = b.dy() * sign(b(x)); }
 };
 
-struct Sign : NumericOperator<Sign, Unary::Sign> {
+struct Sign : NumericOperator<Sign, functions::Sign> {
   static constexpr OperatorInfo info = {
       .name = "sign",
       .signature = "sign(Tensor self) -> Tensor",
@@ -67,12 +67,12 @@ struct Square {
   };
   static Tensor forward(const Tensor& x) { return pow(x, 2); }
   static bool forward_into(const Tensor& y, const Tensor& x) {
-    kernels::binary(Binary::Mul, y, x, x);
+    kernels::binary(functions::Mul{}, y, x, x);
     return true;
   }
 };
 
-struct Sqrt : UnaryOperator<Unary::Sqrt>, SavesResult {
+struct Sqrt : UnaryOperator<functions::Sqrt>, SavesResult {
   static constexpr OperatorInfo info = {
       .name = "sqrt",
       .signature = "sqrt(Tensor self) -> Tensor",
@@ -85,7 +85,7 @@ struct Sqrt : UnaryOperator<Unary::Sqrt>, SavesResult {
   void backward(Backward& b) const { b.dx(0) = b.dy() / (b(y) * 2); }
 };
 
-struct Rsqrt : UnaryOperator<Unary::Rsqrt>, SavesResult {
+struct Rsqrt : UnaryOperator<functions::Rsqrt>, SavesResult {
   static constexpr OperatorInfo info = {
       .name = "rsqrt",
       .signature = "rsqrt(Tensor self) -> Tensor",
@@ -98,7 +98,7 @@ struct Rsqrt : UnaryOperator<Unary::Rsqrt>, SavesResult {
   void backward(Backward& b) const { b.dx(0) = b.dy() * b(y) * b(y) * (b(y) * -0.5); }
 };
 
-struct Reciprocal : UnaryOperator<Unary::Reciprocal>, SavesResult {
+struct Reciprocal : UnaryOperator<functions::Reciprocal>, SavesResult {
   static constexpr OperatorInfo info = {
       .name = "reciprocal",
       .signature = "reciprocal(Tensor self) -> Tensor",
@@ -111,7 +111,7 @@ struct Reciprocal : UnaryOperator<Unary::Reciprocal>, SavesResult {
   void backward(Backward& b) const { b.dx(0) = neg(b.dy()) * b(y) * b(y); }
 };
 
-struct Relu : NumericOperator<Relu, Unary::Relu>, GradientFromResult<Binary::ReluBackward, relu_backward> {
+struct Relu : NumericOperator<Relu, functions::Relu>, GradientFromResult<functions::ReluBackward, relu_backward> {
   static constexpr OperatorInfo info = {
       .name = "relu",
       .signature = "relu(Tensor self) -> Tensor",
@@ -123,7 +123,7 @@ struct Relu : NumericOperator<Relu, Unary::Relu>, GradientFromResult<Binary::Rel
   };
 };
 
-struct Tanh : UnaryOperator<Unary::Tanh>, GradientFromResult<Binary::TanhBackward, tanh_backward> {
+struct Tanh : UnaryOperator<functions::Tanh>, GradientFromResult<functions::TanhBackward, tanh_backward> {
   static constexpr OperatorInfo info = {
       .name = "tanh",
       .signature = "tanh(Tensor self) -> Tensor",
@@ -135,7 +135,7 @@ struct Tanh : UnaryOperator<Unary::Tanh>, GradientFromResult<Binary::TanhBackwar
   };
 };
 
-struct Sigmoid : UnaryOperator<Unary::Sigmoid>, GradientFromResult<Binary::SigmoidBackward, sigmoid_backward> {
+struct Sigmoid : UnaryOperator<functions::Sigmoid>, GradientFromResult<functions::SigmoidBackward, sigmoid_backward> {
   static constexpr OperatorInfo info = {
       .name = "sigmoid",
       .signature = "sigmoid(Tensor self) -> Tensor",
@@ -148,8 +148,8 @@ struct Sigmoid : UnaryOperator<Unary::Sigmoid>, GradientFromResult<Binary::Sigmo
 };
 
 /// A gradient f(dy, y) whose own gradients need both.
-template <class Op, Binary kF>
-struct GradientOperator : BinaryOperator<Op, kF, true> {
+template <class Op, class F>
+struct GradientOperator : BinaryOperator<Op, F, true> {
   SavedTensor dy;
   SavedTensor y;
   void save(Needs, const Tensor& dy_, const Tensor& y_, const Tensor& dx) {
@@ -159,7 +159,7 @@ struct GradientOperator : BinaryOperator<Op, kF, true> {
   }
 };
 
-struct ReluGradient : BinaryOperator<ReluGradient, Binary::ReluBackward, true> {
+struct ReluGradient : BinaryOperator<ReluGradient, functions::ReluBackward, true> {
   static constexpr OperatorInfo info = {
       .name = "relu_backward",
       .signature = "relu_backward(Tensor grad, Tensor result) -> Tensor",
@@ -183,7 +183,7 @@ struct ReluGradient : BinaryOperator<ReluGradient, Binary::ReluBackward, true> {
   }
 };
 
-struct TanhGradient : GradientOperator<TanhGradient, Binary::TanhBackward> {
+struct TanhGradient : GradientOperator<TanhGradient, functions::TanhBackward> {
   static constexpr OperatorInfo info = {
       .name = "tanh_backward",
       .signature = "tanh_backward(Tensor grad, Tensor result) -> Tensor",
@@ -202,7 +202,7 @@ struct TanhGradient : GradientOperator<TanhGradient, Binary::TanhBackward> {
   }
 };
 
-struct SigmoidGradient : GradientOperator<SigmoidGradient, Binary::SigmoidBackward> {
+struct SigmoidGradient : GradientOperator<SigmoidGradient, functions::SigmoidBackward> {
   static constexpr OperatorInfo info = {
       .name = "sigmoid_backward",
       .signature = "sigmoid_backward(Tensor grad, Tensor result) -> Tensor",

@@ -12,10 +12,10 @@ void check_subtracts(const char* where, const Tensor& x) {
   check(x.scalar_type() != kBool, where, ": ", describe(x), ": need numbers; to(kInt64) gives them");
 }
 
-/// y = x + alpha w for Binary::Add, x - alpha w for Binary::Sub; `Op` names it.
-template <class Op, Binary kF>
-struct SumOperator : BinaryOperator<Op, kF> {
-  using Base = BinaryOperator<Op, kF>;
+/// y = x + alpha w for functions::Add{}, x - alpha w for functions::Sub{}; `Op` names it.
+template <class Op, class F>
+struct SumOperator : BinaryOperator<Op, F> {
+  using Base = BinaryOperator<Op, F>;
   static constexpr bool kSavesTensors = false;
 
   Scalar factor;  // of w
@@ -37,17 +37,17 @@ struct SumOperator : BinaryOperator<Op, kF> {
     if (!y.is_floating_point() || !Base::fits(y, x, w)) {
       return false;
     }
-    kernels::add_scaled(kF, y, x, Cast(w, y.scalar_type()), alpha);
+    kernels::add_scaled(F{}, y, x, Cast(w, y.scalar_type()), alpha);
     return true;
   }
   /// Gradients are handed on as they are, unless an operand was broadcast or multiplied.
   static Cost cost(const Tensor& x, const Tensor& w, const Scalar& alpha) {
-    const bool hands_on = kF == Binary::Add && is_one(alpha) && x.sizes() == w.sizes();
+    const bool hands_on = std::is_same_v<F, functions::Add> && is_one(alpha) && x.sizes() == w.sizes();
     return hands_on ? Cost{.dtype = x.scalar_type()} : elementwise_cost(x.numel() > w.numel() ? x : w, 2);
   }
   void save(Needs, const Tensor& x, const Tensor& w, const Scalar& alpha, const Tensor& y) {
     this->save_geometry(x, w, y);
-    factor = kF == Binary::Add ? alpha : -alpha;
+    factor = std::is_same_v<F, functions::Add> ? alpha : -alpha;
   }
   void backward(Backward& b) const {
     if (b.wants(0)) {
@@ -67,14 +67,14 @@ struct SumOperator : BinaryOperator<Op, kF> {
     if (!is_one(alpha)) {
       check_number(Op::info.name, alpha, Base::dtype(x, w));
     }
-    if constexpr (kF == Binary::Sub) {
+    if constexpr (std::is_same_v<F, functions::Sub>) {
       check_subtracts(Op::info.name, x);
       check_subtracts(Op::info.name, w);
     }
   }
 };
 
-struct Add : SumOperator<Add, Binary::Add> {
+struct Add : SumOperator<Add, functions::Add> {
   static constexpr OperatorInfo info = {
       .name = "add",
       .signature = "add(Tensor self, Tensor other, Scalar alpha=1) -> Tensor",
@@ -86,7 +86,7 @@ struct Add : SumOperator<Add, Binary::Add> {
   };
 };
 
-struct AddScalar : ScalarOperator<AddScalar, Binary::Add> {
+struct AddScalar : ScalarOperator<AddScalar, functions::Add> {
   static constexpr OperatorInfo info = {
       .name = "add",
       .signature = "add(Tensor self, Scalar other) -> Tensor",
@@ -100,7 +100,7 @@ struct AddScalar : ScalarOperator<AddScalar, Binary::Add> {
   void backward(Backward& b) const { b.dx(0) = to_x(b.dy()); }
 };
 
-struct Sub : SumOperator<Sub, Binary::Sub> {
+struct Sub : SumOperator<Sub, functions::Sub> {
   static constexpr OperatorInfo info = {
       .name = "sub",
       .signature = "sub(Tensor self, Tensor other, Scalar alpha=1) -> Tensor",
@@ -112,7 +112,7 @@ struct Sub : SumOperator<Sub, Binary::Sub> {
   };
 };
 
-struct SubScalar : ScalarOperator<SubScalar, Binary::Sub> {
+struct SubScalar : ScalarOperator<SubScalar, functions::Sub> {
   static constexpr OperatorInfo info = {
       .name = "sub",
       .signature = "sub(Tensor self, Scalar other) -> Tensor",
@@ -122,7 +122,7 @@ struct SubScalar : ScalarOperator<SubScalar, Binary::Sub> {
       .node = "SubBackward0",
       .inplace = "sub_(Tensor self, Scalar other) -> Tensor",
   };
-  using Base = ScalarOperator<SubScalar, Binary::Sub>;
+  using Base = ScalarOperator<SubScalar, functions::Sub>;
   static Tensor forward(const Tensor& x, const Scalar& number) {
     check_subtracts("sub", x);
     return Base::forward(x, number);
@@ -144,14 +144,14 @@ struct RsubScalar {
     check_subtracts("rsub", x);
     const ScalarType dtype = result_type(x.scalar_type(), number);
     Tensor y = empty_tensor_like(x, dtype);
-    kernels::binary(Binary::Sub, y, number, Cast(x, dtype));
+    kernels::binary(functions::Sub{}, y, number, Cast(x, dtype));
     return y;
   }
   void save(Needs, const Tensor&, const Scalar&, const Tensor&) {}
   void backward(Backward& b) const { b.dx(0) = neg(b.dy()); }
 };
 
-struct Mul : BinaryOperator<Mul, Binary::Mul> {
+struct Mul : BinaryOperator<Mul, functions::Mul> {
   static constexpr OperatorInfo info = {
       .name = "mul",
       .signature = "mul(Tensor self, Tensor other) -> Tensor",
@@ -182,7 +182,7 @@ struct Mul : BinaryOperator<Mul, Binary::Mul> {
   }
 };
 
-struct MulScalar : ScalarOperator<MulScalar, Binary::Mul> {
+struct MulScalar : ScalarOperator<MulScalar, functions::Mul> {
   static constexpr OperatorInfo info = {
       .name = "mul",
       .signature = "mul(Tensor self, Scalar other) -> Tensor",
@@ -200,7 +200,7 @@ struct MulScalar : ScalarOperator<MulScalar, Binary::Mul> {
   void backward(Backward& b) const { b.dx(0) = to_x(b.dy() * factor); }
 };
 
-struct Div : BinaryOperator<Div, Binary::Div, true> {
+struct Div : BinaryOperator<Div, functions::Div, true> {
   static constexpr OperatorInfo info = {
       .name = "div",
       .signature = "div(Tensor self, Tensor other) -> Tensor",
@@ -229,7 +229,7 @@ struct Div : BinaryOperator<Div, Binary::Div, true> {
   }
 };
 
-struct DivScalar : ScalarOperator<DivScalar, Binary::Div, true> {
+struct DivScalar : ScalarOperator<DivScalar, functions::Div, true> {
   static constexpr OperatorInfo info = {
       .name = "div",
       .signature = "div(Tensor self, Scalar other) -> Tensor",
@@ -261,7 +261,7 @@ struct RdivScalar {
   static Tensor forward(const Tensor& x, const Scalar& number) {
     const ScalarType dtype = floating(x.scalar_type());
     Tensor y = empty_tensor_like(x, dtype);
-    kernels::binary(Binary::Div, y, number, Cast(x, dtype));
+    kernels::binary(functions::Div{}, y, number, Cast(x, dtype));
     return y;
   }
   void save(Needs, const Tensor& x_, const Scalar&, const Tensor& y_) {

@@ -45,14 +45,14 @@ inline std::pair<Bound, Bound> held_bounds(const char* where, ScalarType dtype, 
 inline void keep_within(const Tensor& y, const Tensor& x, const Bound& lower, const Bound& upper) {
   const auto is_number = [](const Bound& bound) { return bound && !std::isnan(bound->toDouble()); };
   if (y.is_floating_point() && is_number(lower) && is_number(upper)) {
-    kernels::unary(kernels::Unary::Clamp, y, x, {lower->toDouble(), upper->toDouble()});
+    kernels::unary(kernels::functions::Clamp{}, y, x, {lower->toDouble(), upper->toDouble()});
     return;
   }
   if (lower) {
-    kernels::binary(kernels::Binary::Maximum, y, x, *lower);
+    kernels::binary(kernels::functions::Maximum{}, y, x, *lower);
   }
   if (upper) {
-    kernels::binary(kernels::Binary::Minimum, y, lower ? y : x, *upper);
+    kernels::binary(kernels::functions::Minimum{}, y, lower ? y : x, *upper);
   }
   if (!lower && !upper && !y.is_alias_of(x)) {
     kernels::copy(y, x);

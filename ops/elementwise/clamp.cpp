@@ -33,7 +33,7 @@ struct ClampOperator {
       const double lower = min->toDouble();
       const double upper = max->toDouble();
       if (std::abs(lower) <= kHeldByAll && std::abs(upper) <= kHeldByAll) [[likely]] {
-        kernels::unary(Unary::Clamp, y, x, {lower, upper});
+        kernels::unary(functions::Clamp{}, y, x, {lower, upper});
         return true;
       }
     }
@@ -46,9 +46,9 @@ struct ClampOperator {
     const Tensor value = b(x);
     const double min = lower ? rounded_to(value.scalar_type(), lower->toDouble()) : -kInfinity;
     const double max = upper ? rounded_to(value.scalar_type(), upper->toDouble()) : kInfinity;
-    b.dx(0) = GradMode::is_enabled() ? relu_backward(b.dy(), both(where_holds(Comparison::GreaterEqual, value, min),
-                                                                  where_holds(Comparison::LessEqual, value, max)))
-                                     : fused_gradient(Binary::ClampBackward, b.dy(), value, {min, max});
+    b.dx(0) = GradMode::is_enabled() ? relu_backward(b.dy(), both(where_holds(functions::GreaterEqual{}, value, min),
+                                                                  where_holds(functions::LessEqual{}, value, max)))
+                                     : fused_gradient(functions::ClampBackward{}, b.dy(), value, {min, max});
   }
 
  protected:

@@ -70,19 +70,19 @@ struct TensorClampOperator {
     const Tensor min = has_min ? b(lower) : Tensor();
     const Tensor max = has_max ? b(upper) : Tensor();
     if (b.wants(0)) {
-      Tensor dx = has_min ? relu_backward(dy, holds(Comparison::GreaterEqual, value, min, dy)) : dy;
-      dx = has_max ? relu_backward(dx, holds(Comparison::LessEqual, value, max, dy)) : dx;
+      Tensor dx = has_min ? relu_backward(dy, holds(functions::GreaterEqual{}, value, min, dy)) : dy;
+      dx = has_max ? relu_backward(dx, holds(functions::LessEqual{}, value, max, dy)) : dx;
       b.dx(0) = x_geometry.reduce(dx);
     }
     if (has_min && b.wants(min_at)) {
-      Tensor dx = relu_backward(dy, holds(Comparison::Less, value, min, dy));
-      dx = has_max ? relu_backward(dx, holds(Comparison::Less, min, max, dy)) : dx;
+      Tensor dx = relu_backward(dy, holds(functions::Less{}, value, min, dy));
+      dx = has_max ? relu_backward(dx, holds(functions::Less{}, min, max, dy)) : dx;
       b.dx(min_at) = lower_geometry.reduce(dx);
     }
     if (has_max && b.wants(max_at)) {
-      Tensor mask = holds(Comparison::Greater, value, max, dy);
+      Tensor mask = holds(functions::Greater{}, value, max, dy);
       if (has_min) {
-        kernels::compare(Comparison::Or, mask, mask, holds(Comparison::Less, max, min, dy));
+        kernels::compare(functions::Or{}, mask, mask, holds(functions::Less{}, max, min, dy));
       }
       b.dx(max_at) = upper_geometry.reduce(relu_backward(dy, mask));
     }
@@ -92,11 +92,11 @@ struct TensorClampOperator {
   static void write(const Tensor& y, const Tensor& x, const Tensor& min, const Tensor& max) {
     const Tensor* from = &x;
     if (min.defined()) {
-      kernels::binary(Binary::Maximum, y, x, Cast(min, y.scalar_type()));
+      kernels::binary(functions::Maximum{}, y, x, Cast(min, y.scalar_type()));
       from = &y;
     }
     if (max.defined()) {
-      kernels::binary(Binary::Minimum, y, *from, Cast(max, y.scalar_type()));
+      kernels::binary(functions::Minimum{}, y, *from, Cast(max, y.scalar_type()));
     }
   }
   /// Where f(a, b) holds, of the shape of dy.

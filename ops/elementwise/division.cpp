@@ -12,19 +12,19 @@ namespace {
 using namespace detail;
 
 /// A binary operator whose integers must not be divided by zero.
-template <class Op, Binary kF>
-struct DivisionOperator : BinaryOperator<Op, kF> {
-  using Base = BinaryOperator<Op, kF>;
+template <class Op, class F>
+struct DivisionOperator : BinaryOperator<Op, F> {
+  using Base = BinaryOperator<Op, F>;
 
   static Tensor forward(const Tensor& x, const Tensor& w) {
     const ScalarType common = Base::dtype(x, w);
-    check_has(Op::info.name, kF, common);
+    check_has(Op::info.name, F{}, common);
     check_divisor(w, common);
     return Base::forward(x, w);
   }
   static bool forward_into(const Tensor& y, const Tensor& x, const Tensor& w) {
     if (Base::fits(y, x, w)) {
-      check_has(Op::info.name, kF, y.scalar_type());
+      check_has(Op::info.name, F{}, y.scalar_type());
       check_divisor(w, y.scalar_type());
     }
     return Base::forward_into(y, x, w);
@@ -36,7 +36,7 @@ struct DivisionOperator : BinaryOperator<Op, kF> {
       return;
     }
     const Tensor zero = empty_tensor_like(w, kBool);
-    kernels::test(kernels::Predicate::IsZero, zero, w);
+    kernels::test(kernels::functions::IsZero{}, zero, w);
     const bool* first = zero.const_data_ptr<bool>();
     check(std::find(first, first + zero.numel(), true) == first + zero.numel(), Op::info.name, ": a divisor in ",
           describe(w), " is 0: need others for integers; floating-point numbers give inf or NaN");
@@ -44,8 +44,8 @@ struct DivisionOperator : BinaryOperator<Op, kF> {
 };
 
 /// A quotient that is rounded: its gradients are zeros.
-template <class Op, Binary kF>
-struct RoundedQuotient : DivisionOperator<Op, kF> {
+template <class Op, class F>
+struct RoundedQuotient : DivisionOperator<Op, F> {
   static constexpr bool kSavesTensors = false;
   DimVector x_sizes;
   DimVector w_sizes;
@@ -68,7 +68,7 @@ struct RoundedQuotient : DivisionOperator<Op, kF> {
   }
 };
 
-struct FloorDivide : RoundedQuotient<FloorDivide, Binary::FloorDivide> {
+struct FloorDivide : RoundedQuotient<FloorDivide, functions::FloorDivide> {
   static constexpr OperatorInfo info = {
       .name = "floor_divide",
       .signature = "floor_divide(Tensor self, Tensor other) -> Tensor",
@@ -96,7 +96,7 @@ struct FloorDivideScalar {
   }
 };
 
-struct TruncDivide : RoundedQuotient<TruncDivide, Binary::TruncDivide> {
+struct TruncDivide : RoundedQuotient<TruncDivide, functions::TruncDivide> {
   static constexpr OperatorInfo info = {
       .name = "trunc_divide",
       .signature = "trunc_divide(Tensor input, Tensor other) -> Tensor",
@@ -142,8 +142,8 @@ struct DivRoundedScalar {
 };
 
 /// What is left of a division whose quotient is rounded by `kQuotient`: x - w quotient.
-template <class Op, Binary kF, Tensor (*kQuotient)(const Tensor&, const Tensor&)>
-struct Rest : DivisionOperator<Op, kF> {
+template <class Op, class F, Tensor (*kQuotient)(const Tensor&, const Tensor&)>
+struct Rest : DivisionOperator<Op, F> {
   SavedTensor x;
   SavedTensor w;
   void save(Needs needs, const Tensor& x_, const Tensor& w_, const Tensor& y) {
@@ -163,7 +163,7 @@ struct Rest : DivisionOperator<Op, kF> {
   }
 };
 
-struct Fmod : Rest<Fmod, Binary::Fmod, trunc_divide> {
+struct Fmod : Rest<Fmod, functions::Fmod, trunc_divide> {
   static constexpr OperatorInfo info = {
       .name = "fmod",
       .signature = "fmod(Tensor self, Tensor other) -> Tensor",
@@ -189,7 +189,7 @@ struct FmodScalar {
   static Tensor forward(const Tensor& x, const Scalar& number) { return fmod(x, operand_beside(info.name, x, number)); }
 };
 
-struct Remainder : Rest<Remainder, Binary::Remainder, floor_divide> {
+struct Remainder : Rest<Remainder, functions::Remainder, floor_divide> {
   static constexpr OperatorInfo info = {
       .name = "remainder",
       .signature = "remainder(Tensor self, Tensor other) -> Tensor",

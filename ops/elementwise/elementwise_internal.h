@@ -13,8 +13,7 @@
 
 namespace backflow::detail {
 
-using kernels::Binary;
-using kernels::Unary;
+namespace functions = kernels::functions;
 
 using Needs = std::span<const bool>;
 
@@ -133,18 +132,20 @@ void compute_into(const Tensor& y, const Kernel& kernel, const Tensor& x, const 
   }
 }
 
-/// Throws Error, for operator `name`, unless numbers of this dtype have function f.
-template <class F>
-void check_has(const char* name, F f, ScalarType dtype) {
+/// Throws Error, for operator `name`, unless numbers of this dtype have function f, a Unary or a Binary.
+template <class Function>
+void check_has_function(const char* name, Function f, ScalarType dtype) {
   if (dtype < kFloat32) {
     check(kernels::has(f, dtype), name, ": dtype ", short_name(dtype), ": need ",
           dtype == kBool && kernels::has(f, kInt64) ? "numbers; to(kInt64) gives them"
                                                     : "floating-point numbers; to(kFloat32) gives them");
   }
 }
+inline void check_has(const char* name, kernels::Unary f, ScalarType dtype) { check_has_function(name, f, dtype); }
+inline void check_has(const char* name, kernels::Binary f, ScalarType dtype) { check_has_function(name, f, dtype); }
 
 /// Shapes, dtypes and the kernel of `y = f(x, w)` with broadcasting; `Op` adds the gradient.
-template <class Op, Binary kF, bool kFloating = false>
+template <class Op, class F, bool kFloating = false>
 struct BinaryOperator {
   OperandGeometry x_geometry;
   OperandGeometry w_geometry;
@@ -159,8 +160,8 @@ struct BinaryOperator {
 
   static Tensor forward(const Tensor& x, const Tensor& w) {
     const ScalarType common = dtype(x, w);
-    check_has(Op::info.name, kF, common);
-    const auto kernel = [](const Tensor& y, const Tensor& a, const Tensor& b) { kernels::binary(kF, y, a, b); };
+    check_has(Op::info.name, F{}, common);
+    const auto kernel = [](const Tensor& y, const Tensor& a, const Tensor& b) { kernels::binary(F{}, y, a, b); };
     if (x.sizes() == w.sizes()) {
       return compute_like(common, kernel, Cast(x, common), Cast(w, common));
     }
@@ -172,9 +173,9 @@ struct BinaryOperator {
     if (!fits(y, x, w)) {
       return false;
     }
-    check_has(Op::info.name, kF, y.scalar_type());
+    check_has(Op::info.name, F{}, y.scalar_type());
     compute_into(
-        y, [](const Tensor& to, const Tensor& a, const Tensor& b) { kernels::binary(kF, to, a, b); }, x,
+        y, [](const Tensor& to, const Tensor& a, const Tensor& b) { kernels::binary(F{}, to, a, b); }, x,
         Cast(w, y.scalar_type()));
     return true;
   }
@@ -194,7 +195,7 @@ struct BinaryOperator {
 };
 
 /// The same for `y = f(x, number)`.
-template <class Op, Binary kF, bool kFloating = false>
+template <class Op, class F, bool kFloating = false>
 struct ScalarOperator {
   ScalarType x_dtype;
 
@@ -204,17 +205,17 @@ struct ScalarOperator {
   }
   static Tensor forward(const Tensor& x, const Scalar& number) {
     const ScalarType common = dtype(x, number);
-    check_has(Op::info.name, kF, common);
+    check_has(Op::info.name, F{}, common);
     return compute_like(
-        common, [&](const Tensor& y, const Tensor& a) { kernels::binary(kF, y, a, number); }, Cast(x, common));
+        common, [&](const Tensor& y, const Tensor& a) { kernels::binary(F{}, y, a, number); }, Cast(x, common));
   }
   static bool forward_into(const Tensor& y, const Tensor& x, const Scalar& number) {
     if (dtype(x, number) != y.scalar_type()) {
       return false;
     }
-    check_has(Op::info.name, kF, y.scalar_type());
+    check_has(Op::info.name, F{}, y.scalar_type());
     compute_into(
-        y, [&](const Tensor& to, const Tensor& a) { kernels::binary(kF, to, a, number); }, x);
+        y, [&](const Tensor& to, const Tensor& a) { kernels::binary(F{}, to, a, number); }, x);
     return true;
   }
 
@@ -223,35 +224,35 @@ struct ScalarOperator {
 };
 
 /// The same for `y = f(x)` on floating-point numbers.
-template <Unary kF>
+template <class F>
 struct UnaryOperator {
   static Tensor forward(const Tensor& x) {
     const ScalarType dtype = floating(x.scalar_type());
     return compute_like(
-        dtype, [](const Tensor& y, const Tensor& a) { kernels::unary(kF, y, a); }, Cast(x, dtype));
+        dtype, [](const Tensor& y, const Tensor& a) { kernels::unary(F{}, y, a); }, Cast(x, dtype));
   }
   static bool forward_into(const Tensor& y, const Tensor& x) {
     if (!y.is_floating_point()) {
       return false;
     }
     compute_into(
-        y, [](const Tensor& to, const Tensor& a) { kernels::unary(kF, to, a); }, x);
+        y, [](const Tensor& to, const Tensor& a) { kernels::unary(F{}, to, a); }, x);
     return true;
   }
 };
 
 /// The same for functions that integers have too.
-template <class Op, Unary kF>
+template <class Op, class F>
 struct NumericOperator {
   static Tensor forward(const Tensor& x) {
-    check_has(Op::info.name, kF, x.scalar_type());
+    check_has(Op::info.name, F{}, x.scalar_type());
     return compute_like(
-        x.scalar_type(), [](const Tensor& y, const Tensor& a) { kernels::unary(kF, y, a); }, x);
+        x.scalar_type(), [](const Tensor& y, const Tensor& a) { kernels::unary(F{}, y, a); }, x);
   }
   static bool forward_into(const Tensor& y, const Tensor& x) {
-    check_has(Op::info.name, kF, x.scalar_type());
+    check_has(Op::info.name, F{}, x.scalar_type());
     compute_into(
-        y, [](const Tensor& to, const Tensor& a) { kernels::unary(kF, to, a); }, x);
+        y, [](const Tensor& to, const Tensor& a) { kernels::unary(F{}, to, a); }, x);
     return true;
   }
 };

@@ -14,7 +14,7 @@ Tensor erf_slope(const Tensor& x) {
   return exp(neg(finite * finite)) * (2 * std::numbers::inv_sqrtpi);
 }
 
-struct Erf : UnaryOperator<Unary::Erf>, SavesOperand {
+struct Erf : UnaryOperator<functions::Erf>, SavesOperand {
   static constexpr OperatorInfo info = {
       .name = "erf",
       .signature = "erf(Tensor self) -> Tensor",
@@ -27,7 +27,7 @@ struct Erf : UnaryOperator<Unary::Erf>, SavesOperand {
   void backward(Backward& b) const { b.dx(0) = b.dy() * erf_slope(b(x)); }
 };
 
-struct Erfc : UnaryOperator<Unary::Erfc>, SavesOperand {
+struct Erfc : UnaryOperator<functions::Erfc>, SavesOperand {
   static constexpr OperatorInfo info = {
       .name = "erfc",
       .signature = "erfc(Tensor self) -> Tensor",

@@ -10,7 +10,7 @@ namespace {
 
 using namespace detail;
 
-struct Exp : UnaryOperator<Unary::Exp>, SavesResult {
+struct Exp : UnaryOperator<functions::Exp>, SavesResult {
   static constexpr OperatorInfo info = {
       .name = "exp",
       .signature = "exp(Tensor self) -> Tensor",
@@ -23,7 +23,7 @@ struct Exp : UnaryOperator<Unary::Exp>, SavesResult {
   void backward(Backward& b) const { b.dx(0) = b.dy() * b(y); }
 };
 
-struct Expm1 : UnaryOperator<Unary::Expm1>, SavesResult {
+struct Expm1 : UnaryOperator<functions::Expm1>, SavesResult {
   static constexpr OperatorInfo info = {
       .name = "expm1",
       .signature = "expm1(Tensor self) -> Tensor",
@@ -36,7 +36,7 @@ struct Expm1 : UnaryOperator<Unary::Expm1>, SavesResult {
   void backward(Backward& b) const { b.dx(0) = b.dy() * (b(y) + 1); }
 };
 
-struct Exp2 : UnaryOperator<Unary::Exp2>, SavesResult {
+struct Exp2 : UnaryOperator<functions::Exp2>, SavesResult {
   static constexpr OperatorInfo info = {
       .name = "exp2",
       .signature = "exp2(Tensor self) -> Tensor",
@@ -49,7 +49,7 @@ struct Exp2 : UnaryOperator<Unary::Exp2>, SavesResult {
   void backward(Backward& b) const { b.dx(0) = b.dy() * (b(y) * std::numbers::ln2); }
 };
 
-struct Log : UnaryOperator<Unary::Log>, SavesOperand {
+struct Log : UnaryOperator<functions::Log>, SavesOperand {
   static constexpr OperatorInfo info = {
       .name = "log",
       .signature = "log(Tensor self) -> Tensor",
@@ -62,7 +62,7 @@ struct Log : UnaryOperator<Unary::Log>, SavesOperand {
   void backward(Backward& b) const { b.dx(0) = b.dy() / b(x); }
 };
 
-struct Log1p : UnaryOperator<Unary::Log1p>, SavesOperand {
+struct Log1p : UnaryOperator<functions::Log1p>, SavesOperand {
   static constexpr OperatorInfo info = {
       .name = "log1p",
       .signature = "log1p(Tensor self) -> Tensor",
@@ -75,7 +75,7 @@ struct Log1p : UnaryOperator<Unary::Log1p>, SavesOperand {
   void backward(Backward& b) const { b.dx(0) = b.dy() / (b(x) + 1); }
 };
 
-struct Log2 : UnaryOperator<Unary::Log2>, SavesOperand {
+struct Log2 : UnaryOperator<functions::Log2>, SavesOperand {
   static constexpr OperatorInfo info = {
       .name = "log2",
       .signature = "log2(Tensor self) -> Tensor",
@@ -88,7 +88,7 @@ struct Log2 : UnaryOperator<Unary::Log2>, SavesOperand {
   void backward(Backward& b) const { b.dx(0) = b.dy() / (b(x) * std::numbers::ln2); }
 };
 
-struct Log10 : UnaryOperator<Unary::Log10>, SavesOperand {
+struct Log10 : UnaryOperator<functions::Log10>, SavesOperand {
   static constexpr OperatorInfo info = {
       .name = "log10",
       .signature = "log10(Tensor self) -> Tensor",
@@ -115,14 +115,14 @@ struct Logit {
   std::optional<double> eps;
   static Tensor forward(const Tensor& x, std::optional<double> eps) {
     Tensor y = empty_tensor_like(x, floating(x.scalar_type()));
-    kernels::unary(Unary::Logit, y, Cast(x, y.scalar_type()), {eps.value_or(-1)});
+    kernels::unary(functions::Logit{}, y, Cast(x, y.scalar_type()), {eps.value_or(-1)});
     return y;
   }
   static bool forward_into(const Tensor& y, const Tensor& x, std::optional<double> eps) {
     if (!y.is_floating_point()) {
       return false;
     }
-    kernels::unary(Unary::Logit, y, x, {eps.value_or(-1)});
+    kernels::unary(functions::Logit{}, y, x, {eps.value_or(-1)});
     return true;
   }
   void save(Needs, const Tensor& x_, std::optional<double> eps_, const Tensor&) {
@@ -131,8 +131,8 @@ struct Logit {
   }
   void backward(Backward& b) const {
     const Tensor value = b(x);
-    const Tensor inside = both(where_holds(Comparison::GreaterEqual, value, eps.value_or(0)),
-                               where_holds(Comparison::LessEqual, value, 1 - eps.value_or(0)));
+    const Tensor inside = both(where_holds(functions::GreaterEqual{}, value, eps.value_or(0)),
+                               where_holds(functions::LessEqual{}, value, 1 - eps.value_or(0)));
     const Tensor dx = b.dy() / (value * (1 - value));
     b.dx(0) = eps && *eps >= 0 ? relu_backward(dx, inside)
                                : choose(inside, dx, full_like(dx, std::numeric_limits<double>::quiet_NaN()));

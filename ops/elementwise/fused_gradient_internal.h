@@ -11,7 +11,7 @@
 namespace backflow::detail {
 
 /// f(dy, x) off the tape.
-inline Tensor fused_gradient(Binary f, const Tensor& dy, const Tensor& x, const kernels::Params& params) {
+inline Tensor fused_gradient(kernels::Binary f, const Tensor& dy, const Tensor& x, const kernels::Params& params) {
   return compute_like(
       x.scalar_type(),
       [&](const Tensor& dx, const Tensor& a, const Tensor& value) { kernels::binary(f, dx, a, value, params); },
@@ -19,7 +19,7 @@ inline Tensor fused_gradient(Binary f, const Tensor& dy, const Tensor& x, const 
 }
 
 /// The same in a backward, where it may take the place of dy.
-inline Tensor fused_gradient(Backward& b, Binary f, const Tensor& x, const kernels::Params& params) {
+inline Tensor fused_gradient(Backward& b, kernels::Binary f, const Tensor& x, const kernels::Params& params) {
   const Tensor& dy = b.dy();
   if (!b.owns_dy() || dy.scalar_type() != x.scalar_type() || dy.sizes() != x.sizes() ||
       kernels::block_of(dy) != kernels::block_of(x)) {
@@ -34,7 +34,7 @@ inline Tensor fused_gradient(Backward& b, Binary f, const Tensor& x, const kerne
 /// Of `y = f(x)` on floating-point numbers: the forward kernel, what is saved and which gradient is taken. `Op` adds
 /// `recorded(dy, x)`, the gradient in recorded operators. An `Op` whose kernel takes parameters has forwards and a
 /// `save` of its own.
-template <class Op, Unary kF, Binary kGradient>
+template <class Op, class F, class Gradient>
 struct Activation {
   SavedTensor x;
   kernels::Params params;
@@ -45,21 +45,21 @@ struct Activation {
   void backward(Backward& b) const {
     const Tensor value = b(x);
     b.dx(0) = GradMode::is_enabled() ? static_cast<const Op&>(*this).recorded(b.dy(), value)
-                                     : fused_gradient(b, kGradient, value, params);
+                                     : fused_gradient(b, Gradient{}, value, params);
   }
 
  protected:
   static Tensor result(const Tensor& x, const kernels::Params& params) {
-    check_has(Op::info.name, kF, x.scalar_type());
+    check_has(Op::info.name, F{}, x.scalar_type());
     check_params(x.scalar_type(), params);
     return compute_like(
-        x.scalar_type(), [&](const Tensor& y, const Tensor& a) { kernels::unary(kF, y, a, params); }, x);
+        x.scalar_type(), [&](const Tensor& y, const Tensor& a) { kernels::unary(F{}, y, a, params); }, x);
   }
   static bool write(const Tensor& y, const Tensor& x, const kernels::Params& params) {
-    check_has(Op::info.name, kF, x.scalar_type());
+    check_has(Op::info.name, F{}, x.scalar_type());
     check_params(x.scalar_type(), params);
     compute_into(
-        y, [&](const Tensor& to, const Tensor& a) { kernels::unary(kF, to, a, params); }, x);
+        y, [&](const Tensor& to, const Tensor& a) { kernels::unary(F{}, to, a, params); }, x);
     return true;
   }
   void keep(const Tensor& x_, const kernels::Params& params_) {

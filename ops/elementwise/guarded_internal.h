@@ -3,17 +3,14 @@
 // What gradients have in common in whose formulas squares may overflow: one kernel, or recorded operators.
 
 #include <backflow/ops/elementwise/elementwise_internal.h>
-#include <backflow/ops/kernels/elementwise/guarded.h>
 #include <backflow/ops/operators.h>
 
 namespace backflow::detail {
 
-using kernels::Guarded;
-
 /// f(dy, x) off the tape.
-inline Tensor guarded_gradient(Guarded f, const Tensor& dy, const Tensor& x) {
+inline Tensor guarded_gradient(kernels::Binary f, const Tensor& dy, const Tensor& x) {
   Tensor dx = empty_tensor_like(x, dy.scalar_type());
-  kernels::guarded(f, dx, dy, Cast(x, dy.scalar_type()));
+  kernels::binary(f, dx, dy, Cast(x, dy.scalar_type()));
   return dx;
 }
 

@@ -6,7 +6,7 @@ namespace {
 
 using namespace detail;
 
-struct Sinh : UnaryOperator<Unary::Sinh>, SavesOperand {
+struct Sinh : UnaryOperator<functions::Sinh>, SavesOperand {
   static constexpr OperatorInfo info = {
       .name = "sinh",
       .signature = "sinh(Tensor self) -> Tensor",
@@ -19,7 +19,7 @@ struct Sinh : UnaryOperator<Unary::Sinh>, SavesOperand {
   void backward(Backward& b) const { b.dx(0) = b.dy() * cosh(b(x)); }
 };
 
-struct Cosh : UnaryOperator<Unary::Cosh>, SavesOperand {
+struct Cosh : UnaryOperator<functions::Cosh>, SavesOperand {
   static constexpr OperatorInfo info = {
       .name = "cosh",
       .signature = "cosh(Tensor self) -> Tensor",
@@ -32,7 +32,7 @@ struct Cosh : UnaryOperator<Unary::Cosh>, SavesOperand {
   void backward(Backward& b) const { b.dx(0) = b.dy() * sinh(b(x)); }
 };
 
-struct Asinh : UnaryOperator<Unary::Asinh>, SavesOperand {
+struct Asinh : UnaryOperator<functions::Asinh>, SavesOperand {
   static constexpr OperatorInfo info = {
       .name = "asinh",
       .signature = "asinh(Tensor self) -> Tensor",
@@ -45,7 +45,7 @@ struct Asinh : UnaryOperator<Unary::Asinh>, SavesOperand {
   void backward(Backward& b) const {
     const Tensor value = b(x);
     b.dx(0) =
-        GradMode::is_enabled() ? recorded(b.dy(), value) : guarded_gradient(Guarded::AsinhBackward, b.dy(), value);
+        GradMode::is_enabled() ? recorded(b.dy(), value) : guarded_gradient(functions::AsinhBackward{}, b.dy(), value);
   }
 
  private:
@@ -55,7 +55,7 @@ struct Asinh : UnaryOperator<Unary::Asinh>, SavesOperand {
   }
 };
 
-struct Acosh : UnaryOperator<Unary::Acosh>, SavesOperand {
+struct Acosh : UnaryOperator<functions::Acosh>, SavesOperand {
   static constexpr OperatorInfo info = {
       .name = "acosh",
       .signature = "acosh(Tensor self) -> Tensor",
@@ -68,7 +68,7 @@ struct Acosh : UnaryOperator<Unary::Acosh>, SavesOperand {
   void backward(Backward& b) const {
     const Tensor value = b(x);
     b.dx(0) =
-        GradMode::is_enabled() ? recorded(b.dy(), value) : guarded_gradient(Guarded::AcoshBackward, b.dy(), value);
+        GradMode::is_enabled() ? recorded(b.dy(), value) : guarded_gradient(functions::AcoshBackward{}, b.dy(), value);
   }
 
  private:
@@ -78,7 +78,7 @@ struct Acosh : UnaryOperator<Unary::Acosh>, SavesOperand {
   }
 };
 
-struct Atanh : UnaryOperator<Unary::Atanh>, SavesOperand {
+struct Atanh : UnaryOperator<functions::Atanh>, SavesOperand {
   static constexpr OperatorInfo info = {
       .name = "atanh",
       .signature = "atanh(Tensor self) -> Tensor",
@@ -91,7 +91,7 @@ struct Atanh : UnaryOperator<Unary::Atanh>, SavesOperand {
   void backward(Backward& b) const {
     const Tensor value = b(x);
     b.dx(0) = GradMode::is_enabled() ? b.dy() / ((1 - value) * (1 + value))
-                                     : guarded_gradient(Guarded::AtanhBackward, b.dy(), value);
+                                     : guarded_gradient(functions::AtanhBackward{}, b.dy(), value);
   }
 };
 

@@ -6,10 +6,9 @@ namespace backflow {
 namespace {
 
 using namespace detail;
-using kernels::Ternary;
 
 /// Shapes, dtypes and the kernel of `y = f(x, w, v)` with broadcasting; `Op` adds the gradient.
-template <class Op, Ternary kF>
+template <class Op, class F>
 struct TernaryOperator {
   OperandGeometry x_geometry;
   OperandGeometry w_geometry;
@@ -32,7 +31,7 @@ struct TernaryOperator {
     const ScalarType common = dtype(x, w, v);
     check_number(Op::info.name, factor, common);
     Tensor y = empty_tensor(shape(x, w, v), common);
-    kernels::ternary(kF, y, Cast(x, common), Cast(w, common), Cast(v, common), {factor.to<double>()});
+    kernels::ternary(F{}, y, Cast(x, common), Cast(w, common), Cast(v, common), {factor.to<double>()});
     return y;
   }
   /// True when `y`, whose shape is that of x, may become f(x, w, v) in place.
@@ -46,7 +45,7 @@ struct TernaryOperator {
     }
     const ScalarType common = y.scalar_type();
     check_number(Op::info.name, factor, common);
-    kernels::ternary(kF, y, x, Cast(w, common), Cast(v, common), {factor.to<double>()});
+    kernels::ternary(F{}, y, x, Cast(w, common), Cast(v, common), {factor.to<double>()});
     return true;
   }
 
@@ -58,7 +57,7 @@ struct TernaryOperator {
   }
 };
 
-struct Addcmul : TernaryOperator<Addcmul, Ternary::Addcmul> {
+struct Addcmul : TernaryOperator<Addcmul, functions::Addcmul> {
   static constexpr OperatorInfo info = {
       .name = "addcmul",
       .signature = "addcmul(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor",
@@ -106,7 +105,7 @@ struct Addcmul : TernaryOperator<Addcmul, Ternary::Addcmul> {
   }
 };
 
-struct Addcdiv : TernaryOperator<Addcdiv, Ternary::Addcdiv> {
+struct Addcdiv : TernaryOperator<Addcdiv, functions::Addcdiv> {
   static constexpr OperatorInfo info = {
       .name = "addcdiv",
       .signature = "addcdiv(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor",
@@ -148,7 +147,7 @@ struct Addcdiv : TernaryOperator<Addcdiv, Ternary::Addcdiv> {
   }
 };
 
-struct Lerp : TernaryOperator<Lerp, Ternary::Lerp> {
+struct Lerp : TernaryOperator<Lerp, functions::Lerp> {
   static constexpr OperatorInfo info = {
       .name = "lerp",
       .signature = "lerp(Tensor self, Tensor end, Tensor weight) -> Tensor",

@@ -11,6 +11,7 @@
 namespace backflow::detail {
 
 using kernels::Comparison;
+namespace functions = kernels::functions;
 
 /// Where f(x, bound) holds.
 inline Tensor where_holds(Comparison f, const Tensor& x, const Scalar& bound) {
@@ -22,12 +23,12 @@ inline Tensor where_holds(Comparison f, const Tensor& x, const Scalar& bound) {
 /// Where both hold, and where one does not.
 inline Tensor both(const Tensor& a, const Tensor& b) {
   Tensor mask = empty_tensor_like(a, kBool);
-  kernels::compare(Comparison::And, mask, a, b);
+  kernels::compare(functions::And{}, mask, a, b);
   return mask;
 }
 inline Tensor opposite(const Tensor& a) {
   Tensor mask = empty_tensor_like(a, kBool);
-  kernels::test(kernels::Predicate::IsZero, mask, a);
+  kernels::test(kernels::functions::IsZero{}, mask, a);
   return mask;
 }
 

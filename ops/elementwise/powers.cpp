@@ -1,4 +1,4 @@
-// Powers, the logarithm that their gradient needs, and the angle of two coordinates.
+// Powers, the logarithm that their gradient needs, and the angle and the length of two coordinates.
 #include <limits>
 
 #include <backflow/ops/elementwise/guarded_internal.h>
@@ -11,29 +11,27 @@ using namespace detail;
 
 /// `v` with ones where x = 0 and f(w, 0) holds, of the shape and dtype of dy; no gradient flows from these. There, a
 /// gradient is 0 by definition while its formula is not finite.
-Tensor ones_where_zero(const Tensor& v, const Tensor& x, Binary f, const Tensor& w, const Tensor& dy) {
+Tensor ones_where_zero(const Tensor& v, const Tensor& x, kernels::Binary f, const Tensor& w, const Tensor& dy) {
   const ScalarType dtype = dy.scalar_type();
   const Tensor x_is_zero = empty_tensor_like(x, dtype);
-  kernels::binary(Binary::Equal, x_is_zero, Cast(x, dtype), 0);
+  kernels::binary(functions::Equal{}, x_is_zero, Cast(x, dtype), 0);
   const Tensor w_holds = empty_tensor_like(w, dtype);
   kernels::binary(f, w_holds, Cast(w, dtype), 0);
   const Tensor replaced = empty_tensor_like(dy, dtype);
-  kernels::binary(Binary::Mul, replaced, x_is_zero, w_holds);
+  kernels::binary(functions::Mul{}, replaced, x_is_zero, w_holds);
   const Tensor kept = empty_tensor_like(dy, dtype);
-  kernels::binary(Binary::Sub, kept, 1, replaced);
+  kernels::binary(functions::Sub{}, kept, 1, replaced);
   return relu_backward(v, kept) + replaced;
 }
 
-using kernels::GuardedOfTwo;
-
 /// f(dy, x, w) off the tape, in the shape of dy.
-Tensor guarded_gradient(GuardedOfTwo f, const Tensor& dy, const Tensor& x, const Tensor& w) {
+Tensor guarded_gradient(kernels::Ternary f, const Tensor& dy, const Tensor& x, const Tensor& w) {
   Tensor dx = empty_tensor_like(dy, dy.scalar_type());
-  kernels::guarded(f, dx, dy, Cast(x, dy.scalar_type()), Cast(w, dy.scalar_type()));
+  kernels::ternary(f, dx, dy, Cast(x, dy.scalar_type()), Cast(w, dy.scalar_type()));
   return dx;
 }
 
-struct Pow : BinaryOperator<Pow, Binary::Pow> {
+struct Pow : BinaryOperator<Pow, functions::Pow> {
   static constexpr OperatorInfo info = {
       .name = "pow",
       .signature = "pow(Tensor self, Tensor exponent) -> Tensor",
@@ -58,28 +56,28 @@ struct Pow : BinaryOperator<Pow, Binary::Pow> {
   void backward(Backward& b) const {
     const bool records = GradMode::is_enabled();
     if (b.wants(0)) {
-      b.dx(0) = to_x(records ? recorded(b.dy(), b(x), b(w))
-                             : guarded_gradient(GuardedOfTwo::PowBackward, b.dy(), b(x), b(w)));
+      b.dx(0) =
+          to_x(records ? recorded(b.dy(), b(x), b(w)) : guarded_gradient(functions::PowBackward{}, b.dy(), b(x), b(w)));
     }
     if (b.wants(1)) {
       b.dx(1) = to_w(records ? recorded(b.dy(), b(x), b(w), b(y))
-                             : guarded_gradient(GuardedOfTwo::PowBackward1, b.dy(), b(y), b(x)));
+                             : guarded_gradient(functions::PowBackward1{}, b.dy(), b(y), b(x)));
     }
   }
 
  private:
   static Tensor recorded(const Tensor& dy, const Tensor& x, const Tensor& w) {
-    const Tensor base = ones_where_zero(x, x, Binary::Equal, w, dy);
+    const Tensor base = ones_where_zero(x, x, functions::Equal{}, w, dy);
     const Tensor exponent = clamp(w, -kLargest, kLargest);  // infinity times a power that is 0
     return dy * (exponent * pow(base, w - 1));
   }
   static Tensor recorded(const Tensor& dy, const Tensor& x, const Tensor& w, const Tensor& y) {
-    return dy * xlogy(y, ones_where_zero(x, x, Binary::GreaterEqual, w, dy));
+    return dy * xlogy(y, ones_where_zero(x, x, functions::GreaterEqual{}, w, dy));
   }
   static constexpr double kLargest = 1e38;  // that bfloat16 holds
 };
 
-struct PowScalar : ScalarOperator<PowScalar, Binary::Pow> {
+struct PowScalar : ScalarOperator<PowScalar, functions::Pow> {
   static constexpr OperatorInfo info = {
       .name = "pow",
       .signature = "pow(Tensor self, Scalar exponent) -> Tensor",
@@ -102,7 +100,7 @@ struct PowScalar : ScalarOperator<PowScalar, Binary::Pow> {
       return false;
     }
     if (exponent.to<double>() == 2) {
-      kernels::binary(Binary::Mul, y, x, x);
+      kernels::binary(functions::Mul{}, y, x, x);
     } else if (exponent.to<double>() == 1) {
       kernels::copy(y, x);
     } else {
@@ -111,7 +109,7 @@ struct PowScalar : ScalarOperator<PowScalar, Binary::Pow> {
       if (!y.is_floating_point()) {
         check_number(info.name, exponent, y.scalar_type());
       }
-      kernels::binary(Binary::Pow, y, x, exponent);
+      kernels::binary(functions::Pow{}, y, x, exponent);
     }
     return true;
   }
@@ -144,8 +142,8 @@ struct PowOfScalar {
 };
 
 /// A function of two floating-point numbers whose backward needs both.
-template <class Op, Binary kF>
-struct FunctionOfTwo : BinaryOperator<Op, kF, true> {
+template <class Op, class F, bool kFloating = true>
+struct FunctionOfTwo : BinaryOperator<Op, F, kFloating> {
   SavedTensor x;
   SavedTensor w;
   void save(Needs, const Tensor& x_, const Tensor& w_, const Tensor& y) {
@@ -155,7 +153,28 @@ struct FunctionOfTwo : BinaryOperator<Op, kF, true> {
   }
 };
 
-struct Atan2 : FunctionOfTwo<Atan2, Binary::Atan2> {
+/// Two operands of an operator of dtype `dtype` divided by the larger one, whose squares can be taken; both are 0 at
+/// the origin. Infinities count as the largest numbers.
+struct InUnits {
+  Tensor size;  ///< what they are divided by, 1 at the origin; no gradient flows through it
+  Tensor x;
+  Tensor w;
+
+  InUnits(const Tensor& from, const Tensor& other, ScalarType dtype) {
+    const double most = dtype == kFloat64 ? std::numeric_limits<double>::max() : 3e38;  // that all hold
+    const Tensor kept = clamp(from, -most, most);
+    const Tensor kept_other = clamp(other, -most, most);
+    size = one_for_zero(maximum(abs(kept.detach()), abs(kept_other.detach())));
+    x = kept / size;
+    w = kept_other / size;
+  }
+  /// `divisor`, with 1 where it is 0.
+  static Tensor one_for_zero(const Tensor& divisor) {
+    return divisor + (divisor.detach() == 0).to(divisor.scalar_type());
+  }
+};
+
+struct Atan2 : FunctionOfTwo<Atan2, functions::Atan2> {
   static constexpr OperatorInfo info = {
       .name = "atan2",
       .signature = "atan2(Tensor self, Tensor other) -> Tensor",
@@ -169,30 +188,55 @@ struct Atan2 : FunctionOfTwo<Atan2, Binary::Atan2> {
   void backward(Backward& b) const {
     if (b.wants(0)) {
       b.dx(0) = to_x(GradMode::is_enabled() ? recorded(b.dy(), b(x), b(w))
-                                            : guarded_gradient(GuardedOfTwo::Atan2Backward, b.dy(), b(x), b(w)));
+                                            : guarded_gradient(functions::Atan2Backward{}, b.dy(), b(x), b(w)));
     }
     if (b.wants(1)) {
       b.dx(1) = to_w(GradMode::is_enabled() ? neg(recorded(b.dy(), b(w), b(x)))
-                                            : guarded_gradient(GuardedOfTwo::Atan2Backward1, b.dy(), b(x), b(w)));
+                                            : guarded_gradient(functions::Atan2Backward1{}, b.dy(), b(x), b(w)));
     }
   }
 
  private:
   /// dy w / (x^2 + w^2) of operands divided by the larger one; 0 at the origin.
   static Tensor recorded(const Tensor& dy, const Tensor& from, const Tensor& other) {
-    const double most = dy.scalar_type() == kFloat64 ? std::numeric_limits<double>::max() : 3e38;  // that all hold
-    const Tensor x = clamp(from, -most, most);
-    const Tensor w = clamp(other, -most, most);
-    const Tensor larger = maximum(abs(x.detach()), abs(w.detach()));
-    const Tensor size = larger + (larger == 0).to(larger.scalar_type());
-    const Tensor a = x / size;
-    const Tensor c = w / size;
-    const Tensor sum = a * a + c * c;
-    return dy * (c / (sum + (sum.detach() == 0).to(sum.scalar_type()))) / size;
+    const auto [size, x, w] = InUnits(from, other, dy.scalar_type());
+    return dy * (w / InUnits::one_for_zero(x * x + w * w)) / size;
   }
 };
 
-struct Xlogy : FunctionOfTwo<Xlogy, Binary::Xlogy> {
+struct Hypot : FunctionOfTwo<Hypot, functions::Hypot, false> {
+  static constexpr OperatorInfo info = {
+      .name = "hypot",
+      .signature = "hypot(Tensor self, Tensor other) -> Tensor",
+      .formula = "y = sqrt(x^2 + w^2);  dx = dy x / y, dw = dy w / y, 0 at the origin",
+      .doc =
+          "Length of the vector (x, w), without overflow or underflow of the squares; broadcast, floating-point "
+          "dtypes. Infinite where an operand is.",
+      .dtypes = kFloatingDtypes,
+      .node = "HypotBackward0",
+      .inplace = "hypot_(Tensor self, Tensor other) -> Tensor",
+  };
+  void backward(Backward& b) const {
+    if (b.wants(0)) {
+      b.dx(0) = to_x(slope(b.dy(), b(x), b(w)));
+    }
+    if (b.wants(1)) {
+      b.dx(1) = to_w(slope(b.dy(), b(w), b(x)));
+    }
+  }
+
+ private:
+  /// dy from / y, the gradient of `from`.
+  static Tensor slope(const Tensor& dy, const Tensor& from, const Tensor& other) {
+    if (!GradMode::is_enabled()) {
+      return guarded_gradient(functions::HypotBackward{}, dy, from, other);
+    }
+    const auto [size, x, w] = InUnits(from, other, dy.scalar_type());
+    return dy * (x / InUnits::one_for_zero(hypot(x, w)));  // units cancel out
+  }
+};
+
+struct Xlogy : FunctionOfTwo<Xlogy, functions::Xlogy> {
   static constexpr OperatorInfo info = {
       .name = "xlogy",
       .signature = "xlogy(Tensor self, Tensor other) -> Tensor",
@@ -204,11 +248,12 @@ struct Xlogy : FunctionOfTwo<Xlogy, Binary::Xlogy> {
   };
   void backward(Backward& b) const {
     if (b.wants(0)) {
-      b.dx(0) = to_x(xlogy(b.dy(), ones_where_zero(b(w), b(x), Binary::LessEqual, b(w), b.dy())));
+      b.dx(0) = to_x(xlogy(b.dy(), ones_where_zero(b(w), b(x), functions::LessEqual{}, b(w), b.dy())));
     }
     if (b.wants(1)) {
-      b.dx(1) = to_w(GradMode::is_enabled() ? b.dy() * (b(x) / ones_where_zero(b(w), b(x), Binary::Equal, b(w), b.dy()))
-                                            : guarded_gradient(GuardedOfTwo::XlogyBackward1, b.dy(), b(x), b(w)));
+      b.dx(1) =
+          to_w(GradMode::is_enabled() ? b.dy() * (b(x) / ones_where_zero(b(w), b(x), functions::Equal{}, b(w), b.dy()))
+                                      : guarded_gradient(functions::XlogyBackward1{}, b.dy(), b(x), b(w)));
     }
   }
 };
@@ -217,6 +262,6 @@ struct Xlogy : FunctionOfTwo<Xlogy, Binary::Xlogy> {
 
 #include <backflow/ops/powers_functions.inc>
 
-OperatorFamily powers_operators() { return family<Pow, PowScalar, PowOfScalar, Xlogy, Atan2>("powers"); }
+OperatorFamily powers_operators() { return family<Pow, PowScalar, PowOfScalar, Xlogy, Atan2, Hypot>("powers"); }
 
 }  // namespace backflow

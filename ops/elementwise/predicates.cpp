@@ -6,18 +6,16 @@ namespace {
 
 using namespace detail;
 
-using kernels::Predicate;
-
-template <Predicate kF>
+template <class F>
 struct PredicateOperator {
   static Tensor forward(const Tensor& x) {
     Tensor y = empty_tensor_like(x, kBool);
-    kernels::test(kF, y, x);
+    kernels::test(F{}, y, x);
     return y;
   }
 };
 
-struct IsNan : PredicateOperator<Predicate::IsNan> {
+struct IsNan : PredicateOperator<functions::IsNan> {
   static constexpr OperatorInfo info = {
       .name = "isnan",
       .signature = "isnan(Tensor self) -> Tensor",
@@ -27,7 +25,7 @@ struct IsNan : PredicateOperator<Predicate::IsNan> {
   };
 };
 
-struct IsInf : PredicateOperator<Predicate::IsInf> {
+struct IsInf : PredicateOperator<functions::IsInf> {
   static constexpr OperatorInfo info = {
       .name = "isinf",
       .signature = "isinf(Tensor self) -> Tensor",
@@ -37,7 +35,7 @@ struct IsInf : PredicateOperator<Predicate::IsInf> {
   };
 };
 
-struct IsFinite : PredicateOperator<Predicate::IsFinite> {
+struct IsFinite : PredicateOperator<functions::IsFinite> {
   static constexpr OperatorInfo info = {
       .name = "isfinite",
       .signature = "isfinite(Tensor self) -> Tensor",
@@ -47,7 +45,7 @@ struct IsFinite : PredicateOperator<Predicate::IsFinite> {
   };
 };
 
-struct LogicalNot : PredicateOperator<Predicate::IsZero> {
+struct LogicalNot : PredicateOperator<functions::IsZero> {
   static constexpr OperatorInfo info = {
       .name = "logical_not",
       .signature = "logical_not(Tensor self) -> Tensor",

@@ -9,22 +9,6 @@ namespace {
 using namespace detail;
 using kernels::Comparison;
 
-/// The relation of w and x that holds where f(x, w) does.
-Comparison reversed(Comparison f) {
-  switch (f) {
-    case Comparison::Less:
-      return Comparison::Greater;
-    case Comparison::LessEqual:
-      return Comparison::GreaterEqual;
-    case Comparison::Greater:
-      return Comparison::Less;
-    case Comparison::GreaterEqual:
-      return Comparison::LessEqual;
-    default:
-      return f;
-  }
-}
-
 /// True when `w` has no dimensions, counts by its kind alone beside x, and is a number that the dtype of x can't hold.
 bool is_number_beyond(const Tensor& w, const Tensor& x) {
   return w.dim() == 0 && x.dim() > 0 &&
@@ -33,7 +17,7 @@ bool is_number_beyond(const Tensor& w, const Tensor& x) {
 
 /// y = f(x, w) for two dtypes. Neither operand may change its value on the way to the common one.
 void compare_mixed(Comparison f, const Tensor& y, const Tensor& x, const Tensor& w) {
-  if (f >= Comparison::And) {
+  if (kernels::is_logical(f)) {
     return kernels::compare(f, y, Cast(x, kBool), Cast(w, kBool));
   }
   const bool are_integers = !x.is_floating_point() && !w.is_floating_point();
@@ -42,29 +26,29 @@ void compare_mixed(Comparison f, const Tensor& y, const Tensor& x, const Tensor&
     return kernels::compare(f, y, x, w.item());
   }
   if (w.scalar_type() == common && is_number_beyond(x, w)) {
-    return kernels::compare(reversed(f), y, w, x.item());
+    return kernels::compare(kernels::reversed(f), y, w, x.item());
   }
   kernels::compare(f, y, Cast(x, common), Cast(w, common));
 }
 
 /// y = f(x, w) for two tensors, whose dtypes are promoted before they are compared; `Op` names it.
-template <class Op, Comparison kF>
+template <class Op, class F>
 struct Relation {
   static Tensor forward(const Tensor& x, const Tensor& w) {
     Tensor y = empty_tensor(broadcast_shapes(Op::info.name, x.sizes(), w.sizes()), kBool);
     if (x.scalar_type() == w.scalar_type()) {
-      kernels::compare(kF, y, x, w);
+      kernels::compare(F{}, y, x, w);
     } else {
-      compare_mixed(kF, y, x, w);
+      compare_mixed(F{}, y, x, w);
     }
     return y;
   }
 };
 
 /// The bits of integers, or truth values.
-template <class Op, Binary kF>
-struct BitwiseOperator : BinaryOperator<Op, kF> {
-  using Base = BinaryOperator<Op, kF>;
+template <class Op, class F>
+struct BitwiseOperator : BinaryOperator<Op, F> {
+  using Base = BinaryOperator<Op, F>;
 
   static Tensor forward(const Tensor& x, const Tensor& w) {
     check_integers(Base::dtype(x, w));
@@ -82,16 +66,16 @@ struct BitwiseOperator : BinaryOperator<Op, kF> {
 };
 
 /// The same for a tensor and a number.
-template <Comparison kF>
+template <class F>
 struct NumberRelation {
   static Tensor forward(const Tensor& x, const Scalar& number) {
     Tensor y = empty_tensor_like(x, kBool);
-    kernels::compare(kF, y, Cast(x, result_type(x.scalar_type(), number)), number);
+    kernels::compare(F{}, y, Cast(x, result_type(x.scalar_type(), number)), number);
     return y;
   }
 };
 
-struct Eq : Relation<Eq, Comparison::Equal> {
+struct Eq : Relation<Eq, functions::Equal> {
   static constexpr OperatorInfo info = {
       .name = "eq",
       .signature = "eq(Tensor self, Tensor other) -> Tensor",
@@ -101,7 +85,7 @@ struct Eq : Relation<Eq, Comparison::Equal> {
   };
 };
 
-struct EqScalar : NumberRelation<Comparison::Equal> {
+struct EqScalar : NumberRelation<functions::Equal> {
   static constexpr OperatorInfo info = {
       .name = "eq",
       .signature = "eq(Tensor self, Scalar other) -> Tensor",
@@ -111,7 +95,7 @@ struct EqScalar : NumberRelation<Comparison::Equal> {
   };
 };
 
-struct Ne : Relation<Ne, Comparison::NotEqual> {
+struct Ne : Relation<Ne, functions::NotEqual> {
   static constexpr OperatorInfo info = {
       .name = "ne",
       .signature = "ne(Tensor self, Tensor other) -> Tensor",
@@ -121,7 +105,7 @@ struct Ne : Relation<Ne, Comparison::NotEqual> {
   };
 };
 
-struct NeScalar : NumberRelation<Comparison::NotEqual> {
+struct NeScalar : NumberRelation<functions::NotEqual> {
   static constexpr OperatorInfo info = {
       .name = "ne",
       .signature = "ne(Tensor self, Scalar other) -> Tensor",
@@ -131,7 +115,7 @@ struct NeScalar : NumberRelation<Comparison::NotEqual> {
   };
 };
 
-struct Lt : Relation<Lt, Comparison::Less> {
+struct Lt : Relation<Lt, functions::Less> {
   static constexpr OperatorInfo info = {
       .name = "lt",
       .signature = "lt(Tensor self, Tensor other) -> Tensor",
@@ -141,7 +125,7 @@ struct Lt : Relation<Lt, Comparison::Less> {
   };
 };
 
-struct LtScalar : NumberRelation<Comparison::Less> {
+struct LtScalar : NumberRelation<functions::Less> {
   static constexpr OperatorInfo info = {
       .name = "lt",
       .signature = "lt(Tensor self, Scalar other) -> Tensor",
@@ -151,7 +135,7 @@ struct LtScalar : NumberRelation<Comparison::Less> {
   };
 };
 
-struct Le : Relation<Le, Comparison::LessEqual> {
+struct Le : Relation<Le, functions::LessEqual> {
   static constexpr OperatorInfo info = {
       .name = "le",
       .signature = "le(Tensor self, Tensor other) -> Tensor",
@@ -161,7 +145,7 @@ struct Le : Relation<Le, Comparison::LessEqual> {
   };
 };
 
-struct LeScalar : NumberRelation<Comparison::LessEqual> {
+struct LeScalar : NumberRelation<functions::LessEqual> {
   static constexpr OperatorInfo info = {
       .name = "le",
       .signature = "le(Tensor self, Scalar other) -> Tensor",
@@ -171,7 +155,7 @@ struct LeScalar : NumberRelation<Comparison::LessEqual> {
   };
 };
 
-struct Gt : Relation<Gt, Comparison::Greater> {
+struct Gt : Relation<Gt, functions::Greater> {
   static constexpr OperatorInfo info = {
       .name = "gt",
       .signature = "gt(Tensor self, Tensor other) -> Tensor",
@@ -181,7 +165,7 @@ struct Gt : Relation<Gt, Comparison::Greater> {
   };
 };
 
-struct GtScalar : NumberRelation<Comparison::Greater> {
+struct GtScalar : NumberRelation<functions::Greater> {
   static constexpr OperatorInfo info = {
       .name = "gt",
       .signature = "gt(Tensor self, Scalar other) -> Tensor",
@@ -191,7 +175,7 @@ struct GtScalar : NumberRelation<Comparison::Greater> {
   };
 };
 
-struct Ge : Relation<Ge, Comparison::GreaterEqual> {
+struct Ge : Relation<Ge, functions::GreaterEqual> {
   static constexpr OperatorInfo info = {
       .name = "ge",
       .signature = "ge(Tensor self, Tensor other) -> Tensor",
@@ -201,7 +185,7 @@ struct Ge : Relation<Ge, Comparison::GreaterEqual> {
   };
 };
 
-struct GeScalar : NumberRelation<Comparison::GreaterEqual> {
+struct GeScalar : NumberRelation<functions::GreaterEqual> {
   static constexpr OperatorInfo info = {
       .name = "ge",
       .signature = "ge(Tensor self, Scalar other) -> Tensor",
@@ -211,7 +195,7 @@ struct GeScalar : NumberRelation<Comparison::GreaterEqual> {
   };
 };
 
-struct LogicalAnd : Relation<LogicalAnd, Comparison::And> {
+struct LogicalAnd : Relation<LogicalAnd, functions::And> {
   static constexpr OperatorInfo info = {
       .name = "logical_and",
       .signature = "logical_and(Tensor self, Tensor other) -> Tensor",
@@ -221,7 +205,7 @@ struct LogicalAnd : Relation<LogicalAnd, Comparison::And> {
   };
 };
 
-struct LogicalOr : Relation<LogicalOr, Comparison::Or> {
+struct LogicalOr : Relation<LogicalOr, functions::Or> {
   static constexpr OperatorInfo info = {
       .name = "logical_or",
       .signature = "logical_or(Tensor self, Tensor other) -> Tensor",
@@ -231,7 +215,7 @@ struct LogicalOr : Relation<LogicalOr, Comparison::Or> {
   };
 };
 
-struct LogicalXor : Relation<LogicalXor, Comparison::Xor> {
+struct LogicalXor : Relation<LogicalXor, functions::Xor> {
   static constexpr OperatorInfo info = {
       .name = "logical_xor",
       .signature = "logical_xor(Tensor self, Tensor other) -> Tensor",
@@ -241,7 +225,7 @@ struct LogicalXor : Relation<LogicalXor, Comparison::Xor> {
   };
 };
 
-struct BitwiseAnd : BitwiseOperator<BitwiseAnd, Binary::BitAnd> {
+struct BitwiseAnd : BitwiseOperator<BitwiseAnd, functions::BitAnd> {
   static constexpr OperatorInfo info = {
       .name = "bitwise_and",
       .signature = "bitwise_and(Tensor self, Tensor other) -> Tensor",
@@ -252,7 +236,7 @@ struct BitwiseAnd : BitwiseOperator<BitwiseAnd, Binary::BitAnd> {
   };
 };
 
-struct BitwiseOr : BitwiseOperator<BitwiseOr, Binary::BitOr> {
+struct BitwiseOr : BitwiseOperator<BitwiseOr, functions::BitOr> {
   static constexpr OperatorInfo info = {
       .name = "bitwise_or",
       .signature = "bitwise_or(Tensor self, Tensor other) -> Tensor",
@@ -263,7 +247,7 @@ struct BitwiseOr : BitwiseOperator<BitwiseOr, Binary::BitOr> {
   };
 };
 
-struct BitwiseXor : BitwiseOperator<BitwiseXor, Binary::BitXor> {
+struct BitwiseXor : BitwiseOperator<BitwiseXor, functions::BitXor> {
   static constexpr OperatorInfo info = {
       .name = "bitwise_xor",
       .signature = "bitwise_xor(Tensor self, Tensor other) -> Tensor",

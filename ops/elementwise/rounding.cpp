@@ -9,7 +9,7 @@ namespace {
 using namespace detail;
 
 /// Functions that leave integers as they are.
-template <class Op, Unary kF>
+template <class Op, class F>
 struct RoundingOperator {
   static Tensor forward(const Tensor& x) {
     Tensor y = empty_tensor_like(x, x.scalar_type());
@@ -19,7 +19,7 @@ struct RoundingOperator {
   static bool forward_into(const Tensor& y, const Tensor& x) {
     check(x.scalar_type() != kBool, Op::info.name, ": dtype bool: need numbers; to(kInt64) gives them");
     if (x.is_floating_point()) {
-      kernels::unary(kF, y, x);
+      kernels::unary(F{}, y, x);
     } else if (!y.is_alias_of(x)) {
       kernels::copy(y, x);
     }
@@ -27,7 +27,7 @@ struct RoundingOperator {
   }
 };
 
-struct Floor : RoundingOperator<Floor, Unary::Floor> {
+struct Floor : RoundingOperator<Floor, functions::Floor> {
   static constexpr OperatorInfo info = {
       .name = "floor",
       .signature = "floor(Tensor self) -> Tensor",
@@ -41,7 +41,7 @@ struct Floor : RoundingOperator<Floor, Unary::Floor> {
   void backward(Backward& b) const { b.dx(0) = zeros_like(b.dy()); }
 };
 
-struct Ceil : RoundingOperator<Ceil, Unary::Ceil> {
+struct Ceil : RoundingOperator<Ceil, functions::Ceil> {
   static constexpr OperatorInfo info = {
       .name = "ceil",
       .signature = "ceil(Tensor self) -> Tensor",
@@ -55,7 +55,7 @@ struct Ceil : RoundingOperator<Ceil, Unary::Ceil> {
   void backward(Backward& b) const { b.dx(0) = zeros_like(b.dy()); }
 };
 
-struct Round : RoundingOperator<Round, Unary::Round> {
+struct Round : RoundingOperator<Round, functions::Round> {
   static constexpr OperatorInfo info = {
       .name = "round",
       .signature = "round(Tensor self) -> Tensor",
@@ -85,16 +85,16 @@ struct RoundDecimals {
     return y;
   }
   static bool forward_into(const Tensor& y, const Tensor& x, std::int64_t decimals) {
-    check_has(info.name, Unary::RoundTo, x.scalar_type());
+    check_has(info.name, functions::RoundTo{}, x.scalar_type());
     const double power = std::pow(10.0, std::abs(static_cast<double>(decimals)));
-    kernels::unary(Unary::RoundTo, y, x, decimals < 0 ? kernels::Params{1, power} : kernels::Params{power, 1});
+    kernels::unary(functions::RoundTo{}, y, x, decimals < 0 ? kernels::Params{1, power} : kernels::Params{power, 1});
     return true;
   }
   void save(Needs, const Tensor&, std::int64_t, const Tensor&) {}
   void backward(Backward& b) const { b.dx(0) = zeros_like(b.dy()); }
 };
 
-struct Trunc : RoundingOperator<Trunc, Unary::Trunc> {
+struct Trunc : RoundingOperator<Trunc, functions::Trunc> {
   static constexpr OperatorInfo info = {
       .name = "trunc",
       .signature = "trunc(Tensor self) -> Tensor",
@@ -108,7 +108,7 @@ struct Trunc : RoundingOperator<Trunc, Unary::Trunc> {
   void backward(Backward& b) const { b.dx(0) = zeros_like(b.dy()); }
 };
 
-struct Frac : NumericOperator<Frac, Unary::Frac> {
+struct Frac : NumericOperator<Frac, functions::Frac> {
   static constexpr OperatorInfo info = {
       .name = "frac",
       .signature = "frac(Tensor self) -> Tensor",

@@ -9,8 +9,8 @@ using namespace detail;
 
 /// The larger or the smaller of two numbers. The gradient goes to the one that is taken, by halves where they are
 /// equal.
-template <class Op, Binary kF>
-struct ExtremeOperator : BinaryOperator<Op, kF> {
+template <class Op, class F>
+struct ExtremeOperator : BinaryOperator<Op, F> {
   SavedTensor x;
   SavedTensor w;
   void save(Needs, const Tensor& x_, const Tensor& w_, const Tensor& y) {
@@ -20,8 +20,8 @@ struct ExtremeOperator : BinaryOperator<Op, kF> {
   }
   void backward(Backward& b) const {
     const Tensor half = where(eq(b(x), b(w)), b.dy() / 2, b.dy());
-    const Tensor w_taken = kF == Binary::Maximum ? lt(b(x), b(w)) : gt(b(x), b(w));
-    const Tensor x_taken = kF == Binary::Maximum ? gt(b(x), b(w)) : lt(b(x), b(w));
+    const Tensor w_taken = std::is_same_v<F, functions::Maximum> ? lt(b(x), b(w)) : gt(b(x), b(w));
+    const Tensor x_taken = std::is_same_v<F, functions::Maximum> ? gt(b(x), b(w)) : lt(b(x), b(w));
     if (b.wants(0)) {
       b.dx(0) = this->to_x(where(w_taken, 0, half));
     }
@@ -31,7 +31,7 @@ struct ExtremeOperator : BinaryOperator<Op, kF> {
   }
 };
 
-struct Maximum : ExtremeOperator<Maximum, Binary::Maximum> {
+struct Maximum : ExtremeOperator<Maximum, functions::Maximum> {
   static constexpr OperatorInfo info = {
       .name = "maximum",
       .signature = "maximum(Tensor self, Tensor other) -> Tensor",
@@ -42,7 +42,7 @@ struct Maximum : ExtremeOperator<Maximum, Binary::Maximum> {
   };
 };
 
-struct Minimum : ExtremeOperator<Minimum, Binary::Minimum> {
+struct Minimum : ExtremeOperator<Minimum, functions::Minimum> {
   static constexpr OperatorInfo info = {
       .name = "minimum",
       .signature = "minimum(Tensor self, Tensor other) -> Tensor",

@@ -6,7 +6,7 @@ namespace {
 
 using namespace detail;
 
-struct Sin : UnaryOperator<Unary::Sin>, SavesOperand {
+struct Sin : UnaryOperator<functions::Sin>, SavesOperand {
   static constexpr OperatorInfo info = {
       .name = "sin",
       .signature = "sin(Tensor self) -> Tensor",
@@ -19,7 +19,7 @@ struct Sin : UnaryOperator<Unary::Sin>, SavesOperand {
   void backward(Backward& b) const { b.dx(0) = b.dy() * cos(b(x)); }
 };
 
-struct Cos : UnaryOperator<Unary::Cos>, SavesOperand {
+struct Cos : UnaryOperator<functions::Cos>, SavesOperand {
   static constexpr OperatorInfo info = {
       .name = "cos",
       .signature = "cos(Tensor self) -> Tensor",
@@ -32,7 +32,7 @@ struct Cos : UnaryOperator<Unary::Cos>, SavesOperand {
   void backward(Backward& b) const { b.dx(0) = b.dy() * neg(sin(b(x))); }
 };
 
-struct Tan : UnaryOperator<Unary::Tan>, SavesResult {
+struct Tan : UnaryOperator<functions::Tan>, SavesResult {
   static constexpr OperatorInfo info = {
       .name = "tan",
       .signature = "tan(Tensor self) -> Tensor",
@@ -45,7 +45,7 @@ struct Tan : UnaryOperator<Unary::Tan>, SavesResult {
   void backward(Backward& b) const { b.dx(0) = b.dy() * (b(y) * b(y) + 1); }
 };
 
-struct Asin : UnaryOperator<Unary::Asin>, SavesOperand {
+struct Asin : UnaryOperator<functions::Asin>, SavesOperand {
   static constexpr OperatorInfo info = {
       .name = "asin",
       .signature = "asin(Tensor self) -> Tensor",
@@ -58,11 +58,11 @@ struct Asin : UnaryOperator<Unary::Asin>, SavesOperand {
   void backward(Backward& b) const {
     const Tensor value = b(x);
     b.dx(0) = GradMode::is_enabled() ? b.dy() * rsqrt((1 - value) * (1 + value))
-                                     : guarded_gradient(Guarded::AsinBackward, b.dy(), value);
+                                     : guarded_gradient(functions::AsinBackward{}, b.dy(), value);
   }
 };
 
-struct Acos : UnaryOperator<Unary::Acos>, SavesOperand {
+struct Acos : UnaryOperator<functions::Acos>, SavesOperand {
   static constexpr OperatorInfo info = {
       .name = "acos",
       .signature = "acos(Tensor self) -> Tensor",
@@ -75,11 +75,11 @@ struct Acos : UnaryOperator<Unary::Acos>, SavesOperand {
   void backward(Backward& b) const {
     const Tensor value = b(x);
     b.dx(0) = GradMode::is_enabled() ? neg(b.dy() * rsqrt((1 - value) * (1 + value)))
-                                     : guarded_gradient(Guarded::AcosBackward, b.dy(), value);
+                                     : guarded_gradient(functions::AcosBackward{}, b.dy(), value);
   }
 };
 
-struct Atan : UnaryOperator<Unary::Atan>, SavesOperand {
+struct Atan : UnaryOperator<functions::Atan>, SavesOperand {
   static constexpr OperatorInfo info = {
       .name = "atan",
       .signature = "atan(Tensor self) -> Tensor",
@@ -91,7 +91,8 @@ struct Atan : UnaryOperator<Unary::Atan>, SavesOperand {
   };
   void backward(Backward& b) const {
     const Tensor value = b(x);
-    b.dx(0) = GradMode::is_enabled() ? recorded(b.dy(), value) : guarded_gradient(Guarded::AtanBackward, b.dy(), value);
+    b.dx(0) =
+        GradMode::is_enabled() ? recorded(b.dy(), value) : guarded_gradient(functions::AtanBackward{}, b.dy(), value);
   }
 
  private:

@@ -217,7 +217,7 @@ struct Nonzero {
   };
   static Tensor forward(const Tensor& x) {
     Tensor mask = empty_tensor_like(x, kBool);
-    kernels::compare(kernels::Comparison::NotEqual, mask, x, Scalar(0));
+    kernels::compare(kernels::functions::NotEqual{}, mask, x, Scalar(0));
     const Tensor places = kernels::true_places(mask);
     const auto rank = static_cast<std::size_t>(x.dim());
     Tensor y = empty_tensor({places.numel(), x.dim()}, kInt64);

@@ -21,7 +21,7 @@ bool any_of(const Tensor& mask) {
 Tensor without_ignored(const Tensor& x, const Tensor& target, std::int64_t ignored) {
   DimVector sizes(x.sizes());
   sizes[static_cast<std::size_t>(class_dim(x))] = 1;
-  const Tensor mask = unsqueeze(where_holds(Comparison::Equal, target, ignored), class_dim(x));
+  const Tensor mask = unsqueeze(where_holds(functions::Equal{}, target, ignored), class_dim(x));
   const bool fits = mask.sizes() == IntArrayRef(sizes);  // else the loss says what is wrong
   return fits && any_of(mask.contiguous()) ? masked_fill(x, mask, 0) : x;
 }

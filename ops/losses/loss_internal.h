@@ -86,7 +86,7 @@ struct PairLoss {
     kernels::loss(f, y, x, t, params);
     if (weight.defined()) {
       check_weight(where, "weight", weight, x);
-      kernels::binary(Binary::Mul, y, y, weight);
+      kernels::binary(functions::Mul{}, y, y, weight);
     }
     return reduce(where, y, reduction);
   }

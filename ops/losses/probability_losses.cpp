@@ -203,7 +203,7 @@ struct PoissonNllLoss : PairLoss<PoissonNllLoss> {
       return dt * g;
     }
     const Tensor many = clamp_min(t, 1);
-    return (dt + relu_backward(log(many) + 0.5 / many, where_holds(Comparison::Greater, t, 1))) * g;
+    return (dt + relu_backward(log(many) + 0.5 / many, where_holds(functions::Greater{}, t, 1))) * g;
   }
 
  private:

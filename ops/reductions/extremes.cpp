@@ -55,7 +55,7 @@ struct ExtremeState : ReducedGeometry {
     Tensor result = b(y).detach();
     if (const auto value = result.item<double>(); value != value) {
       const Tensor is_nan = empty_tensor(from.sizes(), kBool);
-      kernels::test(kernels::Predicate::IsNan, is_nan, from);
+      kernels::test(kernels::functions::IsNan{}, is_nan, from);
       from = converted(is_nan, dtype);
       result = empty_tensor({}, dtype);
       kernels::fill(result, 1);

@@ -8,7 +8,7 @@ namespace backflow {
 namespace {
 
 using namespace detail;
-using kernels::Binary;
+namespace functions = kernels::functions;
 
 Map map_of(double p) { return p == 0 ? Map::NonZero : p == 1 ? Map::Abs : p == 2 ? Map::Square : Map::AbsPower; }
 
@@ -18,9 +18,9 @@ void take_roots(const Tensor& sums, double p) {
     auto* const sum = sums.mutable_data_ptr<float>();
     *sum = std::sqrt(*sum);
   } else if (p == 2) {
-    kernels::unary(kernels::Unary::Sqrt, sums, sums);
+    kernels::unary(functions::Sqrt{}, sums, sums);
   } else if (p != 0 && p != 1) {
-    kernels::binary(Binary::Pow, sums, sums, Scalar(1 / p));
+    kernels::binary(functions::Pow{}, sums, sums, Scalar(1 / p));
   }
 }
 
@@ -29,10 +29,10 @@ Tensor norm_in_units(const Tensor& x, double p, const DimVector& flags, KeepDim 
   const ScalarType wide = computed(x.scalar_type());
   const Tensor unit = extent_of(x, flags, p > 0 ? Fold::Max : Fold::Min);
   const Tensor ratios = empty_tensor_like(x, wide);
-  kernels::binary(Binary::Div, ratios, converted(x, wide), unit);
+  kernels::binary(functions::Div{}, ratios, converted(x, wide), unit);
   Tensor y = fold(Fold::Sum, map_of(p), ratios, flags, keep, wide, p);
   take_roots(y, p);
-  kernels::binary(Binary::Mul, y, y, view_of(unit, y.sizes(), contiguous_strides(y.sizes()), 0));
+  kernels::binary(functions::Mul{}, y, y, view_of(unit, y.sizes(), contiguous_strides(y.sizes()), 0));
   return y;
 }
 

@@ -64,14 +64,15 @@ Tensor fold_numbers(Fold f, const Tensor& x, const DimVector& flags, KeepDim kee
 Tensor shares_of_equals(const Tensor& x, const Tensor& y, const DimVector& flags) {
   const ScalarType dtype = computed(x.scalar_type());
   const Tensor shares = empty_tensor_like(x, dtype);
-  kernels::binary(kernels::Binary::Equal, shares, converted(x, dtype), converted(y, dtype));
-  kernels::binary(kernels::Binary::Div, shares, shares, fold(Fold::Sum, Map::None, shares, flags, KeepDim::Yes, dtype));
+  kernels::binary(kernels::functions::Equal{}, shares, converted(x, dtype), converted(y, dtype));
+  kernels::binary(kernels::functions::Div{}, shares, shares,
+                  fold(Fold::Sum, Map::None, shares, flags, KeepDim::Yes, dtype));
   return converted(shares, x.scalar_type());
 }
 
 Tensor zeros_of(const Tensor& x) {
   Tensor y = empty_tensor_like(x, x.scalar_type());
-  kernels::binary(kernels::Binary::Equal, y, x, Scalar(0));
+  kernels::binary(kernels::functions::Equal{}, y, x, Scalar(0));
   return y;
 }
 

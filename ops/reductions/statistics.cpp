@@ -15,9 +15,9 @@ double divisor(std::int64_t n, double correction) { return static_cast<double>(n
 
 /// Makes variances, or their roots, of sums of squared deviations.
 void finish_spread(const Tensor& m2, double divided_by, bool root) {
-  kernels::binary(kernels::Binary::Div, m2, m2, Scalar(divided_by));
+  kernels::binary(kernels::functions::Div{}, m2, m2, Scalar(divided_by));
   if (root) {
-    kernels::unary(kernels::Unary::Sqrt, m2, m2);
+    kernels::unary(kernels::functions::Sqrt{}, m2, m2);
   }
 }
 
@@ -27,14 +27,14 @@ Tensor spread_in_units(const Tensor& x, const DimVector& flags, double divided_b
   const Tensor from = converted(x, wide);
   const Tensor unit = unit_of(from, flags);
   const Tensor ratios = empty_tensor_like(from, wide);
-  kernels::binary(kernels::Binary::Div, ratios, from, unit);
+  kernels::binary(kernels::functions::Div{}, ratios, from, unit);
   const Tensor mean = empty_tensor(sizes, kFloat64);
   const Tensor y = empty_tensor(sizes, kFloat64);
   kernels::moments(mean, y, ratios, flags);
   finish_spread(y, divided_by, root);
   const Tensor factor = converted(view_of(unit, sizes, contiguous_strides(sizes), 0), kFloat64);
   for (int power = root ? 1 : 2; power > 0; --power) {
-    kernels::binary(kernels::Binary::Mul, y, y, factor);
+    kernels::binary(kernels::functions::Mul{}, y, y, factor);
   }
   return y;
 }
@@ -265,16 +265,16 @@ struct Logsumexp : ReducedGeometry {
     const Tensor from = converted(x, computed(dtype));
     const Tensor largest = fold(Fold::Max, Map::None, from, flags, KeepDim::Yes, from.scalar_type());
     const Tensor is_finite = empty_tensor(largest.sizes(), kBool);
-    kernels::test(kernels::Predicate::IsFinite, is_finite, largest);
+    kernels::test(kernels::functions::IsFinite{}, is_finite, largest);
     const Tensor zero = empty_tensor(largest.sizes(), largest.scalar_type());
     kernels::fill(zero, 0);
     kernels::where(largest, is_finite, largest, zero);
     const Tensor terms = empty_tensor_like(from, from.scalar_type());
-    kernels::binary(kernels::Binary::Sub, terms, from, largest);
-    kernels::unary(kernels::Unary::Exp, terms, terms);
+    kernels::binary(kernels::functions::Sub{}, terms, from, largest);
+    kernels::unary(kernels::functions::Exp{}, terms, terms);
     const Tensor y = fold(Fold::Sum, Map::None, terms, flags, KeepDim::Yes, from.scalar_type());
-    kernels::unary(kernels::Unary::Log, y, y);
-    kernels::binary(kernels::Binary::Add, y, y, largest);
+    kernels::unary(kernels::functions::Log{}, y, y);
+    kernels::binary(kernels::functions::Add{}, y, y, largest);
     const DimVector sizes = reduced_sizes(x, flags, keep_if(keepdim));
     return converted(view_of(y, sizes, contiguous_strides(sizes), 0), dtype);
   }

@@ -51,9 +51,9 @@ Tensor mean_of_parts(const Tensor& x, const DimVector& flags, KeepDim keep, cons
   const auto count = static_cast<double>(x.numel()) / static_cast<double>(like.numel());
   const double part = std::exp2(-std::ceil(std::log2(count)));
   const Tensor parts = empty_tensor_like(x, like.scalar_type());
-  kernels::binary(kernels::Binary::Mul, parts, converted(x, like.scalar_type()), Scalar(part));
+  kernels::binary(kernels::functions::Mul{}, parts, converted(x, like.scalar_type()), Scalar(part));
   const Tensor y = fold(Fold::Sum, Map::None, parts, flags, keep, like.scalar_type());
-  kernels::binary(kernels::Binary::Div, y, y, Scalar(count * part));
+  kernels::binary(kernels::functions::Div{}, y, y, Scalar(count * part));
   return y;
 }
 
@@ -66,7 +66,7 @@ Tensor mean_over(const Tensor& x, const DimVector& flags, KeepDim keep, std::opt
   const Tensor numbers = dtype == kBFloat16 ? converted(x, dtype) : x;
   const Tensor y = fold(Fold::Sum, Map::None, numbers, flags, keep, computed(dtype));
   const bool is_finite = all_within(y, {0, limits_of(dtype).largest});
-  kernels::binary(kernels::Binary::Div, y, y, Scalar(geometry.count()));
+  kernels::binary(kernels::functions::Div{}, y, y, Scalar(geometry.count()));
   if (!is_finite && geometry.count() > 1) {
     kernels::where(y, where_within(y, {0, limits_of(dtype).largest}), y, mean_of_parts(numbers, flags, keep, y));
   }

@@ -77,7 +77,7 @@ struct UnfoldGradient {
     // The j-th elements of all windows are apart, so that they can be added at once.
     for (std::int64_t j = 0; j < size; ++j) {
       const Tensor y = nth(windows, j);
-      kernels::binary(kernels::Binary::Add, y, y, nth(terms, j));
+      kernels::binary(kernels::functions::Add{}, y, y, nth(terms, j));
     }
     return dtype == dy.scalar_type() ? dx : to_copy(dx, dy.scalar_type());
   }

@@ -110,6 +110,7 @@ void binary(const Tensor& x, const Tensor& w) {
                                                                {"minimum", x.minimum(w)},
                                                                {"max_of_two", torch::max(x, w)},
                                                                {"atan2", torch::atan2(x, w)},
+                                                               {"hypot", torch::hypot(x, w)},
                                                                {"eq", x == x},
                                                                {"ne", x != w},
                                                                {"lt", x < 0.5},

@@ -92,6 +92,15 @@ void add_angles(Samples& all) {
   }
 }
 
+void add_lengths(Samples& all) {
+  add_samples(all, BinaryFunction{"hypot",
+                                  [](const Tensors& x) { return hypot(x[0], x[1]); },
+                                  [](double a, double b) { return std::hypot(a, b); },
+                                  "torch.hypot(x[0], x[1])",
+                                  [](const Tensors& x) { x[0].hypot_(x[1]); },
+                                  {{0.3, 2}, {-2, -0.3}}});
+}
+
 void add_relations(Samples& all) {
   struct Relation {
     std::string op;
@@ -174,6 +183,7 @@ Samples two_operand_samples() {
   add_division(all);
   add_division_by_numbers(all);
   add_angles(all);
+  add_lengths(all);
   add_relations(all);
   add_extremes(all);
   return all;

@@ -118,7 +118,7 @@ void add_to_channels(const Tensor& y, const Tensor& bias) {
     copy(view_of(addend, bias.sizes(), {1}, 0), bias);
   }
   const Tensor to = by_blocks(out);
-  binary(Binary::Add, to, to,
+  binary(functions::Add{}, to, to,
          view_of(addend, {b.blocks(), 1, b.block}, {b.block, b.block, 1}, addend.storage_offset()));
 }
 

@@ -187,7 +187,7 @@ Tensor plain_convolution_weight_gradient(const ConvolutionGeometry& g, const Ten
   });
   const Tensor first = view_of(sums, {elements}, {1}, 0);
   for (std::int64_t part = 1; part < partials; ++part) {
-    binary(Binary::Add, first, first, view_of(sums, {elements}, {1}, part * elements));
+    binary(functions::Add{}, first, first, view_of(sums, {elements}, {1}, part * elements));
   }
   if (partials == 1) {
     return view_of(sums, g.w, contiguous_strides(g.w), 0);

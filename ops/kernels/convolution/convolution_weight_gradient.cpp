@@ -34,7 +34,7 @@ class PartialSums {
   /// Adds all up, in their order.
   const Tensor& total() const {
     for (std::int64_t i = 0; i < others_.sizes()[0]; ++i) {
-      binary(Binary::Add, total_, total_, view_of(others_, {total_.numel()}, {1}, i * total_.numel()));
+      binary(functions::Add{}, total_, total_, view_of(others_, {total_.numel()}, {1}, i * total_.numel()));
     }
     return total_;
   }

@@ -31,11 +31,11 @@ inline bool is_one_element(const Tensor& x) {
 /// An operand of a small row-major `y` that one call of one loop can read as it is: contiguous, or one element; else
 /// null.
 template <class T>
-Run<T> flat_operand(const Tensor& x, const Tensor& y) {
+Operand<T> flat_operand(const Tensor& x, const Tensor& y) {
   if (x.is_contiguous() && x.numel() == y.numel()) {
-    return {x.mutable_data_ptr<T>(), Stride::One};
+    return {x.const_data_ptr<T>(), Stride::One};
   }
-  return {is_one_element(x) ? x.mutable_data_ptr<T>() : nullptr, Stride::Zero};
+  return {is_one_element(x) ? x.const_data_ptr<T>() : nullptr, Stride::Zero};
 }
 
 inline bool is_small_and_flat(const Tensor& y) { return y.numel() <= kSmall && y.is_contiguous(); }
@@ -43,8 +43,8 @@ inline bool is_small_and_flat(const Tensor& y) { return y.numel() <= kSmall && y
 /// Elements [begin, begin + n) of operand k, as they are when they are contiguous or one for all and need no
 /// conversion, else gathered into `block`.
 template <class T, std::size_t N>
-Run<ComputeType<T>> gather(const StridedLoop<N>& loop, std::size_t k, const T* data, std::int64_t begin, std::int64_t n,
-                           ComputeType<T>* block) {
+Operand<ComputeType<T>> gather(const StridedLoop<N>& loop, std::size_t k, const T* data, std::int64_t begin,
+                               std::int64_t n, ComputeType<T>* block) {
   const std::int64_t stride = loop.inner_stride(k);
   if constexpr (std::is_same_v<T, ComputeType<T>>) {
     if (begin % loop.inner_size() + n <= loop.inner_size() && (stride == 0 || stride == 1)) {
@@ -87,15 +87,15 @@ void scatter(const StridedLoop<N>& loop, T* data, std::int64_t begin, std::int64
 template <class T>
 inline constexpr bool needs_conversion = !std::is_same_v<T, ComputeType<T>>;
 
-/// Calls f(out, n, runs...) on pieces of y and of its operands, of element types Out and In; the pieces have the types
-/// that these are computed in. Chunks go to the threads; they depend on the shape alone.
+/// Calls f(out, n, operands...) on pieces of y and of its operands, of element types Out and In; the pieces have the
+/// types that these are computed in. Chunks go to the threads; they depend on the shape alone.
 template <class Out, class... In, class F, std::size_t... kIs>
 void run_pieces(const Tensor& y, const std::array<const Tensor*, sizeof...(In)>& operands, const F& f,
                 std::index_sequence<kIs...>) {
   constexpr std::size_t kN = sizeof...(In) + 1;
   const StridedLoop<kN> loop(y.sizes(), {&y, operands[kIs]...});
   Out* const to = y.mutable_data_ptr<Out>();
-  const std::tuple<const In*...> from(operands[kIs]->template mutable_data_ptr<In>()...);
+  const std::tuple<const In*...> from(operands[kIs]->template const_data_ptr<In>()...);
   // Whole rows where every operand lies so and rows are long, else blocks.
   bool whole_rows = !needs_conversion<Out> && !(needs_conversion<In> || ...) && loop.inner_size() >= kBlock &&
                     loop.inner_stride(0) == 1;
@@ -141,11 +141,11 @@ void run_blocked(const Tensor& y, const std::array<const Tensor*, sizeof...(In)>
   if constexpr (!needs_conversion<Out> && !(needs_conversion<In> || ...)) {
     if (is_small_and_flat(y)) {
       const bool done = [&]<std::size_t... kIs>(std::index_sequence<kIs...>) {
-        const std::tuple<Run<In>...> runs(flat_operand<In>(*operands[kIs], y)...);
-        if (((std::get<kIs>(runs).data == nullptr) || ...)) {
+        const std::tuple<Operand<In>...> flat(flat_operand<In>(*operands[kIs], y)...);
+        if (((std::get<kIs>(flat).data == nullptr) || ...)) {
           return false;
         }
-        f(y.mutable_data_ptr<Out>(), static_cast<std::size_t>(y.numel()), std::get<kIs>(runs)...);
+        f(y.mutable_data_ptr<Out>(), static_cast<std::size_t>(y.numel()), std::get<kIs>(flat)...);
         return true;
       }
       (each);

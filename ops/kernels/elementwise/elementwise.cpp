@@ -29,7 +29,7 @@ Loop checked(Loop loop) {
 
 /// Runs a loop of one operand; one element for all is computed once.
 template <class C>
-void run_unary(UnaryLoop<C> loop, C* out, std::size_t n, Run<C> in, const C* params) {
+void run_unary(UnaryLoop<C> loop, C* out, std::size_t n, Operand<C> in, const C* params) {
   if (in.stride == Stride::One || n == 1) {
     loop(in.data, out, n, params);
   } else {
@@ -50,9 +50,9 @@ void binary_with_number(Binary f, const Tensor& y, const Tensor& x, const Scalar
     const auto loop = checked(binary_loop<C>(f));
     const C number = wrapped<C>(value);
     const auto more = numbers<C>(params);
-    run_blocked<T, T>(y, {&x}, [&](C* out, std::size_t n, Run<C> run) {
-      const Run<C> same = {&number, Stride::Zero};
-      kNumberFirst ? loop(same, run, out, n, more.data()) : loop(run, same, out, n, more.data());
+    run_blocked<T, T>(y, {&x}, [&](C* out, std::size_t n, Operand<C> in) {
+      const Operand<C> same = {&number, Stride::Zero};
+      kNumberFirst ? loop(same, in, out, n, more.data()) : loop(in, same, out, n, more.data());
     });
   });
 }
@@ -61,26 +61,42 @@ void binary_with_number(Binary f, const Tensor& y, const Tensor& x, const Scalar
 template <class T, class C>
 std::pair<Comparison, C> held(Comparison f, const Scalar& number) {
   using Limits = std::numeric_limits<C>;
-  if (f >= Comparison::And) {
+  if (is_logical(f)) {
     return {f, static_cast<C>(number.to<bool>())};  // 1e-300 is true, as a float32 it would not be
   }
   const int side = beyond<T>(number);
   if (side == 0) [[likely]] {
     return {f, static_cast<C>(wrapped<T>(number))};
   }
-  if (f == Comparison::Equal || f == Comparison::NotEqual) {
+  if (f == functions::Equal{} || f == functions::NotEqual{}) {
     if constexpr (Limits::has_quiet_NaN) {
       return {f, Limits::quiet_NaN()};
     } else {
-      return {f == Comparison::Equal ? Comparison::Less : Comparison::GreaterEqual, Limits::lowest()};
+      return {f == functions::Equal{} ? Comparison(functions::Less{}) : functions::GreaterEqual{}, Limits::lowest()};
     }
   }
-  const bool is_less = f == Comparison::Less || f == Comparison::LessEqual;
-  return side > 0 ? std::pair(is_less ? Comparison::LessEqual : Comparison::Greater, Limits::max())
-                  : std::pair(is_less ? Comparison::Less : Comparison::GreaterEqual, Limits::lowest());
+  const bool is_less = f == functions::Less{} || f == functions::LessEqual{};
+  if (side > 0) {
+    return {is_less ? Comparison(functions::LessEqual{}) : functions::Greater{}, Limits::max()};
+  }
+  return {is_less ? Comparison(functions::Less{}) : functions::GreaterEqual{}, Limits::lowest()};
 }
 
 }  // namespace
+
+bool is_logical(Comparison f) {
+  return [&]<class... Fs>(functions::List<Fs...>) {
+    static constexpr bool kTable[] = {Fs::kIsLogical...};
+    return kTable[f.index()];
+  }(functions::Relations{});
+}
+
+Comparison reversed(Comparison f) {
+  return [&]<class... Fs>(functions::List<Fs...>) {
+    static constexpr Comparison kTable[] = {typename Fs::Reversed{}...};
+    return kTable[f.index()];
+  }(functions::Relations{});
+}
 
 bool has(Unary f, ScalarType dtype) {
   return dispatch(dtype, [&](auto zero) { return unary_loop<ComputeType<decltype(zero)>>(f) != nullptr; });
@@ -99,7 +115,7 @@ void unary(Unary f, const Tensor& y, const Tensor& x, const Params& params) {
     using C = ComputeType<T>;
     const auto loop = checked(unary_loop<C>(f));
     const auto more = numbers<C>(params);
-    run_blocked<T, T>(y, {&x}, [&](C* out, std::size_t n, Run<C> in) { run_unary(loop, out, n, in, more.data()); });
+    run_blocked<T, T>(y, {&x}, [&](C* out, std::size_t n, Operand<C> in) { run_unary(loop, out, n, in, more.data()); });
   });
 }
 
@@ -113,7 +129,7 @@ void binary(Binary f, const Tensor& y, const Tensor& a, const Tensor& b, const P
     const auto loop = checked(binary_loop<C>(f));
     const auto more = numbers<C>(params);
     run_blocked<T, T, T>(y, {&a, &b},
-                         [&](C* out, std::size_t n, Run<C> x, Run<C> w) { loop(x, w, out, n, more.data()); });
+                         [&](C* out, std::size_t n, Operand<C> x, Operand<C> w) { loop(x, w, out, n, more.data()); });
   });
 }
 
@@ -134,8 +150,8 @@ void add_scaled(Binary f, const Tensor& y, const Tensor& a, const Tensor& b, con
     using C = ComputeType<T>;
     const C number = wrapped<C>(factor);
     const auto add = checked(binary_loop<C>(f));
-    const auto multiply = checked(binary_loop<C>(Binary::Mul));
-    run_blocked<T, T, T>(y, {&a, &b}, [&](C* out, std::size_t n, Run<C> x, Run<C> w) {
+    const auto multiply = checked(binary_loop<C>(functions::Mul{}));
+    run_blocked<T, T, T>(y, {&a, &b}, [&](C* out, std::size_t n, Operand<C> x, Operand<C> w) {
       alignas(64) C products[kBlock];
       for (std::size_t i = 0; i < n; i += kBlock) {
         const std::size_t m = std::min(n - i, static_cast<std::size_t>(kBlock));
@@ -156,7 +172,7 @@ void ternary(Ternary f, const Tensor& y, const Tensor& a, const Tensor& b, const
     if constexpr (std::is_floating_point_v<C>) {
       const auto loop = ternary_loop<C>(f);
       const auto more = numbers<C>(params);
-      run_blocked<T, T, T, T>(y, {&a, &b, &c}, [&](C* out, std::size_t n, Run<C> x, Run<C> w, Run<C> v) {
+      run_blocked<T, T, T, T>(y, {&a, &b, &c}, [&](C* out, std::size_t n, Operand<C> x, Operand<C> w, Operand<C> v) {
         loop(x, w, v, out, n, more.data());
       });
     } else {
@@ -173,7 +189,8 @@ void compare(Comparison f, const Tensor& y, const Tensor& a, const Tensor& b) {
     using T = decltype(zero);
     using C = ComputeType<T>;
     const auto loop = compare_loop<C>(f);
-    run_blocked<bool, T, T>(y, {&a, &b}, [&](bool* out, std::size_t n, Run<C> x, Run<C> w) { loop(x, w, out, n); });
+    run_blocked<bool, T, T>(y, {&a, &b},
+                            [&](bool* out, std::size_t n, Operand<C> x, Operand<C> w) { loop(x, w, out, n); });
   });
 }
 
@@ -186,7 +203,7 @@ void compare(Comparison f, const Tensor& y, const Tensor& a, const Scalar& b) {
     using C = ComputeType<T>;
     const std::pair<Comparison, C> relation = held<T, C>(f, b);
     const auto loop = compare_loop<C>(relation.first);
-    run_blocked<bool, T>(y, {&a}, [&](bool* out, std::size_t n, Run<C> x) {
+    run_blocked<bool, T>(y, {&a}, [&](bool* out, std::size_t n, Operand<C> x) {
       loop(x, {&relation.second, Stride::Zero}, out, n);
     });
   });
@@ -200,7 +217,7 @@ void test(Predicate f, const Tensor& y, const Tensor& x) {
     using T = decltype(zero);
     using C = ComputeType<T>;
     const auto loop = test_loop<C>(f);
-    run_blocked<bool, T>(y, {&x}, [&](bool* out, std::size_t n, Run<C> in) {
+    run_blocked<bool, T>(y, {&x}, [&](bool* out, std::size_t n, Operand<C> in) {
       const std::size_t different = in.stride == Stride::One ? n : 1;
       loop(in.data, out, different);
       std::fill_n(out + different, n - different, out[0]);
@@ -218,7 +235,7 @@ void where(const Tensor& y, const Tensor& condition, const Tensor& a, const Tens
     const auto loop = where_loop<C>();
     run_blocked<T, bool, T, T>(
         y, {&condition, &a, &b},
-        [&](C* out, std::size_t n, Run<bool> which, Run<C> x, Run<C> w) { loop(which, x, w, out, n); });
+        [&](C* out, std::size_t n, Operand<bool> which, Operand<C> x, Operand<C> w) { loop(which, x, w, out, n); });
   });
 }
 

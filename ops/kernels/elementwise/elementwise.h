@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include <backflow/ops/kernels/elementwise/functions/functions.h>
 #include <backflow/runtime/tensor/tensor.h>
 
 namespace backflow::kernels {
@@ -9,122 +10,20 @@ namespace backflow::kernels {
 /// Numbers that a function has besides its operands, as the slope of leaky_relu.
 using Params = std::array<double, 3>;
 
-/// Element-wise functions of one operand. Those before Exp take every dtype, the others floating-point ones.
-enum class Unary {
-  Neg,
-  Abs,
-  Sign,
-  Relu,
-  Exp,
-  Expm1,
-  Exp2,
-  Log,
-  Log1p,
-  Log2,
-  Log10,
-  Sqrt,
-  Rsqrt,
-  Reciprocal,
-  Floor,
-  Ceil,
-  Round,    ///< ties to even
-  RoundTo,  ///< Round(x params[0] / params[1]) params[1] / params[0]
-  Trunc,
-  Frac,
-  Clamp,  ///< within params[0] and params[1], neither NaN
-  Sin,
-  Cos,
-  Tan,
-  Asin,
-  Acos,
-  Atan,
-  Sinh,
-  Cosh,
-  Tanh,
-  Asinh,
-  Acosh,
-  Atanh,
-  Erf,
-  Erfc,
-  Logit,      ///< of x within params[0] and 1 - params[0], or of x itself where params[0] < 0
-  Sigmoid,    ///< the first of the activations
-  LeakyRelu,  ///< slope params[0] below 0
-  Elu,        ///< params[0] (e^(params[2] x) - 1) up to 0, params[1] x above
-  Gelu,
-  GeluTanh,
-  Silu,
-  Mish,
-  Softplus,  ///< log(1 + e^(params[0] x)) / params[0]; x where params[0] x > params[1]
-  LogSigmoid,
-  Hardsigmoid,
-  Hardswish,
-  Hardshrink,  ///< 0 within params[0] of 0, else x
-  Softshrink,  ///< 0 within params[0] of 0, else x that much nearer to 0
-  Threshold,   ///< params[1] up to params[0], x above
-  Count
-};
+/// A function of the list: `functions::Exp{}` is one of one operand. What is not listed, or has another number of
+/// operands, does not compile.
+using Unary = functions::Choice<functions::UnaryFunctions>;
+using Binary = functions::Choice<functions::BinaryFunctions>;
+using Ternary = functions::Choice<functions::TernaryFunctions>;
 
-/// Element-wise functions of two operands. A maximum or minimum with NaN is NaN. The *Backward ones take the gradient
-/// dy and the forward's operand x or result y. Those before BitAnd take numbers (and some of them truth values), the
-/// Bit* ones integers and truth values, the others floating-point numbers. The divisor of integers must not be 0.
-enum class Binary {
-  Add,
-  Sub,
-  Mul,
-  Maximum,
-  Minimum,
-  FloorDivide,  ///< the quotient rounded down
-  TruncDivide,  ///< the quotient rounded towards zero
-  Fmod,         ///< x - w TruncDivide(x, w), as std::fmod
-  Remainder,    ///< x - w FloorDivide(x, w), as Python's %
-  Pow,
-  BitAnd,
-  BitOr,
-  BitXor,
-  Div,
-  Xlogy,
-  Atan2,
-  Equal,  ///< 1 or 0, as the next two
-  GreaterEqual,
-  LessEqual,
-  ReluBackward,
-  TanhBackward,
-  SigmoidBackward,
-  LeakyReluBackward,  ///< this and all up to ThresholdBackward: of dy and x, with the forward's params
-  EluBackward,
-  GeluBackward,
-  GeluTanhBackward,
-  SiluBackward,
-  MishBackward,
-  SoftplusBackward,
-  LogSigmoidBackward,
-  ClampBackward,     ///< dy where x lies between the bounds params[0] and params[1] or on one of them, else 0
-  HardtanhBackward,  ///< the same without the bounds themselves; dy where x is NaN
-  HardsigmoidBackward,
-  HardswishBackward,
-  ShrinkBackward,  ///< of Hardshrink and Softshrink
-  ThresholdBackward,
-  Prelu,                ///< of x and the slope w: w x up to 0, x above; without params, as all that follow
-  PreluWeightBackward,  ///< of dy and x: the gradient of the slope
-  Glu,                  ///< a sigmoid(b)
-  Count
-};
+/// Relations of two operands of any dtype, and properties of one.
+using Comparison = functions::Choice<functions::Relations>;
+using Predicate = functions::Choice<functions::Properties>;
 
-/// Element-wise functions of three floating-point operands.
-enum class Ternary {
-  Addcmul,        ///< a + params[0] b c
-  Addcdiv,        ///< a + params[0] b / c
-  Lerp,           ///< a + c (b - a), from the nearer end, so that both ends are exact
-  PreluBackward,  ///< of dy, x and the slope w: w dy where x is up to 0, dy where it is above
-  GluBackward,    ///< of dy, a and b: the gradient dy a s (1 - s) of b, with s = sigmoid(b)
-  Count
-};
-
-/// Relations of two operands of any dtype; all but NotEqual are false where one is NaN.
-enum class Comparison { Equal, NotEqual, Less, LessEqual, Greater, GreaterEqual, And, Or, Xor, Count };
-
-/// Properties of a number of any dtype.
-enum class Predicate { IsNan, IsInf, IsFinite, IsZero, Count };
+/// Whether f relates truth values.
+bool is_logical(Comparison f);
+/// The relation that holds for (b, a) where f does for (a, b).
+Comparison reversed(Comparison f);
 
 /// Whether there is such a function of numbers of this dtype. What follows must not be called without.
 bool has(Unary f, ScalarType dtype);
@@ -143,8 +42,8 @@ void binary(Binary f, const Tensor& y, const Tensor& a, const Tensor& b, const P
 void binary(Binary f, const Tensor& y, const Tensor& a, const Scalar& b, const Params& params = {});
 void binary(Binary f, const Tensor& y, const Scalar& a, const Tensor& b, const Params& params = {});
 
-/// y = a + factor b for Binary::Add, a - factor b for Binary::Sub, with one rounding for the product and one for the
-/// sum; floating-point dtypes.
+/// y = a + factor b for functions::Add, a - factor b for functions::Sub, with one rounding for the product and one for
+/// the sum; floating-point dtypes.
 void add_scaled(Binary f, const Tensor& y, const Tensor& a, const Tensor& b, const Scalar& factor);
 
 /// y = f(a, b, c); floating-point dtypes, all equal.

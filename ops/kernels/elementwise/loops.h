@@ -12,13 +12,13 @@ enum class Stride : std::size_t { Zero = 0, One = 1 };
 
 /// An operand of a loop.
 template <class T>
-struct Run {
+struct Operand {
   const T* data;
   Stride stride;
 
   const T& operator[](std::size_t i) const { return data[i * static_cast<std::size_t>(stride)]; }
   /// From element i on.
-  Run from(std::size_t i) const { return {data + i * static_cast<std::size_t>(stride), stride}; }
+  Operand from(std::size_t i) const { return {data + i * static_cast<std::size_t>(stride), stride}; }
 };
 
 // The innermost loops over contiguous memory: y[i] = f(x[i], ...) for i < n. Those of float and double are compiled for
@@ -28,15 +28,15 @@ struct Run {
 template <class T>
 using UnaryLoop = void (*)(const T* x, T* y, std::size_t n, const T* params);
 template <class T>
-using BinaryLoop = void (*)(Run<T> a, Run<T> b, T* y, std::size_t n, const T* params);
+using BinaryLoop = void (*)(Operand<T> a, Operand<T> b, T* y, std::size_t n, const T* params);
 template <class T>
-using TernaryLoop = void (*)(Run<T> a, Run<T> b, Run<T> c, T* y, std::size_t n, const T* params);
+using TernaryLoop = void (*)(Operand<T> a, Operand<T> b, Operand<T> c, T* y, std::size_t n, const T* params);
 template <class T>
-using CompareLoop = void (*)(Run<T> a, Run<T> b, bool* y, std::size_t n);
+using CompareLoop = void (*)(Operand<T> a, Operand<T> b, bool* y, std::size_t n);
 template <class T>
 using TestLoop = void (*)(const T* x, bool* y, std::size_t n);
 template <class T>
-using WhereLoop = void (*)(Run<bool> condition, Run<T> a, Run<T> b, T* y, std::size_t n);
+using WhereLoop = void (*)(Operand<bool> condition, Operand<T> a, Operand<T> b, T* y, std::size_t n);
 
 /// The loop of a function for T = bool, uint8_t, int32_t, int64_t, float or double; null where f is not of T.
 template <class T>

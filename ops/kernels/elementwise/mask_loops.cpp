@@ -1,9 +1,6 @@
 // Loops that make or take truth values: plain ones, which the compiler turns into vectors for each instruction set.
-#include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <type_traits>
-#include <utility>
 
 #include <backflow/ops/kernels/elementwise/loops.h>
 
@@ -16,77 +13,34 @@
 HWY_BEFORE_NAMESPACE();
 namespace backflow::kernels::HWY_NAMESPACE {
 
-template <Comparison kF, class T>
-HWY_INLINE bool holds(T a, T b) {
-  switch (kF) {
-    case Comparison::Equal:
-      return a == b;
-    case Comparison::NotEqual:
-      return a != b;
-    case Comparison::Less:
-      return a < b;
-    case Comparison::LessEqual:
-      return a <= b;
-    case Comparison::Greater:
-      return a > b;
-    case Comparison::GreaterEqual:
-      return a >= b;
-    case Comparison::And:
-      return (a != T{0}) & (b != T{0});
-    case Comparison::Or:
-      return (a != T{0}) | (b != T{0});
-    case Comparison::Xor:
-      return (a != T{0}) != (b != T{0});
-    case Comparison::Count:
-      break;  // without a default, the compiler names what is forgotten
-  }
-  return false;
-}
-
-template <Predicate kF, class T>
-HWY_INLINE bool holds(T x) {
-  if constexpr (kF == Predicate::IsZero) {
-    return x == T{0};
-  } else if constexpr (!std::is_floating_point_v<T>) {
-    return kF == Predicate::IsFinite;
-  } else if constexpr (kF == Predicate::IsNan) {
-    return x != x;
-  } else if constexpr (kF == Predicate::IsInf) {
-    return x - x != x - x && x == x;
-  } else {
-    static_assert(kF == Predicate::IsFinite);
-    return x - x == T{0};
-  }
-}
-
-template <Comparison kF, class T>
-void compare(Run<T> a, Run<T> b, bool* y, std::size_t n) {
+template <class F, class T>
+void compare(Operand<T> a, Operand<T> b, bool* y, std::size_t n) {
   if (a.stride == Stride::One && b.stride == Stride::One) {
     for (std::size_t i = 0; i < n; ++i) {
-      y[i] = holds<kF>(a.data[i], b.data[i]);
+      y[i] = F::of(a.data[i], b.data[i]);
     }
   } else if (a.stride == Stride::One) {
     const T number = *b.data;
     for (std::size_t i = 0; i < n; ++i) {
-      y[i] = holds<kF>(a.data[i], number);
+      y[i] = F::of(a.data[i], number);
     }
   } else {
     const T number = *a.data;
     for (std::size_t i = 0; i < n; ++i) {
-      y[i] = holds<kF>(number, b[i]);
+      y[i] = F::of(number, b[i]);
     }
   }
 }
 
-template <Predicate kF, class T>
+template <class F, class T>
 void test(const T* x, bool* y, std::size_t n) {
   for (std::size_t i = 0; i < n; ++i) {
-    y[i] = holds<kF>(x[i]);
+    y[i] = F::of(x[i]);
   }
 }
 
 template <class T>
-void where(Run<bool> condition, Run<T> a, Run<T> b, T* y, std::size_t n) {
+void where(Operand<bool> condition, Operand<T> a, Operand<T> b, T* y, std::size_t n) {
   constexpr Stride kOne = Stride::One;
   if (condition.stride == kOne && a.stride == kOne && b.stride == kOne) {
     for (std::size_t i = 0; i < n; ++i) {
@@ -113,41 +67,35 @@ void where(Run<bool> condition, Run<T> a, Run<T> b, T* y, std::size_t n) {
   }
 }
 
-template <class T>
-CompareLoop<T> compare_of(Comparison f) {
-  return [&]<std::size_t... kFs>(std::index_sequence<kFs...>) {
-    static constexpr CompareLoop<T> kTable[] = {compare<static_cast<Comparison>(kFs), T>...};
-    return kTable[static_cast<std::size_t>(f)];
-  }
-  (std::make_index_sequence<static_cast<std::size_t>(Comparison::Count)>());
+template <class T, class... Fs>
+CompareLoop<T> loop_of(functions::List<Fs...>, Comparison f) {
+  static constexpr CompareLoop<T> kTable[] = {compare<Fs, T>...};
+  return kTable[f.index()];
 }
 
-template <class T>
-TestLoop<T> test_of(Predicate f) {
-  return [&]<std::size_t... kFs>(std::index_sequence<kFs...>) {
-    static constexpr TestLoop<T> kTable[] = {test<static_cast<Predicate>(kFs), T>...};
-    return kTable[static_cast<std::size_t>(f)];
-  }
-  (std::make_index_sequence<static_cast<std::size_t>(Predicate::Count)>());
+template <class T, class... Fs>
+TestLoop<T> loop_of(functions::List<Fs...>, Predicate f) {
+  static constexpr TestLoop<T> kTable[] = {test<Fs, T>...};
+  return kTable[f.index()];
 }
 
-CompareLoop<bool> bool_compare(Comparison f) { return compare_of<bool>(f); }
-TestLoop<bool> bool_test(Predicate f) { return test_of<bool>(f); }
+CompareLoop<bool> bool_compare(Comparison f) { return loop_of<bool>(functions::Relations{}, f); }
+TestLoop<bool> bool_test(Predicate f) { return loop_of<bool>(functions::Properties{}, f); }
 WhereLoop<bool> bool_where() { return where<bool>; }
-CompareLoop<std::uint8_t> uint8_compare(Comparison f) { return compare_of<std::uint8_t>(f); }
-TestLoop<std::uint8_t> uint8_test(Predicate f) { return test_of<std::uint8_t>(f); }
+CompareLoop<std::uint8_t> uint8_compare(Comparison f) { return loop_of<std::uint8_t>(functions::Relations{}, f); }
+TestLoop<std::uint8_t> uint8_test(Predicate f) { return loop_of<std::uint8_t>(functions::Properties{}, f); }
 WhereLoop<std::uint8_t> uint8_where() { return where<std::uint8_t>; }
-CompareLoop<std::int32_t> int32_compare(Comparison f) { return compare_of<std::int32_t>(f); }
-TestLoop<std::int32_t> int32_test(Predicate f) { return test_of<std::int32_t>(f); }
+CompareLoop<std::int32_t> int32_compare(Comparison f) { return loop_of<std::int32_t>(functions::Relations{}, f); }
+TestLoop<std::int32_t> int32_test(Predicate f) { return loop_of<std::int32_t>(functions::Properties{}, f); }
 WhereLoop<std::int32_t> int32_where() { return where<std::int32_t>; }
-CompareLoop<std::int64_t> int64_compare(Comparison f) { return compare_of<std::int64_t>(f); }
-TestLoop<std::int64_t> int64_test(Predicate f) { return test_of<std::int64_t>(f); }
+CompareLoop<std::int64_t> int64_compare(Comparison f) { return loop_of<std::int64_t>(functions::Relations{}, f); }
+TestLoop<std::int64_t> int64_test(Predicate f) { return loop_of<std::int64_t>(functions::Properties{}, f); }
 WhereLoop<std::int64_t> int64_where() { return where<std::int64_t>; }
-CompareLoop<float> float_compare(Comparison f) { return compare_of<float>(f); }
-TestLoop<float> float_test(Predicate f) { return test_of<float>(f); }
+CompareLoop<float> float_compare(Comparison f) { return loop_of<float>(functions::Relations{}, f); }
+TestLoop<float> float_test(Predicate f) { return loop_of<float>(functions::Properties{}, f); }
 WhereLoop<float> float_where() { return where<float>; }
-CompareLoop<double> double_compare(Comparison f) { return compare_of<double>(f); }
-TestLoop<double> double_test(Predicate f) { return test_of<double>(f); }
+CompareLoop<double> double_compare(Comparison f) { return loop_of<double>(functions::Relations{}, f); }
+TestLoop<double> double_test(Predicate f) { return loop_of<double>(functions::Properties{}, f); }
 WhereLoop<double> double_where() { return where<double>; }
 
 }  // namespace backflow::kernels::HWY_NAMESPACE

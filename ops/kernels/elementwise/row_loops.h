@@ -41,7 +41,7 @@ HWY_INLINE void row(T* y, std::size_t n, const T* params, Operands... operands) 
 }
 
 template <class F, class T>
-void binary_row(Run<T> a, Run<T> b, T* y, std::size_t n, const T* params) {
+void binary_row(Operand<T> a, Operand<T> b, T* y, std::size_t n, const T* params) {
   constexpr Stride kOne = Stride::One;
   constexpr Stride kZero = Stride::Zero;
   if (a.stride == kOne) {
@@ -55,7 +55,7 @@ void binary_row(Run<T> a, Run<T> b, T* y, std::size_t n, const T* params) {
 
 /// Operands that are one for all are written out, piece by piece: that is rare, and eight loops a function are many.
 template <class F, class T>
-void ternary_row(Run<T> a, Run<T> b, Run<T> c, T* y, std::size_t n, const T* params) {
+void ternary_row(Operand<T> a, Operand<T> b, Operand<T> c, T* y, std::size_t n, const T* params) {
   constexpr Stride kOne = Stride::One;
   if (a.stride == kOne && b.stride == kOne && c.stride == kOne) {
     row<F, kOne, kOne, kOne>(y, n, params, a.data, b.data, c.data);
@@ -65,7 +65,7 @@ void ternary_row(Run<T> a, Run<T> b, Run<T> c, T* y, std::size_t n, const T* par
   T pieces[3][kPiece];
   for (std::size_t i = 0; i < n; i += kPiece) {
     const std::size_t m = n - i < kPiece ? n - i : kPiece;
-    const auto spread = [&](const Run<T>& x, T* piece) {
+    const auto spread = [&](const Operand<T>& x, T* piece) {
       if (x.stride == kOne) {
         return x.data + i;
       }

@@ -1,4 +1,4 @@
-// The error function and the normal distribution of vectors; compiled once for each instruction set.
+// Parts of the error function and the normal distribution of vectors; compiled once for each instruction set.
 #if defined(BACKFLOW_VECTOR_ERF_TOGGLE) == defined(HWY_TARGET_TOGGLE)
 #ifdef BACKFLOW_VECTOR_ERF_TOGGLE
 #undef BACKFLOW_VECTOR_ERF_TOGGLE
@@ -91,24 +91,6 @@ HWY_INLINE V limited(D d, V x) {
 template <class D, class V>
 HWY_INLINE V erf_near_zero(D d, V x) {
   return hn::MulAdd(x, erf_ratio(d, hn::Mul(x, x)), x);
-}
-
-template <class D, class V>
-HWY_INLINE V erf_of(D d, V x) {
-  const V a = limited(d, x);
-  const V near = erf_near_zero(d, a);
-  const V far = hn::NegMulAdd(scaled_erfc(d, a), exp_of_square(d, a, 1), number(d, 1));
-  const V y = hn::CopySign(hn::IfThenElse(hn::Lt(a, number(d, 1)), near, far), x);
-  return hn::IfThenElse(hn::IsNaN(x), x, y);
-}
-
-template <class D, class V>
-HWY_INLINE V erfc_of(D d, V x) {
-  const V a = limited(d, x);
-  const V tail = hn::Mul(scaled_erfc(d, a), exp_of_square(d, a, 1));
-  const V far = hn::IfThenElse(hn::Lt(x, hn::Zero(d)), hn::Sub(number(d, 2), tail), tail);
-  const V y = hn::IfThenElse(hn::Lt(a, number(d, 0.5)), hn::Sub(number(d, 1), erf_near_zero(d, x)), far);
-  return hn::IfThenElse(hn::IsNaN(x), x, y);
 }
 
 /// The normal distribution at x: its density, and the probability of less than x, both with a small relative error in

@@ -9,8 +9,8 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 // After foreach_target.h: it is compiled for each instruction set too.
-#include <backflow/ops/kernels/elementwise/activation_math.h>
 #include <backflow/ops/kernels/elementwise/row_loops.h>
+#include <backflow/ops/kernels/elementwise/vector_sigmoid.h>
 
 HWY_BEFORE_NAMESPACE();
 namespace backflow::kernels::HWY_NAMESPACE {
@@ -182,7 +182,7 @@ struct WeightedLogits {
 
 /// The gradient of a mean or sum is one number for all elements.
 template <class F, class T>
-void gradient_row(Run<T> dy, Run<T> x, Run<T> t, T* dx, std::size_t n, const T* params) {
+void gradient_row(Operand<T> dy, Operand<T> x, Operand<T> t, T* dx, std::size_t n, const T* params) {
   if (dy.stride == Stride::Zero && x.stride == Stride::One && t.stride == Stride::One) {
     row<F, Stride::Zero, Stride::One, Stride::One>(dx, n, params, dy.data, x.data, t.data);
   } else {

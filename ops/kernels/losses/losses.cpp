@@ -71,7 +71,7 @@ void loss(Loss f, const Tensor& y, const Tensor& x, const Tensor& t, const Param
     const auto loop = loss_loop<C>(f);
     const std::array<C, 3> more{static_cast<C>(params[0]), static_cast<C>(params[1]), static_cast<C>(params[2])};
     run_blocked<T, T, T>(y, {&x, &t},
-                         [&](C* out, std::size_t n, Run<C> a, Run<C> b) { loop(a, b, out, n, more.data()); });
+                         [&](C* out, std::size_t n, Operand<C> a, Operand<C> b) { loop(a, b, out, n, more.data()); });
   });
 }
 
@@ -81,9 +81,9 @@ void weighted_logits(const Tensor& y, const Tensor& x, const Tensor& t, const Te
   }
   dispatch_losses(y.scalar_type(), [&]<class T, class C>(T, C) {
     const auto loop = weighted_logits_loop<C>();
-    run_blocked<T, T, T, T>(y, {&x, &t, &positive}, [&](C* out, std::size_t n, Run<C> a, Run<C> b, Run<C> c) {
-      loop(a, b, c, out, n, nullptr);
-    });
+    run_blocked<T, T, T, T>(
+        y, {&x, &t, &positive},
+        [&](C* out, std::size_t n, Operand<C> a, Operand<C> b, Operand<C> c) { loop(a, b, c, out, n, nullptr); });
   });
 }
 
@@ -114,7 +114,7 @@ void loss_backward(Loss f, const Tensor& dx, const Tensor& dy, const Tensor& x, 
   dispatch_losses(dx.scalar_type(), [&]<class T, class C>(T, C) {
     const auto loop = loss_gradient_loop<C>(f);
     const std::array<C, 3> more{static_cast<C>(params[0]), static_cast<C>(1 / divisor), static_cast<C>(params[2])};
-    run_blocked<T, T, T, T>(dx, {&dy, &x, &t}, [&](C* out, std::size_t n, Run<C> g, Run<C> a, Run<C> b) {
+    run_blocked<T, T, T, T>(dx, {&dy, &x, &t}, [&](C* out, std::size_t n, Operand<C> g, Operand<C> a, Operand<C> b) {
       loop(g, a, b, out, n, more.data());
     });
   });

@@ -175,7 +175,7 @@ bool start_with(const Tensor& y, const Tensor& input, const Scalar& beta) {
   }
   const Scalar factor = y.is_floating_point() ? Scalar(beta.toDouble()) : Scalar(beta.toLong());
   if (factor.toDouble() != 1) {
-    binary(Binary::Mul, y, y, factor);
+    binary(functions::Mul{}, y, y, factor);
   }
   return true;
 }

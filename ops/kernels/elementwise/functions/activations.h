@@ -1,0 +1,276 @@
+// Activations that are smooth, but for relu, leaky_relu and elu.
+#ifndef BACKFLOW_FUNCTIONS_ACTIVATIONS
+#define BACKFLOW_FUNCTIONS_ACTIVATIONS
+
+#include <algorithm>
+
+#include <backflow/ops/kernels/elementwise/functions/list.h>
+
+namespace backflow::kernels::functions {
+
+struct Relu : OfNumbers {
+  template <class T>
+  static T of(T x) {
+    return std::max(x, T{0});
+  }
+};
+
+struct Sigmoid : OfReals {};
+struct LeakyRelu : OfReals {};  ///< slope params[0] below 0
+struct Elu : OfReals {};        ///< params[0] (e^(params[2] x) - 1) up to 0, params[1] x above
+struct Gelu : OfReals {};
+struct GeluTanh : OfReals {};
+struct Silu : OfReals {};
+struct Mish : OfReals {};
+struct Softplus : OfReals {};  ///< log(1 + e^(params[0] x)) / params[0]; x where params[0] x > params[1]
+struct LogSigmoid : OfReals {};
+struct Softsign : OfReals {};  ///< x / (1 + |x|)
+
+struct ReluBackward : OfReals {};  ///< of dy and y, as the next one
+struct SigmoidBackward : OfReals {};
+struct LeakyReluBackward : OfReals {};  ///< this and all that follow: of dy and x, with the forward's params
+struct EluBackward : OfReals {};
+struct GeluBackward : OfReals {};
+struct GeluTanhBackward : OfReals {};
+struct SiluBackward : OfReals {};
+struct MishBackward : OfReals {};
+struct SoftplusBackward : OfReals {};
+struct LogSigmoidBackward : OfReals {};
+struct SoftsignBackward : OfReals {};
+
+using UnaryActivations =
+    List<Relu, Sigmoid, LeakyRelu, Elu, Gelu, GeluTanh, Silu, Mish, Softplus, LogSigmoid, Softsign>;
+using BinaryActivations =
+    List<ReluBackward, SigmoidBackward, LeakyReluBackward, EluBackward, GeluBackward, GeluTanhBackward, SiluBackward,
+         MishBackward, SoftplusBackward, LogSigmoidBackward, SoftsignBackward>;
+
+}  // namespace backflow::kernels::functions
+#endif
+
+#ifdef BACKFLOW_VECTOR_FORMS
+HWY_BEFORE_NAMESPACE();
+namespace backflow::kernels::HWY_NAMESPACE {
+
+inline constexpr double kRootOfTwoByPi = 0.79788456080286536;
+
+/// 2 sqrt(2 / pi) (x + 0.044715 x^3), of gelu's approximation x (1 + tanh(u / 2)) / 2 = x sigmoid(u) (Hendrycks and
+/// Gimpel, 2016).
+template <class D, class V>
+HWY_INLINE V gelu_argument(D d, V x) {
+  const V factor = number(d, 2 * kRootOfTwoByPi);
+  return hn::Mul(x, hn::MulAdd(hn::Mul(x, x), number(d, 2 * kRootOfTwoByPi * 0.044715), factor));
+}
+
+/// tanh(log(1 + e^x)) = n / (n + 2) with n = e^x (e^x + 2); 1 in the type's precision from 20 on; anything for NaN.
+template <class D, class V>
+HWY_INLINE V tanh_of_softplus(D d, V x) {
+  const V two = number(d, 2);
+  const V e = exp_of_negative(d, hn::Min(x, number(d, 20)));
+  const V n = hn::Mul(e, hn::Add(e, two));
+  return hn::Div(n, hn::Add(n, two));
+}
+
+template <>
+struct VectorForm<functions::Relu> {
+  template <class D, class V>
+  static HWY_INLINE V of(D d, V x) {
+    return where_positive(d, x, x);
+  }
+};
+
+template <>
+struct VectorForm<functions::Sigmoid> {
+  template <class D, class V>
+  static HWY_INLINE V of(D d, V x) {
+    return sigmoid_of(d, x);
+  }
+};
+
+template <>
+struct VectorForm<functions::LeakyRelu> {
+  template <class D, class V>
+  static HWY_INLINE V of(D d, const hn::TFromD<D>* params, V x) {
+    return hn::IfThenElse(hn::Gt(x, hn::Zero(d)), x, hn::Mul(x, hn::Set(d, params[0])));
+  }
+};
+
+template <>
+struct VectorForm<functions::Elu> {
+  template <class D, class V>
+  static HWY_INLINE V of(D d, const hn::TFromD<D>* params, V x) {
+    const V right = hn::Mul(x, hn::Set(d, params[1]));
+    const auto positive = hn::Gt(x, hn::Zero(d));
+    if (hn::AllTrue(d, positive)) {
+      return right;
+    }
+    const V left = hn::Mul(expm1_of(d, hn::Mul(x, hn::Set(d, params[2]))), hn::Set(d, params[0]));
+    return hn::IfThenElse(positive, right, left);
+  }
+};
+
+template <>
+struct VectorForm<functions::Gelu> {
+  template <class D, class V>
+  static HWY_INLINE V of(D d, V x) {
+    return hn::Mul(at_least_lowest(d, x), normal(d, x).probability);
+  }
+};
+
+template <>
+struct VectorForm<functions::GeluTanh> {
+  template <class D, class V>
+  static HWY_INLINE V of(D d, V x) {
+    return share(d, at_least_lowest(d, x), gelu_argument(d, x));
+  }
+};
+
+template <>
+struct VectorForm<functions::Silu> {
+  template <class D, class V>
+  static HWY_INLINE V of(D d, V x) {
+    return share(d, at_least_lowest(d, x), x);
+  }
+};
+
+template <>
+struct VectorForm<functions::Mish> {
+  template <class D, class V>
+  static HWY_INLINE V of(D d, V x) {
+    return hn::Mul(at_least_lowest(d, x), tanh_of_softplus(d, x));
+  }
+};
+
+template <>
+struct VectorForm<functions::Softplus> {
+  template <class D, class V>
+  static HWY_INLINE V of(D d, const hn::TFromD<D>* params, V x) {
+    const V beta = hn::Set(d, params[0]);
+    const V scaled = hn::Mul(x, beta);
+    const V y = hn::Div(hn::Add(hn::Max(scaled, hn::Zero(d)), log1p_exp(d, hn::Neg(hn::Abs(scaled)))), beta);
+    return hn::IfThenElse(hn::Or(hn::Gt(scaled, hn::Set(d, params[1])), hn::IsNaN(x)), x, y);
+  }
+};
+
+template <>
+struct VectorForm<functions::LogSigmoid> {
+  template <class D, class V>
+  static HWY_INLINE V of(D d, V x) {
+    return hn::IfThenElse(hn::IsNaN(x), x, hn::Sub(hn::Min(x, hn::Zero(d)), log1p_exp(d, hn::Neg(hn::Abs(x)))));
+  }
+};
+
+template <>
+struct VectorForm<functions::Softsign> {
+  template <class D, class V>
+  static HWY_INLINE V of(D d, V x) {
+    const V one = number(d, 1);
+    const V a = hn::Abs(x);
+    return hn::IfThenElse(hn::Eq(a, infinity(d)), hn::CopySign(one, x), hn::Div(x, hn::Add(a, one)));
+  }
+};
+
+template <>
+struct VectorForm<functions::ReluBackward> {
+  template <class D, class V>
+  static HWY_INLINE V of(D d, V dy, V y) {
+    return where_positive(d, dy, y);
+  }
+};
+
+template <>
+struct VectorForm<functions::SigmoidBackward> {
+  template <class D, class V>
+  static HWY_INLINE V of(D d, V dy, V y) {
+    return hn::Mul(dy, hn::Mul(y, hn::Sub(number(d, 1), y)));
+  }
+};
+
+template <>
+struct VectorForm<functions::LeakyReluBackward> {
+  template <class D, class V>
+  static HWY_INLINE V of(D d, const hn::TFromD<D>* params, V dy, V x) {
+    return hn::IfThenElse(hn::Gt(x, hn::Zero(d)), dy, hn::Mul(dy, hn::Set(d, params[0])));
+  }
+};
+
+template <>
+struct VectorForm<functions::EluBackward> {
+  template <class D, class V>
+  static HWY_INLINE V of(D d, const hn::TFromD<D>* params, V dy, V x) {
+    const V left = hn::Mul(exp_of(d, hn::Mul(x, hn::Set(d, params[2]))), hn::Set(d, params[0] * params[2]));
+    return hn::Mul(dy, hn::IfThenElse(hn::Le(x, hn::Zero(d)), left, hn::Set(d, params[1])));
+  }
+};
+
+template <>
+struct VectorForm<functions::GeluBackward> {
+  template <class D, class V>
+  static HWY_INLINE V of(D d, V dy, V x) {
+    const auto [density, probability] = normal(d, x);
+    return hn::Mul(dy, hn::MulAdd(finite(d, x), density, probability));
+  }
+};
+
+/// The slope of the approximation y = x s with s = sigmoid(u): s + x s (1 - s) du/dx. Beyond 100, s is 0 or 1.
+template <>
+struct VectorForm<functions::GeluTanhBackward> {
+  template <class D, class V>
+  static HWY_INLINE V of(D d, V dy, V x) {
+    const V s = sigmoid_of(d, gelu_argument(d, x));
+    const V kept = hn::Min(hn::Max(x, number(d, -100)), number(d, 100));
+    const V slope =
+        hn::MulAdd(hn::Mul(kept, kept), number(d, 6 * kRootOfTwoByPi * 0.044715), number(d, 2 * kRootOfTwoByPi));
+    return hn::Mul(dy, hn::MulAdd(hn::Mul(hn::Mul(kept, s), hn::Sub(number(d, 1), s)), slope, s));
+  }
+};
+
+template <>
+struct VectorForm<functions::SiluBackward> {
+  template <class D, class V>
+  static HWY_INLINE V of(D d, V dy, V x) {
+    const V one = number(d, 1);
+    const V s = share(d, one, x);
+    return hn::Mul(dy, hn::Mul(s, hn::MulAdd(finite(d, x), hn::Sub(one, s), one)));
+  }
+};
+
+template <>
+struct VectorForm<functions::MishBackward> {
+  template <class D, class V>
+  static HWY_INLINE V of(D d, V dy, V x) {
+    const V one = number(d, 1);
+    const V t = tanh_of_softplus(d, x);
+    return hn::Mul(dy, hn::MulAdd(hn::Mul(finite(d, x), share(d, one, x)), hn::NegMulAdd(t, t, one), t));
+  }
+};
+
+template <>
+struct VectorForm<functions::SoftplusBackward> {
+  template <class D, class V>
+  static HWY_INLINE V of(D d, const hn::TFromD<D>* params, V dy, V x) {
+    const V scaled = hn::Mul(x, hn::Set(d, params[0]));
+    return hn::IfThenElse(hn::Gt(scaled, hn::Set(d, params[1])), dy, hn::Mul(dy, sigmoid_of(d, scaled)));
+  }
+};
+
+template <>
+struct VectorForm<functions::LogSigmoidBackward> {
+  template <class D, class V>
+  static HWY_INLINE V of(D d, V dy, V x) {
+    return hn::Mul(dy, sigmoid_of(d, hn::Neg(x)));
+  }
+};
+
+/// The square of the divisor may overflow.
+template <>
+struct VectorForm<functions::SoftsignBackward> {
+  template <class D, class V>
+  static HWY_INLINE V of(D d, V dy, V x) {
+    const V divisor = hn::Add(hn::Abs(x), number(d, 1));
+    return hn::Div(hn::Div(dy, divisor), divisor);
+  }
+};
+
+}  // namespace backflow::kernels::HWY_NAMESPACE
+HWY_AFTER_NAMESPACE();
+#endif
