@@ -144,7 +144,12 @@ run_mpi() {
     kill -0 "$pid" 2>/dev/null
   do :; done
   trap '' TERM INT HUP QUIT USR1 USR2
-  wait "$pid" && code=0 || code=$?
+  # A signal that comes while bash collects the end of mpirun can make it forget that end: it would wait for ever.
+  if grep -qx "$pid" <<<"$(jobs -pr)"; then
+    code=1
+  else
+    wait "$pid" && code=0 || code=$?
+  fi
   ((out == 1)) || exec {out}>&-
   ((err == 2)) || exec {err}>&-
   for i in ${relays[@]+"${relays[@]}"}; do
