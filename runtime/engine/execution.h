@@ -46,6 +46,7 @@ class Execution {
   std::shared_ptr<void>& hook_state(const void* key) { return hook_states_[key]; }
 
   std::size_t num_tasks() const { return tasks_.size(); }
+  /// How the items of its work are numbered.
   const ItemNumbers& items() const { return items_; }
   WorkGraph work_graph() const { return work_of(plan_, tasks_); }
 
