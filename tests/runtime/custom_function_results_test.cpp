@@ -1,4 +1,5 @@
 // What custom functions return: several results, operands that were changed or are passed on, views.
+#include <backflow/runtime/engine/autograd.h>
 #include <backflow/runtime/tape/custom_function.h>
 
 #include <cstdint>

@@ -1,4 +1,5 @@
 // Custom functions: what they take, keep and hand back.
+#include <backflow/runtime/engine/autograd.h>
 #include <backflow/runtime/tape/custom_function.h>
 
 #include <cstdint>
