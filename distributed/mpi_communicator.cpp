@@ -13,25 +13,12 @@
 #include <utility>
 #include <vector>
 
+#include <backflow/distributed/mpi_call_internal.h>
 #include <backflow/distributed/mpi_world_internal.h>
 #include <backflow/runtime/trace/trace.h>
 
 namespace backflow::distributed {
 namespace {
-
-/// What a rank is about to do; all ranks must be about to do the same. Compared before every call, so that different
-/// sizes are an Error on all ranks rather than a hang or a wrong sum.
-struct CollectiveCall {
-  enum class Kind : std::int64_t { Barrier, AllReduce, AllReduceAsync, Broadcast, AllGather, End };
-  Kind kind = Kind::Barrier;
-  std::int64_t count = 0;
-  std::int64_t dtype = 0;
-  std::int64_t tag = 0;  ///< of an asynchronous reduction; the root of a broadcast
-
-  std::array<std::int64_t, 4> words() const { return {static_cast<std::int64_t>(kind), count, dtype, tag}; }
-  /// For messages: "broadcast f32[10] from rank 0".
-  std::string text() const;
-};
 
 /// A reduction travels in pieces of this size: it needs a second buffer (an in-place MPI_Iallreduce is defective in
 /// some algorithms of Open MPI), which so stays small. Of pieces of 0.25 to 32 MiB, 2 and 4 MiB were the fastest.
@@ -54,25 +41,6 @@ MPI_Datatype mpi_type(ScalarType dtype) {
   }
 }
 
-std::string CollectiveCall::text() const {
-  const auto elements = [this] { return to_text(short_name(static_cast<ScalarType>(dtype)), "[", count, "]"); };
-  switch (kind) {
-    case Kind::Barrier:
-      return "barrier";
-    case Kind::AllReduce:
-      return to_text("all_reduce_sum ", elements());
-    case Kind::AllReduceAsync:
-      return to_text("all_reduce_async ", elements(), " with tag ", tag);
-    case Kind::Broadcast:
-      return to_text("broadcast ", elements(), " from rank ", tag);
-    case Kind::AllGather:
-      return "all_gather";
-    case Kind::End:
-      break;
-  }
-  return "the end of its run";
-}
-
 /// The collective calls, to be made on the communication thread. Nonblocking calls of MPI all of them, so that the
 /// thread can be told to give up.
 class Collectives {
@@ -80,19 +48,19 @@ class Collectives {
   explicit Collectives(MpiWorld& world) : world_(world) {}
 
   /// Compares `call` over the ranks; throws Error on all of them when they differ.
-  void agree(const CollectiveCall& call);
+  void agree(const MpiCall& call);
   void all_reduce(Buffer x);
   void broadcast(Buffer x, int root);
   std::vector<std::string> all_gather(const std::string& text);
 
  private:
-  [[noreturn]] void fail_disagreement(const CollectiveCall& call);
+  [[noreturn]] void fail_disagreement(const MpiCall& call);
 
   MpiWorld& world_;
   std::vector<std::byte> scratch_;  ///< where reductions arrive
 };
 
-void Collectives::agree(const CollectiveCall& call) {
+void Collectives::agree(const MpiCall& call) {
   if (world_.size() == 1) {
     return;
   }
@@ -113,7 +81,7 @@ void Collectives::agree(const CollectiveCall& call) {
   }
 }
 
-void Collectives::fail_disagreement(const CollectiveCall& call) {
+void Collectives::fail_disagreement(const MpiCall& call) {
   const auto mine = call.words();
   std::vector<std::int64_t> all(mine.size() * static_cast<std::size_t>(world_.size()));
   MPI_Request request = MPI_REQUEST_NULL;
@@ -125,7 +93,7 @@ void Collectives::fail_disagreement(const CollectiveCall& call) {
 
   const auto call_of = [&](int rank) {
     const auto* words = &all[mine.size() * static_cast<std::size_t>(rank)];
-    return CollectiveCall{static_cast<CollectiveCall::Kind>(words[0]), words[1], words[2], words[3]};
+    return MpiCall{static_cast<MpiCall::Kind>(words[0]), words[1], words[2], words[3]};
   };
   int other = 1;
   while (call_of(other).words() == call_of(0).words()) {
@@ -247,16 +215,16 @@ class MpiCommunicator final : public Communicator {
     x.impl().storage->bump_version();
     // The work holds the tensor, so that its memory lives until it is done.
     const auto work = [mpi = mpi_.get(), x, buffer] { mpi->calls.all_reduce(buffer); };
-    mpi_->thread.post(guarded(describe(CollectiveCall::Kind::AllReduceAsync, buffer, tag), work), std::move(done));
+    mpi_->thread.post(guarded(describe(MpiCall::Kind::AllReduceAsync, buffer, tag), work), std::move(done));
   }
 
   void barrier() override {
-    call({CollectiveCall::Kind::Barrier}, [] {});
+    call({MpiCall::Kind::Barrier}, [] {});
   }
 
   std::vector<std::string> all_gather(const std::string& text) override {
     std::vector<std::string> texts;
-    call({CollectiveCall::Kind::AllGather}, [&] { texts = mpi_->calls.all_gather(text); });
+    call({MpiCall::Kind::AllGather}, [&] { texts = mpi_->calls.all_gather(text); });
     return texts;
   }
 
@@ -266,28 +234,28 @@ class MpiCommunicator final : public Communicator {
 
  protected:
   void reduce(Buffer x) override {
-    call(describe(CollectiveCall::Kind::AllReduce, x, 0), [=, this] { mpi_->calls.all_reduce(x); });
+    call(describe(MpiCall::Kind::AllReduce, x, 0), [=, this] { mpi_->calls.all_reduce(x); });
   }
 
   void send_from(Buffer x, int root) override {
-    call(describe(CollectiveCall::Kind::Broadcast, x, root), [=, this] { mpi_->calls.broadcast(x, root); });
+    call(describe(MpiCall::Kind::Broadcast, x, root), [=, this] { mpi_->calls.broadcast(x, root); });
   }
 
  private:
   /// Waits for all ranks and finalises MPI. Throws Error when the others are doing something else.
   void leave() {
-    mpi_->calls.agree({CollectiveCall::Kind::End});
+    mpi_->calls.agree({MpiCall::Kind::End});
     mpi_->world.close();
   }
 
-  static CollectiveCall describe(CollectiveCall::Kind kind, Buffer x, std::int64_t tag) {
+  static MpiCall describe(MpiCall::Kind kind, Buffer x, std::int64_t tag) {
     return {kind, x.count, static_cast<std::int64_t>(x.dtype), tag};
   }
 
-  void call(const CollectiveCall& call, const std::function<void()>& work) { mpi_->thread.run(guarded(call, work)); }
+  void call(const MpiCall& call, const std::function<void()>& work) { mpi_->thread.run(guarded(call, work)); }
 
   /// `work` after the ranks have agreed to do it, unless MPI has failed before.
-  CommunicationThread::Job guarded(const CollectiveCall& call, std::function<void()> work) {
+  CommunicationThread::Job guarded(const MpiCall& call, std::function<void()> work) {
     return [mpi = mpi_.get(), call, work = std::move(work)] {
       check(mpi->failure.empty(), "communicator: unusable: an earlier call failed: ", mpi->failure);
       try {
