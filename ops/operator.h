@@ -33,6 +33,13 @@ class Backward {
   /// Whether the gradient of the forward's tensor operand number `i` is wanted. The tensors of a list count one by one.
   bool wants(std::size_t i) const { return call_.wants(i); }
   Tensor& dx(std::size_t i) { return call_.dx[i]; }
+  /// dx(i) becomes `compute()` if it is wanted.
+  template <class F>
+  void set_dx(std::size_t i, const F& compute) {
+    if (wants(i)) {
+      dx(i) = compute();
+    }
+  }
   /// Whether this backward is the only owner of dy. Then a gradient may be written over it.
   bool owns_dy() const {
     const Tensor& dy = call_.dy[0];

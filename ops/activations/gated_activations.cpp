@@ -84,9 +84,8 @@ struct Prelu {
   void backward(Backward& b) const {
     const Tensor value = b(x);
     const Tensor weight = b(w);
-    if (b.wants(0)) {
-      b.dx(0) = GradMode::is_enabled() ? recorded(b.dy(), value, weight) : fused(b.dy(), value, weight);
-    }
+    b.set_dx(0,
+             [&] { return GradMode::is_enabled() ? recorded(b.dy(), value, weight) : fused(b.dy(), value, weight); });
     if (b.wants(1)) {
       Tensor terms;
       if (GradMode::is_enabled()) {

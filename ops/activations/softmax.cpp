@@ -104,9 +104,7 @@ struct SoftmaxGradient : GradientState {
   void backward(Backward& b) const {
     const Tensor out = b(y);
     const Tensor g = cast(b.dy(), out.scalar_type());
-    if (b.wants(0)) {
-      b.dx(0) = _softmax_backward_data(g, out, dim_, out.scalar_type());
-    }
+    b.set_dx(0, [&] { return _softmax_backward_data(g, out, dim_, out.scalar_type()); });
     if (b.wants(1)) {
       const Tensor grad = b(dy);
       b.dx(1) = g * (grad - sum(grad * out, dim_, true)) - grad * sum(g * out, dim_, true);
@@ -132,12 +130,8 @@ struct LogSoftmaxGradient : GradientState {
   void backward(Backward& b) const {
     const Tensor out = b(y);
     const Tensor weighted = cast(b.dy(), out.scalar_type()) * exp(out);
-    if (b.wants(0)) {
-      b.dx(0) = cast(b.dy(), out.scalar_type()) - sum(weighted, dim_, true);
-    }
-    if (b.wants(1)) {
-      b.dx(1) = neg(weighted * sum(b(dy), dim_, true));
-    }
+    b.set_dx(0, [&] { return cast(b.dy(), out.scalar_type()) - sum(weighted, dim_, true); });
+    b.set_dx(1, [&] { return neg(weighted * sum(b(dy), dim_, true)); });
   }
 };
 

@@ -152,9 +152,7 @@ struct Convolution : CostOfGeometry<Convolution> {
       b.dx(1) =
           GradMode::is_enabled() ? recorded_dw(geometry, x, dy) : kernels::convolution_weight_gradient(geometry, x, dy);
     }
-    if (b.wants(2)) {
-      b.dx(2) = sum_to_channels(b.dy());
-    }
+    b.set_dx(2, [&] { return sum_to_channels(b.dy()); });
   }
 };
 
@@ -209,12 +207,8 @@ struct ConvolutionWeightGradient : CostOfGeometry<ConvolutionWeightGradient> {
     }
   }
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = recorded_dx(geometry, b(gradient), b.dy());
-    }
-    if (b.wants(1)) {
-      b.dx(1) = recorded_y(geometry, b(input), b.dy());
-    }
+    b.set_dx(0, [&] { return recorded_dx(geometry, b(gradient), b.dy()); });
+    b.set_dx(1, [&] { return recorded_y(geometry, b(input), b.dy()); });
   }
 };
 

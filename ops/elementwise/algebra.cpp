@@ -174,12 +174,8 @@ struct ReluGradient : BinaryOperator<ReluGradient, functions::ReluBackward, true
     y.save(y_);
   }
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = to_x(relu_backward(b.dy(), b(y)));
-    }
-    if (b.wants(1)) {
-      b.dx(1) = zeros_like(b(y));
-    }
+    b.set_dx(0, [&] { return to_x(relu_backward(b.dy(), b(y))); });
+    b.set_dx(1, [&] { return zeros_like(b(y)); });
   }
 };
 
@@ -193,12 +189,8 @@ struct TanhGradient : GradientOperator<TanhGradient, functions::TanhBackward> {
       .node = "TanhBackwardBackward0",
   };
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = to_x(tanh_backward(b.dy(), b(y)));
-    }
-    if (b.wants(1)) {
-      b.dx(1) = to_w(b.dy() * b(dy) * b(y) * -2);
-    }
+    b.set_dx(0, [&] { return to_x(tanh_backward(b.dy(), b(y))); });
+    b.set_dx(1, [&] { return to_w(b.dy() * b(dy) * b(y) * -2); });
   }
 };
 
@@ -212,12 +204,8 @@ struct SigmoidGradient : GradientOperator<SigmoidGradient, functions::SigmoidBac
       .node = "SigmoidBackwardBackward0",
   };
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = to_x(sigmoid_backward(b.dy(), b(y)));
-    }
-    if (b.wants(1)) {
-      b.dx(1) = to_w(b.dy() * b(dy) * rsub(b(y) * 2, 1));
-    }
+    b.set_dx(0, [&] { return to_x(sigmoid_backward(b.dy(), b(y))); });
+    b.set_dx(1, [&] { return to_w(b.dy() * b(dy) * rsub(b(y) * 2, 1)); });
   }
 };
 

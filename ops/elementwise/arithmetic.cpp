@@ -50,12 +50,8 @@ struct SumOperator : BinaryOperator<Op, F> {
     factor = std::is_same_v<F, functions::Add> ? alpha : -alpha;
   }
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = this->to_x(b.dy());
-    }
-    if (b.wants(1)) {
-      b.dx(1) = this->to_w(is_one(factor) ? b.dy() : is_one(-factor) ? neg(b.dy()) : b.dy() * factor);
-    }
+    b.set_dx(0, [&] { return this->to_x(b.dy()); });
+    b.set_dx(1, [&] { return this->to_w(is_one(factor) ? b.dy() : is_one(-factor) ? neg(b.dy()) : b.dy() * factor); });
   }
 
  private:
@@ -173,12 +169,8 @@ struct Mul : BinaryOperator<Mul, functions::Mul> {
     }
   }
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = to_x(b.dy() * b(w));
-    }
-    if (b.wants(1)) {
-      b.dx(1) = to_w(b.dy() * b(x));
-    }
+    b.set_dx(0, [&] { return to_x(b.dy() * b(w)); });
+    b.set_dx(1, [&] { return to_w(b.dy() * b(x)); });
   }
 };
 
@@ -220,12 +212,8 @@ struct Div : BinaryOperator<Div, functions::Div, true> {
     }
   }
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = to_x(b.dy() / b(w));
-    }
-    if (b.wants(1)) {
-      b.dx(1) = to_w(neg(b.dy()) * (b(x) / b(w)) / b(w));
-    }
+    b.set_dx(0, [&] { return to_x(b.dy() / b(w)); });
+    b.set_dx(1, [&] { return to_w(neg(b.dy()) * (b(x) / b(w)) / b(w)); });
   }
 };
 

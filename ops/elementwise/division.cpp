@@ -59,12 +59,8 @@ struct RoundedQuotient : DivisionOperator<Op, F> {
     w_dtype = w.scalar_type();
   }
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = zeros(x_sizes, x_dtype);
-    }
-    if (b.wants(1)) {
-      b.dx(1) = zeros(w_sizes, w_dtype);
-    }
+    b.set_dx(0, [&] { return zeros(x_sizes, x_dtype); });
+    b.set_dx(1, [&] { return zeros(w_sizes, w_dtype); });
   }
 };
 
@@ -154,12 +150,8 @@ struct Rest : DivisionOperator<Op, F> {
     }
   }
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = this->to_x(b.dy());
-    }
-    if (b.wants(1)) {
-      b.dx(1) = this->to_w(neg(b.dy()) * kQuotient(b(x), b(w)));
-    }
+    b.set_dx(0, [&] { return this->to_x(b.dy()); });
+    b.set_dx(1, [&] { return this->to_w(neg(b.dy()) * kQuotient(b(x), b(w))); });
   }
 };
 

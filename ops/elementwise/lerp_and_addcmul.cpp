@@ -93,15 +93,9 @@ struct Addcmul : TernaryOperator<Addcmul, functions::Addcmul> {
     }
   }
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = x_geometry.reduce(b.dy());
-    }
-    if (b.wants(1)) {
-      b.dx(1) = w_geometry.reduce(b.dy() * (b(v) * factor));
-    }
-    if (b.wants(2)) {
-      b.dx(2) = v_geometry.reduce(b.dy() * (b(w) * factor));
-    }
+    b.set_dx(0, [&] { return x_geometry.reduce(b.dy()); });
+    b.set_dx(1, [&] { return w_geometry.reduce(b.dy() * (b(v) * factor)); });
+    b.set_dx(2, [&] { return v_geometry.reduce(b.dy() * (b(w) * factor)); });
   }
 };
 
@@ -135,15 +129,9 @@ struct Addcdiv : TernaryOperator<Addcdiv, functions::Addcdiv> {
     }
   }
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = x_geometry.reduce(b.dy());
-    }
-    if (b.wants(1)) {
-      b.dx(1) = w_geometry.reduce(b.dy() * factor / b(v));
-    }
-    if (b.wants(2)) {
-      b.dx(2) = v_geometry.reduce(b.dy() * (b(w) / b(v)) / b(v) * -factor);
-    }
+    b.set_dx(0, [&] { return x_geometry.reduce(b.dy()); });
+    b.set_dx(1, [&] { return w_geometry.reduce(b.dy() * factor / b(v)); });
+    b.set_dx(2, [&] { return v_geometry.reduce(b.dy() * (b(w) / b(v)) / b(v) * -factor); });
   }
 };
 
@@ -177,15 +165,9 @@ struct Lerp : TernaryOperator<Lerp, functions::Lerp> {
     }
   }
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = x_geometry.reduce(b.dy() * rsub(b(v), 1));
-    }
-    if (b.wants(1)) {
-      b.dx(1) = w_geometry.reduce(b.dy() * b(v));
-    }
-    if (b.wants(2)) {
-      b.dx(2) = v_geometry.reduce(b.dy() * (b(w) - b(x)));
-    }
+    b.set_dx(0, [&] { return x_geometry.reduce(b.dy() * rsub(b(v), 1)); });
+    b.set_dx(1, [&] { return w_geometry.reduce(b.dy() * b(v)); });
+    b.set_dx(2, [&] { return v_geometry.reduce(b.dy() * (b(w) - b(x))); });
   }
 
  private:

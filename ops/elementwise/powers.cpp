@@ -55,14 +55,14 @@ struct Pow : BinaryOperator<Pow, functions::Pow> {
   }
   void backward(Backward& b) const {
     const bool records = GradMode::is_enabled();
-    if (b.wants(0)) {
-      b.dx(0) =
-          to_x(records ? recorded(b.dy(), b(x), b(w)) : guarded_gradient(functions::PowBackward{}, b.dy(), b(x), b(w)));
-    }
-    if (b.wants(1)) {
-      b.dx(1) = to_w(records ? recorded(b.dy(), b(x), b(w), b(y))
-                             : guarded_gradient(functions::PowBackward1{}, b.dy(), b(y), b(x)));
-    }
+    b.set_dx(0, [&] {
+      return to_x(records ? recorded(b.dy(), b(x), b(w))
+                          : guarded_gradient(functions::PowBackward{}, b.dy(), b(x), b(w)));
+    });
+    b.set_dx(1, [&] {
+      return to_w(records ? recorded(b.dy(), b(x), b(w), b(y))
+                          : guarded_gradient(functions::PowBackward1{}, b.dy(), b(y), b(x)));
+    });
   }
 
  private:
@@ -186,14 +186,14 @@ struct Atan2 : FunctionOfTwo<Atan2, functions::Atan2> {
       .inplace = "atan2_(Tensor self, Tensor other) -> Tensor",
   };
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = to_x(GradMode::is_enabled() ? recorded(b.dy(), b(x), b(w))
-                                            : guarded_gradient(functions::Atan2Backward{}, b.dy(), b(x), b(w)));
-    }
-    if (b.wants(1)) {
-      b.dx(1) = to_w(GradMode::is_enabled() ? neg(recorded(b.dy(), b(w), b(x)))
-                                            : guarded_gradient(functions::Atan2Backward1{}, b.dy(), b(x), b(w)));
-    }
+    b.set_dx(0, [&] {
+      return to_x(GradMode::is_enabled() ? recorded(b.dy(), b(x), b(w))
+                                         : guarded_gradient(functions::Atan2Backward{}, b.dy(), b(x), b(w)));
+    });
+    b.set_dx(1, [&] {
+      return to_w(GradMode::is_enabled() ? neg(recorded(b.dy(), b(w), b(x)))
+                                         : guarded_gradient(functions::Atan2Backward1{}, b.dy(), b(x), b(w)));
+    });
   }
 
  private:
@@ -217,12 +217,8 @@ struct Hypot : FunctionOfTwo<Hypot, functions::Hypot, false> {
       .inplace = "hypot_(Tensor self, Tensor other) -> Tensor",
   };
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = to_x(slope(b.dy(), b(x), b(w)));
-    }
-    if (b.wants(1)) {
-      b.dx(1) = to_w(slope(b.dy(), b(w), b(x)));
-    }
+    b.set_dx(0, [&] { return to_x(slope(b.dy(), b(x), b(w))); });
+    b.set_dx(1, [&] { return to_w(slope(b.dy(), b(w), b(x))); });
   }
 
  private:
@@ -247,14 +243,12 @@ struct Xlogy : FunctionOfTwo<Xlogy, functions::Xlogy> {
       .inplace = "xlogy_(Tensor self, Tensor other) -> Tensor",
   };
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = to_x(xlogy(b.dy(), ones_where_zero(b(w), b(x), functions::LessEqual{}, b(w), b.dy())));
-    }
-    if (b.wants(1)) {
-      b.dx(1) =
-          to_w(GradMode::is_enabled() ? b.dy() * (b(x) / ones_where_zero(b(w), b(x), functions::Equal{}, b(w), b.dy()))
-                                      : guarded_gradient(functions::XlogyBackward1{}, b.dy(), b(x), b(w)));
-    }
+    b.set_dx(0, [&] { return to_x(xlogy(b.dy(), ones_where_zero(b(w), b(x), functions::LessEqual{}, b(w), b.dy()))); });
+    b.set_dx(1, [&] {
+      return to_w(GradMode::is_enabled()
+                      ? b.dy() * (b(x) / ones_where_zero(b(w), b(x), functions::Equal{}, b(w), b.dy()))
+                      : guarded_gradient(functions::XlogyBackward1{}, b.dy(), b(x), b(w)));
+    });
   }
 };
 

@@ -22,12 +22,8 @@ struct ExtremeOperator : BinaryOperator<Op, F> {
     const Tensor half = where(eq(b(x), b(w)), b.dy() / 2, b.dy());
     const Tensor w_taken = std::is_same_v<F, functions::Maximum> ? lt(b(x), b(w)) : gt(b(x), b(w));
     const Tensor x_taken = std::is_same_v<F, functions::Maximum> ? gt(b(x), b(w)) : lt(b(x), b(w));
-    if (b.wants(0)) {
-      b.dx(0) = this->to_x(where(w_taken, 0, half));
-    }
-    if (b.wants(1)) {
-      b.dx(1) = this->to_w(where(x_taken, 0, half));
-    }
+    b.set_dx(0, [&] { return this->to_x(where(w_taken, 0, half)); });
+    b.set_dx(1, [&] { return this->to_w(where(x_taken, 0, half)); });
   }
 };
 
@@ -104,12 +100,8 @@ struct Where {
     w_geometry.save(w, y);
   }
   void backward(Backward& b) const {
-    if (b.wants(1)) {
-      b.dx(1) = x_geometry.reduce(where(b(condition), b.dy(), 0));
-    }
-    if (b.wants(2)) {
-      b.dx(2) = w_geometry.reduce(where(b(condition), 0, b.dy()));
-    }
+    b.set_dx(1, [&] { return x_geometry.reduce(where(b(condition), b.dy(), 0)); });
+    b.set_dx(2, [&] { return w_geometry.reduce(where(b(condition), 0, b.dy())); });
   }
 };
 

@@ -224,9 +224,8 @@ struct IndexPut {
   }
   void backward(Backward& b) const {
     const std::vector<Tensor> chosen = indices.unpack(b);
-    if (b.wants(0)) {
-      b.dx(0) = accumulate_ ? b.dy() : index_put(b.dy(), chosen, zeros({}, b.dy().scalar_type()), false);
-    }
+    b.set_dx(0,
+             [&] { return accumulate_ ? b.dy() : index_put(b.dy(), chosen, zeros({}, b.dy().scalar_type()), false); });
     if (b.wants(chosen.size() + 1)) {
       const Tensor dw = index(b.dy(), chosen);
       b.dx(chosen.size() + 1) = dw.sizes() == IntArrayRef(value_sizes) ? dw : sum_to_size(dw, value_sizes);

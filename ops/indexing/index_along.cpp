@@ -80,9 +80,7 @@ struct IndexAdd : SliceOperator, WritesAtIndex<IndexAdd> {
     alpha_ = alpha;
   }
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = b.dy();
-    }
+    b.set_dx(0, [&] { return b.dy(); });
     if (b.wants(2)) {
       const Tensor dw = source_gradient(b.dy(), b(index));
       b.dx(2) = is_one(alpha_) ? dw : mul(dw, alpha_);
@@ -110,12 +108,8 @@ struct IndexCopy : SliceOperator, WritesAtIndex<IndexCopy> {
     save_operands(dim, index_, source);
   }
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = index_fill(b.dy(), dim_, b(index), 0);
-    }
-    if (b.wants(2)) {
-      b.dx(2) = source_gradient(b.dy(), b(index));
-    }
+    b.set_dx(0, [&] { return index_fill(b.dy(), dim_, b(index), 0); });
+    b.set_dx(2, [&] { return source_gradient(b.dy(), b(index)); });
   }
 };
 
@@ -161,12 +155,8 @@ struct IndexFill : SliceOperator, WritesAtIndex<IndexFill> {
     value_dtype = value.scalar_type();
   }
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = index_fill(b.dy(), dim_, b(index), 0);
-    }
-    if (b.wants(2)) {
-      b.dx(2) = to(sum(index_select(b.dy(), dim_, b(index))), value_dtype);
-    }
+    b.set_dx(0, [&] { return index_fill(b.dy(), dim_, b(index), 0); });
+    b.set_dx(2, [&] { return to(sum(index_select(b.dy(), dim_, b(index))), value_dtype); });
   }
 };
 

@@ -114,12 +114,8 @@ struct MaskedFill : MaskedFillOperator {
     value_dtype = value.scalar_type();
   }
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = reduced(masked_fill(b.dy(), b(mask), 0));
-    }
-    if (b.wants(2)) {
-      b.dx(2) = to(sum(masked_select(b.dy(), b(mask))), value_dtype);
-    }
+    b.set_dx(0, [&] { return reduced(masked_fill(b.dy(), b(mask), 0)); });
+    b.set_dx(2, [&] { return to(sum(masked_select(b.dy(), b(mask))), value_dtype); });
   }
 
  private:
@@ -187,9 +183,7 @@ struct MaskedScatter : MaskOperator {
     source_sizes = source.sizes();
   }
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = reduced(masked_fill(b.dy(), b(mask), 0));
-    }
+    b.set_dx(0, [&] { return reduced(masked_fill(b.dy(), b(mask), 0)); });
     if (b.wants(2)) {
       const Tensor used = masked_select(b.dy(), b(mask));
       const std::int64_t left = numel_of(source_sizes) - used.numel();

@@ -89,12 +89,8 @@ struct Scatter : ScatterOperator, WritesAtIndex<Scatter> {
     scatter_checked(where, y, dim, index, src, Combine::Replace);
   }
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = scatter(b.dy(), dim_, b(index), 0);
-    }
-    if (b.wants(2)) {
-      b.dx(2) = src_gradient(b.dy(), b(index));
-    }
+    b.set_dx(0, [&] { return scatter(b.dy(), dim_, b(index), 0); });
+    b.set_dx(2, [&] { return src_gradient(b.dy(), b(index)); });
   }
 };
 
@@ -130,12 +126,8 @@ struct ScatterAdd : ScatterOperator, WritesAtIndex<ScatterAdd> {
     scatter_checked(where, y, dim, index, src, Combine::Add);
   }
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = b.dy();
-    }
-    if (b.wants(2)) {
-      b.dx(2) = src_gradient(b.dy(), b(index));
-    }
+    b.set_dx(0, [&] { return b.dy(); });
+    b.set_dx(2, [&] { return src_gradient(b.dy(), b(index)); });
   }
 };
 

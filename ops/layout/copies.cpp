@@ -97,12 +97,8 @@ struct Copy {
     w_dtype = w.scalar_type();
   }
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = zeros_like(b.dy());
-    }
-    if (b.wants(1)) {
-      b.dx(1) = to(sum_to_size(b.dy(), w_sizes), w_dtype);
-    }
+    b.set_dx(0, [&] { return zeros_like(b.dy()); });
+    b.set_dx(1, [&] { return to(sum_to_size(b.dy(), w_sizes), w_dtype); });
   }
 };
 

@@ -130,9 +130,7 @@ struct Stack {
   }
   void backward(Backward& b) const {
     for (std::size_t i = 0; i < dtypes.size(); ++i) {
-      if (b.wants(i)) {
-        b.dx(i) = to(select(b.dy(), dim_, static_cast<std::int64_t>(i)), dtypes[i]);
-      }
+      b.set_dx(i, [&] { return to(select(b.dy(), dim_, static_cast<std::int64_t>(i)), dtypes[i]); });
     }
   }
 };

@@ -119,12 +119,8 @@ struct BinaryCrossEntropyWithLogits : PairLoss<BinaryCrossEntropyWithLogits> {
     const Tensor more = b(pos_weight) - 1;
     const Tensor g = (weight.defined() ? b.dy() * b(weight) : b.dy()) /
                      (reduction == Reduction::Mean ? static_cast<double>(value.numel()) : 1);
-    if (b.wants(0)) {
-      b.dx(0) = ((more * t + 1) * sigmoid(value) - more * t - t) * g;
-    }
-    if (b.wants(1)) {
-      b.dx(1) = neg((value + more * log_sigmoid(value)) * g);
-    }
+    b.set_dx(0, [&] { return ((more * t + 1) * sigmoid(value) - more * t - t) * g; });
+    b.set_dx(1, [&] { return neg((value + more * log_sigmoid(value)) * g); });
   }
   Tensor input_gradient(const Tensor& g, const Tensor& value, const Tensor& t) const {
     return (sigmoid(value) - t) * g;

@@ -58,9 +58,7 @@ struct NativeBatchNormRelu : BatchNormState {
     }
     const Tensor dz = relu_backward(b.dy(), b(y));
     recorded(b, dz);
-    if (b.wants(kResidual)) {
-      b.dx(kResidual) = dz;
-    }
+    b.set_dx(kResidual, [&] { return dz; });
   }
 
   static Cost forward_cost(const Tensor& x, const Tensor&, const Tensor&, const Tensor&, const Tensor&,

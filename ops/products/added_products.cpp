@@ -28,9 +28,7 @@ struct AddedProduct {
     alpha_ = alpha;
   }
   void to_input(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = input.reduce(scaled(b.dy(), beta_));
-    }
+    b.set_dx(0, [&] { return input.reduce(scaled(b.dy(), beta_)); });
   }
 };
 
@@ -86,12 +84,8 @@ struct Addmm : AddedProduct {
   }
   void backward(Backward& b) const {
     to_input(b);
-    if (b.wants(1)) {
-      b.dx(1) = scaled(mm(b.dy(), t(b(w))), alpha_);
-    }
-    if (b.wants(2)) {
-      b.dx(2) = scaled(mm(t(b(x)), b.dy()), alpha_);
-    }
+    b.set_dx(1, [&] { return scaled(mm(b.dy(), t(b(w))), alpha_); });
+    b.set_dx(2, [&] { return scaled(mm(t(b(x)), b.dy()), alpha_); });
   }
 };
 
@@ -145,12 +139,8 @@ struct Addmv : AddedProduct {
   }
   void backward(Backward& b) const {
     to_input(b);
-    if (b.wants(1)) {
-      b.dx(1) = scaled(outer(b.dy(), b(w)), alpha_);
-    }
-    if (b.wants(2)) {
-      b.dx(2) = scaled(mv(t(b(x)), b.dy()), alpha_);
-    }
+    b.set_dx(1, [&] { return scaled(outer(b.dy(), b(w)), alpha_); });
+    b.set_dx(2, [&] { return scaled(mv(t(b(x)), b.dy()), alpha_); });
   }
 };
 

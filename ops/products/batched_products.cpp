@@ -53,12 +53,8 @@ struct Bmm {
     }
   }
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = batch_product(b.dy(), transpose(b(w), -2, -1));
-    }
-    if (b.wants(1)) {
-      b.dx(1) = batch_product(transpose(b(x), -2, -1), b.dy());
-    }
+    b.set_dx(0, [&] { return batch_product(b.dy(), transpose(b(w), -2, -1)); });
+    b.set_dx(1, [&] { return batch_product(transpose(b(x), -2, -1), b.dy()); });
   }
 };
 
@@ -185,15 +181,9 @@ struct Baddbmm {
     alpha_ = alpha;
   }
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = input.reduce(scaled(b.dy(), beta_));
-    }
-    if (b.wants(1)) {
-      b.dx(1) = scaled(bmm(b.dy(), transpose(b(w), 1, 2)), alpha_);
-    }
-    if (b.wants(2)) {
-      b.dx(2) = scaled(bmm(transpose(b(x), 1, 2), b.dy()), alpha_);
-    }
+    b.set_dx(0, [&] { return input.reduce(scaled(b.dy(), beta_)); });
+    b.set_dx(1, [&] { return scaled(bmm(b.dy(), transpose(b(w), 1, 2)), alpha_); });
+    b.set_dx(2, [&] { return scaled(bmm(transpose(b(x), 1, 2), b.dy()), alpha_); });
   }
 };
 

@@ -41,12 +41,8 @@ struct Mm {
     }
   }
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = mm(b.dy(), t(b(w)));
-    }
-    if (b.wants(1)) {
-      b.dx(1) = mm(t(b(x)), b.dy());
-    }
+    b.set_dx(0, [&] { return mm(b.dy(), t(b(w))); });
+    b.set_dx(1, [&] { return mm(t(b(x)), b.dy()); });
   }
 };
 
@@ -83,12 +79,8 @@ struct Mv {
     }
   }
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = outer(b.dy(), b(w));
-    }
-    if (b.wants(1)) {
-      b.dx(1) = mv(t(b(x)), b.dy());
-    }
+    b.set_dx(0, [&] { return outer(b.dy(), b(w)); });
+    b.set_dx(1, [&] { return mv(t(b(x)), b.dy()); });
   }
 };
 
@@ -118,12 +110,8 @@ struct VectorProduct {
     }
   }
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = mul(b(w), b.dy());
-    }
-    if (b.wants(1)) {
-      b.dx(1) = mul(b(x), b.dy());
-    }
+    b.set_dx(0, [&] { return mul(b(w), b.dy()); });
+    b.set_dx(1, [&] { return mul(b(x), b.dy()); });
   }
 };
 
@@ -270,9 +258,7 @@ struct Linear {
     if (b.wants(1)) {
       b.dx(1) = mm(t(dy), as_rows(b(x)));
     }
-    if (b.wants(2)) {
-      b.dx(2) = sum(dy, 0);
-    }
+    b.set_dx(2, [&] { return sum(dy, 0); });
   }
 };
 

@@ -168,12 +168,8 @@ struct LinearRecurrence {
     const Direction along = reverse_ ? Direction::Backward : Direction::Forward;
     const Direction against = reverse_ ? Direction::Forward : Direction::Backward;
     const Tensor dx = linear_recurrence(b.dy(), shifted(b(factor), dim_, against), dim_, !reverse_);
-    if (b.wants(0)) {
-      b.dx(0) = dx;
-    }
-    if (b.wants(1)) {
-      b.dx(1) = dx * shifted(b(y), dim_, along);
-    }
+    b.set_dx(0, [&] { return dx; });
+    b.set_dx(1, [&] { return dx * shifted(b(y), dim_, along); });
   }
 };
 

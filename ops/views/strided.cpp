@@ -332,12 +332,9 @@ struct StridedScatter {
     offset = storage_offset;
   }
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = strided_scatter(b.dy(), zeros(sizes, b.dy().scalar_type()), input_strides, strides, offset);
-    }
-    if (b.wants(1)) {
-      b.dx(1) = strided_gather(b.dy(), input_strides, sizes, strides, offset);
-    }
+    b.set_dx(
+        0, [&] { return strided_scatter(b.dy(), zeros(sizes, b.dy().scalar_type()), input_strides, strides, offset); });
+    b.set_dx(1, [&] { return strided_gather(b.dy(), input_strides, sizes, strides, offset); });
   }
 };
 
