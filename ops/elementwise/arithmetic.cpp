@@ -147,7 +147,7 @@ struct RsubScalar {
   void backward(Backward& b) const { b.dx(0) = neg(b.dy()); }
 };
 
-struct Mul : BinaryOperator<Mul, functions::Mul> {
+struct Mul : BinaryOperator<Mul, functions::Mul>, SavesFactors {
   static constexpr OperatorInfo info = {
       .name = "mul",
       .signature = "mul(Tensor self, Tensor other) -> Tensor",
@@ -157,16 +157,9 @@ struct Mul : BinaryOperator<Mul, functions::Mul> {
       .node = "MulBackward0",
       .inplace = "mul_(Tensor self, Tensor other) -> Tensor",
   };
-  SavedTensor x;
-  SavedTensor w;
   void save(Needs needs, const Tensor& x_, const Tensor& w_, const Tensor& y) {
     save_geometry(x_, w_, y);
-    if (needs[0]) {
-      w.save(w_);
-    }
-    if (needs[1]) {
-      x.save(x_);
-    }
+    SavesFactors::save(needs, x_, w_);
   }
   void backward(Backward& b) const {
     b.set_dx(0, [&] { return to_x(b.dy() * b(w)); });

@@ -8,31 +8,7 @@ namespace {
 
 using namespace detail;
 
-/// What all of them save: y = beta input + alpha x w.
-struct AddedProduct {
-  OperandGeometry input;
-  SavedTensor x;
-  SavedTensor w;
-  Scalar beta_;
-  Scalar alpha_;
-  void save(Needs needs, const Tensor& input_, const Tensor& x_, const Tensor& w_, const Scalar& beta,
-            const Scalar& alpha, const Tensor& y) {
-    input.save(input_, y);
-    if (needs[2]) {
-      x.save(x_);
-    }
-    if (needs[1]) {
-      w.save(w_);
-    }
-    beta_ = beta;
-    alpha_ = alpha;
-  }
-  void to_input(Backward& b) const {
-    b.set_dx(0, [&] { return input.reduce(scaled(b.dy(), beta_)); });
-  }
-};
-
-struct Addmm : AddedProduct {
+struct Addmm : AddedProductInto<Addmm> {
   static constexpr OperatorInfo info = {
       .name = "addmm",
       .signature = "addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
@@ -46,9 +22,6 @@ struct Addmm : AddedProduct {
   };
   static Cost forward_cost(const Tensor&, const Tensor& x, const Tensor& w, const Scalar&, const Scalar&) {
     return kernels::gemm_cost(x.size(0), w.size(1), x.size(1), x.scalar_type());
-  }
-  static Cost cost(const Tensor& input, const Tensor& x, const Tensor& w, const Scalar& beta, const Scalar& alpha) {
-    return gradient_cost(forward_cost(input, x, w, beta, alpha), x, w);
   }
   static DimVector shape(const Tensor& input, const Tensor& x, const Tensor& w) {
     check(x.dim() == 2 && w.dim() == 2, "addmm: x ", describe(x), ", w ", describe(w), ": need two matrices");
@@ -68,20 +41,6 @@ struct Addmm : AddedProduct {
       kernels::gemm(y, x, w, input, beta, alpha);
     }
   }
-  static Tensor forward(const Tensor& input, const Tensor& x, const Tensor& w, const Scalar& beta,
-                        const Scalar& alpha) {
-    const Tensor y = empty_tensor(shape(input, x, w), x.scalar_type());
-    compute(y, input, x, w, beta, alpha);
-    return y;
-  }
-  static bool forward_into(const Tensor& y, const Tensor& input, const Tensor& x, const Tensor& w, const Scalar& beta,
-                           const Scalar& alpha) {
-    const bool fits = shape(input, x, w) == DimVector(y.sizes()) && may_receive(y, x, w);
-    if (fits) {
-      compute(y, input, x, w, beta, alpha);
-    }
-    return fits;
-  }
   void backward(Backward& b) const {
     to_input(b);
     b.set_dx(1, [&] { return scaled(mm(b.dy(), t(b(w))), alpha_); });
@@ -94,7 +53,7 @@ Tensor column(const Tensor& x) {
   return x.dim() == 0 ? x : view_of(x, {x.size(0), 1}, {x.stride(0), 1}, x.storage_offset());
 }
 
-struct Addmv : AddedProduct {
+struct Addmv : AddedProductInto<Addmv> {
   static constexpr OperatorInfo info = {
       .name = "addmv",
       .signature = "addmv(Tensor self, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
@@ -109,9 +68,6 @@ struct Addmv : AddedProduct {
   static Cost forward_cost(const Tensor&, const Tensor& x, const Tensor&, const Scalar&, const Scalar&) {
     return kernels::gemm_cost(x.size(0), 1, x.size(1), x.scalar_type());
   }
-  static Cost cost(const Tensor& input, const Tensor& x, const Tensor& w, const Scalar& beta, const Scalar& alpha) {
-    return gradient_cost(forward_cost(input, x, w, beta, alpha), x, w);
-  }
   static DimVector shape(const Tensor& input, const Tensor& x, const Tensor& w) {
     check(x.dim() == 2 && w.dim() == 1, "addmv: x ", describe(x), ", w ", describe(w), ": need a matrix and a vector");
     check_one_dtype("addmv", input, x, w);
@@ -121,21 +77,10 @@ struct Addmv : AddedProduct {
     check_addend("addmv", input, sizes);
     return sizes;
   }
-  static Tensor forward(const Tensor& input, const Tensor& x, const Tensor& w, const Scalar& beta,
-                        const Scalar& alpha) {
-    const Tensor y = empty_tensor(shape(input, x, w), x.scalar_type());
+  static void compute(const Tensor& y, const Tensor& input, const Tensor& x, const Tensor& w, const Scalar& beta,
+                      const Scalar& alpha) {
     check_factors("addmv", y.scalar_type(), beta, alpha);
     kernels::gemm(column(y), x, column(w), column(input), beta, alpha);
-    return y;
-  }
-  static bool forward_into(const Tensor& y, const Tensor& input, const Tensor& x, const Tensor& w, const Scalar& beta,
-                           const Scalar& alpha) {
-    const bool fits = shape(input, x, w) == DimVector(y.sizes()) && may_receive(y, x, w);
-    if (fits) {
-      check_factors("addmv", y.scalar_type(), beta, alpha);
-      kernels::gemm(column(y), x, column(w), column(input), beta, alpha);
-    }
-    return fits;
   }
   void backward(Backward& b) const {
     to_input(b);

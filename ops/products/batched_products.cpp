@@ -10,7 +10,7 @@ namespace {
 
 using namespace detail;
 
-struct Bmm {
+struct Bmm : SavesFactors {
   static constexpr OperatorInfo info = {
       .name = "bmm",
       .signature = "bmm(Tensor self, Tensor mat2) -> Tensor",
@@ -21,8 +21,6 @@ struct Bmm {
       .dtypes = kNumericDtypes,
       .node = "BmmBackward0",
   };
-  SavedTensor x;
-  SavedTensor w;
   static Cost forward_cost(const Tensor& x, const Tensor& w) {
     const Cost one = kernels::gemm_cost(x.size(-2), w.size(-1), x.size(-1), x.scalar_type());
     const std::int64_t matrix = x.size(-2) * x.size(-1);
@@ -43,14 +41,6 @@ struct Bmm {
     const Tensor y = empty_tensor(sizes, x.scalar_type());
     kernels::gemm(y, x, w);
     return y;
-  }
-  void save(Needs needs, const Tensor& x_, const Tensor& w_, const Tensor&) {
-    if (needs[1]) {
-      x.save(x_);
-    }
-    if (needs[0]) {
-      w.save(w_);
-    }
   }
   void backward(Backward& b) const {
     b.set_dx(0, [&] { return batch_product(b.dy(), transpose(b(w), -2, -1)); });
@@ -119,7 +109,7 @@ struct Matmul {
   }
 };
 
-struct Baddbmm {
+struct Baddbmm : AddedProductInto<Baddbmm> {
   static constexpr OperatorInfo info = {
       .name = "baddbmm",
       .signature = "baddbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
@@ -131,16 +121,8 @@ struct Baddbmm {
       .node = "BaddbmmBackward0",
       .inplace = "baddbmm_(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
   };
-  OperandGeometry input;
-  SavedTensor x;
-  SavedTensor w;
-  Scalar beta_;
-  Scalar alpha_;
   static Cost forward_cost(const Tensor&, const Tensor& x, const Tensor& w, const Scalar&, const Scalar&) {
     return Bmm::forward_cost(x, w);
-  }
-  static Cost cost(const Tensor&, const Tensor& x, const Tensor& w, const Scalar&, const Scalar&) {
-    return Bmm::cost(x, w);
   }
   static DimVector shape(const Tensor& input, const Tensor& x, const Tensor& w) {
     check(x.dim() == 3 && w.dim() == 3, "baddbmm: x ", describe(x), ", w ", describe(w),
@@ -152,36 +134,13 @@ struct Baddbmm {
     check_addend("baddbmm", input, sizes);
     return sizes;
   }
-  static Tensor forward(const Tensor& input, const Tensor& x, const Tensor& w, const Scalar& beta,
-                        const Scalar& alpha) {
-    const Tensor y = empty_tensor(shape(input, x, w), x.scalar_type());
+  static void compute(const Tensor& y, const Tensor& input, const Tensor& x, const Tensor& w, const Scalar& beta,
+                      const Scalar& alpha) {
     check_factors("baddbmm", y.scalar_type(), beta, alpha);
     kernels::gemm(y, x, w, input, beta, alpha);
-    return y;
-  }
-  static bool forward_into(const Tensor& y, const Tensor& input, const Tensor& x, const Tensor& w, const Scalar& beta,
-                           const Scalar& alpha) {
-    const bool fits = shape(input, x, w) == DimVector(y.sizes()) && may_receive(y, x, w);
-    if (fits) {
-      check_factors("baddbmm", y.scalar_type(), beta, alpha);
-      kernels::gemm(y, x, w, input, beta, alpha);
-    }
-    return fits;
-  }
-  void save(Needs needs, const Tensor& input_, const Tensor& x_, const Tensor& w_, const Scalar& beta,
-            const Scalar& alpha, const Tensor& y) {
-    input.save(input_, y);
-    if (needs[2]) {
-      x.save(x_);
-    }
-    if (needs[1]) {
-      w.save(w_);
-    }
-    beta_ = beta;
-    alpha_ = alpha;
   }
   void backward(Backward& b) const {
-    b.set_dx(0, [&] { return input.reduce(scaled(b.dy(), beta_)); });
+    to_input(b);
     b.set_dx(1, [&] { return scaled(bmm(b.dy(), transpose(b(w), 1, 2)), alpha_); });
     b.set_dx(2, [&] { return scaled(bmm(transpose(b(x), 1, 2), b.dy()), alpha_); });
   }

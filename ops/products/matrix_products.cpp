@@ -8,7 +8,7 @@ namespace {
 
 using namespace detail;
 
-struct Mm {
+struct Mm : SavesFactors {
   static constexpr OperatorInfo info = {
       .name = "mm",
       .signature = "mm(Tensor self, Tensor mat2) -> Tensor",
@@ -17,8 +17,6 @@ struct Mm {
       .dtypes = kNumericDtypes,
       .node = "MmBackward0",
   };
-  SavedTensor x;
-  SavedTensor w;
   static Cost forward_cost(const Tensor& x, const Tensor& w) {
     return kernels::gemm_cost(x.size(0), w.size(1), x.size(1), x.scalar_type());
   }
@@ -32,21 +30,13 @@ struct Mm {
     multiply(y, x, w, {}, RightOperand::Any);
     return y;
   }
-  void save(Needs needs, const Tensor& x_, const Tensor& w_, const Tensor&) {
-    if (needs[1]) {
-      x.save(x_);
-    }
-    if (needs[0]) {
-      w.save(w_);
-    }
-  }
   void backward(Backward& b) const {
     b.set_dx(0, [&] { return mm(b.dy(), t(b(w))); });
     b.set_dx(1, [&] { return mm(t(b(x)), b.dy()); });
   }
 };
 
-struct Mv {
+struct Mv : SavesFactors {
   static constexpr OperatorInfo info = {
       .name = "mv",
       .signature = "mv(Tensor self, Tensor vec) -> Tensor",
@@ -55,8 +45,6 @@ struct Mv {
       .dtypes = kNumericDtypes,
       .node = "MvBackward0",
   };
-  SavedTensor x;
-  SavedTensor w;
   static Cost forward_cost(const Tensor& x, const Tensor&) {
     return kernels::gemm_cost(x.size(0), 1, x.size(1), x.scalar_type());
   }
@@ -70,14 +58,6 @@ struct Mv {
     kernels::gemm(y, x, view_of(w, {w.size(0), 1}, {w.stride(0), 1}, w.storage_offset()));
     return view_of(y, x.size(0), 1, 0);
   }
-  void save(Needs needs, const Tensor& x_, const Tensor& w_, const Tensor&) {
-    if (needs[1]) {
-      x.save(x_);
-    }
-    if (needs[0]) {
-      w.save(w_);
-    }
-  }
   void backward(Backward& b) const {
     b.set_dx(0, [&] { return outer(b.dy(), b(w)); });
     b.set_dx(1, [&] { return mv(t(b(x)), b.dy()); });
@@ -85,9 +65,7 @@ struct Mv {
 };
 
 /// The product of two vectors and its gradient.
-struct VectorProduct {
-  SavedTensor x;
-  SavedTensor w;
+struct VectorProduct : SavesFactors {
   static Tensor product(const char* op, const Tensor& x, const Tensor& w) {
     check(x.dim() == 1 && w.dim() == 1 && x.size(0) == w.size(0), op, ": x ", describe(x), ", w ", describe(w),
           ": need two vectors of one length");
@@ -101,14 +79,6 @@ struct VectorProduct {
     return kernels::gemm_cost(1, 1, x.size(0), x.scalar_type());
   }
   static Cost cost(const Tensor& x, const Tensor& w) { return gradient_cost(forward_cost(x, w), x, w); }
-  void save(Needs needs, const Tensor& x_, const Tensor& w_, const Tensor&) {
-    if (needs[1]) {
-      x.save(x_);
-    }
-    if (needs[0]) {
-      w.save(w_);
-    }
-  }
   void backward(Backward& b) const {
     b.set_dx(0, [&] { return mul(b(w), b.dy()); });
     b.set_dx(1, [&] { return mul(b(x), b.dy()); });
@@ -192,7 +162,7 @@ struct Inner {
   }
 };
 
-struct Linear {
+struct Linear : SavesFactors {
   static constexpr OperatorInfo info = {
       .name = "linear",
       .signature = "linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor",
@@ -203,8 +173,6 @@ struct Linear {
       .dtypes = kNumericDtypes,
       .node = "AddmmBackward0",
   };
-  SavedTensor x;
-  SavedTensor w;
   static Cost forward_cost(const Tensor& x, const Tensor& w, const Tensor&) {
     return kernels::gemm_cost(rows(x), w.size(0), w.size(1), x.scalar_type());
   }
@@ -238,14 +206,6 @@ struct Linear {
     const Tensor y = empty_tensor({rows(x), w.size(0)}, x.scalar_type());
     multiply(y, as_rows(x), t(w), bias, RightOperand::Weights);
     return sizes.size() == 2 ? y : view_of(y, sizes, contiguous_strides(sizes), 0);
-  }
-  void save(Needs needs, const Tensor& x_, const Tensor& w_, const Tensor&, const Tensor&) {
-    if (needs[1]) {
-      x.save(x_);
-    }
-    if (needs[0]) {
-      w.save(w_);
-    }
   }
   void backward(Backward& b) const {
     const Tensor dy = as_rows(b.dy());
