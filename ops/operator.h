@@ -244,11 +244,6 @@ bool shares_memory(const Tensor&, const T&) {
   return false;
 }
 
-/// "add_" of "add_(Tensor self, Tensor other) -> Tensor".
-constexpr std::string_view function_name(std::string_view signature) {
-  return signature.substr(0, signature.find('('));
-}
-
 /// Changes `self` in place without a temporary and records it, or does nothing and returns false when `Op` can't.
 template <class Op, class... Args>
 bool record_into(const Tensor& self, const Args&... args) {
@@ -313,7 +308,7 @@ Tensor& record_inplace_untraced(const Tensor& self, const Args&... args) {
 template <class Op, class... Args>
 Tensor& record_inplace(const Tensor& self, const Args&... args) {
   const auto body = [&]() -> Tensor& { return detail::record_inplace_untraced<Op>(self, args...); };
-  return detail::traced<Op>(detail::function_name(Op::info.inplace), body, self, args...);
+  return detail::traced<Op>(function_name(Op::info.inplace), body, self, args...);
 }
 
 }  // namespace backflow

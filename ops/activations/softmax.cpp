@@ -43,7 +43,6 @@ struct SoftmaxState {
 
 struct SoftmaxOp : SoftmaxState {
   static constexpr OperatorInfo info = {
-      .name = "softmax",
       .signature = "softmax(Tensor self, int dim, ScalarType? dtype=None) -> Tensor",
       .formula = "y = e^x / sum of e^x over dim;  dx = y (dy - sum of dy y over dim)",
       .doc =
@@ -60,7 +59,6 @@ struct SoftmaxOp : SoftmaxState {
 
 struct LogSoftmax : SoftmaxState {
   static constexpr OperatorInfo info = {
-      .name = "log_softmax",
       .signature = "log_softmax(Tensor self, int dim, ScalarType? dtype=None) -> Tensor",
       .formula = "y = x - log(sum of e^x over dim);  dx = dy - e^y (sum of dy over dim)",
       .doc =
@@ -88,7 +86,6 @@ struct GradientState {
 
 struct SoftmaxGradient : GradientState {
   static constexpr OperatorInfo info = {
-      .name = "_softmax_backward_data",
       .signature =
           "_softmax_backward_data(Tensor grad_output, Tensor output, int dim, ScalarType input_dtype) -> Tensor",
       .formula =
@@ -114,7 +111,6 @@ struct SoftmaxGradient : GradientState {
 
 struct LogSoftmaxGradient : GradientState {
   static constexpr OperatorInfo info = {
-      .name = "_log_softmax_backward_data",
       .signature =
           "_log_softmax_backward_data(Tensor grad_output, Tensor output, int dim, ScalarType input_dtype) -> Tensor",
       .formula =

@@ -79,7 +79,6 @@ struct CostOfGeometry {
 
 struct Convolution : CostOfGeometry<Convolution> {
   static constexpr OperatorInfo info = {
-      .name = "convolution",
       .signature =
           "convolution(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation, bool "
           "transposed, int[] output_padding, int groups) -> Tensor",
@@ -158,7 +157,6 @@ struct Convolution : CostOfGeometry<Convolution> {
 
 struct ConvolutionWeightGradient : CostOfGeometry<ConvolutionWeightGradient> {
   static constexpr OperatorInfo info = {
-      .name = "convolution_weight_gradient",
       .signature =
           "convolution_weight_gradient(Tensor input, Tensor grad_output, int[] weight_size, int[] stride, int[] "
           "padding, "

@@ -29,7 +29,6 @@ void draw(const Tensor& y, const T* probabilities, double p, std::optional<Gener
 
 struct Bernoulli {
   static constexpr OperatorInfo info = {
-      .name = "bernoulli",
       .signature = "bernoulli(Tensor self, *, Generator? generator=None) -> Tensor",
       .formula = "y = 1 with probability x, else 0;  dx = 0",
       .doc = "The result has the sizes and floating-point dtype of x. An Error for probabilities outside of [0, 1].",
@@ -57,7 +56,6 @@ struct Bernoulli {
 
 struct BernoulliP {
   static constexpr OperatorInfo info = {
-      .name = "bernoulli",
       .signature = "bernoulli(Tensor self, float p, *, Generator? generator=None) -> Tensor",
       .formula = "y = 1 with probability p, else 0;  dx = 0",
       .doc = "The result has the sizes and dtype of x, whose elements are ignored. An Error for p outside of [0, 1].",

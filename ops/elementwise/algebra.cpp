@@ -17,7 +17,6 @@ struct GradientFromResult : SavesResult {
 
 struct Neg : NumericOperator<Neg, functions::Neg> {
   static constexpr OperatorInfo info = {
-      .name = "neg",
       .signature = "neg(Tensor self) -> Tensor",
       .formula = "y = -x;  dx = -dy",
       .doc = "Negative, of every dtype but bool.",
@@ -31,7 +30,6 @@ struct Neg : NumericOperator<Neg, functions::Neg> {
 
 struct Abs : NumericOperator<Abs, functions::Abs>, SavesOperand {
   static constexpr OperatorInfo info = {
-      .name = "abs",
       .signature = "abs(Tensor self) -> Tensor",
       .formula = "y = |x|;  dx = dy sign(x)",
       .doc = "Absolute value, of every dtype but bool.",
@@ -44,7 +42,6 @@ struct Abs : NumericOperator<Abs, functions::Abs>, SavesOperand {
 
 struct Sign : NumericOperator<Sign, functions::Sign> {
   static constexpr OperatorInfo info = {
-      .name = "sign",
       .signature = "sign(Tensor self) -> Tensor",
       .formula = "y = 1 where x > 0, -1 where x < 0, else 0;  dx = 0",
       .doc = "Sign, of every dtype; that of NaN is 0, as in PyTorch.",
@@ -58,7 +55,6 @@ struct Sign : NumericOperator<Sign, functions::Sign> {
 
 struct Square {
   static constexpr OperatorInfo info = {
-      .name = "square",
       .signature = "square(Tensor self) -> Tensor",
       .formula = "y = x^2",
       .doc = "pow(x, 2), of every dtype.",
@@ -74,7 +70,6 @@ struct Square {
 
 struct Sqrt : UnaryOperator<functions::Sqrt>, SavesResult {
   static constexpr OperatorInfo info = {
-      .name = "sqrt",
       .signature = "sqrt(Tensor self) -> Tensor",
       .formula = "y = x^(1/2);  dx = dy / (2 y)",
       .doc = "Square root; integers give float32.",
@@ -87,7 +82,6 @@ struct Sqrt : UnaryOperator<functions::Sqrt>, SavesResult {
 
 struct Rsqrt : UnaryOperator<functions::Rsqrt>, SavesResult {
   static constexpr OperatorInfo info = {
-      .name = "rsqrt",
       .signature = "rsqrt(Tensor self) -> Tensor",
       .formula = "y = x^(-1/2);  dx = -dy y^3 / 2",
       .doc = "Reciprocal of the square root; integers give float32.",
@@ -100,7 +94,6 @@ struct Rsqrt : UnaryOperator<functions::Rsqrt>, SavesResult {
 
 struct Reciprocal : UnaryOperator<functions::Reciprocal>, SavesResult {
   static constexpr OperatorInfo info = {
-      .name = "reciprocal",
       .signature = "reciprocal(Tensor self) -> Tensor",
       .formula = "y = 1 / x;  dx = -dy y^2",
       .doc = "Reciprocal; integers give float32.",
@@ -113,7 +106,6 @@ struct Reciprocal : UnaryOperator<functions::Reciprocal>, SavesResult {
 
 struct Relu : NumericOperator<Relu, functions::Relu>, GradientFromResult<functions::ReluBackward, relu_backward> {
   static constexpr OperatorInfo info = {
-      .name = "relu",
       .signature = "relu(Tensor self) -> Tensor",
       .formula = "y = max(x, 0);  dx = dy where y > 0, else 0",
       .doc = "Rectified linear unit, of every dtype but bool.",
@@ -125,7 +117,6 @@ struct Relu : NumericOperator<Relu, functions::Relu>, GradientFromResult<functio
 
 struct Tanh : UnaryOperator<functions::Tanh>, GradientFromResult<functions::TanhBackward, tanh_backward> {
   static constexpr OperatorInfo info = {
-      .name = "tanh",
       .signature = "tanh(Tensor self) -> Tensor",
       .formula = "y = tanh(x);  dx = dy (1 - y^2)",
       .doc = "Hyperbolic tangent; integers give float32.",
@@ -137,7 +128,6 @@ struct Tanh : UnaryOperator<functions::Tanh>, GradientFromResult<functions::Tanh
 
 struct Sigmoid : UnaryOperator<functions::Sigmoid>, GradientFromResult<functions::SigmoidBackward, sigmoid_backward> {
   static constexpr OperatorInfo info = {
-      .name = "sigmoid",
       .signature = "sigmoid(Tensor self) -> Tensor",
       .formula = "y = 1 / (1 + e^-x);  dx = dy y (1 - y)",
       .doc = "Logistic function; integers give float32.",
@@ -161,7 +151,6 @@ struct GradientOperator : BinaryOperator<Op, F, true> {
 
 struct ReluGradient : BinaryOperator<ReluGradient, functions::ReluBackward, true> {
   static constexpr OperatorInfo info = {
-      .name = "relu_backward",
       .signature = "relu_backward(Tensor grad, Tensor result) -> Tensor",
       .formula = "dx = dy where y > 0, else 0",
       .doc = "The gradient of relu, from dy and y; linear in the first operand.",
@@ -181,7 +170,6 @@ struct ReluGradient : BinaryOperator<ReluGradient, functions::ReluBackward, true
 
 struct TanhGradient : GradientOperator<TanhGradient, functions::TanhBackward> {
   static constexpr OperatorInfo info = {
-      .name = "tanh_backward",
       .signature = "tanh_backward(Tensor grad, Tensor result) -> Tensor",
       .formula = "dx = dy (1 - y^2);  its own gradients are g (1 - y^2) and -2 g dy y",
       .doc = "The gradient of tanh, from dy and y.",
@@ -196,7 +184,6 @@ struct TanhGradient : GradientOperator<TanhGradient, functions::TanhBackward> {
 
 struct SigmoidGradient : GradientOperator<SigmoidGradient, functions::SigmoidBackward> {
   static constexpr OperatorInfo info = {
-      .name = "sigmoid_backward",
       .signature = "sigmoid_backward(Tensor grad, Tensor result) -> Tensor",
       .formula = "dx = dy y (1 - y);  its own gradients are g y (1 - y) and g dy (1 - 2 y)",
       .doc = "The gradient of sigmoid, from dy and y.",

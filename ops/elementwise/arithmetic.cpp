@@ -72,7 +72,6 @@ struct SumOperator : BinaryOperator<Op, F> {
 
 struct Add : SumOperator<Add, functions::Add> {
   static constexpr OperatorInfo info = {
-      .name = "add",
       .signature = "add(Tensor self, Tensor other, Scalar alpha=1) -> Tensor",
       .formula = "y = x + alpha w;  dx = dy, dw = alpha dy",
       .doc = "Sum with a multiple of the second operand, broadcast; the dtypes are promoted.",
@@ -84,7 +83,6 @@ struct Add : SumOperator<Add, functions::Add> {
 
 struct AddScalar : ScalarOperator<AddScalar, functions::Add> {
   static constexpr OperatorInfo info = {
-      .name = "add",
       .signature = "add(Tensor self, Scalar other) -> Tensor",
       .formula = "y = x + c;  dx = dy",
       .doc = "Sum with a number. The dtype is that of x, but float32 for an integral x and a fraction.",
@@ -98,7 +96,6 @@ struct AddScalar : ScalarOperator<AddScalar, functions::Add> {
 
 struct Sub : SumOperator<Sub, functions::Sub> {
   static constexpr OperatorInfo info = {
-      .name = "sub",
       .signature = "sub(Tensor self, Tensor other, Scalar alpha=1) -> Tensor",
       .formula = "y = x - alpha w;  dx = dy, dw = -alpha dy",
       .doc = "Difference with a multiple of the second operand, broadcast; the dtypes are promoted.",
@@ -110,7 +107,6 @@ struct Sub : SumOperator<Sub, functions::Sub> {
 
 struct SubScalar : ScalarOperator<SubScalar, functions::Sub> {
   static constexpr OperatorInfo info = {
-      .name = "sub",
       .signature = "sub(Tensor self, Scalar other) -> Tensor",
       .formula = "y = x - c;  dx = dy",
       .doc = "Difference with a number.",
@@ -129,7 +125,6 @@ struct SubScalar : ScalarOperator<SubScalar, functions::Sub> {
 
 struct RsubScalar {
   static constexpr OperatorInfo info = {
-      .name = "rsub",
       .signature = "rsub(Tensor self, Scalar other) -> Tensor",
       .formula = "y = c - x;  dx = -dy",
       .doc = "A number minus a tensor.",
@@ -149,7 +144,6 @@ struct RsubScalar {
 
 struct Mul : BinaryOperator<Mul, functions::Mul>, SavesFactors {
   static constexpr OperatorInfo info = {
-      .name = "mul",
       .signature = "mul(Tensor self, Tensor other) -> Tensor",
       .formula = "y = x w;  dx = dy w, dw = dy x",
       .doc = "Element-wise product, broadcast; the dtypes are promoted.",
@@ -169,7 +163,6 @@ struct Mul : BinaryOperator<Mul, functions::Mul>, SavesFactors {
 
 struct MulScalar : ScalarOperator<MulScalar, functions::Mul> {
   static constexpr OperatorInfo info = {
-      .name = "mul",
       .signature = "mul(Tensor self, Scalar other) -> Tensor",
       .formula = "y = c x;  dx = c dy",
       .doc = "Product with a number.",
@@ -187,7 +180,6 @@ struct MulScalar : ScalarOperator<MulScalar, functions::Mul> {
 
 struct Div : BinaryOperator<Div, functions::Div, true> {
   static constexpr OperatorInfo info = {
-      .name = "div",
       .signature = "div(Tensor self, Tensor other) -> Tensor",
       .formula = "y = x / w;  dx = dy / w, dw = -dy x / w^2",
       .doc = "Element-wise quotient, broadcast; integers give float32.",
@@ -212,7 +204,6 @@ struct Div : BinaryOperator<Div, functions::Div, true> {
 
 struct DivScalar : ScalarOperator<DivScalar, functions::Div, true> {
   static constexpr OperatorInfo info = {
-      .name = "div",
       .signature = "div(Tensor self, Scalar other) -> Tensor",
       .formula = "y = x / c;  dx = dy / c",
       .doc = "Quotient with a number; integers give float32.",
@@ -230,7 +221,6 @@ struct DivScalar : ScalarOperator<DivScalar, functions::Div, true> {
 
 struct RdivScalar {
   static constexpr OperatorInfo info = {
-      .name = "rdiv",
       .signature = "rdiv(Tensor input, Scalar other) -> Tensor",
       .formula = "y = c / x;  dx = -dy y / x",
       .doc = "A number divided by a tensor; integers give float32.",

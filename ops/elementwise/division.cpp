@@ -66,7 +66,6 @@ struct RoundedQuotient : DivisionOperator<Op, F> {
 
 struct FloorDivide : RoundedQuotient<FloorDivide, functions::FloorDivide> {
   static constexpr OperatorInfo info = {
-      .name = "floor_divide",
       .signature = "floor_divide(Tensor self, Tensor other) -> Tensor",
       .formula = "y = x / w rounded down;  dx = 0, dw = 0",
       .doc =
@@ -80,7 +79,6 @@ struct FloorDivide : RoundedQuotient<FloorDivide, functions::FloorDivide> {
 
 struct FloorDivideScalar {
   static constexpr OperatorInfo info = {
-      .name = "floor_divide",
       .signature = "floor_divide(Tensor self, Scalar other) -> Tensor",
       .formula = "y = x / c rounded down;  dx = 0",
       .doc = "The same with a number.",
@@ -94,7 +92,6 @@ struct FloorDivideScalar {
 
 struct TruncDivide : RoundedQuotient<TruncDivide, functions::TruncDivide> {
   static constexpr OperatorInfo info = {
-      .name = "trunc_divide",
       .signature = "trunc_divide(Tensor input, Tensor other) -> Tensor",
       .formula = "y = x / w rounded towards zero;  dx = 0, dw = 0",
       .doc =
@@ -107,7 +104,6 @@ struct TruncDivide : RoundedQuotient<TruncDivide, functions::TruncDivide> {
 
 struct DivRounded {
   static constexpr OperatorInfo info = {
-      .name = "div",
       .signature = "div(Tensor self, Tensor other, str? rounding_mode) -> Tensor",
       .formula = "y = x / w, rounded",
       .doc =
@@ -125,7 +121,6 @@ struct DivRounded {
 
 struct DivRoundedScalar {
   static constexpr OperatorInfo info = {
-      .name = "div",
       .signature = "div(Tensor self, Scalar other, str? rounding_mode) -> Tensor",
       .formula = "y = x / c, rounded",
       .doc = "The same with a number.",
@@ -157,7 +152,6 @@ struct Rest : DivisionOperator<Op, F> {
 
 struct Fmod : Rest<Fmod, functions::Fmod, trunc_divide> {
   static constexpr OperatorInfo info = {
-      .name = "fmod",
       .signature = "fmod(Tensor self, Tensor other) -> Tensor",
       .formula = "y = x - w trunc(x / w);  dx = dy, dw = -dy trunc(x / w)",
       .doc =
@@ -171,7 +165,6 @@ struct Fmod : Rest<Fmod, functions::Fmod, trunc_divide> {
 
 struct FmodScalar {
   static constexpr OperatorInfo info = {
-      .name = "fmod",
       .signature = "fmod(Tensor self, Scalar other) -> Tensor",
       .formula = "y = x - c trunc(x / c);  dx = dy",
       .doc = "The same with a number.",
@@ -183,7 +176,6 @@ struct FmodScalar {
 
 struct Remainder : Rest<Remainder, functions::Remainder, floor_divide> {
   static constexpr OperatorInfo info = {
-      .name = "remainder",
       .signature = "remainder(Tensor self, Tensor other) -> Tensor",
       .formula = "y = x - w floor(x / w);  dx = dy, dw = -dy floor(x / w)",
       .doc =
@@ -197,7 +189,6 @@ struct Remainder : Rest<Remainder, functions::Remainder, floor_divide> {
 
 struct RemainderScalar {
   static constexpr OperatorInfo info = {
-      .name = "remainder",
       .signature = "remainder(Tensor self, Scalar other) -> Tensor",
       .formula = "y = x - c floor(x / c);  dx = dy",
       .doc = "The same with a number.",

@@ -59,7 +59,6 @@ struct TernaryOperator {
 
 struct Addcmul : TernaryOperator<Addcmul, functions::Addcmul> {
   static constexpr OperatorInfo info = {
-      .name = "addcmul",
       .signature = "addcmul(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor",
       .formula = "y = x + c w v;  dx = dy, dw = c dy v, dv = c dy w",
       .doc = "Sum with a multiple of a product; broadcast, the dtypes are promoted.",
@@ -101,7 +100,6 @@ struct Addcmul : TernaryOperator<Addcmul, functions::Addcmul> {
 
 struct Addcdiv : TernaryOperator<Addcdiv, functions::Addcdiv> {
   static constexpr OperatorInfo info = {
-      .name = "addcdiv",
       .signature = "addcdiv(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor",
       .formula = "y = x + c w / v;  dx = dy, dw = c dy / v, dv = -c dy w / v^2",
       .doc = "Sum with a multiple of a quotient; broadcast, the dtypes are promoted. An Error for integers.",
@@ -137,7 +135,6 @@ struct Addcdiv : TernaryOperator<Addcdiv, functions::Addcdiv> {
 
 struct Lerp : TernaryOperator<Lerp, functions::Lerp> {
   static constexpr OperatorInfo info = {
-      .name = "lerp",
       .signature = "lerp(Tensor self, Tensor end, Tensor weight) -> Tensor",
       .formula = "y = x + v (w - x);  dx = dy (1 - v), dw = dy v, dv = dy (w - x)",
       .doc = "Linear interpolation between two tensors, exact at both ends; broadcast, all three of one dtype.",
@@ -180,7 +177,6 @@ struct Lerp : TernaryOperator<Lerp, functions::Lerp> {
 
 struct LerpScalar {
   static constexpr OperatorInfo info = {
-      .name = "lerp",
       .signature = "lerp(Tensor self, Tensor end, Scalar weight) -> Tensor",
       .formula = "y = x + c (w - x)",
       .doc = "The same with a number as weight.",

@@ -33,7 +33,6 @@ Tensor guarded_gradient(kernels::Ternary f, const Tensor& dy, const Tensor& x, c
 
 struct Pow : BinaryOperator<Pow, functions::Pow> {
   static constexpr OperatorInfo info = {
-      .name = "pow",
       .signature = "pow(Tensor self, Tensor exponent) -> Tensor",
       .formula = "y = x^w;  dx = dy w x^(w-1), 0 for 0^0, dw = dy y log(x), 0 where x = 0 and w >= 0",
       .doc =
@@ -79,7 +78,6 @@ struct Pow : BinaryOperator<Pow, functions::Pow> {
 
 struct PowScalar : ScalarOperator<PowScalar, functions::Pow> {
   static constexpr OperatorInfo info = {
-      .name = "pow",
       .signature = "pow(Tensor self, Scalar exponent) -> Tensor",
       .formula = "y = x^c;  dx = dy c x^(c-1)",
       .doc = "Power with a number as exponent. An Error for integers to a negative one.",
@@ -130,7 +128,6 @@ struct PowScalar : ScalarOperator<PowScalar, functions::Pow> {
 
 struct PowOfScalar {
   static constexpr OperatorInfo info = {
-      .name = "pow",
       .signature = "pow(Scalar input, Tensor exponent) -> Tensor",
       .formula = "y = c^w;  dw = dy y log(c)",
       .doc = "Power of a number.",
@@ -176,7 +173,6 @@ struct InUnits {
 
 struct Atan2 : FunctionOfTwo<Atan2, functions::Atan2> {
   static constexpr OperatorInfo info = {
-      .name = "atan2",
       .signature = "atan2(Tensor self, Tensor other) -> Tensor",
       .formula =
           "y = the angle of the point (w, x);  dx = dy w / (x^2 + w^2), dw = -dy x / (x^2 + w^2), 0 at the origin",
@@ -206,7 +202,6 @@ struct Atan2 : FunctionOfTwo<Atan2, functions::Atan2> {
 
 struct Hypot : FunctionOfTwo<Hypot, functions::Hypot, false> {
   static constexpr OperatorInfo info = {
-      .name = "hypot",
       .signature = "hypot(Tensor self, Tensor other) -> Tensor",
       .formula = "y = sqrt(x^2 + w^2);  dx = dy x / y, dw = dy w / y, 0 at the origin",
       .doc =
@@ -234,7 +229,6 @@ struct Hypot : FunctionOfTwo<Hypot, functions::Hypot, false> {
 
 struct Xlogy : FunctionOfTwo<Xlogy, functions::Xlogy> {
   static constexpr OperatorInfo info = {
-      .name = "xlogy",
       .signature = "xlogy(Tensor self, Tensor other) -> Tensor",
       .formula = "y = x log(w), 0 where x = 0;  dx = dy log(w), 0 where x = 0 and w <= 0, dw = dy x / w, 0 where x = 0",
       .doc = "x log(w) with 0 log(0) = 0, broadcast; integers give float32.",

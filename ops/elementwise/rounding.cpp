@@ -29,7 +29,6 @@ struct RoundingOperator {
 
 struct Floor : RoundingOperator<Floor, functions::Floor> {
   static constexpr OperatorInfo info = {
-      .name = "floor",
       .signature = "floor(Tensor self) -> Tensor",
       .formula = "y = the largest whole number <= x;  dx = 0",
       .doc = "Rounds down; integers stay as they are.",
@@ -43,7 +42,6 @@ struct Floor : RoundingOperator<Floor, functions::Floor> {
 
 struct Ceil : RoundingOperator<Ceil, functions::Ceil> {
   static constexpr OperatorInfo info = {
-      .name = "ceil",
       .signature = "ceil(Tensor self) -> Tensor",
       .formula = "y = the smallest whole number >= x;  dx = 0",
       .doc = "Rounds up; integers stay as they are.",
@@ -57,7 +55,6 @@ struct Ceil : RoundingOperator<Ceil, functions::Ceil> {
 
 struct Round : RoundingOperator<Round, functions::Round> {
   static constexpr OperatorInfo info = {
-      .name = "round",
       .signature = "round(Tensor self) -> Tensor",
       .formula = "y = the nearest whole number, of two the even one;  dx = 0",
       .doc = "Rounds to the nearest; integers stay as they are.",
@@ -71,7 +68,6 @@ struct Round : RoundingOperator<Round, functions::Round> {
 
 struct RoundDecimals {
   static constexpr OperatorInfo info = {
-      .name = "round",
       .signature = "round(Tensor self, *, int decimals) -> Tensor",
       .formula = "y = round(x 10^n) / 10^n;  dx = 0",
       .doc = "Rounds to a number of decimals, or where that is negative to a power of ten; floating-point dtypes.",
@@ -96,7 +92,6 @@ struct RoundDecimals {
 
 struct Trunc : RoundingOperator<Trunc, functions::Trunc> {
   static constexpr OperatorInfo info = {
-      .name = "trunc",
       .signature = "trunc(Tensor self) -> Tensor",
       .formula = "y = x without its fraction;  dx = 0",
       .doc = "Rounds towards zero; integers stay as they are.",
@@ -110,7 +105,6 @@ struct Trunc : RoundingOperator<Trunc, functions::Trunc> {
 
 struct Frac : NumericOperator<Frac, functions::Frac> {
   static constexpr OperatorInfo info = {
-      .name = "frac",
       .signature = "frac(Tensor self) -> Tensor",
       .formula = "y = x - trunc(x);  dx = dy",
       .doc = "The fractional part, with the sign of x; floating-point dtypes.",

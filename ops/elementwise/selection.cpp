@@ -29,7 +29,6 @@ struct ExtremeOperator : BinaryOperator<Op, F> {
 
 struct Maximum : ExtremeOperator<Maximum, functions::Maximum> {
   static constexpr OperatorInfo info = {
-      .name = "maximum",
       .signature = "maximum(Tensor self, Tensor other) -> Tensor",
       .formula = "y = max(x, w);  dx = dy where x > w, dy / 2 where they are equal, else 0, dw the other way round",
       .doc = "The larger of two numbers, NaN where one is NaN; broadcast, the dtypes are promoted.",
@@ -40,7 +39,6 @@ struct Maximum : ExtremeOperator<Maximum, functions::Maximum> {
 
 struct Minimum : ExtremeOperator<Minimum, functions::Minimum> {
   static constexpr OperatorInfo info = {
-      .name = "minimum",
       .signature = "minimum(Tensor self, Tensor other) -> Tensor",
       .formula = "y = min(x, w);  dx = dy where x < w, dy / 2 where they are equal, else 0, dw the other way round",
       .doc = "The smaller of two numbers, NaN where one is NaN; broadcast, the dtypes are promoted.",
@@ -51,7 +49,6 @@ struct Minimum : ExtremeOperator<Minimum, functions::Minimum> {
 
 struct MaxOfTwo {
   static constexpr OperatorInfo info = {
-      .name = "max",
       .signature = "max(Tensor self, Tensor other) -> Tensor",
       .formula = "y = max(x, w)",
       .doc = "maximum(self, other).",
@@ -62,7 +59,6 @@ struct MaxOfTwo {
 
 struct MinOfTwo {
   static constexpr OperatorInfo info = {
-      .name = "min",
       .signature = "min(Tensor self, Tensor other) -> Tensor",
       .formula = "y = min(x, w)",
       .doc = "minimum(self, other).",
@@ -73,7 +69,6 @@ struct MinOfTwo {
 
 struct Where {
   static constexpr OperatorInfo info = {
-      .name = "where",
       .signature = "where(Tensor condition, Tensor self, Tensor other) -> Tensor",
       .formula = "y = x where c, else w;  dx = dy where c, else 0, dw = 0 where c, else dy",
       .doc =
@@ -107,7 +102,6 @@ struct Where {
 
 struct WhereTensorNumber {
   static constexpr OperatorInfo info = {
-      .name = "where",
       .signature = "where(Tensor condition, Tensor self, Scalar other) -> Tensor",
       .formula = "y = x where a condition holds, else c",
       .doc = "The same with a number.",
@@ -120,7 +114,6 @@ struct WhereTensorNumber {
 
 struct WhereNumberTensor {
   static constexpr OperatorInfo info = {
-      .name = "where",
       .signature = "where(Tensor condition, Scalar input, Tensor other) -> Tensor",
       .formula = "y = c where a condition holds, else w",
       .doc = "The same with a number.",
@@ -133,7 +126,6 @@ struct WhereNumberTensor {
 
 struct WhereNumbers {
   static constexpr OperatorInfo info = {
-      .name = "where",
       .signature = "where(Tensor condition, Scalar input, Scalar other) -> Tensor",
       .formula = "y = one number where a condition holds, else the other",
       .doc = "The same with two numbers: float32 when one is a fraction, else int64, or bool for truth values.",

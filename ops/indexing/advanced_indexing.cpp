@@ -157,7 +157,6 @@ struct SavedIndices {
 
 struct Index {
   static constexpr OperatorInfo info = {
-      .name = "index",
       .signature = "index(Tensor self, Tensor[] indices) -> Tensor",
       .formula = "y = x[indices];  dx = zeros with dy added at the indices",
       .doc =
@@ -188,7 +187,6 @@ struct Index {
 
 struct IndexPut {
   static constexpr OperatorInfo info = {
-      .name = "index_put",
       .signature = "index_put(Tensor self, Tensor[] indices, Tensor values, bool accumulate=False) -> Tensor",
       .formula = "y = x with y[indices] = w, or += w;  dx = dy, with 0 there unless w is added, dw = dy[indices]",
       .doc =

@@ -56,7 +56,6 @@ struct SliceOperator {
 
 struct IndexAdd : SliceOperator, WritesAtIndex<IndexAdd> {
   static constexpr OperatorInfo info = {
-      .name = "index_add",
       .signature = "index_add(Tensor self, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor",
       .formula = "y = x, y[index[i]] += alpha w[i] along a dimension;  dx = dy, dw[i] = alpha dy[index[i]]",
       .doc =
@@ -93,7 +92,6 @@ struct IndexAdd : SliceOperator, WritesAtIndex<IndexAdd> {
 
 struct IndexCopy : SliceOperator, WritesAtIndex<IndexCopy> {
   static constexpr OperatorInfo info = {
-      .name = "index_copy",
       .signature = "index_copy(Tensor self, int dim, Tensor index, Tensor source) -> Tensor",
       .formula = "y = x, y[index[i]] = w[i] along a dimension;  dx = dy with 0 there, dw[i] = dy[index[i]]",
       .doc = "As index_add, but replaces slices. Of duplicate indices the last one is kept.",
@@ -115,7 +113,6 @@ struct IndexCopy : SliceOperator, WritesAtIndex<IndexCopy> {
 
 struct IndexFillScalar : SliceOperator, WritesAtIndex<IndexFillScalar> {
   static constexpr OperatorInfo info = {
-      .name = "index_fill",
       .signature = "index_fill(Tensor self, int dim, Tensor index, Scalar value) -> Tensor",
       .formula = "y = x, y[index[i]] = c along a dimension;  dx = dy with 0 there",
       .doc = "As index_copy, with one number, converted to the dtype of x.",
@@ -134,7 +131,6 @@ struct IndexFillScalar : SliceOperator, WritesAtIndex<IndexFillScalar> {
 
 struct IndexFill : SliceOperator, WritesAtIndex<IndexFill> {
   static constexpr OperatorInfo info = {
-      .name = "index_fill",
       .signature = "index_fill(Tensor self, int dim, Tensor index, Tensor value) -> Tensor",
       .formula = "y = x, y[index[i]] = w along a dimension;  dx = dy with 0 there, dw = the sum of dy there",
       .doc = "The same with the number of a tensor without dimensions.",

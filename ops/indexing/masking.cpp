@@ -70,7 +70,6 @@ struct MaskedFillOperator : MaskOperator {
 
 struct MaskedFillScalar : MaskedFillOperator {
   static constexpr OperatorInfo info = {
-      .name = "masked_fill",
       .signature = "masked_fill(Tensor self, Tensor mask, Scalar value) -> Tensor",
       .formula = "y = c where the mask is true, else x;  dx = dy with 0 there",
       .doc =
@@ -92,7 +91,6 @@ struct MaskedFillScalar : MaskedFillOperator {
 
 struct MaskedFill : MaskedFillOperator {
   static constexpr OperatorInfo info = {
-      .name = "masked_fill",
       .signature = "masked_fill(Tensor self, Tensor mask, Tensor value) -> Tensor",
       .formula = "y = w where the mask is true, else x;  dx = dy with 0 there, dw = the sum of dy there",
       .doc = "The same with the number of a tensor without dimensions.",
@@ -129,7 +127,6 @@ struct MaskedFill : MaskedFillOperator {
 
 struct MaskedSelect : MaskOperator {
   static constexpr OperatorInfo info = {
-      .name = "masked_select",
       .signature = "masked_select(Tensor self, Tensor mask) -> Tensor",
       .formula = "y = the elements of x where the mask is true;  dx = zeros with dy there",
       .doc =
@@ -151,7 +148,6 @@ struct MaskedSelect : MaskOperator {
 
 struct MaskedScatter : MaskOperator {
   static constexpr OperatorInfo info = {
-      .name = "masked_scatter",
       .signature = "masked_scatter(Tensor self, Tensor mask, Tensor source) -> Tensor",
       .formula =
           "y = the elements of w one after the other where the mask is true, else x;  dx = dy with 0 there, dw = "
@@ -201,7 +197,6 @@ struct MaskedScatter : MaskOperator {
 
 struct Nonzero {
   static constexpr OperatorInfo info = {
-      .name = "nonzero",
       .signature = "nonzero(Tensor self) -> Tensor",
       .formula = "y[k] = the index of the k-th element of x that is not 0",
       .doc =
@@ -230,7 +225,6 @@ struct Nonzero {
 
 struct OneHot {
   static constexpr OperatorInfo info = {
-      .name = "one_hot",
       .signature = "one_hot(Tensor input, int num_classes=-1) -> Tensor",
       .formula = "y[i][c] = 1 where x[i] = c, else 0",
       .doc =

@@ -73,7 +73,6 @@ struct ScatterOperator {
 
 struct Scatter : ScatterOperator, WritesAtIndex<Scatter> {
   static constexpr OperatorInfo info = {
-      .name = "scatter",
       .signature = "scatter(Tensor self, int dim, Tensor index, Tensor src) -> Tensor",
       .formula = "y = x with y[index[i][j]][j] = w[i][j] for dim = 0;  dx = dy with 0 there, dw = gather(dy)",
       .doc =
@@ -96,7 +95,6 @@ struct Scatter : ScatterOperator, WritesAtIndex<Scatter> {
 
 struct ScatterValue : ScatterOperator, WritesAtIndex<ScatterValue> {
   static constexpr OperatorInfo info = {
-      .name = "scatter",
       .signature = "scatter(Tensor self, int dim, Tensor index, Scalar value) -> Tensor",
       .formula = "y = x with y[index[i][j]][j] = c for dim = 0;  dx = dy with 0 there",
       .doc = "The same with one number, converted to the dtype of x.",
@@ -112,7 +110,6 @@ struct ScatterValue : ScatterOperator, WritesAtIndex<ScatterValue> {
 
 struct ScatterAdd : ScatterOperator, WritesAtIndex<ScatterAdd> {
   static constexpr OperatorInfo info = {
-      .name = "scatter_add",
       .signature = "scatter_add(Tensor self, int dim, Tensor index, Tensor src) -> Tensor",
       .formula = "y = x, y[index[i][j]][j] += w[i][j] for dim = 0;  dx = dy, dw = gather(dy)",
       .doc =

@@ -95,7 +95,6 @@ Tensor channels_in_blocks(const Tensor& x, std::int64_t start, std::int64_t leng
 struct Stack {
   static constexpr bool kSavesTensors = false;
   static constexpr OperatorInfo info = {
-      .name = "stack",
       .signature = "stack(Tensor[] tensors, int dim=0) -> Tensor",
       .formula = "y[i] = x_i along a new dimension;  dx_i = dy[i]",
       .doc =
@@ -138,7 +137,6 @@ struct Stack {
 struct Cat {
   static constexpr bool kSavesTensors = false;
   static constexpr OperatorInfo info = {
-      .name = "cat",
       .signature = "cat(Tensor[] tensors, int dim=0) -> Tensor",
       .formula = "y = [x_0, x_1, ...] along a dimension;  dx_i = the part of dy that was x_i",
       .doc =
@@ -242,7 +240,6 @@ struct Cat {
 
 struct Concat {
   static constexpr OperatorInfo info = {
-      .name = "concat",
       .signature = "concat(Tensor[] tensors, int dim=0) -> Tensor",
       .formula = "y = [x_0, x_1, ...] along a dimension",
       .doc = "cat by another name.",
@@ -253,7 +250,6 @@ struct Concat {
 
 struct Concatenate {
   static constexpr OperatorInfo info = {
-      .name = "concatenate",
       .signature = "concatenate(Tensor[] tensors, int dim=0) -> Tensor",
       .formula = "y = [x_0, x_1, ...] along a dimension",
       .doc = "cat by another name.",

@@ -14,7 +14,6 @@ void check_operands(const BatchNormOperands& of, const Tensor& residual, bool tr
 
 struct NativeBatchNormRelu : BatchNormState {
   static constexpr OperatorInfo info = {
-      .name = "native_batch_norm_relu",
       .signature =
           "native_batch_norm_relu(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? "
           "running_var, Tensor? residual, bool training, float momentum, float eps) -> (Tensor, Tensor, Tensor)",
@@ -73,7 +72,6 @@ struct NativeBatchNormRelu : BatchNormState {
 
 struct BatchNormRelu {
   static constexpr OperatorInfo info = {
-      .name = "batch_norm_relu",
       .signature =
           "batch_norm_relu(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, "
           "Tensor? residual, bool training, float momentum, float eps) -> Tensor",

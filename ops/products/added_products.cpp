@@ -10,7 +10,6 @@ using namespace detail;
 
 struct Addmm : AddedProductInto<Addmm> {
   static constexpr OperatorInfo info = {
-      .name = "addmm",
       .signature = "addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
       .formula = "y = beta x + alpha u w;  dx = beta dy, du = alpha dy w^T, dw = alpha u^T dy",
       .doc =
@@ -55,7 +54,6 @@ Tensor column(const Tensor& x) {
 
 struct Addmv : AddedProductInto<Addmv> {
   static constexpr OperatorInfo info = {
-      .name = "addmv",
       .signature = "addmv(Tensor self, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
       .formula = "y = beta x + alpha u w;  dx = beta dy, du = alpha dy w^T, dw = alpha u^T dy",
       .doc =
@@ -91,7 +89,6 @@ struct Addmv : AddedProductInto<Addmv> {
 
 struct Addbmm : AddedProduct {
   static constexpr OperatorInfo info = {
-      .name = "addbmm",
       .signature = "addbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
       .formula =
           "y = beta x + alpha (sum over b of u_b w_b);  dx = beta dy, du_b = alpha dy w_b^T, dw_b = alpha u_b^T dy",

@@ -12,7 +12,6 @@ using namespace detail;
 
 struct Bmm : SavesFactors {
   static constexpr OperatorInfo info = {
-      .name = "bmm",
       .signature = "bmm(Tensor self, Tensor mat2) -> Tensor",
       .formula = "y_b = x_b w_b;  dx_b = dy_b w_b^T, dw_b = x_b^T dy_b",
       .doc =
@@ -65,7 +64,6 @@ IntArrayRef batch_of(const Tensor& x) { return {x.sizes().data(), x.sizes().size
 
 struct Matmul {
   static constexpr OperatorInfo info = {
-      .name = "matmul",
       .signature = "matmul(Tensor self, Tensor other) -> Tensor",
       .formula = "y = x w",
       .doc =
@@ -111,7 +109,6 @@ struct Matmul {
 
 struct Baddbmm : AddedProductInto<Baddbmm> {
   static constexpr OperatorInfo info = {
-      .name = "baddbmm",
       .signature = "baddbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
       .formula = "y_b = beta x_b + alpha u_b w_b;  dx = beta dy, du_b = alpha dy_b w_b^T, dw_b = alpha u_b^T dy_b",
       .doc =

@@ -10,7 +10,6 @@ using namespace detail;
 
 struct Mm : SavesFactors {
   static constexpr OperatorInfo info = {
-      .name = "mm",
       .signature = "mm(Tensor self, Tensor mat2) -> Tensor",
       .formula = "y = x w;  dx = dy w^T, dw = x^T dy",
       .doc = "Product of two matrices, [m, k] by [k, n], of one dtype. An Error for bool.",
@@ -38,7 +37,6 @@ struct Mm : SavesFactors {
 
 struct Mv : SavesFactors {
   static constexpr OperatorInfo info = {
-      .name = "mv",
       .signature = "mv(Tensor self, Tensor vec) -> Tensor",
       .formula = "y = x w;  dx = dy w^T, dw = x^T dy",
       .doc = "Product of a matrix [m, k] and a vector [k], of one dtype. An Error for bool.",
@@ -87,7 +85,6 @@ struct VectorProduct : SavesFactors {
 
 struct Dot : VectorProduct {
   static constexpr OperatorInfo info = {
-      .name = "dot",
       .signature = "dot(Tensor self, Tensor tensor) -> Tensor",
       .formula = "y = sum of x_i w_i;  dx = dy w, dw = dy x",
       .doc = "A scalar, of two vectors of one length and dtype. An Error for bool.",
@@ -99,7 +96,6 @@ struct Dot : VectorProduct {
 
 struct Vdot : VectorProduct {
   static constexpr OperatorInfo info = {
-      .name = "vdot",
       .signature = "vdot(Tensor self, Tensor other) -> Tensor",
       .formula = "y = sum of x_i w_i;  dx = dy w, dw = dy x",
       .doc = "dot; it differs for complex numbers only, which Backflow does not have.",
@@ -111,7 +107,6 @@ struct Vdot : VectorProduct {
 
 struct Outer {
   static constexpr OperatorInfo info = {
-      .name = "outer",
       .signature = "outer(Tensor self, Tensor vec2) -> Tensor",
       .formula = "y_ij = x_i w_j",
       .doc = "The matrix [m, n] of the products of two vectors [m] and [n]. Dtypes are promoted.",
@@ -125,7 +120,6 @@ struct Outer {
 
 struct Ger {
   static constexpr OperatorInfo info = {
-      .name = "ger",
       .signature = "ger(Tensor self, Tensor vec2) -> Tensor",
       .formula = "y_ij = x_i w_j",
       .doc = "Another name of outer.",
@@ -136,7 +130,6 @@ struct Ger {
 
 struct Inner {
   static constexpr OperatorInfo info = {
-      .name = "inner",
       .signature = "inner(Tensor self, Tensor other) -> Tensor",
       .formula = "y[..., ...] = sum over k of x[..., k] w[..., k]",
       .doc =
@@ -164,7 +157,6 @@ struct Inner {
 
 struct Linear : SavesFactors {
   static constexpr OperatorInfo info = {
-      .name = "linear",
       .signature = "linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor",
       .formula = "y = x w^T + b;  dx = dy w, dw = dy^T x, db = dy summed over rows",
       .doc =

@@ -67,7 +67,6 @@ std::optional<DimVector> view_strides(const Tensor& x, IntArrayRef sizes) {
 
 struct Reshape : detail::CostOfView {
   static constexpr OperatorInfo info = {
-      .name = "reshape",
       .signature = "reshape(Tensor self, int[] shape) -> Tensor",
       .formula = "y = x with other sizes;  dx = dy with the sizes of x",
       .doc =
@@ -92,7 +91,6 @@ struct Reshape : detail::CostOfView {
 
 struct View : detail::CostOfView {
   static constexpr OperatorInfo info = {
-      .name = "view",
       .signature = "view(Tensor self, int[] size) -> Tensor",
       .formula = "y = x with other sizes;  dx = dy with the sizes of x",
       .doc = "As reshape, but always a view: an Error where the strides of x do not allow it.",
@@ -113,7 +111,6 @@ struct View : detail::CostOfView {
 
 struct Alias : detail::CostOfView {
   static constexpr OperatorInfo info = {
-      .name = "alias",
       .signature = "alias(Tensor self) -> Tensor",
       .formula = "y = x;  dx = dy",
       .doc = "Another view of all elements of x.",
@@ -127,7 +124,6 @@ struct Alias : detail::CostOfView {
 
 struct ViewAs {
   static constexpr OperatorInfo info = {
-      .name = "view_as",
       .signature = "view_as(Tensor self, Tensor other) -> Tensor",
       .formula = "y = x with the sizes of w",
       .doc = "view(other.sizes()).",
@@ -138,7 +134,6 @@ struct ViewAs {
 
 struct Flatten {
   static constexpr OperatorInfo info = {
-      .name = "flatten",
       .signature = "flatten(Tensor self, int start_dim=0, int end_dim=-1) -> Tensor",
       .formula = "y = x with dimensions start_dim to end_dim made one",
       .doc =
@@ -173,7 +168,6 @@ struct Flatten {
 
 struct Unflatten {
   static constexpr OperatorInfo info = {
-      .name = "unflatten",
       .signature = "unflatten(Tensor self, int dim, int[] sizes) -> Tensor",
       .formula = "y = x with dimension dim made several",
       .doc = "A view; the inverse of flatten. One of the sizes may be -1.",
@@ -196,7 +190,6 @@ struct Unflatten {
 
 struct Squeeze : detail::CostOfView {
   static constexpr OperatorInfo info = {
-      .name = "squeeze",
       .signature = "squeeze(Tensor self) -> Tensor",
       .formula = "y = x without its dimensions of size 1;  dx = dy with the sizes of x",
       .doc = "A view.",
@@ -221,7 +214,6 @@ struct Squeeze : detail::CostOfView {
 
 struct SqueezeDim : detail::CostOfView {
   static constexpr OperatorInfo info = {
-      .name = "squeeze",
       .signature = "squeeze(Tensor self, int dim) -> Tensor",
       .formula = "y = x without a dimension;  dx = dy with the sizes of x",
       .doc = "A view. A dimension whose size is not 1 stays.",
@@ -245,7 +237,6 @@ struct SqueezeDim : detail::CostOfView {
 
 struct Unsqueeze : detail::CostOfView {
   static constexpr OperatorInfo info = {
-      .name = "unsqueeze",
       .signature = "unsqueeze(Tensor self, int dim) -> Tensor",
       .formula = "y = x with a new dimension of size 1;  dx = dy without it",
       .doc = "A view with the new dimension `dim`; a negative one counts from the end of the view's dimensions.",
@@ -268,7 +259,6 @@ struct Unsqueeze : detail::CostOfView {
 
 struct Expand {
   static constexpr OperatorInfo info = {
-      .name = "expand",
       .signature = "expand(Tensor self, int[] size) -> Tensor",
       .formula = "y = x repeated along dimensions of size 1;  dx = dy summed over them",
       .doc = "A view with stride 0, without copies. -1 keeps a size; new dimensions go in front.",
@@ -297,7 +287,6 @@ struct Expand {
 
 struct ExpandAs {
   static constexpr OperatorInfo info = {
-      .name = "expand_as",
       .signature = "expand_as(Tensor self, Tensor other) -> Tensor",
       .formula = "y = x repeated to the sizes of w",
       .doc = "expand(other.sizes()).",
@@ -308,7 +297,6 @@ struct ExpandAs {
 
 struct BroadcastTo {
   static constexpr OperatorInfo info = {
-      .name = "broadcast_to",
       .signature = "broadcast_to(Tensor self, int[] size) -> Tensor",
       .formula = "y = x repeated along dimensions of size 1",
       .doc = "expand(size).",
