@@ -54,6 +54,12 @@ class Backward {
   NodeCall& call_;
 };
 
+/// The backward of a function that is constant in steps.
+struct ZeroGradient {
+  void save(const auto&...) {}
+  void backward(Backward& b) const { b.dx(0) = zeros_like(b.dy()); }
+};
+
 /// The number of tensor operands of an operator that takes a list of them: each call has its own.
 inline constexpr std::size_t kListOfTensors = ~std::size_t{0};
 

@@ -202,7 +202,7 @@ struct LogSigmoid : Activation<LogSigmoid, functions::LogSigmoid, functions::Log
   Tensor recorded(const Tensor& dy, const Tensor& value) const { return dy * sigmoid(neg(value)); }
 };
 
-struct Softsign {
+struct Softsign : SavesOperand {
   static constexpr OperatorInfo info = {
       .signature = "softsign(Tensor input) -> Tensor",
       .formula = "y = x / (1 + |x|);  dx = dy / (1 + |x|)^2",
@@ -210,14 +210,12 @@ struct Softsign {
       .dtypes = kNumericDtypes,
       .node = "SoftsignBackward0",
   };
-  SavedTensor x;
   static Tensor forward(const Tensor& x) {
     check_has(info.name, functions::Abs{}, x.scalar_type());
     Tensor y = empty_tensor_like(x, floating(x.scalar_type()));
     kernels::unary(functions::Softsign{}, y, Cast(x, y.scalar_type()));
     return y;
   }
-  void save(Needs, const Tensor& x_, const Tensor&) { x.save(x_); }
   void backward(Backward& b) const {
     const Tensor value = b(x);
     if (GradMode::is_enabled()) {

@@ -27,7 +27,7 @@ void draw(const Tensor& y, const T* probabilities, double p, std::optional<Gener
   });
 }
 
-struct Bernoulli {
+struct Bernoulli : ZeroGradient {
   static constexpr OperatorInfo info = {
       .signature = "bernoulli(Tensor self, *, Generator? generator=None) -> Tensor",
       .formula = "y = 1 with probability x, else 0;  dx = 0",
@@ -50,11 +50,9 @@ struct Bernoulli {
     });
     return y;
   }
-  void save(Needs, const Tensor&, const std::optional<Generator>&, const Tensor&) {}
-  void backward(Backward& b) const { b.dx(0) = zeros_like(b.dy()); }
 };
 
-struct BernoulliP {
+struct BernoulliP : ZeroGradient {
   static constexpr OperatorInfo info = {
       .signature = "bernoulli(Tensor self, float p, *, Generator? generator=None) -> Tensor",
       .formula = "y = 1 with probability p, else 0;  dx = 0",
@@ -77,8 +75,6 @@ struct BernoulliP {
     draw<double>(y, nullptr, p, generator);
     return true;
   }
-  void save(Needs, const Tensor&, double, const std::optional<Generator>&, const Tensor&) {}
-  void backward(Backward& b) const { b.dx(0) = zeros_like(b.dy()); }
 };
 
 }  // namespace

@@ -40,7 +40,7 @@ struct Abs : NumericOperator<Abs, functions::Abs>, SavesOperand {
   void backward(Backward& b) const { b.dx(0) = b.dy() * sign(b(x)); }
 };
 
-struct Sign : NumericOperator<Sign, functions::Sign> {
+struct Sign : NumericOperator<Sign, functions::Sign>, ZeroGradient {
   static constexpr OperatorInfo info = {
       .signature = "sign(Tensor self) -> Tensor",
       .formula = "y = 1 where x > 0, -1 where x < 0, else 0;  dx = 0",
@@ -49,8 +49,6 @@ struct Sign : NumericOperator<Sign, functions::Sign> {
       .node = "SignBackward0",
       .inplace = "sign_(Tensor self) -> Tensor",
   };
-  void save(Needs, const Tensor&, const Tensor&) {}
-  void backward(Backward& b) const { b.dx(0) = zeros_like(b.dy()); }
 };
 
 struct Square {

@@ -10,7 +10,7 @@ using namespace detail;
 
 /// Functions that leave integers as they are.
 template <class Op, class F>
-struct RoundingOperator {
+struct RoundingOperator : ZeroGradient {
   static Tensor forward(const Tensor& x) {
     Tensor y = empty_tensor_like(x, x.scalar_type());
     forward_into(y, x);
@@ -36,8 +36,6 @@ struct Floor : RoundingOperator<Floor, functions::Floor> {
       .node = "FloorBackward0",
       .inplace = "floor_(Tensor self) -> Tensor",
   };
-  void save(Needs, const Tensor&, const Tensor&) {}
-  void backward(Backward& b) const { b.dx(0) = zeros_like(b.dy()); }
 };
 
 struct Ceil : RoundingOperator<Ceil, functions::Ceil> {
@@ -49,8 +47,6 @@ struct Ceil : RoundingOperator<Ceil, functions::Ceil> {
       .node = "CeilBackward0",
       .inplace = "ceil_(Tensor self) -> Tensor",
   };
-  void save(Needs, const Tensor&, const Tensor&) {}
-  void backward(Backward& b) const { b.dx(0) = zeros_like(b.dy()); }
 };
 
 struct Round : RoundingOperator<Round, functions::Round> {
@@ -62,11 +58,9 @@ struct Round : RoundingOperator<Round, functions::Round> {
       .node = "RoundBackward0",
       .inplace = "round_(Tensor self) -> Tensor",
   };
-  void save(Needs, const Tensor&, const Tensor&) {}
-  void backward(Backward& b) const { b.dx(0) = zeros_like(b.dy()); }
 };
 
-struct RoundDecimals {
+struct RoundDecimals : ZeroGradient {
   static constexpr OperatorInfo info = {
       .signature = "round(Tensor self, *, int decimals) -> Tensor",
       .formula = "y = round(x 10^n) / 10^n;  dx = 0",
@@ -86,8 +80,6 @@ struct RoundDecimals {
     kernels::unary(functions::RoundTo{}, y, x, decimals < 0 ? kernels::Params{1, power} : kernels::Params{power, 1});
     return true;
   }
-  void save(Needs, const Tensor&, std::int64_t, const Tensor&) {}
-  void backward(Backward& b) const { b.dx(0) = zeros_like(b.dy()); }
 };
 
 struct Trunc : RoundingOperator<Trunc, functions::Trunc> {
@@ -99,8 +91,6 @@ struct Trunc : RoundingOperator<Trunc, functions::Trunc> {
       .node = "TruncBackward0",
       .inplace = "trunc_(Tensor self) -> Tensor",
   };
-  void save(Needs, const Tensor&, const Tensor&) {}
-  void backward(Backward& b) const { b.dx(0) = zeros_like(b.dy()); }
 };
 
 struct Frac : NumericOperator<Frac, functions::Frac> {

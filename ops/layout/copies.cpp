@@ -111,7 +111,7 @@ struct ZerosLike {
   }
 };
 
-struct Zero {
+struct Zero : ZeroGradient {
   static constexpr OperatorInfo info = {
       .signature = "zero(Tensor input) -> Tensor",
       .formula = "y = 0;  dx = 0",
@@ -125,8 +125,6 @@ struct Zero {
     kernels::fill(y, 0);
     return true;
   }
-  void save(Needs, const Tensor&, const Tensor&) {}
-  void backward(Backward& b) const { b.dx(0) = zeros_like(b.dy()); }
 };
 
 struct FullLike {
@@ -144,7 +142,7 @@ struct FullLike {
   }
 };
 
-struct Fill {
+struct Fill : ZeroGradient {
   static constexpr OperatorInfo info = {
       .signature = "fill(Tensor input, Scalar value) -> Tensor",
       .formula = "y = c;  dx = 0",
@@ -158,8 +156,6 @@ struct Fill {
     kernels::fill(y, value);
     return true;
   }
-  void save(Needs, const Tensor&, const Scalar&, const Tensor&) {}
-  void backward(Backward& b) const { b.dx(0) = zeros_like(b.dy()); }
 };
 
 }  // namespace

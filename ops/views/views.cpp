@@ -65,7 +65,14 @@ std::optional<DimVector> view_strides(const Tensor& x, IntArrayRef sizes) {
   return next == 0 ? std::optional(strides) : std::nullopt;
 }
 
-struct Reshape : detail::CostOfView {
+/// The gradient of a view with other sizes and the same elements.
+struct ReshapesBack {
+  DimVector sizes;
+  void save(Needs, const Tensor& x, const auto&...) { sizes = x.sizes(); }
+  void backward(Backward& b) const { b.dx(0) = reshape(b.dy(), sizes); }
+};
+
+struct Reshape : detail::CostOfView, ReshapesBack {
   static constexpr OperatorInfo info = {
       .signature = "reshape(Tensor self, int[] shape) -> Tensor",
       .formula = "y = x with other sizes;  dx = dy with the sizes of x",
@@ -75,7 +82,6 @@ struct Reshape : detail::CostOfView {
       .dtypes = kAnyDtype,
       .node = "ReshapeAliasBackward0",
   };
-  DimVector sizes;
   static Tensor forward(const Tensor& x, IntArrayRef shape) {
     const DimVector asked = infer_sizes("reshape", x, shape);
     if (const auto strides = view_strides(x, asked)) {
@@ -85,11 +91,9 @@ struct Reshape : detail::CostOfView {
     kernels::copy(y, x);
     return view_of(y, asked, contiguous_strides(asked), 0);
   }
-  void save(Needs, const Tensor& x, IntArrayRef, const Tensor&) { sizes = x.sizes(); }
-  void backward(Backward& b) const { b.dx(0) = reshape(b.dy(), sizes); }
 };
 
-struct View : detail::CostOfView {
+struct View : detail::CostOfView, ReshapesBack {
   static constexpr OperatorInfo info = {
       .signature = "view(Tensor self, int[] size) -> Tensor",
       .formula = "y = x with other sizes;  dx = dy with the sizes of x",
@@ -97,7 +101,6 @@ struct View : detail::CostOfView {
       .dtypes = kAnyDtype,
       .node = "ViewBackward0",
   };
-  DimVector sizes;
   static Tensor forward(const Tensor& x, IntArrayRef size) {
     const DimVector asked = infer_sizes("view", x, size);
     const auto strides = view_strides(x, asked);
@@ -105,8 +108,6 @@ struct View : detail::CostOfView {
           ": need sizes that fit the strides; reshape() copies where they do not");
     return view_of(x, asked, *strides, x.storage_offset());
   }
-  void save(Needs, const Tensor& x, IntArrayRef, const Tensor&) { sizes = x.sizes(); }
-  void backward(Backward& b) const { b.dx(0) = reshape(b.dy(), sizes); }
 };
 
 struct Alias : detail::CostOfView {
@@ -188,7 +189,7 @@ struct Unflatten {
   }
 };
 
-struct Squeeze : detail::CostOfView {
+struct Squeeze : detail::CostOfView, ReshapesBack {
   static constexpr OperatorInfo info = {
       .signature = "squeeze(Tensor self) -> Tensor",
       .formula = "y = x without its dimensions of size 1;  dx = dy with the sizes of x",
@@ -196,7 +197,6 @@ struct Squeeze : detail::CostOfView {
       .dtypes = kAnyDtype,
       .node = "SqueezeBackward0",
   };
-  DimVector sizes;
   static Tensor forward(const Tensor& x) {
     DimVector sizes;
     DimVector strides;
@@ -208,11 +208,9 @@ struct Squeeze : detail::CostOfView {
     }
     return view_of(x, sizes, strides, x.storage_offset());
   }
-  void save(Needs, const Tensor& x, const Tensor&) { sizes = x.sizes(); }
-  void backward(Backward& b) const { b.dx(0) = reshape(b.dy(), sizes); }
 };
 
-struct SqueezeDim : detail::CostOfView {
+struct SqueezeDim : detail::CostOfView, ReshapesBack {
   static constexpr OperatorInfo info = {
       .signature = "squeeze(Tensor self, int dim) -> Tensor",
       .formula = "y = x without a dimension;  dx = dy with the sizes of x",
@@ -220,7 +218,6 @@ struct SqueezeDim : detail::CostOfView {
       .dtypes = kAnyDtype,
       .node = "SqueezeBackward1",
   };
-  DimVector sizes;
   static Tensor forward(const Tensor& x, std::int64_t dim) {
     const std::size_t d = wrap_dim("squeeze", dim, x.sizes().size());
     DimVector sizes(x.sizes());
@@ -231,8 +228,6 @@ struct SqueezeDim : detail::CostOfView {
     }
     return view_of(x, sizes, strides, x.storage_offset());
   }
-  void save(Needs, const Tensor& x, std::int64_t, const Tensor&) { sizes = x.sizes(); }
-  void backward(Backward& b) const { b.dx(0) = reshape(b.dy(), sizes); }
 };
 
 struct Unsqueeze : detail::CostOfView {
