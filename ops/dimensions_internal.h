@@ -5,7 +5,7 @@
 //   template <int N>
 //   struct Conv {
 //     static constexpr OperatorInfo pattern = {
-//         .name = "conv{N}d",
+//         .signature = "conv{N}d(Tensor input, ...) -> Tensor",
 //         .doc = "A convolution over {one|two|three} spatial {dimension|dimensions}.",
 //         ...
 //     };
@@ -94,7 +94,6 @@ constexpr const char* text_in_dimensions() {
 /// The declaration of the form with so many spatial dimensions.
 template <const OperatorInfo& kPattern, int kDims>
 inline constexpr OperatorInfo in_dimensions = {
-    .name = text_in_dimensions<kPattern, &OperatorInfo::name, kDims>(),
     .signature = text_in_dimensions<kPattern, &OperatorInfo::signature, kDims>(),
     .formula = text_in_dimensions<kPattern, &OperatorInfo::formula, kDims>(),
     .doc = text_in_dimensions<kPattern, &OperatorInfo::doc, kDims>(),

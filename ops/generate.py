@@ -244,8 +244,8 @@ class Signature:
 
 # ---- Declarations ----
 
-STRINGS = ("name", "signature", "formula", "doc", "node", "inplace")
-NEEDED = ("name", "signature", "formula", "doc", "dtypes")
+STRINGS = ("signature", "formula", "doc", "node", "inplace")
+NEEDED = ("signature", "formula", "doc", "dtypes")
 DTYPES = re.compile(r"\s*(?:k\w+|\{\s*k\w+(?:\s*,\s*k\w+)*\s*,?\s*\})\s*")
 
 
@@ -333,8 +333,6 @@ class Operator:
         self.struct, self.info = listed, info
         self.fields = info.in_dimensions(dims) if dims else info.fields
         self.signature = self.read_signature("signature")
-        if self.signature.name != self.fields["name"]:
-            info.fail("signature", f"it is of '{self.signature.name}', not of '{self.fields['name']}'")
         self.inplace = self.read_signature("inplace") if "inplace" in self.fields else None
         if self.inplace:
             self.check_inplace()

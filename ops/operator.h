@@ -33,6 +33,13 @@ class Backward {
   /// Whether the gradient of the forward's tensor operand number `i` is wanted. The tensors of a list count one by one.
   bool wants(std::size_t i) const { return call_.wants(i); }
   Tensor& dx(std::size_t i) { return call_.dx[i]; }
+  /// dx(i) becomes `compute()` if it is wanted.
+  template <class F>
+  void set_dx(std::size_t i, const F& compute) {
+    if (wants(i)) {
+      dx(i) = compute();
+    }
+  }
   /// Whether this backward is the only owner of dy. Then a gradient may be written over it.
   bool owns_dy() const {
     const Tensor& dy = call_.dy[0];
@@ -45,6 +52,12 @@ class Backward {
  private:
   Node& node_;
   NodeCall& call_;
+};
+
+/// The backward of a function that is constant in steps.
+struct ZeroGradient {
+  void save(const auto&...) {}
+  void backward(Backward& b) const { b.dx(0) = zeros_like(b.dy()); }
 };
 
 /// The number of tensor operands of an operator that takes a list of them: each call has its own.
@@ -237,11 +250,6 @@ bool shares_memory(const Tensor&, const T&) {
   return false;
 }
 
-/// "add_" of "add_(Tensor self, Tensor other) -> Tensor".
-constexpr std::string_view function_name(std::string_view signature) {
-  return signature.substr(0, signature.find('('));
-}
-
 /// Changes `self` in place without a temporary and records it, or does nothing and returns false when `Op` can't.
 template <class Op, class... Args>
 bool record_into(const Tensor& self, const Args&... args) {
@@ -306,7 +314,7 @@ Tensor& record_inplace_untraced(const Tensor& self, const Args&... args) {
 template <class Op, class... Args>
 Tensor& record_inplace(const Tensor& self, const Args&... args) {
   const auto body = [&]() -> Tensor& { return detail::record_inplace_untraced<Op>(self, args...); };
-  return detail::traced<Op>(detail::function_name(Op::info.inplace), body, self, args...);
+  return detail::traced<Op>(function_name(Op::info.inplace), body, self, args...);
 }
 
 }  // namespace backflow

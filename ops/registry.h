@@ -32,11 +32,32 @@ inline constexpr DtypeSet kNumericDtypes = {kUInt8, kInt32, kInt64, kBFloat16, k
 inline constexpr DtypeSet kFloatingDtypes = {kBFloat16, kFloat32, kFloat64};
 inline constexpr DtypeSet kSingleAndDouble = {kFloat32, kFloat64};
 
+/// "add_" of "add_(Tensor self, Tensor other) -> Tensor".
+constexpr std::string_view function_name(std::string_view signature) {
+  return signature.substr(0, signature.find('('));
+}
+
+/// The name of a signature's function; overloads share it.
+class OperatorName {
+ public:
+  explicit constexpr OperatorName(const char* signature) {
+    std::size_t i = 0;
+    for (const char c : function_name(signature)) {
+      text_[i++] = c;
+    }
+    text_[i] = '\0';  // a name without room for it does not compile
+  }
+  constexpr operator const char*() const { return text_; }       // NOLINT(google-explicit-constructor)
+  constexpr operator std::string_view() const { return text_; }  // NOLINT(google-explicit-constructor)
+
+ private:
+  char text_[48] = {};
+};
+
 /// An operator's declaration: what documentation, tests and tools are made from. It stands in the operator's struct as
 /// `static constexpr OperatorInfo info`, with string literals for its texts: ops/generate.py reads it. The struct is
 /// listed at the end of its file.
 struct OperatorInfo {
-  const char* name;  ///< the function's name; overloads share it
   /// In PyTorch's notation, as "add(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor". A tensor argument called
   /// `self` makes it a method of Tensor too, without that argument.
   const char* signature;
@@ -45,6 +66,7 @@ struct OperatorInfo {
   DtypeSet dtypes;                ///< of the tensor operands other than indices and masks; others are an Error
   const char* node = nullptr;     ///< the name of its node on the tape; null when it records none of its own
   const char* inplace = nullptr;  ///< the signature of its in-place form, if it has one
+  OperatorName name{signature};
 };
 
 /// The declaration of a hidden node, in its struct as `static constexpr NodeInfo info`: what other operators record and

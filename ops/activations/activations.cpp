@@ -14,7 +14,6 @@ Tensor settled(const Tensor& x) { return clamp(x, -1000, 1000); }
 
 struct LeakyRelu : Activation<LeakyRelu, functions::LeakyRelu, functions::LeakyReluBackward> {
   static constexpr OperatorInfo info = {
-      .name = "leaky_relu",
       .signature = "leaky_relu(Tensor input, Scalar negative_slope=0.01) -> Tensor",
       .formula = "y = x where x > 0, else c x;  dx = dy where x > 0, else c dy",
       .doc = "Rectified linear unit with a slope below zero; floating-point dtypes.",
@@ -34,7 +33,6 @@ struct LeakyRelu : Activation<LeakyRelu, functions::LeakyRelu, functions::LeakyR
 
 struct Elu : Activation<Elu, functions::Elu, functions::EluBackward> {
   static constexpr OperatorInfo info = {
-      .name = "elu",
       .signature = "elu(Tensor input, Scalar alpha=1, Scalar scale=1, Scalar input_scale=1) -> Tensor",
       .formula = "y = s x where x > 0, else s a (e^(c x) - 1);  dx = s dy where x > 0, else s a c dy e^(c x)",
       .doc = "Exponential linear unit (Clevert et al., 2016); floating-point dtypes.",
@@ -66,7 +64,6 @@ struct Elu : Activation<Elu, functions::Elu, functions::EluBackward> {
 
 struct Selu {
   static constexpr OperatorInfo info = {
-      .name = "selu",
       .signature = "selu(Tensor input) -> Tensor",
       .formula = "y = elu(x, 1.6733, 1.0507)",
       .doc = "Scaled exponential linear unit (Klambauer et al., 2017); floating-point dtypes.",
@@ -87,7 +84,6 @@ struct Selu {
 
 struct Gelu {
   static constexpr OperatorInfo info = {
-      .name = "gelu",
       .signature = "gelu(Tensor input, *, str approximate='none') -> Tensor",
       .formula =
           "y = x P(x) with the normal distribution P, for 'tanh' y = x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / "
@@ -145,7 +141,6 @@ struct Gelu {
 
 struct Silu : Activation<Silu, functions::Silu, functions::SiluBackward> {
   static constexpr OperatorInfo info = {
-      .name = "silu",
       .signature = "silu(Tensor input) -> Tensor",
       .formula = "y = x s with s = sigmoid(x);  dx = dy s (1 + x (1 - s))",
       .doc = "Sigmoid linear unit, also called swish; floating-point dtypes.",
@@ -162,7 +157,6 @@ struct Silu : Activation<Silu, functions::Silu, functions::SiluBackward> {
 
 struct Mish : Activation<Mish, functions::Mish, functions::MishBackward> {
   static constexpr OperatorInfo info = {
-      .name = "mish",
       .signature = "mish(Tensor input) -> Tensor",
       .formula = "y = x t with t = tanh(softplus(x));  dx = dy (t + x sigmoid(x) (1 - t^2))",
       .doc = "Mish (Misra, 2019); floating-point dtypes.",
@@ -179,7 +173,6 @@ struct Mish : Activation<Mish, functions::Mish, functions::MishBackward> {
 
 struct Softplus : Activation<Softplus, functions::Softplus, functions::SoftplusBackward> {
   static constexpr OperatorInfo info = {
-      .name = "softplus",
       .signature = "softplus(Tensor input, Scalar beta=1, Scalar threshold=20) -> Tensor",
       .formula = "y = log(1 + e^(c x)) / c, x where c x > threshold;  dx = dy sigmoid(c x), dy where c x > threshold",
       .doc = "Smooth rectified linear unit; floating-point dtypes.",
@@ -200,7 +193,6 @@ struct Softplus : Activation<Softplus, functions::Softplus, functions::SoftplusB
 
 struct LogSigmoid : Activation<LogSigmoid, functions::LogSigmoid, functions::LogSigmoidBackward> {
   static constexpr OperatorInfo info = {
-      .name = "log_sigmoid",
       .signature = "log_sigmoid(Tensor input) -> Tensor",
       .formula = "y = -log(1 + e^-x);  dx = dy sigmoid(-x)",
       .doc = "Logarithm of the sigmoid, without overflow; floating-point dtypes.",
@@ -210,23 +202,20 @@ struct LogSigmoid : Activation<LogSigmoid, functions::LogSigmoid, functions::Log
   Tensor recorded(const Tensor& dy, const Tensor& value) const { return dy * sigmoid(neg(value)); }
 };
 
-struct Softsign {
+struct Softsign : SavesOperand {
   static constexpr OperatorInfo info = {
-      .name = "softsign",
       .signature = "softsign(Tensor input) -> Tensor",
       .formula = "y = x / (1 + |x|);  dx = dy / (1 + |x|)^2",
       .doc = "A smooth step from -1 to 1; integers give float32.",
       .dtypes = kNumericDtypes,
       .node = "SoftsignBackward0",
   };
-  SavedTensor x;
   static Tensor forward(const Tensor& x) {
     check_has(info.name, functions::Abs{}, x.scalar_type());
     Tensor y = empty_tensor_like(x, floating(x.scalar_type()));
     kernels::unary(functions::Softsign{}, y, Cast(x, y.scalar_type()));
     return y;
   }
-  void save(Needs, const Tensor& x_, const Tensor&) { x.save(x_); }
   void backward(Backward& b) const {
     const Tensor value = b(x);
     if (GradMode::is_enabled()) {

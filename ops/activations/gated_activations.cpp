@@ -15,7 +15,6 @@ void check_floating(const char* op, const Tensor& x) {
 
 struct Celu : Activation<Celu, functions::Elu, functions::EluBackward> {
   static constexpr OperatorInfo info = {
-      .name = "celu",
       .signature = "celu(Tensor input, Scalar alpha=1) -> Tensor",
       .formula = "y = x where x > 0, else a (e^(x / a) - 1);  dx = dy where x > 0, else dy e^(x / a)",
       .doc = "Exponential linear unit whose slope is continuous (Barron, 2017); alpha is not 0, floating-point dtypes.",
@@ -60,7 +59,6 @@ Tensor slopes_beside(const Tensor& x, const Tensor& w) {
 
 struct Prelu {
   static constexpr OperatorInfo info = {
-      .name = "prelu",
       .signature = "prelu(Tensor self, Tensor weight) -> Tensor",
       .formula = "y = x where x > 0, else w x;  dx = dy where x > 0, else w dy;  dw = the sum of x dy where x <= 0",
       .doc =
@@ -84,9 +82,8 @@ struct Prelu {
   void backward(Backward& b) const {
     const Tensor value = b(x);
     const Tensor weight = b(w);
-    if (b.wants(0)) {
-      b.dx(0) = GradMode::is_enabled() ? recorded(b.dy(), value, weight) : fused(b.dy(), value, weight);
-    }
+    b.set_dx(0,
+             [&] { return GradMode::is_enabled() ? recorded(b.dy(), value, weight) : fused(b.dy(), value, weight); });
     if (b.wants(1)) {
       Tensor terms;
       if (GradMode::is_enabled()) {
@@ -119,7 +116,6 @@ Tensor half_of(const Tensor& x, std::size_t dim, std::int64_t number) {
 
 struct Glu {
   static constexpr OperatorInfo info = {
-      .name = "glu",
       .signature = "glu(Tensor input, int dim=-1) -> Tensor",
       .formula = "y = a s with s = sigmoid(b), where x is a followed by b;  da = dy s, db = dy a s (1 - s)",
       .doc =
@@ -166,7 +162,6 @@ struct Glu {
 
 struct RreluWithNoise {
   static constexpr OperatorInfo info = {
-      .name = "rrelu_with_noise",
       .signature = "rrelu_with_noise(Tensor self, Tensor noise) -> Tensor",
       .formula = "y = x where x > 0, else w x;  dx = dy where x > 0, else w dy",
       .doc = "leaky_relu with given slopes of the shape and floating-point dtype of x. The slopes have no gradient.",
@@ -213,7 +208,6 @@ struct RreluWithNoise {
 
 struct Rrelu {
   static constexpr OperatorInfo info = {
-      .name = "rrelu",
       .signature =
           "rrelu(Tensor input, Scalar lower=0.125, Scalar upper=0.3333333333333333, bool training=False, Generator? "
           "generator=None) -> Tensor",

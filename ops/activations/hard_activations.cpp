@@ -34,7 +34,6 @@ struct HardtanhOperator {
 
 struct Hardtanh : HardtanhOperator {
   static constexpr OperatorInfo info = {
-      .name = "hardtanh",
       .signature = "hardtanh(Tensor input, Scalar min_val=-1, Scalar max_val=1) -> Tensor",
       .formula = "y = min(max(x, lower), upper);  dx = dy where lower < x < upper, else 0",
       .doc = "Clamps x to two bounds, in its dtype; NaN stays NaN. An Error for bool and uint8.",
@@ -59,7 +58,6 @@ struct Hardtanh : HardtanhOperator {
 
 struct Relu6 : HardtanhOperator {
   static constexpr OperatorInfo info = {
-      .name = "relu6",
       .signature = "relu6(Tensor input) -> Tensor",
       .formula = "y = min(max(x, 0), 6);  dx = dy where 0 < x < 6, else 0",
       .doc = "Rectified linear unit with an upper bound; every dtype but bool.",
@@ -81,7 +79,6 @@ struct Relu6 : HardtanhOperator {
 
 struct Hardsigmoid : Activation<Hardsigmoid, functions::Hardsigmoid, functions::HardsigmoidBackward> {
   static constexpr OperatorInfo info = {
-      .name = "hardsigmoid",
       .signature = "hardsigmoid(Tensor input) -> Tensor",
       .formula = "y = min(max(x + 3, 0), 6) / 6;  dx = dy / 6 where |x| < 3, else 0",
       .doc = "Piecewise linear sigmoid; floating-point dtypes.",
@@ -97,7 +94,6 @@ struct Hardsigmoid : Activation<Hardsigmoid, functions::Hardsigmoid, functions::
 
 struct Hardswish : Activation<Hardswish, functions::Hardswish, functions::HardswishBackward> {
   static constexpr OperatorInfo info = {
-      .name = "hardswish",
       .signature = "hardswish(Tensor input) -> Tensor",
       .formula = "y = x min(max(x + 3, 0), 6) / 6;  dx = 0 where x < -3, dy where x > 3, else dy (x / 3 + 1 / 2)",
       .doc = "silu with a piecewise linear sigmoid (Howard et al., 2019); floating-point dtypes.",
@@ -131,7 +127,6 @@ struct Shrink : Activation<Op, F, functions::ShrinkBackward> {
 
 struct Hardshrink : Shrink<Hardshrink, functions::Hardshrink> {
   static constexpr OperatorInfo info = {
-      .name = "hardshrink",
       .signature = "hardshrink(Tensor self, Scalar lambd=0.5) -> Tensor",
       .formula = "y = 0 where |x| <= lambda, else x;  dx = 0 where |x| <= lambda, else dy",
       .doc = "Sets numbers within lambda of 0 to 0; lambda >= 0, floating-point dtypes.",
@@ -142,7 +137,6 @@ struct Hardshrink : Shrink<Hardshrink, functions::Hardshrink> {
 
 struct Softshrink : Shrink<Softshrink, functions::Softshrink> {
   static constexpr OperatorInfo info = {
-      .name = "softshrink",
       .signature = "softshrink(Tensor input, Scalar lambd=0.5) -> Tensor",
       .formula = "y = 0 where |x| <= lambda, else x - lambda sign(x);  dx = 0 where |x| <= lambda, else dy",
       .doc = "Moves x towards 0 by lambda; lambda >= 0, floating-point dtypes.",
@@ -153,7 +147,6 @@ struct Softshrink : Shrink<Softshrink, functions::Softshrink> {
 
 struct Threshold {
   static constexpr OperatorInfo info = {
-      .name = "threshold",
       .signature = "threshold(Tensor input, Scalar threshold, Scalar value) -> Tensor",
       .formula = "y = value where x <= threshold, else x;  dx = 0 where x <= threshold, else dy",
       .doc = "Replaces numbers up to a threshold by a value. Every dtype but bool; the numbers are converted to it.",

@@ -43,7 +43,6 @@ struct SoftmaxState {
 
 struct SoftmaxOp : SoftmaxState {
   static constexpr OperatorInfo info = {
-      .name = "softmax",
       .signature = "softmax(Tensor self, int dim, ScalarType? dtype=None) -> Tensor",
       .formula = "y = e^x / sum of e^x over dim;  dx = y (dy - sum of dy y over dim)",
       .doc =
@@ -60,7 +59,6 @@ struct SoftmaxOp : SoftmaxState {
 
 struct LogSoftmax : SoftmaxState {
   static constexpr OperatorInfo info = {
-      .name = "log_softmax",
       .signature = "log_softmax(Tensor self, int dim, ScalarType? dtype=None) -> Tensor",
       .formula = "y = x - log(sum of e^x over dim);  dx = dy - e^y (sum of dy over dim)",
       .doc =
@@ -88,7 +86,6 @@ struct GradientState {
 
 struct SoftmaxGradient : GradientState {
   static constexpr OperatorInfo info = {
-      .name = "_softmax_backward_data",
       .signature =
           "_softmax_backward_data(Tensor grad_output, Tensor output, int dim, ScalarType input_dtype) -> Tensor",
       .formula =
@@ -104,9 +101,7 @@ struct SoftmaxGradient : GradientState {
   void backward(Backward& b) const {
     const Tensor out = b(y);
     const Tensor g = cast(b.dy(), out.scalar_type());
-    if (b.wants(0)) {
-      b.dx(0) = _softmax_backward_data(g, out, dim_, out.scalar_type());
-    }
+    b.set_dx(0, [&] { return _softmax_backward_data(g, out, dim_, out.scalar_type()); });
     if (b.wants(1)) {
       const Tensor grad = b(dy);
       b.dx(1) = g * (grad - sum(grad * out, dim_, true)) - grad * sum(g * out, dim_, true);
@@ -116,7 +111,6 @@ struct SoftmaxGradient : GradientState {
 
 struct LogSoftmaxGradient : GradientState {
   static constexpr OperatorInfo info = {
-      .name = "_log_softmax_backward_data",
       .signature =
           "_log_softmax_backward_data(Tensor grad_output, Tensor output, int dim, ScalarType input_dtype) -> Tensor",
       .formula =
@@ -132,12 +126,8 @@ struct LogSoftmaxGradient : GradientState {
   void backward(Backward& b) const {
     const Tensor out = b(y);
     const Tensor weighted = cast(b.dy(), out.scalar_type()) * exp(out);
-    if (b.wants(0)) {
-      b.dx(0) = cast(b.dy(), out.scalar_type()) - sum(weighted, dim_, true);
-    }
-    if (b.wants(1)) {
-      b.dx(1) = neg(weighted * sum(b(dy), dim_, true));
-    }
+    b.set_dx(0, [&] { return cast(b.dy(), out.scalar_type()) - sum(weighted, dim_, true); });
+    b.set_dx(1, [&] { return neg(weighted * sum(b(dy), dim_, true)); });
   }
 };
 

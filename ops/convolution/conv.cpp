@@ -61,7 +61,6 @@ Tensor conv_transpose(const char* where, std::int64_t dims, const Tensor& input,
 template <int N>
 struct Conv {
   static constexpr OperatorInfo pattern = {
-      .name = "conv{N}d",
       .signature =
           "conv{N}d(Tensor input, Tensor weight, Tensor? bias=None, int[] stride=1, int[] padding=0, int[] dilation=1, "
           "int groups=1) -> Tensor",
@@ -82,7 +81,6 @@ struct Conv {
 template <int N>
 struct ConvByRule {
   static constexpr OperatorInfo pattern = {
-      .name = "conv{N}d",
       .signature =
           "conv{N}d(Tensor input, Tensor weight, Tensor? bias, int[] stride, str padding, int[] dilation=1, "
           "int groups=1) -> Tensor",
@@ -102,7 +100,6 @@ struct ConvByRule {
 template <int N>
 struct ConvTranspose {
   static constexpr OperatorInfo pattern = {
-      .name = "conv_transpose{N}d",
       .signature =
           "conv_transpose{N}d(Tensor input, Tensor weight, Tensor? bias=None, int[] stride=1, int[] padding=0, int[] "
           "output_padding=0, int groups=1, int[] dilation=1) -> Tensor",

@@ -79,7 +79,6 @@ struct CostOfGeometry {
 
 struct Convolution : CostOfGeometry<Convolution> {
   static constexpr OperatorInfo info = {
-      .name = "convolution",
       .signature =
           "convolution(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation, bool "
           "transposed, int[] output_padding, int groups) -> Tensor",
@@ -152,15 +151,12 @@ struct Convolution : CostOfGeometry<Convolution> {
       b.dx(1) =
           GradMode::is_enabled() ? recorded_dw(geometry, x, dy) : kernels::convolution_weight_gradient(geometry, x, dy);
     }
-    if (b.wants(2)) {
-      b.dx(2) = sum_to_channels(b.dy());
-    }
+    b.set_dx(2, [&] { return sum_to_channels(b.dy()); });
   }
 };
 
 struct ConvolutionWeightGradient : CostOfGeometry<ConvolutionWeightGradient> {
   static constexpr OperatorInfo info = {
-      .name = "convolution_weight_gradient",
       .signature =
           "convolution_weight_gradient(Tensor input, Tensor grad_output, int[] weight_size, int[] stride, int[] "
           "padding, "
@@ -209,12 +205,8 @@ struct ConvolutionWeightGradient : CostOfGeometry<ConvolutionWeightGradient> {
     }
   }
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = recorded_dx(geometry, b(gradient), b.dy());
-    }
-    if (b.wants(1)) {
-      b.dx(1) = recorded_y(geometry, b(input), b.dy());
-    }
+    b.set_dx(0, [&] { return recorded_dx(geometry, b(gradient), b.dy()); });
+    b.set_dx(1, [&] { return recorded_y(geometry, b(input), b.dy()); });
   }
 };
 

@@ -27,9 +27,8 @@ void draw(const Tensor& y, const T* probabilities, double p, std::optional<Gener
   });
 }
 
-struct Bernoulli {
+struct Bernoulli : ZeroGradient {
   static constexpr OperatorInfo info = {
-      .name = "bernoulli",
       .signature = "bernoulli(Tensor self, *, Generator? generator=None) -> Tensor",
       .formula = "y = 1 with probability x, else 0;  dx = 0",
       .doc = "The result has the sizes and floating-point dtype of x. An Error for probabilities outside of [0, 1].",
@@ -51,13 +50,10 @@ struct Bernoulli {
     });
     return y;
   }
-  void save(Needs, const Tensor&, const std::optional<Generator>&, const Tensor&) {}
-  void backward(Backward& b) const { b.dx(0) = zeros_like(b.dy()); }
 };
 
-struct BernoulliP {
+struct BernoulliP : ZeroGradient {
   static constexpr OperatorInfo info = {
-      .name = "bernoulli",
       .signature = "bernoulli(Tensor self, float p, *, Generator? generator=None) -> Tensor",
       .formula = "y = 1 with probability p, else 0;  dx = 0",
       .doc = "The result has the sizes and dtype of x, whose elements are ignored. An Error for p outside of [0, 1].",
@@ -79,8 +75,6 @@ struct BernoulliP {
     draw<double>(y, nullptr, p, generator);
     return true;
   }
-  void save(Needs, const Tensor&, double, const std::optional<Generator>&, const Tensor&) {}
-  void backward(Backward& b) const { b.dx(0) = zeros_like(b.dy()); }
 };
 
 }  // namespace

@@ -32,7 +32,6 @@ Tensor filled(const char* where, IntArrayRef size, const Scalar& value, ScalarTy
 
 struct Empty {
   static constexpr OperatorInfo info = {
-      .name = "empty",
       .signature = "empty(int[] size, TensorOptions options={}) -> Tensor",
       .formula = "y of any values",
       .doc = "Uninitialized elements; float32 by default.",
@@ -45,7 +44,6 @@ struct Empty {
 
 struct Zeros {
   static constexpr OperatorInfo info = {
-      .name = "zeros",
       .signature = "zeros(int[] size, TensorOptions options={}) -> Tensor",
       .formula = "y = 0",
       .doc = "float32 by default.",
@@ -58,7 +56,6 @@ struct Zeros {
 
 struct Ones {
   static constexpr OperatorInfo info = {
-      .name = "ones",
       .signature = "ones(int[] size, TensorOptions options={}) -> Tensor",
       .formula = "y = 1",
       .doc = "float32 by default.",
@@ -71,7 +68,6 @@ struct Ones {
 
 struct Full {
   static constexpr OperatorInfo info = {
-      .name = "full",
       .signature = "full(int[] size, Scalar fill_value, TensorOptions options={}) -> Tensor",
       .formula = "y = fill_value",
       .doc =
@@ -94,7 +90,6 @@ struct Like {
 
 struct EmptyLike : Like<Empty> {
   static constexpr OperatorInfo info = {
-      .name = "empty_like",
       .signature = "empty_like(Tensor input, TensorOptions options={}) -> Tensor",
       .formula = "y of any values",
       .doc = "With the sizes of x, and its dtype unless the options name one; row-major and off the tape.",
@@ -104,7 +99,6 @@ struct EmptyLike : Like<Empty> {
 
 struct ZerosLike : Like<Zeros> {
   static constexpr OperatorInfo info = {
-      .name = "zeros_like",
       .signature = "zeros_like(Tensor input, TensorOptions options) -> Tensor",
       .formula = "y = 0",
       .doc = "With the sizes of x, and its dtype unless the options name one; row-major and off the tape.",
@@ -114,7 +108,6 @@ struct ZerosLike : Like<Zeros> {
 
 struct OnesLike : Like<Ones> {
   static constexpr OperatorInfo info = {
-      .name = "ones_like",
       .signature = "ones_like(Tensor input, TensorOptions options={}) -> Tensor",
       .formula = "y = 1",
       .doc = "With the sizes of x, and its dtype unless the options name one; row-major and off the tape.",
@@ -124,7 +117,6 @@ struct OnesLike : Like<Ones> {
 
 struct FullLike {
   static constexpr OperatorInfo info = {
-      .name = "full_like",
       .signature = "full_like(Tensor input, Scalar fill_value, TensorOptions options) -> Tensor",
       .formula = "y = fill_value",
       .doc = "With the sizes of x, and its dtype unless the options name one; row-major and off the tape.",
@@ -137,7 +129,6 @@ struct FullLike {
 
 struct Arange {
   static constexpr OperatorInfo info = {
-      .name = "arange",
       .signature = "arange(Scalar start, Scalar end, Scalar step, TensorOptions options={}) -> Tensor",
       .formula = "y_i = start + i step, those before end",
       .doc =
@@ -179,7 +170,6 @@ struct Arange {
 
 struct ArangeEnd {
   static constexpr OperatorInfo info = {
-      .name = "arange",
       .signature = "arange(Scalar end, TensorOptions options={}) -> Tensor",
       .formula = "y_i = i, those before end",
       .doc = "From 0 and by 1.",
@@ -190,7 +180,6 @@ struct ArangeEnd {
 
 struct ArangeStart {
   static constexpr OperatorInfo info = {
-      .name = "arange",
       .signature = "arange(Scalar start, Scalar end, TensorOptions options={}) -> Tensor",
       .formula = "y_i = start + i, those before end",
       .doc = "By 1.",
@@ -203,7 +192,6 @@ struct ArangeStart {
 
 struct Linspace {
   static constexpr OperatorInfo info = {
-      .name = "linspace",
       .signature = "linspace(Scalar start, Scalar end, int steps, TensorOptions options={}) -> Tensor",
       .formula = "y_i = start + i (end - start) / (steps - 1)",
       .doc =
@@ -232,7 +220,6 @@ struct Linspace {
 
 struct Eye {
   static constexpr OperatorInfo info = {
-      .name = "eye",
       .signature = "eye(int n, int m, TensorOptions options={}) -> Tensor",
       .formula = "y_ij = 1 where i = j, else 0",
       .doc = "The identity matrix, n by m; float32 by default.",
@@ -249,7 +236,6 @@ struct Eye {
 
 struct EyeSquare {
   static constexpr OperatorInfo info = {
-      .name = "eye",
       .signature = "eye(int n, TensorOptions options={}) -> Tensor",
       .formula = "y_ij = 1 where i = j, else 0",
       .doc = "The identity matrix, n by n; float32 by default.",

@@ -15,7 +15,6 @@ using namespace detail;
 /// A call's own mask is not kept for the backward: it is drawn again, which costs no more than to read it would.
 struct PhiloxDropout {
   static constexpr OperatorInfo info = {
-      .name = "philox_dropout",
       .signature =
           "philox_dropout(Tensor input, float p, float scale, float shift, float dropped, int feature_size, int seed, "
           "int stream) -> Tensor",
@@ -140,7 +139,6 @@ Tensor& drop_inplace(const Kind& kind, const Tensor& self, double p, bool train)
 
 struct Dropout {
   static constexpr OperatorInfo info = {
-      .name = "dropout",
       .signature = "dropout(Tensor input, float p, bool train) -> Tensor",
       .formula = "y = x / (1 - p) with probability 1 - p, else 0",
       .doc =
@@ -153,7 +151,6 @@ struct Dropout {
 
 struct FeatureDropout {
   static constexpr OperatorInfo info = {
-      .name = "feature_dropout",
       .signature = "feature_dropout(Tensor input, float p, bool train) -> Tensor",
       .formula = "y = x / (1 - p) with probability 1 - p, else 0",
       .doc = "dropout of whole features [i, j, ...] of x (Tompson et al., 2015), which has two dimensions or more.",
@@ -164,7 +161,6 @@ struct FeatureDropout {
 
 struct AlphaDropout {
   static constexpr OperatorInfo info = {
-      .name = "alpha_dropout",
       .signature = "alpha_dropout(Tensor input, float p, bool train) -> Tensor",
       .formula =
           "y = a (x + 1.7581 p) with probability 1 - p, else a 1.7581 (p - 1), where a = 1 / sqrt((1.7581^2 p + 1) (1 "
@@ -177,7 +173,6 @@ struct AlphaDropout {
 
 struct FeatureAlphaDropout {
   static constexpr OperatorInfo info = {
-      .name = "feature_alpha_dropout",
       .signature = "feature_alpha_dropout(Tensor input, float p, bool train) -> Tensor",
       .formula = "y as alpha_dropout",
       .doc = "alpha_dropout of whole features [i, j, ...] of x, which has two dimensions or more.",

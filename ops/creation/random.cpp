@@ -71,7 +71,6 @@ struct FloatingNumbers {
 
 struct Rand : FloatingNumbers<Rand, uniform_> {
   static constexpr OperatorInfo info = {
-      .name = "rand",
       .signature = "rand(int[] size, TensorOptions options={}) -> Tensor",
       .formula = "y uniform in [0, 1)",
       .doc =
@@ -83,7 +82,6 @@ struct Rand : FloatingNumbers<Rand, uniform_> {
 
 struct RandGenerator : FloatingNumbers<RandGenerator, uniform_> {
   static constexpr OperatorInfo info = {
-      .name = "rand",
       .signature = "rand(int[] size, Generator? generator, TensorOptions options={}) -> Tensor",
       .formula = "y uniform in [0, 1)",
       .doc = "The same from a generator.",
@@ -93,7 +91,6 @@ struct RandGenerator : FloatingNumbers<RandGenerator, uniform_> {
 
 struct RandLike : FloatingNumbers<RandLike, uniform_> {
   static constexpr OperatorInfo info = {
-      .name = "rand_like",
       .signature = "rand_like(Tensor input, TensorOptions options={}) -> Tensor",
       .formula = "y uniform in [0, 1)",
       .doc = "rand with the sizes of x, and its dtype unless the options name one.",
@@ -103,7 +100,6 @@ struct RandLike : FloatingNumbers<RandLike, uniform_> {
 
 struct Randn : FloatingNumbers<Randn, normal_> {
   static constexpr OperatorInfo info = {
-      .name = "randn",
       .signature = "randn(int[] size, TensorOptions options={}) -> Tensor",
       .formula = "y normal, of mean 0 and variance 1",
       .doc =
@@ -115,7 +111,6 @@ struct Randn : FloatingNumbers<Randn, normal_> {
 
 struct RandnGenerator : FloatingNumbers<RandnGenerator, normal_> {
   static constexpr OperatorInfo info = {
-      .name = "randn",
       .signature = "randn(int[] size, Generator? generator, TensorOptions options={}) -> Tensor",
       .formula = "y normal, of mean 0 and variance 1",
       .doc = "The same from a generator.",
@@ -125,7 +120,6 @@ struct RandnGenerator : FloatingNumbers<RandnGenerator, normal_> {
 
 struct RandnLike : FloatingNumbers<RandnLike, normal_> {
   static constexpr OperatorInfo info = {
-      .name = "randn_like",
       .signature = "randn_like(Tensor input, TensorOptions options={}) -> Tensor",
       .formula = "y normal, of mean 0 and variance 1",
       .doc = "randn with the sizes of x, and its dtype unless the options name one.",
@@ -135,7 +129,6 @@ struct RandnLike : FloatingNumbers<RandnLike, normal_> {
 
 struct RandintHigh {
   static constexpr OperatorInfo info = {
-      .name = "randint",
       .signature = "randint(int high, int[] size, TensorOptions options=kInt64) -> Tensor",
       .formula = "y uniform in 0, 1, ..., high - 1",
       .doc = "As randint from 0.",
@@ -148,7 +141,6 @@ struct RandintHigh {
 
 struct Randint {
   static constexpr OperatorInfo info = {
-      .name = "randint",
       .signature = "randint(int low, int high, int[] size, TensorOptions options=kInt64) -> Tensor",
       .formula = "y uniform in low, low + 1, ..., high - 1",
       .doc =
@@ -163,7 +155,6 @@ struct Randint {
 
 struct RandintGenerator {
   static constexpr OperatorInfo info = {
-      .name = "randint",
       .signature =
           "randint(int low, int high, int[] size, Generator? generator, TensorOptions options=kInt64) -> Tensor",
       .formula = "y uniform in low, low + 1, ..., high - 1",
@@ -178,7 +169,6 @@ struct RandintGenerator {
 
 struct RandintLikeHigh {
   static constexpr OperatorInfo info = {
-      .name = "randint_like",
       .signature = "randint_like(Tensor input, int high, TensorOptions options={}) -> Tensor",
       .formula = "y uniform in 0, 1, ..., high - 1",
       .doc = "randint with the sizes of x, and its dtype unless the options name one.",
@@ -191,7 +181,6 @@ struct RandintLikeHigh {
 
 struct RandintLike {
   static constexpr OperatorInfo info = {
-      .name = "randint_like",
       .signature = "randint_like(Tensor input, int low, int high, TensorOptions options={}) -> Tensor",
       .formula = "y uniform in low, low + 1, ..., high - 1",
       .doc = "The same from `low` on.",
@@ -230,7 +219,6 @@ Tensor permutation(std::int64_t n, std::optional<Generator> generator, const Ten
 
 struct Randperm {
   static constexpr OperatorInfo info = {
-      .name = "randperm",
       .signature = "randperm(int n, TensorOptions options=kInt64) -> Tensor",
       .formula = "y = 0, 1, ..., n - 1 in random order",
       .doc =
@@ -243,7 +231,6 @@ struct Randperm {
 
 struct RandpermGenerator {
   static constexpr OperatorInfo info = {
-      .name = "randperm",
       .signature = "randperm(int n, Generator? generator, TensorOptions options=kInt64) -> Tensor",
       .formula = "y = 0, 1, ..., n - 1 in random order",
       .doc = "The same from a generator.",

@@ -17,7 +17,6 @@ struct GradientFromResult : SavesResult {
 
 struct Neg : NumericOperator<Neg, functions::Neg> {
   static constexpr OperatorInfo info = {
-      .name = "neg",
       .signature = "neg(Tensor self) -> Tensor",
       .formula = "y = -x;  dx = -dy",
       .doc = "Negative, of every dtype but bool.",
@@ -31,7 +30,6 @@ struct Neg : NumericOperator<Neg, functions::Neg> {
 
 struct Abs : NumericOperator<Abs, functions::Abs>, SavesOperand {
   static constexpr OperatorInfo info = {
-      .name = "abs",
       .signature = "abs(Tensor self) -> Tensor",
       .formula = "y = |x|;  dx = dy sign(x)",
       .doc = "Absolute value, of every dtype but bool.",
@@ -42,9 +40,8 @@ struct Abs : NumericOperator<Abs, functions::Abs>, SavesOperand {
   void backward(Backward& b) const { b.dx(0) = b.dy() * sign(b(x)); }
 };
 
-struct Sign : NumericOperator<Sign, functions::Sign> {
+struct Sign : NumericOperator<Sign, functions::Sign>, ZeroGradient {
   static constexpr OperatorInfo info = {
-      .name = "sign",
       .signature = "sign(Tensor self) -> Tensor",
       .formula = "y = 1 where x > 0, -1 where x < 0, else 0;  dx = 0",
       .doc = "Sign, of every dtype; that of NaN is 0, as in PyTorch.",
@@ -52,13 +49,10 @@ struct Sign : NumericOperator<Sign, functions::Sign> {
       .node = "SignBackward0",
       .inplace = "sign_(Tensor self) -> Tensor",
   };
-  void save(Needs, const Tensor&, const Tensor&) {}
-  void backward(Backward& b) const { b.dx(0) = zeros_like(b.dy()); }
 };
 
 struct Square {
   static constexpr OperatorInfo info = {
-      .name = "square",
       .signature = "square(Tensor self) -> Tensor",
       .formula = "y = x^2",
       .doc = "pow(x, 2), of every dtype.",
@@ -74,7 +68,6 @@ struct Square {
 
 struct Sqrt : UnaryOperator<functions::Sqrt>, SavesResult {
   static constexpr OperatorInfo info = {
-      .name = "sqrt",
       .signature = "sqrt(Tensor self) -> Tensor",
       .formula = "y = x^(1/2);  dx = dy / (2 y)",
       .doc = "Square root; integers give float32.",
@@ -87,7 +80,6 @@ struct Sqrt : UnaryOperator<functions::Sqrt>, SavesResult {
 
 struct Rsqrt : UnaryOperator<functions::Rsqrt>, SavesResult {
   static constexpr OperatorInfo info = {
-      .name = "rsqrt",
       .signature = "rsqrt(Tensor self) -> Tensor",
       .formula = "y = x^(-1/2);  dx = -dy y^3 / 2",
       .doc = "Reciprocal of the square root; integers give float32.",
@@ -100,7 +92,6 @@ struct Rsqrt : UnaryOperator<functions::Rsqrt>, SavesResult {
 
 struct Reciprocal : UnaryOperator<functions::Reciprocal>, SavesResult {
   static constexpr OperatorInfo info = {
-      .name = "reciprocal",
       .signature = "reciprocal(Tensor self) -> Tensor",
       .formula = "y = 1 / x;  dx = -dy y^2",
       .doc = "Reciprocal; integers give float32.",
@@ -113,7 +104,6 @@ struct Reciprocal : UnaryOperator<functions::Reciprocal>, SavesResult {
 
 struct Relu : NumericOperator<Relu, functions::Relu>, GradientFromResult<functions::ReluBackward, relu_backward> {
   static constexpr OperatorInfo info = {
-      .name = "relu",
       .signature = "relu(Tensor self) -> Tensor",
       .formula = "y = max(x, 0);  dx = dy where y > 0, else 0",
       .doc = "Rectified linear unit, of every dtype but bool.",
@@ -125,7 +115,6 @@ struct Relu : NumericOperator<Relu, functions::Relu>, GradientFromResult<functio
 
 struct Tanh : UnaryOperator<functions::Tanh>, GradientFromResult<functions::TanhBackward, tanh_backward> {
   static constexpr OperatorInfo info = {
-      .name = "tanh",
       .signature = "tanh(Tensor self) -> Tensor",
       .formula = "y = tanh(x);  dx = dy (1 - y^2)",
       .doc = "Hyperbolic tangent; integers give float32.",
@@ -137,7 +126,6 @@ struct Tanh : UnaryOperator<functions::Tanh>, GradientFromResult<functions::Tanh
 
 struct Sigmoid : UnaryOperator<functions::Sigmoid>, GradientFromResult<functions::SigmoidBackward, sigmoid_backward> {
   static constexpr OperatorInfo info = {
-      .name = "sigmoid",
       .signature = "sigmoid(Tensor self) -> Tensor",
       .formula = "y = 1 / (1 + e^-x);  dx = dy y (1 - y)",
       .doc = "Logistic function; integers give float32.",
@@ -161,7 +149,6 @@ struct GradientOperator : BinaryOperator<Op, F, true> {
 
 struct ReluGradient : BinaryOperator<ReluGradient, functions::ReluBackward, true> {
   static constexpr OperatorInfo info = {
-      .name = "relu_backward",
       .signature = "relu_backward(Tensor grad, Tensor result) -> Tensor",
       .formula = "dx = dy where y > 0, else 0",
       .doc = "The gradient of relu, from dy and y; linear in the first operand.",
@@ -174,18 +161,13 @@ struct ReluGradient : BinaryOperator<ReluGradient, functions::ReluBackward, true
     y.save(y_);
   }
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = to_x(relu_backward(b.dy(), b(y)));
-    }
-    if (b.wants(1)) {
-      b.dx(1) = zeros_like(b(y));
-    }
+    b.set_dx(0, [&] { return to_x(relu_backward(b.dy(), b(y))); });
+    b.set_dx(1, [&] { return zeros_like(b(y)); });
   }
 };
 
 struct TanhGradient : GradientOperator<TanhGradient, functions::TanhBackward> {
   static constexpr OperatorInfo info = {
-      .name = "tanh_backward",
       .signature = "tanh_backward(Tensor grad, Tensor result) -> Tensor",
       .formula = "dx = dy (1 - y^2);  its own gradients are g (1 - y^2) and -2 g dy y",
       .doc = "The gradient of tanh, from dy and y.",
@@ -193,18 +175,13 @@ struct TanhGradient : GradientOperator<TanhGradient, functions::TanhBackward> {
       .node = "TanhBackwardBackward0",
   };
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = to_x(tanh_backward(b.dy(), b(y)));
-    }
-    if (b.wants(1)) {
-      b.dx(1) = to_w(b.dy() * b(dy) * b(y) * -2);
-    }
+    b.set_dx(0, [&] { return to_x(tanh_backward(b.dy(), b(y))); });
+    b.set_dx(1, [&] { return to_w(b.dy() * b(dy) * b(y) * -2); });
   }
 };
 
 struct SigmoidGradient : GradientOperator<SigmoidGradient, functions::SigmoidBackward> {
   static constexpr OperatorInfo info = {
-      .name = "sigmoid_backward",
       .signature = "sigmoid_backward(Tensor grad, Tensor result) -> Tensor",
       .formula = "dx = dy y (1 - y);  its own gradients are g y (1 - y) and g dy (1 - 2 y)",
       .doc = "The gradient of sigmoid, from dy and y.",
@@ -212,12 +189,8 @@ struct SigmoidGradient : GradientOperator<SigmoidGradient, functions::SigmoidBac
       .node = "SigmoidBackwardBackward0",
   };
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = to_x(sigmoid_backward(b.dy(), b(y)));
-    }
-    if (b.wants(1)) {
-      b.dx(1) = to_w(b.dy() * b(dy) * rsub(b(y) * 2, 1));
-    }
+    b.set_dx(0, [&] { return to_x(sigmoid_backward(b.dy(), b(y))); });
+    b.set_dx(1, [&] { return to_w(b.dy() * b(dy) * rsub(b(y) * 2, 1)); });
   }
 };
 

@@ -50,12 +50,8 @@ struct SumOperator : BinaryOperator<Op, F> {
     factor = std::is_same_v<F, functions::Add> ? alpha : -alpha;
   }
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = this->to_x(b.dy());
-    }
-    if (b.wants(1)) {
-      b.dx(1) = this->to_w(is_one(factor) ? b.dy() : is_one(-factor) ? neg(b.dy()) : b.dy() * factor);
-    }
+    b.set_dx(0, [&] { return this->to_x(b.dy()); });
+    b.set_dx(1, [&] { return this->to_w(is_one(factor) ? b.dy() : is_one(-factor) ? neg(b.dy()) : b.dy() * factor); });
   }
 
  private:
@@ -76,7 +72,6 @@ struct SumOperator : BinaryOperator<Op, F> {
 
 struct Add : SumOperator<Add, functions::Add> {
   static constexpr OperatorInfo info = {
-      .name = "add",
       .signature = "add(Tensor self, Tensor other, Scalar alpha=1) -> Tensor",
       .formula = "y = x + alpha w;  dx = dy, dw = alpha dy",
       .doc = "Sum with a multiple of the second operand, broadcast; the dtypes are promoted.",
@@ -88,7 +83,6 @@ struct Add : SumOperator<Add, functions::Add> {
 
 struct AddScalar : ScalarOperator<AddScalar, functions::Add> {
   static constexpr OperatorInfo info = {
-      .name = "add",
       .signature = "add(Tensor self, Scalar other) -> Tensor",
       .formula = "y = x + c;  dx = dy",
       .doc = "Sum with a number. The dtype is that of x, but float32 for an integral x and a fraction.",
@@ -102,7 +96,6 @@ struct AddScalar : ScalarOperator<AddScalar, functions::Add> {
 
 struct Sub : SumOperator<Sub, functions::Sub> {
   static constexpr OperatorInfo info = {
-      .name = "sub",
       .signature = "sub(Tensor self, Tensor other, Scalar alpha=1) -> Tensor",
       .formula = "y = x - alpha w;  dx = dy, dw = -alpha dy",
       .doc = "Difference with a multiple of the second operand, broadcast; the dtypes are promoted.",
@@ -114,7 +107,6 @@ struct Sub : SumOperator<Sub, functions::Sub> {
 
 struct SubScalar : ScalarOperator<SubScalar, functions::Sub> {
   static constexpr OperatorInfo info = {
-      .name = "sub",
       .signature = "sub(Tensor self, Scalar other) -> Tensor",
       .formula = "y = x - c;  dx = dy",
       .doc = "Difference with a number.",
@@ -133,7 +125,6 @@ struct SubScalar : ScalarOperator<SubScalar, functions::Sub> {
 
 struct RsubScalar {
   static constexpr OperatorInfo info = {
-      .name = "rsub",
       .signature = "rsub(Tensor self, Scalar other) -> Tensor",
       .formula = "y = c - x;  dx = -dy",
       .doc = "A number minus a tensor.",
@@ -151,9 +142,8 @@ struct RsubScalar {
   void backward(Backward& b) const { b.dx(0) = neg(b.dy()); }
 };
 
-struct Mul : BinaryOperator<Mul, functions::Mul> {
+struct Mul : BinaryOperator<Mul, functions::Mul>, SavesFactors {
   static constexpr OperatorInfo info = {
-      .name = "mul",
       .signature = "mul(Tensor self, Tensor other) -> Tensor",
       .formula = "y = x w;  dx = dy w, dw = dy x",
       .doc = "Element-wise product, broadcast; the dtypes are promoted.",
@@ -161,30 +151,18 @@ struct Mul : BinaryOperator<Mul, functions::Mul> {
       .node = "MulBackward0",
       .inplace = "mul_(Tensor self, Tensor other) -> Tensor",
   };
-  SavedTensor x;
-  SavedTensor w;
   void save(Needs needs, const Tensor& x_, const Tensor& w_, const Tensor& y) {
     save_geometry(x_, w_, y);
-    if (needs[0]) {
-      w.save(w_);
-    }
-    if (needs[1]) {
-      x.save(x_);
-    }
+    SavesFactors::save(needs, x_, w_);
   }
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = to_x(b.dy() * b(w));
-    }
-    if (b.wants(1)) {
-      b.dx(1) = to_w(b.dy() * b(x));
-    }
+    b.set_dx(0, [&] { return to_x(b.dy() * b(w)); });
+    b.set_dx(1, [&] { return to_w(b.dy() * b(x)); });
   }
 };
 
 struct MulScalar : ScalarOperator<MulScalar, functions::Mul> {
   static constexpr OperatorInfo info = {
-      .name = "mul",
       .signature = "mul(Tensor self, Scalar other) -> Tensor",
       .formula = "y = c x;  dx = c dy",
       .doc = "Product with a number.",
@@ -202,7 +180,6 @@ struct MulScalar : ScalarOperator<MulScalar, functions::Mul> {
 
 struct Div : BinaryOperator<Div, functions::Div, true> {
   static constexpr OperatorInfo info = {
-      .name = "div",
       .signature = "div(Tensor self, Tensor other) -> Tensor",
       .formula = "y = x / w;  dx = dy / w, dw = -dy x / w^2",
       .doc = "Element-wise quotient, broadcast; integers give float32.",
@@ -220,18 +197,13 @@ struct Div : BinaryOperator<Div, functions::Div, true> {
     }
   }
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = to_x(b.dy() / b(w));
-    }
-    if (b.wants(1)) {
-      b.dx(1) = to_w(neg(b.dy()) * (b(x) / b(w)) / b(w));
-    }
+    b.set_dx(0, [&] { return to_x(b.dy() / b(w)); });
+    b.set_dx(1, [&] { return to_w(neg(b.dy()) * (b(x) / b(w)) / b(w)); });
   }
 };
 
 struct DivScalar : ScalarOperator<DivScalar, functions::Div, true> {
   static constexpr OperatorInfo info = {
-      .name = "div",
       .signature = "div(Tensor self, Scalar other) -> Tensor",
       .formula = "y = x / c;  dx = dy / c",
       .doc = "Quotient with a number; integers give float32.",
@@ -249,7 +221,6 @@ struct DivScalar : ScalarOperator<DivScalar, functions::Div, true> {
 
 struct RdivScalar {
   static constexpr OperatorInfo info = {
-      .name = "rdiv",
       .signature = "rdiv(Tensor input, Scalar other) -> Tensor",
       .formula = "y = c / x;  dx = -dy y / x",
       .doc = "A number divided by a tensor; integers give float32.",

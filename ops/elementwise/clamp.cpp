@@ -64,7 +64,6 @@ struct ClampOperator {
 
 struct Clamp : ClampOperator {
   static constexpr OperatorInfo info = {
-      .name = "clamp",
       .signature = "clamp(Tensor self, Scalar? min=None, Scalar? max=None) -> Tensor",
       .formula = "y = min(max(x, lower), upper);  dx = dy where lower <= x <= upper, else 0",
       .doc =
@@ -94,7 +93,6 @@ struct Clamp : ClampOperator {
 
 struct ClampMin : ClampOperator {
   static constexpr OperatorInfo info = {
-      .name = "clamp_min",
       .signature = "clamp_min(Tensor self, Scalar min) -> Tensor",
       .formula = "y = max(x, lower);  dx = dy where x >= lower, else 0",
       .doc = "clamp with a lower bound alone.",
@@ -111,7 +109,6 @@ struct ClampMin : ClampOperator {
 
 struct ClampMax : ClampOperator {
   static constexpr OperatorInfo info = {
-      .name = "clamp_max",
       .signature = "clamp_max(Tensor self, Scalar max) -> Tensor",
       .formula = "y = min(x, upper);  dx = dy where x <= upper, else 0",
       .doc = "clamp with an upper bound alone.",

@@ -110,7 +110,6 @@ struct TensorClampOperator {
 
 struct ClampTensor : TensorClampOperator {
   static constexpr OperatorInfo info = {
-      .name = "clamp",
       .signature = "clamp(Tensor self, Tensor? min, Tensor? max=None) -> Tensor",
       .formula =
           "y = min(max(x, lower), upper);  dx = dy where lower <= x <= upper, dlower = dy where x < lower < upper, "
@@ -148,7 +147,6 @@ struct ClampTensor : TensorClampOperator {
 
 struct ClampMinTensor : TensorClampOperator {
   static constexpr OperatorInfo info = {
-      .name = "clamp_min",
       .signature = "clamp_min(Tensor self, Tensor min) -> Tensor",
       .formula = "y = max(x, lower);  dx = dy where x >= lower, dlower = dy where x < lower, else 0",
       .doc = "clamp with a tensor as lower bound alone.",
@@ -166,7 +164,6 @@ struct ClampMinTensor : TensorClampOperator {
 
 struct ClampMaxTensor : TensorClampOperator {
   static constexpr OperatorInfo info = {
-      .name = "clamp_max",
       .signature = "clamp_max(Tensor self, Tensor max) -> Tensor",
       .formula = "y = min(x, upper);  dx = dy where x <= upper, dupper = dy where x > upper, else 0",
       .doc = "clamp with a tensor as upper bound alone.",

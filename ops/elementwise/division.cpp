@@ -59,18 +59,13 @@ struct RoundedQuotient : DivisionOperator<Op, F> {
     w_dtype = w.scalar_type();
   }
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = zeros(x_sizes, x_dtype);
-    }
-    if (b.wants(1)) {
-      b.dx(1) = zeros(w_sizes, w_dtype);
-    }
+    b.set_dx(0, [&] { return zeros(x_sizes, x_dtype); });
+    b.set_dx(1, [&] { return zeros(w_sizes, w_dtype); });
   }
 };
 
 struct FloorDivide : RoundedQuotient<FloorDivide, functions::FloorDivide> {
   static constexpr OperatorInfo info = {
-      .name = "floor_divide",
       .signature = "floor_divide(Tensor self, Tensor other) -> Tensor",
       .formula = "y = x / w rounded down;  dx = 0, dw = 0",
       .doc =
@@ -84,7 +79,6 @@ struct FloorDivide : RoundedQuotient<FloorDivide, functions::FloorDivide> {
 
 struct FloorDivideScalar {
   static constexpr OperatorInfo info = {
-      .name = "floor_divide",
       .signature = "floor_divide(Tensor self, Scalar other) -> Tensor",
       .formula = "y = x / c rounded down;  dx = 0",
       .doc = "The same with a number.",
@@ -98,7 +92,6 @@ struct FloorDivideScalar {
 
 struct TruncDivide : RoundedQuotient<TruncDivide, functions::TruncDivide> {
   static constexpr OperatorInfo info = {
-      .name = "trunc_divide",
       .signature = "trunc_divide(Tensor input, Tensor other) -> Tensor",
       .formula = "y = x / w rounded towards zero;  dx = 0, dw = 0",
       .doc =
@@ -111,7 +104,6 @@ struct TruncDivide : RoundedQuotient<TruncDivide, functions::TruncDivide> {
 
 struct DivRounded {
   static constexpr OperatorInfo info = {
-      .name = "div",
       .signature = "div(Tensor self, Tensor other, str? rounding_mode) -> Tensor",
       .formula = "y = x / w, rounded",
       .doc =
@@ -129,7 +121,6 @@ struct DivRounded {
 
 struct DivRoundedScalar {
   static constexpr OperatorInfo info = {
-      .name = "div",
       .signature = "div(Tensor self, Scalar other, str? rounding_mode) -> Tensor",
       .formula = "y = x / c, rounded",
       .doc = "The same with a number.",
@@ -154,18 +145,13 @@ struct Rest : DivisionOperator<Op, F> {
     }
   }
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = this->to_x(b.dy());
-    }
-    if (b.wants(1)) {
-      b.dx(1) = this->to_w(neg(b.dy()) * kQuotient(b(x), b(w)));
-    }
+    b.set_dx(0, [&] { return this->to_x(b.dy()); });
+    b.set_dx(1, [&] { return this->to_w(neg(b.dy()) * kQuotient(b(x), b(w))); });
   }
 };
 
 struct Fmod : Rest<Fmod, functions::Fmod, trunc_divide> {
   static constexpr OperatorInfo info = {
-      .name = "fmod",
       .signature = "fmod(Tensor self, Tensor other) -> Tensor",
       .formula = "y = x - w trunc(x / w);  dx = dy, dw = -dy trunc(x / w)",
       .doc =
@@ -179,7 +165,6 @@ struct Fmod : Rest<Fmod, functions::Fmod, trunc_divide> {
 
 struct FmodScalar {
   static constexpr OperatorInfo info = {
-      .name = "fmod",
       .signature = "fmod(Tensor self, Scalar other) -> Tensor",
       .formula = "y = x - c trunc(x / c);  dx = dy",
       .doc = "The same with a number.",
@@ -191,7 +176,6 @@ struct FmodScalar {
 
 struct Remainder : Rest<Remainder, functions::Remainder, floor_divide> {
   static constexpr OperatorInfo info = {
-      .name = "remainder",
       .signature = "remainder(Tensor self, Tensor other) -> Tensor",
       .formula = "y = x - w floor(x / w);  dx = dy, dw = -dy floor(x / w)",
       .doc =
@@ -205,7 +189,6 @@ struct Remainder : Rest<Remainder, functions::Remainder, floor_divide> {
 
 struct RemainderScalar {
   static constexpr OperatorInfo info = {
-      .name = "remainder",
       .signature = "remainder(Tensor self, Scalar other) -> Tensor",
       .formula = "y = x - c floor(x / c);  dx = dy",
       .doc = "The same with a number.",

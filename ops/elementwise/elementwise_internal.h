@@ -263,7 +263,21 @@ struct SavesOperand {
   void save(Needs, const Tensor& x_, const Tensor&) { x.save(x_); }
 };
 
-/// The same, where it needs the result instead.
+/// What the backward of a product needs: each operand, for the gradient of the other one.
+struct SavesFactors {
+  SavedTensor x;
+  SavedTensor w;
+  void save(Needs needs, const Tensor& x_, const Tensor& w_, const auto&...) {
+    if (needs[1]) {
+      x.save(x_);
+    }
+    if (needs[0]) {
+      w.save(w_);
+    }
+  }
+};
+
+/// What the backward of a function of one operand needs, where that is the result.
 struct SavesResult {
   SavedTensor y;
   void save(Needs, const Tensor&, const Tensor& y_) { y.save_output(y_); }

@@ -16,7 +16,6 @@ Tensor erf_slope(const Tensor& x) {
 
 struct Erf : UnaryOperator<functions::Erf>, SavesOperand {
   static constexpr OperatorInfo info = {
-      .name = "erf",
       .signature = "erf(Tensor self) -> Tensor",
       .formula = "y = 2 / sqrt(pi) (integral of e^(-t^2) from 0 to x);  dx = 2 dy e^(-x^2) / sqrt(pi)",
       .doc = "Error function; integers give float32.",
@@ -29,7 +28,6 @@ struct Erf : UnaryOperator<functions::Erf>, SavesOperand {
 
 struct Erfc : UnaryOperator<functions::Erfc>, SavesOperand {
   static constexpr OperatorInfo info = {
-      .name = "erfc",
       .signature = "erfc(Tensor self) -> Tensor",
       .formula = "y = 1 - erf(x);  dx = -2 dy e^(-x^2) / sqrt(pi)",
       .doc = "Complement of the error function, exact in its tail; integers give float32.",

@@ -12,7 +12,6 @@ using namespace detail;
 
 struct Exp : UnaryOperator<functions::Exp>, SavesResult {
   static constexpr OperatorInfo info = {
-      .name = "exp",
       .signature = "exp(Tensor self) -> Tensor",
       .formula = "y = e^x;  dx = dy y",
       .doc = "Exponential; integers give float32.",
@@ -25,7 +24,6 @@ struct Exp : UnaryOperator<functions::Exp>, SavesResult {
 
 struct Expm1 : UnaryOperator<functions::Expm1>, SavesResult {
   static constexpr OperatorInfo info = {
-      .name = "expm1",
       .signature = "expm1(Tensor self) -> Tensor",
       .formula = "y = e^x - 1;  dx = dy (y + 1)",
       .doc = "e^x - 1, exact near 0; integers give float32.",
@@ -38,7 +36,6 @@ struct Expm1 : UnaryOperator<functions::Expm1>, SavesResult {
 
 struct Exp2 : UnaryOperator<functions::Exp2>, SavesResult {
   static constexpr OperatorInfo info = {
-      .name = "exp2",
       .signature = "exp2(Tensor self) -> Tensor",
       .formula = "y = 2^x;  dx = dy y ln(2)",
       .doc = "Power of two; integers give float32.",
@@ -51,7 +48,6 @@ struct Exp2 : UnaryOperator<functions::Exp2>, SavesResult {
 
 struct Log : UnaryOperator<functions::Log>, SavesOperand {
   static constexpr OperatorInfo info = {
-      .name = "log",
       .signature = "log(Tensor self) -> Tensor",
       .formula = "y = ln(x);  dx = dy / x",
       .doc = "Natural logarithm; integers give float32.",
@@ -64,7 +60,6 @@ struct Log : UnaryOperator<functions::Log>, SavesOperand {
 
 struct Log1p : UnaryOperator<functions::Log1p>, SavesOperand {
   static constexpr OperatorInfo info = {
-      .name = "log1p",
       .signature = "log1p(Tensor self) -> Tensor",
       .formula = "y = ln(1 + x);  dx = dy / (1 + x)",
       .doc = "Logarithm of 1 + x, exact near 0; integers give float32.",
@@ -77,7 +72,6 @@ struct Log1p : UnaryOperator<functions::Log1p>, SavesOperand {
 
 struct Log2 : UnaryOperator<functions::Log2>, SavesOperand {
   static constexpr OperatorInfo info = {
-      .name = "log2",
       .signature = "log2(Tensor self) -> Tensor",
       .formula = "y = log2(x);  dx = dy / (x ln(2))",
       .doc = "Logarithm to base 2; integers give float32.",
@@ -90,7 +84,6 @@ struct Log2 : UnaryOperator<functions::Log2>, SavesOperand {
 
 struct Log10 : UnaryOperator<functions::Log10>, SavesOperand {
   static constexpr OperatorInfo info = {
-      .name = "log10",
       .signature = "log10(Tensor self) -> Tensor",
       .formula = "y = log10(x);  dx = dy / (x ln(10))",
       .doc = "Logarithm to base 10; integers give float32.",
@@ -103,7 +96,6 @@ struct Log10 : UnaryOperator<functions::Log10>, SavesOperand {
 
 struct Logit {
   static constexpr OperatorInfo info = {
-      .name = "logit",
       .signature = "logit(Tensor self, float? eps=None) -> Tensor",
       .formula = "y = log(x / (1 - x));  dx = dy / (x (1 - x)), 0 outside of [eps, 1 - eps], NaN outside of [0, 1]",
       .doc = "Inverse of the sigmoid, with x kept within [eps, 1 - eps] where eps is given; integers give float32.",

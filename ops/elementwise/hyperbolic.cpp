@@ -8,7 +8,6 @@ using namespace detail;
 
 struct Sinh : UnaryOperator<functions::Sinh>, SavesOperand {
   static constexpr OperatorInfo info = {
-      .name = "sinh",
       .signature = "sinh(Tensor self) -> Tensor",
       .formula = "y = (e^x - e^-x) / 2;  dx = dy cosh(x)",
       .doc = "Hyperbolic sine; integers give float32.",
@@ -21,7 +20,6 @@ struct Sinh : UnaryOperator<functions::Sinh>, SavesOperand {
 
 struct Cosh : UnaryOperator<functions::Cosh>, SavesOperand {
   static constexpr OperatorInfo info = {
-      .name = "cosh",
       .signature = "cosh(Tensor self) -> Tensor",
       .formula = "y = (e^x + e^-x) / 2;  dx = dy sinh(x)",
       .doc = "Hyperbolic cosine; integers give float32.",
@@ -34,7 +32,6 @@ struct Cosh : UnaryOperator<functions::Cosh>, SavesOperand {
 
 struct Asinh : UnaryOperator<functions::Asinh>, SavesOperand {
   static constexpr OperatorInfo info = {
-      .name = "asinh",
       .signature = "asinh(Tensor self) -> Tensor",
       .formula = "y = arsinh(x);  dx = dy / sqrt(x^2 + 1)",
       .doc = "Inverse of the hyperbolic sine; integers give float32.",
@@ -57,7 +54,6 @@ struct Asinh : UnaryOperator<functions::Asinh>, SavesOperand {
 
 struct Acosh : UnaryOperator<functions::Acosh>, SavesOperand {
   static constexpr OperatorInfo info = {
-      .name = "acosh",
       .signature = "acosh(Tensor self) -> Tensor",
       .formula = "y = arcosh(x);  dx = dy / sqrt(x^2 - 1)",
       .doc = "Inverse of the hyperbolic cosine, NaN below 1; integers give float32.",
@@ -80,7 +76,6 @@ struct Acosh : UnaryOperator<functions::Acosh>, SavesOperand {
 
 struct Atanh : UnaryOperator<functions::Atanh>, SavesOperand {
   static constexpr OperatorInfo info = {
-      .name = "atanh",
       .signature = "atanh(Tensor self) -> Tensor",
       .formula = "y = artanh(x);  dx = dy / (1 - x^2)",
       .doc = "Inverse of the hyperbolic tangent, NaN outside of [-1, 1]; integers give float32.",

@@ -59,7 +59,6 @@ struct TernaryOperator {
 
 struct Addcmul : TernaryOperator<Addcmul, functions::Addcmul> {
   static constexpr OperatorInfo info = {
-      .name = "addcmul",
       .signature = "addcmul(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor",
       .formula = "y = x + c w v;  dx = dy, dw = c dy v, dv = c dy w",
       .doc = "Sum with a multiple of a product; broadcast, the dtypes are promoted.",
@@ -93,21 +92,14 @@ struct Addcmul : TernaryOperator<Addcmul, functions::Addcmul> {
     }
   }
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = x_geometry.reduce(b.dy());
-    }
-    if (b.wants(1)) {
-      b.dx(1) = w_geometry.reduce(b.dy() * (b(v) * factor));
-    }
-    if (b.wants(2)) {
-      b.dx(2) = v_geometry.reduce(b.dy() * (b(w) * factor));
-    }
+    b.set_dx(0, [&] { return x_geometry.reduce(b.dy()); });
+    b.set_dx(1, [&] { return w_geometry.reduce(b.dy() * (b(v) * factor)); });
+    b.set_dx(2, [&] { return v_geometry.reduce(b.dy() * (b(w) * factor)); });
   }
 };
 
 struct Addcdiv : TernaryOperator<Addcdiv, functions::Addcdiv> {
   static constexpr OperatorInfo info = {
-      .name = "addcdiv",
       .signature = "addcdiv(Tensor self, Tensor tensor1, Tensor tensor2, *, Scalar value=1) -> Tensor",
       .formula = "y = x + c w / v;  dx = dy, dw = c dy / v, dv = -c dy w / v^2",
       .doc = "Sum with a multiple of a quotient; broadcast, the dtypes are promoted. An Error for integers.",
@@ -135,21 +127,14 @@ struct Addcdiv : TernaryOperator<Addcdiv, functions::Addcdiv> {
     }
   }
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = x_geometry.reduce(b.dy());
-    }
-    if (b.wants(1)) {
-      b.dx(1) = w_geometry.reduce(b.dy() * factor / b(v));
-    }
-    if (b.wants(2)) {
-      b.dx(2) = v_geometry.reduce(b.dy() * (b(w) / b(v)) / b(v) * -factor);
-    }
+    b.set_dx(0, [&] { return x_geometry.reduce(b.dy()); });
+    b.set_dx(1, [&] { return w_geometry.reduce(b.dy() * factor / b(v)); });
+    b.set_dx(2, [&] { return v_geometry.reduce(b.dy() * (b(w) / b(v)) / b(v) * -factor); });
   }
 };
 
 struct Lerp : TernaryOperator<Lerp, functions::Lerp> {
   static constexpr OperatorInfo info = {
-      .name = "lerp",
       .signature = "lerp(Tensor self, Tensor end, Tensor weight) -> Tensor",
       .formula = "y = x + v (w - x);  dx = dy (1 - v), dw = dy v, dv = dy (w - x)",
       .doc = "Linear interpolation between two tensors, exact at both ends; broadcast, all three of one dtype.",
@@ -177,15 +162,9 @@ struct Lerp : TernaryOperator<Lerp, functions::Lerp> {
     }
   }
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = x_geometry.reduce(b.dy() * rsub(b(v), 1));
-    }
-    if (b.wants(1)) {
-      b.dx(1) = w_geometry.reduce(b.dy() * b(v));
-    }
-    if (b.wants(2)) {
-      b.dx(2) = v_geometry.reduce(b.dy() * (b(w) - b(x)));
-    }
+    b.set_dx(0, [&] { return x_geometry.reduce(b.dy() * rsub(b(v), 1)); });
+    b.set_dx(1, [&] { return w_geometry.reduce(b.dy() * b(v)); });
+    b.set_dx(2, [&] { return v_geometry.reduce(b.dy() * (b(w) - b(x))); });
   }
 
  private:
@@ -198,7 +177,6 @@ struct Lerp : TernaryOperator<Lerp, functions::Lerp> {
 
 struct LerpScalar {
   static constexpr OperatorInfo info = {
-      .name = "lerp",
       .signature = "lerp(Tensor self, Tensor end, Scalar weight) -> Tensor",
       .formula = "y = x + c (w - x)",
       .doc = "The same with a number as weight.",

@@ -33,7 +33,6 @@ Tensor guarded_gradient(kernels::Ternary f, const Tensor& dy, const Tensor& x, c
 
 struct Pow : BinaryOperator<Pow, functions::Pow> {
   static constexpr OperatorInfo info = {
-      .name = "pow",
       .signature = "pow(Tensor self, Tensor exponent) -> Tensor",
       .formula = "y = x^w;  dx = dy w x^(w-1), 0 for 0^0, dw = dy y log(x), 0 where x = 0 and w >= 0",
       .doc =
@@ -55,14 +54,14 @@ struct Pow : BinaryOperator<Pow, functions::Pow> {
   }
   void backward(Backward& b) const {
     const bool records = GradMode::is_enabled();
-    if (b.wants(0)) {
-      b.dx(0) =
-          to_x(records ? recorded(b.dy(), b(x), b(w)) : guarded_gradient(functions::PowBackward{}, b.dy(), b(x), b(w)));
-    }
-    if (b.wants(1)) {
-      b.dx(1) = to_w(records ? recorded(b.dy(), b(x), b(w), b(y))
-                             : guarded_gradient(functions::PowBackward1{}, b.dy(), b(y), b(x)));
-    }
+    b.set_dx(0, [&] {
+      return to_x(records ? recorded(b.dy(), b(x), b(w))
+                          : guarded_gradient(functions::PowBackward{}, b.dy(), b(x), b(w)));
+    });
+    b.set_dx(1, [&] {
+      return to_w(records ? recorded(b.dy(), b(x), b(w), b(y))
+                          : guarded_gradient(functions::PowBackward1{}, b.dy(), b(y), b(x)));
+    });
   }
 
  private:
@@ -79,7 +78,6 @@ struct Pow : BinaryOperator<Pow, functions::Pow> {
 
 struct PowScalar : ScalarOperator<PowScalar, functions::Pow> {
   static constexpr OperatorInfo info = {
-      .name = "pow",
       .signature = "pow(Tensor self, Scalar exponent) -> Tensor",
       .formula = "y = x^c;  dx = dy c x^(c-1)",
       .doc = "Power with a number as exponent. An Error for integers to a negative one.",
@@ -130,7 +128,6 @@ struct PowScalar : ScalarOperator<PowScalar, functions::Pow> {
 
 struct PowOfScalar {
   static constexpr OperatorInfo info = {
-      .name = "pow",
       .signature = "pow(Scalar input, Tensor exponent) -> Tensor",
       .formula = "y = c^w;  dw = dy y log(c)",
       .doc = "Power of a number.",
@@ -176,7 +173,6 @@ struct InUnits {
 
 struct Atan2 : FunctionOfTwo<Atan2, functions::Atan2> {
   static constexpr OperatorInfo info = {
-      .name = "atan2",
       .signature = "atan2(Tensor self, Tensor other) -> Tensor",
       .formula =
           "y = the angle of the point (w, x);  dx = dy w / (x^2 + w^2), dw = -dy x / (x^2 + w^2), 0 at the origin",
@@ -186,14 +182,14 @@ struct Atan2 : FunctionOfTwo<Atan2, functions::Atan2> {
       .inplace = "atan2_(Tensor self, Tensor other) -> Tensor",
   };
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = to_x(GradMode::is_enabled() ? recorded(b.dy(), b(x), b(w))
-                                            : guarded_gradient(functions::Atan2Backward{}, b.dy(), b(x), b(w)));
-    }
-    if (b.wants(1)) {
-      b.dx(1) = to_w(GradMode::is_enabled() ? neg(recorded(b.dy(), b(w), b(x)))
-                                            : guarded_gradient(functions::Atan2Backward1{}, b.dy(), b(x), b(w)));
-    }
+    b.set_dx(0, [&] {
+      return to_x(GradMode::is_enabled() ? recorded(b.dy(), b(x), b(w))
+                                         : guarded_gradient(functions::Atan2Backward{}, b.dy(), b(x), b(w)));
+    });
+    b.set_dx(1, [&] {
+      return to_w(GradMode::is_enabled() ? neg(recorded(b.dy(), b(w), b(x)))
+                                         : guarded_gradient(functions::Atan2Backward1{}, b.dy(), b(x), b(w)));
+    });
   }
 
  private:
@@ -206,7 +202,6 @@ struct Atan2 : FunctionOfTwo<Atan2, functions::Atan2> {
 
 struct Hypot : FunctionOfTwo<Hypot, functions::Hypot, false> {
   static constexpr OperatorInfo info = {
-      .name = "hypot",
       .signature = "hypot(Tensor self, Tensor other) -> Tensor",
       .formula = "y = sqrt(x^2 + w^2);  dx = dy x / y, dw = dy w / y, 0 at the origin",
       .doc =
@@ -217,12 +212,8 @@ struct Hypot : FunctionOfTwo<Hypot, functions::Hypot, false> {
       .inplace = "hypot_(Tensor self, Tensor other) -> Tensor",
   };
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = to_x(slope(b.dy(), b(x), b(w)));
-    }
-    if (b.wants(1)) {
-      b.dx(1) = to_w(slope(b.dy(), b(w), b(x)));
-    }
+    b.set_dx(0, [&] { return to_x(slope(b.dy(), b(x), b(w))); });
+    b.set_dx(1, [&] { return to_w(slope(b.dy(), b(w), b(x))); });
   }
 
  private:
@@ -238,7 +229,6 @@ struct Hypot : FunctionOfTwo<Hypot, functions::Hypot, false> {
 
 struct Xlogy : FunctionOfTwo<Xlogy, functions::Xlogy> {
   static constexpr OperatorInfo info = {
-      .name = "xlogy",
       .signature = "xlogy(Tensor self, Tensor other) -> Tensor",
       .formula = "y = x log(w), 0 where x = 0;  dx = dy log(w), 0 where x = 0 and w <= 0, dw = dy x / w, 0 where x = 0",
       .doc = "x log(w) with 0 log(0) = 0, broadcast; integers give float32.",
@@ -247,14 +237,12 @@ struct Xlogy : FunctionOfTwo<Xlogy, functions::Xlogy> {
       .inplace = "xlogy_(Tensor self, Tensor other) -> Tensor",
   };
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = to_x(xlogy(b.dy(), ones_where_zero(b(w), b(x), functions::LessEqual{}, b(w), b.dy())));
-    }
-    if (b.wants(1)) {
-      b.dx(1) =
-          to_w(GradMode::is_enabled() ? b.dy() * (b(x) / ones_where_zero(b(w), b(x), functions::Equal{}, b(w), b.dy()))
-                                      : guarded_gradient(functions::XlogyBackward1{}, b.dy(), b(x), b(w)));
-    }
+    b.set_dx(0, [&] { return to_x(xlogy(b.dy(), ones_where_zero(b(w), b(x), functions::LessEqual{}, b(w), b.dy()))); });
+    b.set_dx(1, [&] {
+      return to_w(GradMode::is_enabled()
+                      ? b.dy() * (b(x) / ones_where_zero(b(w), b(x), functions::Equal{}, b(w), b.dy()))
+                      : guarded_gradient(functions::XlogyBackward1{}, b.dy(), b(x), b(w)));
+    });
   }
 };
 

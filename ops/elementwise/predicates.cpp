@@ -17,7 +17,6 @@ struct PredicateOperator {
 
 struct IsNan : PredicateOperator<functions::IsNan> {
   static constexpr OperatorInfo info = {
-      .name = "isnan",
       .signature = "isnan(Tensor self) -> Tensor",
       .formula = "y = whether x != x",
       .doc = "Where x is NaN, as bool; not differentiable.",
@@ -27,7 +26,6 @@ struct IsNan : PredicateOperator<functions::IsNan> {
 
 struct IsInf : PredicateOperator<functions::IsInf> {
   static constexpr OperatorInfo info = {
-      .name = "isinf",
       .signature = "isinf(Tensor self) -> Tensor",
       .formula = "y = whether |x| = infinity",
       .doc = "Where x is infinite, as bool; not differentiable.",
@@ -37,7 +35,6 @@ struct IsInf : PredicateOperator<functions::IsInf> {
 
 struct IsFinite : PredicateOperator<functions::IsFinite> {
   static constexpr OperatorInfo info = {
-      .name = "isfinite",
       .signature = "isfinite(Tensor self) -> Tensor",
       .formula = "y = whether |x| < infinity",
       .doc = "Where x is neither infinite nor NaN, as bool; not differentiable.",
@@ -47,7 +44,6 @@ struct IsFinite : PredicateOperator<functions::IsFinite> {
 
 struct LogicalNot : PredicateOperator<functions::IsZero> {
   static constexpr OperatorInfo info = {
-      .name = "logical_not",
       .signature = "logical_not(Tensor self) -> Tensor",
       .formula = "y = whether x = 0",
       .doc = "Where x is zero, as bool; in place, 1 and 0 in the dtype of x; not differentiable.",

@@ -77,7 +77,6 @@ struct NumberRelation {
 
 struct Eq : Relation<Eq, functions::Equal> {
   static constexpr OperatorInfo info = {
-      .name = "eq",
       .signature = "eq(Tensor self, Tensor other) -> Tensor",
       .formula = "y = x = w",
       .doc = "Equality, as a bool tensor; broadcast, the dtypes are promoted. NaN equals nothing.",
@@ -87,7 +86,6 @@ struct Eq : Relation<Eq, functions::Equal> {
 
 struct EqScalar : NumberRelation<functions::Equal> {
   static constexpr OperatorInfo info = {
-      .name = "eq",
       .signature = "eq(Tensor self, Scalar other) -> Tensor",
       .formula = "y = x = c",
       .doc = "The same with a number, even one that the dtype of x can't represent.",
@@ -97,7 +95,6 @@ struct EqScalar : NumberRelation<functions::Equal> {
 
 struct Ne : Relation<Ne, functions::NotEqual> {
   static constexpr OperatorInfo info = {
-      .name = "ne",
       .signature = "ne(Tensor self, Tensor other) -> Tensor",
       .formula = "y = x != w",
       .doc = "Inequality, as a bool tensor; broadcast, the dtypes are promoted. With NaN it is true.",
@@ -107,7 +104,6 @@ struct Ne : Relation<Ne, functions::NotEqual> {
 
 struct NeScalar : NumberRelation<functions::NotEqual> {
   static constexpr OperatorInfo info = {
-      .name = "ne",
       .signature = "ne(Tensor self, Scalar other) -> Tensor",
       .formula = "y = x != c",
       .doc = "The same with a number.",
@@ -117,7 +113,6 @@ struct NeScalar : NumberRelation<functions::NotEqual> {
 
 struct Lt : Relation<Lt, functions::Less> {
   static constexpr OperatorInfo info = {
-      .name = "lt",
       .signature = "lt(Tensor self, Tensor other) -> Tensor",
       .formula = "y = x < w",
       .doc = "Whether x is less than w, as a bool tensor; broadcast, the dtypes are promoted. With NaN it is false.",
@@ -127,7 +122,6 @@ struct Lt : Relation<Lt, functions::Less> {
 
 struct LtScalar : NumberRelation<functions::Less> {
   static constexpr OperatorInfo info = {
-      .name = "lt",
       .signature = "lt(Tensor self, Scalar other) -> Tensor",
       .formula = "y = x < c",
       .doc = "The same with a number.",
@@ -137,7 +131,6 @@ struct LtScalar : NumberRelation<functions::Less> {
 
 struct Le : Relation<Le, functions::LessEqual> {
   static constexpr OperatorInfo info = {
-      .name = "le",
       .signature = "le(Tensor self, Tensor other) -> Tensor",
       .formula = "y = x <= w",
       .doc = "Whether x is at most w, as a bool tensor; broadcast, the dtypes are promoted. With NaN it is false.",
@@ -147,7 +140,6 @@ struct Le : Relation<Le, functions::LessEqual> {
 
 struct LeScalar : NumberRelation<functions::LessEqual> {
   static constexpr OperatorInfo info = {
-      .name = "le",
       .signature = "le(Tensor self, Scalar other) -> Tensor",
       .formula = "y = x <= c",
       .doc = "The same with a number.",
@@ -157,7 +149,6 @@ struct LeScalar : NumberRelation<functions::LessEqual> {
 
 struct Gt : Relation<Gt, functions::Greater> {
   static constexpr OperatorInfo info = {
-      .name = "gt",
       .signature = "gt(Tensor self, Tensor other) -> Tensor",
       .formula = "y = x > w",
       .doc = "Whether x is greater than w, as a bool tensor; broadcast, the dtypes are promoted. With NaN it is false.",
@@ -167,7 +158,6 @@ struct Gt : Relation<Gt, functions::Greater> {
 
 struct GtScalar : NumberRelation<functions::Greater> {
   static constexpr OperatorInfo info = {
-      .name = "gt",
       .signature = "gt(Tensor self, Scalar other) -> Tensor",
       .formula = "y = x > c",
       .doc = "The same with a number.",
@@ -177,7 +167,6 @@ struct GtScalar : NumberRelation<functions::Greater> {
 
 struct Ge : Relation<Ge, functions::GreaterEqual> {
   static constexpr OperatorInfo info = {
-      .name = "ge",
       .signature = "ge(Tensor self, Tensor other) -> Tensor",
       .formula = "y = x >= w",
       .doc = "Whether x is at least w, as a bool tensor; broadcast, the dtypes are promoted. With NaN it is false.",
@@ -187,7 +176,6 @@ struct Ge : Relation<Ge, functions::GreaterEqual> {
 
 struct GeScalar : NumberRelation<functions::GreaterEqual> {
   static constexpr OperatorInfo info = {
-      .name = "ge",
       .signature = "ge(Tensor self, Scalar other) -> Tensor",
       .formula = "y = x >= c",
       .doc = "The same with a number.",
@@ -197,7 +185,6 @@ struct GeScalar : NumberRelation<functions::GreaterEqual> {
 
 struct LogicalAnd : Relation<LogicalAnd, functions::And> {
   static constexpr OperatorInfo info = {
-      .name = "logical_and",
       .signature = "logical_and(Tensor self, Tensor other) -> Tensor",
       .formula = "y = x and w, where what is not 0 is true",
       .doc = "Conjunction of truth values, as a bool tensor; broadcast. NaN is true.",
@@ -207,7 +194,6 @@ struct LogicalAnd : Relation<LogicalAnd, functions::And> {
 
 struct LogicalOr : Relation<LogicalOr, functions::Or> {
   static constexpr OperatorInfo info = {
-      .name = "logical_or",
       .signature = "logical_or(Tensor self, Tensor other) -> Tensor",
       .formula = "y = x or w, where what is not 0 is true",
       .doc = "Disjunction of truth values, as a bool tensor; broadcast. NaN is true.",
@@ -217,7 +203,6 @@ struct LogicalOr : Relation<LogicalOr, functions::Or> {
 
 struct LogicalXor : Relation<LogicalXor, functions::Xor> {
   static constexpr OperatorInfo info = {
-      .name = "logical_xor",
       .signature = "logical_xor(Tensor self, Tensor other) -> Tensor",
       .formula = "y = x xor w, where what is not 0 is true",
       .doc = "Exclusive disjunction of truth values, as a bool tensor; broadcast. NaN is true.",
@@ -227,7 +212,6 @@ struct LogicalXor : Relation<LogicalXor, functions::Xor> {
 
 struct BitwiseAnd : BitwiseOperator<BitwiseAnd, functions::BitAnd> {
   static constexpr OperatorInfo info = {
-      .name = "bitwise_and",
       .signature = "bitwise_and(Tensor self, Tensor other) -> Tensor",
       .formula = "y = x & w",
       .doc = "Conjunction of the bits of integers, or of truth values; broadcast, the dtypes are promoted.",
@@ -238,7 +222,6 @@ struct BitwiseAnd : BitwiseOperator<BitwiseAnd, functions::BitAnd> {
 
 struct BitwiseOr : BitwiseOperator<BitwiseOr, functions::BitOr> {
   static constexpr OperatorInfo info = {
-      .name = "bitwise_or",
       .signature = "bitwise_or(Tensor self, Tensor other) -> Tensor",
       .formula = "y = x | w",
       .doc = "Disjunction of the bits of integers, or of truth values; broadcast, the dtypes are promoted.",
@@ -249,7 +232,6 @@ struct BitwiseOr : BitwiseOperator<BitwiseOr, functions::BitOr> {
 
 struct BitwiseXor : BitwiseOperator<BitwiseXor, functions::BitXor> {
   static constexpr OperatorInfo info = {
-      .name = "bitwise_xor",
       .signature = "bitwise_xor(Tensor self, Tensor other) -> Tensor",
       .formula = "y = x ^ w",
       .doc = "Exclusive disjunction of the bits of integers, or of truth values; broadcast, the dtypes are promoted.",

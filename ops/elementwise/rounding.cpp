@@ -10,7 +10,7 @@ using namespace detail;
 
 /// Functions that leave integers as they are.
 template <class Op, class F>
-struct RoundingOperator {
+struct RoundingOperator : ZeroGradient {
   static Tensor forward(const Tensor& x) {
     Tensor y = empty_tensor_like(x, x.scalar_type());
     forward_into(y, x);
@@ -29,7 +29,6 @@ struct RoundingOperator {
 
 struct Floor : RoundingOperator<Floor, functions::Floor> {
   static constexpr OperatorInfo info = {
-      .name = "floor",
       .signature = "floor(Tensor self) -> Tensor",
       .formula = "y = the largest whole number <= x;  dx = 0",
       .doc = "Rounds down; integers stay as they are.",
@@ -37,13 +36,10 @@ struct Floor : RoundingOperator<Floor, functions::Floor> {
       .node = "FloorBackward0",
       .inplace = "floor_(Tensor self) -> Tensor",
   };
-  void save(Needs, const Tensor&, const Tensor&) {}
-  void backward(Backward& b) const { b.dx(0) = zeros_like(b.dy()); }
 };
 
 struct Ceil : RoundingOperator<Ceil, functions::Ceil> {
   static constexpr OperatorInfo info = {
-      .name = "ceil",
       .signature = "ceil(Tensor self) -> Tensor",
       .formula = "y = the smallest whole number >= x;  dx = 0",
       .doc = "Rounds up; integers stay as they are.",
@@ -51,13 +47,10 @@ struct Ceil : RoundingOperator<Ceil, functions::Ceil> {
       .node = "CeilBackward0",
       .inplace = "ceil_(Tensor self) -> Tensor",
   };
-  void save(Needs, const Tensor&, const Tensor&) {}
-  void backward(Backward& b) const { b.dx(0) = zeros_like(b.dy()); }
 };
 
 struct Round : RoundingOperator<Round, functions::Round> {
   static constexpr OperatorInfo info = {
-      .name = "round",
       .signature = "round(Tensor self) -> Tensor",
       .formula = "y = the nearest whole number, of two the even one;  dx = 0",
       .doc = "Rounds to the nearest; integers stay as they are.",
@@ -65,13 +58,10 @@ struct Round : RoundingOperator<Round, functions::Round> {
       .node = "RoundBackward0",
       .inplace = "round_(Tensor self) -> Tensor",
   };
-  void save(Needs, const Tensor&, const Tensor&) {}
-  void backward(Backward& b) const { b.dx(0) = zeros_like(b.dy()); }
 };
 
-struct RoundDecimals {
+struct RoundDecimals : ZeroGradient {
   static constexpr OperatorInfo info = {
-      .name = "round",
       .signature = "round(Tensor self, *, int decimals) -> Tensor",
       .formula = "y = round(x 10^n) / 10^n;  dx = 0",
       .doc = "Rounds to a number of decimals, or where that is negative to a power of ten; floating-point dtypes.",
@@ -90,13 +80,10 @@ struct RoundDecimals {
     kernels::unary(functions::RoundTo{}, y, x, decimals < 0 ? kernels::Params{1, power} : kernels::Params{power, 1});
     return true;
   }
-  void save(Needs, const Tensor&, std::int64_t, const Tensor&) {}
-  void backward(Backward& b) const { b.dx(0) = zeros_like(b.dy()); }
 };
 
 struct Trunc : RoundingOperator<Trunc, functions::Trunc> {
   static constexpr OperatorInfo info = {
-      .name = "trunc",
       .signature = "trunc(Tensor self) -> Tensor",
       .formula = "y = x without its fraction;  dx = 0",
       .doc = "Rounds towards zero; integers stay as they are.",
@@ -104,13 +91,10 @@ struct Trunc : RoundingOperator<Trunc, functions::Trunc> {
       .node = "TruncBackward0",
       .inplace = "trunc_(Tensor self) -> Tensor",
   };
-  void save(Needs, const Tensor&, const Tensor&) {}
-  void backward(Backward& b) const { b.dx(0) = zeros_like(b.dy()); }
 };
 
 struct Frac : NumericOperator<Frac, functions::Frac> {
   static constexpr OperatorInfo info = {
-      .name = "frac",
       .signature = "frac(Tensor self) -> Tensor",
       .formula = "y = x - trunc(x);  dx = dy",
       .doc = "The fractional part, with the sign of x; floating-point dtypes.",

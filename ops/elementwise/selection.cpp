@@ -22,18 +22,13 @@ struct ExtremeOperator : BinaryOperator<Op, F> {
     const Tensor half = where(eq(b(x), b(w)), b.dy() / 2, b.dy());
     const Tensor w_taken = std::is_same_v<F, functions::Maximum> ? lt(b(x), b(w)) : gt(b(x), b(w));
     const Tensor x_taken = std::is_same_v<F, functions::Maximum> ? gt(b(x), b(w)) : lt(b(x), b(w));
-    if (b.wants(0)) {
-      b.dx(0) = this->to_x(where(w_taken, 0, half));
-    }
-    if (b.wants(1)) {
-      b.dx(1) = this->to_w(where(x_taken, 0, half));
-    }
+    b.set_dx(0, [&] { return this->to_x(where(w_taken, 0, half)); });
+    b.set_dx(1, [&] { return this->to_w(where(x_taken, 0, half)); });
   }
 };
 
 struct Maximum : ExtremeOperator<Maximum, functions::Maximum> {
   static constexpr OperatorInfo info = {
-      .name = "maximum",
       .signature = "maximum(Tensor self, Tensor other) -> Tensor",
       .formula = "y = max(x, w);  dx = dy where x > w, dy / 2 where they are equal, else 0, dw the other way round",
       .doc = "The larger of two numbers, NaN where one is NaN; broadcast, the dtypes are promoted.",
@@ -44,7 +39,6 @@ struct Maximum : ExtremeOperator<Maximum, functions::Maximum> {
 
 struct Minimum : ExtremeOperator<Minimum, functions::Minimum> {
   static constexpr OperatorInfo info = {
-      .name = "minimum",
       .signature = "minimum(Tensor self, Tensor other) -> Tensor",
       .formula = "y = min(x, w);  dx = dy where x < w, dy / 2 where they are equal, else 0, dw the other way round",
       .doc = "The smaller of two numbers, NaN where one is NaN; broadcast, the dtypes are promoted.",
@@ -55,7 +49,6 @@ struct Minimum : ExtremeOperator<Minimum, functions::Minimum> {
 
 struct MaxOfTwo {
   static constexpr OperatorInfo info = {
-      .name = "max",
       .signature = "max(Tensor self, Tensor other) -> Tensor",
       .formula = "y = max(x, w)",
       .doc = "maximum(self, other).",
@@ -66,7 +59,6 @@ struct MaxOfTwo {
 
 struct MinOfTwo {
   static constexpr OperatorInfo info = {
-      .name = "min",
       .signature = "min(Tensor self, Tensor other) -> Tensor",
       .formula = "y = min(x, w)",
       .doc = "minimum(self, other).",
@@ -77,7 +69,6 @@ struct MinOfTwo {
 
 struct Where {
   static constexpr OperatorInfo info = {
-      .name = "where",
       .signature = "where(Tensor condition, Tensor self, Tensor other) -> Tensor",
       .formula = "y = x where c, else w;  dx = dy where c, else 0, dw = 0 where c, else dy",
       .doc =
@@ -104,18 +95,13 @@ struct Where {
     w_geometry.save(w, y);
   }
   void backward(Backward& b) const {
-    if (b.wants(1)) {
-      b.dx(1) = x_geometry.reduce(where(b(condition), b.dy(), 0));
-    }
-    if (b.wants(2)) {
-      b.dx(2) = w_geometry.reduce(where(b(condition), 0, b.dy()));
-    }
+    b.set_dx(1, [&] { return x_geometry.reduce(where(b(condition), b.dy(), 0)); });
+    b.set_dx(2, [&] { return w_geometry.reduce(where(b(condition), 0, b.dy())); });
   }
 };
 
 struct WhereTensorNumber {
   static constexpr OperatorInfo info = {
-      .name = "where",
       .signature = "where(Tensor condition, Tensor self, Scalar other) -> Tensor",
       .formula = "y = x where a condition holds, else c",
       .doc = "The same with a number.",
@@ -128,7 +114,6 @@ struct WhereTensorNumber {
 
 struct WhereNumberTensor {
   static constexpr OperatorInfo info = {
-      .name = "where",
       .signature = "where(Tensor condition, Scalar input, Tensor other) -> Tensor",
       .formula = "y = c where a condition holds, else w",
       .doc = "The same with a number.",
@@ -141,7 +126,6 @@ struct WhereNumberTensor {
 
 struct WhereNumbers {
   static constexpr OperatorInfo info = {
-      .name = "where",
       .signature = "where(Tensor condition, Scalar input, Scalar other) -> Tensor",
       .formula = "y = one number where a condition holds, else the other",
       .doc = "The same with two numbers: float32 when one is a fraction, else int64, or bool for truth values.",

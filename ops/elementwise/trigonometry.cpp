@@ -8,7 +8,6 @@ using namespace detail;
 
 struct Sin : UnaryOperator<functions::Sin>, SavesOperand {
   static constexpr OperatorInfo info = {
-      .name = "sin",
       .signature = "sin(Tensor self) -> Tensor",
       .formula = "y = sin(x);  dx = dy cos(x)",
       .doc = "Sine of radians; integers give float32.",
@@ -21,7 +20,6 @@ struct Sin : UnaryOperator<functions::Sin>, SavesOperand {
 
 struct Cos : UnaryOperator<functions::Cos>, SavesOperand {
   static constexpr OperatorInfo info = {
-      .name = "cos",
       .signature = "cos(Tensor self) -> Tensor",
       .formula = "y = cos(x);  dx = -dy sin(x)",
       .doc = "Cosine of radians; integers give float32.",
@@ -34,7 +32,6 @@ struct Cos : UnaryOperator<functions::Cos>, SavesOperand {
 
 struct Tan : UnaryOperator<functions::Tan>, SavesResult {
   static constexpr OperatorInfo info = {
-      .name = "tan",
       .signature = "tan(Tensor self) -> Tensor",
       .formula = "y = tan(x);  dx = dy (1 + y^2)",
       .doc = "Tangent of radians; integers give float32.",
@@ -47,7 +44,6 @@ struct Tan : UnaryOperator<functions::Tan>, SavesResult {
 
 struct Asin : UnaryOperator<functions::Asin>, SavesOperand {
   static constexpr OperatorInfo info = {
-      .name = "asin",
       .signature = "asin(Tensor self) -> Tensor",
       .formula = "y = arcsin(x);  dx = dy / sqrt(1 - x^2)",
       .doc = "Inverse of the sine, NaN outside of [-1, 1]; integers give float32.",
@@ -64,7 +60,6 @@ struct Asin : UnaryOperator<functions::Asin>, SavesOperand {
 
 struct Acos : UnaryOperator<functions::Acos>, SavesOperand {
   static constexpr OperatorInfo info = {
-      .name = "acos",
       .signature = "acos(Tensor self) -> Tensor",
       .formula = "y = arccos(x);  dx = -dy / sqrt(1 - x^2)",
       .doc = "Inverse of the cosine, NaN outside of [-1, 1]; integers give float32.",
@@ -81,7 +76,6 @@ struct Acos : UnaryOperator<functions::Acos>, SavesOperand {
 
 struct Atan : UnaryOperator<functions::Atan>, SavesOperand {
   static constexpr OperatorInfo info = {
-      .name = "atan",
       .signature = "atan(Tensor self) -> Tensor",
       .formula = "y = arctan(x);  dx = dy / (1 + x^2)",
       .doc = "Inverse of the tangent; integers give float32.",

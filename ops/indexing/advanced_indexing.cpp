@@ -157,7 +157,6 @@ struct SavedIndices {
 
 struct Index {
   static constexpr OperatorInfo info = {
-      .name = "index",
       .signature = "index(Tensor self, Tensor[] indices) -> Tensor",
       .formula = "y = x[indices];  dx = zeros with dy added at the indices",
       .doc =
@@ -188,7 +187,6 @@ struct Index {
 
 struct IndexPut {
   static constexpr OperatorInfo info = {
-      .name = "index_put",
       .signature = "index_put(Tensor self, Tensor[] indices, Tensor values, bool accumulate=False) -> Tensor",
       .formula = "y = x with y[indices] = w, or += w;  dx = dy, with 0 there unless w is added, dw = dy[indices]",
       .doc =
@@ -224,9 +222,8 @@ struct IndexPut {
   }
   void backward(Backward& b) const {
     const std::vector<Tensor> chosen = indices.unpack(b);
-    if (b.wants(0)) {
-      b.dx(0) = accumulate_ ? b.dy() : index_put(b.dy(), chosen, zeros({}, b.dy().scalar_type()), false);
-    }
+    b.set_dx(0,
+             [&] { return accumulate_ ? b.dy() : index_put(b.dy(), chosen, zeros({}, b.dy().scalar_type()), false); });
     if (b.wants(chosen.size() + 1)) {
       const Tensor dw = index(b.dy(), chosen);
       b.dx(chosen.size() + 1) = dw.sizes() == IntArrayRef(value_sizes) ? dw : sum_to_size(dw, value_sizes);

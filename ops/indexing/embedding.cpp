@@ -27,7 +27,6 @@ Tensor contiguous_off_tape(const Tensor& x) { return x.is_contiguous() ? x : row
 
 struct Embedding {
   static constexpr OperatorInfo info = {
-      .name = "embedding",
       .signature =
           "embedding(Tensor weight, Tensor indices, int padding_idx=-1, bool scale_grad_by_freq=False, bool "
           "sparse=False) -> Tensor",
@@ -67,7 +66,6 @@ struct Embedding {
 
 struct EmbeddingDenseBackward {
   static constexpr OperatorInfo info = {
-      .name = "embedding_dense_backward",
       .signature =
           "embedding_dense_backward(Tensor grad_output, Tensor indices, int num_weights, int padding_idx, bool "
           "scale_grad_by_freq) -> Tensor",
@@ -129,7 +127,6 @@ struct EmbeddingDenseBackward {
 
 struct EmbeddingRenorm {
   static constexpr OperatorInfo info = {
-      .name = "embedding_renorm",
       .signature = "embedding_renorm(Tensor weight, Tensor indices, float max_norm, float norm_type) -> Tensor",
       .formula = "y[r] = w[r] max_norm / (n + 1e-7) where an index is r and n = the norm of w[r] > max_norm, else w[r]",
       .doc =

@@ -226,7 +226,6 @@ void check_factors(const Tensor& factors, const Tensor& weight, const Tensor& in
 
 struct EmbeddingBag {
   static constexpr OperatorInfo info = {
-      .name = "embedding_bag",
       .signature =
           "embedding_bag(Tensor weight, Tensor indices, Tensor offsets, bool scale_grad_by_freq=False, int mode=0, "
           "bool sparse=False, Tensor? per_sample_weights=None, bool include_last_offset=False, int? "

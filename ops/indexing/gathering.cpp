@@ -25,7 +25,6 @@ void check_index(const char* where, const Tensor& x, std::size_t d, const Tensor
 
 struct Gather {
   static constexpr OperatorInfo info = {
-      .name = "gather",
       .signature = "gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor",
       .formula = "y[i][j] = x[index[i][j]][j] for dim = 0;  dx = zeros with dy added at the indices",
       .doc =
@@ -60,7 +59,6 @@ struct Gather {
 
 struct TakeAlongDim {
   static constexpr OperatorInfo info = {
-      .name = "take_along_dim",
       .signature = "take_along_dim(Tensor self, Tensor indices, int? dim=None) -> Tensor",
       .formula = "y[i][j] = x[indices[i][j]][j] for dim = 0",
       .doc =
@@ -93,7 +91,6 @@ struct TakeAlongDim {
 
 struct Take {
   static constexpr OperatorInfo info = {
-      .name = "take",
       .signature = "take(Tensor self, Tensor index) -> Tensor",
       .formula = "y[i] = x.flatten()[index[i]]",
       .doc = "Gathers elements of the flattened x by an int64 index of any shape; negative ones count from the end.",
@@ -108,7 +105,6 @@ struct Take {
 
 struct IndexSelect {
   static constexpr OperatorInfo info = {
-      .name = "index_select",
       .signature = "index_select(Tensor self, int dim, Tensor index) -> Tensor",
       .formula = "y[i] = x[index[i]] along a dimension;  dx = zeros with dy[i] added to dx[index[i]]",
       .doc =

@@ -56,7 +56,6 @@ struct SliceOperator {
 
 struct IndexAdd : SliceOperator, WritesAtIndex<IndexAdd> {
   static constexpr OperatorInfo info = {
-      .name = "index_add",
       .signature = "index_add(Tensor self, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor",
       .formula = "y = x, y[index[i]] += alpha w[i] along a dimension;  dx = dy, dw[i] = alpha dy[index[i]]",
       .doc =
@@ -80,9 +79,7 @@ struct IndexAdd : SliceOperator, WritesAtIndex<IndexAdd> {
     alpha_ = alpha;
   }
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = b.dy();
-    }
+    b.set_dx(0, [&] { return b.dy(); });
     if (b.wants(2)) {
       const Tensor dw = source_gradient(b.dy(), b(index));
       b.dx(2) = is_one(alpha_) ? dw : mul(dw, alpha_);
@@ -95,7 +92,6 @@ struct IndexAdd : SliceOperator, WritesAtIndex<IndexAdd> {
 
 struct IndexCopy : SliceOperator, WritesAtIndex<IndexCopy> {
   static constexpr OperatorInfo info = {
-      .name = "index_copy",
       .signature = "index_copy(Tensor self, int dim, Tensor index, Tensor source) -> Tensor",
       .formula = "y = x, y[index[i]] = w[i] along a dimension;  dx = dy with 0 there, dw[i] = dy[index[i]]",
       .doc = "As index_add, but replaces slices. Of duplicate indices the last one is kept.",
@@ -110,18 +106,13 @@ struct IndexCopy : SliceOperator, WritesAtIndex<IndexCopy> {
     save_operands(dim, index_, source);
   }
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = index_fill(b.dy(), dim_, b(index), 0);
-    }
-    if (b.wants(2)) {
-      b.dx(2) = source_gradient(b.dy(), b(index));
-    }
+    b.set_dx(0, [&] { return index_fill(b.dy(), dim_, b(index), 0); });
+    b.set_dx(2, [&] { return source_gradient(b.dy(), b(index)); });
   }
 };
 
 struct IndexFillScalar : SliceOperator, WritesAtIndex<IndexFillScalar> {
   static constexpr OperatorInfo info = {
-      .name = "index_fill",
       .signature = "index_fill(Tensor self, int dim, Tensor index, Scalar value) -> Tensor",
       .formula = "y = x, y[index[i]] = c along a dimension;  dx = dy with 0 there",
       .doc = "As index_copy, with one number, converted to the dtype of x.",
@@ -140,7 +131,6 @@ struct IndexFillScalar : SliceOperator, WritesAtIndex<IndexFillScalar> {
 
 struct IndexFill : SliceOperator, WritesAtIndex<IndexFill> {
   static constexpr OperatorInfo info = {
-      .name = "index_fill",
       .signature = "index_fill(Tensor self, int dim, Tensor index, Tensor value) -> Tensor",
       .formula = "y = x, y[index[i]] = w along a dimension;  dx = dy with 0 there, dw = the sum of dy there",
       .doc = "The same with the number of a tensor without dimensions.",
@@ -161,12 +151,8 @@ struct IndexFill : SliceOperator, WritesAtIndex<IndexFill> {
     value_dtype = value.scalar_type();
   }
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = index_fill(b.dy(), dim_, b(index), 0);
-    }
-    if (b.wants(2)) {
-      b.dx(2) = to(sum(index_select(b.dy(), dim_, b(index))), value_dtype);
-    }
+    b.set_dx(0, [&] { return index_fill(b.dy(), dim_, b(index), 0); });
+    b.set_dx(2, [&] { return to(sum(index_select(b.dy(), dim_, b(index))), value_dtype); });
   }
 };
 

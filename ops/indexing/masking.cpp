@@ -70,7 +70,6 @@ struct MaskedFillOperator : MaskOperator {
 
 struct MaskedFillScalar : MaskedFillOperator {
   static constexpr OperatorInfo info = {
-      .name = "masked_fill",
       .signature = "masked_fill(Tensor self, Tensor mask, Scalar value) -> Tensor",
       .formula = "y = c where the mask is true, else x;  dx = dy with 0 there",
       .doc =
@@ -92,7 +91,6 @@ struct MaskedFillScalar : MaskedFillOperator {
 
 struct MaskedFill : MaskedFillOperator {
   static constexpr OperatorInfo info = {
-      .name = "masked_fill",
       .signature = "masked_fill(Tensor self, Tensor mask, Tensor value) -> Tensor",
       .formula = "y = w where the mask is true, else x;  dx = dy with 0 there, dw = the sum of dy there",
       .doc = "The same with the number of a tensor without dimensions.",
@@ -114,12 +112,8 @@ struct MaskedFill : MaskedFillOperator {
     value_dtype = value.scalar_type();
   }
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = reduced(masked_fill(b.dy(), b(mask), 0));
-    }
-    if (b.wants(2)) {
-      b.dx(2) = to(sum(masked_select(b.dy(), b(mask))), value_dtype);
-    }
+    b.set_dx(0, [&] { return reduced(masked_fill(b.dy(), b(mask), 0)); });
+    b.set_dx(2, [&] { return to(sum(masked_select(b.dy(), b(mask))), value_dtype); });
   }
 
  private:
@@ -133,7 +127,6 @@ struct MaskedFill : MaskedFillOperator {
 
 struct MaskedSelect : MaskOperator {
   static constexpr OperatorInfo info = {
-      .name = "masked_select",
       .signature = "masked_select(Tensor self, Tensor mask) -> Tensor",
       .formula = "y = the elements of x where the mask is true;  dx = zeros with dy there",
       .doc =
@@ -155,7 +148,6 @@ struct MaskedSelect : MaskOperator {
 
 struct MaskedScatter : MaskOperator {
   static constexpr OperatorInfo info = {
-      .name = "masked_scatter",
       .signature = "masked_scatter(Tensor self, Tensor mask, Tensor source) -> Tensor",
       .formula =
           "y = the elements of w one after the other where the mask is true, else x;  dx = dy with 0 there, dw = "
@@ -187,9 +179,7 @@ struct MaskedScatter : MaskOperator {
     source_sizes = source.sizes();
   }
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = reduced(masked_fill(b.dy(), b(mask), 0));
-    }
+    b.set_dx(0, [&] { return reduced(masked_fill(b.dy(), b(mask), 0)); });
     if (b.wants(2)) {
       const Tensor used = masked_select(b.dy(), b(mask));
       const std::int64_t left = numel_of(source_sizes) - used.numel();
@@ -207,7 +197,6 @@ struct MaskedScatter : MaskOperator {
 
 struct Nonzero {
   static constexpr OperatorInfo info = {
-      .name = "nonzero",
       .signature = "nonzero(Tensor self) -> Tensor",
       .formula = "y[k] = the index of the k-th element of x that is not 0",
       .doc =
@@ -236,7 +225,6 @@ struct Nonzero {
 
 struct OneHot {
   static constexpr OperatorInfo info = {
-      .name = "one_hot",
       .signature = "one_hot(Tensor input, int num_classes=-1) -> Tensor",
       .formula = "y[i][c] = 1 where x[i] = c, else 0",
       .doc =

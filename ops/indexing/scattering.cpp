@@ -73,7 +73,6 @@ struct ScatterOperator {
 
 struct Scatter : ScatterOperator, WritesAtIndex<Scatter> {
   static constexpr OperatorInfo info = {
-      .name = "scatter",
       .signature = "scatter(Tensor self, int dim, Tensor index, Tensor src) -> Tensor",
       .formula = "y = x with y[index[i][j]][j] = w[i][j] for dim = 0;  dx = dy with 0 there, dw = gather(dy)",
       .doc =
@@ -89,18 +88,13 @@ struct Scatter : ScatterOperator, WritesAtIndex<Scatter> {
     scatter_checked(where, y, dim, index, src, Combine::Replace);
   }
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = scatter(b.dy(), dim_, b(index), 0);
-    }
-    if (b.wants(2)) {
-      b.dx(2) = src_gradient(b.dy(), b(index));
-    }
+    b.set_dx(0, [&] { return scatter(b.dy(), dim_, b(index), 0); });
+    b.set_dx(2, [&] { return src_gradient(b.dy(), b(index)); });
   }
 };
 
 struct ScatterValue : ScatterOperator, WritesAtIndex<ScatterValue> {
   static constexpr OperatorInfo info = {
-      .name = "scatter",
       .signature = "scatter(Tensor self, int dim, Tensor index, Scalar value) -> Tensor",
       .formula = "y = x with y[index[i][j]][j] = c for dim = 0;  dx = dy with 0 there",
       .doc = "The same with one number, converted to the dtype of x.",
@@ -116,7 +110,6 @@ struct ScatterValue : ScatterOperator, WritesAtIndex<ScatterValue> {
 
 struct ScatterAdd : ScatterOperator, WritesAtIndex<ScatterAdd> {
   static constexpr OperatorInfo info = {
-      .name = "scatter_add",
       .signature = "scatter_add(Tensor self, int dim, Tensor index, Tensor src) -> Tensor",
       .formula = "y = x, y[index[i][j]][j] += w[i][j] for dim = 0;  dx = dy, dw = gather(dy)",
       .doc =
@@ -130,12 +123,8 @@ struct ScatterAdd : ScatterOperator, WritesAtIndex<ScatterAdd> {
     scatter_checked(where, y, dim, index, src, Combine::Add);
   }
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = b.dy();
-    }
-    if (b.wants(2)) {
-      b.dx(2) = src_gradient(b.dy(), b(index));
-    }
+    b.set_dx(0, [&] { return b.dy(); });
+    b.set_dx(2, [&] { return src_gradient(b.dy(), b(index)); });
   }
 };
 

@@ -12,7 +12,6 @@ using namespace detail;
 
 struct Flip {
   static constexpr OperatorInfo info = {
-      .name = "flip",
       .signature = "flip(Tensor self, int[] dims) -> Tensor",
       .formula = "y[i] = x[n - 1 - i] along each of the dimensions;  dx = flip(dy)",
       .doc = "A copy. Each dimension is listed once; negative ones count from the end.",
@@ -59,7 +58,6 @@ Tensor rolled(const Tensor& x, std::int64_t shift, std::size_t d) {
 
 struct Roll {
   static constexpr OperatorInfo info = {
-      .name = "roll",
       .signature = "roll(Tensor self, int[] shifts, int[] dims=[]) -> Tensor",
       .formula = "y[(i + shift) mod n] = x[i] along each of the dimensions;  dx = roll(dy, -shifts)",
       .doc = "A copy. As many shifts as dimensions; one shift without dimensions shifts the flattened elements.",
@@ -102,7 +100,6 @@ DimVector with_leading_ones(DimVector sizes, std::size_t rank) {
 
 struct Repeat {
   static constexpr OperatorInfo info = {
-      .name = "repeat",
       .signature = "repeat(Tensor self, int[] repeats) -> Tensor",
       .formula = "y = x repeats[d] times along dimension d;  dx = the sum of dy over the repetitions",
       .doc = "A copy. There is a repeat for each dimension; further ones in front add new dimensions.",
@@ -182,7 +179,6 @@ struct Repeat {
 
 struct Tile {
   static constexpr OperatorInfo info = {
-      .name = "tile",
       .signature = "tile(Tensor self, int[] dims) -> Tensor",
       .formula = "y = x dims[d] times along dimension d",
       .doc = "repeat, but with fewer numbers than dimensions they are for the last ones.",
@@ -224,7 +220,6 @@ struct TriangleOperator {
 
 struct Tril : TriangleOperator<kernels::Triangle::Lower> {
   static constexpr OperatorInfo info = {
-      .name = "tril",
       .signature = "tril(Tensor self, int diagonal=0) -> Tensor",
       .formula = "y[i][j] = x[i][j] where j - i <= diagonal, else 0;  dx = tril(dy)",
       .doc = "The lower triangle of the matrices of the last two dimensions.",
@@ -237,7 +232,6 @@ struct Tril : TriangleOperator<kernels::Triangle::Lower> {
 
 struct Triu : TriangleOperator<kernels::Triangle::Upper> {
   static constexpr OperatorInfo info = {
-      .name = "triu",
       .signature = "triu(Tensor self, int diagonal=0) -> Tensor",
       .formula = "y[i][j] = x[i][j] where j - i >= diagonal, else 0;  dx = triu(dy)",
       .doc = "The upper triangle of the matrices of the last two dimensions.",

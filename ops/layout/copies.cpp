@@ -11,7 +11,6 @@ using Needs = std::span<const bool>;
 
 struct Clone {
   static constexpr OperatorInfo info = {
-      .name = "clone",
       .signature = "clone(Tensor self) -> Tensor",
       .formula = "y = x;  dx = dy",
       .doc = "A row-major copy with storage of its own.",
@@ -29,7 +28,6 @@ struct Clone {
 
 struct Contiguous {
   static constexpr OperatorInfo info = {
-      .name = "contiguous",
       .signature = "contiguous(Tensor self) -> Tensor",
       .formula = "y = x",
       .doc = "The tensor itself when it is row-major, else a clone.",
@@ -40,7 +38,6 @@ struct Contiguous {
 
 struct ToCopy {
   static constexpr OperatorInfo info = {
-      .name = "to_copy",
       .signature = "to_copy(Tensor input, ScalarType dtype) -> Tensor",
       .formula = "y = x converted to a dtype;  dx = dy converted back",
       .doc = "Always a row-major copy. Fractions are truncated for integers, as in C++.",
@@ -59,7 +56,6 @@ struct ToCopy {
 
 struct ToDtype {
   static constexpr OperatorInfo info = {
-      .name = "to",
       .signature = "to(Tensor self, ScalarType dtype) -> Tensor",
       .formula = "y = x converted to a dtype",
       .doc = "The tensor itself when it has that dtype already, else to_copy.",
@@ -70,7 +66,6 @@ struct ToDtype {
 
 struct Copy {
   static constexpr OperatorInfo info = {
-      .name = "copy",
       .signature = "copy(Tensor input, Tensor src) -> Tensor",
       .formula = "y = w, with the sizes and dtype of x;  dw = dy summed to the sizes of w, dx = 0",
       .doc = "The values of src, broadcast and converted to the tensor's shape and dtype.",
@@ -97,18 +92,13 @@ struct Copy {
     w_dtype = w.scalar_type();
   }
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = zeros_like(b.dy());
-    }
-    if (b.wants(1)) {
-      b.dx(1) = to(sum_to_size(b.dy(), w_sizes), w_dtype);
-    }
+    b.set_dx(0, [&] { return zeros_like(b.dy()); });
+    b.set_dx(1, [&] { return to(sum_to_size(b.dy(), w_sizes), w_dtype); });
   }
 };
 
 struct ZerosLike {
   static constexpr OperatorInfo info = {
-      .name = "zeros_like",
       .signature = "zeros_like(Tensor input) -> Tensor",
       .formula = "y = 0",
       .doc = "Zeros with the sizes and dtype of the operand; never recorded.",
@@ -121,9 +111,8 @@ struct ZerosLike {
   }
 };
 
-struct Zero {
+struct Zero : ZeroGradient {
   static constexpr OperatorInfo info = {
-      .name = "zero",
       .signature = "zero(Tensor input) -> Tensor",
       .formula = "y = 0;  dx = 0",
       .doc = "zeros_like as a recorded operator: what zero_ puts on the tape.",
@@ -136,13 +125,10 @@ struct Zero {
     kernels::fill(y, 0);
     return true;
   }
-  void save(Needs, const Tensor&, const Tensor&) {}
-  void backward(Backward& b) const { b.dx(0) = zeros_like(b.dy()); }
 };
 
 struct FullLike {
   static constexpr OperatorInfo info = {
-      .name = "full_like",
       .signature = "full_like(Tensor input, Scalar fill_value) -> Tensor",
       .formula = "y = c",
       .doc = "A tensor of one number with the sizes and dtype of the operand; never recorded.",
@@ -156,9 +142,8 @@ struct FullLike {
   }
 };
 
-struct Fill {
+struct Fill : ZeroGradient {
   static constexpr OperatorInfo info = {
-      .name = "fill",
       .signature = "fill(Tensor input, Scalar value) -> Tensor",
       .formula = "y = c;  dx = 0",
       .doc = "full_like as a recorded operator: what fill_ puts on the tape.",
@@ -171,8 +156,6 @@ struct Fill {
     kernels::fill(y, value);
     return true;
   }
-  void save(Needs, const Tensor&, const Scalar&, const Tensor&) {}
-  void backward(Backward& b) const { b.dx(0) = zeros_like(b.dy()); }
 };
 
 }  // namespace

@@ -95,7 +95,6 @@ Tensor channels_in_blocks(const Tensor& x, std::int64_t start, std::int64_t leng
 struct Stack {
   static constexpr bool kSavesTensors = false;
   static constexpr OperatorInfo info = {
-      .name = "stack",
       .signature = "stack(Tensor[] tensors, int dim=0) -> Tensor",
       .formula = "y[i] = x_i along a new dimension;  dx_i = dy[i]",
       .doc =
@@ -130,9 +129,7 @@ struct Stack {
   }
   void backward(Backward& b) const {
     for (std::size_t i = 0; i < dtypes.size(); ++i) {
-      if (b.wants(i)) {
-        b.dx(i) = to(select(b.dy(), dim_, static_cast<std::int64_t>(i)), dtypes[i]);
-      }
+      b.set_dx(i, [&] { return to(select(b.dy(), dim_, static_cast<std::int64_t>(i)), dtypes[i]); });
     }
   }
 };
@@ -140,7 +137,6 @@ struct Stack {
 struct Cat {
   static constexpr bool kSavesTensors = false;
   static constexpr OperatorInfo info = {
-      .name = "cat",
       .signature = "cat(Tensor[] tensors, int dim=0) -> Tensor",
       .formula = "y = [x_0, x_1, ...] along a dimension;  dx_i = the part of dy that was x_i",
       .doc =
@@ -244,7 +240,6 @@ struct Cat {
 
 struct Concat {
   static constexpr OperatorInfo info = {
-      .name = "concat",
       .signature = "concat(Tensor[] tensors, int dim=0) -> Tensor",
       .formula = "y = [x_0, x_1, ...] along a dimension",
       .doc = "cat by another name.",
@@ -255,7 +250,6 @@ struct Concat {
 
 struct Concatenate {
   static constexpr OperatorInfo info = {
-      .name = "concatenate",
       .signature = "concatenate(Tensor[] tensors, int dim=0) -> Tensor",
       .formula = "y = [x_0, x_1, ...] along a dimension",
       .doc = "cat by another name.",

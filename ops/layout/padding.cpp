@@ -24,7 +24,6 @@ void check_padding(const char* where, const Tensor& x, IntArrayRef pad) {
 
 struct ConstantPadNd {
   static constexpr OperatorInfo info = {
-      .name = "constant_pad_nd",
       .signature = "constant_pad_nd(Tensor input, int[] pad, Scalar value=0) -> Tensor",
       .formula =
           "y = x with pad[0] times c before and pad[1] times after it along the last dimension, pad[2] and pad[3] "
@@ -148,7 +147,6 @@ DimVector bordered(const char* where, IntArrayRef sizes, IntArrayRef pad) {
 
 struct PadBorder {
   static constexpr OperatorInfo info = {
-      .name = "pad_border",
       .signature = "pad_border(Tensor input, int[] pad, str mode) -> Tensor",
       .formula = "y = pad(x, pad, mode);  dx = the sums of dy where the elements of x stand",
       .doc =
@@ -179,7 +177,6 @@ struct PadBorder {
 
 struct PadBorderBackward {
   static constexpr OperatorInfo info = {
-      .name = "pad_border_backward",
       .signature = "pad_border_backward(Tensor grad_output, int[] input_sizes, int[] pad, str mode) -> Tensor",
       .formula = "dx = the sums of dy where the elements of x stand;  its own gradient is pad_border(g)",
       .doc = "The gradient of pad_border; linear in the first operand, with sums in a fixed order.",
@@ -212,7 +209,6 @@ struct PadBorderBackward {
 
 struct Pad {
   static constexpr OperatorInfo info = {
-      .name = "pad",
       .signature = "pad(Tensor input, int[] pad, str mode='constant', float? value=None) -> Tensor",
       .formula =
           "y = x with pad[0] elements before and pad[1] after it along the last dimension, pad[2] and pad[3] "

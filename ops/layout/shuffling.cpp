@@ -34,7 +34,6 @@ Tensor shuffled(const Tensor& x, std::int64_t channels, std::int64_t height, std
 
 struct PixelShuffle {
   static constexpr OperatorInfo info = {
-      .name = "pixel_shuffle",
       .signature = "pixel_shuffle(Tensor self, int upscale_factor) -> Tensor",
       .formula = "y[c][h r + i][w r + j] = x[c r r + i r + j][h][w];  dx = pixel_unshuffle(dy)",
       .doc = "Moves channels to pixels: an image [..., c r r, h, w] becomes [..., c, h r, w r] (Shi et al., 2016).",
@@ -54,7 +53,6 @@ struct PixelShuffle {
 
 struct PixelUnshuffle {
   static constexpr OperatorInfo info = {
-      .name = "pixel_unshuffle",
       .signature = "pixel_unshuffle(Tensor self, int downscale_factor) -> Tensor",
       .formula = "y[c r r + i r + j][h][w] = x[c][h r + i][w r + j];  dx = pixel_shuffle(dy)",
       .doc = "The inverse of pixel_shuffle, of an image [..., c, h r, w r].",
@@ -74,7 +72,6 @@ struct PixelUnshuffle {
 
 struct ChannelShuffle {
   static constexpr OperatorInfo info = {
-      .name = "channel_shuffle",
       .signature = "channel_shuffle(Tensor input, int groups) -> Tensor",
       .formula = "y[n][i g + k] = x[n][k c / g + i];  dx = channel_shuffle(dy, c / g)",
       .doc =

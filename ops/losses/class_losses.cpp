@@ -48,7 +48,6 @@ struct NllState {
 
 struct NllLoss : NllState {
   static constexpr OperatorInfo info = {
-      .name = "nll_loss",
       .signature =
           "nll_loss(Tensor input, Tensor target, Tensor? weight=None, int reduction=1, int ignore_index=-100) -> "
           "Tensor",
@@ -72,7 +71,6 @@ struct NllLoss : NllState {
 
 struct NllLoss2d : NllState {
   static constexpr OperatorInfo info = {
-      .name = "nll_loss2d",
       .signature =
           "nll_loss2d(Tensor input, Tensor target, Tensor? weight=None, int reduction=1, int ignore_index=-100) -> "
           "Tensor",
@@ -92,7 +90,6 @@ struct NllLoss2d : NllState {
 
 struct NllLossNd {
   static constexpr OperatorInfo info = {
-      .name = "nll_loss_nd",
       .signature =
           "nll_loss_nd(Tensor input, Tensor target, Tensor? weight=None, int reduction=1, int ignore_index=-100) -> "
           "Tensor",
@@ -109,7 +106,6 @@ struct NllLossNd {
 
 struct NllLossGradient {
   static constexpr OperatorInfo info = {
-      .name = "nll_loss_backward",
       .signature =
           "nll_loss_backward(Tensor grad, Tensor target, Tensor? weight, int[] input_sizes, int reduction, int "
           "ignore_index) -> Tensor",

@@ -30,7 +30,6 @@ Tensor without_ignored(const Tensor& x, const Tensor& target, std::int64_t ignor
 /// one is ever written.
 struct RowsCrossEntropy {
   static constexpr OperatorInfo info = {
-      .name = "_cross_entropy",
       .signature =
           "_cross_entropy(Tensor input, Tensor target, Tensor? weight, int reduction, int ignore_index, float "
           "label_smoothing) -> (Tensor, Tensor)",
@@ -192,7 +191,6 @@ Tensor of_probabilities(const Tensor& x, const Tensor& target, const Tensor& wei
 
 struct CrossEntropyLoss {
   static constexpr OperatorInfo info = {
-      .name = "cross_entropy_loss",
       .signature =
           "cross_entropy_loss(Tensor input, Tensor target, Tensor? weight=None, int reduction=1, int "
           "ignore_index=-100, float label_smoothing=0.0) -> Tensor",

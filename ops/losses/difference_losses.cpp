@@ -18,7 +18,6 @@ struct DifferenceLoss : PairLoss<Op> {
 
 struct MseLoss : DifferenceLoss<MseLoss> {
   static constexpr OperatorInfo info = {
-      .name = "mse_loss",
       .signature = "mse_loss(Tensor input, Tensor target, int reduction=1) -> Tensor",
       .formula = "y = (x - t)^2, reduced over all elements;  dx = 2 (x - t) dy / n for the mean, dt = -dx",
       .doc = "Squared error of two tensors of one shape and floating-point dtype; reduction is None, Mean or Sum.",
@@ -36,7 +35,6 @@ struct MseLoss : DifferenceLoss<MseLoss> {
 
 struct L1Loss : DifferenceLoss<L1Loss> {
   static constexpr OperatorInfo info = {
-      .name = "l1_loss",
       .signature = "l1_loss(Tensor input, Tensor target, int reduction=1) -> Tensor",
       .formula = "y = |x - t|, reduced over all elements;  dx = sign(x - t) dy / n for the mean, dt = -dx",
       .doc = "Absolute error of two tensors of one shape and floating-point dtype; reduction is None, Mean or Sum.",
@@ -56,7 +54,6 @@ struct L1Loss : DifferenceLoss<L1Loss> {
 
 struct SmoothL1Loss : DifferenceLoss<SmoothL1Loss> {
   static constexpr OperatorInfo info = {
-      .name = "smooth_l1_loss",
       .signature = "smooth_l1_loss(Tensor input, Tensor target, int reduction=1, float beta=1.0) -> Tensor",
       .formula =
           "y = (x - t)^2 / (2 beta) where |x - t| < beta, else |x - t| - beta / 2, reduced;  dx = dy min(max((x - t) / "
@@ -82,7 +79,6 @@ struct SmoothL1Loss : DifferenceLoss<SmoothL1Loss> {
 
 struct HuberLoss : DifferenceLoss<HuberLoss> {
   static constexpr OperatorInfo info = {
-      .name = "huber_loss",
       .signature = "huber_loss(Tensor input, Tensor target, int reduction=1, float delta=1.0) -> Tensor",
       .formula =
           "y = (x - t)^2 / 2 where |x - t| <= delta, else delta (|x - t| - delta / 2), reduced;  dx = dy min(max(x - "

@@ -45,7 +45,6 @@ Tensor cosines(const Tensor& a, const Tensor& b, std::int64_t dim, double eps, G
 
 struct CosineSimilarity {
   static constexpr OperatorInfo info = {
-      .name = "cosine_similarity",
       .signature = "cosine_similarity(Tensor x1, Tensor x2, int dim=1, float eps=1e-8) -> Tensor",
       .formula = "y = (sum of x1 x2 over dim) / (max(|x1|, eps) max(|x2|, eps)) with the 2-norms over dim",
       .doc = "The cosine similarity of vectors along dim; operands of one floating-point dtype broadcast.",
@@ -63,7 +62,6 @@ struct CosineSimilarity {
 
 struct PairwiseDistance {
   static constexpr OperatorInfo info = {
-      .name = "pairwise_distance",
       .signature = "pairwise_distance(Tensor x1, Tensor x2, float p=2, float eps=1e-6, bool keepdim=False) -> Tensor",
       .formula = "y = the p-norm of x1 - x2 + eps over the last dimension",
       .doc = "The p-norm distance of vectors along the last dimension; operands of one floating-point dtype broadcast.",
@@ -80,7 +78,6 @@ struct PairwiseDistance {
 
 struct CosineEmbeddingLoss {
   static constexpr OperatorInfo info = {
-      .name = "cosine_embedding_loss",
       .signature =
           "cosine_embedding_loss(Tensor input1, Tensor input2, Tensor target, float margin=0.0, int reduction=1) -> "
           "Tensor",
@@ -107,7 +104,6 @@ struct CosineEmbeddingLoss {
 
 struct TripletMarginLoss {
   static constexpr OperatorInfo info = {
-      .name = "triplet_margin_loss",
       .signature =
           "triplet_margin_loss(Tensor anchor, Tensor positive, Tensor negative, float margin=1.0, float p=2, float "
           "eps=1e-6, bool swap=False, int reduction=1) -> Tensor",

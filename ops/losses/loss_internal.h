@@ -44,12 +44,10 @@ struct PairLoss {
     const Tensor dy = weight.defined() ? b.dy() * b(weight) : b.dy();
     const double divisor = reduction == Reduction::Mean ? static_cast<double>(value.numel()) : 1;
     const auto& op = static_cast<const Op&>(*this);
-    if (b.wants(0)) {
-      b.dx(0) = GradMode::is_enabled() ? op.input_gradient(dy / divisor, value, t) : fused(dy, value, t, divisor);
-    }
-    if (b.wants(1)) {
-      b.dx(1) = Op::unfitted(op.target_gradient(dy / divisor, value, t), given);
-    }
+    b.set_dx(0, [&] {
+      return GradMode::is_enabled() ? op.input_gradient(dy / divisor, value, t) : fused(dy, value, t, divisor);
+    });
+    b.set_dx(1, [&] { return Op::unfitted(op.target_gradient(dy / divisor, value, t), given); });
   }
 
   template <class... Args>

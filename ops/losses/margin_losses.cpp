@@ -19,7 +19,6 @@ void check_shapes(const char* where, const Tensor& x, const Tensor& target) {
 
 struct SoftMarginLoss : PairLoss<SoftMarginLoss> {
   static constexpr OperatorInfo info = {
-      .name = "soft_margin_loss",
       .signature = "soft_margin_loss(Tensor input, Tensor target, int reduction=1) -> Tensor",
       .formula =
           "y = log(1 + e^(-t x)), reduced;  dx = -t dy sigmoid(-t x) / n for the mean, dt = -x dy sigmoid(-t x) / n",
@@ -47,7 +46,6 @@ struct SoftMarginLoss : PairLoss<SoftMarginLoss> {
 
 struct HingeEmbeddingLoss {
   static constexpr OperatorInfo info = {
-      .name = "hinge_embedding_loss",
       .signature = "hinge_embedding_loss(Tensor input, Tensor target, float margin=1.0, int reduction=1) -> Tensor",
       .formula = "y = x where t = 1, max(margin - x, 0) where t = -1, their sum elsewhere; reduced",
       .doc =
@@ -64,7 +62,6 @@ struct HingeEmbeddingLoss {
 
 struct MarginRankingLoss {
   static constexpr OperatorInfo info = {
-      .name = "margin_ranking_loss",
       .signature =
           "margin_ranking_loss(Tensor input1, Tensor input2, Tensor target, float margin=0.0, int reduction=1) -> "
           "Tensor",
@@ -84,7 +81,6 @@ struct MarginRankingLoss {
 
 struct MultiMarginLoss {
   static constexpr OperatorInfo info = {
-      .name = "multi_margin_loss",
       .signature =
           "multi_margin_loss(Tensor input, Tensor target, Scalar p=1, Scalar margin=1, Tensor? weight=None, int "
           "reduction=1) -> Tensor",
@@ -188,7 +184,6 @@ class LabeledRows {
 
 struct MultilabelMarginLoss {
   static constexpr OperatorInfo info = {
-      .name = "multilabel_margin_loss",
       .signature = "multilabel_margin_loss(Tensor input, Tensor target, int reduction=1) -> Tensor",
       .formula =
           "y = (sum over labels t and classes c that are none of max(1 - x[t] + x[c], 0)) / classes, by rows, reduced; "
@@ -250,7 +245,6 @@ struct MultilabelMarginLoss {
 
 struct MultilabelSoftMarginLoss {
   static constexpr OperatorInfo info = {
-      .name = "multilabel_soft_margin_loss",
       .signature =
           "multilabel_soft_margin_loss(Tensor input, Tensor target, Tensor? weight=None, int reduction=1) -> Tensor",
       .formula =

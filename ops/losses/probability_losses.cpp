@@ -25,7 +25,6 @@ void check_probabilities(const Tensor& x, const Tensor& losses) {
 
 struct BinaryCrossEntropy : PairLoss<BinaryCrossEntropy> {
   static constexpr OperatorInfo info = {
-      .name = "binary_cross_entropy",
       .signature = "binary_cross_entropy(Tensor input, Tensor target, Tensor? weight=None, int reduction=1) -> Tensor",
       .formula =
           "y = -w (t log(x) + (1 - t) log(1 - x)) with logarithms of at least -100, reduced;  dx = w dy ((1 - t) / "
@@ -70,7 +69,6 @@ struct BinaryCrossEntropy : PairLoss<BinaryCrossEntropy> {
 
 struct BinaryCrossEntropyWithLogits : PairLoss<BinaryCrossEntropyWithLogits> {
   static constexpr OperatorInfo info = {
-      .name = "binary_cross_entropy_with_logits",
       .signature =
           "binary_cross_entropy_with_logits(Tensor input, Tensor target, Tensor? weight=None, Tensor? pos_weight=None, "
           "int reduction=1) -> Tensor",
@@ -119,12 +117,8 @@ struct BinaryCrossEntropyWithLogits : PairLoss<BinaryCrossEntropyWithLogits> {
     const Tensor more = b(pos_weight) - 1;
     const Tensor g = (weight.defined() ? b.dy() * b(weight) : b.dy()) /
                      (reduction == Reduction::Mean ? static_cast<double>(value.numel()) : 1);
-    if (b.wants(0)) {
-      b.dx(0) = ((more * t + 1) * sigmoid(value) - more * t - t) * g;
-    }
-    if (b.wants(1)) {
-      b.dx(1) = neg((value + more * log_sigmoid(value)) * g);
-    }
+    b.set_dx(0, [&] { return ((more * t + 1) * sigmoid(value) - more * t - t) * g; });
+    b.set_dx(1, [&] { return neg((value + more * log_sigmoid(value)) * g); });
   }
   Tensor input_gradient(const Tensor& g, const Tensor& value, const Tensor& t) const {
     return (sigmoid(value) - t) * g;
@@ -134,7 +128,6 @@ struct BinaryCrossEntropyWithLogits : PairLoss<BinaryCrossEntropyWithLogits> {
 
 struct KlDiv : PairLoss<KlDiv> {
   static constexpr OperatorInfo info = {
-      .name = "kl_div",
       .signature = "kl_div(Tensor input, Tensor target, int reduction=1, *, bool log_target=False) -> Tensor",
       .formula =
           "y = t (log(t) - x), 0 where t = 0, or e^t (t - x) with log_target, reduced;  dx = -t dy / n for the mean, "
@@ -166,7 +159,6 @@ struct KlDiv : PairLoss<KlDiv> {
 
 struct PoissonNllLoss : PairLoss<PoissonNllLoss> {
   static constexpr OperatorInfo info = {
-      .name = "poisson_nll_loss",
       .signature =
           "poisson_nll_loss(Tensor input, Tensor target, bool log_input, bool full, float eps, int reduction) -> "
           "Tensor",

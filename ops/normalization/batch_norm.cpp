@@ -10,7 +10,6 @@ using namespace detail;
 
 struct NativeBatchNorm : BatchNormState {
   static constexpr OperatorInfo info = {
-      .name = "native_batch_norm",
       .signature =
           "native_batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, "
           "bool training, float momentum, float eps) -> (Tensor, Tensor, Tensor)",
@@ -57,7 +56,6 @@ struct NativeBatchNorm : BatchNormState {
 
 struct BatchNorm {
   static constexpr OperatorInfo info = {
-      .name = "batch_norm",
       .signature =
           "batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool "
           "training, float momentum, float eps, bool cudnn_enabled) -> Tensor",
@@ -80,7 +78,6 @@ struct BatchNorm {
 
 struct InstanceNorm {
   static constexpr OperatorInfo info = {
-      .name = "instance_norm",
       .signature =
           "instance_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool "
           "use_input_stats, float momentum, float eps, bool cudnn_enabled) -> Tensor",

@@ -14,7 +14,6 @@ void check_operands(const BatchNormOperands& of, const Tensor& residual, bool tr
 
 struct NativeBatchNormRelu : BatchNormState {
   static constexpr OperatorInfo info = {
-      .name = "native_batch_norm_relu",
       .signature =
           "native_batch_norm_relu(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? "
           "running_var, Tensor? residual, bool training, float momentum, float eps) -> (Tensor, Tensor, Tensor)",
@@ -58,9 +57,7 @@ struct NativeBatchNormRelu : BatchNormState {
     }
     const Tensor dz = relu_backward(b.dy(), b(y));
     recorded(b, dz);
-    if (b.wants(kResidual)) {
-      b.dx(kResidual) = dz;
-    }
+    b.set_dx(kResidual, [&] { return dz; });
   }
 
   static Cost forward_cost(const Tensor& x, const Tensor&, const Tensor&, const Tensor&, const Tensor&,
@@ -75,7 +72,6 @@ struct NativeBatchNormRelu : BatchNormState {
 
 struct BatchNormRelu {
   static constexpr OperatorInfo info = {
-      .name = "batch_norm_relu",
       .signature =
           "batch_norm_relu(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, "
           "Tensor? residual, bool training, float momentum, float eps) -> Tensor",

@@ -35,7 +35,6 @@ Tensor at_positions(const Tensor& parameter, const Tensor& x) {
 
 struct NativeGroupNorm : ChannelNormState {
   static constexpr OperatorInfo info = {
-      .name = "native_group_norm",
       .signature =
           "native_group_norm(Tensor input, Tensor? weight, Tensor? bias, int N, int C, int HxW, int group, float eps) "
           "-> (Tensor, Tensor, Tensor)",
@@ -152,7 +151,6 @@ struct NativeGroupNorm : ChannelNormState {
 
 struct GroupNorm {
   static constexpr OperatorInfo info = {
-      .name = "group_norm",
       .signature =
           "group_norm(Tensor input, int num_groups, Tensor? weight=None, Tensor? bias=None, float eps=1e-05, bool "
           "cudnn_enabled=True) -> Tensor",

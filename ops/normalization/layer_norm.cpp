@@ -118,7 +118,6 @@ struct RowsState : NormState {
 
 struct NativeLayerNorm : RowsState {
   static constexpr OperatorInfo info = {
-      .name = "native_layer_norm",
       .signature =
           "native_layer_norm(Tensor input, int[] normalized_shape, Tensor? weight, Tensor? bias, float eps) -> "
           "(Tensor, Tensor, Tensor)",
@@ -146,7 +145,6 @@ struct NativeLayerNorm : RowsState {
 
 struct LayerNorm {
   static constexpr OperatorInfo info = {
-      .name = "layer_norm",
       .signature =
           "layer_norm(Tensor input, int[] normalized_shape, Tensor? weight=None, Tensor? bias=None, float eps=1e-05, "
           "bool cudnn_enable=True) -> Tensor",
@@ -163,7 +161,6 @@ struct LayerNorm {
 
 struct FusedRmsNorm : RowsState {
   static constexpr OperatorInfo info = {
-      .name = "_fused_rms_norm",
       .signature =
           "_fused_rms_norm(Tensor input, int[] normalized_shape, Tensor? weight, float? eps) -> (Tensor, Tensor)",
       .formula =
@@ -192,7 +189,6 @@ struct FusedRmsNorm : RowsState {
 
 struct RmsNorm {
   static constexpr OperatorInfo info = {
-      .name = "rms_norm",
       .signature = "rms_norm(Tensor input, int[] normalized_shape, Tensor? weight=None, float? eps=None) -> Tensor",
       .formula = "y = _fused_rms_norm(x, normalized_shape, w, eps)",
       .doc = "The first result of _fused_rms_norm (Zhang and Sennrich, Root mean square layer normalization, 2019).",

@@ -18,7 +18,6 @@ PoolPlan divided(PoolPlan plan, bool count_include_pad, std::optional<std::int64
 /// With one spatial dimension the sums have no divisor of their own, as in PyTorch.
 struct AvgPool1d {
   static constexpr OperatorInfo info = {
-      .name = "avg_pool1d",
       .signature =
           "avg_pool1d(Tensor input, int[] kernel_size, int[] stride=[], int[] padding=0, bool ceil_mode=False, "
           "bool count_include_pad=True) -> Tensor",
@@ -39,7 +38,6 @@ struct AvgPool1d {
 template <int N>
 struct AvgPool {
   static constexpr OperatorInfo pattern = {
-      .name = "avg_pool{N}d",
       .signature =
           "avg_pool{N}d(Tensor input, int[] kernel_size, int[] stride=[], int[] padding=0, bool ceil_mode=False, "
           "bool count_include_pad=True, int? divisor_override=None) -> Tensor",
@@ -62,7 +60,6 @@ struct AvgPool {
 template <int N>
 struct AdaptiveAvgPool {
   static constexpr OperatorInfo pattern = {
-      .name = "adaptive_avg_pool{N}d",
       .signature = "adaptive_avg_pool{N}d(Tensor input, int[] output_size) -> Tensor",
       .formula = "y = the sum of each window / its number of elements;  dx = the sum of dy / number over its windows",
       .doc =

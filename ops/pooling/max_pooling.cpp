@@ -11,7 +11,6 @@ using namespace detail;
 template <int N>
 struct MaxPool {
   static constexpr OperatorInfo pattern = {
-      .name = "max_pool{N}d",
       .signature =
           "max_pool{N}d(Tensor input, int[] kernel_size, int[] stride=[], int[] padding=0, int[] dilation=1, "
           "bool ceil_mode=False) -> Tensor",
@@ -38,7 +37,6 @@ struct MaxPool {
 template <int N>
 struct MaxPoolWithIndices {
   static constexpr OperatorInfo pattern = {
-      .name = "max_pool{N}d_with_indices",
       .signature =
           "max_pool{N}d_with_indices(Tensor input, int[] kernel_size, int[] stride=[], int[] padding=0, int[] "
           "dilation=1, bool ceil_mode=False) -> (Tensor, Tensor)",
@@ -59,7 +57,6 @@ struct MaxPoolWithIndices {
 template <int N>
 struct AdaptiveMaxPool {
   static constexpr OperatorInfo pattern = {
-      .name = "adaptive_max_pool{N}d",
       .signature = "adaptive_max_pool{N}d(Tensor input, int[] output_size) -> (Tensor, Tensor)",
       .formula = "y = the largest x of each window;  dx = dy at that element, added up where windows overlap, else 0",
       .doc =

@@ -53,7 +53,6 @@ Tensor unpooled(const char* where, const Tensor& x, const Tensor& indices, IntAr
 
 struct MaxUnpool2d {
   static constexpr OperatorInfo info = {
-      .name = "max_unpool2d",
       .signature = "max_unpool2d(Tensor input, Tensor indices, int[] output_size) -> Tensor",
       .formula = "y[i] = x where an index is i, else 0;  dx = dy[i]",
       .doc =
@@ -69,7 +68,6 @@ struct MaxUnpool2d {
 
 struct MaxUnpool3d {
   static constexpr OperatorInfo info = {
-      .name = "max_unpool3d",
       .signature =
           "max_unpool3d(Tensor input, Tensor indices, int[] output_size, int[] stride, int[] padding) -> Tensor",
       .formula = "y[i] = x where an index is i, else 0;  dx = dy[i]",

@@ -8,35 +8,8 @@ namespace {
 
 using namespace detail;
 
-/// What all of them save: y = beta input + alpha x w.
-struct AddedProduct {
-  OperandGeometry input;
-  SavedTensor x;
-  SavedTensor w;
-  Scalar beta_;
-  Scalar alpha_;
-  void save(Needs needs, const Tensor& input_, const Tensor& x_, const Tensor& w_, const Scalar& beta,
-            const Scalar& alpha, const Tensor& y) {
-    input.save(input_, y);
-    if (needs[2]) {
-      x.save(x_);
-    }
-    if (needs[1]) {
-      w.save(w_);
-    }
-    beta_ = beta;
-    alpha_ = alpha;
-  }
-  void to_input(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = input.reduce(scaled(b.dy(), beta_));
-    }
-  }
-};
-
-struct Addmm : AddedProduct {
+struct Addmm : AddedProductInto<Addmm> {
   static constexpr OperatorInfo info = {
-      .name = "addmm",
       .signature = "addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
       .formula = "y = beta x + alpha u w;  dx = beta dy, du = alpha dy w^T, dw = alpha u^T dy",
       .doc =
@@ -48,9 +21,6 @@ struct Addmm : AddedProduct {
   };
   static Cost forward_cost(const Tensor&, const Tensor& x, const Tensor& w, const Scalar&, const Scalar&) {
     return kernels::gemm_cost(x.size(0), w.size(1), x.size(1), x.scalar_type());
-  }
-  static Cost cost(const Tensor& input, const Tensor& x, const Tensor& w, const Scalar& beta, const Scalar& alpha) {
-    return gradient_cost(forward_cost(input, x, w, beta, alpha), x, w);
   }
   static DimVector shape(const Tensor& input, const Tensor& x, const Tensor& w) {
     check(x.dim() == 2 && w.dim() == 2, "addmm: x ", describe(x), ", w ", describe(w), ": need two matrices");
@@ -70,28 +40,10 @@ struct Addmm : AddedProduct {
       kernels::gemm(y, x, w, input, beta, alpha);
     }
   }
-  static Tensor forward(const Tensor& input, const Tensor& x, const Tensor& w, const Scalar& beta,
-                        const Scalar& alpha) {
-    const Tensor y = empty_tensor(shape(input, x, w), x.scalar_type());
-    compute(y, input, x, w, beta, alpha);
-    return y;
-  }
-  static bool forward_into(const Tensor& y, const Tensor& input, const Tensor& x, const Tensor& w, const Scalar& beta,
-                           const Scalar& alpha) {
-    const bool fits = shape(input, x, w) == DimVector(y.sizes()) && may_receive(y, x, w);
-    if (fits) {
-      compute(y, input, x, w, beta, alpha);
-    }
-    return fits;
-  }
   void backward(Backward& b) const {
     to_input(b);
-    if (b.wants(1)) {
-      b.dx(1) = scaled(mm(b.dy(), t(b(w))), alpha_);
-    }
-    if (b.wants(2)) {
-      b.dx(2) = scaled(mm(t(b(x)), b.dy()), alpha_);
-    }
+    b.set_dx(1, [&] { return scaled(mm(b.dy(), t(b(w))), alpha_); });
+    b.set_dx(2, [&] { return scaled(mm(t(b(x)), b.dy()), alpha_); });
   }
 };
 
@@ -100,9 +52,8 @@ Tensor column(const Tensor& x) {
   return x.dim() == 0 ? x : view_of(x, {x.size(0), 1}, {x.stride(0), 1}, x.storage_offset());
 }
 
-struct Addmv : AddedProduct {
+struct Addmv : AddedProductInto<Addmv> {
   static constexpr OperatorInfo info = {
-      .name = "addmv",
       .signature = "addmv(Tensor self, Tensor mat, Tensor vec, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
       .formula = "y = beta x + alpha u w;  dx = beta dy, du = alpha dy w^T, dw = alpha u^T dy",
       .doc =
@@ -115,9 +66,6 @@ struct Addmv : AddedProduct {
   static Cost forward_cost(const Tensor&, const Tensor& x, const Tensor&, const Scalar&, const Scalar&) {
     return kernels::gemm_cost(x.size(0), 1, x.size(1), x.scalar_type());
   }
-  static Cost cost(const Tensor& input, const Tensor& x, const Tensor& w, const Scalar& beta, const Scalar& alpha) {
-    return gradient_cost(forward_cost(input, x, w, beta, alpha), x, w);
-  }
   static DimVector shape(const Tensor& input, const Tensor& x, const Tensor& w) {
     check(x.dim() == 2 && w.dim() == 1, "addmv: x ", describe(x), ", w ", describe(w), ": need a matrix and a vector");
     check_one_dtype("addmv", input, x, w);
@@ -127,36 +75,20 @@ struct Addmv : AddedProduct {
     check_addend("addmv", input, sizes);
     return sizes;
   }
-  static Tensor forward(const Tensor& input, const Tensor& x, const Tensor& w, const Scalar& beta,
-                        const Scalar& alpha) {
-    const Tensor y = empty_tensor(shape(input, x, w), x.scalar_type());
+  static void compute(const Tensor& y, const Tensor& input, const Tensor& x, const Tensor& w, const Scalar& beta,
+                      const Scalar& alpha) {
     check_factors("addmv", y.scalar_type(), beta, alpha);
     kernels::gemm(column(y), x, column(w), column(input), beta, alpha);
-    return y;
-  }
-  static bool forward_into(const Tensor& y, const Tensor& input, const Tensor& x, const Tensor& w, const Scalar& beta,
-                           const Scalar& alpha) {
-    const bool fits = shape(input, x, w) == DimVector(y.sizes()) && may_receive(y, x, w);
-    if (fits) {
-      check_factors("addmv", y.scalar_type(), beta, alpha);
-      kernels::gemm(column(y), x, column(w), column(input), beta, alpha);
-    }
-    return fits;
   }
   void backward(Backward& b) const {
     to_input(b);
-    if (b.wants(1)) {
-      b.dx(1) = scaled(outer(b.dy(), b(w)), alpha_);
-    }
-    if (b.wants(2)) {
-      b.dx(2) = scaled(mv(t(b(x)), b.dy()), alpha_);
-    }
+    b.set_dx(1, [&] { return scaled(outer(b.dy(), b(w)), alpha_); });
+    b.set_dx(2, [&] { return scaled(mv(t(b(x)), b.dy()), alpha_); });
   }
 };
 
 struct Addbmm : AddedProduct {
   static constexpr OperatorInfo info = {
-      .name = "addbmm",
       .signature = "addbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
       .formula =
           "y = beta x + alpha (sum over b of u_b w_b);  dx = beta dy, du_b = alpha dy w_b^T, dw_b = alpha u_b^T dy",

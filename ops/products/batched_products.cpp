@@ -10,9 +10,8 @@ namespace {
 
 using namespace detail;
 
-struct Bmm {
+struct Bmm : SavesFactors {
   static constexpr OperatorInfo info = {
-      .name = "bmm",
       .signature = "bmm(Tensor self, Tensor mat2) -> Tensor",
       .formula = "y_b = x_b w_b;  dx_b = dy_b w_b^T, dw_b = x_b^T dy_b",
       .doc =
@@ -21,8 +20,6 @@ struct Bmm {
       .dtypes = kNumericDtypes,
       .node = "BmmBackward0",
   };
-  SavedTensor x;
-  SavedTensor w;
   static Cost forward_cost(const Tensor& x, const Tensor& w) {
     const Cost one = kernels::gemm_cost(x.size(-2), w.size(-1), x.size(-1), x.scalar_type());
     const std::int64_t matrix = x.size(-2) * x.size(-1);
@@ -44,21 +41,9 @@ struct Bmm {
     kernels::gemm(y, x, w);
     return y;
   }
-  void save(Needs needs, const Tensor& x_, const Tensor& w_, const Tensor&) {
-    if (needs[1]) {
-      x.save(x_);
-    }
-    if (needs[0]) {
-      w.save(w_);
-    }
-  }
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = batch_product(b.dy(), transpose(b(w), -2, -1));
-    }
-    if (b.wants(1)) {
-      b.dx(1) = batch_product(transpose(b(x), -2, -1), b.dy());
-    }
+    b.set_dx(0, [&] { return batch_product(b.dy(), transpose(b(w), -2, -1)); });
+    b.set_dx(1, [&] { return batch_product(transpose(b(x), -2, -1), b.dy()); });
   }
 };
 
@@ -79,7 +64,6 @@ IntArrayRef batch_of(const Tensor& x) { return {x.sizes().data(), x.sizes().size
 
 struct Matmul {
   static constexpr OperatorInfo info = {
-      .name = "matmul",
       .signature = "matmul(Tensor self, Tensor other) -> Tensor",
       .formula = "y = x w",
       .doc =
@@ -123,9 +107,8 @@ struct Matmul {
   }
 };
 
-struct Baddbmm {
+struct Baddbmm : AddedProductInto<Baddbmm> {
   static constexpr OperatorInfo info = {
-      .name = "baddbmm",
       .signature = "baddbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
       .formula = "y_b = beta x_b + alpha u_b w_b;  dx = beta dy, du_b = alpha dy_b w_b^T, dw_b = alpha u_b^T dy_b",
       .doc =
@@ -135,16 +118,8 @@ struct Baddbmm {
       .node = "BaddbmmBackward0",
       .inplace = "baddbmm_(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor",
   };
-  OperandGeometry input;
-  SavedTensor x;
-  SavedTensor w;
-  Scalar beta_;
-  Scalar alpha_;
   static Cost forward_cost(const Tensor&, const Tensor& x, const Tensor& w, const Scalar&, const Scalar&) {
     return Bmm::forward_cost(x, w);
-  }
-  static Cost cost(const Tensor&, const Tensor& x, const Tensor& w, const Scalar&, const Scalar&) {
-    return Bmm::cost(x, w);
   }
   static DimVector shape(const Tensor& input, const Tensor& x, const Tensor& w) {
     check(x.dim() == 3 && w.dim() == 3, "baddbmm: x ", describe(x), ", w ", describe(w),
@@ -156,44 +131,15 @@ struct Baddbmm {
     check_addend("baddbmm", input, sizes);
     return sizes;
   }
-  static Tensor forward(const Tensor& input, const Tensor& x, const Tensor& w, const Scalar& beta,
-                        const Scalar& alpha) {
-    const Tensor y = empty_tensor(shape(input, x, w), x.scalar_type());
+  static void compute(const Tensor& y, const Tensor& input, const Tensor& x, const Tensor& w, const Scalar& beta,
+                      const Scalar& alpha) {
     check_factors("baddbmm", y.scalar_type(), beta, alpha);
     kernels::gemm(y, x, w, input, beta, alpha);
-    return y;
-  }
-  static bool forward_into(const Tensor& y, const Tensor& input, const Tensor& x, const Tensor& w, const Scalar& beta,
-                           const Scalar& alpha) {
-    const bool fits = shape(input, x, w) == DimVector(y.sizes()) && may_receive(y, x, w);
-    if (fits) {
-      check_factors("baddbmm", y.scalar_type(), beta, alpha);
-      kernels::gemm(y, x, w, input, beta, alpha);
-    }
-    return fits;
-  }
-  void save(Needs needs, const Tensor& input_, const Tensor& x_, const Tensor& w_, const Scalar& beta,
-            const Scalar& alpha, const Tensor& y) {
-    input.save(input_, y);
-    if (needs[2]) {
-      x.save(x_);
-    }
-    if (needs[1]) {
-      w.save(w_);
-    }
-    beta_ = beta;
-    alpha_ = alpha;
   }
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = input.reduce(scaled(b.dy(), beta_));
-    }
-    if (b.wants(1)) {
-      b.dx(1) = scaled(bmm(b.dy(), transpose(b(w), 1, 2)), alpha_);
-    }
-    if (b.wants(2)) {
-      b.dx(2) = scaled(bmm(transpose(b(x), 1, 2), b.dy()), alpha_);
-    }
+    to_input(b);
+    b.set_dx(1, [&] { return scaled(bmm(b.dy(), transpose(b(w), 1, 2)), alpha_); });
+    b.set_dx(2, [&] { return scaled(bmm(transpose(b(x), 1, 2), b.dy()), alpha_); });
   }
 };
 

@@ -310,7 +310,6 @@ Labelled contract(Labelled a, Labelled b, const Labels& kept) {
 
 struct Einsum {
   static constexpr OperatorInfo info = {
-      .name = "einsum",
       .signature = "einsum(str equation, Tensor[] tensors) -> Tensor",
       .formula = "y[output labels] = sum over the other labels of the product of x_i[labels of i]",
       .doc =
@@ -353,7 +352,6 @@ struct Einsum {
 
 struct Tensordot {
   static constexpr OperatorInfo info = {
-      .name = "tensordot",
       .signature = "tensordot(Tensor input, Tensor other, int[] dims_self, int[] dims_other) -> Tensor",
       .formula = "y[..., ...] = sum over the listed dimensions of x[...] w[...]",
       .doc =

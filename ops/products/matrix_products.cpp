@@ -8,17 +8,14 @@ namespace {
 
 using namespace detail;
 
-struct Mm {
+struct Mm : SavesFactors {
   static constexpr OperatorInfo info = {
-      .name = "mm",
       .signature = "mm(Tensor self, Tensor mat2) -> Tensor",
       .formula = "y = x w;  dx = dy w^T, dw = x^T dy",
       .doc = "Product of two matrices, [m, k] by [k, n], of one dtype. An Error for bool.",
       .dtypes = kNumericDtypes,
       .node = "MmBackward0",
   };
-  SavedTensor x;
-  SavedTensor w;
   static Cost forward_cost(const Tensor& x, const Tensor& w) {
     return kernels::gemm_cost(x.size(0), w.size(1), x.size(1), x.scalar_type());
   }
@@ -32,35 +29,20 @@ struct Mm {
     multiply(y, x, w, {}, RightOperand::Any);
     return y;
   }
-  void save(Needs needs, const Tensor& x_, const Tensor& w_, const Tensor&) {
-    if (needs[1]) {
-      x.save(x_);
-    }
-    if (needs[0]) {
-      w.save(w_);
-    }
-  }
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = mm(b.dy(), t(b(w)));
-    }
-    if (b.wants(1)) {
-      b.dx(1) = mm(t(b(x)), b.dy());
-    }
+    b.set_dx(0, [&] { return mm(b.dy(), t(b(w))); });
+    b.set_dx(1, [&] { return mm(t(b(x)), b.dy()); });
   }
 };
 
-struct Mv {
+struct Mv : SavesFactors {
   static constexpr OperatorInfo info = {
-      .name = "mv",
       .signature = "mv(Tensor self, Tensor vec) -> Tensor",
       .formula = "y = x w;  dx = dy w^T, dw = x^T dy",
       .doc = "Product of a matrix [m, k] and a vector [k], of one dtype. An Error for bool.",
       .dtypes = kNumericDtypes,
       .node = "MvBackward0",
   };
-  SavedTensor x;
-  SavedTensor w;
   static Cost forward_cost(const Tensor& x, const Tensor&) {
     return kernels::gemm_cost(x.size(0), 1, x.size(1), x.scalar_type());
   }
@@ -74,28 +56,14 @@ struct Mv {
     kernels::gemm(y, x, view_of(w, {w.size(0), 1}, {w.stride(0), 1}, w.storage_offset()));
     return view_of(y, x.size(0), 1, 0);
   }
-  void save(Needs needs, const Tensor& x_, const Tensor& w_, const Tensor&) {
-    if (needs[1]) {
-      x.save(x_);
-    }
-    if (needs[0]) {
-      w.save(w_);
-    }
-  }
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = outer(b.dy(), b(w));
-    }
-    if (b.wants(1)) {
-      b.dx(1) = mv(t(b(x)), b.dy());
-    }
+    b.set_dx(0, [&] { return outer(b.dy(), b(w)); });
+    b.set_dx(1, [&] { return mv(t(b(x)), b.dy()); });
   }
 };
 
 /// The product of two vectors and its gradient.
-struct VectorProduct {
-  SavedTensor x;
-  SavedTensor w;
+struct VectorProduct : SavesFactors {
   static Tensor product(const char* op, const Tensor& x, const Tensor& w) {
     check(x.dim() == 1 && w.dim() == 1 && x.size(0) == w.size(0), op, ": x ", describe(x), ", w ", describe(w),
           ": need two vectors of one length");
@@ -109,27 +77,14 @@ struct VectorProduct {
     return kernels::gemm_cost(1, 1, x.size(0), x.scalar_type());
   }
   static Cost cost(const Tensor& x, const Tensor& w) { return gradient_cost(forward_cost(x, w), x, w); }
-  void save(Needs needs, const Tensor& x_, const Tensor& w_, const Tensor&) {
-    if (needs[1]) {
-      x.save(x_);
-    }
-    if (needs[0]) {
-      w.save(w_);
-    }
-  }
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = mul(b(w), b.dy());
-    }
-    if (b.wants(1)) {
-      b.dx(1) = mul(b(x), b.dy());
-    }
+    b.set_dx(0, [&] { return mul(b(w), b.dy()); });
+    b.set_dx(1, [&] { return mul(b(x), b.dy()); });
   }
 };
 
 struct Dot : VectorProduct {
   static constexpr OperatorInfo info = {
-      .name = "dot",
       .signature = "dot(Tensor self, Tensor tensor) -> Tensor",
       .formula = "y = sum of x_i w_i;  dx = dy w, dw = dy x",
       .doc = "A scalar, of two vectors of one length and dtype. An Error for bool.",
@@ -141,7 +96,6 @@ struct Dot : VectorProduct {
 
 struct Vdot : VectorProduct {
   static constexpr OperatorInfo info = {
-      .name = "vdot",
       .signature = "vdot(Tensor self, Tensor other) -> Tensor",
       .formula = "y = sum of x_i w_i;  dx = dy w, dw = dy x",
       .doc = "dot; it differs for complex numbers only, which Backflow does not have.",
@@ -153,7 +107,6 @@ struct Vdot : VectorProduct {
 
 struct Outer {
   static constexpr OperatorInfo info = {
-      .name = "outer",
       .signature = "outer(Tensor self, Tensor vec2) -> Tensor",
       .formula = "y_ij = x_i w_j",
       .doc = "The matrix [m, n] of the products of two vectors [m] and [n]. Dtypes are promoted.",
@@ -167,7 +120,6 @@ struct Outer {
 
 struct Ger {
   static constexpr OperatorInfo info = {
-      .name = "ger",
       .signature = "ger(Tensor self, Tensor vec2) -> Tensor",
       .formula = "y_ij = x_i w_j",
       .doc = "Another name of outer.",
@@ -178,7 +130,6 @@ struct Ger {
 
 struct Inner {
   static constexpr OperatorInfo info = {
-      .name = "inner",
       .signature = "inner(Tensor self, Tensor other) -> Tensor",
       .formula = "y[..., ...] = sum over k of x[..., k] w[..., k]",
       .doc =
@@ -204,9 +155,8 @@ struct Inner {
   }
 };
 
-struct Linear {
+struct Linear : SavesFactors {
   static constexpr OperatorInfo info = {
-      .name = "linear",
       .signature = "linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor",
       .formula = "y = x w^T + b;  dx = dy w, dw = dy^T x, db = dy summed over rows",
       .doc =
@@ -215,8 +165,6 @@ struct Linear {
       .dtypes = kNumericDtypes,
       .node = "AddmmBackward0",
   };
-  SavedTensor x;
-  SavedTensor w;
   static Cost forward_cost(const Tensor& x, const Tensor& w, const Tensor&) {
     return kernels::gemm_cost(rows(x), w.size(0), w.size(1), x.scalar_type());
   }
@@ -251,14 +199,6 @@ struct Linear {
     multiply(y, as_rows(x), t(w), bias, RightOperand::Weights);
     return sizes.size() == 2 ? y : view_of(y, sizes, contiguous_strides(sizes), 0);
   }
-  void save(Needs needs, const Tensor& x_, const Tensor& w_, const Tensor&, const Tensor&) {
-    if (needs[1]) {
-      x.save(x_);
-    }
-    if (needs[0]) {
-      w.save(w_);
-    }
-  }
   void backward(Backward& b) const {
     const Tensor dy = as_rows(b.dy());
     if (b.wants(0)) {
@@ -270,9 +210,7 @@ struct Linear {
     if (b.wants(1)) {
       b.dx(1) = mm(t(dy), as_rows(b(x)));
     }
-    if (b.wants(2)) {
-      b.dx(2) = sum(dy, 0);
-    }
+    b.set_dx(2, [&] { return sum(dy, 0); });
   }
 };
 

@@ -60,6 +60,45 @@ inline Cost gradient_cost(const Cost& forward, const Tensor& x, const Tensor& w)
   return forward.times(int{x.requires_grad()} + int{w.requires_grad()});
 }
 
+/// What backward needs of y = beta input + alpha x w.
+struct AddedProduct : SavesFactors {
+  OperandGeometry input;
+  Scalar beta_;
+  Scalar alpha_;
+  void save(Needs needs, const Tensor& input_, const Tensor& x_, const Tensor& w_, const Scalar& beta,
+            const Scalar& alpha, const Tensor& y) {
+    input.save(input_, y);
+    SavesFactors::save(needs.subspan(1), x_, w_);
+    beta_ = beta;
+    alpha_ = alpha;
+  }
+  void to_input(Backward& b) const {
+    b.set_dx(0, [&] { return input.reduce(scaled(b.dy(), beta_)); });
+  }
+};
+
+/// The same with the forward, from `shape(input, x, w)` and `compute(y, input, x, w, beta, alpha)` of `Op`.
+template <class Op>
+struct AddedProductInto : AddedProduct {
+  static Cost cost(const Tensor& input, const Tensor& x, const Tensor& w, const Scalar& beta, const Scalar& alpha) {
+    return gradient_cost(Op::forward_cost(input, x, w, beta, alpha), x, w);
+  }
+  static Tensor forward(const Tensor& input, const Tensor& x, const Tensor& w, const Scalar& beta,
+                        const Scalar& alpha) {
+    const Tensor y = empty_tensor(Op::shape(input, x, w), x.scalar_type());
+    Op::compute(y, input, x, w, beta, alpha);
+    return y;
+  }
+  static bool forward_into(const Tensor& y, const Tensor& input, const Tensor& x, const Tensor& w, const Scalar& beta,
+                           const Scalar& alpha) {
+    const bool fits = Op::shape(input, x, w) == DimVector(y.sizes()) && may_receive(y, x, w);
+    if (fits) {
+      Op::compute(y, input, x, w, beta, alpha);
+    }
+    return fits;
+  }
+};
+
 /// The product of each pair of matrices of two batches, x [..., m, k] and w [..., k, n] with equal batch dimensions;
 /// recorded as bmm is.
 Tensor batch_product(const Tensor& x, const Tensor& w);

@@ -66,7 +66,6 @@ struct ExtremeState : ReducedGeometry {
 
 struct Max : ExtremeState {
   static constexpr OperatorInfo info = {
-      .name = "max",
       .signature = "max(Tensor self) -> Tensor",
       .formula = "y = the largest x;  dx = dy / k where x is one of the k largest, else 0",
       .doc = "A scalar, NaN if one is NaN. An Error for no elements.",
@@ -78,7 +77,6 @@ struct Max : ExtremeState {
 
 struct Min : ExtremeState {
   static constexpr OperatorInfo info = {
-      .name = "min",
       .signature = "min(Tensor self) -> Tensor",
       .formula = "y = the smallest x;  dx = dy / k where x is one of the k smallest, else 0",
       .doc = "A scalar, NaN if one is NaN. An Error for no elements.",
@@ -107,7 +105,6 @@ struct SelectionState {
 
 struct MaxDim : SelectionState {
   static constexpr OperatorInfo info = {
-      .name = "max",
       .signature = "max(Tensor self, int dim, bool keepdim=False) -> (Tensor, Tensor)",
       .formula = "y = the largest x along dim;  dx = dy at its index, else 0",
       .doc =
@@ -123,7 +120,6 @@ struct MaxDim : SelectionState {
 
 struct MinDim : SelectionState {
   static constexpr OperatorInfo info = {
-      .name = "min",
       .signature = "min(Tensor self, int dim, bool keepdim=False) -> (Tensor, Tensor)",
       .formula = "y = the smallest x along dim;  dx = dy at its index, else 0",
       .doc =
@@ -155,7 +151,6 @@ struct EqualShareState : ReducedGeometry {
 
 struct Amax : EqualShareState {
   static constexpr OperatorInfo info = {
-      .name = "amax",
       .signature = "amax(Tensor self, int[] dim=[], bool keepdim=False) -> Tensor",
       .formula = "y = the largest x over dim;  dx = dy / k where x is one of the k largest, else 0",
       .doc = "An empty list means all dimensions. NaN if one is NaN. An Error for a dimension of size 0.",
@@ -172,7 +167,6 @@ struct Amax : EqualShareState {
 
 struct Amin : EqualShareState {
   static constexpr OperatorInfo info = {
-      .name = "amin",
       .signature = "amin(Tensor self, int[] dim=[], bool keepdim=False) -> Tensor",
       .formula = "y = the smallest x over dim;  dx = dy / k where x is one of the k smallest, else 0",
       .doc = "An empty list means all dimensions. NaN if one is NaN. An Error for a dimension of size 0.",
@@ -189,7 +183,6 @@ struct Amin : EqualShareState {
 
 struct Argmax {
   static constexpr OperatorInfo info = {
-      .name = "argmax",
       .signature = "argmax(Tensor self, int? dim=None, bool keepdim=False) -> Tensor",
       .formula = "y = the index of the largest x along dim",
       .doc = "The int64 index of the first such element, or of the first NaN; without dim its row-major index.",
@@ -202,7 +195,6 @@ struct Argmax {
 
 struct Argmin {
   static constexpr OperatorInfo info = {
-      .name = "argmin",
       .signature = "argmin(Tensor self, int? dim=None, bool keepdim=False) -> Tensor",
       .formula = "y = the index of the smallest x along dim",
       .doc = "The int64 index of the first such element, or of the first NaN; without dim its row-major index.",
@@ -232,7 +224,6 @@ std::size_t check_selection(const char* where, const Tensor& selected, IntArrayR
 
 struct ValueSelectingReduction {
   static constexpr OperatorInfo info = {
-      .name = "value_selecting_reduction",
       .signature = "value_selecting_reduction(Tensor input, int dim, Tensor indices, bool keepdim) -> Tensor",
       .formula = "y[k] = x[indices[k]] along dim;  dx = zeros to which dy[k] is added at indices[k]",
       .doc =
@@ -266,7 +257,6 @@ struct ValueSelectingReduction {
 
 struct ValueSelectingReductionGradient {
   static constexpr OperatorInfo info = {
-      .name = "value_selecting_reduction_backward",
       .signature =
           "value_selecting_reduction_backward(Tensor grad, int dim, Tensor indices, int[] sizes, bool keepdim) "
           "-> Tensor",

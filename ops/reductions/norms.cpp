@@ -128,7 +128,6 @@ double power_of(const std::optional<Scalar>& p) { return p ? p->toDouble() : 2; 
 
 struct Norm : NormState {
   static constexpr OperatorInfo info = {
-      .name = "norm",
       .signature = "norm(Tensor self, Scalar p=2) -> Tensor",
       .formula = "y = (sum of |x|^p)^(1/p);  dx = dy sign(x) (|x| / y)^(p-1), 0 where y = 0",
       .doc =
@@ -147,7 +146,6 @@ struct Norm : NormState {
 
 struct NormDtype : NormState {
   static constexpr OperatorInfo info = {
-      .name = "norm",
       .signature = "norm(Tensor self, Scalar? p, *, ScalarType dtype) -> Tensor",
       .formula = "y = (sum of |x|^p)^(1/p);  dx = dy sign(x) (|x| / y)^(p-1), 0 where y = 0",
       .doc = "As norm of the elements converted to dtype first.",
@@ -164,7 +162,6 @@ struct NormDtype : NormState {
 
 struct NormDim : NormState {
   static constexpr OperatorInfo info = {
-      .name = "norm",
       .signature = "norm(Tensor self, Scalar? p, int[] dim, bool keepdim=False) -> Tensor",
       .formula = "y = (sum of |x|^p over dim)^(1/p);  dx = dy sign(x) (|x| / y)^(p-1), 0 where y = 0",
       .doc = "The p-norm over dimensions, the 2-norm when p is none; an empty list means all.",
@@ -181,7 +178,6 @@ struct NormDim : NormState {
 
 struct NormDimDtype : NormState {
   static constexpr OperatorInfo info = {
-      .name = "norm",
       .signature = "norm(Tensor self, Scalar? p, int[] dim, bool keepdim, *, ScalarType dtype) -> Tensor",
       .formula = "y = (sum of |x|^p over dim)^(1/p);  dx = dy sign(x) (|x| / y)^(p-1), 0 where y = 0",
       .doc = "As norm over dim of the elements converted to dtype first.",

@@ -45,7 +45,6 @@ bool scan_inplace(const char* where, Scan f, const Tensor& y, const Tensor& x, s
 
 struct Cumsum {
   static constexpr OperatorInfo info = {
-      .name = "cumsum",
       .signature = "cumsum(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor",
       .formula = "y[k] = x[0] + ... + x[k] along dim;  dx = the same of dy from the end",
       .doc =
@@ -71,7 +70,6 @@ struct Cumsum {
 
 struct ReverseCumsum {
   static constexpr OperatorInfo info = {
-      .name = "reverse_cumsum",
       .signature = "reverse_cumsum(Tensor input, int dim) -> Tensor",
       .formula = "y[k] = x[k] + ... + x[n-1] along dim;  dx = cumsum(dy)",
       .doc = "Running sums from the end: the gradient of cumsum.",
@@ -90,7 +88,6 @@ struct ReverseCumsum {
 
 struct Cumprod {
   static constexpr OperatorInfo info = {
-      .name = "cumprod",
       .signature = "cumprod(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor",
       .formula = "y[k] = x[0] ... x[k] along dim;  dx[k] = y[k-1] r[k], r[k] = dy[k] + x[k+1] r[k+1]",
       .doc =
@@ -135,7 +132,6 @@ Tensor shifted(const Tensor& x, std::int64_t dim, Direction direction) {
 
 struct LinearRecurrence {
   static constexpr OperatorInfo info = {
-      .name = "linear_recurrence",
       .signature = "linear_recurrence(Tensor input, Tensor factor, int dim, bool reverse=False) -> Tensor",
       .formula = "y[k] = x[k] + a[k] y[k-1] along dim;  dx[k] = dy[k] + a[k+1] dx[k+1], da[k] = dx[k] y[k-1]",
       .doc =
@@ -168,12 +164,8 @@ struct LinearRecurrence {
     const Direction along = reverse_ ? Direction::Backward : Direction::Forward;
     const Direction against = reverse_ ? Direction::Forward : Direction::Backward;
     const Tensor dx = linear_recurrence(b.dy(), shifted(b(factor), dim_, against), dim_, !reverse_);
-    if (b.wants(0)) {
-      b.dx(0) = dx;
-    }
-    if (b.wants(1)) {
-      b.dx(1) = dx * shifted(b(y), dim_, along);
-    }
+    b.set_dx(0, [&] { return dx; });
+    b.set_dx(1, [&] { return dx * shifted(b(y), dim_, along); });
   }
 };
 

@@ -36,7 +36,6 @@ struct SortState {
 
 struct Sort : SortState {
   static constexpr OperatorInfo info = {
-      .name = "sort",
       .signature = "sort(Tensor self, int dim=-1, bool descending=False) -> (Tensor, Tensor)",
       .formula = "y = x in order along dim;  dx = dy in the old places",
       .doc = "The values and their indices in x. Stable; NaN counts as the largest.",
@@ -53,7 +52,6 @@ struct Sort : SortState {
 
 struct SortStable : SortState {
   static constexpr OperatorInfo info = {
-      .name = "sort",
       .signature = "sort(Tensor self, *, bool? stable, int dim=-1, bool descending=False) -> (Tensor, Tensor)",
       .formula = "y = x in order along dim, equal ones in their old order;  dx = dy in the old places",
       .doc = "As sort, which is always stable.",
@@ -70,7 +68,6 @@ struct SortStable : SortState {
 
 struct Argsort {
   static constexpr OperatorInfo info = {
-      .name = "argsort",
       .signature = "argsort(Tensor self, int dim=-1, bool descending=False) -> Tensor",
       .formula = "y = the indices of x in order along dim",
       .doc = "int64. Stable; NaN counts as the largest.",
@@ -83,7 +80,6 @@ struct Argsort {
 
 struct ArgsortStable {
   static constexpr OperatorInfo info = {
-      .name = "argsort",
       .signature = "argsort(Tensor self, *, bool stable, int dim, bool descending=False) -> Tensor",
       .formula = "y = the indices of x in order along dim, those of equal ones in their old order",
       .doc = "As argsort, which is always stable. dim has no default, so that argsort(1) is not ambiguous.",
@@ -96,7 +92,6 @@ struct ArgsortStable {
 
 struct Topk : SortState {
   static constexpr OperatorInfo info = {
-      .name = "topk",
       .signature = "topk(Tensor self, int k, int dim=-1, bool largest=True, bool sorted=True) -> (Tensor, Tensor)",
       .formula = "y = the k largest x along dim;  dx = dy in the old places, else 0",
       .doc =

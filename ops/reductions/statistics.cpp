@@ -141,7 +141,6 @@ struct DeviationState : SpreadState {
 
 struct Var : VarianceState {
   static constexpr OperatorInfo info = {
-      .name = "var",
       .signature = "var(Tensor self, bool unbiased) -> Tensor",
       .formula = "y = sum of (x - mean)^2 / (n - 1), or / n;  dx = 2 dy (x - mean) / (n - 1), or / n",
       .doc = "The variance of all elements of a floating-point tensor. A single integer is taken for a dimension.",
@@ -158,7 +157,6 @@ struct Var : VarianceState {
 
 struct VarDim : VarianceState {
   static constexpr OperatorInfo info = {
-      .name = "var",
       .signature = "var(Tensor self, int[]? dim, bool unbiased, bool keepdim=False) -> Tensor",
       .formula = "y = sum of (x - mean)^2 over dim / (n - 1), or / n;  dx = 2 dy (x - mean) / (n - 1), or / n",
       .doc = "The variance over dimensions; no list, or an empty one, means all.",
@@ -175,7 +173,6 @@ struct VarDim : VarianceState {
 
 struct VarCorrection : VarianceState {
   static constexpr OperatorInfo info = {
-      .name = "var",
       .signature = "var(Tensor self, int[]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> Tensor",
       .formula = "y = sum of (x - mean)^2 over dim / (n - correction);  dx = 2 dy (x - mean) / (n - correction)",
       .doc = "The variance with any correction, 1 unless given.",
@@ -193,7 +190,6 @@ struct VarCorrection : VarianceState {
 
 struct Std : DeviationState {
   static constexpr OperatorInfo info = {
-      .name = "std",
       .signature = "std(Tensor self, bool unbiased) -> Tensor",
       .formula = "y = sqrt(var(x));  dx = dy (x - mean) / ((n - 1) y), or / (n y), 0 where y = 0",
       .doc =
@@ -213,7 +209,6 @@ struct Std : DeviationState {
 
 struct StdDim : DeviationState {
   static constexpr OperatorInfo info = {
-      .name = "std",
       .signature = "std(Tensor self, int[]? dim, bool unbiased, bool keepdim=False) -> Tensor",
       .formula = "y = sqrt(var(x, dim));  dx = dy (x - mean) / ((n - 1) y), or / (n y), 0 where y = 0",
       .doc = "The standard deviation over dimensions; no list, or an empty one, means all.",
@@ -231,7 +226,6 @@ struct StdDim : DeviationState {
 
 struct StdCorrection : DeviationState {
   static constexpr OperatorInfo info = {
-      .name = "std",
       .signature = "std(Tensor self, int[]? dim=None, *, Scalar? correction=None, bool keepdim=False) -> Tensor",
       .formula = "y = sqrt(var(x, dim, correction));  dx = dy (x - mean) / ((n - correction) y), 0 where y = 0",
       .doc = "The standard deviation with any correction, 1 unless given.",
@@ -250,7 +244,6 @@ struct StdCorrection : DeviationState {
 
 struct Logsumexp : ReducedGeometry {
   static constexpr OperatorInfo info = {
-      .name = "logsumexp",
       .signature = "logsumexp(Tensor self, int[] dim, bool keepdim=False) -> Tensor",
       .formula = "y = log(sum of e^x over dim);  dx = dy e^(x - y), its limit where y is infinite",
       .doc = "Without overflow; integers give float32. Of nothing it is -infinity. An empty list means all dimensions.",

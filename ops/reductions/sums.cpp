@@ -12,7 +12,6 @@ using namespace detail;
 
 struct Sum : ReducedGeometry {
   static constexpr OperatorInfo info = {
-      .name = "sum",
       .signature = "sum(Tensor self, *, ScalarType? dtype=None) -> Tensor",
       .formula = "y = sum of all x;  dx = dy everywhere",
       .doc =
@@ -30,7 +29,6 @@ struct Sum : ReducedGeometry {
 
 struct SumDim : ReducedGeometry {
   static constexpr OperatorInfo info = {
-      .name = "sum",
       .signature = "sum(Tensor self, int[]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
       .formula = "y = sum of x over dim;  dx = dy repeated over dim",
       .doc = "Negative dimensions count from the end, an empty list means all. With keepdim they stay with size 1.",
@@ -75,7 +73,6 @@ Tensor mean_over(const Tensor& x, const DimVector& flags, KeepDim keep, std::opt
 
 struct Mean : ReducedGeometry {
   static constexpr OperatorInfo info = {
-      .name = "mean",
       .signature = "mean(Tensor self, *, ScalarType? dtype=None) -> Tensor",
       .formula = "y = sum of all x / n;  dx = dy / n everywhere",
       .doc = "A scalar; needs a floating-point tensor or dtype. The mean of nothing is NaN.",
@@ -91,7 +88,6 @@ struct Mean : ReducedGeometry {
 
 struct MeanDim : ReducedGeometry {
   static constexpr OperatorInfo info = {
-      .name = "mean",
       .signature = "mean(Tensor self, int[]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
       .formula = "y = sum of x over dim / n;  dx = dy / n repeated over dim",
       .doc = "As sum over dim, divided by the number of terms; needs a floating-point tensor or dtype.",
@@ -109,7 +105,6 @@ struct MeanDim : ReducedGeometry {
 
 struct SumToSize {
   static constexpr OperatorInfo info = {
-      .name = "sum_to_size",
       .signature = "sum_to_size(Tensor self, int[] size) -> Tensor",
       .formula = "y = x summed over what broadcasting `size` would repeat;  dx = dy expanded",
       .doc = "The opposite of expand; an Error when `size` does not broadcast to the shape of x.",
@@ -162,7 +157,6 @@ Tensor prod_gradient(const Tensor& dy, const Tensor& x, const Tensor& y, std::in
 
 struct Prod : ReducedGeometry {
   static constexpr OperatorInfo info = {
-      .name = "prod",
       .signature = "prod(Tensor self, *, ScalarType? dtype=None) -> Tensor",
       .formula = "y = product of all x;  dx[i] = dy times the product of all others",
       .doc = "A scalar; integers give int64. Elements are converted to dtype first. The product of nothing is 1.",
@@ -187,7 +181,6 @@ struct Prod : ReducedGeometry {
 
 struct ProdDim : ReducedGeometry {
   static constexpr OperatorInfo info = {
-      .name = "prod",
       .signature = "prod(Tensor self, int dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor",
       .formula = "y = product of x along dim;  dx[i] = dy times the product of the others",
       .doc = "A negative dimension counts from the end. With keepdim it stays with size 1.",
@@ -221,7 +214,6 @@ Tensor truth(Fold f, const Tensor& x, const DimVector& flags, KeepDim keep) {
 
 struct Any {
   static constexpr OperatorInfo info = {
-      .name = "any",
       .signature = "any(Tensor self) -> Tensor",
       .formula = "y = whether some x is not 0",
       .doc = "A bool scalar, of uint8 for uint8; of nothing false. NaN is not 0.",
@@ -232,7 +224,6 @@ struct Any {
 
 struct AnyDim {
   static constexpr OperatorInfo info = {
-      .name = "any",
       .signature = "any(Tensor self, int dim, bool keepdim=False) -> Tensor",
       .formula = "y = whether some x along dim is not 0",
       .doc = "bool, of uint8 for uint8. With keepdim the dimension stays with size 1.",
@@ -245,7 +236,6 @@ struct AnyDim {
 
 struct All {
   static constexpr OperatorInfo info = {
-      .name = "all",
       .signature = "all(Tensor self) -> Tensor",
       .formula = "y = whether no x is 0",
       .doc = "A bool scalar, of uint8 for uint8; of nothing true. NaN is not 0.",
@@ -256,7 +246,6 @@ struct All {
 
 struct AllDim {
   static constexpr OperatorInfo info = {
-      .name = "all",
       .signature = "all(Tensor self, int dim, bool keepdim=False) -> Tensor",
       .formula = "y = whether no x along dim is 0",
       .doc = "bool, of uint8 for uint8. With keepdim the dimension stays with size 1.",

@@ -13,7 +13,6 @@ struct UpsampleNearestBackward;
 template <int N>
 struct UpsampleNearest : Resampling<UpsampleNearest<N>, UpsampleNearestBackward<N>, Filter::Nearest, Scales<N>> {
   static constexpr OperatorInfo pattern = {
-      .name = "upsample_nearest{N}d",
       .signature =
           "upsample_nearest{N}d(Tensor input, int[] output_size, "
           "{float? scales=None|float? scales_h=None, float? scales_w=None|float? scales_d=None, float? scales_h=None, "
@@ -31,7 +30,6 @@ template <int N>
 struct UpsampleNearestBackward
     : ResamplingGradient<UpsampleNearestBackward<N>, UpsampleNearest<N>, Filter::Nearest, Scales<N>> {
   static constexpr OperatorInfo pattern = {
-      .name = "upsample_nearest{N}d_backward",
       .signature =
           "upsample_nearest{N}d_backward(Tensor grad_output, int[] output_size, int[] input_size, "
           "{float? scales=None|float? scales_h=None, float? scales_w=None|float? scales_d=None, float? scales_h=None, "
@@ -51,7 +49,6 @@ struct UpsampleLinearBackward;
 template <int N>
 struct UpsampleLinear : Resampling<UpsampleLinear<N>, UpsampleLinearBackward<N>, Filter::Linear, Aligned<N>> {
   static constexpr OperatorInfo pattern = {
-      .name = "upsample_{linear|bilinear|trilinear}{N}d",
       .signature =
           "upsample_{linear|bilinear|trilinear}{N}d(Tensor input, int[] output_size, bool align_corners, "
           "{float? scales=None|float? scales_h=None, float? scales_w=None|float? scales_d=None, float? scales_h=None, "
@@ -70,7 +67,6 @@ template <int N>
 struct UpsampleLinearBackward
     : ResamplingGradient<UpsampleLinearBackward<N>, UpsampleLinear<N>, Filter::Linear, Aligned<N>> {
   static constexpr OperatorInfo pattern = {
-      .name = "upsample_{linear|bilinear|trilinear}{N}d_backward",
       .signature =
           "upsample_{linear|bilinear|trilinear}{N}d_backward(Tensor grad_output, int[] output_size, int[] input_size, "
           "bool align_corners, "
@@ -91,7 +87,6 @@ struct UpsampleBicubic2dBackward;
 
 struct UpsampleBicubic2d : Resampling<UpsampleBicubic2d, UpsampleBicubic2dBackward, Filter::Cubic, Aligned<2>> {
   static constexpr OperatorInfo info = {
-      .name = "upsample_bicubic2d",
       .signature =
           "upsample_bicubic2d(Tensor input, int[] output_size, bool align_corners, float? scales_h=None, float? "
           "scales_w=None) -> Tensor",
@@ -108,7 +103,6 @@ struct UpsampleBicubic2d : Resampling<UpsampleBicubic2d, UpsampleBicubic2dBackwa
 struct UpsampleBicubic2dBackward
     : ResamplingGradient<UpsampleBicubic2dBackward, UpsampleBicubic2d, Filter::Cubic, Aligned<2>> {
   static constexpr OperatorInfo info = {
-      .name = "upsample_bicubic2d_backward",
       .signature =
           "upsample_bicubic2d_backward(Tensor grad_output, int[] output_size, int[] input_size, bool align_corners, "
           "float? scales_h=None, float? scales_w=None) -> Tensor",

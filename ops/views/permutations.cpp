@@ -11,7 +11,6 @@ using Needs = std::span<const bool>;
 
 struct Transpose : detail::CostOfView {
   static constexpr OperatorInfo info = {
-      .name = "transpose",
       .signature = "transpose(Tensor self, int dim0, int dim1) -> Tensor",
       .formula = "y = x with two dimensions exchanged;  dx = dy with the same two exchanged",
       .doc = "A view.",
@@ -40,7 +39,6 @@ struct Transpose : detail::CostOfView {
 
 struct T : detail::CostOfView {
   static constexpr OperatorInfo info = {
-      .name = "t",
       .signature = "t(Tensor self) -> Tensor",
       .formula = "y = x^T;  dx = dy^T",
       .doc = "Transpose of a matrix, as a view; fewer dimensions are left as they are.",
@@ -57,7 +55,6 @@ struct T : detail::CostOfView {
 
 struct Permute : detail::CostOfView {
   static constexpr OperatorInfo info = {
-      .name = "permute",
       .signature = "permute(Tensor self, int[] dims) -> Tensor",
       .formula = "y = x with dimension dims[d] as its d-th;  dx = dy with the dimensions back in their places",
       .doc = "A view. Each dimension is listed once; negative ones count from the end.",
@@ -90,7 +87,6 @@ struct Permute : detail::CostOfView {
 
 struct Movedim {
   static constexpr OperatorInfo info = {
-      .name = "movedim",
       .signature = "movedim(Tensor self, int[] source, int[] destination) -> Tensor",
       .formula = "y = x with dimension source[i] as its destination[i]-th",
       .doc = "A view; the other dimensions keep their order. As many destinations as sources, each listed once.",
@@ -128,7 +124,6 @@ struct Movedim {
 
 struct Swapaxes {
   static constexpr OperatorInfo info = {
-      .name = "swapaxes",
       .signature = "swapaxes(Tensor self, int axis0, int axis1) -> Tensor",
       .formula = "y = x with two dimensions exchanged",
       .doc = "transpose.",

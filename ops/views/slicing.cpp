@@ -20,7 +20,6 @@ void copy_gradient(const char* where, const Tensor& view, const Tensor& dy) {
 
 struct Select : detail::CostOfPart {
   static constexpr OperatorInfo info = {
-      .name = "select",
       .signature = "select(Tensor self, int dim, int index) -> Tensor",
       .formula = "y = x[index] along a dimension;  dx = zeros with dy at the index",
       .doc = "A view with one dimension less. Negative indices count from the end. An Error for an index out of range.",
@@ -53,7 +52,6 @@ struct Select : detail::CostOfPart {
 
 struct SelectGradient {
   static constexpr OperatorInfo info = {
-      .name = "select_backward",
       .signature = "select_backward(Tensor grad, int[] input_sizes, int dim, int index) -> Tensor",
       .formula = "dx = zeros of input_sizes with dy at the index;  its own gradient is g[index]",
       .doc = "The gradient of select.",
@@ -76,7 +74,6 @@ struct SelectGradient {
 
 struct Slice : detail::CostOfPart {
   static constexpr OperatorInfo info = {
-      .name = "slice",
       .signature = "slice(Tensor self, int dim=0, int? start=None, int? end=None, int step=1) -> Tensor",
       .formula = "y = x[start:end:step] along a dimension;  dx = zeros with dy in the slice",
       .doc =
@@ -119,7 +116,6 @@ struct Slice : detail::CostOfPart {
 
 struct SliceGradient {
   static constexpr OperatorInfo info = {
-      .name = "slice_backward",
       .signature = "slice_backward(Tensor grad, int[] input_sizes, int dim, int? start, int? end, int step) -> Tensor",
       .formula = "dx = zeros of input_sizes with dy in the slice;  its own gradient is g[start:end:step]",
       .doc = "The gradient of slice.",
@@ -148,7 +144,6 @@ struct SliceGradient {
 
 struct Narrow {
   static constexpr OperatorInfo info = {
-      .name = "narrow",
       .signature = "narrow(Tensor self, int dim, int start, int length) -> Tensor",
       .formula = "y = x[start:start+length] along a dimension",
       .doc = "A slice, but an Error where it would exceed the tensor. A negative start counts from the end.",
@@ -169,7 +164,6 @@ struct Narrow {
 
 struct Diagonal : detail::CostOfPart {
   static constexpr OperatorInfo info = {
-      .name = "diagonal",
       .signature = "diagonal(Tensor self, int offset=0, int dim1=0, int dim2=1) -> Tensor",
       .formula = "y[..., i] = x[i, i + offset] along two dimensions;  dx = zeros with dy on the diagonal",
       .doc =
@@ -213,7 +207,6 @@ struct Diagonal : detail::CostOfPart {
 
 struct DiagonalGradient {
   static constexpr OperatorInfo info = {
-      .name = "diagonal_backward",
       .signature = "diagonal_backward(Tensor grad, int[] input_sizes, int offset, int dim1, int dim2) -> Tensor",
       .formula = "dx = zeros of input_sizes with dy on the diagonal;  its own gradient is the diagonal of g",
       .doc = "The gradient of diagonal.",

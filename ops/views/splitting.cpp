@@ -16,7 +16,6 @@ std::size_t split_dim(const char* where, const Tensor& x, std::int64_t dim) {
 
 struct Split {
   static constexpr OperatorInfo info = {
-      .name = "split",
       .signature = "split(Tensor self, int split_size, int dim=0) -> Tensor[]",
       .formula = "y_i = x[i split_size : (i + 1) split_size] along a dimension",
       .doc = "The last part may be smaller. Need a size of 1 or more, or 0 for an empty dimension.",
@@ -40,7 +39,6 @@ struct Split {
 
 struct SplitWithSizes {
   static constexpr OperatorInfo info = {
-      .name = "split_with_sizes",
       .signature = "split_with_sizes(Tensor self, int[] split_sizes, int dim=0) -> Tensor[]",
       .formula = "y_i = the next split_sizes[i] of x along a dimension",
       .doc = "The sizes are 0 or more, and their sum is that of the dimension.",
@@ -68,7 +66,6 @@ struct SplitWithSizes {
 
 struct SplitSizes {
   static constexpr OperatorInfo info = {
-      .name = "split",
       .signature = "split(Tensor self, int[] split_size, int dim=0) -> Tensor[]",
       .formula = "y_i = the next split_size[i] of x along a dimension",
       .doc = "split_with_sizes.",
@@ -81,7 +78,6 @@ struct SplitSizes {
 
 struct Chunk {
   static constexpr OperatorInfo info = {
-      .name = "chunk",
       .signature = "chunk(Tensor self, int chunks, int dim=0) -> Tensor[]",
       .formula = "y_i = the i-th of `chunks` equal parts of x along a dimension",
       .doc =
@@ -113,7 +109,6 @@ Parts split_at(const Tensor& x, IntArrayRef indices, std::int64_t dim) {
 
 struct TensorSplit {
   static constexpr OperatorInfo info = {
-      .name = "tensor_split",
       .signature = "tensor_split(Tensor self, int sections, int dim=0) -> Tensor[]",
       .formula = "y_i = the i-th of `sections` parts of x along a dimension, the first ones larger by one",
       .doc = "Always `sections` parts.",
@@ -135,7 +130,6 @@ struct TensorSplit {
 
 struct TensorSplitAt {
   static constexpr OperatorInfo info = {
-      .name = "tensor_split",
       .signature = "tensor_split(Tensor self, int[] indices, int dim=0) -> Tensor[]",
       .formula = "y_i = x[indices[i - 1] : indices[i]] along a dimension",
       .doc = "One more part than indices; the first starts at 0 and the last goes to the end.",
@@ -149,7 +143,6 @@ struct TensorSplitAt {
 
 struct Unbind {
   static constexpr OperatorInfo info = {
-      .name = "unbind",
       .signature = "unbind(Tensor self, int dim=0) -> Tensor[]",
       .formula = "y_i = x[i] along a dimension",
       .doc = "All of the tensor's slices, with one dimension less.",

@@ -181,7 +181,6 @@ Tensor row_major_copy(const Tensor& x) {
 
 struct AsStrided : detail::CostOfPart {
   static constexpr OperatorInfo info = {
-      .name = "as_strided",
       .signature = "as_strided(Tensor self, int[] size, int[] stride, int? storage_offset=None) -> Tensor",
       .formula = "y[i] = storage[offset + sum(i stride)];  dx = the sum of dy over the elements of y that are x's",
       .doc =
@@ -214,7 +213,6 @@ struct AsStrided : detail::CostOfPart {
 
 struct AsStridedGradient {
   static constexpr OperatorInfo info = {
-      .name = "as_strided_backward",
       .signature =
           "as_strided_backward(Tensor grad, int[] input_sizes, int[] input_strides, int[] stride, "
           "int storage_offset) -> Tensor",
@@ -256,7 +254,6 @@ struct AsStridedGradient {
 
 struct StridedGather {
   static constexpr OperatorInfo info = {
-      .name = "strided_gather",
       .signature =
           "strided_gather(Tensor input, int[] input_strides, int[] size, int[] stride, int storage_offset) "
           "-> Tensor",
@@ -290,7 +287,6 @@ struct StridedGather {
 
 struct StridedScatter {
   static constexpr OperatorInfo info = {
-      .name = "strided_scatter",
       .signature =
           "strided_scatter(Tensor input, Tensor src, int[] input_strides, int[] stride, int storage_offset) "
           "-> Tensor",
@@ -332,12 +328,9 @@ struct StridedScatter {
     offset = storage_offset;
   }
   void backward(Backward& b) const {
-    if (b.wants(0)) {
-      b.dx(0) = strided_scatter(b.dy(), zeros(sizes, b.dy().scalar_type()), input_strides, strides, offset);
-    }
-    if (b.wants(1)) {
-      b.dx(1) = strided_gather(b.dy(), input_strides, sizes, strides, offset);
-    }
+    b.set_dx(
+        0, [&] { return strided_scatter(b.dy(), zeros(sizes, b.dy().scalar_type()), input_strides, strides, offset); });
+    b.set_dx(1, [&] { return strided_gather(b.dy(), input_strides, sizes, strides, offset); });
   }
 };
 

@@ -65,9 +65,15 @@ std::optional<DimVector> view_strides(const Tensor& x, IntArrayRef sizes) {
   return next == 0 ? std::optional(strides) : std::nullopt;
 }
 
-struct Reshape : detail::CostOfView {
+/// The gradient of a view with other sizes and the same elements.
+struct ReshapesBack {
+  DimVector sizes;
+  void save(Needs, const Tensor& x, const auto&...) { sizes = x.sizes(); }
+  void backward(Backward& b) const { b.dx(0) = reshape(b.dy(), sizes); }
+};
+
+struct Reshape : detail::CostOfView, ReshapesBack {
   static constexpr OperatorInfo info = {
-      .name = "reshape",
       .signature = "reshape(Tensor self, int[] shape) -> Tensor",
       .formula = "y = x with other sizes;  dx = dy with the sizes of x",
       .doc =
@@ -76,7 +82,6 @@ struct Reshape : detail::CostOfView {
       .dtypes = kAnyDtype,
       .node = "ReshapeAliasBackward0",
   };
-  DimVector sizes;
   static Tensor forward(const Tensor& x, IntArrayRef shape) {
     const DimVector asked = infer_sizes("reshape", x, shape);
     if (const auto strides = view_strides(x, asked)) {
@@ -86,20 +91,16 @@ struct Reshape : detail::CostOfView {
     kernels::copy(y, x);
     return view_of(y, asked, contiguous_strides(asked), 0);
   }
-  void save(Needs, const Tensor& x, IntArrayRef, const Tensor&) { sizes = x.sizes(); }
-  void backward(Backward& b) const { b.dx(0) = reshape(b.dy(), sizes); }
 };
 
-struct View : detail::CostOfView {
+struct View : detail::CostOfView, ReshapesBack {
   static constexpr OperatorInfo info = {
-      .name = "view",
       .signature = "view(Tensor self, int[] size) -> Tensor",
       .formula = "y = x with other sizes;  dx = dy with the sizes of x",
       .doc = "As reshape, but always a view: an Error where the strides of x do not allow it.",
       .dtypes = kAnyDtype,
       .node = "ViewBackward0",
   };
-  DimVector sizes;
   static Tensor forward(const Tensor& x, IntArrayRef size) {
     const DimVector asked = infer_sizes("view", x, size);
     const auto strides = view_strides(x, asked);
@@ -107,13 +108,10 @@ struct View : detail::CostOfView {
           ": need sizes that fit the strides; reshape() copies where they do not");
     return view_of(x, asked, *strides, x.storage_offset());
   }
-  void save(Needs, const Tensor& x, IntArrayRef, const Tensor&) { sizes = x.sizes(); }
-  void backward(Backward& b) const { b.dx(0) = reshape(b.dy(), sizes); }
 };
 
 struct Alias : detail::CostOfView {
   static constexpr OperatorInfo info = {
-      .name = "alias",
       .signature = "alias(Tensor self) -> Tensor",
       .formula = "y = x;  dx = dy",
       .doc = "Another view of all elements of x.",
@@ -127,7 +125,6 @@ struct Alias : detail::CostOfView {
 
 struct ViewAs {
   static constexpr OperatorInfo info = {
-      .name = "view_as",
       .signature = "view_as(Tensor self, Tensor other) -> Tensor",
       .formula = "y = x with the sizes of w",
       .doc = "view(other.sizes()).",
@@ -138,7 +135,6 @@ struct ViewAs {
 
 struct Flatten {
   static constexpr OperatorInfo info = {
-      .name = "flatten",
       .signature = "flatten(Tensor self, int start_dim=0, int end_dim=-1) -> Tensor",
       .formula = "y = x with dimensions start_dim to end_dim made one",
       .doc =
@@ -173,7 +169,6 @@ struct Flatten {
 
 struct Unflatten {
   static constexpr OperatorInfo info = {
-      .name = "unflatten",
       .signature = "unflatten(Tensor self, int dim, int[] sizes) -> Tensor",
       .formula = "y = x with dimension dim made several",
       .doc = "A view; the inverse of flatten. One of the sizes may be -1.",
@@ -194,16 +189,14 @@ struct Unflatten {
   }
 };
 
-struct Squeeze : detail::CostOfView {
+struct Squeeze : detail::CostOfView, ReshapesBack {
   static constexpr OperatorInfo info = {
-      .name = "squeeze",
       .signature = "squeeze(Tensor self) -> Tensor",
       .formula = "y = x without its dimensions of size 1;  dx = dy with the sizes of x",
       .doc = "A view.",
       .dtypes = kAnyDtype,
       .node = "SqueezeBackward0",
   };
-  DimVector sizes;
   static Tensor forward(const Tensor& x) {
     DimVector sizes;
     DimVector strides;
@@ -215,20 +208,16 @@ struct Squeeze : detail::CostOfView {
     }
     return view_of(x, sizes, strides, x.storage_offset());
   }
-  void save(Needs, const Tensor& x, const Tensor&) { sizes = x.sizes(); }
-  void backward(Backward& b) const { b.dx(0) = reshape(b.dy(), sizes); }
 };
 
-struct SqueezeDim : detail::CostOfView {
+struct SqueezeDim : detail::CostOfView, ReshapesBack {
   static constexpr OperatorInfo info = {
-      .name = "squeeze",
       .signature = "squeeze(Tensor self, int dim) -> Tensor",
       .formula = "y = x without a dimension;  dx = dy with the sizes of x",
       .doc = "A view. A dimension whose size is not 1 stays.",
       .dtypes = kAnyDtype,
       .node = "SqueezeBackward1",
   };
-  DimVector sizes;
   static Tensor forward(const Tensor& x, std::int64_t dim) {
     const std::size_t d = wrap_dim("squeeze", dim, x.sizes().size());
     DimVector sizes(x.sizes());
@@ -239,13 +228,10 @@ struct SqueezeDim : detail::CostOfView {
     }
     return view_of(x, sizes, strides, x.storage_offset());
   }
-  void save(Needs, const Tensor& x, std::int64_t, const Tensor&) { sizes = x.sizes(); }
-  void backward(Backward& b) const { b.dx(0) = reshape(b.dy(), sizes); }
 };
 
 struct Unsqueeze : detail::CostOfView {
   static constexpr OperatorInfo info = {
-      .name = "unsqueeze",
       .signature = "unsqueeze(Tensor self, int dim) -> Tensor",
       .formula = "y = x with a new dimension of size 1;  dx = dy without it",
       .doc = "A view with the new dimension `dim`; a negative one counts from the end of the view's dimensions.",
@@ -268,7 +254,6 @@ struct Unsqueeze : detail::CostOfView {
 
 struct Expand {
   static constexpr OperatorInfo info = {
-      .name = "expand",
       .signature = "expand(Tensor self, int[] size) -> Tensor",
       .formula = "y = x repeated along dimensions of size 1;  dx = dy summed over them",
       .doc = "A view with stride 0, without copies. -1 keeps a size; new dimensions go in front.",
@@ -297,7 +282,6 @@ struct Expand {
 
 struct ExpandAs {
   static constexpr OperatorInfo info = {
-      .name = "expand_as",
       .signature = "expand_as(Tensor self, Tensor other) -> Tensor",
       .formula = "y = x repeated to the sizes of w",
       .doc = "expand(other.sizes()).",
@@ -308,7 +292,6 @@ struct ExpandAs {
 
 struct BroadcastTo {
   static constexpr OperatorInfo info = {
-      .name = "broadcast_to",
       .signature = "broadcast_to(Tensor self, int[] size) -> Tensor",
       .formula = "y = x repeated along dimensions of size 1",
       .doc = "expand(size).",

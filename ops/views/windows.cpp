@@ -28,7 +28,6 @@ Tensor windows_of(const char* where, const Tensor& x, std::int64_t dimension, st
 
 struct Unfold : CostOfPart {
   static constexpr OperatorInfo info = {
-      .name = "unfold",
       .signature = "unfold(Tensor self, int dimension, int size, int step) -> Tensor",
       .formula = "y[i][j] = x[i step + j] along a dimension;  dx = the sum of dy over the windows an element is in",
       .doc = "A view of the sliding windows of a dimension. A new last dimension holds the elements of a window.",
@@ -53,7 +52,6 @@ struct Unfold : CostOfPart {
 
 struct UnfoldGradient {
   static constexpr OperatorInfo info = {
-      .name = "unfold_backward",
       .signature = "unfold_backward(Tensor grad, int[] input_sizes, int dim, int size, int step) -> Tensor",
       .formula =
           "dx = zeros of input_sizes with dy added where the windows are;  its own gradient is unfold(g), with y "

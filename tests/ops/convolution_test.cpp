@@ -20,8 +20,6 @@
 namespace backflow::test {
 namespace {
 
-using Index = std::vector<std::int64_t>;
-
 /// A convolution that is large enough for oneDNN.
 struct Shape {
   Index x;

@@ -13,7 +13,6 @@ namespace {
 template <int N>
 struct Blur {
   static constexpr OperatorInfo pattern = {
-      .name = "blur{N}d",
       .signature = "blur{N}d(Tensor self{|, int rows|, int rows, int planes}) -> Tensor",
       .formula = "y = x",
       .doc = "{Of [{sizes}].|As blur1d, of [{sizes}] in {a line|a {square|square|cube of side {N}}}.}",

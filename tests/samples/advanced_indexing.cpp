@@ -9,7 +9,6 @@ namespace backflow::test {
 namespace {
 
 using namespace backflow::indexing;
-using Index = std::vector<std::int64_t>;
 
 std::int64_t whole(const Array& x, const Index& at) { return static_cast<std::int64_t>(x.at(at)); }
 

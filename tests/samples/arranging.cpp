@@ -7,8 +7,6 @@
 namespace backflow::test {
 namespace {
 
-using Index = std::vector<std::int64_t>;
-
 /// y[at] = x[from(at)]
 Array picked(const Array& x, const Index& sizes, const std::function<Index(const Index&)>& from) {
   Array y = array_of(sizes);

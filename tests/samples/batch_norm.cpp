@@ -9,8 +9,6 @@
 namespace backflow::test {
 namespace {
 
-using Index = std::vector<std::int64_t>;
-
 struct Case {
   const char* label;
   Index sizes;

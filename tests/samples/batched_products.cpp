@@ -4,8 +4,6 @@
 namespace backflow::test {
 namespace {
 
-using Index = std::vector<std::int64_t>;
-
 constexpr Layout kPlain = Layout::Contiguous;
 
 /// Element (i, j) of matrix number `batch` (an index that broadcasts) of x.

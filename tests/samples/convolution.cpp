@@ -4,8 +4,6 @@
 namespace backflow::test {
 namespace {
 
-using Index = std::vector<std::int64_t>;
-
 /// One convolution, and which operator is called for it.
 struct Case {
   const char* label;

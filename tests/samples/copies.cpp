@@ -4,8 +4,6 @@
 namespace backflow::test {
 namespace {
 
-using Index = std::vector<std::int64_t>;
-
 Array same(const Arrays& x) { return x[0]; }
 Array zeros(const Arrays& x) { return array_of(x[0].sizes); }
 

@@ -10,8 +10,6 @@
 namespace backflow::test {
 namespace {
 
-using Index = std::vector<std::int64_t>;
-
 constexpr std::uint64_t kSeed = 11;
 constexpr std::uint64_t kStream = std::uint64_t{1} << 62;  // the first of a tensor
 

@@ -6,8 +6,6 @@
 namespace backflow::test {
 namespace {
 
-using Index = std::vector<std::int64_t>;
-
 /// The sum over all labels, one after the other in plain loops. Labels of an ellipsis are written as digits, so
 /// `terms` is the equation with them and with its result, as "0ij,1ij->01".
 Array einsum_of(const std::string& terms, const Arrays& x) {

@@ -8,8 +8,6 @@
 namespace backflow::test {
 namespace {
 
-using Index = std::vector<std::int64_t>;
-
 double largest(const Line& x) { return *std::max_element(x.begin(), x.end()); }
 double smallest(const Line& x) { return *std::min_element(x.begin(), x.end()); }
 double index_of_largest(const Line& x) { return static_cast<double>(std::max_element(x.begin(), x.end()) - x.begin()); }

@@ -10,8 +10,6 @@
 namespace backflow::test {
 namespace {
 
-using Index = std::vector<std::int64_t>;
-
 void add_celu(Samples& all) {
   add_function(all, {.op = "celu",
                      .call = [](const Tensor& x) { return celu(x); },

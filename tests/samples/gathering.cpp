@@ -7,8 +7,6 @@
 namespace backflow::test {
 namespace {
 
-using Index = std::vector<std::int64_t>;
-
 Array gathered(const Array& x, std::size_t dim, const Array& index) {
   Array y = array_of(index.sizes);
   for_each_index(index.sizes, [&](const Index& to) {

@@ -8,8 +8,6 @@
 namespace backflow::test {
 namespace {
 
-using Index = std::vector<std::int64_t>;
-
 Array selected(const Array& x, std::size_t dim, std::int64_t index) {
   Index sizes = x.sizes;
   sizes.erase(sizes.begin() + static_cast<std::ptrdiff_t>(dim));

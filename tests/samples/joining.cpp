@@ -7,8 +7,6 @@
 namespace backflow::test {
 namespace {
 
-using Index = std::vector<std::int64_t>;
-
 /// The arrays one after the other along a dimension.
 Array joined(const Arrays& arrays, std::size_t dim) {
   Index sizes = arrays[0].sizes;

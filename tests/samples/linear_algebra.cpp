@@ -4,8 +4,6 @@
 namespace backflow::test {
 namespace {
 
-using Index = std::vector<std::int64_t>;
-
 /// x [m, k] by w [k, n].
 Array product(const Array& x, const Array& w) {
   Array y = array_of({x.sizes[0], w.sizes[1]});

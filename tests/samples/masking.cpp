@@ -8,8 +8,6 @@
 namespace backflow::test {
 namespace {
 
-using Index = std::vector<std::int64_t>;
-
 Array broadcast(const Array& x, const Array& w) {
   return map(x, w, [](double v, double) { return v; });
 }

@@ -6,8 +6,6 @@
 namespace backflow::test {
 namespace {
 
-using Index = std::vector<std::int64_t>;
-
 enum class Mode { Constant, Reflect, Replicate, Circular };
 
 const char* name(Mode mode) {

@@ -9,8 +9,6 @@
 namespace backflow::test {
 namespace {
 
-using Index = std::vector<std::int64_t>;
-
 /// A pooling of the last `dims` dimensions; lists have one number for each of them.
 struct Pool {
   std::string label;

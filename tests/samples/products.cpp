@@ -5,8 +5,6 @@
 namespace backflow::test {
 namespace {
 
-using Index = std::vector<std::int64_t>;
-
 constexpr Layout kPlain = Layout::Contiguous;
 
 /// x [m, k] by w [k, n], where a vector w is a column.

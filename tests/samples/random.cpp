@@ -9,7 +9,6 @@
 namespace backflow::test {
 namespace {
 
-using Index = std::vector<std::int64_t>;
 using Call = std::function<Tensor(const Tensors&)>;
 
 Array filled(const Index& sizes, double value) {

@@ -10,8 +10,6 @@
 namespace backflow::test {
 namespace {
 
-using Index = std::vector<std::int64_t>;
-
 double total(const Line& x) { return std::accumulate(x.begin(), x.end(), 0.0); }
 double average(const Line& x) { return total(x) / static_cast<double>(x.size()); }
 double product(const Line& x) {

@@ -8,7 +8,6 @@
 namespace backflow::test {
 namespace {
 
-using Index = std::vector<std::int64_t>;
 using Scale = std::optional<double>;
 using Matrix = std::vector<std::vector<double>>;  // [resampled][size]
 

@@ -8,8 +8,6 @@
 namespace backflow::test {
 namespace {
 
-using Index = std::vector<std::int64_t>;
-
 Line sums_of(Line x) {
   std::partial_sum(x.begin(), x.end(), x.begin());
   return x;

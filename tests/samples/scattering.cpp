@@ -8,8 +8,6 @@
 namespace backflow::test {
 namespace {
 
-using Index = std::vector<std::int64_t>;
-
 /// x with f(x, w) where an index of as many dimensions says.
 Array scattered(Array x, std::size_t dim, const Array& index, const Array& w,
                 const std::function<double(double, double)>& f) {

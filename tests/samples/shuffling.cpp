@@ -4,8 +4,6 @@
 namespace backflow::test {
 namespace {
 
-using Index = std::vector<std::int64_t>;
-
 /// Element `at` of the larger image is this one of the image with more channels.
 Index pixel_source(const Index& at, std::int64_t r) {
   const std::size_t d = at.size() - 3;

@@ -8,8 +8,6 @@
 namespace backflow::test {
 namespace {
 
-using Index = std::vector<std::int64_t>;
-
 Line softmax_of(const Line& x) {
   Line y;
   double total = 0;

@@ -6,8 +6,6 @@
 namespace backflow::test {
 namespace {
 
-using Index = std::vector<std::int64_t>;
-
 Array part(const Array& x, std::size_t dim, std::int64_t start, std::int64_t length) {
   Index sizes = x.sizes;
   sizes[dim] = length;
@@ -21,22 +19,6 @@ Array part(const Array& x, std::size_t dim, std::int64_t start, std::int64_t len
 }
 
 Array reshaped(const Array& x, Index sizes) { return {std::move(sizes), x.data}; }
-
-Array permuted(const Array& x, const Index& dims) {
-  Index sizes;
-  for (const std::int64_t d : dims) {
-    sizes.push_back(x.sizes[static_cast<std::size_t>(d)]);
-  }
-  Array y = array_of(sizes);
-  for_each_index(sizes, [&](const Index& to) {
-    Index from(to.size());
-    for (std::size_t d = 0; d < to.size(); ++d) {
-      from[static_cast<std::size_t>(dims[d])] = to[d];
-    }
-    y.at(to) = x.at(from);
-  });
-  return y;
-}
 
 /// One part of a list: its number, where it starts and its length.
 struct Case {

@@ -8,7 +8,6 @@
 namespace backflow::test {
 namespace {
 
-using Index = std::vector<std::int64_t>;
 using Memory = std::map<std::int64_t, double>;
 
 /// Calls f(index, place) for every element of a geometry.

@@ -7,8 +7,6 @@
 namespace backflow::test {
 namespace {
 
-using Index = std::vector<std::int64_t>;
-
 /// The elements of x in row-major order under other sizes.
 Array reshaped(const Array& x, Index sizes) { return {std::move(sizes), x.data}; }
 
@@ -19,22 +17,6 @@ Array transposed(const Array& x, std::size_t a, std::size_t b) {
   for_each_index(sizes, [&](const Index& to) {
     Index from = to;
     std::swap(from[a], from[b]);
-    y.at(to) = x.at(from);
-  });
-  return y;
-}
-
-Array permuted(const Array& x, const Index& dims) {
-  Index sizes;
-  for (const std::int64_t d : dims) {
-    sizes.push_back(x.sizes[static_cast<std::size_t>(d)]);
-  }
-  Array y = array_of(sizes);
-  for_each_index(sizes, [&](const Index& to) {
-    Index from(to.size());
-    for (std::size_t d = 0; d < to.size(); ++d) {
-      from[static_cast<std::size_t>(dims[d])] = to[d];
-    }
     y.at(to) = x.at(from);
   });
   return y;

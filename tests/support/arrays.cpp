@@ -10,7 +10,7 @@
 namespace backflow::test {
 namespace {
 
-std::size_t place(const Array& x, const std::vector<std::int64_t>& index) {
+std::size_t place(const Array& x, const Index& index) {
   std::int64_t result = 0;
   for (std::size_t d = 0; d < x.sizes.size(); ++d) {
     result = result * x.sizes[d] + index[d];
@@ -19,16 +19,15 @@ std::size_t place(const Array& x, const std::vector<std::int64_t>& index) {
 }
 
 /// The index into an array of `sizes` that broadcasts to `index`.
-std::vector<std::int64_t> broadcast_index(const std::vector<std::int64_t>& sizes,
-                                          const std::vector<std::int64_t>& index) {
-  std::vector<std::int64_t> result(sizes.size());
+Index broadcast_index(const Index& sizes, const Index& index) {
+  Index result(sizes.size());
   for (std::size_t d = 0; d < sizes.size(); ++d) {
     result[d] = sizes[d] == 1 ? 0 : index[index.size() - sizes.size() + d];
   }
   return result;
 }
 
-std::int64_t offset_of(const Tensor& x, const std::vector<std::int64_t>& index) {
+std::int64_t offset_of(const Tensor& x, const Index& index) {
   std::int64_t result = 0;
   for (std::size_t d = 0; d < index.size(); ++d) {
     result += index[d] * x.strides()[d];
@@ -36,8 +35,8 @@ std::int64_t offset_of(const Tensor& x, const std::vector<std::int64_t>& index) 
   return result;
 }
 
-Tensor uninitialized(const std::vector<std::int64_t>& sizes, ScalarType dtype, Layout layout) {
-  std::vector<std::int64_t> memory = sizes;
+Tensor uninitialized(const Index& sizes, ScalarType dtype, Layout layout) {
+  Index memory = sizes;
   if (layout == Layout::Contiguous || sizes.empty()) {
     return empty_tensor(sizes, dtype);
   }
@@ -61,10 +60,10 @@ Tensor uninitialized(const std::vector<std::int64_t>& sizes, ScalarType dtype, L
 
 }  // namespace
 
-double Array::at(const std::vector<std::int64_t>& index) const { return data[place(*this, index)]; }
-double& Array::at(const std::vector<std::int64_t>& index) { return data[place(*this, index)]; }
+double Array::at(const Index& index) const { return data[place(*this, index)]; }
+double& Array::at(const Index& index) { return data[place(*this, index)]; }
 
-Array array_of(std::vector<std::int64_t> sizes) {
+Array array_of(Index sizes) {
   std::int64_t n = 1;
   for (const std::int64_t size : sizes) {
     n *= size;
@@ -72,12 +71,11 @@ Array array_of(std::vector<std::int64_t> sizes) {
   return {std::move(sizes), std::vector<double>(static_cast<std::size_t>(n))};
 }
 
-void for_each_index(const std::vector<std::int64_t>& sizes,
-                    const std::function<void(const std::vector<std::int64_t>&)>& f) {
+void for_each_index(const Index& sizes, const std::function<void(const Index&)>& f) {
   if (std::find(sizes.begin(), sizes.end(), 0) != sizes.end()) {
     return;
   }
-  std::vector<std::int64_t> index(sizes.size());
+  Index index(sizes.size());
   while (true) {
     f(index);
     std::size_t d = sizes.size();
@@ -90,6 +88,22 @@ void for_each_index(const std::vector<std::int64_t>& sizes,
   }
 }
 
+Array permuted(const Array& x, const Index& dims) {
+  Index sizes;
+  for (const std::int64_t d : dims) {
+    sizes.push_back(x.sizes[static_cast<std::size_t>(d)]);
+  }
+  Array y = array_of(sizes);
+  for_each_index(sizes, [&](const Index& to) {
+    Index from(to.size());
+    for (std::size_t d = 0; d < to.size(); ++d) {
+      from[static_cast<std::size_t>(dims[d])] = to[d];
+    }
+    y.at(to) = x.at(from);
+  });
+  return y;
+}
+
 Array map(const Array& x, const std::function<double(double)>& f) {
   Array y = x;
   std::transform(x.data.begin(), x.data.end(), y.data.begin(), f);
@@ -98,7 +112,7 @@ Array map(const Array& x, const std::function<double(double)>& f) {
 
 Array map(const Array& x, const Array& w, const std::function<double(double, double)>& f) {
   const std::size_t rank = std::max(x.sizes.size(), w.sizes.size());
-  std::vector<std::int64_t> sizes(rank, 1);
+  Index sizes(rank, 1);
   for (const Array* a : {&x, &w}) {
     for (std::size_t d = 0; d < a->sizes.size(); ++d) {
       std::int64_t& size = sizes[rank - a->sizes.size() + d];
@@ -106,7 +120,7 @@ Array map(const Array& x, const Array& w, const std::function<double(double, dou
     }
   }
   Array y = array_of(sizes);
-  for_each_index(sizes, [&](const std::vector<std::int64_t>& index) {
+  for_each_index(sizes, [&](const Index& index) {
     y.at(index) = f(x.at(broadcast_index(x.sizes, index)), w.at(broadcast_index(w.sizes, index)));
   });
   return y;
@@ -122,8 +136,8 @@ Tensor tensor_of(const Array& values, ScalarType dtype, Layout layout) {
   dispatch(dtype, [&](auto zero) {
     using T = decltype(zero);
     // Backwards, so that the first slice of an expanded tensor is the last that is written.
-    std::vector<std::vector<std::int64_t>> indices;
-    for_each_index(values.sizes, [&](const std::vector<std::int64_t>& index) { indices.push_back(index); });
+    std::vector<Index> indices;
+    for_each_index(values.sizes, [&](const Index& index) { indices.push_back(index); });
     for (auto index = indices.rbegin(); index != indices.rend(); ++index) {
       x.data_ptr<T>()[offset_of(x, *index)] = static_cast<T>(values.at(*index));
     }
@@ -135,7 +149,7 @@ Array array_of(const Tensor& x) {
   Array values = array_of(x.sizes().vec());
   dispatch(x.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
-    for_each_index(values.sizes, [&](const std::vector<std::int64_t>& index) {
+    for_each_index(values.sizes, [&](const Index& index) {
       values.at(index) = static_cast<double>(x.data_ptr<T>()[offset_of(x, index)]);
     });
   });
@@ -169,7 +183,7 @@ bool bitwise_equal(const Tensor& a, const Tensor& b) {
   bool equal = true;
   dispatch(a.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
-    for_each_index(a.sizes().vec(), [&](const std::vector<std::int64_t>& index) {
+    for_each_index(a.sizes().vec(), [&](const Index& index) {
       equal = equal &&
               std::memcmp(a.data_ptr<T>() + offset_of(a, index), b.data_ptr<T>() + offset_of(b, index), sizeof(T)) == 0;
     });
@@ -182,7 +196,7 @@ bool bitwise_equal(const std::vector<Tensor>& a, const std::vector<Tensor>& b) {
                     [](const Tensor& x, const Tensor& y) { return bitwise_equal(x, y); });
 }
 
-Array random_array(std::vector<std::int64_t> sizes, const std::string& key, double low, double high) {
+Array random_array(Index sizes, const std::string& key, double low, double high) {
   std::uint64_t seed = 14695981039346656037U;  // FNV-1a
   for (const char c : key) {
     seed = (seed ^ static_cast<unsigned char>(c)) * 1099511628211U;
@@ -198,8 +212,7 @@ Array random_array(std::vector<std::int64_t> sizes, const std::string& key, doub
   return values;
 }
 
-Tensor random_tensor(std::vector<std::int64_t> sizes, const std::string& key, ScalarType dtype, double low,
-                     double high) {
+Tensor random_tensor(Index sizes, const std::string& key, ScalarType dtype, double low, double high) {
   return tensor_of(random_array(std::move(sizes), key, low, high), dtype);
 }
 

@@ -9,21 +9,25 @@
 
 namespace backflow::test {
 
+/// Sizes, or the index of an element: one number per dimension.
+using Index = std::vector<std::int64_t>;
+
 /// A dense row-major array of float64: what the naive references compute with. Knows no kernel.
 struct Array {
-  std::vector<std::int64_t> sizes;
+  Index sizes;
   std::vector<double> data;
 
-  /// The element at this index, one number per dimension.
-  double at(const std::vector<std::int64_t>& index) const;
-  double& at(const std::vector<std::int64_t>& index);
+  /// The element at this index.
+  double at(const Index& index) const;
+  double& at(const Index& index);
 };
 
 /// Zeros.
-Array array_of(std::vector<std::int64_t> sizes);
+Array array_of(Index sizes);
 /// Calls f(index) for every index of these sizes, the last dimension fastest.
-void for_each_index(const std::vector<std::int64_t>& sizes,
-                    const std::function<void(const std::vector<std::int64_t>&)>& f);
+void for_each_index(const Index& sizes, const std::function<void(const Index&)>& f);
+/// x with its dimensions in this order.
+Array permuted(const Array& x, const Index& dims);
 /// f of every element.
 Array map(const Array& x, const std::function<double(double)>& f);
 /// f of the elements of two arrays under the broadcasting rule.
@@ -52,9 +56,9 @@ bool bitwise_equal(const std::vector<Tensor>& a, const std::vector<Tensor>& b);
 
 /// Pseudo-random numbers in [low, high), the same for the same `key` everywhere, none of them within 0.1 of zero:
 /// there, some functions have a kink and others a pole.
-Array random_array(std::vector<std::int64_t> sizes, const std::string& key, double low = -2, double high = 2);
+Array random_array(Index sizes, const std::string& key, double low = -2, double high = 2);
 /// Shorter: a random tensor.
-Tensor random_tensor(std::vector<std::int64_t> sizes, const std::string& key, ScalarType dtype = kFloat32,
-                     double low = -2, double high = 2);
+Tensor random_tensor(Index sizes, const std::string& key, ScalarType dtype = kFloat32, double low = -2,
+                     double high = 2);
 
 }  // namespace backflow::test

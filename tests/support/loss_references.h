@@ -11,8 +11,6 @@
 // What the samples of losses have in common.
 namespace backflow::test {
 
-using Index = std::vector<std::int64_t>;
-
 inline constexpr std::int64_t kReductions[] = {Reduction::None, Reduction::Mean, Reduction::Sum};
 
 /// As PyTorch's Python calls it, in quotes.

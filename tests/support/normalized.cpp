@@ -6,8 +6,6 @@
 namespace backflow::test {
 namespace {
 
-using Index = std::vector<std::int64_t>;
-
 std::int64_t offset_of(const Index& index, const Index& sizes, std::size_t begin, std::size_t end) {
   std::int64_t offset = 0;
   for (std::size_t d = begin; d < end; ++d) {

@@ -35,7 +35,7 @@ void check_complete(const std::set<std::string>& swept, const Reasons& reasons) 
   std::set<std::string> operators;
   for (const OperatorFamily& family : operator_registry()) {
     for (const OperatorInfo& op : family.operators) {
-      operators.insert(op.name);
+      operators.insert(std::string(op.name));
     }
   }
   for (const std::string& op : operators) {

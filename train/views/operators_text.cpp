@@ -12,8 +12,7 @@ namespace {
 constexpr std::size_t kWidth = 110;
 
 std::string inplace_name(const OperatorInfo& op) {
-  const std::string signature = op.inplace == nullptr ? "" : op.inplace;
-  return signature.substr(0, signature.find('('));
+  return op.inplace == nullptr ? "" : std::string(function_name(op.inplace));
 }
 
 bool equal(const DtypeSet& a, const DtypeSet& b) {
@@ -90,8 +89,8 @@ std::vector<OperatorFamily> find_operators(const std::vector<OperatorFamily>& fa
   for (const OperatorFamily& family : families) {
     OperatorFamily part{family.name, {}};
     for (const OperatorInfo& op : family.operators) {
-      names.insert(names.end(), {op.name, inplace_name(op)});
-      if (name == op.name || name == inplace_name(op)) {
+      names.insert(names.end(), {std::string(op.name), inplace_name(op)});
+      if (name == std::string_view(op.name) || name == inplace_name(op)) {
         part.operators.push_back(op);
       }
     }

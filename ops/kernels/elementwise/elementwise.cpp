@@ -21,6 +21,15 @@ std::array<C, 3> numbers(const Params& params) {
   return {static_cast<C>(params[0]), static_cast<C>(params[1]), static_cast<C>(params[2])};
 }
 
+/// Calls f<T, C>() for the type T of this dtype and the one that it is computed in, unless y is empty.
+template <class F>
+void with_types(const Tensor& y, ScalarType dtype, const F& f) {
+  if (y.numel() == 0) {
+    return;
+  }
+  dispatch(dtype, [&](auto zero) { f.template operator()<decltype(zero), ComputeType<decltype(zero)>>(); });
+}
+
 template <class Loop>
 Loop checked(Loop loop) {
   assert(loop != nullptr);  // callers ask has()
@@ -41,12 +50,7 @@ void run_unary(UnaryLoop<C> loop, C* out, std::size_t n, Operand<C> in, const C*
 /// y = f(a, number) or f(number, a).
 template <bool kNumberFirst>
 void binary_with_number(Binary f, const Tensor& y, const Tensor& x, const Scalar& value, const Params& params) {
-  if (y.numel() == 0) {
-    return;
-  }
-  dispatch(y.scalar_type(), [&](auto zero) {
-    using T = decltype(zero);
-    using C = ComputeType<T>;
+  with_types(y, y.scalar_type(), [&]<class T, class C>() {
     const auto loop = checked(binary_loop<C>(f));
     const C number = wrapped<C>(value);
     const auto more = numbers<C>(params);
@@ -107,12 +111,7 @@ bool has(Binary f, ScalarType dtype) {
 }
 
 void unary(Unary f, const Tensor& y, const Tensor& x, const Params& params) {
-  if (y.numel() == 0) {
-    return;
-  }
-  dispatch(y.scalar_type(), [&](auto zero) {
-    using T = decltype(zero);
-    using C = ComputeType<T>;
+  with_types(y, y.scalar_type(), [&]<class T, class C>() {
     const auto loop = checked(unary_loop<C>(f));
     const auto more = numbers<C>(params);
     run_blocked<T, T>(y, {&x}, [&](C* out, std::size_t n, Operand<C> in) { run_unary(loop, out, n, in, more.data()); });
@@ -120,12 +119,7 @@ void unary(Unary f, const Tensor& y, const Tensor& x, const Params& params) {
 }
 
 void binary(Binary f, const Tensor& y, const Tensor& a, const Tensor& b, const Params& params) {
-  if (y.numel() == 0) {
-    return;
-  }
-  dispatch(y.scalar_type(), [&](auto zero) {
-    using T = decltype(zero);
-    using C = ComputeType<T>;
+  with_types(y, y.scalar_type(), [&]<class T, class C>() {
     const auto loop = checked(binary_loop<C>(f));
     const auto more = numbers<C>(params);
     run_blocked<T, T, T>(y, {&a, &b},
@@ -142,12 +136,7 @@ void binary(Binary f, const Tensor& y, const Scalar& a, const Tensor& b, const P
 }
 
 void add_scaled(Binary f, const Tensor& y, const Tensor& a, const Tensor& b, const Scalar& factor) {
-  if (y.numel() == 0) {
-    return;
-  }
-  dispatch(y.scalar_type(), [&](auto zero) {
-    using T = decltype(zero);
-    using C = ComputeType<T>;
+  with_types(y, y.scalar_type(), [&]<class T, class C>() {
     const C number = wrapped<C>(factor);
     const auto add = checked(binary_loop<C>(f));
     const auto multiply = checked(binary_loop<C>(functions::Mul{}));
@@ -163,12 +152,7 @@ void add_scaled(Binary f, const Tensor& y, const Tensor& a, const Tensor& b, con
 }
 
 void ternary(Ternary f, const Tensor& y, const Tensor& a, const Tensor& b, const Tensor& c, const Params& params) {
-  if (y.numel() == 0) {
-    return;
-  }
-  dispatch(y.scalar_type(), [&](auto zero) {
-    using T = decltype(zero);
-    using C = ComputeType<T>;
+  with_types(y, y.scalar_type(), [&]<class T, class C>() {
     if constexpr (std::is_floating_point_v<C>) {
       const auto loop = ternary_loop<C>(f);
       const auto more = numbers<C>(params);
@@ -182,12 +166,7 @@ void ternary(Ternary f, const Tensor& y, const Tensor& a, const Tensor& b, const
 }
 
 void compare(Comparison f, const Tensor& y, const Tensor& a, const Tensor& b) {
-  if (y.numel() == 0) {
-    return;
-  }
-  dispatch(a.scalar_type(), [&](auto zero) {
-    using T = decltype(zero);
-    using C = ComputeType<T>;
+  with_types(y, a.scalar_type(), [&]<class T, class C>() {
     const auto loop = compare_loop<C>(f);
     run_blocked<bool, T, T>(y, {&a, &b},
                             [&](bool* out, std::size_t n, Operand<C> x, Operand<C> w) { loop(x, w, out, n); });
@@ -195,12 +174,7 @@ void compare(Comparison f, const Tensor& y, const Tensor& a, const Tensor& b) {
 }
 
 void compare(Comparison f, const Tensor& y, const Tensor& a, const Scalar& b) {
-  if (y.numel() == 0) {
-    return;
-  }
-  dispatch(a.scalar_type(), [&](auto zero) {
-    using T = decltype(zero);
-    using C = ComputeType<T>;
+  with_types(y, a.scalar_type(), [&]<class T, class C>() {
     const std::pair<Comparison, C> relation = held<T, C>(f, b);
     const auto loop = compare_loop<C>(relation.first);
     run_blocked<bool, T>(y, {&a}, [&](bool* out, std::size_t n, Operand<C> x) {
@@ -210,12 +184,7 @@ void compare(Comparison f, const Tensor& y, const Tensor& a, const Scalar& b) {
 }
 
 void test(Predicate f, const Tensor& y, const Tensor& x) {
-  if (y.numel() == 0) {
-    return;
-  }
-  dispatch(x.scalar_type(), [&](auto zero) {
-    using T = decltype(zero);
-    using C = ComputeType<T>;
+  with_types(y, x.scalar_type(), [&]<class T, class C>() {
     const auto loop = test_loop<C>(f);
     run_blocked<bool, T>(y, {&x}, [&](bool* out, std::size_t n, Operand<C> in) {
       const std::size_t different = in.stride == Stride::One ? n : 1;
@@ -226,12 +195,7 @@ void test(Predicate f, const Tensor& y, const Tensor& x) {
 }
 
 void where(const Tensor& y, const Tensor& condition, const Tensor& a, const Tensor& b) {
-  if (y.numel() == 0) {
-    return;
-  }
-  dispatch(y.scalar_type(), [&](auto zero) {
-    using T = decltype(zero);
-    using C = ComputeType<T>;
+  with_types(y, y.scalar_type(), [&]<class T, class C>() {
     const auto loop = where_loop<C>();
     run_blocked<T, bool, T, T>(
         y, {&condition, &a, &b},

@@ -10,14 +10,14 @@ namespace {
 template <class F, class T>
 void unary_row(const T* x, T* y, std::size_t n, const T*) {
   for (std::size_t i = 0; i < n; ++i) {
-    y[i] = F::of(x[i]);
+    y[i] = static_cast<T>(F::of(x[i]));
   }
 }
 
 template <class F, class T>
 void binary_row(Operand<T> a, Operand<T> b, T* y, std::size_t n, const T*) {
   for (std::size_t i = 0; i < n; ++i) {
-    y[i] = F::of(a[i], b[i]);
+    y[i] = static_cast<T>(F::of(a[i], b[i]));
   }
 }
 

@@ -1,6 +1,7 @@
 // Loops that make or take truth values: plain ones, which the compiler turns into vectors for each instruction set.
 #include <cstddef>
 #include <cstdint>
+#include <tuple>
 
 #include <backflow/ops/kernels/elementwise/loops.h>
 
@@ -9,6 +10,22 @@
 #define HWY_TARGET_INCLUDE "backflow/ops/kernels/elementwise/mask_loops.cpp"
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
+
+#ifndef BACKFLOW_MASK_LOOPS
+#define BACKFLOW_MASK_LOOPS
+namespace backflow::kernels {
+
+template <class T>
+struct MaskLoops {
+  const CompareLoop<T>* compare;  // of each relation
+  const TestLoop<T>* test;        // of each property
+  WhereLoop<T> where;
+};
+using AllMaskLoops = std::tuple<MaskLoops<bool>, MaskLoops<std::uint8_t>, MaskLoops<std::int32_t>,
+                                MaskLoops<std::int64_t>, MaskLoops<float>, MaskLoops<double>>;
+
+}  // namespace backflow::kernels
+#endif
 
 HWY_BEFORE_NAMESPACE();
 namespace backflow::kernels::HWY_NAMESPACE {
@@ -67,134 +84,72 @@ void where(Operand<bool> condition, Operand<T> a, Operand<T> b, T* y, std::size_
   }
 }
 
-template <class T, class... Fs>
-CompareLoop<T> loop_of(functions::List<Fs...>, Comparison f) {
-  static constexpr CompareLoop<T> kTable[] = {compare<Fs, T>...};
-  return kTable[f.index()];
+template <class T, class... Relations>
+constexpr CompareLoop<T> kCompare[] = {compare<Relations, T>...};
+template <class T, class... Properties>
+constexpr TestLoop<T> kTest[] = {test<Properties, T>...};
+
+template <class T, class... Relations, class... Properties>
+constexpr MaskLoops<T> loops_of(functions::List<Relations...>, functions::List<Properties...>) {
+  return {kCompare<T, Relations...>, kTest<T, Properties...>, where<T>};
 }
 
-template <class T, class... Fs>
-TestLoop<T> loop_of(functions::List<Fs...>, Predicate f) {
-  static constexpr TestLoop<T> kTable[] = {test<Fs, T>...};
-  return kTable[f.index()];
+const AllMaskLoops& all_loops() {
+  static constexpr AllMaskLoops kAll = []<class... Ts>(std::tuple<MaskLoops<Ts>...>) {
+    return AllMaskLoops(loops_of<Ts>(functions::Relations{}, functions::Properties{})...);
+  }(AllMaskLoops{});
+  return kAll;
 }
-
-CompareLoop<bool> bool_compare(Comparison f) { return loop_of<bool>(functions::Relations{}, f); }
-TestLoop<bool> bool_test(Predicate f) { return loop_of<bool>(functions::Properties{}, f); }
-WhereLoop<bool> bool_where() { return where<bool>; }
-CompareLoop<std::uint8_t> uint8_compare(Comparison f) { return loop_of<std::uint8_t>(functions::Relations{}, f); }
-TestLoop<std::uint8_t> uint8_test(Predicate f) { return loop_of<std::uint8_t>(functions::Properties{}, f); }
-WhereLoop<std::uint8_t> uint8_where() { return where<std::uint8_t>; }
-CompareLoop<std::int32_t> int32_compare(Comparison f) { return loop_of<std::int32_t>(functions::Relations{}, f); }
-TestLoop<std::int32_t> int32_test(Predicate f) { return loop_of<std::int32_t>(functions::Properties{}, f); }
-WhereLoop<std::int32_t> int32_where() { return where<std::int32_t>; }
-CompareLoop<std::int64_t> int64_compare(Comparison f) { return loop_of<std::int64_t>(functions::Relations{}, f); }
-TestLoop<std::int64_t> int64_test(Predicate f) { return loop_of<std::int64_t>(functions::Properties{}, f); }
-WhereLoop<std::int64_t> int64_where() { return where<std::int64_t>; }
-CompareLoop<float> float_compare(Comparison f) { return loop_of<float>(functions::Relations{}, f); }
-TestLoop<float> float_test(Predicate f) { return loop_of<float>(functions::Properties{}, f); }
-WhereLoop<float> float_where() { return where<float>; }
-CompareLoop<double> double_compare(Comparison f) { return loop_of<double>(functions::Relations{}, f); }
-TestLoop<double> double_test(Predicate f) { return loop_of<double>(functions::Properties{}, f); }
-WhereLoop<double> double_where() { return where<double>; }
 
 }  // namespace backflow::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
 
 #if HWY_ONCE
 namespace backflow::kernels {
+namespace {
 
-HWY_EXPORT(bool_compare);
-HWY_EXPORT(bool_test);
-HWY_EXPORT(bool_where);
-HWY_EXPORT(uint8_compare);
-HWY_EXPORT(uint8_test);
-HWY_EXPORT(uint8_where);
-HWY_EXPORT(int32_compare);
-HWY_EXPORT(int32_test);
-HWY_EXPORT(int32_where);
-HWY_EXPORT(int64_compare);
-HWY_EXPORT(int64_test);
-HWY_EXPORT(int64_where);
-HWY_EXPORT(float_compare);
-HWY_EXPORT(float_test);
-HWY_EXPORT(float_where);
-HWY_EXPORT(double_compare);
-HWY_EXPORT(double_test);
-HWY_EXPORT(double_where);
+HWY_EXPORT(all_loops);
 
-template <>
-CompareLoop<bool> compare_loop<bool>(Comparison f) {
-  return HWY_DYNAMIC_DISPATCH(bool_compare)(f);
+template <class T>
+const MaskLoops<T>& loops_of() {
+  return std::get<MaskLoops<T>>(HWY_DYNAMIC_DISPATCH(all_loops)());
 }
-template <>
-TestLoop<bool> test_loop<bool>(Predicate f) {
-  return HWY_DYNAMIC_DISPATCH(bool_test)(f);
+
+}  // namespace
+
+template <class T>
+CompareLoop<T> compare_loop(Comparison f) {
+  return loops_of<T>().compare[f.index()];
 }
-template <>
-WhereLoop<bool> where_loop<bool>() {
-  return HWY_DYNAMIC_DISPATCH(bool_where)();
+
+template <class T>
+TestLoop<T> test_loop(Predicate f) {
+  return loops_of<T>().test[f.index()];
 }
-template <>
-CompareLoop<std::uint8_t> compare_loop<std::uint8_t>(Comparison f) {
-  return HWY_DYNAMIC_DISPATCH(uint8_compare)(f);
+
+template <class T>
+WhereLoop<T> where_loop() {
+  return loops_of<T>().where;
 }
-template <>
-TestLoop<std::uint8_t> test_loop<std::uint8_t>(Predicate f) {
-  return HWY_DYNAMIC_DISPATCH(uint8_test)(f);
-}
-template <>
-WhereLoop<std::uint8_t> where_loop<std::uint8_t>() {
-  return HWY_DYNAMIC_DISPATCH(uint8_where)();
-}
-template <>
-CompareLoop<std::int32_t> compare_loop<std::int32_t>(Comparison f) {
-  return HWY_DYNAMIC_DISPATCH(int32_compare)(f);
-}
-template <>
-TestLoop<std::int32_t> test_loop<std::int32_t>(Predicate f) {
-  return HWY_DYNAMIC_DISPATCH(int32_test)(f);
-}
-template <>
-WhereLoop<std::int32_t> where_loop<std::int32_t>() {
-  return HWY_DYNAMIC_DISPATCH(int32_where)();
-}
-template <>
-CompareLoop<std::int64_t> compare_loop<std::int64_t>(Comparison f) {
-  return HWY_DYNAMIC_DISPATCH(int64_compare)(f);
-}
-template <>
-TestLoop<std::int64_t> test_loop<std::int64_t>(Predicate f) {
-  return HWY_DYNAMIC_DISPATCH(int64_test)(f);
-}
-template <>
-WhereLoop<std::int64_t> where_loop<std::int64_t>() {
-  return HWY_DYNAMIC_DISPATCH(int64_where)();
-}
-template <>
-CompareLoop<float> compare_loop<float>(Comparison f) {
-  return HWY_DYNAMIC_DISPATCH(float_compare)(f);
-}
-template <>
-TestLoop<float> test_loop<float>(Predicate f) {
-  return HWY_DYNAMIC_DISPATCH(float_test)(f);
-}
-template <>
-WhereLoop<float> where_loop<float>() {
-  return HWY_DYNAMIC_DISPATCH(float_where)();
-}
-template <>
-CompareLoop<double> compare_loop<double>(Comparison f) {
-  return HWY_DYNAMIC_DISPATCH(double_compare)(f);
-}
-template <>
-TestLoop<double> test_loop<double>(Predicate f) {
-  return HWY_DYNAMIC_DISPATCH(double_test)(f);
-}
-template <>
-WhereLoop<double> where_loop<double>() {
-  return HWY_DYNAMIC_DISPATCH(double_where)();
-}
+
+template CompareLoop<bool> compare_loop(Comparison);
+template TestLoop<bool> test_loop(Predicate);
+template WhereLoop<bool> where_loop();
+template CompareLoop<std::uint8_t> compare_loop(Comparison);
+template TestLoop<std::uint8_t> test_loop(Predicate);
+template WhereLoop<std::uint8_t> where_loop();
+template CompareLoop<std::int32_t> compare_loop(Comparison);
+template TestLoop<std::int32_t> test_loop(Predicate);
+template WhereLoop<std::int32_t> where_loop();
+template CompareLoop<std::int64_t> compare_loop(Comparison);
+template TestLoop<std::int64_t> test_loop(Predicate);
+template WhereLoop<std::int64_t> where_loop();
+template CompareLoop<float> compare_loop(Comparison);
+template TestLoop<float> test_loop(Predicate);
+template WhereLoop<float> where_loop();
+template CompareLoop<double> compare_loop(Comparison);
+template TestLoop<double> test_loop(Predicate);
+template WhereLoop<double> where_loop();
 
 }  // namespace backflow::kernels
 #endif

@@ -22,7 +22,7 @@ std::map<std::string, std::vector<DtypeSet>> declared_dtypes() {
   std::map<std::string, std::vector<DtypeSet>> result;
   for (const OperatorFamily& family : operator_registry()) {
     for (const OperatorInfo& op : family.operators) {
-      result[op.name].push_back(op.dtypes);
+      result[std::string(op.name)].push_back(op.dtypes);
     }
   }
   return result;

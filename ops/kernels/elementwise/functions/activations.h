@@ -25,6 +25,7 @@ struct Mish : OfReals {};
 struct Softplus : OfReals {};  ///< log(1 + e^(params[0] x)) / params[0]; x where params[0] x > params[1]
 struct LogSigmoid : OfReals {};
 struct Softsign : OfReals {};  ///< x / (1 + |x|)
+struct Glu : OfReals {};       ///< a sigmoid(b)
 
 struct ReluBackward : OfReals {};  ///< of dy and y, as the next one
 struct SigmoidBackward : OfReals {};
@@ -37,12 +38,14 @@ struct MishBackward : OfReals {};
 struct SoftplusBackward : OfReals {};
 struct LogSigmoidBackward : OfReals {};
 struct SoftsignBackward : OfReals {};
+struct GluBackward : OfReals {};  ///< of dy, a and b: the gradient dy a s (1 - s) of b, with s = sigmoid(b)
 
 using UnaryActivations =
     List<Relu, Sigmoid, LeakyRelu, Elu, Gelu, GeluTanh, Silu, Mish, Softplus, LogSigmoid, Softsign>;
 using BinaryActivations =
     List<ReluBackward, SigmoidBackward, LeakyReluBackward, EluBackward, GeluBackward, GeluTanhBackward, SiluBackward,
-         MishBackward, SoftplusBackward, LogSigmoidBackward, SoftsignBackward>;
+         MishBackward, SoftplusBackward, LogSigmoidBackward, SoftsignBackward, Glu>;
+using TernaryActivations = List<GluBackward>;
 
 }  // namespace backflow::kernels::functions
 #endif
@@ -70,206 +73,124 @@ HWY_INLINE V tanh_of_softplus(D d, V x) {
   return hn::Div(n, hn::Add(n, two));
 }
 
-template <>
-struct VectorForm<functions::Relu> {
-  template <class D, class V>
-  static HWY_INLINE V of(D d, V x) {
-    return where_positive(d, x, x);
-  }
-};
+HWY_INLINE auto form(functions::Relu, auto d, auto x) { return where_positive(d, x, x); }
+HWY_INLINE auto form(functions::Sigmoid, auto d, auto x) { return sigmoid_of(d, x); }
 
-template <>
-struct VectorForm<functions::Sigmoid> {
-  template <class D, class V>
-  static HWY_INLINE V of(D d, V x) {
-    return sigmoid_of(d, x);
-  }
-};
+HWY_INLINE auto form(functions::LeakyRelu, auto d, const auto* params, auto x) {
+  return hn::IfThenElse(hn::Gt(x, hn::Zero(d)), x, hn::Mul(x, hn::Set(d, params[0])));
+}
 
-template <>
-struct VectorForm<functions::LeakyRelu> {
-  template <class D, class V>
-  static HWY_INLINE V of(D d, const hn::TFromD<D>* params, V x) {
-    return hn::IfThenElse(hn::Gt(x, hn::Zero(d)), x, hn::Mul(x, hn::Set(d, params[0])));
+template <class D, class V>
+HWY_INLINE V form(functions::Elu, D d, const hn::TFromD<D>* params, V x) {
+  const V right = hn::Mul(x, hn::Set(d, params[1]));
+  const auto positive = hn::Gt(x, hn::Zero(d));
+  if (hn::AllTrue(d, positive)) {
+    return right;
   }
-};
+  const V left = hn::Mul(expm1_of(d, hn::Mul(x, hn::Set(d, params[2]))), hn::Set(d, params[0]));
+  return hn::IfThenElse(positive, right, left);
+}
 
-template <>
-struct VectorForm<functions::Elu> {
-  template <class D, class V>
-  static HWY_INLINE V of(D d, const hn::TFromD<D>* params, V x) {
-    const V right = hn::Mul(x, hn::Set(d, params[1]));
-    const auto positive = hn::Gt(x, hn::Zero(d));
-    if (hn::AllTrue(d, positive)) {
-      return right;
-    }
-    const V left = hn::Mul(expm1_of(d, hn::Mul(x, hn::Set(d, params[2]))), hn::Set(d, params[0]));
-    return hn::IfThenElse(positive, right, left);
-  }
-};
+HWY_INLINE auto form(functions::Gelu, auto d, auto x) {
+  return hn::Mul(at_least_lowest(d, x), normal(d, x).probability);
+}
 
-template <>
-struct VectorForm<functions::Gelu> {
-  template <class D, class V>
-  static HWY_INLINE V of(D d, V x) {
-    return hn::Mul(at_least_lowest(d, x), normal(d, x).probability);
-  }
-};
+HWY_INLINE auto form(functions::GeluTanh, auto d, auto x) {
+  return share(d, at_least_lowest(d, x), gelu_argument(d, x));
+}
 
-template <>
-struct VectorForm<functions::GeluTanh> {
-  template <class D, class V>
-  static HWY_INLINE V of(D d, V x) {
-    return share(d, at_least_lowest(d, x), gelu_argument(d, x));
-  }
-};
+HWY_INLINE auto form(functions::Silu, auto d, auto x) { return share(d, at_least_lowest(d, x), x); }
+HWY_INLINE auto form(functions::Mish, auto d, auto x) { return hn::Mul(at_least_lowest(d, x), tanh_of_softplus(d, x)); }
 
-template <>
-struct VectorForm<functions::Silu> {
-  template <class D, class V>
-  static HWY_INLINE V of(D d, V x) {
-    return share(d, at_least_lowest(d, x), x);
-  }
-};
+template <class D, class V>
+HWY_INLINE V form(functions::Softplus, D d, const hn::TFromD<D>* params, V x) {
+  const V beta = hn::Set(d, params[0]);
+  const V scaled = hn::Mul(x, beta);
+  const V y = hn::Div(hn::Add(hn::Max(scaled, hn::Zero(d)), log1p_exp(d, hn::Neg(hn::Abs(scaled)))), beta);
+  return hn::IfThenElse(hn::Or(hn::Gt(scaled, hn::Set(d, params[1])), hn::IsNaN(x)), x, y);
+}
 
-template <>
-struct VectorForm<functions::Mish> {
-  template <class D, class V>
-  static HWY_INLINE V of(D d, V x) {
-    return hn::Mul(at_least_lowest(d, x), tanh_of_softplus(d, x));
-  }
-};
+HWY_INLINE auto form(functions::LogSigmoid, auto d, auto x) {
+  return hn::IfThenElse(hn::IsNaN(x), x, hn::Sub(hn::Min(x, hn::Zero(d)), log1p_exp(d, hn::Neg(hn::Abs(x)))));
+}
 
-template <>
-struct VectorForm<functions::Softplus> {
-  template <class D, class V>
-  static HWY_INLINE V of(D d, const hn::TFromD<D>* params, V x) {
-    const V beta = hn::Set(d, params[0]);
-    const V scaled = hn::Mul(x, beta);
-    const V y = hn::Div(hn::Add(hn::Max(scaled, hn::Zero(d)), log1p_exp(d, hn::Neg(hn::Abs(scaled)))), beta);
-    return hn::IfThenElse(hn::Or(hn::Gt(scaled, hn::Set(d, params[1])), hn::IsNaN(x)), x, y);
-  }
-};
+template <class D, class V>
+HWY_INLINE V form(functions::Softsign, D d, V x) {
+  const V one = number(d, 1);
+  const V a = hn::Abs(x);
+  return hn::IfThenElse(hn::Eq(a, infinity(d)), hn::CopySign(one, x), hn::Div(x, hn::Add(a, one)));
+}
 
-template <>
-struct VectorForm<functions::LogSigmoid> {
-  template <class D, class V>
-  static HWY_INLINE V of(D d, V x) {
-    return hn::IfThenElse(hn::IsNaN(x), x, hn::Sub(hn::Min(x, hn::Zero(d)), log1p_exp(d, hn::Neg(hn::Abs(x)))));
-  }
-};
+HWY_INLINE auto form(functions::ReluBackward, auto d, auto dy, auto y) { return where_positive(d, dy, y); }
 
-template <>
-struct VectorForm<functions::Softsign> {
-  template <class D, class V>
-  static HWY_INLINE V of(D d, V x) {
-    const V one = number(d, 1);
-    const V a = hn::Abs(x);
-    return hn::IfThenElse(hn::Eq(a, infinity(d)), hn::CopySign(one, x), hn::Div(x, hn::Add(a, one)));
-  }
-};
+HWY_INLINE auto form(functions::SigmoidBackward, auto d, auto dy, auto y) {
+  return hn::Mul(dy, hn::Mul(y, hn::Sub(number(d, 1), y)));
+}
 
-template <>
-struct VectorForm<functions::ReluBackward> {
-  template <class D, class V>
-  static HWY_INLINE V of(D d, V dy, V y) {
-    return where_positive(d, dy, y);
-  }
-};
+HWY_INLINE auto form(functions::LeakyReluBackward, auto d, const auto* params, auto dy, auto x) {
+  return hn::IfThenElse(hn::Gt(x, hn::Zero(d)), dy, hn::Mul(dy, hn::Set(d, params[0])));
+}
 
-template <>
-struct VectorForm<functions::SigmoidBackward> {
-  template <class D, class V>
-  static HWY_INLINE V of(D d, V dy, V y) {
-    return hn::Mul(dy, hn::Mul(y, hn::Sub(number(d, 1), y)));
-  }
-};
+template <class D, class V>
+HWY_INLINE V form(functions::EluBackward, D d, const hn::TFromD<D>* params, V dy, V x) {
+  const V left = hn::Mul(exp_of(d, hn::Mul(x, hn::Set(d, params[2]))), hn::Set(d, params[0] * params[2]));
+  return hn::Mul(dy, hn::IfThenElse(hn::Le(x, hn::Zero(d)), left, hn::Set(d, params[1])));
+}
 
-template <>
-struct VectorForm<functions::LeakyReluBackward> {
-  template <class D, class V>
-  static HWY_INLINE V of(D d, const hn::TFromD<D>* params, V dy, V x) {
-    return hn::IfThenElse(hn::Gt(x, hn::Zero(d)), dy, hn::Mul(dy, hn::Set(d, params[0])));
-  }
-};
-
-template <>
-struct VectorForm<functions::EluBackward> {
-  template <class D, class V>
-  static HWY_INLINE V of(D d, const hn::TFromD<D>* params, V dy, V x) {
-    const V left = hn::Mul(exp_of(d, hn::Mul(x, hn::Set(d, params[2]))), hn::Set(d, params[0] * params[2]));
-    return hn::Mul(dy, hn::IfThenElse(hn::Le(x, hn::Zero(d)), left, hn::Set(d, params[1])));
-  }
-};
-
-template <>
-struct VectorForm<functions::GeluBackward> {
-  template <class D, class V>
-  static HWY_INLINE V of(D d, V dy, V x) {
-    const auto [density, probability] = normal(d, x);
-    return hn::Mul(dy, hn::MulAdd(finite(d, x), density, probability));
-  }
-};
+template <class D, class V>
+HWY_INLINE V form(functions::GeluBackward, D d, V dy, V x) {
+  const auto [density, probability] = normal(d, x);
+  return hn::Mul(dy, hn::MulAdd(finite(d, x), density, probability));
+}
 
 /// The slope of the approximation y = x s with s = sigmoid(u): s + x s (1 - s) du/dx. Beyond 100, s is 0 or 1.
-template <>
-struct VectorForm<functions::GeluTanhBackward> {
-  template <class D, class V>
-  static HWY_INLINE V of(D d, V dy, V x) {
-    const V s = sigmoid_of(d, gelu_argument(d, x));
-    const V kept = hn::Min(hn::Max(x, number(d, -100)), number(d, 100));
-    const V slope =
-        hn::MulAdd(hn::Mul(kept, kept), number(d, 6 * kRootOfTwoByPi * 0.044715), number(d, 2 * kRootOfTwoByPi));
-    return hn::Mul(dy, hn::MulAdd(hn::Mul(hn::Mul(kept, s), hn::Sub(number(d, 1), s)), slope, s));
-  }
-};
+template <class D, class V>
+HWY_INLINE V form(functions::GeluTanhBackward, D d, V dy, V x) {
+  const V s = sigmoid_of(d, gelu_argument(d, x));
+  const V kept = hn::Min(hn::Max(x, number(d, -100)), number(d, 100));
+  const V slope =
+      hn::MulAdd(hn::Mul(kept, kept), number(d, 6 * kRootOfTwoByPi * 0.044715), number(d, 2 * kRootOfTwoByPi));
+  return hn::Mul(dy, hn::MulAdd(hn::Mul(hn::Mul(kept, s), hn::Sub(number(d, 1), s)), slope, s));
+}
 
-template <>
-struct VectorForm<functions::SiluBackward> {
-  template <class D, class V>
-  static HWY_INLINE V of(D d, V dy, V x) {
-    const V one = number(d, 1);
-    const V s = share(d, one, x);
-    return hn::Mul(dy, hn::Mul(s, hn::MulAdd(finite(d, x), hn::Sub(one, s), one)));
-  }
-};
+template <class D, class V>
+HWY_INLINE V form(functions::SiluBackward, D d, V dy, V x) {
+  const V one = number(d, 1);
+  const V s = share(d, one, x);
+  return hn::Mul(dy, hn::Mul(s, hn::MulAdd(finite(d, x), hn::Sub(one, s), one)));
+}
 
-template <>
-struct VectorForm<functions::MishBackward> {
-  template <class D, class V>
-  static HWY_INLINE V of(D d, V dy, V x) {
-    const V one = number(d, 1);
-    const V t = tanh_of_softplus(d, x);
-    return hn::Mul(dy, hn::MulAdd(hn::Mul(finite(d, x), share(d, one, x)), hn::NegMulAdd(t, t, one), t));
-  }
-};
+template <class D, class V>
+HWY_INLINE V form(functions::MishBackward, D d, V dy, V x) {
+  const V one = number(d, 1);
+  const V t = tanh_of_softplus(d, x);
+  return hn::Mul(dy, hn::MulAdd(hn::Mul(finite(d, x), share(d, one, x)), hn::NegMulAdd(t, t, one), t));
+}
 
-template <>
-struct VectorForm<functions::SoftplusBackward> {
-  template <class D, class V>
-  static HWY_INLINE V of(D d, const hn::TFromD<D>* params, V dy, V x) {
-    const V scaled = hn::Mul(x, hn::Set(d, params[0]));
-    return hn::IfThenElse(hn::Gt(scaled, hn::Set(d, params[1])), dy, hn::Mul(dy, sigmoid_of(d, scaled)));
-  }
-};
+template <class D, class V>
+HWY_INLINE V form(functions::SoftplusBackward, D d, const hn::TFromD<D>* params, V dy, V x) {
+  const V scaled = hn::Mul(x, hn::Set(d, params[0]));
+  return hn::IfThenElse(hn::Gt(scaled, hn::Set(d, params[1])), dy, hn::Mul(dy, sigmoid_of(d, scaled)));
+}
 
-template <>
-struct VectorForm<functions::LogSigmoidBackward> {
-  template <class D, class V>
-  static HWY_INLINE V of(D d, V dy, V x) {
-    return hn::Mul(dy, sigmoid_of(d, hn::Neg(x)));
-  }
-};
+HWY_INLINE auto form(functions::LogSigmoidBackward, auto d, auto dy, auto x) {
+  return hn::Mul(dy, sigmoid_of(d, hn::Neg(x)));
+}
 
 /// The square of the divisor may overflow.
-template <>
-struct VectorForm<functions::SoftsignBackward> {
-  template <class D, class V>
-  static HWY_INLINE V of(D d, V dy, V x) {
-    const V divisor = hn::Add(hn::Abs(x), number(d, 1));
-    return hn::Div(hn::Div(dy, divisor), divisor);
-  }
-};
+template <class D, class V>
+HWY_INLINE V form(functions::SoftsignBackward, D d, V dy, V x) {
+  const V divisor = hn::Add(hn::Abs(x), number(d, 1));
+  return hn::Div(hn::Div(dy, divisor), divisor);
+}
+
+HWY_INLINE auto form(functions::Glu, auto d, auto a, auto b) { return times_sigmoid(d, a, b); }
+
+template <class D, class V>
+HWY_INLINE V form(functions::GluBackward, D d, V dy, V a, V b) {
+  const V s = sigmoid_of(d, b);
+  return hn::Mul(hn::Mul(dy, a), hn::Mul(s, hn::Sub(number(d, 1), s)));
+}
 
 }  // namespace backflow::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();

@@ -8,7 +8,7 @@
 namespace backflow::kernels::functions {
 
 /// Bases of functions, which say whose numbers these take: a function has a loop of T where kTakes<T>. For integers and
-/// truth values it then needs a static function `of(x...)`, for float and double a VectorForm.
+/// truth values it then needs a static function `of(x...)`, for float and double a form (vector_forms.h).
 struct OfReals {
   template <class T>
   static constexpr bool kTakes = std::is_floating_point_v<T>;

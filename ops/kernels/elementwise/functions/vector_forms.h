@@ -13,31 +13,27 @@
 #include <backflow/ops/kernels/elementwise/vector_functions.h>
 #include <backflow/ops/kernels/elementwise/vector_sigmoid.h>
 
+// The form of a function F is `form(F, d, operands...)`, or `form(F, d, params, operands...)`.
+#define BACKFLOW_VECTOR_FORMS
+#include <backflow/ops/kernels/elementwise/functions/functions.h>
+#undef BACKFLOW_VECTOR_FORMS
+
 HWY_BEFORE_NAMESPACE();
 namespace backflow::kernels::HWY_NAMESPACE {
-namespace hn = hwy::HWY_NAMESPACE;
 
-/// The form of a function for vectors: a static function `of(d, operands...)`, or `of(d, params, operands...)`.
-template <class F>
-struct VectorForm;
-
-/// The same for loops, which always have parameters.
+/// The form of F for loops, which always have parameters.
 template <class F>
 struct Call {
   template <class D, class... V>
   static HWY_INLINE auto of(D d, [[maybe_unused]] const hn::TFromD<D>* params, V... operands) {
-    if constexpr (requires { VectorForm<F>::of(d, params, operands...); }) {
-      return VectorForm<F>::of(d, params, operands...);
+    if constexpr (requires { form(F{}, d, params, operands...); }) {
+      return form(F{}, d, params, operands...);
     } else {
-      return VectorForm<F>::of(d, operands...);
+      return form(F{}, d, operands...);
     }
   }
 };
 
 }  // namespace backflow::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
-
-#define BACKFLOW_VECTOR_FORMS
-#include <backflow/ops/kernels/elementwise/functions/functions.h>
-#undef BACKFLOW_VECTOR_FORMS
 #endif
