@@ -51,7 +51,7 @@ class OperatorName {
   constexpr operator std::string_view() const { return text_; }  // NOLINT(google-explicit-constructor)
 
  private:
-  char text_[48] = {};
+  char text_[64] = {};
 };
 
 /// An operator's declaration: what documentation, tests and tools are made from. It stands in the operator's struct as

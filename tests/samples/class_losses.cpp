@@ -91,7 +91,7 @@ Array loss_of(const Array& log_p, const Array& target, const Settings& s, std::i
 void add_nll(Samples& all, const Shape& shape, const Settings& s, std::int64_t reduction) {
   const Index positions = positions_of(shape.sizes);
   const auto classes = static_cast<double>(shape.sizes[class_dim(shape.sizes)]);
-  const Operand target{positions, 0, classes, shape.target_layout, Of::Index};
+  const Operand target{positions, 0, classes, shape.target_layout, Of::Integer};
   const std::string label = s.label + shape.label + "_reduction" + std::to_string(reduction);
   const auto reference = [=](const Arrays& x) { return loss_of(x[0], x[1], s, reduction); };
   const std::string torch =
@@ -123,7 +123,7 @@ void add_cross_entropy(Samples& all, const Shape& shape, const Settings& s, std:
       {.op = "cross_entropy_loss",
        .label = s.label + shape.label + "_reduction" + std::to_string(reduction),
        .operands = {{shape.sizes, -4, 4, shape.layout},
-                    {positions_of(shape.sizes), 0, classes, shape.target_layout, Of::Index}},
+                    {positions_of(shape.sizes), 0, classes, shape.target_layout, Of::Integer}},
        .call =
            [=](const Tensors& x) {
              return cross_entropy_loss(x[0], x[1], weight_for(s, x[0]), reduction, s.ignored, s.smoothing);
@@ -186,7 +186,7 @@ void add_gradients(Samples& all, const Shape& shape, const Settings& s, std::int
   all.push_back({.op = "nll_loss_backward",
                  .label = s.label + shape.label + "_reduction" + std::to_string(reduction),
                  .operands = {{reduction == Reduction::None ? positions : Index{}, -2, 2, Layout::Strided},
-                              {positions, 0, static_cast<double>(classes), Layout::Contiguous, Of::Index}},
+                              {positions, 0, static_cast<double>(classes), Layout::Contiguous, Of::Integer}},
                  .call =
                      [=](const Tensors& x) {
                        const Tensor weight = s.weighted ? constants(weights_of(s, classes), x[0]) : Tensor();
@@ -202,7 +202,7 @@ void add_rows(Samples& all) {
     const Settings s{"", true, 2, smoothing};
     all.push_back({.op = "_cross_entropy",
                    .label = to_text("smoothing", smoothing),
-                   .operands = {{{5, 3}, -4, 4}, {{5}, 0, 3, Layout::Contiguous, Of::Index}},
+                   .operands = {{{5, 3}, -4, 4}, {{5}, 0, 3, Layout::Contiguous, Of::Integer}},
                    .call =
                        [=](const Tensors& x) {
                          return std::get<0>(_cross_entropy(x[0], x[1], {}, Reduction::Mean, 2, smoothing));

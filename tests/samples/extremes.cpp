@@ -122,7 +122,7 @@ void add_selections(Samples& all) {
       return y;
     };
     all.push_back(with_gradient(
-        "value_selecting_reduction", c.label, {{c.sizes, -2, 2, c.layout}, {c.chosen, 0, high, c.layout, Of::Index}},
+        "value_selecting_reduction", c.label, {{c.sizes, -2, 2, c.layout}, {c.chosen, 0, high, c.layout, Of::Integer}},
         [d](const Tensors& x) { return value_selecting_reduction(x[0], d, x[1], true); },
         [d, pick](const Arrays& x) { return map_lines(x[0], x[1], d, pick); },
         "torch.gather(x[0], " + dim + ", x[1])"));
@@ -136,7 +136,7 @@ void add_selections(Samples& all) {
     };
     all.push_back(with_gradient(
         "value_selecting_reduction_backward", c.label,
-        {{c.chosen, -2, 2, c.layout}, {c.chosen, 0, high, c.layout, Of::Index}},
+        {{c.chosen, -2, 2, c.layout}, {c.chosen, 0, high, c.layout, Of::Integer}},
         [d, sizes = c.sizes](const Tensors& x) {
           return value_selecting_reduction_backward(x[0], d, x[1], sizes, true);
         },
@@ -144,7 +144,7 @@ void add_selections(Samples& all) {
         "torch.zeros(" + python(c.sizes) + ", dtype=x[0].dtype).scatter_add(" + dim + ", x[1], x[0])"));
   }
   all.push_back(with_gradient(
-      "value_selecting_reduction", "without_dim", {{{3, 4}}, {{3}, 0, 4, Layout::Contiguous, Of::Index}},
+      "value_selecting_reduction", "without_dim", {{{3, 4}}, {{3}, 0, 4, Layout::Contiguous, Of::Integer}},
       [](const Tensors& x) { return value_selecting_reduction(x[0], 1, x[1], false); },
       [](const Arrays& x) {
         Array y = array_of({3});

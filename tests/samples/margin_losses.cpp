@@ -100,7 +100,7 @@ void add_multi_margin(Samples& all, const Index& sizes, double p, double margin,
   all.push_back(
       {.op = "multi_margin_loss",
        .label = to_text(sizes.size(), "d_", classes, "_p", p, weighted ? "_weighted" : "", "_reduction", reduction),
-       .operands = {{sizes}, {rows, 0, static_cast<double>(classes), Layout::Contiguous, Of::Index}},
+       .operands = {{sizes}, {rows, 0, static_cast<double>(classes), Layout::Contiguous, Of::Integer}},
        .call =
            [=](const Tensors& x) {
              return multi_margin_loss(x[0], x[1], p, margin, weighted ? constants(weights, x[0]) : Tensor(), reduction);
@@ -145,7 +145,7 @@ void add_labels(Samples& all) {
       const auto classes = static_cast<double>(sizes.back());
       all.push_back({.op = "multilabel_margin_loss",
                      .label = to_text(sizes.size(), "d_", classes, "_reduction", reduction),
-                     .operands = {{sizes}, {sizes, -1, classes, Layout::Contiguous, Of::Index}},
+                     .operands = {{sizes}, {sizes, -1, classes, Layout::Contiguous, Of::Integer}},
                      .call = [=](const Tensors& x) { return multilabel_margin_loss(x[0], x[1], reduction); },
                      .reference = [=](const Arrays& x) { return reduced(multilabel_margin_of(x[0], x[1]), reduction); },
                      .torch = to_text("torch.nn.functional.multilabel_margin_loss(x[0], x[1], reduction=",

@@ -220,7 +220,7 @@ void add_squeeze(Samples& all) {
 
 void add_as_other(Samples& all) {
   // The other operand's values do not matter, so it is one without a gradient.
-  const Operand other = {.sizes = {3, 4}, .low = 0, .high = 2, .of = Of::Index};
+  const Operand other = {.sizes = {3, 4}, .low = 0, .high = 2, .of = Of::Integer};
   all.push_back({.op = "view_as",
                  .label = "matrix",
                  .operands = {{{2, 6}}, other},

@@ -13,7 +13,7 @@ inline Operand numbers(std::vector<std::int64_t> sizes, Layout layout = Layout::
 }
 /// int64 numbers from 0 up to `high`, which is left out.
 inline Operand indices(std::vector<std::int64_t> sizes, double high, Layout layout = Layout::Contiguous) {
-  return {.sizes = std::move(sizes), .low = 0, .high = high, .layout = layout, .of = Of::Index};
+  return {.sizes = std::move(sizes), .low = 0, .high = high, .layout = layout, .of = Of::Integer};
 }
 inline Operand mask(std::vector<std::int64_t> sizes, Layout layout = Layout::Contiguous) {
   return {.sizes = std::move(sizes), .layout = layout, .of = Of::Mask};

@@ -75,7 +75,7 @@ Arrays operand_values(const Sample& sample) {
       continue;
     }
     Array x = random_array(o.sizes, sample.title() + std::to_string(i), o.low, o.high);
-    if (o.of == Of::Index) {
+    if (o.of == Of::Integer) {
       x = map(x, [&](double v) { return std::min(std::floor(v), o.high - 1); });
     } else if (o.of == Of::Mask) {
       x = map(x, [](double v) { return v > 0 ? 1 : 0; });
@@ -116,7 +116,7 @@ Tensors operands_of(const Sample& sample, const Arrays& values, ScalarType dtype
       operands.push_back(operands[static_cast<std::size_t>(o.same_as)]);
       continue;
     }
-    const ScalarType own = o.of == Of::Index ? kInt64 : o.of == Of::Mask ? kBool : dtype;
+    const ScalarType own = o.of == Of::Integer ? kInt64 : o.of == Of::Mask ? kBool : dtype;
     operands.push_back(tensor_of(values[i], own, o.layout));
     operands.back().set_requires_grad(is_floating_point(own));
   }

@@ -17,7 +17,7 @@ using Arrays = std::vector<Array>;
 
 /// What the elements of an operand are: numbers of the dtype that the sample runs in; or int64 numbers in [low, high),
 /// or truth values, whatever it runs in and without a gradient.
-enum class Of { Number, Index, Mask };
+enum class Of { Number, Integer, Mask };
 
 /// One tensor operand of a sample.
 struct Operand {

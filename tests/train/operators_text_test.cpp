@@ -13,21 +13,18 @@ namespace {
 
 const std::vector<OperatorFamily>& families() {
   static const std::vector<OperatorFamily> kFamilies = {{"joining",
-                                                         {{.name = "cat",
-                                                           .signature = "cat(Tensor[] tensors) -> Tensor",
+                                                         {{.signature = "cat(Tensor[] tensors) -> Tensor",
                                                            .formula = "y = x | w",
                                                            .doc = "Joins.",
                                                            .dtypes = kAnyDtype}}},
                                                         {"unary",
-                                                         {{.name = "exp",
-                                                           .signature = "exp(Tensor self) -> Tensor",
+                                                         {{.signature = "exp(Tensor self) -> Tensor",
                                                            .formula = "y = e^x;  dx = dy y",
                                                            .doc = "The exp.",
                                                            .dtypes = kFloatingDtypes,
                                                            .node = "ExpBackward0",
                                                            .inplace = "exp_(Tensor self) -> Tensor"},
-                                                          {.name = "abs",
-                                                           .signature = "abs(Tensor self) -> Tensor",
+                                                          {.signature = "abs(Tensor self) -> Tensor",
                                                            .formula = "y = |x|",
                                                            .doc = "The size.",
                                                            .dtypes = kSingleAndDouble}}}};
@@ -74,7 +71,7 @@ TEST_CASE("operators text: lines of documentation are cut between words") {
     doc += "word ";
   }
   const std::string text = operators_text(
-      {{"f", {{.name = "f", .signature = "f() -> Tensor", .formula = "y", .doc = doc.c_str(), .dtypes = kAnyDtype}}}});
+      {{"f", {{.signature = "f() -> Tensor", .formula = "y", .doc = doc.c_str(), .dtypes = kAnyDtype}}}});
   std::size_t words = 0;
   for (std::size_t at = text.find("word"); at != std::string::npos; at = text.find("word", at + 1)) {
     ++words;
@@ -87,7 +84,7 @@ TEST_CASE("operators text: lines of documentation are cut between words") {
 
 TEST_CASE("operators text: a name finds an operator, and the in-place form its function") {
   CHECK(find_operators(families(), "").size() == 2);
-  CHECK(find_operators(families(), "exp_").at(0).operators.at(0).name == std::string("exp"));
+  CHECK(find_operators(families(), "exp_").at(0).operators.at(0).name == std::string_view("exp"));
   CHECK(find_operators(families(), "cat").at(0).operators.size() == 1);
   CHECK(error_of("exq") == "ops: unknown operator 'exq'; did you mean 'exp'?");
   CHECK(error_of("convolution") == "ops: unknown operator 'convolution'; 'backflow ops' lists all");
