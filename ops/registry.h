@@ -41,16 +41,16 @@ constexpr std::string_view function_name(std::string_view signature) {
 class OperatorName {
  public:
   explicit constexpr OperatorName(const char* signature) {
-    std::size_t i = 0;
     for (const char c : function_name(signature)) {
-      text_[i++] = c;
+      text_[size_++] = c;
     }
-    text_[i] = '\0';  // a name without room for it does not compile
+    text_[size_] = '\0';  // a name without room for it does not compile
   }
-  constexpr operator const char*() const { return text_; }       // NOLINT(google-explicit-constructor)
-  constexpr operator std::string_view() const { return text_; }  // NOLINT(google-explicit-constructor)
+  constexpr operator const char*() const { return text_; }                // NOLINT(google-explicit-constructor)
+  constexpr operator std::string_view() const { return {text_, size_}; }  // NOLINT(google-explicit-constructor)
 
  private:
+  std::size_t size_ = 0;
   char text_[64] = {};
 };
 

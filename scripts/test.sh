@@ -24,7 +24,12 @@ build "$preset" ${targets[@]+"${targets[@]}"}
 say "testing $preset"
 cd "$root"
 code=0
-nice ctest --preset "$preset" --parallel "$(nproc)" --output-on-failure "$@" || code=$?
+if (($#)); then
+  nice ctest --preset "$preset" --parallel "$(nproc)" --output-on-failure "$@" || code=$?
+else
+  say "left out: docs_add_operator_build, which builds all operators anew; scripts/contributing_check.sh runs it"
+  nice ctest --preset "$preset" --parallel "$(nproc)" --output-on-failure --label-exclude '^build$' || code=$?
+fi
 
 has_torch() { /usr/bin/python3 -c 'import torch' 2>/dev/null; }
 if [[ $preset == release ]] && (($# == 0)); then

@@ -73,7 +73,15 @@ HWY_INLINE V tanh_of_softplus(D d, V x) {
   return hn::Div(n, hn::Add(n, two));
 }
 
-HWY_INLINE auto form(functions::Relu, auto d, auto x) { return where_positive(d, x, x); }
+/// On x86 the maximum of two is the second when one of them is NaN, and + 0 makes 0 of -0. A comparison and a masked
+/// move took 1.3 times as long on large tensors (EPYC with AVX-512, 2026-11-30).
+HWY_INLINE auto form(functions::Relu, auto d, auto x) {
+  if constexpr (HWY_ARCH_X86 && HWY_TARGET != HWY_EMU128 && HWY_TARGET != HWY_SCALAR) {
+    return hn::Add(hn::Max(hn::Zero(d), x), hn::Zero(d));
+  } else {
+    return where_positive(d, x, x);
+  }
+}
 HWY_INLINE auto form(functions::Sigmoid, auto d, auto x) { return sigmoid_of(d, x); }
 
 HWY_INLINE auto form(functions::LeakyRelu, auto d, const auto* params, auto x) {
