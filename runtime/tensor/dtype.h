@@ -29,11 +29,13 @@ inline constexpr ScalarType kFloat64 = ScalarType::Float64;
 inline constexpr ScalarType kDouble = kFloat64;
 inline constexpr ScalarType kAllDtypes[] = {kBool, kUInt8, kInt32, kInt64, kBFloat16, kFloat32, kFloat64};
 
+namespace detail {
+// Not a table inside of element_size, which would be written to the stack in each call.
+inline constexpr std::uint8_t kElementSizes[] = {1, 1, 4, 8, 2, 4, 8};
+}  // namespace detail
+
 /// Bytes of one element.
-constexpr std::size_t element_size(ScalarType dtype) {
-  constexpr std::size_t kSizes[] = {1, 1, 4, 8, 2, 4, 8};
-  return kSizes[static_cast<std::size_t>(dtype)];
-}
+constexpr std::size_t element_size(ScalarType dtype) { return detail::kElementSizes[static_cast<std::size_t>(dtype)]; }
 
 constexpr bool is_floating_point(ScalarType dtype) { return dtype >= ScalarType::BFloat16; }
 
