@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """scripts/compare_torch.py [--build DIR] [--only SUBSTRING]
 
 Compares every operator sample (tests/samples/*.cpp) with PyTorch: tests/ops/tools/dump_samples.cpp writes what

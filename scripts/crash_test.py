@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Kills training runs at random, goes on with each at once, and compares what comes out with a run without a break.
 
 A run trains a network with batch normalization and dropout by Adam on a small random data set, with a dump after every

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """scripts/plot_bench.py FILE.json [OUT.svg] [--only NAME,NAME] [--title TEXT]
 
 Draws what scripts/bench.sh --json FILE.json, or --record, wrote: for each workload the peer's time over Backflow's, a bar for each

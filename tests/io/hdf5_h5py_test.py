@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """Dumps between Backflow and the rest of the world: h5py reads ours, h5dump and h5ls too, and we read h5py's.
 
 Needs python3-h5py and hdf5-tools, and the program io_dump_tool in $BACKFLOW_BIN (tests/io/tools/dump_tool.cpp).

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 """What scripts/compare_torch.py takes for equal and what not. Needs no PyTorch."""
 import importlib.util
 import os
