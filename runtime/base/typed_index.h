@@ -26,7 +26,7 @@ class TypedIndex {
   }
   /// The one so many places behind.
   friend constexpr TypedIndex operator+(TypedIndex i, std::uint32_t n) { return TypedIndex(i.value_ + n); }
-  friend constexpr auto operator<=>(TypedIndex, TypedIndex) = default;
+  friend constexpr auto operator<=>(TypedIndex, TypedIndex) = default;  // NOLINT(modernize-use-nullptr): clang-tidy 14
 
  private:
   static constexpr std::uint32_t kNone = ~std::uint32_t{0};
