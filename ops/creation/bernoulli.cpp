@@ -37,7 +37,7 @@ struct Bernoulli : ZeroGradient {
   };
   static Tensor forward(const Tensor& x, const std::optional<Generator>& generator) {
     check(x.is_floating_point(), "bernoulli: ", describe(x), ": need floating-point probabilities");
-    const Tensor y = empty_tensor_like(x, x.scalar_type());
+    Tensor y = empty_tensor_like(x, x.scalar_type());
     dispatch(x.scalar_type(), [&](auto zero) {
       using T = decltype(zero);
       const Tensor rows = x.is_contiguous() ? x : contiguous(x);
@@ -63,7 +63,7 @@ struct BernoulliP : ZeroGradient {
   };
   static Tensor forward(const Tensor& x, double p, const std::optional<Generator>& generator) {
     check(p >= 0 && p <= 1, "bernoulli: probability ", p, ": need one in [0, 1]");
-    const Tensor y = empty_tensor_like(x, x.scalar_type());
+    Tensor y = empty_tensor_like(x, x.scalar_type());
     draw<double>(y, nullptr, p, generator);
     return y;
   }

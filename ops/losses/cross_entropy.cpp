@@ -155,7 +155,7 @@ Tensor reduce_products(const Tensor& products, std::int64_t reduction) {
   if (reduction == Reduction::None) {
     return neg(sum(products, dim));
   }
-  const Tensor total = neg(sum(products));
+  Tensor total = neg(sum(products));
   if (reduction == Reduction::Sum) {
     return total;
   }
@@ -181,7 +181,7 @@ Tensor of_probabilities(const Tensor& x, const Tensor& target, const Tensor& wei
   const Tensor wanted = smoothing > 0 ? target * (1 - smoothing) + smoothing / classes : target;
   const Tensor weighted = weight.defined() ? wanted * along_classes(weight, x) : wanted;
   const Tensor log_p = log_softmax(x, dim);
-  const Tensor y = reduce_products(log_p * weighted, reduction);
+  Tensor y = reduce_products(log_p * weighted, reduction);
   if (!has_nan(y)) {
     return y;
   }
@@ -225,7 +225,7 @@ struct CrossEntropyLoss {
       return of_probabilities(x, target, weight, reduction, smoothing);
     }
     const Tensor log_p = log_softmax(without_ignored(x, target, ignore_index), class_dim(x));
-    const Tensor y = nll_loss_nd(log_p, target, weight, reduction, ignore_index);
+    Tensor y = nll_loss_nd(log_p, target, weight, reduction, ignore_index);
     if (smoothing == 0) {
       return y;
     }

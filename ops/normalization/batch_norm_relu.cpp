@@ -55,7 +55,7 @@ struct NativeBatchNormRelu : BatchNormState {
       fused(b, {.y = b(y), .residual = has_residual ? std::optional(kResidual) : std::nullopt});
       return;
     }
-    const Tensor dz = relu_backward(b.dy(), b(y));
+    Tensor dz = relu_backward(b.dy(), b(y));
     recorded(b, dz);
     b.set_dx(kResidual, [&] { return dz; });
   }

@@ -144,11 +144,11 @@ PoolPlan plan_adaptive_pool(const char* where, const Tensor& x, std::size_t dims
 }
 
 Tensor pool_operand(const PoolPlan& plan, const Tensor& x) {
-  const Tensor elements = kernels::as_blocked(batched(plan, x), plan.block()).elements;
+  Tensor elements = kernels::as_blocked(batched(plan, x), plan.block()).elements;
   if (x.scalar_type() != kBFloat16) {
     return elements;
   }
-  const Tensor wide = empty_tensor(elements.sizes(), kFloat32);
+  Tensor wide = empty_tensor(elements.sizes(), kFloat32);
   kernels::copy(wide, elements);
   return wide;
 }

@@ -116,7 +116,7 @@ struct Addbmm : AddedProduct {
     check_addend("addbmm", input, sizes);
     check_factors("addbmm", x.scalar_type(), beta, alpha);
     const std::int64_t inner = x.size(0) * x.size(2);
-    const Tensor y = empty_tensor(sizes, x.scalar_type());
+    Tensor y = empty_tensor(sizes, x.scalar_type());
     kernels::gemm(y, reshape(transpose(x, 0, 1), {x.size(1), inner}), reshape(w, {inner, w.size(2)}), input, beta,
                   alpha);
     return y;

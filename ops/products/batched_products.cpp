@@ -37,7 +37,7 @@ struct Bmm : SavesFactors {
   static Tensor product(const Tensor& x, const Tensor& w) {
     DimVector sizes(x.sizes());
     sizes.back() = w.size(-1);
-    const Tensor y = empty_tensor(sizes, x.scalar_type());
+    Tensor y = empty_tensor(sizes, x.scalar_type());
     kernels::gemm(y, x, w);
     return y;
   }

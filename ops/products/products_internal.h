@@ -85,7 +85,7 @@ struct AddedProductInto : AddedProduct {
   }
   static Tensor forward(const Tensor& input, const Tensor& x, const Tensor& w, const Scalar& beta,
                         const Scalar& alpha) {
-    const Tensor y = empty_tensor(Op::shape(input, x, w), x.scalar_type());
+    Tensor y = empty_tensor(Op::shape(input, x, w), x.scalar_type());
     Op::compute(y, input, x, w, beta, alpha);
     return y;
   }

@@ -43,7 +43,7 @@ auto with_elements(const Tensor& x, const F& f) {
 /// The largest |x|, or the smallest, over the marked dimensions, each replaced by f of it.
 template <class F>
 Tensor of_extent(const Tensor& x, const DimVector& flags, Fold fold_, const F& f) {
-  const Tensor y = fold(fold_, Map::Abs, x, flags, KeepDim::Yes, computed(x.scalar_type()));
+  Tensor y = fold(fold_, Map::Abs, x, flags, KeepDim::Yes, computed(x.scalar_type()));
   dispatch_floating(y.scalar_type(), "magnitudes", [&](auto zero) {
     using T = decltype(zero);
     T* const numbers = y.mutable_data_ptr<T>();
@@ -99,7 +99,7 @@ bool is_usable(const Tensor& variance, double eps, ScalarType dtype) {
 bool is_usable_rstd(const Tensor& r, ScalarType dtype) { return all_within(r, limits_of(dtype).rstd); }
 
 Tensor where_within(const Tensor& x, Magnitudes bounds) {
-  const Tensor y = empty_tensor(x.sizes(), kBool);
+  Tensor y = empty_tensor(x.sizes(), kBool);
   with_elements(x, [&]<class T>(const T* data, std::int64_t n) {
     bool* const to = y.mutable_data_ptr<bool>();
     for (std::int64_t i = 0; i < n; ++i) {

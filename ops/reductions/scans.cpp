@@ -163,7 +163,7 @@ struct LinearRecurrence {
   void backward(Backward& b) const {
     const Direction along = reverse_ ? Direction::Backward : Direction::Forward;
     const Direction against = reverse_ ? Direction::Forward : Direction::Backward;
-    const Tensor dx = linear_recurrence(b.dy(), shifted(b(factor), dim_, against), dim_, !reverse_);
+    Tensor dx = linear_recurrence(b.dy(), shifted(b(factor), dim_, against), dim_, !reverse_);
     b.set_dx(0, [&] { return dx; });
     b.set_dx(1, [&] { return dx * shifted(b(y), dim_, along); });
   }

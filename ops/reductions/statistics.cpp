@@ -29,7 +29,7 @@ Tensor spread_in_units(const Tensor& x, const DimVector& flags, double divided_b
   const Tensor ratios = empty_tensor_like(from, wide);
   kernels::binary(kernels::functions::Div{}, ratios, from, unit);
   const Tensor mean = empty_tensor(sizes, kFloat64);
-  const Tensor y = empty_tensor(sizes, kFloat64);
+  Tensor y = empty_tensor(sizes, kFloat64);
   kernels::moments(mean, y, ratios, flags);
   finish_spread(y, divided_by, root);
   const Tensor factor = converted(view_of(unit, sizes, contiguous_strides(sizes), 0), kFloat64);

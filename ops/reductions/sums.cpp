@@ -50,7 +50,7 @@ Tensor mean_of_parts(const Tensor& x, const DimVector& flags, KeepDim keep, cons
   const double part = std::exp2(-std::ceil(std::log2(count)));
   const Tensor parts = empty_tensor_like(x, like.scalar_type());
   kernels::binary(kernels::functions::Mul{}, parts, converted(x, like.scalar_type()), Scalar(part));
-  const Tensor y = fold(Fold::Sum, Map::None, parts, flags, keep, like.scalar_type());
+  Tensor y = fold(Fold::Sum, Map::None, parts, flags, keep, like.scalar_type());
   kernels::binary(kernels::functions::Div{}, y, y, Scalar(count * part));
   return y;
 }
