@@ -98,7 +98,7 @@ Batch BatchMaker::make(const std::vector<std::int64_t>& indices) const {
   const auto n = static_cast<std::int64_t>(indices.size());
   DimVector shape = dataset_.sample_shape();
   shape.insert(0, n);
-  const Batch batch{empty_tensor(shape, dtype_), empty_tensor({n}, kInt64)};
+  Batch batch{empty_tensor(shape, dtype_), empty_tensor({n}, kInt64)};
   const std::int64_t length = n == 0 ? 0 : batch.x.numel() / n;
   dispatch_floating(dtype_, "data", [&](auto zero) {
     using T = decltype(zero);

@@ -61,7 +61,7 @@ Tensor local_response_norm(const Tensor& input, const LocalResponseNormFuncOptio
     return backflow::avg_pool2d(padded, {size, 1}, 1).reshape(x.sizes()) * options.alpha() + k;
   };
   const Tensor own = divisor(input, options.k());
-  const Tensor y = input / own.pow(options.beta());
+  Tensor y = input / own.pow(options.beta());
   const bool is_double = input.scalar_type() == kFloat64;
   if (kernels::all_finite(backflow::contiguous(own.detach().to(is_double ? kFloat64 : kFloat32)))) {
     return y;

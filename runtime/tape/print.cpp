@@ -144,6 +144,7 @@ class Printer {
       offsets = std::move(next);
     }
     std::vector<Scalar> values;
+    values.reserve(offsets.size());
     for (const std::int64_t offset : offsets) {
       values.push_back(at(offset));
     }

@@ -255,6 +255,7 @@ std::vector<LayerOptions> read_layers(const io::Section& s) {
     throw io::ConfigError(
         to_text(surplus.where(), ": [", surplus.path(), "]: ", sections.size(), " layers: need at most ", kMaxLayers));
   }
+  layers.reserve(sections.size());
   for (const io::Section& layer : sections) {
     layers.push_back(read_layer(layer));
   }
