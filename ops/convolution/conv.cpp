@@ -105,7 +105,8 @@ struct ConvTranspose {
           "output_padding=0, int groups=1, int[] dilation=1) -> Tensor",
       .formula = "y = transposed convolution(x, w, b)",
       .doc =
-          "The function whose gradient a convolution over {one|two|three} spatial {dimension|dimensions} is: input "
+          "A transposed convolution: the gradient of conv{N}d with respect to its input, as a function of its own. "
+          "Input "
           "[batch, channels, {l|h, w|d, h, w}] or [channels, {l|h, w|d, h, w}], weight [channels, filters / groups, "
           "{l|h, w|d, h, w}], bias [filters] or none; the result is longer by output_padding.",
       .dtypes = kFloatingDtypes,

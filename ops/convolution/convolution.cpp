@@ -89,13 +89,10 @@ struct Convolution : CostOfGeometry<Convolution> {
           "p]",
       .doc =
           "The convolution of an input [batch, channels, ...] with one to three spatial dimensions and filters "
-          "[filters, "
-          "channels / groups, ...]; transposed: the function whose gradient that is, with weight [channels, filters / "
-          "groups, ...], whose result is longer by output_padding. Lists have one number for all spatial dimensions or "
-          "one "
-          "for each; padding may have two for each, in front of it and behind. Group g of the filters sees group g of "
-          "the "
-          "channels alone. Floating-point dtypes, one for all.",
+          "[filters, channels / groups, ...]. With transposed, the transposed convolution: the gradient of that with "
+          "respect to its input. Its weight is [channels, filters / groups, ...], its result longer by output_padding. "
+          "Lists have one number for all spatial dimensions or one for each; padding may have two for each, in front "
+          "and behind. Group g of the filters sees group g of the channels alone. Floating-point dtypes, one for all.",
       .dtypes = kFloatingDtypes,
       .node = "ConvolutionBackward0",
   };
