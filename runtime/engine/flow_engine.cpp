@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <semaphore>
 #include <utility>
 #include <vector>
 
@@ -16,7 +17,8 @@
 #include <backflow/runtime/engine/execution.h>
 #include <backflow/runtime/engine/longest_path.h>
 #include <backflow/runtime/engine/schedule.h>
-#include <backflow/runtime/threads/threads.h>
+#include <backflow/runtime/threads/cuts.h>
+#include <backflow/runtime/threads/observed_work.h>
 
 namespace backflow {
 
@@ -38,6 +40,8 @@ class FlowGraph {
   const Schedule& schedule() const { return schedule_; }
   /// Returns when every item has ended.
   void run(Execution& pass);
+  /// The same on this thread, group by group.
+  void run_observed(Execution& pass, WorkObserver& observer) const;
   /// Items and groups, as a measure of its memory.
   std::size_t size() const { return work_.size() + schedule_.groups().size(); }
 
@@ -144,6 +148,32 @@ void FlowGraph::run(Execution& pass) {
   pass_ = nullptr;
 }
 
+void FlowGraph::run_observed(Execution& pass, WorkObserver& observer) const {
+  // Groups are consecutive items of an order that respects all edges, and so are in such an order themselves.
+  std::vector<std::vector<std::uint32_t>> successors;
+  for (const Schedule::Group& group : schedule_.groups()) {
+    auto& next = successors.emplace_back();
+    for (const GroupIndex g : group.successors) {
+      next.push_back(static_cast<std::uint32_t>(g.value()));
+    }
+  }
+  pass.begin_parallel();
+  observer.begin_graph(successors);
+  for (const GroupIndex g : schedule_.groups().indices()) {
+    const Schedule::Group& group = schedule_.groups()[g];
+    observer.begin_task(g.value());
+    if (group.is_async) {
+      std::binary_semaphore ended(0);
+      pass.start_task(group.items.front(), [&ended] { ended.release(); });
+      ended.acquire();
+    } else {
+      pass.run(group.items);
+    }
+    observer.end_task();
+  }
+  observer.end();
+}
+
 std::unique_ptr<FlowGraph> FlowGraphCache::take(WorkGraph work, int threads) {
   const std::uint64_t hash = work.hash();
   {
@@ -218,7 +248,7 @@ FlowEngine::~FlowEngine() = default;
 FlowEngine::CacheStats FlowEngine::cache_stats() const { return cache_->stats(); }
 
 void FlowEngine::execute(Execution& pass) {
-  const int threads = get_num_threads();
+  const int threads = target_threads();
   const bool always = use_ == Use::Always;
   if (!may_use_pool() || passes_of_thread >= kMaxNesting ||
       (!always && (threads == 1 || (pass.num_tasks() == 0 && !may_be_faster(pass.plan(), threads))))) {
@@ -231,7 +261,8 @@ void FlowEngine::execute(Execution& pass) {
     // The caller may hold what nodes of other passes wait for, or of the pass whose node or hook it is: the threads of
     // the graph's arena take on nothing else while they wait.
     const NestingGuard nested;
-    graph->run(pass);
+    WorkObserver* const observer = detail::work_observer();
+    observer == nullptr ? graph->run(pass) : graph->run_observed(pass, *observer);
   } else {
     SerialEngine().execute(pass);
   }

@@ -6,6 +6,7 @@
 #include <backflow/runtime/engine/nesting.h>
 #include <backflow/runtime/tape/node.h>
 #include <backflow/runtime/threads/branch.h>
+#include <backflow/runtime/threads/cuts.h>
 
 namespace backflow {
 namespace {
@@ -87,7 +88,7 @@ void run_serially(std::size_t count, Body body) {
 
 void detail::run_parallel(std::size_t count, Body body) {
   run_nested([&] {
-    if (count < 2 || get_num_threads() == 1 || !may_use_pool()) {
+    if (count < 2 || target_threads() == 1 || !may_use_pool()) {
       run_serially(count, body);
     } else {
       ParallelCall(count, body).run();

@@ -8,7 +8,7 @@
 
 #include <backflow/runtime/engine/longest_path.h>
 #include <backflow/runtime/tape/accumulate_grad.h>
-#include <backflow/runtime/threads/threads.h>
+#include <backflow/runtime/threads/cuts.h>
 
 namespace backflow {
 namespace {
@@ -83,7 +83,7 @@ WorkGraph work_of(const Plan& plan, std::span<const PassTask> tasks) {
   for (auto* times : {&graph.work, &graph.alone, &graph.handover}) {
     times->reserve(graph.size());
   }
-  const int threads = get_num_threads();
+  const int threads = target_threads();
   graph.dependencies.resize(graph.size());
   graph.first_edge.reserve(graph.size() + 1);
   const auto add_edge = [&graph](ItemIndex to) {

@@ -13,6 +13,7 @@
 #include <oneapi/tbb/version.h>
 
 #include <backflow/runtime/base/error.h>
+#include <backflow/runtime/threads/observed_work.h>
 #include <backflow/runtime/threads/thread_state.h>
 
 namespace backflow {
@@ -83,7 +84,27 @@ void run_on_fresh_stack(FunctionRef<void()> body) {
 
 bool may_use_pool() { return !on_fresh_stack; }
 
+namespace {
+
+void observed_loop(std::int64_t chunks, FunctionRef<void(std::int64_t)> body, WorkObserver& observer) {
+  observer.begin_loop(chunks);
+  for (std::int64_t i = 0; i < chunks; ++i) {
+    observer.begin_task(static_cast<std::size_t>(i));
+    body(i);
+    observer.end_task();
+  }
+  observer.end();
+}
+
+}  // namespace
+
 void parallel_for(std::int64_t chunks, FunctionRef<void(std::int64_t)> body) {
+  if (chunks > 1) {
+    if (WorkObserver* const observer = detail::work_observer(); observer != nullptr) [[unlikely]] {
+      observed_loop(chunks, body, *observer);
+      return;
+    }
+  }
   if (chunks <= 1 || pool().threads == 1 || on_fresh_stack) {
     for (std::int64_t i = 0; i < chunks; ++i) {
       body(i);

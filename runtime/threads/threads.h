@@ -34,8 +34,8 @@ class FunctionRef<R(Args...)> {
 };
 
 /// Calls `body(i)` for every i in [0, chunks), on the pool, and returns when all are done. The first exception is
-/// rethrown here. The caller computes too; while it waits it runs only chunks of this loop. How a loop is cut into
-/// chunks must depend on shapes alone: that keeps results independent of the number of threads.
+/// rethrown here. The caller computes too; while it waits it runs only chunks of this loop. Where a sum is cut, the
+/// number of chunks must depend on shapes alone: that keeps results independent of the number of threads. See cuts.h.
 void parallel_for(std::int64_t chunks, FunctionRef<void(std::int64_t)> body);
 
 /// Calls `body` on this thread. While it waits for loops inside, the thread runs no work from outside.

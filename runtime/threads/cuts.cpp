@@ -1,0 +1,43 @@
+#include <backflow/runtime/threads/cuts.h>
+
+#include <algorithm>
+#include <atomic>
+
+#include <backflow/runtime/base/error.h>
+#include <backflow/runtime/threads/observed_work.h>
+
+namespace backflow {
+namespace {
+
+constexpr double kLeastPiece = 2'500;         // ns of a piece that is worth handing to another thread
+constexpr std::int64_t kPiecesPerThread = 2;  // so that a thread that is held up does not hold up all others
+
+std::atomic<std::int64_t> forced_pieces{0};
+
+}  // namespace
+
+int target_threads() {
+  const int asked = detail::observed_threads();
+  return asked > 0 ? asked : get_num_threads();
+}
+
+std::int64_t free_pieces(std::int64_t count, double nanoseconds) {
+  if (const std::int64_t forced = forced_pieces.load(std::memory_order_relaxed); forced > 0) {
+    return std::clamp<std::int64_t>(forced, 1, std::max<std::int64_t>(count, 1));
+  }
+  const int threads = target_threads();
+  if (threads == 1 || nanoseconds < 2 * kLeastPiece) {
+    return 1;
+  }
+  const auto worth_it = static_cast<std::int64_t>(std::min(nanoseconds / kLeastPiece, 1e9));
+  return std::clamp<std::int64_t>(std::min({count, worth_it, kPiecesPerThread * threads}), 1, 1 << 20);
+}
+
+ForcedPieces::ForcedPieces(std::int64_t pieces) {
+  check(pieces >= 1, "ForcedPieces: ", pieces, " pieces: need at least 1");
+  forced_pieces = pieces;
+}
+
+ForcedPieces::~ForcedPieces() { forced_pieces = 0; }
+
+}  // namespace backflow
