@@ -19,10 +19,18 @@
 #include <backflow/runtime/engine/schedule.h>
 #include <backflow/runtime/threads/cuts.h>
 #include <backflow/runtime/threads/observed_work.h>
+#include <backflow/runtime/threads/pool.h>
 
 namespace backflow {
 
 namespace flow = tbb::flow;
+
+/// Threads that run groups of a schedule: twice as many as can be busy on average, since groups end at different times.
+/// Those that are left share the loops of the nodes.
+static int threads_of_graph(const Schedule& schedule) {
+  const auto busy = static_cast<int>(std::min(2 * schedule.work() / std::max(schedule.critical_path(), 1.0F), 1e4F));
+  return std::clamp(busy + 1, std::min(2, num_computing_threads()), num_computing_threads());
+}
 
 /// A schedule as a `tbb::flow::graph` in an arena of its own: a `continue_node` for each group, an `async_node` for
 /// each task that is done elsewhere. Runs any number of passes with the same work, one at a time. Groups with more work
@@ -90,7 +98,11 @@ class FlowGraphCache {
 };
 
 FlowGraph::FlowGraph(WorkGraph work, std::uint64_t hash, int threads)
-    : work_(std::move(work)), hash_(hash), threads_(threads), schedule_(work_, threads), arena_(threads, 1) {}
+    : work_(std::move(work)),
+      hash_(hash),
+      threads_(threads),
+      schedule_(work_, threads),
+      arena_(threads_of_graph(schedule_), 1) {}
 
 void FlowGraph::build() {
   nodes_.emplace();
@@ -136,6 +148,7 @@ void FlowGraph::run(Execution& pass) {
   pass_ = &pass;
   pass.begin_parallel();
   pass.enter_arena();
+  const ThreadLease threads(arena_.max_concurrency());
   arena_.execute([this] {
     if (!nodes_) {
       build();  // here, since a graph belongs to the arena that it is made in

@@ -1,5 +1,6 @@
 #include <backflow/runtime/threads/threads.h>
 
+#include <algorithm>
 #include <exception>
 #include <memory>
 #include <mutex>
@@ -7,32 +8,37 @@
 
 #include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/info.h>
-#include <oneapi/tbb/parallel_for.h>
-#include <oneapi/tbb/partitioner.h>
 #include <oneapi/tbb/task_arena.h>
 #include <oneapi/tbb/version.h>
 
 #include <backflow/runtime/base/error.h>
 #include <backflow/runtime/threads/observed_work.h>
+#include <backflow/runtime/threads/pool.h>
+#include <backflow/runtime/threads/team.h>
 #include <backflow/runtime/threads/thread_state.h>
 
 namespace backflow {
 namespace {
 
-/// Callers that find a place in the pool whatever else is in it. One more would wait until another has gone, which may
-/// itself wait for something that this one holds.
-constexpr int kCallers = 64;
+Oversubscription oversubscription = Oversubscription::Avoid;
+double spin = 50;  // us
 
-/// One arena for all computing threads: n - 1 workers and those who call. `limit` lets it be wider than the machine, as
-/// tests of determinism want it.
+int cores_for(int threads) {
+  return oversubscription == Oversubscription::Allow ? threads : std::min(threads, tbb::info::default_concurrency());
+}
+
+/// All computing threads: those who call, and n - 1 workers. `limit` lets them be more than the cores, as tests of
+/// determinism want it.
 struct Pool {
   explicit Pool(int n)
       : threads(n),
-        limit(tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(n)),
-        arena(n - 1 + kCallers, kCallers) {}
+        computing(cores_for(n)),
+        limit(tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(computing)),
+        team(computing, spin) {}
   int threads;
+  int computing;  ///< at a time
   tbb::global_control limit;
-  tbb::task_arena arena;
+  Team team;
 };
 
 std::unique_ptr<Pool>& pool_slot() {
@@ -43,6 +49,11 @@ std::unique_ptr<Pool>& pool_slot() {
 
 Pool& pool() { return *pool_slot(); }
 
+void make_pool(int threads) {
+  pool_slot() = nullptr;
+  pool_slot() = std::make_unique<Pool>(threads);
+}
+
 thread_local bool on_fresh_stack = false;
 
 }  // namespace
@@ -52,10 +63,38 @@ int get_num_threads() { return pool().threads; }
 void set_num_threads(int threads) {
   check(threads >= 1 && threads <= 1024, "set_num_threads: ", threads, ": need a number from 1 to 1024");
   if (threads != pool().threads) {
-    pool_slot() = nullptr;
-    pool_slot() = std::make_unique<Pool>(threads);
+    make_pool(threads);
   }
 }
+
+int num_computing_threads() { return pool().computing; }
+
+void set_oversubscription(Oversubscription how) {
+  if (how != oversubscription) {
+    oversubscription = how;
+    make_pool(pool().threads);
+  }
+}
+
+void set_spin_time(double microseconds) {
+  check(microseconds >= 0 && microseconds <= 1e6, "set_spin_time: ", microseconds, " us: need a number from 0 to 1e6");
+  spin = microseconds;
+  pool().team.set_spin(microseconds);
+}
+
+double spin_time() { return spin; }
+
+class ThreadLease::Hold {
+ public:
+  explicit Hold(int threads) : lease_(pool().team, threads) {}
+
+ private:
+  const Team::Lease lease_;
+};
+
+ThreadLease::ThreadLease(int threads) : hold_(std::make_unique<Hold>(threads)) {}
+
+ThreadLease::~ThreadLease() = default;
 
 std::string threading_version() { return TBB_runtime_version(); }
 
@@ -105,23 +144,13 @@ void parallel_for(std::int64_t chunks, FunctionRef<void(std::int64_t)> body) {
       return;
     }
   }
-  if (chunks <= 1 || pool().threads == 1 || on_fresh_stack) {
+  if (chunks <= 1 || pool().computing == 1 || on_fresh_stack) {
     for (std::int64_t i = 0; i < chunks; ++i) {
       body(i);
     }
     return;
   }
-  const auto loop = [&] {
-    tbb::this_task_arena::isolate([&] {
-      tbb::parallel_for(
-          std::int64_t{0}, chunks, [&](std::int64_t i) { body(i); }, tbb::simple_partitioner());
-    });
-  };
-  if (thread_state().in_arena) {
-    loop();  // its threads are here already
-  } else {
-    pool().arena.execute(loop);
-  }
+  thread_state().in_arena ? pool().team.run_in_arena(chunks, body) : pool().team.run(chunks, body);
 }
 
 }  // namespace backflow

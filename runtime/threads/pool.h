@@ -1,0 +1,39 @@
+#pragma once
+
+// How the threads of the pool share the machine's cores.
+
+#include <memory>
+
+namespace backflow {
+
+enum class Oversubscription {
+  Avoid,  ///< no more threads compute at a time than there are cores; cuts still follow get_num_threads()
+  Allow,  ///< all of them do, as tests of determinism want it
+};
+
+/// At first Avoid. Must not be changed while anything computes.
+void set_oversubscription(Oversubscription how);
+
+/// How many threads of the pool compute at a time.
+int num_computing_threads();
+
+/// How long a thread that has no work watches for the next loop before it goes to sleep, in microseconds, from 0 to
+/// 1e6; at first 50. Waking it takes 5 to 25. Other values throw Error. 0 is for processes that share their cores with
+/// others.
+void set_spin_time(double microseconds);
+double spin_time();
+
+/// Until the end of the scope so many threads of the pool leave loops for other work as soon as they can: a flow graph.
+class ThreadLease {
+ public:
+  explicit ThreadLease(int threads);
+  ~ThreadLease();
+  ThreadLease(const ThreadLease&) = delete;
+  ThreadLease& operator=(const ThreadLease&) = delete;
+
+ private:
+  class Hold;
+  const std::unique_ptr<Hold> hold_;
+};
+
+}  // namespace backflow

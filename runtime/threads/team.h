@@ -1,0 +1,88 @@
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include <oneapi/tbb/task_arena.h>
+
+#include <backflow/runtime/threads/threads.h>
+
+namespace backflow {
+
+/// The threads of the pool as they share loops. They are workers of oneTBB. A worker that was summoned for a loop stays
+/// for a while and watches for the next one: a step is thousands of short loops, and a sleeping thread takes longer to
+/// wake up than many of them take. Thread-safe.
+///
+/// A loop lies in an entry of the board while it has chunks to hand out. Every thread has chunks of its own, which are
+/// the same ones in loops of equal length, so that data stays in its caches; when these are done it takes those of
+/// others. A thread that waits for the end of its loop runs chunks of loops inside of that loop, and nothing else.
+class Team {
+ public:
+  /// For loops on up to so many threads, the caller included. A helper watches for so long, in us, for the next loop.
+  Team(int threads, double spin);
+  /// Waits until all helpers have left. No loop may be running.
+  ~Team();
+  Team(const Team&) = delete;
+  Team& operator=(const Team&) = delete;
+
+  /// Calls `body(i)` for every i in [0, chunks), here and on helpers; rethrows the first exception.
+  void run(std::int64_t chunks, FunctionRef<void(std::int64_t)> body);
+  /// The same for a thread of an arena of oneTBB, whose threads may have nothing to do: they are asked, too.
+  void run_in_arena(std::int64_t chunks, FunctionRef<void(std::int64_t)> body);
+
+  /// Until the end of the scope so many threads are wanted elsewhere: as many helpers leave when they find no loop.
+  class Lease {
+   public:
+    Lease(Team& team, int threads) : team_(team), threads_(threads) { team_.leased_ += threads_; }
+    ~Lease() { team_.leased_ -= threads_; }
+    Lease(const Lease&) = delete;
+    Lease& operator=(const Lease&) = delete;
+
+   private:
+    Team& team_;
+    const int threads_;
+  };
+
+  void set_spin(double microseconds) { spin_ = microseconds * 1000; }
+
+ private:
+  class Loop;
+
+  /// A place for one loop. A helper counts itself in before it looks at the loop, and out when it has left it; the
+  /// counters are apart, so that helpers do not wait for each other's cache lines.
+  struct alignas(64) Counter {
+    std::atomic<int> helpers{0};
+  };
+  struct alignas(64) Entry {
+    std::atomic<Loop*> loop{nullptr};
+    std::unique_ptr<Counter[]> inside;
+  };
+  static constexpr int kEntries = 64;  // bits of a mask
+  static constexpr int kHelpersPerCounter = 8;
+
+  void share(Loop& loop, FunctionRef<void()> work);
+  int most_helpers() const { return width_ - 1 - leased_.load(std::memory_order_relaxed); }
+  void summon(int helpers);
+  void start_helpers(int count);
+  void help();
+  bool watch() const;
+  bool help_with(std::uint64_t open, const Loop* outer);
+  void wait_for_end(const Entry& entry, const Loop& loop);
+  bool has_helpers(const Entry& entry) const;
+  int take_entry();
+
+  const int width_;  // threads of a loop
+  const int counters_;
+  tbb::task_arena arena_;
+  std::vector<Entry> entries_;
+  std::atomic<double> spin_;  // ns
+  std::atomic<int> leased_{0};
+  alignas(64) std::atomic<std::uint64_t> open_{0};  // entries with a loop that may have chunks left
+  alignas(64) std::atomic<std::uint64_t> taken_{0};
+  alignas(64) std::atomic<int> helpers_{0};  // that were summoned and have not left
+};
+
+}  // namespace backflow
