@@ -14,6 +14,8 @@ using Listener = Catch::TestEventListenerBase;
 
 #include <backflow/tests/catch2.h>
 
+#include <stdlib.h>  // setenv
+
 #include <cstdlib>
 #include <iostream>
 #include <set>
@@ -77,6 +79,7 @@ CATCH_REGISTER_LISTENER(ReproducingLine)
 
 int backflow::test::run(int argc, char** argv) {
   program = argv[0];
+  ::setenv("BACKFLOW_OVERSUBSCRIBE", "1", 0);  // threads that a test asks for, on any machine
   Catch::Session session;
   const bool under_mpirun = std::getenv("OMPI_COMM_WORLD_SIZE") != nullptr;
 #if __has_include(<catch2/catch_session.hpp>)

@@ -263,8 +263,10 @@ FlowEngine::CacheStats FlowEngine::cache_stats() const { return cache_->stats();
 void FlowEngine::execute(Execution& pass) {
   const int threads = target_threads();
   const bool always = use_ == Use::Always;
+  WorkObserver* const observer = detail::work_observer();
+  const bool has_threads = threads > 1 && (observer != nullptr || num_computing_threads() > 1);
   if (!may_use_pool() || passes_of_thread >= kMaxNesting ||
-      (!always && (threads == 1 || (pass.num_tasks() == 0 && !may_be_faster(pass.plan(), threads))))) {
+      (!always && (!has_threads || (pass.num_tasks() == 0 && !may_be_faster(pass.plan(), threads))))) {
     SerialEngine().execute(pass);
     return;
   }
@@ -274,7 +276,6 @@ void FlowEngine::execute(Execution& pass) {
     // The caller may hold what nodes of other passes wait for, or of the pass whose node or hook it is: the threads of
     // the graph's arena take on nothing else while they wait.
     const NestingGuard nested;
-    WorkObserver* const observer = detail::work_observer();
     observer == nullptr ? graph->run(pass) : graph->run_observed(pass, *observer);
   } else {
     SerialEngine().execute(pass);

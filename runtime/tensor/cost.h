@@ -21,22 +21,16 @@ struct Cost {
   static constexpr float kCachedPerNanosecond = 100;  ///< bytes of it
   static constexpr float kBytesPerNanosecond = 12;    ///< of memory
   static constexpr float kMovedPerNanosecond = 10;    ///< bytes from the caches of one core to those of another
-  // How kernels are cut for several threads.
-  static constexpr float kPieceFlop = 64e6F;
-  static constexpr float kPieceBytes = 400e3F;
-  static constexpr float kCutLatency =
-      20e3F;  ///< ns until the last thread has its piece and the first knows of its end
-  static constexpr float kFurtherThread = 0.8F;  ///< speed of each thread after the first: all wait for the last one
+  // Of several.
+  static constexpr float kFurtherThread = 0.9F;   ///< speed of each thread after the first: all wait for the last one
+  static constexpr float kSharedMemory = 0.07F;   ///< n threads have n / (1 + kSharedMemory (n - 1)) times the bandwidth
+  static constexpr float kLoop = 1'500;           ///< ns until a second thread has its piece and the first knows its end
+  static constexpr float kLoopPerDoubling = 700;  ///< ns for twice as many threads
 
   /// Estimated time on one thread, in ns.
   constexpr float nanoseconds() const { return kLatency + std::max(flop_time(), bytes_time()); }
   /// The same when it has so many threads for itself: kernels cut what is large into pieces.
-  constexpr float nanoseconds(int threads) const {
-    const float pieces = flop_time() > bytes_time() ? flop / kPieceFlop : bytes / kPieceBytes;
-    const float used = std::clamp(pieces, 1.0F, static_cast<float>(threads));
-    const float speedup = 1 + kFurtherThread * (used - 1);
-    return used > 1 ? std::min(nanoseconds(), nanoseconds() / speedup + kCutLatency) : nanoseconds();
-  }
+  float nanoseconds(int threads) const;
   /// What it costs if the result is used on another core, in ns: about a third of the bytes are those of the result,
   /// and what does not fit the caches has left them anyway.
   constexpr float handover() const { return std::min(bytes / 3, kCacheBytes) / kMovedPerNanosecond; }

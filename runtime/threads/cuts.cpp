@@ -9,7 +9,6 @@
 namespace backflow {
 namespace {
 
-constexpr double kLeastPiece = 2'500;         // ns of a piece that is worth handing to another thread
 constexpr std::int64_t kPiecesPerThread = 2;  // so that a thread that is held up does not hold up all others
 
 std::atomic<std::int64_t> forced_pieces{0};

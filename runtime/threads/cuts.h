@@ -15,6 +15,8 @@ namespace backflow {
 /// thread asks for another.
 int target_threads();
 
+inline constexpr double kLeastPiece = 2'500;  ///< ns of a piece that is worth handing to another thread
+
 /// The number of pieces of a loop over `count` things, which on one thread takes about `nanoseconds`: enough for
 /// target_threads(), each worth handing to another thread. At least 1, and at most `count`. Bits must not depend on it.
 std::int64_t free_pieces(std::int64_t count, double nanoseconds);

@@ -6,15 +6,9 @@
 
 namespace backflow {
 
-enum class Oversubscription {
-  Avoid,  ///< no more threads compute at a time than there are cores; cuts still follow get_num_threads()
-  Allow,  ///< all of them do, as tests of determinism want it
-};
-
-/// At first Avoid. Must not be changed while anything computes.
-void set_oversubscription(Oversubscription how);
-
-/// How many threads of the pool compute at a time.
+/// How many threads of the pool compute at a time: get_num_threads(), but no more than there are cores. Cuts and schedules
+/// follow get_num_threads() all the same. With BACKFLOW_OVERSUBSCRIBE=1 in the environment, which is for tests, it is
+/// always get_num_threads().
 int num_computing_threads();
 
 /// How long a thread that has no work watches for the next loop before it goes to sleep, in microseconds, from 0 to

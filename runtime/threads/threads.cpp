@@ -1,9 +1,10 @@
 #include <backflow/runtime/threads/threads.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <exception>
 #include <memory>
-#include <mutex>
+#include <string_view>
 #include <thread>
 
 #include <oneapi/tbb/global_control.h>
@@ -20,19 +21,19 @@
 namespace backflow {
 namespace {
 
-Oversubscription oversubscription = Oversubscription::Avoid;
 double spin = 50;  // us
 
-int cores_for(int threads) {
-  return oversubscription == Oversubscription::Allow ? threads : std::min(threads, tbb::info::default_concurrency());
+int computing_of(int threads) {
+  const char* const oversubscribe = std::getenv("BACKFLOW_OVERSUBSCRIBE");
+  const bool all = oversubscribe != nullptr && std::string_view(oversubscribe) == "1";
+  return all ? threads : std::min(threads, tbb::info::default_concurrency());
 }
 
-/// All computing threads: those who call, and n - 1 workers. `limit` lets them be more than the cores, as tests of
-/// determinism want it.
+/// All computing threads: those who call, and workers. `limit` lets these be more than the cores.
 struct Pool {
   explicit Pool(int n)
       : threads(n),
-        computing(cores_for(n)),
+        computing(computing_of(n)),
         limit(tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(computing)),
         team(computing, spin) {}
   int threads;
@@ -49,11 +50,6 @@ std::unique_ptr<Pool>& pool_slot() {
 
 Pool& pool() { return *pool_slot(); }
 
-void make_pool(int threads) {
-  pool_slot() = nullptr;
-  pool_slot() = std::make_unique<Pool>(threads);
-}
-
 thread_local bool on_fresh_stack = false;
 
 }  // namespace
@@ -63,18 +59,12 @@ int get_num_threads() { return pool().threads; }
 void set_num_threads(int threads) {
   check(threads >= 1 && threads <= 1024, "set_num_threads: ", threads, ": need a number from 1 to 1024");
   if (threads != pool().threads) {
-    make_pool(threads);
+    pool_slot() = nullptr;
+    pool_slot() = std::make_unique<Pool>(threads);
   }
 }
 
 int num_computing_threads() { return pool().computing; }
-
-void set_oversubscription(Oversubscription how) {
-  if (how != oversubscription) {
-    oversubscription = how;
-    make_pool(pool().threads);
-  }
-}
 
 void set_spin_time(double microseconds) {
   check(microseconds >= 0 && microseconds <= 1e6, "set_spin_time: ", microseconds, " us: need a number from 0 to 1e6");

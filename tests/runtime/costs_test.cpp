@@ -149,6 +149,11 @@ TEST_CASE("the estimated time of a node follows from what it does", "[trace][cos
   // What does not fit into the caches comes from memory, and another thread helps with what is large.
   const Cost large = gradient_edge(relu(ones({1 << 20}, requires_grad()))).function->cost();
   CHECK(large.nanoseconds() == Approx(Cost::kLatency + 12.0F * (1 << 20) / 12));
-  CHECK(large.nanoseconds(2) == Approx(large.nanoseconds() / (1 + Cost::kFurtherThread) + Cost::kCutLatency));
+  CHECK(large.nanoseconds(2) ==
+        Approx(Cost::kLatency + 12.0F * (1 << 20) / 12 / (2 / (1 + Cost::kSharedMemory)) + Cost::kLoop));
+  CHECK(large.nanoseconds(64) < large.nanoseconds(16));
+  CHECK(large.nanoseconds(64) > large.nanoseconds() / 16);  // memory is shared
+  const Cost product = gradient_edge(mm(ones({1024, 1024}, requires_grad()), ones({1024, 1024}))).function->cost();
+  CHECK(product.nanoseconds(64) < product.nanoseconds() / 40);
   CHECK(gradient_edge(relu(x)).function->cost().nanoseconds(2) == Approx(work(relu(x))));
 }
