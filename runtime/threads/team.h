@@ -8,7 +8,7 @@
 
 #include <oneapi/tbb/task_arena.h>
 
-#include <backflow/runtime/threads/threads.h>
+#include <backflow/runtime/base/function_ref.h>
 
 namespace backflow {
 

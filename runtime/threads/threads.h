@@ -1,9 +1,9 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <string>
-#include <type_traits>
+
+#include <backflow/runtime/base/function_ref.h>
 
 namespace backflow {
 
@@ -12,26 +12,6 @@ namespace backflow {
 int get_num_threads();
 /// Throws Error unless `threads` is in [1, 1024].
 void set_num_threads(int threads);
-
-/// A reference to a callable; valid as long as the callable.
-template <class Signature>
-class FunctionRef;
-template <class R, class... Args>
-class FunctionRef<R(Args...)> {
- public:
-  template <class F>
-  requires(!std::is_same_v<std::remove_cvref_t<F>, FunctionRef>)
-      FunctionRef(F&& f)  // NOLINT(google-explicit-constructor, bugprone-forwarding-reference-overload)
-      : object_(const_cast<void*>(static_cast<const void*>(std::addressof(f)))),
-        call_([](void* object, Args... args) -> R {
-          return (*static_cast<std::remove_reference_t<F>*>(object))(args...);
-        }) {}
-  R operator()(Args... args) const { return call_(object_, args...); }
-
- private:
-  void* object_;
-  R (*call_)(void*, Args...);
-};
 
 /// Calls `body(i)` for every i in [0, chunks), on the pool, and returns when all are done. The first exception is
 /// rethrown here. The caller computes too; while it waits it runs only chunks of this loop. Where a sum is cut, the
