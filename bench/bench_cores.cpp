@@ -155,17 +155,8 @@ std::string validate(const bench::Workload& workload, const train::Scaling& scal
 void run(const std::string& name, const bench::Workload& workload, const Options& options) {
   train::Machine machine = train::measure_machine();
   machine.bandwidth_limit = options.bandwidth;
-  std::printf("%s", machine.text().c_str());
   const train::Scaling scaling = train::predict_scaling([&] { workload.step(); }, options.scaling, machine);
-  std::printf("%s", train::scaling_table(scaling).c_str());
-  for (const train::ScalingPoint& point : scaling.points) {
-    if (point.threads == 16 || point.threads == 64) {
-      std::printf("\n%s", train::limits_table(point).c_str());
-    }
-  }
-  for (const std::string& warning : scaling.warnings) {
-    std::printf("warning: %s\n", warning.c_str());
-  }
+  std::printf("%s", train::scaling_report(scaling).c_str());
   const std::string measured = options.measure > 0 ? validate(workload, scaling, options.measure) : "[]";
   if (!options.json.empty()) {
     std::ofstream file(options.json);

@@ -52,10 +52,16 @@ struct Scaling {
 /// runs on this thread alone.
 Scaling predict_scaling(const std::function<void()>& step, const ScalingOptions& options, const Machine& machine);
 
-/// For people: times and speed-ups, and where they are lost.
+/// How many cores the step feeds: the largest number of threads among the points whose cores are useful for at least
+/// half of the time, which is a speed-up of half their number.
+int fed_cores(const Scaling& scaling);
+
+/// For people: the machine, times and speed-ups with what is lost, and how many cores that feeds.
 std::string scaling_table(const Scaling& scaling);
-/// What limits the step on so many threads, which must be one of the points: the rows that lose most.
+/// What limits the step on so many threads: the rows that lose most.
 std::string limits_table(const ScalingPoint& point, std::size_t rows = 10);
+/// Both, with limits on 16 and 64 threads where these are among the points, and warnings.
+std::string scaling_report(const Scaling& scaling);
 /// The same for programs, as an object in one line.
 std::string scaling_json(const Scaling& scaling, std::size_t rows = 10);
 

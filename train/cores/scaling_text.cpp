@@ -43,15 +43,39 @@ std::string Machine::text() const {
              bytes_per_ns, total_bandwidth(64) / bytes_per_ns);
 }
 
+int fed_cores(const Scaling& scaling) {
+  int fed = 1;
+  for (const ScalingPoint& point : scaling.points) {
+    fed = 2 * point.speedup >= point.threads ? std::max(fed, point.threads) : fed;
+  }
+  return fed;
+}
+
 std::string scaling_table(const Scaling& scaling) {
-  std::string text = formatted("%7s %10s %9s   %s\n%7s %10s %9s   %8s %8s %8s %8s %8s\n", "", "predicted", "",
-                               "lost, % of all cores' time", "threads", "ms", "speed-up", "serial", "idle", "overhead",
-                               "pieces", "memory");
+  std::string text = scaling.machine.text();
+  text += formatted("%7s %10s %9s   %s\n%7s %10s %9s   %8s %8s %8s %8s %8s\n", "", "predicted", "",
+                    "lost, % of all cores' time", "threads", "ms", "speed-up", "serial", "idle", "overhead", "pieces",
+                    "memory");
   for (const ScalingPoint& point : scaling.points) {
     text += formatted("%7d %10.3f %9.2f   %8.1f %8.1f %8.1f %8.1f %8.1f\n", point.threads,
                       point.nanoseconds / kMillisecond, point.speedup, percent(point.lost.serial, point),
                       percent(point.lost.idle, point), percent(point.lost.overhead, point),
                       percent(point.pieces, point), percent(point.lost.bandwidth, point));
+  }
+  const int fed = fed_cores(scaling);
+  return text + formatted("feeds %d %s: with more, each does useful work for less than half of the time\n", fed,
+                          fed == 1 ? "core" : "cores");
+}
+
+std::string scaling_report(const Scaling& scaling) {
+  std::string text = scaling_table(scaling);
+  for (const ScalingPoint& point : scaling.points) {
+    if (point.threads == 16 || point.threads == 64) {
+      text += "\n" + limits_table(point);
+    }
+  }
+  for (const std::string& warning : scaling.warnings) {
+    text += "warning: " + warning + "\n";
   }
   return text;
 }
