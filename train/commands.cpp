@@ -14,6 +14,7 @@
 #include <backflow/ops/kernels/versions.h>
 #include <backflow/ops/winograd.h>
 #include <backflow/runtime/base/warning.h>
+#include <backflow/train/cores/profiled_step.h>
 #include <backflow/train/evaluation.h>
 #include <backflow/train/run/agreement.h>
 #include <backflow/train/run/digest.h>
@@ -224,6 +225,22 @@ int run_train(const CommandLine& line) {
                                   platform, world);
     world->barrier();
     return outcome == Outcome::Stopped ? kStopped : kDone;
+  });
+}
+
+int run_profile(const CommandLine& line) {
+  return with_world([&](const auto& world) -> int {
+    const Prepared p = on_all_ranks(*world, [&] {
+      if (world->size() > 1) {
+        throw io::ConfigError(
+            to_text("profile: ", world->size(), " ranks: need one; for a rank's part of a batch set train.batch_size"));
+      }
+      return prepare(io::Config::load(line.config, line.overrides));
+    });
+    start_platform(*world, line, p.config.notes());
+    ProfiledStep step(p.experiment, p.model, *p.train_data, world);
+    std::cout << (line.cores ? step.on_cores(line.bandwidth) : step.profile(line.steps)) << std::flush;
+    return kDone;
   });
 }
 

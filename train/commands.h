@@ -16,7 +16,7 @@ enum ExitCode : int {
 
 /// What the command line says.
 struct CommandLine {
-  std::string config;                  ///< of train, config and graph
+  std::string config;                  ///< of train, profile, config and graph
   std::vector<std::string> overrides;  ///< --set a.b=value
   std::string out;                     ///< --out
   std::string resume;                  ///< --resume: a dump, or "auto"
@@ -28,6 +28,9 @@ struct CommandLine {
   bool profile = false;           ///< --profile
   bool trace = false;             ///< --trace
   std::int64_t trace_steps = 50;  ///< --trace-steps
+  bool cores = false;             ///< profile --cores
+  double bandwidth = 12;          ///< profile --bandwidth
+  std::int64_t steps = 20;        ///< profile --steps
   std::string file;               ///< of evaluate and inspect
   std::string diff;               ///< inspect --diff
   std::string graph;              ///< graph --output; empty for standard output
@@ -38,6 +41,9 @@ struct CommandLine {
 /// `backflow train CONFIG`: trains on all ranks, from a dump on with --resume. With --dry-run checks everything and
 /// says what would be done.
 int run_train(const CommandLine& line);
+/// `backflow profile CONFIG [--cores]`: runs some steps on one rank, writes nothing, and prints where their time goes,
+/// or how fast a step would be on more cores than there are.
+int run_profile(const CommandLine& line);
 /// `backflow evaluate FILE.h5`: loads a dump and evaluates it on the test data that its configuration names.
 int run_evaluate(const CommandLine& line);
 /// `backflow inspect FILE.h5 [--diff OTHER.h5]`: prints what a dump holds, or in what two differ; kFailed when they do.

@@ -132,13 +132,29 @@ int main(int argc, char** argv) {
       ->needs(trace)
       ->check(CLI::Range(1, 1000000));
   train->callback([&] { run = backflow::train::run_train; });
+  CLI::App* profile = app.add_subcommand("profile", "print where the time of a step goes, without training");
+  add_config(profile, line);
+  CLI::Option* cores = profile->add_flag(
+      "--cores", line.cores,
+      "predict the step's time on 1 to 128 cores of one node, from a recording on one and costs measured here, and say "
+      "what limits it: how many cores does this model feed?");
+  profile
+      ->add_option("--bandwidth", line.bandwidth,
+                   "memory bandwidth of 64 cores, as a multiple of what one core has; 12 unless given")
+      ->needs(cores)
+      ->check(CLI::Range(1.0, 64.0))
+      ->type_name("X");
+  profile->add_option("--steps", line.steps, "steps that are profiled, after 3 to warm up; 20 unless given")
+      ->excludes(cores)
+      ->check(CLI::Range(1, 1000000));
+  profile->callback([&] { run = backflow::train::run_profile; });
   CLI::App* evaluate = app.add_subcommand("evaluate", "evaluate a dump on the test data of its configuration");
   evaluate->add_option("FILE", line.file, "dump, as checkpoints/step-000003752.h5")->required();
   evaluate->add_option("--set", line.overrides, "replace one key of the dump's configuration")
       ->allow_extra_args(false)
       ->type_name("KEY=VALUE");
   evaluate->callback([&] { run = backflow::train::run_evaluate; });
-  for (CLI::App* command : {train, evaluate}) {
+  for (CLI::App* command : {train, profile, evaluate}) {
     command->add_option("--threads", line.threads, "computing threads of each rank; its part of the cores unless given")
         ->check(CLI::Range(1, 1024));
   }

@@ -1,0 +1,58 @@
+#include <backflow/train/cores/profiled_step.h>
+
+#include <utility>
+
+#include <backflow/runtime/memory/memory.h>
+#include <backflow/runtime/trace/trace.h>
+#include <backflow/train/cores/scaling.h>
+#include <backflow/train/views/profile.h>
+
+namespace backflow::train {
+namespace {
+
+constexpr int kWarmUp = 3;
+
+distributed::LocalBatch first_batch(const Experiment& experiment, const BatchMaker& data) {
+  const distributed::ShardedSampler sampler({.dataset_size = data.dataset().size(),
+                                             .batch_size = experiment.train.batch_size,
+                                             .seed = static_cast<std::uint64_t>(experiment.seed),
+                                             .shuffle = experiment.data.shuffle});
+  return sampler.batch(0, 0);
+}
+
+}  // namespace
+
+ProfiledStep::ProfiledStep(const Experiment& experiment, const Model& model, const BatchMaker& data,
+                           std::shared_ptr<distributed::Communicator> world)
+    : step_(experiment, model, data, std::move(world)), batch_(first_batch(experiment, data)) {
+  for (optim::OptimizerParamGroup& group : step_.optimizer().param_groups()) {
+    group.options().set_lr(0);  // a hundred steps on one batch could end in NaN, which some settings refuse
+  }
+}
+
+std::string ProfiledStep::profile(std::int64_t steps) {
+  for (int i = 0; i < kWarmUp; ++i) {
+    run();
+  }
+  Profile profile;
+  trace::start();
+  for (std::int64_t i = 0; i < steps; ++i) {
+    const std::int64_t start = trace::now();
+    reset_peak_memory();
+    {
+      const trace::Span span("step");
+      run();
+    }
+    profile.add_step(trace::collect(start), memory_stats().peak_bytes);
+  }
+  trace::stop();
+  return profile.table() + "\n";
+}
+
+std::string ProfiledStep::on_cores(double bandwidth) {
+  Machine machine = measure_machine();
+  machine.bandwidth_limit = bandwidth;
+  return scaling_report(predict_scaling([this] { run(); }, {}, machine));
+}
+
+}  // namespace backflow::train

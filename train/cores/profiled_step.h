@@ -1,0 +1,33 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include <backflow/distributed/communicator.h>
+#include <backflow/train/batch_step.h>
+
+namespace backflow::train {
+
+/// The training step of an experiment on the first batch of its data, again and again, with a learning rate of 0: for
+/// looks at its time.
+class ProfiledStep {
+ public:
+  /// `world` is of one rank. Keeps references to experiment, model and data.
+  ProfiledStep(const Experiment& experiment, const Model& model, const BatchMaker& data,
+               std::shared_ptr<distributed::Communicator> world);
+
+  /// Where the time of so many steps goes, operator by operator.
+  std::string profile(std::int64_t steps);
+  /// How fast the step would be on 1 to 128 cores, and what limits it. `bandwidth`: Machine::bandwidth_limit.
+  std::string on_cores(double bandwidth);
+
+ private:
+  void run() { step_.run(number_++, batch_); }
+
+  BatchStep step_;
+  distributed::LocalBatch batch_;
+  std::int64_t number_ = 0;
+};
+
+}  // namespace backflow::train
