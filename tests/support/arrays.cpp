@@ -135,12 +135,16 @@ Tensor tensor_of(const Array& values, ScalarType dtype, Layout layout) {
   const Tensor x = uninitialized(values.sizes, dtype, layout);
   dispatch(dtype, [&](auto zero) {
     using T = decltype(zero);
-    // Backwards, so that the first slice of an expanded tensor is the last that is written.
-    std::vector<Index> indices;
-    for_each_index(values.sizes, [&](const Index& index) { indices.push_back(index); });
-    for (auto index = indices.rbegin(); index != indices.rend(); ++index) {
-      x.data_ptr<T>()[offset_of(x, *index)] = static_cast<T>(values.at(*index));
+    T* const to = x.data_ptr<T>();
+    if (layout == Layout::Contiguous) {
+      std::transform(values.data.begin(), values.data.end(), to, [](double v) { return static_cast<T>(v); });
+      return;
     }
+    for_each_index(values.sizes, [&](const Index& index) {
+      if (layout != Layout::Expanded || index[0] == 0) {
+        to[offset_of(x, index)] = static_cast<T>(values.at(index));
+      }
+    });
   });
   return x;
 }
@@ -179,6 +183,12 @@ bool bitwise_equal(const Tensor& a, const Tensor& b) {
   }
   if (a.sizes() != b.sizes() || a.scalar_type() != b.scalar_type()) {
     return false;
+  }
+  if (a.numel() == 0) {
+    return true;
+  }
+  if (a.is_contiguous() && b.is_contiguous()) {
+    return std::memcmp(a.const_data_ptr(), b.const_data_ptr(), a.nbytes()) == 0;
   }
   bool equal = true;
   dispatch(a.scalar_type(), [&](auto zero) {
