@@ -3,6 +3,7 @@
 #include <chrono>
 #include <exception>
 #include <iostream>
+#include <map>
 #include <string>
 #include <thread>
 #include <vector>
@@ -40,6 +41,24 @@ void add_config(CLI::App* command, CommandLine& line) {
   command->add_option("--set", line.overrides, "replace one key, as in train.epochs=2; may be repeated")
       ->allow_extra_args(false)
       ->type_name("KEY=VALUE");
+}
+
+void add_placement(CLI::App* command, RankRequest& place) {
+  const std::map<std::string, ThreadBinding> bindings = {
+      {"auto", ThreadBinding::Auto}, {"cores", ThreadBinding::Cores}, {"none", ThreadBinding::None}};
+  const std::map<std::string, MemoryPolicy> policies = {{"auto", MemoryPolicy::Auto}, {"local", MemoryPolicy::Local}};
+  command->add_option("--threads", place.threads, "computing threads of each rank; its part of the cores unless given")
+      ->check(CLI::Range(1, 1024));
+  command
+      ->add_option("--bind", place.binding,
+                   "bind threads to cores: 'cores', 'none', or 'auto' for where a rank of a job has its cores alone")
+      ->transform(CLI::CheckedTransformer(bindings).description(""))
+      ->type_name("WHERE");
+  command
+      ->add_option("--memory", place.memory,
+                   "'local' leaves memory where it is touched; 'auto' interleaves it when a rank spans NUMA nodes")
+      ->transform(CLI::CheckedTransformer(policies).description(""))
+      ->type_name("POLICY");
 }
 
 /// What is wrong with a command line, in our words where CLI11 says no more than what it did not expect.
@@ -139,8 +158,7 @@ int main(int argc, char** argv) {
       ->type_name("KEY=VALUE");
   evaluate->callback([&] { run = backflow::train::run_evaluate; });
   for (CLI::App* command : {train, evaluate}) {
-    command->add_option("--threads", line.threads, "computing threads of each rank; its part of the cores unless given")
-        ->check(CLI::Range(1, 1024));
+    add_placement(command, line.place);
   }
   CLI::App* inspect = app.add_subcommand("inspect", "print what a dump holds");
   inspect->add_option("FILE", line.file, "dump")->required();

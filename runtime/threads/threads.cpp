@@ -13,7 +13,9 @@
 #include <oneapi/tbb/version.h>
 
 #include <backflow/runtime/base/error.h>
+#include <backflow/runtime/threads/binding.h>
 #include <backflow/runtime/threads/observed_work.h>
+#include <backflow/runtime/threads/placement.h>
 #include <backflow/runtime/threads/thread_state.h>
 
 namespace backflow {
@@ -29,15 +31,23 @@ struct Pool {
   explicit Pool(int n)
       : threads(n),
         limit(tbb::global_control::max_allowed_parallelism, static_cast<std::size_t>(n)),
-        arena(n - 1 + kCallers, kCallers) {}
+        arena(n - 1 + kCallers, kCallers),
+        workers(arena) {}
   int threads;
   tbb::global_control limit;
   tbb::task_arena arena;
+  BoundWorkers workers;
 };
+
+/// Cores, not hyperthreads: two of these share the units that kernels keep busy.
+int usable_cores() {
+  const std::size_t cores = cores_of_cpus(Topology::machine(), cpus_of_this_thread()).size();
+  return cores > 0 ? static_cast<int>(cores) : tbb::info::default_concurrency();
+}
 
 std::unique_ptr<Pool>& pool_slot() {
   // Never destroyed: threads of oneTBB may outlive static objects.
-  static auto* slot = new std::unique_ptr<Pool>(std::make_unique<Pool>(tbb::info::default_concurrency()));
+  static auto* slot = new std::unique_ptr<Pool>(std::make_unique<Pool>(usable_cores()));
   return *slot;
 }
 
