@@ -43,22 +43,38 @@ void add_config(CLI::App* command, CommandLine& line) {
       ->type_name("KEY=VALUE");
 }
 
+/// An option whose value is one of these words.
+template <class T>
+CLI::Option* add_choice(CLI::App* command, const std::string& name, T& value, const std::map<std::string, T>& choices,
+                        const std::string& description) {
+  std::vector<std::string> words;
+  for (const auto& [word, choice] : choices) {
+    words.push_back(word);
+  }
+  const auto check = [words](const std::string& word) -> std::string {
+    const bool known = std::find(words.begin(), words.end(), word) != words.end();
+    return known ? "" : "'" + word + "': need " + train::join(words, " or ");
+  };
+  return command
+      ->add_option_function<std::string>(
+          name, [&value, choices](const std::string& word) { value = choices.at(word); }, description)
+      ->check(check, "")
+      ->type_name("WORD");
+}
+
+/// --threads, --bind and --memory.
 void add_placement(CLI::App* command, RankRequest& place) {
-  const std::map<std::string, ThreadBinding> bindings = {
-      {"auto", ThreadBinding::Auto}, {"cores", ThreadBinding::Cores}, {"none", ThreadBinding::None}};
-  const std::map<std::string, MemoryPolicy> policies = {{"auto", MemoryPolicy::Auto}, {"local", MemoryPolicy::Local}};
   command->add_option("--threads", place.threads, "computing threads of each rank; its part of the cores unless given")
       ->check(CLI::Range(1, 1024));
-  command
-      ->add_option("--bind", place.binding,
-                   "bind threads to cores: 'cores', 'none', or 'auto' for where a rank of a job has its cores alone")
-      ->transform(CLI::CheckedTransformer(bindings).description(""))
-      ->type_name("WHERE");
-  command
-      ->add_option("--memory", place.memory,
-                   "'local' leaves memory where it is touched; 'auto' interleaves it when a rank spans NUMA nodes")
-      ->transform(CLI::CheckedTransformer(policies).description(""))
-      ->type_name("POLICY");
+  add_choice<ThreadBinding>(
+      command, "--bind", place.binding,
+      {{"auto", ThreadBinding::Auto}, {"cores", ThreadBinding::Cores}, {"none", ThreadBinding::None}},
+      "'cores' binds a thread to each core, 'none' none; 'auto', the default, those of a rank that has its cores "
+      "alone");
+  add_choice<MemoryPolicy>(command, "--memory", place.memory,
+                           {{"auto", MemoryPolicy::Auto}, {"local", MemoryPolicy::Local}},
+                           "'local' leaves memory where it is touched first; 'auto', the default, interleaves it when "
+                           "a rank spans NUMA nodes");
 }
 
 /// What is wrong with a command line, in our words where CLI11 says no more than what it did not expect.
