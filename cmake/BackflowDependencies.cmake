@@ -8,6 +8,8 @@ find_package(hwy REQUIRED)
 # Function names and lines of a stack, for anomaly mode.
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(LibDW REQUIRED IMPORTED_TARGET libdw)
+# Cores and NUMA nodes, for the placement of threads and memory.
+pkg_check_modules(Hwloc REQUIRED IMPORTED_TARGET hwloc>=2.4)
 find_path(Backward_INCLUDE_DIR backward.hpp REQUIRED)
 
 if(BACKFLOW_WITH_MPI OR BACKFLOW_WITH_HDF5)

@@ -79,6 +79,7 @@ THIRD_PARTY = [
     (r"omp\.h", ["ops/kernels"]),
     (r"(oneapi/)?tbb[/.]", ["runtime", "ops/kernels"]),
     (r"backward\.hpp", ["runtime"]),
+    (r"hwloc\.h", ["runtime/threads"]),
     (r"mpi(-ext)?\.h", ["distributed", "io"]),
     (r"hdf5\.h|H5\w*\.h", ["io"]),
     (r"toml\+\+/", ["io"]),

@@ -102,25 +102,21 @@ relay() {
 }
 
 # run_mpi ARGUMENT...: mpirun, for Open MPI 4.1 and 5, with
-# - no binding: every rank has several threads, and Open MPI puts them all on one core when there are 1 or 2 ranks;
+# - ranks bound to what --per names, or else as plan_mpi says; unbound on a node of one NUMA node: every rank has several
+#   threads, and Open MPI puts them all on one core when there are 1 or 2 ranks;
 # - more ranks than cores if asked for, and root if that is who runs it (both are refused otherwise);
 # - every signal that would end this script passed on as SIGUSR1, at which the ranks write a checkpoint and stop; one that
 #   comes a second later, or after that, kills them. mpirun itself would kill them within one or two seconds of SIGTERM
 #   or SIGHUP. Its odls_base_sigkill_timeout is no help: 4.1 waits that long before SIGTERM too, and after every failure;
 #   5 does not read it. In a session of its own, mpirun sees no Ctrl-C.
 run_mpi() {
-  local map=slot ranks=1 cores i pid= interrupted=no code=0 stop_asked= out=1 err=2 relays=()
-  for ((i = 1; i < $#; i++)); do
-    if [[ ${!i} =~ ^--?np?$ ]]; then
-      i=$((i + 1))
-      ranks=${!i}
-      break
-    fi
-  done
-  # Open MPI counts cores, not hardware threads. A container may hide them: then what the process may use counts.
-  cores=$( (lscpu -p=CORE,SOCKET 2>/dev/null || seq "$(nproc)") | grep -v '^#' | sort -u | wc -l)
-  if ((ranks > cores)); then
-    map=slot:OVERSUBSCRIBE
+  local i pid= interrupted=no code=0 stop_asked= out=1 err=2 relays=() mapping=() arguments=() srun=() print=no
+  source "$root/scripts/placement.sh"
+  plan_mpi "$@"
+  if [[ $print == yes ]]; then
+    printf 'mpirun%s\n' "$(printf ' %q' "${mapping[@]}" "${arguments[@]}")"
+    ((${#srun[@]} == 0)) || printf 'srun%s\n' "$(printf ' %q' "${srun[@]}")"
+    return
   fi
   # mpirun 4.1 crashes, and its ranks with it, when who reads what it prints has gone, as in "| head -1".
   if [[ -p /dev/stdout ]]; then
@@ -133,7 +129,7 @@ run_mpi() {
   fi
   trap 'interrupted=yes; [[ -z $pid ]] || stop_job "$pid"' TERM INT HUP QUIT USR1 USR2
   OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 \
-    setsid mpirun --bind-to none --map-by "$map" "$@" </dev/null >&"$out" 2>&"$err" &
+    setsid mpirun "${mapping[@]}" "${arguments[@]}" </dev/null >&"$out" 2>&"$err" &
   pid=$!
   if [[ $interrupted == yes ]]; then # before there was anything to stop
     stop_job "$pid"

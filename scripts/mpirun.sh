@@ -1,10 +1,17 @@
 #!/usr/bin/env bash
-# scripts/mpirun.sh -n RANKS PROGRAM [ARGUMENT...]
+# scripts/mpirun.sh [--per numa|socket|node] [-n RANKS] [--print] PROGRAM [ARGUMENT...]
 #
-# mpirun with the options that Backflow's programs want: no binding to single cores, and more ranks than cores if asked
-# for. At SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 or Ctrl-C the ranks get SIGUSR1 and write a checkpoint; one that comes a second
-# later, or after that, kills them. The number of threads of a rank is worked out by the program. Other options of mpirun
-# may be given, before PROGRAM.
+# mpirun with the options that Backflow's programs want: ranks bound to NUMA nodes, or to several cores; and more ranks
+# than cores if asked for. At SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 or Ctrl-C the ranks get SIGUSR1 and write a checkpoint;
+# one that comes a second later, or after that, kills them. The number of threads of a rank is worked out by the program.
+#   --per numa    a rank on each NUMA node, bound to its cores; the default where nodes have several
+#   --per socket  the same for sockets
+#   --per node    one rank on each node, on all of its cores
+#   -n RANKS      so many ranks in all; with --per each has an equal share of the cores. On nodes of one NUMA node, and
+#                 without --per, they are not bound
+#   --print       only print the commands: of mpirun, and the options of srun that mean the same
+# Other options of mpirun may be given, before PROGRAM; those that map or bind ranks count. All nodes
+# are taken to be like this one. Ranks are bound to cores that taskset has taken from this shell, too: then give none.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 

@@ -14,6 +14,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 packages=(
   g++ cmake ninja-build ccache pkg-config git python3                   # to build
   libtbb-dev libdnnl-dev libhwy-dev                                     # to compute
+  libhwloc-dev                                                          # to find cores and NUMA nodes
   libbackward-cpp-dev libdw-dev                                         # to name the lines of a stack
   libopenmpi-dev openmpi-bin                                            # to communicate
   libhdf5-openmpi-dev zlib1g-dev libtomlplusplus-dev nlohmann-json3-dev # to read and write
@@ -44,7 +45,7 @@ explain_other_system() {
 setup.sh: this system is not Debian 12 or 13; please install, at least in these versions, or as Debian's packages:
   a C++20 compiler (g++ 12), CMake 3.25, Ninja, pkg-config, Python 3.9
   oneTBB 2021.8, oneDNN 2.6 (built for OpenMP), Google Highway 1.0, Open MPI 4.1, HDF5 1.10 built for it, zlib
-  backward-cpp 1.6 with libdw, Graphviz,
+  hwloc 2.4, backward-cpp 1.6 with libdw, Graphviz,
   toml++ 3.3, nlohmann-json 3.11, CLI11 2.1, spdlog 1.10, Catch2 2.13, Google Benchmark 1.7, h5py, h5dump, tmux
   Debian's names: ${packages[*]}
 Then set BACKFLOW_SKIP_SETUP=1, which makes this script do nothing.

@@ -117,7 +117,7 @@ int with_world(const Body& body) {
 /// Sets up the platform, and says on standard error what is wrong with it.
 Platform start_platform(distributed::Communicator& world, const CommandLine& line,
                         const std::vector<std::string>& notes) {
-  Platform platform = set_up_platform(world, line.threads);
+  Platform platform = set_up_platform(world, line.place);
   if (world.rank() == 0) {
     for (const std::string& note : notes) {
       std::cerr << "backflow: note: " << note << '\n';

@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include <backflow/runtime/threads/placement.h>
+
 namespace backflow::train {
 
 /// The program's exit codes.
@@ -22,7 +24,7 @@ struct CommandLine {
   std::string resume;                  ///< --resume: a dump, or "auto"
   std::vector<std::string> allowed;    ///< --allow-change: keys that may differ from the dump's
   bool overwrite = false;              ///< --overwrite: removes the run that --out holds
-  int threads = 0;                     ///< --threads; 0 for this rank's part of the cores
+  RankRequest place;                   ///< --threads, --bind and --memory
   bool dry_run = false;
   bool quiet = false;             ///< --quiet
   bool profile = false;           ///< --profile

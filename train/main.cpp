@@ -3,6 +3,7 @@
 #include <chrono>
 #include <exception>
 #include <iostream>
+#include <map>
 #include <string>
 #include <thread>
 #include <vector>
@@ -40,6 +41,40 @@ void add_config(CLI::App* command, CommandLine& line) {
   command->add_option("--set", line.overrides, "replace one key, as in train.epochs=2; may be repeated")
       ->allow_extra_args(false)
       ->type_name("KEY=VALUE");
+}
+
+/// An option whose value is one of these words.
+template <class T>
+CLI::Option* add_choice(CLI::App* command, const std::string& name, T& value, const std::map<std::string, T>& choices,
+                        const std::string& description) {
+  std::vector<std::string> words;
+  for (const auto& [word, choice] : choices) {
+    words.push_back(word);
+  }
+  const auto check = [words](const std::string& word) -> std::string {
+    const bool known = std::find(words.begin(), words.end(), word) != words.end();
+    return known ? "" : "'" + word + "': need " + train::join(words, " or ");
+  };
+  return command
+      ->add_option_function<std::string>(
+          name, [&value, choices](const std::string& word) { value = choices.at(word); }, description)
+      ->check(check, "")
+      ->type_name("WORD");
+}
+
+/// --threads, --bind and --memory.
+void add_placement(CLI::App* command, RankRequest& place) {
+  command->add_option("--threads", place.threads, "computing threads of each rank; its part of the cores unless given")
+      ->check(CLI::Range(1, 1024));
+  add_choice<ThreadBinding>(
+      command, "--bind", place.binding,
+      {{"auto", ThreadBinding::Auto}, {"cores", ThreadBinding::Cores}, {"none", ThreadBinding::None}},
+      "'cores' binds a thread to each core, 'none' none; 'auto', the default, those of a rank that has its cores "
+      "alone");
+  add_choice<MemoryPolicy>(command, "--memory", place.memory,
+                           {{"auto", MemoryPolicy::Auto}, {"local", MemoryPolicy::Local}},
+                           "'local' leaves memory where it is touched first; 'auto', the default, interleaves it when "
+                           "a rank spans NUMA nodes");
 }
 
 /// What is wrong with a command line, in our words where CLI11 says no more than what it did not expect.
@@ -155,8 +190,7 @@ int main(int argc, char** argv) {
       ->type_name("KEY=VALUE");
   evaluate->callback([&] { run = backflow::train::run_evaluate; });
   for (CLI::App* command : {train, profile, evaluate}) {
-    command->add_option("--threads", line.threads, "computing threads of each rank; its part of the cores unless given")
-        ->check(CLI::Range(1, 1024));
+    add_placement(command, line.place);
   }
   CLI::App* inspect = app.add_subcommand("inspect", "print what a dump holds");
   inspect->add_option("FILE", line.file, "dump")->required();

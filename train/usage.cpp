@@ -8,14 +8,6 @@
 namespace backflow::train {
 namespace {
 
-std::string join(const std::vector<std::string>& words, const std::string& last) {
-  std::string text;
-  for (std::size_t i = 0; i < words.size(); ++i) {
-    text += to_text(i == 0 ? "" : i + 1 == words.size() ? last : ", ", words[i]);
-  }
-  return text;
-}
-
 std::string last_part(const std::string& key) { return key.substr(key.rfind('.') + 1); }
 
 /// The keys that are called so, in full or by their last part.
@@ -69,6 +61,14 @@ std::string unknown_option(const std::string& word, const std::string& next, con
 }
 
 }  // namespace
+
+std::string join(const std::vector<std::string>& words, const std::string& last) {
+  std::string text;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    text += to_text(i == 0 ? "" : i + 1 == words.size() ? last : ", ", words[i]);
+  }
+  return text;
+}
 
 std::string unknown_command(const std::string& word, const std::vector<std::string>& commands) {
   const std::string near = io::nearest(word, commands);

@@ -5,6 +5,9 @@
 
 namespace backflow::train {
 
+/// "a, b or c" of three words, when `last` is " or ".
+std::string join(const std::vector<std::string>& words, const std::string& last);
+
 /// What to say of a word in the place of a command.
 std::string unknown_command(const std::string& word, const std::vector<std::string>& commands);
 

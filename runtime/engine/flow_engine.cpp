@@ -17,6 +17,7 @@
 #include <backflow/runtime/engine/execution.h>
 #include <backflow/runtime/engine/longest_path.h>
 #include <backflow/runtime/engine/schedule.h>
+#include <backflow/runtime/threads/binding.h>
 #include <backflow/runtime/threads/cuts.h>
 #include <backflow/runtime/threads/observed_work.h>
 #include <backflow/runtime/threads/pool.h>
@@ -74,6 +75,7 @@ class FlowGraph {
   const Schedule schedule_;
   Execution* pass_ = nullptr;
   tbb::task_arena arena_;
+  BoundWorkers workers_{arena_};
   std::optional<Nodes> nodes_;
   std::vector<Receiver*> sources_;
 };

@@ -9,6 +9,7 @@
 #include <oneapi/tbb/task_arena.h>
 
 #include <backflow/runtime/base/function_ref.h>
+#include <backflow/runtime/threads/binding.h>
 
 namespace backflow {
 
@@ -77,6 +78,7 @@ class Team {
   const int width_;  // threads of a loop
   const int counters_;
   tbb::task_arena arena_;
+  const BoundWorkers bound_{arena_};
   std::vector<Entry> entries_;
   std::atomic<double> spin_;  // ns
   std::atomic<int> leased_{0};

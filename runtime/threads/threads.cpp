@@ -14,6 +14,7 @@
 
 #include <backflow/runtime/base/error.h>
 #include <backflow/runtime/threads/observed_work.h>
+#include <backflow/runtime/threads/placement.h>
 #include <backflow/runtime/threads/pool.h>
 #include <backflow/runtime/threads/team.h>
 #include <backflow/runtime/threads/thread_state.h>
@@ -42,9 +43,15 @@ struct Pool {
   Team team;
 };
 
+/// Cores, not hyperthreads: two of these share the units that kernels keep busy.
+int usable_cores() {
+  const std::size_t cores = cores_of_cpus(Topology::machine(), cpus_of_this_thread()).size();
+  return cores > 0 ? static_cast<int>(cores) : tbb::info::default_concurrency();
+}
+
 std::unique_ptr<Pool>& pool_slot() {
   // Never destroyed: threads of oneTBB may outlive static objects.
-  static auto* slot = new std::unique_ptr<Pool>(std::make_unique<Pool>(tbb::info::default_concurrency()));
+  static auto* slot = new std::unique_ptr<Pool>(std::make_unique<Pool>(usable_cores()));
   return *slot;
 }
 

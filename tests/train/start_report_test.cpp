@@ -2,6 +2,7 @@
 
 #include <limits>
 #include <numeric>
+#include <set>
 
 #include <backflow/nn/modules/batch_norm.h>
 #include <backflow/nn/modules/container.h>
@@ -23,7 +24,32 @@ std::vector<int> cores(int first, int last) {
 }
 
 RankPlace place(const std::string& host, const std::vector<int>& own, int threads, const std::vector<int>& job = {}) {
-  return {.host = host, .cores = own, .job_cores = job, .threads = threads, .instruction_sets = "A"};
+  RankPlace place{.host = host, .placement = {}, .job_cores = job, .instruction_sets = "A"};
+  place.placement.threads = threads;
+  place.placement.cpus = place.placement.cores = own;
+  place.placement.numa_nodes = {0};
+  return place;
+}
+
+/// The ranks of one job on a node "a", which is its own, placed.
+std::vector<RankPlace> placed(const std::string& machine, const std::vector<RankRequest>& ranks) {
+  const Topology topology = Topology::synthetic(machine);
+  std::vector<int> all;
+  std::set<int> numa_nodes;
+  for (const Topology::Core& core : topology.cores) {
+    all.push_back(core.cpus.front());
+    numa_nodes.insert(core.numa_node);
+  }
+  std::vector<RankPlace> places;
+  for (const Placement& placement :
+       place_ranks(topology, ranks, {.ranks = static_cast<int>(ranks.size()), .is_launched = true})) {
+    places.push_back({.host = "a",
+                      .placement = placement,
+                      .job_cores = all,
+                      .numa_nodes = static_cast<int>(numa_nodes.size()),
+                      .instruction_sets = "A"});
+  }
+  return places;
 }
 
 using Lines = std::vector<std::string>;
@@ -33,20 +59,12 @@ using Lines = std::vector<std::string>;
 TEST_CASE("places: lists of numbers and ranks") {
   CHECK(number_list({0, 1, 2, 3, 8}) == "0-3,8");
   CHECK(number_list({}).empty());
+  CHECK(core_list({0, 2, 4, 6}) == "0-6:2");
+  CHECK(core_list({0, 2}) == "0,2");
+  CHECK(core_list({0, 1, 2, 5, 8, 11, 20}) == "0-2,5-11:3,20");
+  CHECK(core_list({}).empty());
   CHECK(rank_list({4}) == "rank 4");
   CHECK(rank_list({0, 1, 5}) == "ranks 0-1,5");
-}
-
-TEST_CASE("places: what a rank tells the others arrives as it was") {
-  RankPlace sent = place("node 1", {0, 2, 3}, 7, cores(0, 63));
-  sent.instruction_sets = "oneDNN avx2, Highway AVX2";
-  const RankPlace got = RankPlace::from(sent.text());
-  CHECK(got.host == sent.host);
-  CHECK(got.cores == sent.cores);
-  CHECK(got.job_cores == sent.job_cores);
-  CHECK(got.threads == 7);
-  CHECK(got.instruction_sets == sent.instruction_sets);
-  CHECK(RankPlace::from(place("h", {}, 1).text()).cores.empty());
 }
 
 TEST_CASE("places: a line for each node with the binding of each rank") {
@@ -64,6 +82,50 @@ TEST_CASE("places: a line for each node with the binding of each rank") {
   }();
   CHECK(describe_places(many).size() == 33);
   CHECK(describe_places(many).back() == "and 8 more nodes");
+}
+
+TEST_CASE("places: NUMA nodes, bound threads and the core of communication are named") {
+  const std::string machine = "numa:2 core:32 pu:2";
+  CHECK(describe_places(placed(machine, {{.cpus = cores(0, 63)}, {.cpus = cores(64, 127)}})) ==
+        Lines{"a: rank 0: 31 bound threads, cores 0-60:2, NUMA node 0, communication on core 62; rank 1: 31 bound "
+              "threads, cores 64-124:2, NUMA node 1, communication on core 126"});
+  CHECK(placement_warnings(placed(machine, {{.cpus = cores(0, 63)}, {.cpus = cores(64, 127)}})).empty());
+  CHECK(describe_places(placed(machine, {{.cpus = cores(0, 127)}})) ==
+        Lines{"a: rank 0: 64 bound threads, cores 0-126:2, NUMA nodes 0-1, memory interleaved"});
+  CHECK(placement_warnings(placed(machine, {{.cpus = cores(0, 127)}})).empty());
+  CHECK(describe_places(placed(machine, {{.cpus = cores(0, 127), .memory = MemoryPolicy::Local}})) ==
+        Lines{"a: rank 0: 64 bound threads, cores 0-126:2, NUMA nodes 0-1, memory where it is touched"});
+}
+
+TEST_CASE("places: ranks that span NUMA nodes side by side are warned of") {
+  const std::vector<RankPlace> free = placed("numa:2 core:4 pu:1", {{.cpus = cores(0, 7)}, {.cpus = cores(0, 7)}});
+  CHECK(describe_places(free) == Lines{"a: ranks 0-1: 4 threads each, cores 0-7, NUMA nodes 0-1, memory interleaved"});
+  CHECK(placement_warnings(free) ==
+        Lines{"a: ranks 0-1 have cores of several NUMA nodes, so much of the memory is far away: need "
+              "scripts/mpirun.sh --per numa, or srun --cpu-bind=ldoms"});
+}
+
+TEST_CASE("places: hyperthreads used as cores are warned of, those that are free are no idle cores") {
+  const std::string machine = "numa:1 core:4 pu:2";
+  CHECK(placement_warnings(placed(machine, {{.cpus = {0, 2, 4, 6}}})).empty());
+  CHECK(placement_warnings(placed(machine, {{.cpus = cores(0, 7), .threads = 8}})) ==
+        Lines{"a: rank 0 has 8 threads on cores 0-6:2, hyperthreads used as cores: need fewer --threads"});
+  CHECK(placement_warnings(placed(machine, {{.cpus = cores(0, 7), .threads = 9}})) ==
+        Lines{"a: rank 0 has 9 threads on cores 0-6:2: need fewer --threads"});
+  CHECK(placement_warnings(placed(machine, {{.cpus = {0, 2, 4, 6}}, {.cpus = {1, 3, 5, 7}}})).empty());
+  CHECK(placement_warnings(placed(machine, {{.cpus = {0}}, {.cpus = {1}}})) ==
+        Lines{"a: ranks 0-1 have 2 threads on core 0, hyperthreads used as cores: need fewer ranks or --threads, or "
+              "mpirun --bind-to none",
+              "a: 3 of the job's 4 cores are idle: its ranks are bound to core 0: need mpirun --bind-to none, or "
+              "scripts/mpirun.sh, to use cores 2-6:2"});
+}
+
+TEST_CASE("places: a system that refuses to bind is warned of") {
+  std::vector<RankPlace> all = {place("a", {0}, 1), place("b", {0}, 1)};
+  all[1].is_refused = true;
+  CHECK(placement_warnings(all) ==
+        Lines{"b: rank 1: the system refuses to bind threads or to interleave memory: need a container that allows "
+              "sched_setaffinity and set_mempolicy; slower without"});
 }
 
 TEST_CASE("places: more threads than cores are warned of, for ranks whose cores overlap in any way") {

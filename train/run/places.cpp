@@ -4,7 +4,6 @@
 #include <cstddef>
 #include <iterator>
 #include <map>
-#include <sstream>
 #include <utility>
 
 #include <backflow/runtime/base/error.h>
@@ -17,7 +16,7 @@ using Places = std::vector<RankPlace>;
 
 /// "core 3", "cores 0-1".
 std::string cores_text(const std::vector<int>& cores) {
-  return (cores.size() == 1 ? "core " : "cores ") + (cores.empty() ? "unknown" : number_list(cores));
+  return (cores.size() == 1 ? "core " : "cores ") + (cores.empty() ? "unknown" : core_list(cores));
 }
 
 std::vector<int> united(const std::vector<int>& a, const std::vector<int>& b) {
@@ -44,40 +43,53 @@ std::vector<std::vector<int>> ranks_by_node(const Places& all) {
 
 const RankPlace& at(const Places& all, int rank) { return all[static_cast<std::size_t>(rank)]; }
 
+/// "31 bound threads, cores 0-30, NUMA node 0, communication on core 31", of each of `ranks` ranks.
+std::string describe_placement(const RankPlace& place, std::size_t ranks) {
+  const Placement& p = place.placement;
+  std::vector<int> cores = p.cores;
+  std::erase(cores, p.communication_core);
+  std::string text = to_text(p.threads, p.thread_cpus.empty() ? "" : " bound", p.threads == 1 ? " thread" : " threads",
+                             ranks == 1 ? ", " : " each, ", cores_text(cores));
+  if (place.numa_nodes > 1) {
+    text += to_text(p.numa_nodes.size() == 1 ? ", NUMA node " : ", NUMA nodes ", number_list(p.numa_nodes));
+    text += p.is_interleaved ? ", memory interleaved" : p.numa_nodes.size() > 1 ? ", memory where it is touched" : "";
+  }
+  return text + (p.communication_core < 0 ? "" : to_text(", communication on ", cores_text({p.communication_core})));
+}
+
 std::string describe_node(const Places& all, const std::vector<int>& ranks) {
-  std::vector<std::vector<int>> groups;  // of ranks with the same cores and threads
+  std::vector<std::vector<int>> groups;  // of ranks that are placed alike
   for (const int rank : ranks) {
     const auto alike = [&](const std::vector<int>& group) {
-      const RankPlace& first = at(all, group.front());
-      return first.cores == at(all, rank).cores && first.threads == at(all, rank).threads;
+      return at(all, group.front()).placement == at(all, rank).placement;
     };
     const auto group = std::find_if(groups.begin(), groups.end(), alike);
     (group == groups.end() ? groups.emplace_back() : *group).push_back(rank);
   }
   std::string text = at(all, ranks.front()).host + ":";
   for (const std::vector<int>& group : groups) {
-    const RankPlace& place = at(all, group.front());
-    text += to_text(group == groups.front() ? " " : "; ", rank_list(group), ": ", place.threads,
-                    place.threads == 1 ? " thread" : " threads", group.size() == 1 ? ", " : " each, ",
-                    cores_text(place.cores));
+    text += to_text(group == groups.front() ? " " : "; ", rank_list(group), ": ",
+                    describe_placement(at(all, group.front()), group.size()));
   }
   return text;
 }
 
-/// Ranks that compete for cores, and all cores of theirs.
+/// Ranks that compete for cores, and all cores and CPUs of theirs.
 struct Group {
   std::vector<int> ranks;
   std::vector<int> cores;
+  std::vector<int> cpus;
 };
 
 std::vector<Group> groups_that_share(const Places& all, const std::vector<int>& ranks) {
   std::vector<Group> groups;
   for (const int rank : ranks) {
-    Group merged{{rank}, at(all, rank).cores};
+    Group merged{{rank}, at(all, rank).placement.cores, at(all, rank).placement.cpus};
     std::erase_if(groups, [&](const Group& group) {
       const bool shares = overlap(group.cores, merged.cores);
       if (shares) {
-        merged = {united(group.ranks, merged.ranks), united(group.cores, merged.cores)};
+        merged = {united(group.ranks, merged.ranks), united(group.cores, merged.cores),
+                  united(group.cpus, merged.cpus)};
       }
       return shares;
     });
@@ -90,17 +102,44 @@ void warn_of_sharing(const Places& all, const std::vector<int>& ranks, std::vect
   for (const Group& group : groups_that_share(all, ranks)) {
     std::size_t threads = 0;
     for (const int rank : group.ranks) {
-      threads += static_cast<std::size_t>(at(all, rank).threads);
+      threads += static_cast<std::size_t>(at(all, rank).placement.threads);
     }
     if (group.cores.empty() || threads <= group.cores.size()) {
       continue;
     }
     const RankPlace& first = at(all, ranks.front());
     const bool is_bound = group.cores.size() < first.job_cores.size();
-    warnings.push_back(to_text(first.host, ": ", rank_list(group.ranks), group.ranks.size() == 1 ? " has " : " have ",
-                               threads, " threads on ", cores_text(group.cores),
-                               group.ranks.size() == 1 ? ": need fewer --threads" : ": need fewer ranks or --threads",
+    const bool is_one = group.ranks.size() == 1;
+    const bool on_hyperthreads = threads <= group.cpus.size();
+    warnings.push_back(to_text(first.host, ": ", rank_list(group.ranks), is_one ? " has " : " have ", threads,
+                               " threads on ", cores_text(group.cores),
+                               on_hyperthreads ? ", hyperthreads used as cores" : "",
+                               is_one ? ": need fewer --threads" : ": need fewer ranks or --threads",
                                is_bound ? ", or mpirun --bind-to none" : ""));
+  }
+}
+
+/// Ranks that could have a NUMA node each, or a part of one, and have several.
+void warn_of_spanning(const Places& all, const std::vector<int>& ranks, std::vector<std::string>& warnings) {
+  std::vector<int> spanning;
+  std::copy_if(ranks.begin(), ranks.end(), std::back_inserter(spanning),
+               [&](int rank) { return at(all, rank).placement.numa_nodes.size() > 1; });
+  if (ranks.size() > 1 && !spanning.empty()) {
+    warnings.push_back(to_text(at(all, ranks.front()).host, ": ", rank_list(spanning),
+                               spanning.size() == 1 ? " has" : " have",
+                               " cores of several NUMA nodes, so much of the memory is far away: need "
+                               "scripts/mpirun.sh --per numa, or srun --cpu-bind=ldoms"));
+  }
+}
+
+void warn_of_refusal(const Places& all, const std::vector<int>& ranks, std::vector<std::string>& warnings) {
+  std::vector<int> refused;
+  std::copy_if(ranks.begin(), ranks.end(), std::back_inserter(refused),
+               [&](int rank) { return at(all, rank).is_refused; });
+  if (!refused.empty()) {
+    warnings.push_back(to_text(at(all, ranks.front()).host, ": ", rank_list(refused),
+                               ": the system refuses to bind threads or to interleave memory: need a container that "
+                               "allows sched_setaffinity and set_mempolicy; slower without"));
   }
 }
 
@@ -109,7 +148,7 @@ void warn_of_idle_cores(const Places& all, const std::vector<int>& ranks, std::v
   std::vector<int> used;
   for (const int rank : ranks) {
     job = united(job, at(all, rank).job_cores);
-    used = united(used, at(all, rank).cores);
+    used = united(used, at(all, rank).placement.cores);
   }
   std::vector<int> idle;
   std::set_difference(job.begin(), job.end(), used.begin(), used.end(), std::back_inserter(idle));
@@ -137,47 +176,7 @@ void warn_of_instruction_sets(const Places& all, std::vector<std::string>& warni
                      ": results differ in their last bits from those of equal nodes");
 }
 
-std::vector<int> numbers_of(const std::string& list) {
-  std::vector<int> numbers;
-  std::istringstream in(list);
-  for (std::string part; std::getline(in, part, ',');) {
-    const std::size_t dash = part.find('-');
-    const int first = std::stoi(part);
-    const int last = dash == std::string::npos ? first : std::stoi(part.substr(dash + 1));
-    for (int number = first; number <= last; ++number) {
-      numbers.push_back(number);
-    }
-  }
-  return numbers;
-}
-
 }  // namespace
-
-std::string RankPlace::text() const {
-  return to_text(host, '\n', number_list(cores), '\n', number_list(job_cores), '\n', threads, '\n', instruction_sets);
-}
-
-RankPlace RankPlace::from(const std::string& text) {
-  std::istringstream in(text);
-  const auto line = [&in] {
-    std::string next;
-    std::getline(in, next);
-    return next;
-  };
-  RankPlace place;
-  place.host = line();
-  place.cores = numbers_of(line());
-  place.job_cores = numbers_of(line());
-  place.threads = std::stoi(line());
-  place.instruction_sets = line();
-  return place;
-}
-
-int ranks_sharing(const Places& all, const RankPlace& own) {
-  return static_cast<int>(std::count_if(all.begin(), all.end(), [&](const RankPlace& other) {
-    return other.host == own.host && other.cores == own.cores;
-  }));
-}
 
 std::vector<std::string> describe_places(const Places& all) {
   constexpr std::size_t kMostNodes = 32;
@@ -197,6 +196,8 @@ std::vector<std::string> placement_warnings(const Places& all) {
   for (const std::vector<int>& ranks : ranks_by_node(all)) {
     warn_of_sharing(all, ranks, warnings);
     warn_of_idle_cores(all, ranks, warnings);
+    warn_of_spanning(all, ranks, warnings);
+    warn_of_refusal(all, ranks, warnings);
   }
   warn_of_instruction_sets(all, warnings);
   return warnings;

@@ -1,7 +1,8 @@
 #include <backflow/train/run/platform.h>
 
-#include <algorithm>
+#include <cstddef>
 #include <cstdlib>
+#include <utility>
 
 #include <backflow/distributed/version.h>
 #include <backflow/io/metrics.h>
@@ -12,18 +13,6 @@
 #include <backflow/train/run/rank_list.h>
 
 namespace backflow::train {
-namespace {
-
-std::vector<RankPlace> gather(distributed::Communicator& world, const RankPlace& own) {
-  std::vector<RankPlace> all;
-  for (const std::string& text : world.all_gather(own.text())) {
-    all.push_back(RankPlace::from(text));
-  }
-  return all;
-}
-
-}  // namespace
-
 std::map<std::string, std::string> versions() {
   std::map<std::string, std::string> all = io::library_versions();
   all["backflow"] = BACKFLOW_VERSION;
@@ -33,17 +22,13 @@ std::map<std::string, std::string> versions() {
   return all;
 }
 
-Platform set_up_platform(distributed::Communicator& world, int threads) {
-  Platform platform{.place = own_place(), .nodes = {}, .warnings = {}};
-  RankPlace& own = platform.place;
-  own.instruction_sets = to_text("oneDNN ", kernels::onednn_isa(), ", Highway ", kernels::instruction_set());
-  const int part = static_cast<int>(own.cores.size()) / ranks_sharing(gather(world, own), own);
-  own.threads = threads > 0 ? threads : std::max(part, 1);
-  set_num_threads(own.threads);
-  const std::vector<RankPlace> all = gather(world, own);
-  platform.nodes = describe_places(all);
-  platform.warnings = placement_warnings(all);
-  if (std::string note = openmp_note(std::getenv("OMP_NUM_THREADS"), threads, own.threads); !note.empty()) {
+Platform set_up_platform(distributed::Communicator& world, const RankRequest& request) {
+  const std::vector<RankPlace> all = distributed::place_this_rank(world, request);
+  Platform platform{.place = all[static_cast<std::size_t>(world.rank())],
+                    .nodes = describe_places(all),
+                    .warnings = placement_warnings(all)};
+  const int threads = platform.place.placement.threads;
+  if (std::string note = openmp_note(std::getenv("OMP_NUM_THREADS"), request.threads, threads); !note.empty()) {
     platform.warnings.push_back(std::move(note));
   }
   return platform;
@@ -58,10 +43,15 @@ std::string openmp_note(const char* value, int given, int chosen) {
 }
 
 std::string environment_json(const distributed::Communicator& world, const Platform& platform) {
+  const Placement& p = platform.place.placement;
   io::MetricRecord fields = {{"host", platform.place.host},
                              {"ranks", std::int64_t{world.size()}},
-                             {"threads", std::int64_t{platform.place.threads}},
-                             {"cores", number_list(platform.place.cores)},
+                             {"threads", std::int64_t{p.threads}},
+                             {"cores", core_list(p.cores)},
+                             {"numa_nodes", number_list(p.numa_nodes)},
+                             {"threads_bound", !p.thread_cpus.empty()},
+                             {"communication_core", std::int64_t{p.communication_core}},
+                             {"memory_interleaved", p.is_interleaved},
                              {"onednn_isa", kernels::onednn_isa()},
                              {"highway_target", std::string(kernels::instruction_set())}};
   for (const auto& [library, version] : versions()) {

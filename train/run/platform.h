@@ -19,9 +19,8 @@ struct Platform {
   std::vector<std::string> warnings;  ///< cores that are idle or have too many threads, settings without effect
 };
 
-/// Sets the number of computing threads, to `threads` or, when that is 0, to this rank's part of the cores that it may
-/// use, and describes the nodes. Collective.
-Platform set_up_platform(distributed::Communicator& world, int threads);
+/// Places this rank (see distributed/rank_place.h), and describes the nodes. Collective.
+Platform set_up_platform(distributed::Communicator& world, const RankRequest& request);
 
 /// What to say of OMP_NUM_THREADS, whose text is `value` or null; empty when it asks for what is done anyway.
 /// `given` are the threads of --threads, 0 without it, `chosen` those that compute.

@@ -5,35 +5,15 @@
 #include <string>
 #include <string_view>
 
-#include <sched.h>
 #include <unistd.h>
 
 #include <backflow/distributed/environment.h>
+#include <backflow/distributed/own_place_internal.h>
 #include <backflow/runtime/base/error.h>
-#include <backflow/train/run/places.h>
+#include <backflow/runtime/threads/topology.h>
 
-namespace backflow::train {
+namespace backflow::distributed {
 namespace {
-
-/// The cores that a process may use; none when it does not say.
-std::vector<int> cores_of(pid_t process) {
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  std::vector<int> cores;
-  if (sched_getaffinity(process, sizeof set, &set) == 0) {
-    for (int i = 0; i < CPU_SETSIZE; ++i) {
-      if (CPU_ISSET(i, &set)) {
-        cores.push_back(i);
-      }
-    }
-  }
-  return cores;
-}
-
-std::string host_name() {
-  char name[256] = {};
-  return gethostname(name, sizeof name - 1) == 0 ? name : "unknown";
-}
 
 struct Process {
   pid_t parent = 0;
@@ -60,10 +40,15 @@ bool is_launcher(std::string_view name) {
   return std::any_of(kLaunchers.begin(), kLaunchers.end(), [&](auto known) { return name.starts_with(known); });
 }
 
-/// The cores of the daemon that started this rank, which binds its ranks but not itself. None without one, or when
-/// Slurm says that fewer of the node are the job's and does not say which.
-std::vector<int> launcher_cores() {
-  if (!distributed::launch_environment().launched) {
+}  // namespace
+
+std::string host_name() {
+  char name[256] = {};
+  return gethostname(name, sizeof name - 1) == 0 ? name : "unknown";
+}
+
+std::vector<int> launcher_cpus() {
+  if (!launch_environment().launched) {
     return {};
   }
   Process process{getppid(), ""};
@@ -71,20 +56,13 @@ std::vector<int> launcher_cores() {
     const pid_t candidate = process.parent;
     process = look_up(candidate);
     if (is_launcher(process.name)) {
-      std::vector<int> cores = cores_of(candidate);
+      std::vector<int> cpus = cpus_of_process(candidate);
       const char* owned = std::getenv("SLURM_CPUS_ON_NODE");
-      const bool is_known = owned == nullptr || cores.size() <= std::strtoul(owned, nullptr, 10);
-      return is_known ? cores : std::vector<int>();
+      const bool is_known = owned == nullptr || cpus.size() <= std::strtoul(owned, nullptr, 10);
+      return is_known ? cpus : std::vector<int>();
     }
   }
   return {};
 }
 
-}  // namespace
-
-RankPlace own_place() {
-  return {
-      .host = host_name(), .cores = cores_of(0), .job_cores = launcher_cores(), .threads = 1, .instruction_sets = ""};
-}
-
-}  // namespace backflow::train
+}  // namespace backflow::distributed
