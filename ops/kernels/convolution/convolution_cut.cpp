@@ -9,9 +9,9 @@ namespace {
 // What was measured is in docs/internals/measurements.md.
 constexpr std::int64_t kUnits = 64;             // wanted: as many as a large node has cores
 constexpr double kUnitFlop = 1e6;               // of a unit at least: 10 us
-constexpr double kSliceFlop = 2e6;              // of one whose rows are cut, for which rows of the source are copied
 constexpr double kUnitWeightBytes = 640 << 10;  // of a unit at most: they stay in the L2 cache from sample to sample
-constexpr std::int64_t kCopyBytes = 512 << 10;  // of the rows of the source that a unit copies, at most
+constexpr std::int64_t kSliceWeightBytes = 192 << 10;  // of one whose rows are cut, at most
+constexpr std::int64_t kCopyBytes = 512 << 10;         // of the rows of the source that a unit copies, at most
 
 std::int64_t ceil_div(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
@@ -56,39 +56,35 @@ std::int64_t source_bytes(Direction direction, const ConvolutionGeometry& g, std
   return needed * (numel_of(source) / (source[0] * source[2])) * 4;
 }
 
-/// Rows of a unit where the batch and the channels do not give enough of them; 0 for all.
-std::int64_t slice_rows(Direction direction, const ConvolutionGeometry& g, const ConvolutionPrimitive& form,
-                        std::int64_t parts) {
-  const std::int64_t units = g.x[0] * parts;
-  const std::int64_t all = result_sizes(direction, g)[2];
+}  // namespace
+
+ConvolutionCut cut_of_channels(Direction direction, const ConvolutionGeometry& g, const ConvolutionPrimitive& form) {
+  const std::int64_t parts = channel_parts(direction, g, form);
+  const auto samples = static_cast<std::int64_t>(kUnitFlop / std::max(flop_of_sample(g), 1.0)) + 1;
+  return {parts > 1 ? g.x[0] : ceil_div(g.x[0], samples), parts, 0};
+}
+
+std::int64_t most_slices(Direction direction, const ConvolutionGeometry& g, const ConvolutionPrimitive& form,
+                         const ConvolutionCut& cut) {
   const std::int64_t block = direction == Direction::Forward ? form.y_block : form.x_block;
-  // One block of channels: then rows are contiguous, and the unit writes into its place.
-  if (units >= kUnits || result_sizes(direction, g)[1] > parts * block) {
-    return 0;
+  // With one block of channels rows are contiguous, and the unit writes them into their place.
+  const bool has_rows = cut.batch_pieces == g.x[0] && result_sizes(direction, g)[1] <= cut.parts * block;
+  // All slices read the weights of their part.
+  if (!has_rows || numel_of(g.w) * 4 / cut.parts > kSliceWeightBytes) {
+    return 1;
   }
-  const auto by_work = static_cast<std::int64_t>(flop_of_sample(g) / static_cast<double>(parts) / kSliceFlop);
-  const std::int64_t slices = std::min(ceil_div(kUnits, units), by_work);
-  if (slices < 2) {
-    return 0;
-  }
+  const auto by_work = static_cast<std::int64_t>(flop_of_sample(g) / static_cast<double>(cut.parts) / kUnitFlop);
+  return std::max<std::int64_t>(std::min({kUnits / (g.x[0] * cut.parts), by_work, result_sizes(direction, g)[2]}), 1);
+}
+
+std::int64_t rows_of_slice(Direction direction, const ConvolutionGeometry& g, std::int64_t slices) {
+  const std::int64_t all = result_sizes(direction, g)[2];
   const std::int64_t step = direction == Direction::Forward ? 1 : g.stride[0];  // so that all slices are alike
   std::int64_t rows = ceil_div(ceil_div(all, slices), step) * step;
   while (rows > step && source_bytes(direction, g, rows) > kCopyBytes) {
     rows -= step;
   }
   return rows >= all || source_bytes(direction, g, rows) > kCopyBytes ? 0 : rows;
-}
-
-}  // namespace
-
-ConvolutionCut finest_cut(Direction direction, const ConvolutionGeometry& g, const ConvolutionPrimitive& form) {
-  const std::int64_t parts = channel_parts(direction, g, form);
-  const auto samples = static_cast<std::int64_t>(kUnitFlop / std::max(flop_of_sample(g), 1.0)) + 1;
-  ConvolutionCut cut{parts > 1 ? g.x[0] : ceil_div(g.x[0], samples), parts, 0};
-  if (cut.batch_pieces == g.x[0]) {
-    cut.rows = slice_rows(direction, g, form, parts);
-  }
-  return cut;
 }
 
 std::optional<RowSlice> row_slice(Direction direction, const ConvolutionGeometry& g, std::int64_t begin,

@@ -33,8 +33,15 @@ inline const DimVector& source_sizes(Direction direction, const ConvolutionGeome
   return direction == Direction::Forward ? g.x : g.y;
 }
 
-/// The finest cut that pays, by shapes alone. `form` is a primitive for more than one unit.
-ConvolutionCut finest_cut(Direction direction, const ConvolutionGeometry& g, const ConvolutionPrimitive& form);
+/// The finest cut over the batch and the channels that pays, by shapes alone. `form` is a primitive for larger units.
+ConvolutionCut cut_of_channels(Direction direction, const ConvolutionGeometry& g, const ConvolutionPrimitive& form);
+
+/// Into how many slices of rows each of its units can be cut where it is worth it; 1 otherwise.
+std::int64_t most_slices(Direction direction, const ConvolutionGeometry& g, const ConvolutionPrimitive& form,
+                         const ConvolutionCut& cut);
+
+/// Rows of a unit for so many slices, or somewhat more; 0 where slices would have to be too small.
+std::int64_t rows_of_slice(Direction direction, const ConvolutionGeometry& g, std::int64_t slices);
 
 /// Rows [begin, end) of the result; none where they depend on no row of the source.
 std::optional<RowSlice> row_slice(Direction direction, const ConvolutionGeometry& g, std::int64_t begin,

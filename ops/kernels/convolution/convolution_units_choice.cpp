@@ -111,28 +111,25 @@ ConvolutionUnits ConvolutionUnits::choose(Direction direction, const Convolution
   if (winograd_is_on() || form.is_reference) {
     return *std::move(whole);
   }
-  ConvolutionCut cut = finest_cut(direction, g, form);
-  if (!has_fixed_order(form.implementation)) {
-    cut.rows = 0;
-  }
-  const std::int64_t all_rows = result_sizes(direction, g)[2];
-  const std::int64_t slices = cut.rows == 0 ? 1 : (all_rows + cut.rows - 1) / cut.rows;
+  ConvolutionCut cut = cut_of_channels(direction, g, form);
+  const bool is_fixed = has_fixed_order(form.implementation);
   const std::int64_t by_channels = cut.batch_pieces * cut.parts;
-  const std::int64_t pieces = free_pieces(by_channels * slices, g.cost(kFloat32).flop / kFlopPerNanosecond);
+  const std::int64_t units_at_most = by_channels * (is_fixed ? most_slices(direction, g, form, cut) : 1);
+  const std::int64_t pieces = free_pieces(units_at_most, g.cost(kFloat32).flop / kFlopPerNanosecond);
   // Two pieces a thread are wanted, but one is enough where all are equal.
-  const bool is_even = g.x[0] % whole->pieces_ == 0 && pieces == 2 * whole->pieces_;
+  const bool is_even = g.x[0] % whole->pieces_ == 0 && pieces == 2 * whole->pieces_ && pieces < units_at_most;
   if ((pieces <= whole->pieces_ || is_even) && weight_bytes(g) <= kLargeWeightBytes) {
     return *std::move(whole);
   }
-  if (cut.parts > 1 && !has_fixed_order(form.implementation) && !keeps_bits(direction, g, form, cut.parts)) {
+  if (cut.parts > 1 && !is_fixed && !keeps_bits(direction, g, form, cut.parts)) {
     cut = {g.x[0], 1, 0};
   }
-  const WantedBlocks blocks{form.x_block, form.y_block};
-  std::optional<ConvolutionUnits> units;
-  if (cut.rows > 0 && pieces > by_channels) {
-    units = make(direction, g, cut, blocks, with_bias, &form);
+  if (pieces >= 2 * by_channels) {
+    cut.rows = rows_of_slice(direction, g, pieces / by_channels);
   }
-  if (!units) {
+  const WantedBlocks blocks{form.x_block, form.y_block};
+  std::optional<ConvolutionUnits> units = make(direction, g, cut, blocks, with_bias, &form);
+  if (!units && cut.rows > 0) {
     cut.rows = 0;
     units = make(direction, g, cut, blocks, with_bias, &form);
   }
