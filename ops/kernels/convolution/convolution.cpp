@@ -74,24 +74,16 @@ Tensor convolution_input_gradient(const ConvolutionGeometry& g, const Tensor& dy
       dy, w);
 }
 
-Tensor convolution_weight_gradient(const ConvolutionGeometry& g, const Tensor& x, const Tensor& dy, Tensor* db) {
-  Tensor sums;
-  Tensor dw;
+Tensor convolution_weight_gradient(const ConvolutionGeometry& g, const Tensor& x, const Tensor& dy) {
   if (numel_of(g.y) == 0 || numel_of(g.w) == 0 || numel_of(g.x) == 0) {
-    dw = zeros(g.w, dy.scalar_type());
-  } else {
-    dw = computed(
-        [&](const Tensor& a, const Tensor& b) {
-          return suits_onednn(g, a.scalar_type())
-                     ? onednn_convolution_weight_gradient(g, a, b, db == nullptr ? nullptr : &sums)
-                     : plain_convolution_weight_gradient(g, a, b);
-        },
-        x, dy);
+    return zeros(g.w, dy.scalar_type());
   }
-  if (db != nullptr) {
-    *db = sums.defined() ? in_dtype(sums, dy.scalar_type()) : channel_sums(dy);
-  }
-  return dw;
+  return computed(
+      [&](const Tensor& a, const Tensor& b) {
+        return suits_onednn(g, a.scalar_type()) ? onednn_convolution_weight_gradient(g, a, b)
+                                                : plain_convolution_weight_gradient(g, a, b);
+      },
+      x, dy);
 }
 
 Tensor channel_sums(const Tensor& x) {

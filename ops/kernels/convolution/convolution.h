@@ -42,9 +42,8 @@ Tensor convolution(const ConvolutionGeometry& g, const Tensor& x, const Tensor& 
 /// The gradient of x from that of y, in blocks of `block` channels where oneDNN can; 0 leaves the choice to it.
 Tensor convolution_input_gradient(const ConvolutionGeometry& g, const Tensor& dy, const Tensor& w, std::int64_t block);
 
-/// The gradient of w, row-major; into `db`, unless that is null, goes the gradient of the bias.
-Tensor convolution_weight_gradient(const ConvolutionGeometry& g, const Tensor& x, const Tensor& dy,
-                                   Tensor* db = nullptr);
+/// The gradient of w, in oneDNN's blocks of filters and channels where it likes these.
+Tensor convolution_weight_gradient(const ConvolutionGeometry& g, const Tensor& x, const Tensor& dy);
 
 /// The sums of x [batch, channels, spatial...] over all but the channels, [channels].
 Tensor channel_sums(const Tensor& x);
@@ -60,8 +59,7 @@ bool suits_onednn(const ConvolutionGeometry& g, ScalarType dtype);
 Tensor onednn_convolution(const ConvolutionGeometry& g, const Tensor& x, const Tensor& w, const Tensor& bias);
 Tensor onednn_convolution_input_gradient(const ConvolutionGeometry& g, const Tensor& dy, const Tensor& w,
                                          std::int64_t block);
-/// Leaves `db` undefined where it would have to be computed on its own.
-Tensor onednn_convolution_weight_gradient(const ConvolutionGeometry& g, const Tensor& x, const Tensor& dy, Tensor* db);
+Tensor onednn_convolution_weight_gradient(const ConvolutionGeometry& g, const Tensor& x, const Tensor& dy);
 
 /// By matrix products, of float32 and float64; results are row-major.
 Tensor plain_convolution(const ConvolutionGeometry& g, const Tensor& x, const Tensor& w, const Tensor& bias);

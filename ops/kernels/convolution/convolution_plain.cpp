@@ -7,12 +7,14 @@
 #include <backflow/ops/kernels/layout/blocked.h>
 #include <backflow/ops/kernels/layout/dense.h>
 #include <backflow/ops/kernels/products/gemm.h>
-#include <backflow/runtime/threads/threads.h>
+#include <backflow/runtime/threads/cuts.h>
 
 namespace backflow::kernels {
 namespace {
 
-constexpr std::int64_t kMaxPartials = 8;  // sums over the batch, each of all weights
+constexpr std::int64_t kMaxPartials = 8;    // sums over the batch, each of all weights
+constexpr std::int64_t kLeastFilters = 16;  // of a product: each gathers the columns anew
+constexpr double kFlopPerNanosecond = 4;    // gathering included
 
 /// A convolution with three spatial dimensions, those that it has not being 1, and what follows from its sizes.
 struct Patches {
@@ -108,6 +110,48 @@ void for_each_group(const Patches& p, std::int64_t n, X* x, W* w, Y* y, const F&
   }
 }
 
+/// Filters that a product of the gradient of the weights has at least: all of a group, unless products of fewer are
+/// computed by the same loops, which add up in the same order.
+std::int64_t filters_of_piece(const Patches& p, ScalarType dtype) {
+  std::int64_t filters = p.filters;
+  while (dtype == kFloat64 && filters % 2 == 0 && filters / 2 >= kLeastFilters &&
+         filters / 2 * p.rows() * p.out > kSmallProduct) {
+    filters /= 2;
+  }
+  return filters;
+}
+
+/// Sums of the gradient of the weights.
+template <class T>
+struct WeightSum {
+  const Patches& p;
+  const T* x;
+  const T* dy;
+
+  /// Of some samples, into the filters from `first` to `last` of dw: whole groups, or some of one group. `matrix` is
+  /// memory for the columns.
+  void of_samples(std::int64_t begin, std::int64_t end, std::int64_t first, std::int64_t last, T* matrix, T* dw) const {
+    for (std::int64_t n = begin; n < end; ++n) {
+      for (std::int64_t filter = first; filter < last;) {
+        const std::int64_t group = filter / p.filters;
+        const std::int64_t count = std::min(last, (group + 1) * p.filters) - filter;
+        p.gather(x + (n * p.groups + group) * p.channels * p.in, matrix);
+        const T* const gradient = dy + (n * p.groups * p.filters + filter) * p.out;
+        gemm_serial(Product<T>{count,
+                               p.rows(),
+                               p.out,
+                               {gradient, p.out, false},
+                               {matrix, p.out, true},
+                               dw + filter * p.rows(),
+                               p.rows(),
+                               1,
+                               n > begin});
+        filter += count;
+      }
+    }
+  }
+};
+
 }  // namespace
 
 Tensor plain_convolution(const ConvolutionGeometry& g, const Tensor& x_, const Tensor& w_, const Tensor& bias) {
@@ -167,22 +211,21 @@ Tensor plain_convolution_weight_gradient(const ConvolutionGeometry& g, const Ten
   const std::int64_t partials = std::min(p.batch, kMaxPartials);
   const std::int64_t elements = numel_of(g.w);
   const Tensor sums = empty_tensor({partials, elements}, x.scalar_type());
+  const double nanoseconds = g.cost(x.scalar_type()).flop / kFlopPerNanosecond;
+  // Parts of the batch, by shapes alone since that cuts a sum, times ranges of filters, whose number is free.
+  const std::int64_t step = filters_of_piece(p, x.scalar_type());
+  const std::int64_t count = p.groups * p.filters;
+  const std::int64_t ranges = (free_pieces(partials * (count / step), nanoseconds) + partials - 1) / partials;
   dispatch_floating(x.scalar_type(), "convolution", [&](auto zero) {
     using T = decltype(zero);
-    const auto* from = x.const_data_ptr<T>();
-    const auto* gradient = dy.const_data_ptr<T>();
-    parallel_for(partials, [&](std::int64_t part) {
+    const WeightSum<T> sum{p, x.const_data_ptr<T>(), dy.const_data_ptr<T>()};
+    parallel_for(partials * ranges, [&](std::int64_t i) {
+      const std::int64_t part = i / ranges;
       const Tensor columns = empty_tensor({p.rows(), p.out}, x.scalar_type());
-      auto* matrix = columns.mutable_data_ptr<T>();
-      auto* to = sums.mutable_data_ptr<T>() + part * elements;
-      const std::int64_t begin = part * p.batch / partials;
-      for (std::int64_t n = begin; n < (part + 1) * p.batch / partials; ++n) {
-        for_each_group(p, n, from, to, gradient, [&](const T* a, T* b, const T* c) {
-          p.gather(a, matrix);
-          gemm_serial(Product<T>{
-              p.filters, p.rows(), p.out, {c, p.out, false}, {matrix, p.out, true}, b, p.rows(), 1, n > begin});
-        });
-      }
+      sum.of_samples(part * p.batch / partials, (part + 1) * p.batch / partials,
+                     begin_of_piece(i % ranges, ranges, count, step),
+                     begin_of_piece(i % ranges + 1, ranges, count, step), columns.mutable_data_ptr<T>(),
+                     sums.mutable_data_ptr<T>() + part * elements);
     });
   });
   const Tensor first = view_of(sums, {elements}, {1}, 0);
