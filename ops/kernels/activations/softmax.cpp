@@ -1,18 +1,16 @@
 #include <backflow/ops/kernels/activations/softmax.h>
 
-#include <algorithm>
-
 #include <backflow/ops/kernels/activations/softmax_loops.h>
-#include <backflow/ops/kernels/layout/strided.h>
-#include <backflow/runtime/threads/threads.h>
+#include <backflow/ops/kernels/layout/columns.h>
+#include <backflow/runtime/threads/cuts.h>
 
 namespace backflow::kernels {
 namespace {
 
 constexpr std::int64_t kColumns = 256;  // columns of one piece: maxima and sums of each stay in the L1 cache
 
-/// Calls of_rows(first, count) on rows of a shape whose dimension `dim` is the last, or else of_columns(offset,
-/// columns) on blocks of columns.
+/// Calls of_row(offset) on rows of a shape whose dimension `dim` is the last, or else of_columns(offset, columns) on
+/// blocks of columns. Each sum is one thread's: the cut is free. An element takes about `nanoseconds`.
 struct Pieces {
   std::int64_t outer = 1;
   std::int64_t n = 1;
@@ -24,27 +22,21 @@ struct Pieces {
     }
   }
   template <class Rows, class Columns>
-  void run(const Rows& of_row, const Columns& of_columns) const {
+  void run(double nanoseconds, const Rows& of_row, const Columns& of_columns) const {
     if (outer * n * inner == 0) {
       return;
     }
+    const double time = nanoseconds * static_cast<double>(outer * n * inner);
     if (inner == 1) {
-      const std::int64_t count = std::max<std::int64_t>(1, kElementwiseChunk / n);
-      parallel_for(chunks_of(outer, count), [&](std::int64_t chunk) {
-        for (std::int64_t i = chunk * count; i < std::min(outer, (chunk + 1) * count); ++i) {
+      parallel_ranges(outer, time, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t i = begin; i < end; ++i) {
           of_row(i * n);
         }
       });
       return;
     }
-    const std::int64_t width = std::min(kColumns, inner);
-    const std::int64_t across = chunks_of(inner, width);
-    const std::int64_t count = std::max<std::int64_t>(1, kElementwiseChunk / (width * n));
-    parallel_for(chunks_of(outer * across, count), [&](std::int64_t chunk) {
-      for (std::int64_t i = chunk * count; i < std::min(outer * across, (chunk + 1) * count); ++i) {
-        const std::int64_t j = i % across * width;
-        of_columns(i / across * n * inner + j, static_cast<std::size_t>(std::min(width, inner - j)));
-      }
+    detail::parallel_columns(outer, inner, kColumns, time, [&](std::int64_t o, std::int64_t j, std::int64_t columns) {
+      of_columns(o * n * inner + j, static_cast<std::size_t>(columns));
     });
   }
 };
@@ -59,11 +51,12 @@ void softmax(Softmax kind, const Tensor& y, const Tensor& x, std::size_t dim) {
     const SoftmaxLoops<T>& loops = softmax_loops<T>(kind);
     const T* const from = x.const_data_ptr<T>();
     T* const to = y.mutable_data_ptr<T>();
-    pieces.run([&](std::int64_t at) { loops.row(from + at, to + at, n); },
-               [&](std::int64_t at, std::size_t columns) {
-                 alignas(64) T scratch[2 * kColumns];
-                 loops.columns(from + at, to + at, n, static_cast<std::size_t>(pieces.inner), columns, scratch);
-               });
+    pieces.run(
+        0.5, [&](std::int64_t at) { loops.row(from + at, to + at, n); },
+        [&](std::int64_t at, std::size_t columns) {
+          alignas(64) T scratch[2 * kColumns];
+          loops.columns(from + at, to + at, n, static_cast<std::size_t>(pieces.inner), columns, scratch);
+        });
   });
 }
 
@@ -76,12 +69,13 @@ void softmax_backward(Softmax kind, const Tensor& dx, const Tensor& dy, const Te
     const T* const g = dy.const_data_ptr<T>();
     const T* const from = y.const_data_ptr<T>();
     T* const to = dx.mutable_data_ptr<T>();
-    pieces.run([&](std::int64_t at) { loops.row_backward(g + at, from + at, to + at, n); },
-               [&](std::int64_t at, std::size_t columns) {
-                 alignas(64) T scratch[2 * kColumns];
-                 loops.columns_backward(g + at, from + at, to + at, n, static_cast<std::size_t>(pieces.inner), columns,
-                                        scratch);
-               });
+    pieces.run(
+        0.25, [&](std::int64_t at) { loops.row_backward(g + at, from + at, to + at, n); },
+        [&](std::int64_t at, std::size_t columns) {
+          alignas(64) T scratch[2 * kColumns];
+          loops.columns_backward(g + at, from + at, to + at, n, static_cast<std::size_t>(pieces.inner), columns,
+                                 scratch);
+        });
   });
 }
 

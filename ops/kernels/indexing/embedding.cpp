@@ -8,6 +8,7 @@
 
 #include <backflow/ops/kernels/indexing/embedding_loops.h>
 #include <backflow/ops/kernels/layout/runs.h>
+#include <backflow/ops/kernels/layout/uneven.h>
 
 // Highway compiles this file once for each instruction set and chooses among the results at run time; the loops are
 // plain ones that the compiler turns into vectors.
@@ -86,55 +87,38 @@ SumOfRows<float> sum_loop(float) { return HWY_DYNAMIC_DISPATCH(float_sum)(); }
 SumOfRows<double> sum_loop(double) { return HWY_DYNAMIC_DISPATCH(double_sum)(); }
 SumOfRows<BFloat16> sum_loop(BFloat16) { return HWY_DYNAMIC_DISPATCH(bfloat16_sum)(); }
 
-/// The places of each index: those of r are order[first[r], first[r + 1]), from the first to the last.
+/// The places of each index but `except`: those of r are order[first[r], first[r + 1]), from the first to the last.
 struct Places {
   std::vector<std::int64_t> first;
   std::vector<std::int64_t> order;
 
-  Places(const std::int64_t* indices, std::int64_t n, std::int64_t rows)
+  Places(const std::int64_t* indices, std::int64_t n, std::int64_t rows, std::int64_t except)
       : first(static_cast<std::size_t>(rows) + 1), order(static_cast<std::size_t>(n)) {
     for (std::int64_t i = 0; i < n; ++i) {
-      ++first[static_cast<std::size_t>(indices[i])];
+      first[static_cast<std::size_t>(indices[i])] += indices[i] != except;
     }
     std::inclusive_scan(first.begin(), first.end(), first.begin());
     for (std::int64_t i = n; i-- > 0;) {
-      order[static_cast<std::size_t>(--first[static_cast<std::size_t>(indices[i])])] = i;
-    }
-  }
-  std::int64_t count(std::int64_t row) const {
-    return first[static_cast<std::size_t>(row) + 1] - first[static_cast<std::size_t>(row)];
-  }
-};
-
-/// A part of the result that one thread computes.
-struct EmbeddingPiece {
-  std::int64_t row;
-  std::int64_t end_row;
-  std::int64_t column;
-  std::int64_t columns;
-};
-
-/// Pieces of about equal work: rows side by side, and of a row that many indices name some columns.
-std::vector<EmbeddingPiece> pieces_of(const Places& places, std::int64_t rows, std::int64_t columns) {
-  constexpr std::int64_t kColumns = 128;
-  const std::int64_t most = std::max<std::int64_t>(1, kElementwiseChunk / columns);
-  std::vector<EmbeddingPiece> pieces;
-  for (std::int64_t row = 0; row < rows;) {
-    if (places.count(row) > 4 * most) {
-      for (std::int64_t j = 0; j < columns; j += kColumns) {
-        pieces.push_back({row, row + 1, j, std::min(kColumns, columns - j)});
+      if (indices[i] != except) {
+        order[static_cast<std::size_t>(--first[static_cast<std::size_t>(indices[i])])] = i;
       }
-      ++row;
-      continue;
     }
-    const std::int64_t begin = row;
-    for (std::int64_t work = 0; row < rows && work < most && places.count(row) <= 4 * most; ++row) {
-      work += 1 + places.count(row);
-    }
-    pieces.push_back({begin, row, 0, columns});
   }
-  return pieces;
-}
+  /// The places of the indices below `row`.
+  std::int64_t before(std::int64_t row) const { return first[static_cast<std::size_t>(row)]; }
+  std::int64_t count(std::int64_t row) const { return before(row + 1) - before(row); }
+  /// The most places that an index has.
+  std::int64_t most() const {
+    std::int64_t result = 0;
+    for (std::int64_t row = 0; row + 1 < static_cast<std::int64_t>(first.size()); ++row) {
+      result = std::max(result, count(row));
+    }
+    return result;
+  }
+};
+
+constexpr double kElement = 0.1;     // ns of an element that is moved or added
+constexpr std::int64_t kSlice = 16;  // columns that threads do not share
 
 constexpr std::int64_t kAhead = 2;  // rows, which lie anywhere, that are asked for before they are needed
 
@@ -162,8 +146,8 @@ void take_rows(const Tensor& y, const Tensor& weight, const std::int64_t* indice
     using U = decltype(zero);
     const U* from = detail::bits_of<U>(weight);
     U* to = detail::bits_of<U>(y);
-    const std::int64_t most = std::max<std::int64_t>(1, kElementwiseChunk / std::max<std::int64_t>(columns, 1));
-    detail::for_each_chunk(rows, most, [&](std::int64_t begin, std::int64_t end) {
+    // No sum: the cut is free.
+    parallel_ranges(rows, kElement * static_cast<double>(y.numel()), [&](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
         if (i + kAhead < end) {
           prefetch(from + indices[i + kAhead] * columns, columns);
@@ -181,24 +165,31 @@ void sum_bags(const Tensor& y, const Tensor& weight, const std::int64_t* indices
   if (y.numel() == 0) {
     return;
   }
-  const std::int64_t each = (bounds[bags] / bags + 1) * columns;
+  // A number of y is added up by one thread: the cut is free. Bags differ in size; of few bags columns are cut, too.
+  const std::int64_t all = bounds[bags] + bags;
+  const double nanoseconds = kElement * static_cast<double>(all * columns);
+  const std::int64_t pieces = free_pieces(bags * columns, nanoseconds);
+  const std::int64_t parts = std::min(chunks_of(pieces, bags), chunks_of(columns, kSlice));
   dispatch_storage(y.scalar_type(), [&](auto zero) {
     using S = decltype(zero);
     const auto loop = sum_loop(zero);
     const S* const from = weight.const_data_ptr<S>();
     S* const to = y.mutable_data_ptr<S>();
-    detail::for_each_chunk(bags, std::max<std::int64_t>(1, kElementwiseChunk / each),
-                           [&](std::int64_t begin, std::int64_t end) {
-                             for (std::int64_t b = begin; b < end; ++b) {
-                               const std::int64_t count = bounds[b + 1] - bounds[b];
-                               if (count == 0) {
-                                 std::fill_n(to + b * columns, columns, S{});
-                               } else {
-                                 loop(from, columns, indices + bounds[b], count, to + b * columns, columns,
-                                      average ? 1 / static_cast<double>(count) : 1);
-                               }
-                             }
-                           });
+    const auto work = [&](std::int64_t i) { return i / bags * all + bounds[i % bags] + i % bags; };
+    detail::parallel_uneven(bags * parts, nanoseconds, work, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        const std::int64_t b = parts == 1 ? i : i % bags;
+        const std::int64_t j = parts == 1 ? 0 : begin_of_piece(i / bags, parts, columns, kSlice);
+        const std::int64_t width = parts == 1 ? columns : begin_of_piece(i / bags + 1, parts, columns, kSlice) - j;
+        const std::int64_t count = bounds[b + 1] - bounds[b];
+        if (count == 0) {
+          std::fill_n(to + b * columns + j, width, S{});
+        } else {
+          loop(from + j, columns, indices + bounds[b], count, to + b * columns + j, width,
+               average ? 1 / static_cast<double>(count) : 1);
+        }
+      }
+    });
   });
 }
 
@@ -208,23 +199,38 @@ void sum_rows(const Tensor& dw, const Tensor& dy, const std::int64_t* indices, s
   if (dw.numel() == 0) {
     return;
   }
-  const Places places(indices, dy.numel() / columns, rows);
-  const std::vector<EmbeddingPiece> pieces = pieces_of(places, rows, columns);
+  const Places places(indices, dy.numel() / columns, rows, padding);
+  const std::int64_t all = places.before(rows) + rows;
+  // A number of dw is added up by one thread: the cut is free. A row that many indices name may be too much work for
+  // one piece: then columns are cut, too.
+  const double nanoseconds = kElement * static_cast<double>(all * columns);
+  const std::int64_t pieces = free_pieces(rows * columns, nanoseconds);
+  const std::int64_t most = pieces == 1 ? 0 : places.most();
+  const std::int64_t parts = std::clamp<std::int64_t>(most * pieces / all, 1, chunks_of(columns, kSlice));
   dispatch_storage(dw.scalar_type(), [&](auto zero) {
     using S = decltype(zero);
     const auto loop = sum_loop(zero);
     const S* const from = dy.const_data_ptr<S>();
     S* const to = dw.mutable_data_ptr<S>();
-    detail::for_each_chunk(static_cast<std::int64_t>(pieces.size()), 1, [&](std::int64_t begin, std::int64_t) {
-      const EmbeddingPiece& p = pieces[static_cast<std::size_t>(begin)];
-      for (std::int64_t r = p.row; r < p.end_row; ++r) {
-        S* sum = to + r * columns + p.column;
-        const std::int64_t count = places.count(r);
-        if (count == 0 || r == padding) {
-          std::fill_n(sum, p.columns, S{});
-        } else {
-          const std::int64_t* order = places.order.data() + places.first[static_cast<std::size_t>(r)];
-          loop(from + p.column, columns, order, count, sum, p.columns, average ? 1 / static_cast<double>(count) : 1);
+    const auto of_row = [&](std::int64_t row, std::int64_t j, std::int64_t width) {
+      S* const sum = to + row * columns + j;
+      if (const std::int64_t count = places.count(row); count == 0) {
+        std::fill_n(sum, width, S{});
+      } else {
+        loop(from + j, columns, places.order.data() + places.before(row), count, sum, width,
+             average ? 1 / static_cast<double>(count) : 1);
+      }
+    };
+    // Thing number i is row i mod rows of part i / rows of the columns.
+    const auto work = [&](std::int64_t i) { return i / rows * all + places.before(i % rows) + i % rows; };
+    detail::parallel_uneven(rows * parts, nanoseconds, work, [&](std::int64_t begin, std::int64_t end) {
+      while (begin < end) {
+        const std::int64_t part = begin / rows;
+        const std::int64_t stop = std::min(end, (part + 1) * rows);
+        const std::int64_t j = begin_of_piece(part, parts, columns, kSlice);
+        const std::int64_t width = begin_of_piece(part + 1, parts, columns, kSlice) - j;
+        for (; begin < stop; ++begin) {
+          of_row(begin - part * rows, j, width);
         }
       }
     });

@@ -1,21 +1,33 @@
 #include <backflow/ops/kernels/losses/class_losses.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <vector>
 
 #include <backflow/ops/kernels/activations/softmax_loops.h>
 #include <backflow/ops/kernels/elementwise/elementwise.h>
 #include <backflow/ops/kernels/layout/strided.h>
-#include <backflow/runtime/threads/threads.h>
+#include <backflow/runtime/threads/cuts.h>
 
 namespace backflow::kernels {
 namespace {
 
-/// Adds up what each(i, sums) adds for every position, which is `size` elements of work.
+constexpr double kPosition = 3;  // ns of a position of which one score is read
+constexpr double kRow = 25;      // of one of which all are read, and
+constexpr double kScore = 0.4;   // of each of these
+
+constexpr double kZero = 0.07;  // of an element that is set to 0
+
+/// ns of a position of which all scores are read.
+double of_row(const ClassTargets& at) { return kRow + kScore * static_cast<double>(at.classes); }
+
+/// Adds up what each(i, c, sums) adds for every position, of which `scores` are read in `nanoseconds`. The sum is cut
+/// by the shape alone, into parts that are worth a thread; which of them a thread takes is free.
 template <class F>
-ClassSums for_each_position(const ClassTargets& at, std::int64_t size, const F& each) {
-  const std::int64_t count = std::max<std::int64_t>(1, kElementwiseChunk / std::max<std::int64_t>(size, 1));
+ClassSums sum_over_positions(const ClassTargets& at, std::int64_t scores, double nanoseconds, const F& each) {
+  constexpr std::int64_t kWork = 4096;
+  const std::int64_t count = std::max<std::int64_t>(1, kWork / std::max<std::int64_t>(scores, 1));
   const std::int64_t positions = at.positions();
   const auto run = [&](std::int64_t begin) {
     ClassSums sums;
@@ -35,8 +47,12 @@ ClassSums for_each_position(const ClassTargets& at, std::int64_t size, const F& 
     return run(0);
   }
   std::vector<ClassSums> parts(static_cast<std::size_t>(chunks_of(positions, count)));
-  parallel_for(static_cast<std::int64_t>(parts.size()),
-               [&](std::int64_t chunk) { parts[static_cast<std::size_t>(chunk)] = run(chunk * count); });
+  parallel_ranges(static_cast<std::int64_t>(parts.size()), nanoseconds * static_cast<double>(positions),
+                  [&](std::int64_t begin, std::int64_t end) {
+                    for (std::int64_t i = begin; i < end; ++i) {
+                      parts[static_cast<std::size_t>(i)] = run(i * count);
+                    }
+                  });
   ClassSums all;
   for (const ClassSums& part : parts) {
     all.loss += part.loss;
@@ -44,6 +60,27 @@ ClassSums for_each_position(const ClassTargets& at, std::int64_t size, const F& 
     all.bad = all.bad < 0 ? part.bad : all.bad;
   }
   return all;
+}
+
+/// Calls each(i, c) for every position whose class is one, or is ignored: then c is -1. Returns the first other one,
+/// else -1. A position takes `nanoseconds`. Nothing is summed: the cut is free.
+template <class F>
+std::int64_t for_each_position(const ClassTargets& at, double nanoseconds, const F& each) {
+  std::atomic<std::int64_t> bad = at.positions();
+  parallel_ranges(at.positions(), nanoseconds * static_cast<double>(at.positions()),
+                  [&](std::int64_t begin, std::int64_t end) {
+                    for (std::int64_t i = begin; i < end; ++i) {
+                      const std::int64_t c = at.target[i];
+                      if (c == at.ignored || at.is_class(c)) {
+                        each(i, c == at.ignored ? std::int64_t{-1} : c);
+                        continue;
+                      }
+                      std::int64_t first = bad;
+                      while (i < first && !bad.compare_exchange_weak(first, i)) {
+                      }
+                    }
+                  });
+  return bad == at.positions() ? -1 : bad.load();
 }
 
 /// One number for each index, or the same for all.
@@ -94,7 +131,7 @@ ClassSums nll(const ClassTargets& at, const Tensor& losses, const Tensor& x, con
     const Numbers<T> weights(weight);
     const T* const from = x.const_data_ptr<T>();
     T* const to = elements_of<T>(losses);
-    return for_each_position(at, 1, [&](std::int64_t i, std::int64_t c, ClassSums& sums) {
+    return sum_over_positions(at, 1, kPosition, [&](std::int64_t i, std::int64_t c, ClassSums& sums) {
       const T w = c < 0 ? T{0} : weights[c];
       const T loss = c < 0 ? T{0} : weighted(w, -from[offset(at, i, c)]);
       put(to, i, loss);
@@ -107,25 +144,32 @@ ClassSums nll(const ClassTargets& at, const Tensor& losses, const Tensor& x, con
 ClassSums sum_weights(const ClassTargets& at, const Tensor& weight) {
   return dispatch_floating(weight.defined() ? weight.scalar_type() : kFloat32, "nll_loss", [&](auto zero) {
     const Numbers<decltype(zero)> weights(weight);
-    return for_each_position(
-        at, 1, [&](std::int64_t, std::int64_t c, ClassSums& sums) { sums.weight += c < 0 ? 0 : weights[c]; });
+    return sum_over_positions(at, 1, kPosition, [&](std::int64_t, std::int64_t c, ClassSums& sums) {
+      sums.weight += c < 0 ? 0 : weights[c];
+    });
   });
 }
 
 std::int64_t nll_backward(const ClassTargets& at, const Tensor& dx, const Tensor& dy, const Tensor& weight,
                           double divisor) {
-  fill(dx, 0);
+  const bool by_rows = at.inner == 1;
+  if (!by_rows) {
+    fill(dx, 0);
+  }
   return dispatch_floating(dx.scalar_type(), "nll_loss_backward", [&](auto zero) {
     using T = decltype(zero);
     const Numbers<T> weights(weight);
     const Numbers<T> g(dy);
     T* const to = dx.mutable_data_ptr<T>();
-    const auto each = [&](std::int64_t i, std::int64_t c, ClassSums&) {
+    const auto each = [&](std::int64_t i, std::int64_t c) {
+      if (by_rows) {
+        std::fill_n(to + i * at.classes, at.classes, T{0});
+      }
       if (c >= 0) {
         to[offset(at, i, c)] = -g[i] * weights[c] / static_cast<T>(divisor);
       }
     };
-    return for_each_position(at, 1, each).bad;
+    return for_each_position(at, kPosition + (by_rows ? kZero * static_cast<double>(at.classes) : 0), each);
   });
 }
 
@@ -138,7 +182,7 @@ ClassSums cross_entropy(const ClassTargets& at, const Tensor& losses, const Tens
     const T* const from = x.const_data_ptr<T>();
     T* const to = elements_of<T>(losses);
     T* const kept = statistics.mutable_data_ptr<T>();
-    return for_each_position(at, at.classes, [&](std::int64_t i, std::int64_t c, ClassSums& sums) {
+    return sum_over_positions(at, at.classes, of_row(at), [&](std::int64_t i, std::int64_t c, ClassSums& sums) {
       if (c < 0) {
         put(to, i, 0);
         kept[2 * i] = kept[2 * i + 1] = 0;
@@ -174,7 +218,7 @@ std::int64_t cross_entropy_backward(const ClassTargets& at, const Tensor& dx, co
     const T* const kept = statistics.const_data_ptr<T>();
     T* const to = dx.mutable_data_ptr<T>();
     const auto n = static_cast<std::size_t>(at.classes);
-    const auto each = [&](std::int64_t i, std::int64_t c, ClassSums&) {
+    const auto each = [&](std::int64_t i, std::int64_t c) {
       T* const row = to + i * at.classes;
       if (c < 0 || weights[c] == 0) {
         std::fill_n(row, n, T{0});
@@ -185,7 +229,7 @@ std::int64_t cross_entropy_backward(const ClassTargets& at, const Tensor& dx, co
       loops.scaled_row(from + i * at.classes, {kept[2 * i], kept[2 * i + 1]}, scale, shift, row, n);
       row[c] -= scale * static_cast<T>(1 - smoothing);
     };
-    return for_each_position(at, at.classes, each).bad;
+    return for_each_position(at, of_row(at), each);
   });
 }
 

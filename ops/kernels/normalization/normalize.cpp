@@ -48,8 +48,12 @@ class Forward : Walker<T> {
   }
 
  private:
-  /// The moments of sets from those of runs (Chan, Golub and LeVeque, 1979).
+  /// The moments of sets from those of runs (Chan, Golub and LeVeque, 1979), in the order of the runs.
   void combine(std::int64_t g, RunSums& moments) {
+    if (how.groups == 0) {
+      combine_channels(g, moments);
+      return;
+    }
     const auto count = static_cast<double>(how.set_size(b));
     this->for_each_set(g, [&](std::int64_t set, std::int64_t first, std::int64_t end, std::int64_t) {
       double total = 0;
@@ -67,6 +71,39 @@ class Forward : Walker<T> {
       mean_[set] = mean;
       variance_[set] = m2 / count;
     });
+  }
+
+  /// The same where each channel is a set: the channels of a block side by side, run by run.
+  void combine_channels(std::int64_t g, RunSums& moments) {
+    const auto count = static_cast<double>(how.set_size(b));
+    const std::int64_t channels = std::min(b.block, b.channels - g * b.block);
+    double* const mean = mean_ + g * b.block;
+    double* const m2 = variance_ + g * b.block;
+    const auto divide = [&](double* sums) {
+      for (std::int64_t j = 0; j < channels; ++j) {
+        sums[j] /= count;
+      }
+    };
+    std::fill_n(mean, channels, 0);
+    std::fill_n(m2, channels, 0);
+    const std::int64_t end = (g + 1) * plan.runs_of_group();
+    for (std::int64_t i = g * plan.runs_of_group(); i < end; ++i) {
+      const double n = moments.count(i);
+      const double* const own = moments.first(i);
+      for (std::int64_t j = 0; j < channels; ++j) {
+        mean[j] += n * own[j];
+      }
+    }
+    divide(mean);
+    for (std::int64_t i = g * plan.runs_of_group(); i < end; ++i) {
+      const double n = moments.count(i);
+      const double* const own = moments.first(i);
+      const double* const squares = moments.second(i);
+      for (std::int64_t j = 0; j < channels; ++j) {
+        m2[j] += squares[j] + n * (own[j] - mean[j]) * (own[j] - mean[j]);
+      }
+    }
+    divide(m2);
   }
 
   /// y = (x - m) scale + shift, where m is the mean rounded to T and the shift has what it lacks.

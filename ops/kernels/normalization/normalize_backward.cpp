@@ -28,9 +28,12 @@ class Gradient : Walker<T> {
   void run() {
     const bool needs_sums =
         wanted_.dw.defined() || wanted_.db.defined() || statistics_ == NormStatistics::Own || !wanted_.dx;
-    for (std::int64_t g = 0; g < plan.groups(); ++g) {
-      set_means(g);
-    }
+    parallel_ranges(plan.groups(), kChannel * static_cast<double>(b.channels * this->samples()),
+                    [&](std::int64_t begin, std::int64_t end) {
+                      for (std::int64_t g = begin; g < end; ++g) {
+                        set_means(g);
+                      }
+                    });
     if (!needs_sums) {
       plan.for_all_runs([&](std::int64_t i) { apply(i, gradient_); });
       return;
@@ -52,6 +55,8 @@ class Gradient : Walker<T> {
   }
 
  private:
+  static constexpr double kChannel = 4;  // ns of the parameters of a channel of a sample
+
   /// dx = dz a + (x - m) k + c; k and c are for now zero.
   void set_means(std::int64_t g) {
     this->for_each_set(g, [&](std::int64_t set, std::int64_t first, std::int64_t end, std::int64_t sample) {
@@ -72,19 +77,17 @@ class Gradient : Walker<T> {
   /// Adds up the sums over the runs of each channel into those of the first, and sets k = -r^3 s(dz w (x - m)) and
   /// c = -r s(dz w).
   void finish(std::int64_t g, RunSums& sums) {
+    for (std::int64_t run = g * plan.runs_of_group(); run < (g + 1) * plan.runs_of_group();
+         run += this->runs_of_block()) {
+      add_runs(run, sums);
+    }
     const auto count = static_cast<double>(how.set_size(b));
     this->for_each_set(g, [&](std::int64_t set, std::int64_t first, std::int64_t end, std::int64_t sample) {
       double all = 0;
       double products = 0;
       this->for_channels(g, first, end, [&](std::int64_t c, std::int64_t run, std::int64_t j) {
-        double& own = sums.first(run)[j];
-        double& product = sums.second(run)[j];
-        for (std::int64_t i = run + 1; i < run + this->runs_of_block(); ++i) {
-          own += sums.first(i)[j];
-          product += sums.second(i)[j];
-        }
-        all += own * this->weight(c);
-        products += product * this->weight(c);
+        all += sums.first(run)[j] * this->weight(c);
+        products += sums.second(run)[j] * this->weight(c);
       });
       if (statistics_ == NormStatistics::Own) {
         const double r = rstd_[set];
@@ -94,6 +97,17 @@ class Gradient : Walker<T> {
         }
       }
     });
+  }
+
+  /// Adds the sums of all runs of a block of channels to those of its first, in their order, channels side by side.
+  void add_runs(std::int64_t run, RunSums& sums) {
+    double* const own = sums.first(run);  // the second follows
+    for (std::int64_t i = run + 1; i < run + this->runs_of_block(); ++i) {
+      const double* const other = sums.first(i);
+      for (std::int64_t j = 0; j < 2 * b.block; ++j) {
+        own[j] += other[j];
+      }
+    }
   }
 
   void apply(std::int64_t i, const NormGradient<T>& gradient) {
@@ -108,23 +122,30 @@ class Gradient : Walker<T> {
                                   coefficient(1, place), coefficient(2, place), coefficient(3, place), place.run);
   }
 
-  /// dw = sum of dz (x - m) r, db = sum of dz, from the sums that finish left in the first runs.
+  /// dw = sum of dz (x - m) r, db = sum of dz, from the sums that finish left in the first runs: over samples, in their
+  /// order. The channels are cut freely.
   void add_parameters(RunSums& sums) {
     double* const dw = wanted_.dw.defined() ? wanted_.dw.mutable_data_ptr<double>() : nullptr;
     double* const db = wanted_.db.defined() ? wanted_.db.mutable_data_ptr<double>() : nullptr;
     std::fill_n(dw, dw == nullptr ? 0 : b.channels, 0);
     std::fill_n(db, db == nullptr ? 0 : b.channels, 0);
-    for (std::int64_t g = 0; g < plan.groups(); ++g) {
-      this->for_each_set(g, [&](std::int64_t set, std::int64_t first, std::int64_t end, std::int64_t) {
-        this->for_channels(g, first, end, [&](std::int64_t c, std::int64_t run, std::int64_t j) {
-          if (dw != nullptr) {
-            dw[c] += sums.second(run)[j] * rstd_[set];
-          }
-          if (db != nullptr) {
-            db[c] += sums.first(run)[j];
-          }
-        });
-      });
+    parallel_ranges(b.channels, kChannel * static_cast<double>(b.channels * this->samples()),
+                    [&](std::int64_t begin, std::int64_t end) {
+                      for (std::int64_t sample = 0; sample < this->samples(); ++sample) {
+                        for (std::int64_t c = begin; c < end; ++c) {
+                          add_parameter(sample, c, sums, dw, db);
+                        }
+                      }
+                    });
+  }
+  void add_parameter(std::int64_t sample, std::int64_t c, RunSums& sums, double* dw, double* db) const {
+    const std::int64_t run = sample * plan.runs_of_group() + c / b.block * this->runs_of_block();
+    const std::int64_t set = how.groups == 0 ? c : (sample * b.channels + c) * how.groups / b.channels;
+    if (dw != nullptr) {
+      dw[c] += sums.second(run)[c % b.block] * rstd_[set];
+    }
+    if (db != nullptr) {
+      db[c] += sums.first(run)[c % b.block];
     }
   }
 

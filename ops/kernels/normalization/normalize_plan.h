@@ -3,17 +3,20 @@
 // How the normalization of a tensor in channel blocks is cut into runs.
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
+#include <vector>
 
 #include <backflow/ops/kernels/layout/strided.h>
 #include <backflow/ops/kernels/normalization/normalize_loops.h>
 #include <backflow/runtime/tensor/channel_blocks.h>
-#include <backflow/runtime/threads/threads.h>
+#include <backflow/runtime/threads/cuts.h>
 
 namespace backflow::kernels {
 
 /// The runs of a tensor, in groups that are finished together: those of a block of channels, or, by sample, those of a
-/// sample. Depends on shapes alone.
+/// sample. Runs and groups follow from shapes alone: they cut sums. Which of them a thread takes is free: what a run
+/// gives is kept, and added up in the order of the runs.
 class NormPlan {
  public:
   NormPlan(const ChannelBlocks& blocks, bool by_sample, std::int64_t element_bytes)
@@ -25,8 +28,9 @@ class NormPlan {
     const std::int64_t down = chunks_of(blocks_.batch, samples_) * across_;
     groups_ = by_sample ? blocks_.batch : blocks_.blocks();
     runs_of_group_ = by_sample ? blocks_.blocks() * across_ : down;
-    group_elements_ = blocks_.elements() / groups_;
-    stays_in_cache_ = groups_ >= kGroups && group_elements_ * element_bytes <= kCacheBytes;
+    const std::int64_t group_elements = blocks_.elements() / groups_;
+    stays_in_cache_ = group_elements * element_bytes <= kCacheBytes;
+    nanoseconds_ = kByte * static_cast<double>(blocks_.elements() * element_bytes);
   }
 
   const ChannelBlocks& blocks() const { return blocks_; }
@@ -56,47 +60,52 @@ class NormPlan {
             .block = block};
   }
 
-  /// Calls of_run(i) for all runs, then of_group(g) for each group of which all are done.
+  /// Calls of_run(i) for all runs, and of_group(g) when all of a group are done, in one loop.
   template <class OfRun, class OfGroup>
   void reduce(const OfRun& of_run, const OfGroup& of_group) const {
-    for_all_runs(of_run);
-    parallel_in_groups([&](std::int64_t g) { of_group(g); }, 1);
-  }
-  template <class OfRun>
-  void for_all_runs(const OfRun& of_run) const {
-    const std::int64_t count = std::max<std::int64_t>(1, kElementwiseChunk * runs() / blocks_.elements());
-    parallel_for(chunks_of(runs(), count), [&](std::int64_t chunk) {
-      for (std::int64_t i = chunk * count; i < std::min(runs(), (chunk + 1) * count); ++i) {
-        of_run(i);
+    std::vector<std::atomic<std::int64_t>> done(static_cast<std::size_t>(groups_));
+    parallel_ranges(runs(), nanoseconds_, [&](std::int64_t begin, std::int64_t end) {
+      while (begin < end) {
+        const std::int64_t g = begin / runs_of_group_;
+        const std::int64_t stop = std::min(end, (g + 1) * runs_of_group_);
+        for_runs(begin, stop, of_run);
+        // Whoever does the last run of a group sees all others' and finishes it: that saves a loop.
+        const std::int64_t count = stop - begin;
+        if (done[static_cast<std::size_t>(g)].fetch_add(count, std::memory_order_acq_rel) + count == runs_of_group_) {
+          of_group(g);
+        }
+        begin = stop;
       }
     });
   }
-  /// The same, and then second(i) for all runs again: at once, for groups that stay in the cache.
+  template <class OfRun>
+  void for_all_runs(const OfRun& of_run) const {
+    parallel_ranges(runs(), nanoseconds_, [&](std::int64_t begin, std::int64_t end) { for_runs(begin, end, of_run); });
+  }
+  /// Calls of_run(i) for all runs, of_group(g) for each group of which all are done, and then second(i) for all runs.
   template <class OfRun, class OfGroup, class Second>
   void reduce_and_apply(const OfRun& of_run, const OfGroup& of_group, const Second& second) const {
-    if (!stays_in_cache_) {
+    if (!takes_groups()) {
       reduce(of_run, of_group);
       for_all_runs(second);
       return;
     }
-    parallel_in_groups(
-        [&](std::int64_t g) {
-          for (std::int64_t i = g * runs_of_group_; i < (g + 1) * runs_of_group_; ++i) {
-            of_run(i);
-          }
-          of_group(g);
-          for (std::int64_t i = g * runs_of_group_; i < (g + 1) * runs_of_group_; ++i) {
-            second(i);
-          }
-        },
-        group_elements_);
+    parallel_ranges(groups_, 2 * nanoseconds_, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t g = begin; g < end; ++g) {
+        for_runs(g * runs_of_group_, (g + 1) * runs_of_group_, of_run);
+        of_group(g);
+        for_runs(g * runs_of_group_, (g + 1) * runs_of_group_, second);
+      }
+    });
   }
 
  private:
   static constexpr std::int64_t kRunElements = 8 * 1024;  // that stay in the L1 cache
   static constexpr std::int64_t kRunRows = 64;            // for blocks of many channels
-  static constexpr std::int64_t kGroups = 4;              // that are enough for the threads
   static constexpr std::int64_t kCacheBytes = 1 << 20;
+  static constexpr double kByte = 0.04;     // ns of a walk for each byte of x
+  static constexpr double kLoop = 5'000;   // ns of one more loop on many threads
+  static constexpr double kReread = 1.15;  // the time of two walks of which the second finds x in no near cache
 
   /// A row-major matrix [batch, channels] is one block of all channels.
   static ChannelBlocks in_rows(ChannelBlocks blocks) {
@@ -106,16 +115,21 @@ class NormPlan {
     return blocks;
   }
 
-  template <class F>
-  void parallel_in_groups(const F& f, std::int64_t elements) const {
-    const std::int64_t count = std::max<std::int64_t>(1, kElementwiseChunk / std::max(elements, kGroupWork));
-    parallel_for(chunks_of(groups_, count), [&](std::int64_t chunk) {
-      for (std::int64_t g = chunk * count; g < std::min(groups_, (chunk + 1) * count); ++g) {
-        f(g);
-      }
-    });
+  template <class OfRun>
+  static void for_runs(std::int64_t begin, std::int64_t end, const OfRun& of_run) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      of_run(i);
+    }
   }
-  static constexpr std::int64_t kGroupWork = 256;  // elements that the end of a group is worth
+
+  /// Whether a thread takes whole groups, both walks in one loop while they are in its cache. Else, as where groups are
+  /// fewer than threads, runs are shared out in two loops.
+  bool takes_groups() const {
+    const std::int64_t threads = target_threads();
+    const auto rounds = static_cast<double>(chunks_of(groups_, threads));
+    const double by_groups = 2 * nanoseconds_ * rounds / static_cast<double>(groups_);
+    return stays_in_cache_ && by_groups <= 2 * nanoseconds_ * kReread / static_cast<double>(threads) + kLoop;
+  }
 
   ChannelBlocks blocks_;
   bool by_sample_;
@@ -124,8 +138,8 @@ class NormPlan {
   std::int64_t samples_;
   std::int64_t groups_;
   std::int64_t runs_of_group_;
-  std::int64_t group_elements_;
   bool stays_in_cache_;
+  double nanoseconds_;  // of one walk on one thread
 };
 
 }  // namespace backflow::kernels

@@ -2,20 +2,18 @@
 
 #include <algorithm>
 #include <cmath>
-#include <vector>
+#include <memory>
 
 #include <backflow/ops/kernels/layout/strided.h>
 #include <backflow/ops/kernels/normalization/normalize_loops.h>
 #include <backflow/ops/kernels/normalization/row_norm_loops.h>
-#include <backflow/runtime/threads/threads.h>
+#include <backflow/runtime/threads/cuts.h>
 
 namespace backflow::kernels {
 namespace {
 
 constexpr std::int64_t kPiece = 8 * 1024;  // elements of a row over which sums are exact enough in its own dtype
-constexpr std::int64_t kTasks = 32;        // with sums of dw and db of their own, added up in their order
-constexpr std::int64_t kFlush = 64;        // rows of a set after which these go on in float64
-constexpr std::int64_t kRowsOfSets = 8;    // of each set that a task has at least: sums of many sets take memory
+constexpr double kElement = 0.25;          // ns of an element
 
 /// Calls f(offset, size) for the pieces of a row.
 template <class F>
@@ -70,37 +68,47 @@ class Backward {
         sums_parameters_(wanted.dw.defined() || wanted.db.defined()) {}
 
   void run() {
-    const std::int64_t many = sets_ == 1 ? 1 : kRowsOfSets * sets_;
-    const std::int64_t fewest = sums_parameters_ ? std::max(chunks_of(rows_, kTasks), many) : 1;
-    const std::int64_t count = std::max({std::int64_t{1}, fewest, kElementwiseChunk / n_});
-    const std::int64_t tasks = chunks_of(rows_, count);
-    const auto size = static_cast<std::size_t>(sets_ * n_);
-    std::vector<double> partial(sums_parameters_ ? 2 * size * static_cast<std::size_t>(tasks) : 0);
-    parallel_for(tasks, [&](std::int64_t task) {
-      double* const own = sums_parameters_ ? partial.data() + 2 * size * static_cast<std::size_t>(task) : nullptr;
-      of_rows(task * count, std::min(rows_, (task + 1) * count), own);
+    const double time = 2 * kElement * static_cast<double>(rows_ * n_);
+    if (!sums_parameters_) {
+      parallel_ranges(rows_, time, [&](std::int64_t begin, std::int64_t end) { of_rows(begin, end, nullptr); });
+      return;
+    }
+    // dw and db are sums over rows: of units, whose rows follow from shapes alone, and of all units. Which of them a
+    // thread takes is free.
+    const std::int64_t rows = rows_of_unit();
+    const std::int64_t units = chunks_of(rows_, rows);
+    const auto partial = std::make_unique_for_overwrite<T[]>(static_cast<std::size_t>(units * 2 * sets_ * n_));
+    parallel_ranges(units, time, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t unit = begin; unit < end; ++unit) {
+        T* const sums = partial.get() + unit * 2 * sets_ * n_;
+        std::fill_n(sums, 2 * sets_ * n_, T{0});
+        of_rows(unit * rows, std::min(rows_, (unit + 1) * rows), sums);
+      }
     });
-    put(wanted_.dw, partial, 0, tasks);
-    put(wanted_.db, partial, size, tasks);
+    put(wanted_.dw, partial.get(), units);
+    put(wanted_.db, partial.get() + sets_ * n_, units);
   }
 
  private:
-  void of_rows(std::int64_t begin, std::int64_t end, double* partial) {
-    std::vector<T> block(partial == nullptr ? 0 : 2 * static_cast<std::size_t>(sets_ * n_));
+  /// Few enough for the accuracy of their sums, whose type is T; enough that they take little time and memory:
+  /// 1/32 of dy, at most 1/4 where rows are few.
+  std::int64_t rows_of_unit() const {
+    constexpr std::int64_t kUnits = 128;  // enough for many threads
+    constexpr std::int64_t kElements = 4096;
+    const std::int64_t least = std::clamp<std::int64_t>(kElements / (sets_ * n_), 8, 64);
+    return sets_ * std::clamp<std::int64_t>(chunks_of(chunks_of(rows_, sets_), kUnits), least, 64);
+  }
+
+  /// Adds the rows' share of dw and db to `sums`, if they are wanted.
+  void of_rows(std::int64_t begin, std::int64_t end, T* sums) {
     for (std::int64_t row = begin; row < end; ++row) {
       if (dx_ != nullptr) {
         of_row(row);
       }
-      if (partial != nullptr) {
+      if (sums != nullptr) {
         row_norm_loops<T>().parameters(dy_ + row * n_, x_ + row * n_, static_cast<std::size_t>(n_),
-                                       static_cast<T>(mean_[row]), static_cast<T>(rstd_[row]), block.data() + set(row),
-                                       block.data() + sets_ * n_ + set(row));
-        if ((row - begin + 1) % (kFlush * sets_) == 0 || row + 1 == end) {
-          for (std::size_t j = 0; j < block.size(); ++j) {
-            partial[j] += static_cast<double>(block[j]);
-            block[j] = 0;
-          }
-        }
+                                       static_cast<T>(mean_[row]), static_cast<T>(rstd_[row]), sums + set(row),
+                                       sums + sets_ * n_ + set(row));
       }
     }
   }
@@ -130,19 +138,22 @@ class Backward {
                                  static_cast<T>(center_ == Center::Mean ? -r * sum / count : 0));
   }
 
-  /// Adds up what the tasks have, in their order.
-  void put(const Tensor& to, const std::vector<double>& partial, std::size_t first, std::int64_t tasks) const {
+  /// Adds up what the units have, in their order. Numbers side by side are cut freely.
+  void put(const Tensor& to, const T* partial, std::int64_t units) const {
     if (!to.defined()) {
       return;
     }
     auto* const sums = to.mutable_data_ptr<double>();
-    std::fill_n(sums, sets_ * n_, 0);
-    for (std::int64_t task = 0; task < tasks; ++task) {
-      const double* const own = partial.data() + first + task * 2 * sets_ * n_;
-      for (std::int64_t j = 0; j < sets_ * n_; ++j) {
-        sums[j] += own[j];
+    const std::int64_t size = sets_ * n_;
+    parallel_ranges(size, kElement * static_cast<double>(size * units), [&](std::int64_t begin, std::int64_t end) {
+      std::fill(sums + begin, sums + end, 0);
+      for (std::int64_t unit = 0; unit < units; ++unit) {
+        const T* const own = partial + unit * 2 * size;
+        for (std::int64_t j = begin; j < end; ++j) {
+          sums[j] += static_cast<double>(own[j]);
+        }
       }
-    }
+    });
   }
 
   const RowNormGradients& wanted_;
@@ -175,9 +186,9 @@ void row_norm(const Tensor& y, const Tensor& x, const RowNorm& how, const Tensor
     const T* const b = numbers<T>(how.b);
     auto* const means = mean.mutable_data_ptr<double>();
     auto* const rstds = rstd.mutable_data_ptr<double>();
-    const std::int64_t count = std::max<std::int64_t>(1, kElementwiseChunk / n);
-    parallel_for(chunks_of(rows, count), [&](std::int64_t chunk) {
-      for (std::int64_t row = chunk * count; row < std::min(rows, (chunk + 1) * count); ++row) {
+    // Each row is one thread's: the cut is free.
+    parallel_ranges(rows, kElement * static_cast<double>(x.numel()), [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t row = begin; row < end; ++row) {
         double variance = 0;
         statistics(from + row * n, n, how.center, &means[row], &variance);
         const double r = 1 / std::sqrt(variance + how.eps);

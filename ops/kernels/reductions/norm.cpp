@@ -12,7 +12,7 @@
 #include <type_traits>
 #include <vector>
 
-#include <backflow/runtime/threads/threads.h>
+#include <backflow/ops/kernels/layout/uneven.h>
 
 // Highway compiles this file once for each instruction set and chooses among the results at run time; the loops are
 // plain ones that the compiler turns into vectors.
@@ -82,7 +82,7 @@ HWY_EXPORT(max_magnitude_f64);
 
 namespace {
 
-constexpr std::int64_t kChunk = 32 * 1024;  // elements of one piece
+constexpr std::int64_t kPiece = 32 * 1024;  // elements whose sum is one number: follows from shapes, since it cuts sums
 
 double squares(const float* x, std::size_t n) { return HWY_DYNAMIC_DISPATCH(sum_of_squares_f32)(x, n); }
 double squares(const double* x, std::size_t n) { return HWY_DYNAMIC_DISPATCH(sum_of_squares_f64)(x, n); }
@@ -98,42 +98,56 @@ double powers(const T* x, std::size_t n, double p, double unit) {
   return total;
 }
 
-/// f(data, n) of every piece of every tensor, in their order.
+/// f(data, n) of every piece of every tensor, in their order, of which an element takes about `nanoseconds`. Which of
+/// them a thread takes is free.
 template <class F>
-std::vector<double> of_pieces(std::span<const Tensor> tensors, const F& f) {
+std::vector<double> of_pieces(std::span<const Tensor> tensors, double nanoseconds, const F& f) {
   struct NormPiece {
     const Tensor* x;
     std::int64_t begin;
     std::int64_t n;
+    std::int64_t before;  // elements of the pieces before
   };
   std::vector<NormPiece> pieces;
+  std::int64_t total = 0;
   for (const Tensor& x : tensors) {
-    for (std::int64_t begin = 0; begin < x.numel(); begin += kChunk) {
-      pieces.push_back({&x, begin, std::min(kChunk, x.numel() - begin)});
+    for (std::int64_t begin = 0; begin < x.numel(); begin += kPiece) {
+      const std::int64_t n = std::min(kPiece, x.numel() - begin);
+      pieces.push_back({&x, begin, n, total});
+      total += n;
     }
   }
   std::vector<double> results(pieces.size());
-  parallel_for(static_cast<std::int64_t>(pieces.size()), [&](std::int64_t i) {
-    const NormPiece& piece = pieces[static_cast<std::size_t>(i)];
+  const auto of_piece = [&](std::size_t i) {
+    const NormPiece& piece = pieces[i];
     const Tensor& x = *piece.x;
     if (x.scalar_type() == kBFloat16) {
       const BFloat16* const from = x.const_data_ptr<BFloat16>() + piece.begin;
       const std::vector<float> wide(from, from + piece.n);
-      results[static_cast<std::size_t>(i)] = f(wide.data(), wide.size());
+      results[i] = f(wide.data(), wide.size());
       return;
     }
     dispatch_floating(x.scalar_type(), "norm", [&](auto zero) {
       using T = decltype(zero);
-      results[static_cast<std::size_t>(i)] = f(x.const_data_ptr<T>() + piece.begin, static_cast<std::size_t>(piece.n));
+      results[i] = f(x.const_data_ptr<T>() + piece.begin, static_cast<std::size_t>(piece.n));
     });
-  });
+  };
+  const auto count = static_cast<std::int64_t>(pieces.size());
+  const auto work = [&](std::int64_t i) { return i == count ? total : pieces[static_cast<std::size_t>(i)].before; };
+  detail::parallel_uneven(count, nanoseconds * static_cast<double>(total), work,
+                          [&](std::int64_t begin, std::int64_t end) {
+                            for (std::int64_t i = begin; i < end; ++i) {
+                              of_piece(static_cast<std::size_t>(i));
+                            }
+                          });
   return results;
 }
 
 /// The sum of (|x| / unit)^p.
 double sum_of_powers(std::span<const Tensor> tensors, double p, double unit) {
-  const std::vector<double> sums = of_pieces(tensors, [=](const auto* x, std::size_t n) {
-    return p == 2 && unit == 1 ? squares(x, n) : powers(x, n, p, unit);
+  const bool squared = p == 2 && unit == 1;
+  const std::vector<double> sums = of_pieces(tensors, squared ? 0.1 : 20, [=](const auto* x, std::size_t n) {
+    return squared ? squares(x, n) : powers(x, n, p, unit);
   });
   return std::accumulate(sums.begin(), sums.end(), 0.0);
 }
@@ -157,7 +171,7 @@ double vector_norm(std::span<const Tensor> tensors, double p) {
 
 double max_magnitude(std::span<const Tensor> tensors) {
   double result = 0;
-  for (const double x : of_pieces(tensors, [](const auto*data, std::size_t n) { return largest(data, n); })) {
+  for (const double x : of_pieces(tensors, 0.1, [](const auto*data, std::size_t n) { return largest(data, n); })) {
     result = std::isnan(result) || x <= result ? result : x;
   }
   return result;

@@ -4,25 +4,27 @@
 #include <array>
 #include <bit>
 #include <limits>
-#include <vector>
+#include <memory>
 
 #include <backflow/ops/kernels/elementwise/elementwise.h>
+#include <backflow/ops/kernels/layout/columns.h>
 #include <backflow/ops/kernels/layout/strided.h>
+#include <backflow/ops/kernels/reductions/fold_rows.h>
 #include <backflow/ops/kernels/reductions/reduce_loops.h>
 #include <backflow/ops/kernels/reductions/reduce_source.h>
 #include <backflow/ops/kernels/reductions/reduce_walk.h>
-#include <backflow/runtime/threads/threads.h>
+#include <backflow/runtime/threads/cuts.h>
 
 namespace backflow::kernels {
 namespace {
 
 using namespace detail;
 
-constexpr std::int64_t kRowPiece = 64 * 1024;  // elements of one piece of a long row
-constexpr std::int64_t kRowBlock = 64;         // rows that are added up one after the other; blocks are added pairwise
-constexpr std::int64_t kColumns = 4096;        // columns of one piece: their float64 sums take 32 KiB
-constexpr std::int64_t kNarrow = 128;          // columns below which rows are taken several at a time
-constexpr std::int64_t kPieces = 32;           // pieces that are enough for the threads
+constexpr std::int64_t kTask = 64 * 1024;  // elements of one piece of few columns
+constexpr std::int64_t kRowBlock = 64;     // rows that are added up one after the other; blocks are added pairwise
+constexpr std::int64_t kColumns = 4096;    // columns that are taken at a time: their float64 sums take 32 KiB
+constexpr std::int64_t kNarrow = 128;      // columns below which rows are taken several at a time
+constexpr std::int64_t kPieces = 32;       // pieces from which on the rows of columns stay whole
 
 template <class A>
 class Folder {
@@ -32,7 +34,7 @@ class Folder {
   /// y [outer, inner] = the fold of each result's elements.
   void run(const Source<A>& x, const Pass& pass, A* y) const {
     if (pass.inner == 1) {
-      pass.n > kRowPiece ? long_rows(x, pass, y) : rows(x, pass, y);
+      RowFolder<A>(loops_, x, pass).run(y);
     } else if (pass.inner < kNarrow && pass.inner_stride == 1 && pass.stride == pass.inner &&
                pass.n >= 2 * (kNarrow / pass.inner)) {
       narrow(x, pass, y);
@@ -42,77 +44,6 @@ class Folder {
   }
 
  private:
-  /// The fold of n elements.
-  A row(const Source<A>& x, std::int64_t offset, std::int64_t stride, std::int64_t n) const {
-    alignas(64) A block[kFetch];
-    std::array<A, kRowPiece / kFetch> partial{};
-    std::size_t count = 0;
-    for (std::int64_t i = 0; i < n; i += kFetch) {
-      const std::int64_t size = std::min(kFetch, n - i);
-      loops_.rows(x.read(offset + i * stride, stride, size, block), 1, 0, static_cast<std::size_t>(size),
-                  &partial[count++]);
-    }
-    A result = partial[0];
-    if (count > 1) {
-      loops_.rows(partial.data(), 1, 0, count, &result);
-    }
-    return result;
-  }
-
-  /// Results [begin, end) from rows of at most kRowPiece elements.
-  void rows(const Source<A>& x, const Pass& pass, std::int64_t begin, std::int64_t end, A* y) const {
-    for (std::int64_t i = begin; i < end;) {
-      const std::int64_t run = std::min(pass.run(i), end - i);
-      const std::int64_t offset = pass.offset(i);
-      if (x.is_plain() && pass.stride == 1) {
-        loops_.rows(x.plain(offset), static_cast<std::size_t>(run), static_cast<std::size_t>(pass.run_stride()),
-                    static_cast<std::size_t>(pass.n), y + i);
-      } else {
-        for (std::int64_t k = 0; k < run; ++k) {
-          y[i + k] = row(x, offset + k * pass.run_stride(), pass.stride, pass.n);
-        }
-      }
-      i += run;
-    }
-  }
-  void rows(const Source<A>& x, const Pass& pass, A* y) const {
-    const std::int64_t count = std::max<std::int64_t>(1, kElementwiseChunk / pass.n);
-    parallel_for(chunks_of(pass.outer, count), [&](std::int64_t chunk) {
-      rows(x, pass, chunk * count, std::min(pass.outer, (chunk + 1) * count), y);
-    });
-  }
-
-  /// Rows in pieces, and then the results of each row's pieces.
-  void long_rows(const Source<A>& x, const Pass& pass, A* y) const {
-    const std::int64_t pieces = chunks_of(pass.n, kRowPiece);
-    std::vector<A> partial(static_cast<std::size_t>(pass.outer * pieces));
-    parallel_for(pass.outer * pieces, [&](std::int64_t i) {
-      const std::int64_t begin = i % pieces * kRowPiece;
-      Pass piece;
-      piece.n = std::min(kRowPiece, pass.n - begin);
-      piece.stride = pass.stride;
-      A* const to = partial.data() + i;
-      const std::int64_t offset = pass.offset(i / pieces) + begin * pass.stride;
-      if (x.is_plain() && pass.stride == 1) {
-        loops_.rows(x.plain(offset), 1, 0, static_cast<std::size_t>(piece.n), to);
-      } else {
-        *to = row(x, offset, piece.stride, piece.n);
-      }
-    });
-    run(Source<A>(partial.data()), dense(pass.outer, pieces, 1), y);
-  }
-
-  static Pass dense(std::int64_t outer, std::int64_t n, std::int64_t inner) {
-    Pass pass;
-    pass.sizes = {outer};
-    pass.strides = {n * inner};
-    pass.outer = outer;
-    pass.n = n;
-    pass.stride = inner;
-    pass.inner = inner;
-    return pass;
-  }
-
   /// Rows that are short and dense: k of them are one row of k times the columns. Row by row, a loop over so few
   /// columns would be over before it pays.
   void narrow(const Source<A>& x, const Pass& pass, A* y) const {
@@ -120,20 +51,24 @@ class Folder {
     Pass wide = pass;
     wide.n = pass.n / k;
     wide.stride = wide.inner = k * pass.inner;
-    std::vector<A> partial(static_cast<std::size_t>(pass.outer * wide.inner));
-    columns(x, wide, partial.data());
-    columns(Source<A>(partial.data()), dense(pass.outer, k, pass.inner), y);
+    const auto partial = std::make_unique_for_overwrite<A[]>(static_cast<std::size_t>(pass.outer * wide.inner));
+    columns(x, wide, partial.get());
+    columns(Source<A>(partial.get()), Pass::dense(pass.outer, k, pass.inner), y);
     const std::int64_t left = pass.n - wide.n * k;
-    if (left > 0) {
+    if (left == 0) {
+      return;
+    }
+    parallel_ranges(pass.outer, kCall * static_cast<double>(pass.outer), [&](std::int64_t begin, std::int64_t end) {
       alignas(64) A block[kFetch];
-      for (std::int64_t o = 0; o < pass.outer; ++o) {
+      for (std::int64_t o = begin; o < end; ++o) {
         const std::int64_t offset = pass.offset(o) + (pass.n - left) * pass.stride;
         loops_.columns(x.read(offset, 1, left * pass.inner, block), static_cast<std::size_t>(left),
                        static_cast<std::size_t>(pass.inner), static_cast<std::size_t>(pass.inner), y + o * pass.inner,
                        false);
       }
-    }
+    });
   }
+  static constexpr double kCall = 30;  // ns of a call of a loop on few elements
 
   /// y[j] = the fold over rows of n columns: blocks of rows, added pairwise. `scratch` has n elements for every level
   /// of the pairs.
@@ -161,29 +96,31 @@ class Folder {
 
   void columns(const Source<A>& x, const Pass& pass, A* y) const {
     const std::int64_t width = std::min(kColumns, pass.inner);
-    const std::int64_t across = chunks_of(pass.inner, width);
-    // Few columns: their rows are cut into pieces, too.
-    const std::int64_t rows =
-        pass.outer * across >= kPieces ? pass.n : std::max(kRowBlock, kRowPiece / width / kRowBlock * kRowBlock);
+    // Few columns: their rows are cut into pieces, which cuts sums.
+    const std::int64_t rows = pass.outer * chunks_of(pass.inner, width) >= kPieces
+                                  ? pass.n
+                                  : std::max(kRowBlock, kTask / width / kRowBlock * kRowBlock);
     const std::int64_t pieces = chunks_of(pass.n, rows);
-    std::vector<A> partial(pieces == 1 ? 0 : static_cast<std::size_t>(pass.outer * pieces * pass.inner));
-    A* const to = pieces == 1 ? y : partial.data();
-    const std::int64_t count = std::max<std::int64_t>(1, kElementwiseChunk / (width * std::min(rows, pass.n)));
-    const std::int64_t total = pass.outer * pieces * across;
-    parallel_for(chunks_of(total, count), [&](std::int64_t chunk) {
-      const int levels = std::bit_width(static_cast<std::uint64_t>(chunks_of(std::min(rows, pass.n), kRowBlock) - 1));
-      std::vector<A> scratch(static_cast<std::size_t>(levels * width));
-      for (std::int64_t i = chunk * count; i < std::min(total, (chunk + 1) * count); ++i) {
-        const std::int64_t piece = i / across;
-        const std::int64_t begin = piece % pieces * rows;
-        const std::int64_t j = i % across * width;
-        column_block(x, pass.offset(piece / pieces) + begin * pass.stride + j * pass.inner_stride, pass,
-                     std::min(rows, pass.n - begin), std::min(width, pass.inner - j), to + piece * pass.inner + j,
-                     scratch.data());
+    std::unique_ptr<A[]> partial;
+    if (pieces > 1) {
+      partial = std::make_unique_for_overwrite<A[]>(static_cast<std::size_t>(pass.outer * pieces * pass.inner));
+    }
+    A* const to = pieces == 1 ? y : partial.get();
+    // Which pieces, and which columns of them, a thread takes is free.
+    const int levels = std::bit_width(static_cast<std::uint64_t>(chunks_of(std::min(rows, pass.n), kRowBlock) - 1));
+    const double time = fold_nanoseconds(x, pass.outer * pass.n * pass.inner);
+    parallel_columns(pass.outer * pieces, pass.inner, width, time, [&](std::int64_t i, std::int64_t j, std::int64_t n) {
+      alignas(64) std::array<A, kFetch> few;
+      std::unique_ptr<A[]> many;
+      if (levels * n > kFetch) {
+        many = std::make_unique_for_overwrite<A[]>(static_cast<std::size_t>(levels * n));
       }
+      const std::int64_t row = i % pieces * rows;
+      column_block(x, pass.offset(i / pieces) + row * pass.stride + j * pass.inner_stride, pass,
+                   std::min(rows, pass.n - row), n, to + i * pass.inner + j, many ? many.get() : few.data());
     });
     if (pieces > 1) {
-      columns(Source<A>(partial.data()), dense(pass.outer, pieces, pass.inner), y);
+      columns(Source<A>(partial.get()), Pass::dense(pass.outer, pieces, pass.inner), y);
     }
   }
 

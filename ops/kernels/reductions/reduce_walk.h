@@ -21,6 +21,18 @@ struct Pass {
   std::int64_t inner = 1;
   std::int64_t inner_stride = 1;
 
+  /// Over the middle dimension of dense memory [outer, n, inner].
+  static Pass dense(std::int64_t outer, std::int64_t n, std::int64_t inner) {
+    Pass pass;
+    pass.sizes = {outer};
+    pass.strides = {n * inner};
+    pass.outer = outer;
+    pass.n = n;
+    pass.stride = inner;
+    pass.inner = inner;
+    return pass;
+  }
+
   std::int64_t offset(std::int64_t o) const {
     std::int64_t result = 0;
     for (std::size_t d = sizes.size(); d-- > 0;) {

@@ -4,16 +4,18 @@
 #include <array>
 #include <vector>
 
+#include <backflow/ops/kernels/layout/columns.h>
 #include <backflow/ops/kernels/layout/strided.h>
 #include <backflow/ops/kernels/reductions/scan_loops.h>
-#include <backflow/runtime/threads/threads.h>
+#include <backflow/runtime/threads/cuts.h>
 
 namespace backflow::kernels {
 namespace {
 
-constexpr std::int64_t kPiece = 4096;    // elements of one piece of a line
+constexpr std::int64_t kPiece = 4096;    // elements of one piece of a line, which cuts its sum: the same for all lines
 constexpr std::int64_t kColumns = 1024;  // columns of one piece, whose running values stay in the L1 cache
 constexpr std::int64_t kLines = 4;       // lines that go side by side
+constexpr double kElement = 0.3;         // ns of an element
 
 struct Shape {
   std::int64_t outer = 1;
@@ -28,7 +30,7 @@ struct Shape {
 };
 
 /// Scans of contiguous lines, cut into pieces of which each continues the one before. The totals of the pieces are
-/// computed first: x is read twice, but all pieces can run at once.
+/// computed first: x is read twice, but all pieces can run at once. Which of them a thread takes is free.
 template <class T>
 class LineScan {
  public:
@@ -42,13 +44,14 @@ class LineScan {
     if (pieces_ > 1) {
       find_starts();
     }
-    const std::int64_t count = std::max(kLines, kElementwiseChunk / std::min(shape_.n, kPiece) / kLines * kLines);
-    parallel_for(chunks_of(total, count), [&](std::int64_t chunk) {
-      const std::int64_t end = std::min(total, (chunk + 1) * count);
-      for (std::int64_t i = chunk * count; i < end; i += kLines) {
-        scan_pieces(i, std::min(kLines, end - i));
-      }
-    });
+    parallel_ranges(
+        total, nanoseconds(),
+        [&](std::int64_t begin, std::int64_t end) {
+          for (std::int64_t i = begin; i < end; i += kLines) {
+            scan_pieces(i, std::min(kLines, end - i));
+          }
+        },
+        kLines);
   }
 
  private:
@@ -56,9 +59,13 @@ class LineScan {
   std::int64_t size(std::int64_t i) const { return std::min(kPiece, shape_.n - begin(i)); }
   std::int64_t offset(std::int64_t i) const { return i / pieces_ * shape_.n + begin(i); }
 
+  double nanoseconds() const { return kElement * static_cast<double>(shape_.outer * shape_.n); }
+
   void find_starts() {
-    parallel_for(shape_.outer * pieces_, [&](std::int64_t i) {
-      starts_[static_cast<std::size_t>(i)] = loops_.total(x_ + offset(i), static_cast<std::size_t>(size(i)));
+    parallel_ranges(shape_.outer * pieces_, nanoseconds(), [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        starts_[static_cast<std::size_t>(i)] = loops_.total(x_ + offset(i), static_cast<std::size_t>(size(i)));
+      }
     });
     for (std::int64_t o = 0; o < shape_.outer; ++o) {
       auto running = ScanType<T>(f_ == Scan::Prod);
@@ -110,20 +117,17 @@ class LineScan {
   std::vector<ScanType<T>> starts_;
 };
 
-/// Calls body(offset of the first row, distance of rows, columns) on pieces of few columns.
+/// Calls body(offset of the first row, distance of rows, columns) on pieces of few columns. A column is one thread's:
+/// the cut is free.
 template <class F>
 void for_each_block(const Shape& shape, Direction direction, const F& body) {
-  const std::int64_t width = std::min(kColumns, shape.inner);
-  const std::int64_t across = chunks_of(shape.inner, width);
-  const std::int64_t count = std::max<std::int64_t>(1, kElementwiseChunk / (width * shape.n));
   const bool backward = direction == Direction::Backward;
-  parallel_for(chunks_of(shape.outer * across, count), [&](std::int64_t chunk) {
-    for (std::int64_t i = chunk * count; i < std::min(shape.outer * across, (chunk + 1) * count); ++i) {
-      const std::int64_t j = i % across * width;
-      const std::int64_t first = (i / across * shape.n + (backward ? shape.n - 1 : 0)) * shape.inner + j;
-      body(first, backward ? -shape.inner : shape.inner, std::min(width, shape.inner - j));
-    }
-  });
+  const double time = kElement * static_cast<double>(shape.outer * shape.n * shape.inner);
+  detail::parallel_columns(shape.outer, shape.inner, kColumns, time,
+                           [&](std::int64_t o, std::int64_t j, std::int64_t columns) {
+                             const std::int64_t first = (o * shape.n + (backward ? shape.n - 1 : 0)) * shape.inner + j;
+                             body(first, backward ? -shape.inner : shape.inner, columns);
+                           });
 }
 
 template <class F>

@@ -10,7 +10,7 @@
 
 #include <backflow/ops/kernels/elementwise/elementwise.h>
 #include <backflow/ops/kernels/layout/strided.h>
-#include <backflow/runtime/threads/threads.h>
+#include <backflow/runtime/threads/cuts.h>
 
 namespace backflow::kernels {
 namespace {
@@ -153,6 +153,9 @@ void select_first(std::vector<typename Form::Item>& items, std::vector<typename 
   }
 }
 
+constexpr double kSorted = 7;  // ns of an element that is sorted
+constexpr double kPlaced = 2;  // ns of an index
+
 template <class T>
 void sort_lines(Order order, const Tensor& values, const Tensor& indices, const Tensor& x, std::size_t dim,
                 bool sorted) {
@@ -163,27 +166,28 @@ void sort_lines(Order order, const Tensor& values, const Tensor& indices, const 
   const std::int64_t n = length(x, dim);
   const std::int64_t k = length(values, dim);
   check(Form::kBits == 64 || n <= std::int64_t{0xffffffff}, "sort: ", n, " elements in a line: need fewer than 2^32");
-  const std::int64_t per_chunk = std::max<std::int64_t>(1, kElementwiseChunk / 4 / n);
-  parallel_for(chunks_of(lines.count, per_chunk), [&](std::int64_t chunk) {
-    std::vector<typename Form::Item> items(static_cast<std::size_t>(n));
-    std::vector<typename Form::Item> spare;
-    for (std::int64_t l = chunk * per_chunk; l < std::min(lines.count, (chunk + 1) * per_chunk); ++l) {
-      const T* const from = x.const_data_ptr<T>() + lines.loop.offset(0, l);
-      T* const to = values.mutable_data_ptr<T>() + lines.loop.offset(1, l);
-      std::int64_t* const at = indices.mutable_data_ptr<std::int64_t>() + lines.loop.offset(2, l);
-      for (std::int64_t i = 0; i < n; ++i) {
-        const Key key = key_of(static_cast<C>(from[i * lines.stride[0]]));
-        items[static_cast<std::size_t>(i)] =
-            Form::make(order == Order::Ascending ? key : static_cast<Key>(~key), static_cast<std::uint64_t>(i));
-      }
-      select_first<Form>(items, spare, static_cast<std::size_t>(k), sorted);
-      for (std::int64_t i = 0; i < k; ++i) {
-        const std::int64_t index = Form::index(items[static_cast<std::size_t>(i)]);
-        to[i * lines.stride[1]] = from[index * lines.stride[0]];
-        at[i * lines.stride[2]] = index;
-      }
-    }
-  });
+  // The order of a line is one thread's: the cut is free.
+  parallel_ranges(
+      lines.count, kSorted * static_cast<double>(lines.count * n), [&](std::int64_t begin, std::int64_t end) {
+        std::vector<typename Form::Item> items(static_cast<std::size_t>(n));
+        std::vector<typename Form::Item> spare;
+        for (std::int64_t l = begin; l < end; ++l) {
+          const T* const from = x.const_data_ptr<T>() + lines.loop.offset(0, l);
+          T* const to = values.mutable_data_ptr<T>() + lines.loop.offset(1, l);
+          std::int64_t* const at = indices.mutable_data_ptr<std::int64_t>() + lines.loop.offset(2, l);
+          for (std::int64_t i = 0; i < n; ++i) {
+            const Key key = key_of(static_cast<C>(from[i * lines.stride[0]]));
+            items[static_cast<std::size_t>(i)] =
+                Form::make(order == Order::Ascending ? key : static_cast<Key>(~key), static_cast<std::uint64_t>(i));
+          }
+          select_first<Form>(items, spare, static_cast<std::size_t>(k), sorted);
+          for (std::int64_t i = 0; i < k; ++i) {
+            const std::int64_t index = Form::index(items[static_cast<std::size_t>(i)]);
+            to[i * lines.stride[1]] = from[index * lines.stride[0]];
+            at[i * lines.stride[2]] = index;
+          }
+        }
+      });
 }
 
 /// Calls f(line of y, line of x, index, place) for each index; `bound` is what it must be below.
@@ -192,19 +196,20 @@ void for_each_place(const char* where, const Tensor& y, const Tensor& x, const T
                     std::int64_t bound, const F& f) {
   const Lines<3> lines({&index, &y, &x}, dim);
   const std::int64_t k = length(index, dim);
-  const std::int64_t per_chunk = std::max<std::int64_t>(1, kElementwiseChunk / k);
-  parallel_for(chunks_of(lines.count, per_chunk), [&](std::int64_t chunk) {
-    for (std::int64_t l = chunk * per_chunk; l < std::min(lines.count, (chunk + 1) * per_chunk); ++l) {
-      const std::int64_t* const at = index.const_data_ptr<std::int64_t>() + lines.loop.offset(0, l);
-      T* const to = y.mutable_data_ptr<T>() + lines.loop.offset(1, l);
-      const T* const from = x.const_data_ptr<T>() + lines.loop.offset(2, l);
-      for (std::int64_t i = 0; i < k; ++i) {
-        const std::int64_t place = at[i * lines.stride[0]];
-        check(place >= 0 && place < bound, where, ": index ", place, ": need one in [0, ", bound - 1, "]");
-        f(to, lines.stride[1], from, lines.stride[2], i, place);
-      }
-    }
-  });
+  // What is added to a line is added by one thread: the cut is free.
+  parallel_ranges(
+      lines.count, kPlaced * static_cast<double>(lines.count * k), [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t l = begin; l < end; ++l) {
+          const std::int64_t* const at = index.const_data_ptr<std::int64_t>() + lines.loop.offset(0, l);
+          T* const to = y.mutable_data_ptr<T>() + lines.loop.offset(1, l);
+          const T* const from = x.const_data_ptr<T>() + lines.loop.offset(2, l);
+          for (std::int64_t i = 0; i < k; ++i) {
+            const std::int64_t place = at[i * lines.stride[0]];
+            check(place >= 0 && place < bound, where, ": index ", place, ": need one in [0, ", bound - 1, "]");
+            f(to, lines.stride[1], from, lines.stride[2], i, place);
+          }
+        }
+      });
 }
 
 }  // namespace
