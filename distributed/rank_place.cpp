@@ -10,6 +10,7 @@
 #include <backflow/ops/kernels/versions.h>
 #include <backflow/runtime/base/error.h>
 #include <backflow/runtime/threads/binding.h>
+#include <backflow/runtime/threads/pool.h>
 #include <backflow/runtime/threads/threads.h>
 
 namespace backflow::distributed {
@@ -113,6 +114,9 @@ Placement decide(Communicator& world, const Topology& topology, const Applicatio
 /// Whether the system did all of it.
 bool apply(Communicator& world, const Placement& placement) {
   set_num_threads(placement.threads);
+  if (placement.shares_cores) {
+    set_spin_time(0);  // another rank's threads have work meanwhile
+  }
   bool done = true;
   if (!placement.communication_cpus.empty()) {
     world.run([&] { done = bind_this_thread(placement.communication_cpus); });
