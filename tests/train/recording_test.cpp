@@ -1,7 +1,9 @@
 #include <backflow/train/cores/recording.h>
 
 #include <algorithm>
+#include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <ctime>
@@ -59,6 +61,10 @@ std::vector<std::string> names(const WorkTree& tree) {
   return names;
 }
 
+Recording record_one(const std::function<void()>& step, int threads, int repetitions = 9) {
+  return std::move(record_work(step, {.threads = {threads}, .repetitions = repetitions}).front());
+}
+
 bool has(const std::vector<std::string>& all, const std::string& name) {
   return std::find(all.begin(), all.end(), name) != all.end();
 }
@@ -66,12 +72,12 @@ bool has(const std::vector<std::string>& all, const std::string& name) {
 }  // namespace
 
 TEST_CASE("recording: a loop, its tasks and what is around it") {
-  const Recording recording = record_work(
+  const Recording recording = record_one(
       [] {
         compute_for(kMillisecond);
         parallel_for(3, [](std::int64_t i) { compute_for((i + 1) * kMillisecond); });
       },
-      {.threads = 4, .repetitions = 5});
+      4, 5);
   CHECK(recording.warning.empty());
   CHECK(recording.repetitions == 5);
   REQUIRE(recording.tree.root.parts.size() >= 2);
@@ -87,9 +93,9 @@ TEST_CASE("recording: a loop, its tasks and what is around it") {
 
 TEST_CASE("recording: work is cut for the number of threads that is asked for") {
   std::vector<int> asked;
-  record_work([&] { asked.push_back(target_threads()); }, {.threads = 48, .repetitions = 1});
+  record_work([&] { asked.push_back(target_threads()); }, {.threads = {48}, .repetitions = 1});
   CHECK(std::all_of(asked.begin(), asked.end(), [](int threads) { return threads == 48; }));
-  const Recording recording = record_work([] { parallel_ranges(1 << 20, 10e6, [](auto, auto) {}); }, {.threads = 48});
+  const Recording recording = record_one([] { parallel_ranges(1 << 20, 10e6, [](auto, auto) {}); }, 48);
   REQUIRE(groups_of(recording.tree).size() == 1);
   CHECK(groups_of(recording.tree)[0]->group->tasks.size() >= 48);
 }
@@ -101,7 +107,7 @@ TEST_CASE("recording: a step of a network with branches") {
     const std::vector<Tensor> y = parallel({[&] { return relu(a(x)); }, [&] { return b(x); }});
     (y[0] + y[1]).sum().backward();
   };
-  const Recording recording = record_work(step, {.threads = 8, .repetitions = 3, .cached_bytes = 1e3});
+  const Recording recording = record_one(step, 8, 3);
   CHECK(recording.warning.empty());
   for (const char* name : {"linear", "relu", "AddmmBackward0", "ReluBackward0"}) {
     INFO(name);
@@ -117,10 +123,18 @@ TEST_CASE("recording: a step of a network with branches") {
   CHECK(predict(recording.tree, 8, machine).nanoseconds < whole);
 }
 
+TEST_CASE("recording: cuts for several numbers of threads take turns") {
+  std::vector<int> asked;
+  const auto recordings =
+      record_work([&] { asked.push_back(target_threads()); }, {.threads = {1, 8, 64}, .warm_up = 1, .repetitions = 2});
+  REQUIRE(recordings.size() == 3);
+  CHECK(recordings[2].threads == 64);
+  CHECK(std::vector<int>(asked.begin(), asked.begin() + 9) == std::vector<int>{1, 8, 64, 1, 8, 64, 1, 8, 64});
+}
+
 TEST_CASE("recording: steps that do other work than the first are left out, and told of") {
   int calls = 0;
-  const Recording recording =
-      record_work([&] { parallel_for(calls++ == 3 ? 5 : 4, [](std::int64_t) {}); }, {.warm_up = 2, .repetitions = 4});
+  const Recording recording = record_one([&] { parallel_for(calls++ == 2 ? 5 : 4, [](std::int64_t) {}); }, 1, 4);
   CHECK(recording.repetitions == 3);
   CHECK(recording.warning == "some steps did other work than the first: they were left out");
 }

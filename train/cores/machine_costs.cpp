@@ -13,6 +13,7 @@
 #include <backflow/runtime/threads/threads.h>
 #include <backflow/runtime/trace/trace.h>
 #include <backflow/train/cores/machine.h>
+#include <backflow/train/cores/recorder.h>
 
 namespace backflow::train {
 namespace {
@@ -24,13 +25,6 @@ constexpr std::int64_t kBreak = 10'000;  // ns between two loops: what an operat
 void compute_for(std::int64_t nanoseconds) {
   for (const std::int64_t end = trace::now() + nanoseconds; trace::now() < end;) {
   }
-}
-
-/// Of measurements that others may have disturbed.
-double lower_quartile(std::vector<double> values) {
-  const auto at = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 4);
-  std::nth_element(values.begin(), at, values.end());
-  return *at;
 }
 
 /// Restores the number of threads in the end.

@@ -3,95 +3,21 @@
 #include <algorithm>
 #include <cstddef>
 #include <limits>
-#include <queue>
 #include <utility>
 
 #include <backflow/runtime/base/error.h>
+#include <backflow/train/cores/open_group.h>
 
 namespace backflow::train {
 namespace {
-
-constexpr int kNone = -1;
-
-/// For each task of a graph: the time from its start to the end of all that waits for it.
-std::vector<double> remaining_of(const WorkGroup& graph) {
-  std::vector<double> remaining(graph.tasks.size());
-  for (std::size_t i = graph.tasks.size(); i-- > 0;) {
-    double behind = 0;
-    for (const std::uint32_t next : graph.successors[i]) {
-      behind = std::max(behind, remaining[next]);
-    }
-    remaining[i] = behind + work_of(graph.tasks[i]);
-  }
-  return remaining;
-}
-
-/// A loop or graph that has been started and has not ended.
-struct OpenGroup {
-  const WorkGroup* group = nullptr;
-  int parent = kNone;     ///< the group that the task which started it is of
-  std::size_t owner = 0;  ///< the core that started it
-  std::uint32_t label = 0;
-  std::size_t next = 0;                                          ///< of a loop: the first task that nobody has
-  std::priority_queue<std::pair<double, std::ptrdiff_t>> ready;  ///< of a graph: by what remains; -number
-  std::vector<double> remaining;
-  std::vector<std::uint32_t> missing;  ///< of a graph: how many tasks each one waits for
-  std::size_t unfinished = 0;
-  int helpers = 0;
-
-  std::size_t available() const { return group->is_graph ? ready.size() : group->tasks.size() - next; }
-
-  void start(const WorkGroup& g) {
-    group = &g;
-    unfinished = g.tasks.size();
-    if (!g.is_graph) {
-      return;
-    }
-    remaining = remaining_of(g);
-    missing.assign(g.tasks.size(), 0);
-    for (const auto& successors : g.successors) {
-      for (const std::uint32_t next_task : successors) {
-        ++missing[next_task];
-      }
-    }
-    for (std::size_t i = 0; i < g.tasks.size(); ++i) {
-      if (missing[i] == 0) {
-        make_ready(i);
-      }
-    }
-  }
-
-  void make_ready(std::size_t i) { ready.emplace(remaining[i], -static_cast<std::ptrdiff_t>(i)); }
-
-  std::size_t take() {
-    if (!group->is_graph) {
-      return next++;
-    }
-    const std::ptrdiff_t task = -ready.top().second;
-    ready.pop();
-    return static_cast<std::size_t>(task);
-  }
-
-  /// A task has ended.
-  void finish(std::size_t task) {
-    --unfinished;
-    if (group->is_graph) {
-      for (const std::uint32_t waiting : group->successors[task]) {
-        if (--missing[waiting] == 0) {
-          make_ready(waiting);
-        }
-      }
-    }
-  }
-};
 
 /// A task that a core is in the middle of.
 struct Frame {
   const WorkTask* task = nullptr;
   std::size_t number = 0;  ///< in its group
-  int group = kNone;       ///< that it is of
+  int group = kNoGroup;    ///< that it is of
   std::size_t next_part = 0;
-  int waits_for = kNone;  ///< the group that it started and that has not ended
+  int waits_for = kNoGroup;  ///< the group that it started and that has not ended
 };
 
 struct Core {
@@ -103,7 +29,7 @@ struct Core {
   double bytes_per_ns = 0;
   double speed = 1;
   std::uint32_t label = 0;
-  int heading = kNone;  ///< the group that it comes to help with
+  int heading = kNoGroup;  ///< the group that it comes to help with
 
   void compute(const WorkPart& part) {
     state = State::Computing;
@@ -119,8 +45,8 @@ struct Core {
     label = of;
   }
 
-  /// The group that it waits for, or kNone.
-  int waits_for() const { return frames.empty() ? kNone : frames.back().waits_for; }
+  /// The group that it waits for, or kNoGroup.
+  int waits_for() const { return frames.empty() ? kNoGroup : frames.back().waits_for; }
 };
 
 class Simulation {
@@ -227,15 +153,15 @@ class Simulation {
   /// Finds out what a core does next that has ended what it did.
   void go_on(std::size_t i) {
     Core& core = cores_[i];
-    const int heading = std::exchange(core.heading, kNone);
+    const int heading = std::exchange(core.heading, kNoGroup);
     core.state = State::Ready;
-    if (heading != kNone && take(i, heading, 0)) {
+    if (heading != kNoGroup && take(i, heading, 0)) {
       // it has come to help
     }
     while (core.state == State::Ready) {
       if (core.frames.empty()) {
         find_work(i);
-      } else if (core.waits_for() != kNone) {
+      } else if (core.waits_for() != kNoGroup) {
         wait(i);
       } else if (Frame& frame = core.frames.back(); frame.next_part == frame.task->parts.size()) {
         end_task(i);
@@ -256,7 +182,7 @@ class Simulation {
       if (group.helpers > 0) {
         core.delay(machine_.join(std::min(group.helpers, static_cast<int>(cores_.size()) - 1)), group.label);
       }
-      core.frames.back().waits_for = kNone;
+      core.frames.back().waits_for = kNoGroup;
       close(g);
     } else if (!take(i, g, 0)) {
       group.group->is_graph ? find_work(i) : wait_idly(core);
@@ -289,7 +215,7 @@ class Simulation {
     std::erase(order_, g);
     for (Core& core : cores_) {
       if (core.heading == g) {  // comes too late
-        core.heading = kNone;
+        core.heading = kNoGroup;
         core.state = State::Waiting;
       }
     }
@@ -309,11 +235,11 @@ class Simulation {
 
   bool may_help(const Core& core, int g) {
     const int waits_for = core.waits_for();
-    return core.frames.empty() || (waits_for != kNone && open(waits_for).group->is_graph && is_inside(g, waits_for));
+    return core.frames.empty() || (waits_for != kNoGroup && open(waits_for).group->is_graph && is_inside(g, waits_for));
   }
 
   bool is_inside(int g, int outer) {
-    while (g != kNone && g != outer) {
+    while (g != kNoGroup && g != outer) {
       g = open(g).parent;
     }
     return g == outer;
@@ -351,7 +277,7 @@ class Simulation {
     Core& core = cores_[i];
     const Frame ended = core.frames.back();
     core.frames.pop_back();
-    if (ended.group == kNone) {
+    if (ended.group == kNoGroup) {
       core.state = State::Waiting;
       return;
     }

@@ -1,6 +1,8 @@
 #include <backflow/train/cores/scaling.h>
 
 #include <algorithm>
+#include <functional>
+#include <iterator>
 #include <map>
 #include <utility>
 
@@ -65,26 +67,25 @@ ScalingPoint point_of(const WorkTree& tree, int threads, const Machine& machine,
 Scaling predict_scaling(const std::function<void()>& step, const ScalingOptions& options, const Machine& machine) {
   Scaling scaling;
   scaling.machine = machine;
-  const auto record = [&](int threads) {
-    Recording recording = record_work(step, {.threads = threads,
-                                             .repetitions = options.repetitions,
-                                             .seconds = options.seconds,
-                                             .bytes_per_ns = machine.bytes_per_ns,
-                                             .cached_bytes = machine.cached_bytes});
-    if (!recording.warning.empty()) {
-      scaling.warnings.push_back(to_text(threads, " threads: ", recording.warning));
+  RecordingOptions recording{.threads = {1},  // what all others are compared with
+                             .repetitions = options.repetitions,
+                             .seconds = options.seconds,
+                             .bytes_per_ns = machine.bytes_per_ns,
+                             .cached_bytes = machine.cached_bytes};
+  std::copy_if(options.threads.begin(), options.threads.end(), std::back_inserter(recording.threads),
+               [](int threads) { return threads > 1; });
+  const std::vector<Recording> recordings = record_work(step, recording);
+  const WorkByLabel on_one = work_by_label(rows_of(recordings[0].tree));
+  scaling.nanoseconds_on_one = work_of(recordings[0].tree.root);
+  scaling.repetitions = recordings[0].repetitions;
+  for (const Recording& cut : recordings) {
+    ScalingPoint point = point_of(cut.tree, cut.threads, machine, on_one);
+    point.speedup = scaling.nanoseconds_on_one / point.nanoseconds;
+    scaling.points.push_back(std::move(point));
+    scaling.repetitions = std::min(scaling.repetitions, cut.repetitions);
+    if (!cut.warning.empty()) {
+      scaling.warnings.push_back(to_text(cut.threads, " threads: ", cut.warning));
     }
-    scaling.repetitions =
-        scaling.repetitions == 0 ? recording.repetitions : std::min(scaling.repetitions, recording.repetitions);
-    return std::move(recording.tree);
-  };
-  const WorkTree whole = record(1);
-  const WorkByLabel on_one = work_by_label(rows_of(whole));
-  scaling.nanoseconds_on_one = work_of(whole.root);
-  for (const int threads : options.threads) {
-    scaling.points.push_back(threads == 1 ? point_of(whole, 1, machine, on_one)
-                                          : point_of(record(threads), threads, machine, on_one));
-    scaling.points.back().speedup = scaling.nanoseconds_on_one / scaling.points.back().nanoseconds;
   }
   return scaling;
 }

@@ -12,9 +12,9 @@
 namespace backflow::train {
 
 struct ScalingOptions {
-  std::vector<int> threads = {1, 2, 4, 8, 16, 32, 64, 128};
-  int repetitions = 9;
-  double seconds = 2;  ///< of repetitions, for each number of threads
+  std::vector<int> threads = {2, 4, 8, 16, 32, 64, 128};  ///< beside 1
+  int repetitions = 41;
+  double seconds = 15;  ///< that the repetitions take, about
 };
 
 /// One operator or node on tensors of certain shapes, on P cores.
@@ -45,10 +45,10 @@ struct Scaling {
   double nanoseconds_on_one = 0;
   std::vector<ScalingPoint> points;
   std::vector<std::string> warnings;
-  int repetitions = 0;  ///< the fewest that any figure is from
+  int repetitions = 0;  ///< that any figure is from, at least
 };
 
-/// Records the step once for each number of threads and predicts its time. `step` must do the same work every time. It
+/// Records the step for each number of threads and predicts its time. `step` must do the same work every time. It
 /// runs on this thread alone.
 Scaling predict_scaling(const std::function<void()>& step, const ScalingOptions& options, const Machine& machine);
 
