@@ -18,6 +18,7 @@ constexpr double kFlopPerNanosecond = 100;     // of float32
 constexpr double kBytesPerNanosecond = 12;     // of products that do little with each number
 constexpr double kStartNanoseconds = 40;       // what it takes to start on a matrix
 constexpr std::int64_t kVectorStep = 64;       // elements; gemm_vector's tails are in the last piece alone
+constexpr std::int64_t kFewColumns = 16;
 
 /// Elements of `x` in `dtype`, row-major except that batch dimensions with stride 0 keep it.
 Tensor dense_copy(const Tensor& x, ScalarType dtype) {
@@ -73,13 +74,52 @@ class Batch {
   Matrix<T> first_;
 };
 
-/// Whole products, or pieces of them, which are computed like the whole.
+/// By what a product and all its pieces are computed.
+enum class Method : std::uint8_t { kTiles, kRowVector, kColumnVector, kFewRows };
+
+/// Up to 3 rows by contiguous columns are dot products. Tiles would leave most lanes empty: 3 times as slow.
 template <class T>
-void multiply(const Product<T>& p, bool by_vector) {
+Method method_of(const Product<T>& p) {
+  if (p.n == 1) {
+    return Method::kColumnVector;
+  }
+  if (p.m == 1) {
+    return Method::kRowVector;
+  }
+  return p.m <= 3 && p.b.transposed && !p.a.transposed ? Method::kFewRows : Method::kTiles;
+}
+
+/// A few columns at a time, which stay in the cache while all rows pass by.
+template <class T>
+void multiply_few_rows(const Product<T>& p) {
+  for (std::int64_t j = 0; j < p.n; j += kFewColumns) {
+    for (std::int64_t i = 0; i < p.m; ++i) {
+      Product<T> row = p;
+      row.m = 1;
+      row.n = std::min(kFewColumns, p.n - j);
+      row.a = p.a.from(i, 0);
+      row.b = p.b.from(0, j);
+      row.c = p.c + i * p.ldc + j;
+      gemm_vector(row, VectorSide::Left);
+    }
+  }
+}
+
+template <class T>
+void multiply(const Product<T>& p, Method method) {
   if constexpr (std::is_integral_v<T>) {
     gemm_integers(p);
   } else {
-    by_vector ? gemm_vector(p) : gemm_blocks(p);
+    switch (method) {
+      case Method::kTiles:
+        return gemm_blocks(p);
+      case Method::kRowVector:
+        return gemm_vector(p, VectorSide::Left);
+      case Method::kColumnVector:
+        return gemm_vector(p, VectorSide::Right);
+      case Method::kFewRows:
+        return multiply_few_rows(p);
+    }
   }
 }
 
@@ -94,7 +134,7 @@ void long_dot(const Product<T>& p) {
     part.b = p.b.from(chunk * kDotChunk, 0);
     part.c = &sums[static_cast<std::size_t>(chunk)];
     part.accumulate = false;
-    gemm_vector(part);
+    gemm_vector(part, VectorSide::Right);
   });
   T total = sums[0];
   for (std::size_t i = 1; i < sums.size(); ++i) {
@@ -164,10 +204,10 @@ double nanoseconds_of(const Cost& cost) {
 /// element's sum has the same order in pieces of any size, so the cut is free.
 template <class T, class F>
 void multiply_all(std::int64_t count, const Product<T>& first, double nanoseconds, const F& product) {
-  const bool by_vector = first.m == 1 || first.n == 1;
+  const Method method = method_of(first);
   TileSize step{kVectorStep, kVectorStep};
   if constexpr (!std::is_integral_v<T>) {
-    step = by_vector ? step : tile_size<T>();
+    step = method == Method::kTiles ? tile_size<T>() : step;
   }
   const std::int64_t tiles = ((first.m + step.rows - 1) / step.rows) * ((first.n + step.columns - 1) / step.columns);
   const std::int64_t pieces = free_pieces(count * tiles, static_cast<double>(count) * nanoseconds);
@@ -175,14 +215,14 @@ void multiply_all(std::int64_t count, const Product<T>& first, double nanosecond
     parallel_for(pieces, [&](std::int64_t piece) {
       const std::int64_t end = begin_of_piece(piece + 1, pieces, count);
       for (std::int64_t i = begin_of_piece(piece, pieces, count); i < end; ++i) {
-        multiply(product(i), by_vector);
+        multiply(product(i), method);
       }
     });
     return;
   }
   const Grid grid = grid_of(step, first.m, first.n, (pieces + count - 1) / count, first.b.transposed);
   const std::int64_t each = grid.rows * grid.columns;
-  parallel_for(count * each, [&](std::int64_t i) { multiply(piece_of(product(i / each), grid, i % each), by_vector); });
+  parallel_for(count * each, [&](std::int64_t i) { multiply(piece_of(product(i / each), grid, i % each), method); });
 }
 
 template <class T>
@@ -224,6 +264,9 @@ bool start_with(const Tensor& y, const Tensor& input, const Scalar& beta) {
 }
 
 }  // namespace
+
+void gemm_serial(const Product<float>& p) { multiply(p, method_of(p)); }
+void gemm_serial(const Product<double>& p) { multiply(p, method_of(p)); }
 
 Cost gemm_cost(std::int64_t m, std::int64_t n, std::int64_t k, ScalarType dtype) {
   const std::int64_t bytes = (m * k + k * n + m * n) * static_cast<std::int64_t>(element_size(dtype));

@@ -65,9 +65,10 @@ void gemm_integers(const Product<T>& p);
 /// For m and n of 2 or more, and pieces of them.
 void gemm_blocks(const Product<float>& p);
 void gemm_blocks(const Product<double>& p);
-/// For m or n of 1.
-void gemm_vector(const Product<float>& p);
-void gemm_vector(const Product<double>& p);
+/// Which operand of a product is a vector: a, then m is 1, or b, then n is 1.
+enum class VectorSide : std::uint8_t { Left, Right };
+void gemm_vector(const Product<float>& p, VectorSide side);
+void gemm_vector(const Product<double>& p, VectorSide side);
 
 /// Pieces of gemm_blocks should have multiples of so many rows and columns.
 struct TileSize {

@@ -47,7 +47,32 @@ class Scratch {
   std::size_t bytes_;
 };
 
-/// How the operands of a product are read: `rows` is where a is packed, null where it is read as it lies.
+/// A product, of which either c or its transpose is row-major: element (i, j) is c[i * c_row + j * c_column].
+template <class T>
+struct Oriented {
+  std::int64_t m;
+  std::int64_t n;
+  std::int64_t k;
+  Matrix<T> a;
+  Matrix<T> b;
+  T* c;
+  std::int64_t c_row;
+  std::int64_t c_column;
+  T alpha;
+  bool accumulate;
+};
+
+/// Either as it is, or c^T = b^T a^T: then the large b whose columns are contiguous is read as it lies, and only the
+/// small a is packed. Each element is the same sum.
+template <class T>
+Oriented<T> orient(const Product<T>& p) {
+  if (p.b.transposed && p.n >= 2 * p.m) {
+    return {p.n, p.m, p.k, p.b.transpose(), p.a.transpose(), p.c, 1, p.ldc, p.alpha, p.accumulate};
+  }
+  return {p.m, p.n, p.k, p.a, p.b, p.c, p.ldc, 1, p.alpha, p.accumulate};
+}
+
+/// Where the operands of a product are packed; `rows` is null where a is read as it lies.
 template <class T>
 struct Packing {
   T* rows;
@@ -56,56 +81,56 @@ struct Packing {
 
 /// At most kMaxRows rows, and one block of terms.
 template <class T>
-void multiply_block(const Product<T>& p, const Packing<T>& packed) {
-  const hn::ScalableTag<T> d;
-  const std::int64_t width = tile_width<T>();
-  for (std::int64_t i = 0; i < p.m && packed.rows != nullptr; i += kRows) {
-    const hn::CappedTag<T, static_cast<std::size_t>(kRows)> rows_tag;
-    pack(rows_tag, p.a.from(i, 0).transpose(), std::min(kRows, p.m - i), p.k, packed.rows + i * p.k, kRows);
-  }
+void multiply_block(const Oriented<T>& p, const Packing<T>& packed) {
   Panels<T> panels{p.a.data, p.a.row_stride(), p.a.column_stride(), kRows * p.a.row_stride(), nullptr, 0, p.k};
   if (packed.rows != nullptr) {
+    const hn::CappedTag<T, static_cast<std::size_t>(kRows)> d;
+    for (std::int64_t i = 0; i < p.m; i += kRows) {
+      pack(d, p.a.from(i, 0).transpose(), std::min(kRows, p.m - i), p.k, packed.rows + i * p.k, kRows);
+    }
     panels = {packed.rows, 1, kRows, kRows * p.k, nullptr, 0, p.k};
   }
+  const std::int64_t width = tile_width<T>();
   for (std::int64_t j = 0; j < p.n; j += width) {
     const Matrix<T> b = p.b.from(0, j);
-    Target<T> to{p.c + j, p.ldc, p.m, std::min(width, p.n - j), p.alpha, p.accumulate};
     Panels<T> column = panels;
-    const std::int64_t used = to.columns > width / kVectors ? width : width / kVectors;
+    Target<T> to{p.c + j * p.c_column, p.c_row, p.c_column, p.m, std::min(width, p.n - j), p.alpha, p.accumulate};
+    const std::int64_t computed = computed_columns<T>(to.columns);
     column.b = packed.columns;
-    column.b_row = used;
-    if (b.transposed || to.columns < used) {
-      pack(d, b, to.columns, p.k, packed.columns, used);
-    } else {
+    column.b_row = computed;
+    if (b.transposed || to.columns < computed) {
+      pack(hn::CappedTag<T, 16 / sizeof(T) * 4>(), b, to.columns, p.k, packed.columns, computed);
+    } else if (computed < width || to.rows <= kRows) {
       column.b = b.data;
       column.b_row = b.ld;
-      if (used == width && to.rows > kRows) {
-        multiply_and_pack(column, to, packed.columns);
-        column.b = packed.columns;
-        column.b_row = used;
-        column.a += column.a_tile;
-        to.c += kRows * to.ldc;
-        to.rows -= kRows;
-      }
+    } else {
+      Panels<T> first = column;
+      first.b = b.data;
+      first.b_row = b.ld;
+      multiply_and_pack(first, to, packed.columns);
+      column.a += column.a_tile;
+      to.c += kRows * to.c_row;
+      to.rows -= kRows;
     }
     multiply(column, to);
   }
 }
 
 template <class T>
-void multiply_blocks(const Product<T>& p) {
+void multiply_blocks(const Product<T>& product) {
+  const Oriented<T> p = orient(product);
   const std::int64_t depth = std::min(p.k, kDepth);
   const std::int64_t rows = p.n >= kMinColumns ? std::min(kMaxRows, (p.m + kRows - 1) / kRows * kRows) : 0;
   Scratch<T> scratch(depth * (tile_width<T>() + rows));
   const Packing<T> packed{rows == 0 ? nullptr : scratch.data() + depth * tile_width<T>(), scratch.data()};
   for (std::int64_t i = 0; i < p.m; i += kMaxRows) {
     for (std::int64_t k = 0; k < p.k;) {
-      Product<T> part = p;
+      Oriented<T> part = p;
       part.m = std::min(kMaxRows, p.m - i);
       part.k = depth_of_block(p.k - k);
       part.a = p.a.from(i, k);
       part.b = p.b.from(k, 0);
-      part.c = p.c + i * p.ldc;
+      part.c = p.c + i * p.c_row;
       part.accumulate = p.accumulate || k > 0;
       multiply_block(part, packed);
       k += part.k;
@@ -140,9 +165,6 @@ template <>
 TileSize tile_size<double>() {
   return HWY_DYNAMIC_DISPATCH(tile_double)();
 }
-
-void gemm_serial(const Product<float>& p) { p.m == 1 || p.n == 1 ? gemm_vector(p) : gemm_blocks(p); }
-void gemm_serial(const Product<double>& p) { p.m == 1 || p.n == 1 ? gemm_vector(p) : gemm_blocks(p); }
 
 }  // namespace backflow::kernels
 #endif
