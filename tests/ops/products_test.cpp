@@ -8,6 +8,7 @@
 #include <backflow/ops/operators.h>
 #include <backflow/runtime/tape/grad_mode.h>
 #include <backflow/runtime/tape/node.h>
+#include <backflow/runtime/threads/cuts.h>
 #include <backflow/runtime/threads/threads.h>
 
 #include <backflow/tests/catch2.h>
@@ -15,6 +16,42 @@
 
 using namespace backflow;
 using namespace backflow::test;
+
+namespace {
+
+struct Shape {
+  std::int64_t m, k, n;
+};
+
+// Odd sizes, one and several blocks of terms, vectors, few rows, more rows than are packed at a time.
+const std::vector<Shape> kShapes = {{2, 3, 2},      {8, 384, 32},   {9, 385, 33},    {15, 767, 65},  {16, 769, 31},
+                                    {33, 800, 97},  {3, 500, 200},  {4, 500, 200},   {200, 500, 3},  {1, 700, 333},
+                                    {333, 700, 1},  {1, 5, 129},    {1, 200, 2049},  {130, 10, 600}, {600, 20, 550},
+                                    {128, 784, 70}, {70, 784, 128}, {70, 1500, 128}, {8, 64, 1000},  {1000, 64, 8}};
+
+struct Operands {
+  Tensor x;
+  Tensor w;
+  Tensor added;
+};
+
+Operands operands(const Shape& s, ScalarType dtype, Layout left, Layout right) {
+  const auto matrix = [&](std::int64_t rows, std::int64_t columns, const char* key, Layout layout) {
+    return tensor_of(random_array({rows, columns}, key), kFloat32, layout).mul(4).to(dtype);
+  };
+  return {matrix(s.m, s.k, "x", left), matrix(s.k, s.n, "w", right), matrix(s.m, s.n, "added", Layout::Transposed)};
+}
+
+std::vector<Tensor> products_of(const Shape& s, const Operands& o) {
+  std::vector<Tensor> results = {mm(o.x, o.w), addmm(o.added, o.x, o.w, 2, 3),
+                                 bmm(o.x.expand({3, s.m, s.k}), o.w.expand({3, s.k, s.n}))};
+  if (s.n == 1) {
+    results.push_back(mv(o.x, o.w.select(1, 0)));
+  }
+  return results;
+}
+
+}  // namespace
 
 TEST_CASE("products: nodes have PyTorch's names") {
   const Tensor a = random_tensor({3, 3}, "a").set_requires_grad(true);
@@ -86,4 +123,66 @@ TEST_CASE("products: bfloat16 is rounded once") {
   const auto wide = [](const Tensor& t) { return t.to(kFloat32); };
   CHECK(bitwise_equal(mm(x, w), mm(wide(x), wide(w)).to(kBFloat16)));
   CHECK(bitwise_equal(addmm(c, x, w, 2, 3), addmm(wide(c), wide(x), wide(w), 2, 3).to(kBFloat16)));
+}
+
+TEST_CASE("products: bits do not depend on the cut") {
+  const NoGradGuard guard;
+  for (const Shape& s : kShapes) {
+    for (const ScalarType dtype : {kFloat32, kFloat64, kBFloat16, kInt64}) {
+      if (dtype != kFloat32 && dtype != kFloat64 && s.m * s.n * s.k > 400000) {
+        continue;  // slow, and cut in the same way
+      }
+      for (const Layout left : {Layout::Contiguous, Layout::Transposed, Layout::Strided}) {
+        for (const Layout right : {Layout::Contiguous, Layout::Transposed}) {
+          const Operands o = operands(s, dtype, left, right);
+          std::vector<Tensor> whole;
+          for (const std::int64_t pieces : {1, 2, 3, 7, 64}) {
+            const ForcedPieces forced(pieces);
+            const std::vector<Tensor> results = products_of(s, o);
+            whole = whole.empty() ? results : whole;
+            CAPTURE(s.m, s.k, s.n, dtype, name(left), name(right), pieces);
+            for (std::size_t i = 0; i < results.size(); ++i) {
+              REQUIRE(bitwise_equal(results[i], whole[i]));
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("products: an element does not depend on the sizes of the matrices, nor on how they lie") {
+  const NoGradGuard guard;
+  for (const ScalarType dtype : {kFloat32, kFloat64}) {
+    for (const std::int64_t k : {7, 384, 385, 1000}) {
+      const Tensor x = random_tensor({75, k}, "x", dtype);
+      const Tensor w = random_tensor({k, 90}, "w", dtype);
+      const Tensor y = mm(x, w);
+      const Tensor x_columns = x.t().clone().t();
+      const Tensor w_columns = w.t().clone().t();
+      CAPTURE(dtype, k);
+      for (const std::int64_t rows : {4, 5, 8, 13, 32, 40, 75}) {
+        for (const std::int64_t columns : {2, 3, 4, 5, 8, 9, 16, 17, 32, 33, 90}) {
+          const Tensor part = y.narrow(0, 75 - rows, rows).narrow(1, 90 - columns, columns);
+          const auto same = [&](const Tensor& a, const Tensor& b) {
+            return bitwise_equal(mm(a.narrow(0, 75 - rows, rows), b.narrow(1, 90 - columns, columns)), part);
+          };
+          CAPTURE(rows, columns);
+          REQUIRE(same(x, w));
+          REQUIRE(same(x, w_columns));
+          REQUIRE(same(x_columns, w));
+          REQUIRE(same(x_columns, w_columns));
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("products: a long product of two vectors, its bits for any cut") {
+  const Tensor x = random_tensor({300001}, "x");
+  const Tensor whole = dot(x, x);
+  for (const std::int64_t pieces : {2, 7, 64}) {
+    const ForcedPieces forced(pieces);
+    CHECK(bitwise_equal(dot(x, x), whole));
+  }
 }

@@ -1,23 +1,24 @@
 #include <backflow/ops/kernels/products/gemm.h>
 
 #include <algorithm>
+#include <limits>
 #include <type_traits>
 #include <vector>
 
 #include <backflow/ops/kernels/elementwise/elementwise.h>
 #include <backflow/runtime/tensor/checked_number.h>
-#include <backflow/runtime/threads/threads.h>
+#include <backflow/runtime/threads/cuts.h>
 
 namespace backflow::kernels {
 namespace {
 
-constexpr double kChunkFlop = 32e6;            // of one piece: about 240 us
-constexpr double kChunkBytes = 1e6;            // of one piece that does little with each number
-constexpr std::int64_t kMinChunk = 256;        // rows or columns of one piece; docs/internals/measurements.md
-constexpr std::int64_t kLongSum = 2048;        // terms from which on fewer rows or columns are
-constexpr std::int64_t kMinLongChunk = 64;     // worth a piece
-constexpr std::int64_t kDotChunk = 64 * 1024;  // terms of one piece of a product of two vectors
-constexpr double kOverheadFlop = 4000;         // what it takes to start on a matrix
+constexpr std::int64_t kLongDot = 64 * 1024;   // terms from which on a product of two vectors is cut
+constexpr std::int64_t kDotChunk = 16 * 1024;  // terms of one piece of it: some 5 us
+constexpr double kFlopPerNanosecond = 100;     // of float32
+constexpr double kBytesPerNanosecond = 12;     // of products that do little with each number
+constexpr double kStartNanoseconds = 40;       // what it takes to start on a matrix
+constexpr std::int64_t kVectorStep = 64;       // elements; gemm_vector's tails are in the last piece alone
+constexpr std::int64_t kFewColumns = 16;
 
 /// Elements of `x` in `dtype`, row-major except that batch dimensions with stride 0 keep it.
 Tensor dense_copy(const Tensor& x, ScalarType dtype) {
@@ -73,24 +74,53 @@ class Batch {
   Matrix<T> first_;
 };
 
+/// By what a product and all its pieces are computed.
+enum class Method : std::uint8_t { kTiles, kRowVector, kColumnVector, kFewRows };
+
+/// Up to 3 rows by contiguous columns are dot products. Tiles would leave most lanes empty: 3 times as slow.
 template <class T>
-void multiply(const Product<T>& p) {
-  if constexpr (std::is_integral_v<T>) {
-    gemm_integers(p);
-  } else {
-    gemm_serial(p);
+Method method_of(const Product<T>& p) {
+  if (p.n == 1) {
+    return Method::kColumnVector;
+  }
+  if (p.m == 1) {
+    return Method::kRowVector;
+  }
+  return p.m <= 3 && p.b.transposed && !p.a.transposed ? Method::kFewRows : Method::kTiles;
+}
+
+/// A few columns at a time, which stay in the cache while all rows pass by.
+template <class T>
+void multiply_few_rows(const Product<T>& p) {
+  for (std::int64_t j = 0; j < p.n; j += kFewColumns) {
+    for (std::int64_t i = 0; i < p.m; ++i) {
+      Product<T> row = p;
+      row.m = 1;
+      row.n = std::min(kFewColumns, p.n - j);
+      row.a = p.a.from(i, 0);
+      row.b = p.b.from(0, j);
+      row.c = p.c + i * p.ldc + j;
+      gemm_vector(row, VectorSide::Left);
+    }
   }
 }
 
-/// Pieces of the longer side of [m, n], each a multiple of kMinChunk or kMinLongChunk long.
-std::int64_t chunk_length(std::int64_t m, std::int64_t n, std::int64_t k, double bytes) {
-  const std::int64_t longer = std::max(m, n);
-  const double flop = 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
-  const double pieces = std::min(m, n) == 1 ? bytes / kChunkBytes : flop / kChunkFlop;
-  const auto wanted = static_cast<std::int64_t>(std::max(1.0, pieces));
-  const std::int64_t length = (longer + wanted - 1) / wanted;
-  const std::int64_t least = k >= kLongSum ? kMinLongChunk : kMinChunk;
-  return (length + least - 1) / least * least;
+template <class T>
+void multiply(const Product<T>& p, Method method) {
+  if constexpr (std::is_integral_v<T>) {
+    gemm_integers(p);
+  } else {
+    switch (method) {
+      case Method::kTiles:
+        return gemm_blocks(p);
+      case Method::kRowVector:
+        return gemm_vector(p, VectorSide::Left);
+      case Method::kColumnVector:
+        return gemm_vector(p, VectorSide::Right);
+      case Method::kFewRows:
+        return multiply_few_rows(p);
+    }
+  }
 }
 
 /// The product of two long vectors: sums of pieces, added in their order.
@@ -104,7 +134,7 @@ void long_dot(const Product<T>& p) {
     part.b = p.b.from(chunk * kDotChunk, 0);
     part.c = &sums[static_cast<std::size_t>(chunk)];
     part.accumulate = false;
-    multiply(part);
+    gemm_vector(part, VectorSide::Right);
   });
   T total = sums[0];
   for (std::size_t i = 1; i < sums.size(); ++i) {
@@ -113,22 +143,86 @@ void long_dot(const Product<T>& p) {
   *p.c = p.accumulate ? *p.c + total : total;
 }
 
-/// One product, cut over its longer side: cutting the shorter one, 128 rows instead of 1024 columns, took 1.6 times as
-/// long (docs/internals/measurements.md).
-template <class T>
-void cut_product(const Product<T>& p, std::int64_t length, std::int64_t piece) {
-  Product<T> part = p;
-  const std::int64_t start = piece * length;
-  if (p.m >= p.n) {
-    part.m = std::min(length, p.m - start);
-    part.a = p.a.from(start, 0);
-    part.c = p.c + start * p.ldc;
-  } else {
-    part.n = std::min(length, p.n - start);
-    part.b = p.b.from(0, start);
-    part.c = p.c + start;
+/// How each product of a batch is cut: into so many ranges of rows and of columns, which begin at multiples of `step`.
+struct Grid {
+  std::int64_t rows = 1;
+  std::int64_t columns = 1;
+  TileSize step{1, 1};
+};
+
+/// The time of a piece with so many tiles in both directions, in multiply-adds of a row of a tile, for each term: those
+/// of the piece, and what packing takes. A transposed b is packed anew by each range of rows; a and other b cost less.
+double cost_of_piece(double rows, double columns, bool packs_b) {
+  return rows * columns + (packs_b ? 1.2 : 0.3) * columns + 0.1 * rows;
+}
+
+/// The grid of at most `pieces` pieces that ends first: a thread computes its share of pieces, all alike, and waits for
+/// a quarter of one.
+Grid grid_of(const TileSize& step, std::int64_t m, std::int64_t n, std::int64_t pieces, bool packs_b) {
+  const std::int64_t tiles_down = (m + step.rows - 1) / step.rows;
+  const std::int64_t tiles_across = (n + step.columns - 1) / step.columns;
+  const std::int64_t threads = target_threads();
+  Grid best{.step = step};
+  double least = std::numeric_limits<double>::infinity();
+  for (std::int64_t rows = 1; rows <= std::min(pieces, tiles_down); rows += (rows + 3) / 4) {
+    const std::int64_t columns = std::min(pieces / rows, tiles_across);
+    const double piece = cost_of_piece(static_cast<double>((tiles_down + rows - 1) / rows * step.rows),
+                                       static_cast<double>((tiles_across + columns - 1) / columns), packs_b);
+    const double time = piece * (0.25 + static_cast<double>((rows * columns + threads - 1) / threads));
+    if (time < least) {
+      least = time;
+      best.rows = rows;
+      best.columns = columns;
+    }
   }
-  multiply(part);
+  return best;
+}
+
+/// Piece i of a product.
+template <class T>
+Product<T> piece_of(const Product<T>& p, const Grid& grid, std::int64_t i) {
+  const std::int64_t row = begin_of_piece(i / grid.columns, grid.rows, p.m, grid.step.rows);
+  const std::int64_t column = begin_of_piece(i % grid.columns, grid.columns, p.n, grid.step.columns);
+  Product<T> part = p;
+  part.m = begin_of_piece(i / grid.columns + 1, grid.rows, p.m, grid.step.rows) - row;
+  part.n = begin_of_piece(i % grid.columns + 1, grid.columns, p.n, grid.step.columns) - column;
+  part.a = p.a.from(row, 0);
+  part.b = p.b.from(0, column);
+  part.c = p.c + row * p.ldc + column;
+  return part;
+}
+
+/// What one product takes on one thread.
+template <class T>
+double nanoseconds_of(const Cost& cost) {
+  const double speed = std::is_integral_v<T> ? 0.02 : sizeof(T) == 4 ? 1 : 0.5;
+  return kStartNanoseconds +
+         std::max(cost.flop / (kFlopPerNanosecond * speed), static_cast<double>(cost.bytes) / kBytesPerNanosecond);
+}
+
+/// Calls `product(i)` for a batch of `count` products like the first, and computes them. No sum is cut, and an
+/// element's sum has the same order in pieces of any size, so the cut is free.
+template <class T, class F>
+void multiply_all(std::int64_t count, const Product<T>& first, double nanoseconds, const F& product) {
+  const Method method = method_of(first);
+  TileSize step{kVectorStep, kVectorStep};
+  if constexpr (!std::is_integral_v<T>) {
+    step = method == Method::kTiles ? tile_size<T>() : step;
+  }
+  const std::int64_t tiles = ((first.m + step.rows - 1) / step.rows) * ((first.n + step.columns - 1) / step.columns);
+  const std::int64_t pieces = free_pieces(count * tiles, static_cast<double>(count) * nanoseconds);
+  if (pieces <= count) {
+    parallel_for(pieces, [&](std::int64_t piece) {
+      const std::int64_t end = begin_of_piece(piece + 1, pieces, count);
+      for (std::int64_t i = begin_of_piece(piece, pieces, count); i < end; ++i) {
+        multiply(product(i), method);
+      }
+    });
+    return;
+  }
+  const Grid grid = grid_of(step, first.m, first.n, (pieces + count - 1) / count, first.b.transposed);
+  const std::int64_t each = grid.rows * grid.columns;
+  parallel_for(count * each, [&](std::int64_t i) { multiply(piece_of(product(i / each), grid, i % each), method); });
 }
 
 template <class T>
@@ -143,24 +237,13 @@ void products_of(const Tensor& y, const Tensor& a, const Tensor& b, T alpha, boo
   const auto product = [&](std::int64_t i) {
     return Product<T>{m, n, k, left[i], right[i], y.mutable_data_ptr<T>() + i * m * n, n, alpha, accumulate};
   };
-  if (count == 1 && m == 1 && n == 1 && k > kDotChunk && !std::is_integral_v<T>) {
-    long_dot(product(0));
-    return;
-  }
-  const Cost cost = gemm_cost(m, n, k, y.scalar_type());
-  const std::int64_t length = chunk_length(m, n, k, cost.bytes);
-  const std::int64_t pieces = (std::max(m, n) + length - 1) / length;
-  if (pieces > 1) {
-    parallel_for(count * pieces, [&](std::int64_t i) { cut_product(product(i / pieces), length, i % pieces); });
-    return;
-  }
-  const double fit = std::min(kChunkFlop / (cost.flop + kOverheadFlop), kChunkBytes / cost.bytes);
-  const auto group = std::max<std::int64_t>(1, static_cast<std::int64_t>(fit));
-  parallel_for((count + group - 1) / group, [&](std::int64_t chunk) {
-    for (std::int64_t i = chunk * group; i < std::min(count, (chunk + 1) * group); ++i) {
-      multiply(product(i));
+  if constexpr (!std::is_integral_v<T>) {
+    if (count == 1 && m == 1 && n == 1 && k > kLongDot) {
+      long_dot(product(0));
+      return;
     }
-  });
+  }
+  multiply_all<T>(count, product(0), nanoseconds_of<T>(gemm_cost(m, n, k, y.scalar_type())), product);
 }
 
 /// y = beta input, or nothing when there is none; says whether there is one.
@@ -181,6 +264,9 @@ bool start_with(const Tensor& y, const Tensor& input, const Scalar& beta) {
 }
 
 }  // namespace
+
+void gemm_serial(const Product<float>& p) { multiply(p, method_of(p)); }
+void gemm_serial(const Product<double>& p) { multiply(p, method_of(p)); }
 
 Cost gemm_cost(std::int64_t m, std::int64_t n, std::int64_t k, ScalarType dtype) {
   const std::int64_t bytes = (m * k + k * n + m * n) * static_cast<std::int64_t>(element_size(dtype));

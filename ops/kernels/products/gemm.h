@@ -10,9 +10,11 @@ namespace backflow::kernels {
 /// y = alpha a b + beta input, for each of a batch of matrices: y [..., M, N] row-major, a [..., M, K], b [..., K, N]
 /// with any strides, those of a batch dimension that is repeated being 0; `input` broadcasts to y, may be y itself, and
 /// does not count when it is undefined or beta is 0. Dtypes are equal, any but bool; bfloat16 is computed in float32
-/// and rounded once, integers wrap. float32 runs on oneDNN where matrices are large; small ones, products with vectors
-/// and float64 (which oneDNN has not) on loops of our own. The work is cut over the batch and over rows or columns into
-/// pieces for the pool; the cut depends on shapes alone.
+/// and rounded once, integers wrap. The work is cut over the batch, rows and columns into pieces for the pool.
+///
+/// An element is a sum of blocks of up to kDepth terms, which depth_of_block() gives: alpha times the sum of each
+/// block, in the order of k, is added to the element. That depends on k alone, so bits depend neither on m and n nor on
+/// the cut. Only products with vectors (m or n is 1) add up in another order.
 void gemm(const Tensor& y, const Tensor& a, const Tensor& b, const Tensor& input = {}, const Scalar& beta = 1,
           const Scalar& alpha = 1);
 
@@ -60,14 +62,28 @@ void gemm_integers(const Product<T>& p);
 
 // The loops of our own behind them.
 
-/// For small matrices: reads them where they are.
-void gemm_small(const Product<float>& p);
-void gemm_small(const Product<double>& p);
-/// For m or n of 1.
-void gemm_vector(const Product<float>& p);
-void gemm_vector(const Product<double>& p);
+/// For m and n of 2 or more, and pieces of them.
+void gemm_blocks(const Product<float>& p);
+void gemm_blocks(const Product<double>& p);
+/// Which operand of a product is a vector: a, then m is 1, or b, then n is 1.
+enum class VectorSide : std::uint8_t { Left, Right };
+void gemm_vector(const Product<float>& p, VectorSide side);
+void gemm_vector(const Product<double>& p, VectorSide side);
 
-/// Multiply-adds up to which gemm_small is the best.
-inline constexpr std::int64_t kSmallProduct = 32 * 32 * 32;
+/// Pieces of gemm_blocks should have multiples of so many rows and columns.
+struct TileSize {
+  std::int64_t rows;
+  std::int64_t columns;
+};
+template <class T>
+TileSize tile_size();
+
+/// The most terms of a sum that are added up in registers.
+inline constexpr std::int64_t kDepth = 384;
+
+/// How many of the `left` terms are the next block: a long rest of up to two blocks is halved.
+constexpr std::int64_t depth_of_block(std::int64_t left) {
+  return left >= 2 * kDepth ? kDepth : left > kDepth ? (left + 7) / 8 * 4 : left;
+}
 
 }  // namespace backflow::kernels

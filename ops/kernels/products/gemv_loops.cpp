@@ -105,8 +105,8 @@ void gemv(std::int64_t m, std::int64_t k, const Matrix<T>& a, const T* v, T* y, 
 }
 
 template <class T>
-void vector_product(const Product<T>& p) {
-  const bool is_row = p.m == 1 && p.n != 1;  // v a^T then, which is a v of the transpose
+void vector_product(const Product<T>& p, VectorSide side) {
+  const bool is_row = side == VectorSide::Left;  // v a^T then, which is a v of the transpose
   const Matrix<T>& vector = is_row ? p.a : p.b;
   const std::int64_t stride = is_row ? vector.column_stride() : vector.row_stride();
   std::vector<T> gathered;
@@ -125,8 +125,8 @@ void vector_product(const Product<T>& p) {
   }
 }
 
-void vector_float(const Product<float>& p) { vector_product(p); }
-void vector_double(const Product<double>& p) { vector_product(p); }
+void vector_float(const Product<float>& p, VectorSide side) { vector_product(p, side); }
+void vector_double(const Product<double>& p, VectorSide side) { vector_product(p, side); }
 
 }  // namespace backflow::kernels::HWY_NAMESPACE
 HWY_AFTER_NAMESPACE();
@@ -137,8 +137,8 @@ namespace backflow::kernels {
 HWY_EXPORT(vector_float);
 HWY_EXPORT(vector_double);
 
-void gemm_vector(const Product<float>& p) { HWY_DYNAMIC_DISPATCH(vector_float)(p); }
-void gemm_vector(const Product<double>& p) { HWY_DYNAMIC_DISPATCH(vector_double)(p); }
+void gemm_vector(const Product<float>& p, VectorSide side) { HWY_DYNAMIC_DISPATCH(vector_float)(p, side); }
+void gemm_vector(const Product<double>& p, VectorSide side) { HWY_DYNAMIC_DISPATCH(vector_double)(p, side); }
 
 }  // namespace backflow::kernels
 #endif
