@@ -1,0 +1,194 @@
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <optional>
+#include <tuple>
+#include <utility>
+#include <vector>
+
+#include <backflow/ops/creation/creation.h>
+#include <backflow/ops/operators.h>
+#include <backflow/runtime/engine/autograd.h>
+#include <backflow/runtime/engine/engine.h>
+#include <backflow/runtime/threads/threads.h>
+#include <backflow/runtime/trace/trace.h>
+#include <backflow/train/cores/machine.h>
+
+namespace backflow::train {
+namespace {
+
+constexpr int kLoops = 200;
+constexpr std::int64_t kTask = 30'000;   // ns of work in a task: longer than it takes to hand one over
+constexpr std::int64_t kBreak = 10'000;  // ns between two loops: what an operator does on one core
+
+void compute_for(std::int64_t nanoseconds) {
+  for (const std::int64_t end = trace::now() + nanoseconds; trace::now() < end;) {
+  }
+}
+
+/// Of measurements that others may have disturbed.
+double lower_quartile(std::vector<double> values) {
+  const auto at = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 4);
+  std::nth_element(values.begin(), at, values.end());
+  return *at;
+}
+
+/// Restores the number of threads in the end.
+class ThreadsGuard {
+ public:
+  ThreadsGuard() : threads_(get_num_threads()) {}
+  ~ThreadsGuard() { set_num_threads(threads_); }
+  ThreadsGuard(const ThreadsGuard&) = delete;
+  ThreadsGuard& operator=(const ThreadsGuard&) = delete;
+  int threads() const { return threads_; }
+
+ private:
+  int threads_;
+};
+
+/// Of loops with a task for each core.
+struct LoopCosts {
+  double helpers;  ///< until the last core has a task
+  double whole;    ///< the time of the loop beyond that of a task
+};
+
+/// Nothing where the cores had something else to do.
+std::optional<LoopCosts> loop_costs(int threads) {
+  set_num_threads(threads);
+  std::vector<double> helpers;
+  std::vector<double> whole;
+  for (int i = 0; i < kLoops; ++i) {
+    std::atomic<std::int64_t> last{0};
+    compute_for(kBreak);
+    const std::int64_t start = trace::now();
+    parallel_for(threads, [&](std::int64_t) {
+      const std::int64_t here = trace::now();
+      for (std::int64_t seen = last; seen < here && !last.compare_exchange_weak(seen, here);) {
+      }
+      compute_for(kTask);
+    });
+    const std::int64_t end = trace::now();
+    if (last - start < kTask) {  // else one core did the work of two
+      helpers.push_back(static_cast<double>(last - start));
+      whole.push_back(static_cast<double>(end - start - kTask));
+    }
+  }
+  if (whole.size() < kLoops / 2) {
+    return std::nullopt;
+  }
+  return LoopCosts{lower_quartile(helpers), lower_quartile(whole)};
+}
+
+/// Fits first + further * log2(helpers) to costs on 2, 4, 8, ... cores.
+std::pair<double, double> fit(const std::vector<double>& costs) {
+  const auto n = static_cast<double>(costs.size());
+  double sum = 0;
+  double weighted = 0;
+  double levels = 0;
+  double squares = 0;
+  for (std::size_t i = 0; i < costs.size(); ++i) {
+    const double level = std::log2(std::exp2(i + 1) - 1);
+    sum += costs[i];
+    levels += level;
+    squares += level * level;
+    weighted += level * costs[i];
+  }
+  if (costs.size() < 2) {
+    return {costs[0], costs[0] / 5};  // nothing to fit: about what machines with more cores need for each doubling
+  }
+  const double slope = std::max((n * weighted - levels * sum) / (n * squares - levels * levels), 0.0);
+  return {std::max((sum - slope * levels) / n, 0.0), slope};
+}
+
+/// What a task costs beside its work, on a core that has many.
+double task_cost() {
+  set_num_threads(2);
+  constexpr std::int64_t kTasks = 400;
+  constexpr std::int64_t kShort = 1'000;
+  std::vector<double> costs;
+  for (int i = 0; i < kLoops / 2; ++i) {
+    std::atomic<std::int64_t> work{0};
+    const std::int64_t start = trace::now();
+    parallel_for(kTasks, [&](std::int64_t) {
+      const std::int64_t begin = trace::now();
+      compute_for(kShort);
+      work += trace::now() - begin;
+    });
+    const std::int64_t time = trace::now() - start;
+    costs.push_back(std::max(static_cast<double>(2 * time - work) / kTasks, 0.0));
+  }
+  return lower_quartile(costs);
+}
+
+/// What it takes to hand a task of a graph to another core: a pass forks into two tasks and joins them, many times.
+double handover_cost() {
+  set_num_threads(2);
+  constexpr int kForks = 40;
+  FlowEngine engine(FlowEngine::Use::Always);
+  const EngineGuard guard(engine);
+  std::vector<PassTask> tasks;
+  const auto add = [&tasks](std::vector<TaskIndex> after) {
+    tasks.push_back({.run = [] { compute_for(kTask); }, .after = std::move(after), .work = kTask});
+    return TaskIndex(tasks.size() - 1);
+  };
+  for (TaskIndex last = add({}); tasks.size() < 3 * kForks;) {
+    const TaskIndex left = add({last});
+    const TaskIndex right = add({last});
+    last = add({left, right});
+  }
+  std::vector<double> costs;
+  for (int i = 0; i < 15; ++i) {
+    const Tensor x = ones({1}, requires_grad());
+    const Tensor y = x.sum();
+    const std::int64_t start = trace::now();
+    autograd::backward({y}, {}, autograd::BackwardOptions{.tasks = tasks});
+    costs.push_back(static_cast<double>(trace::now() - start) / kForks - 2 * kTask);
+  }
+  return std::max(lower_quartile(costs), 0.0);
+}
+
+/// The triad of STREAM (McCalpin 1995) on arrays that no cache holds: bytes a ns.
+double bandwidth_of_one_core() {
+  constexpr std::size_t kElements = std::size_t{1} << 23;
+  std::vector<float> a(kElements, 0);
+  const std::vector<float> b(kElements, 1);
+  const std::vector<float> c(kElements, 2);
+  std::vector<double> times;
+  for (int i = 0; i < 9; ++i) {
+    const std::int64_t start = trace::now();
+    for (std::size_t j = 0; j < kElements; ++j) {
+      a[j] = b[j] + 3 * c[j];
+    }
+    times.push_back(static_cast<double>(trace::now() - start));
+  }
+  return 3 * sizeof(float) * kElements / lower_quartile(times);
+}
+
+}  // namespace
+
+Machine measure_machine() {
+  Machine machine;
+  const ThreadsGuard guard;
+  std::vector<double> starts;
+  std::vector<double> joins;
+  for (int threads = 2; threads <= guard.threads(); threads *= 2) {
+    const std::optional<LoopCosts> costs = loop_costs(threads);
+    if (!costs) {
+      return machine;
+    }
+    starts.push_back(costs->helpers);
+    joins.push_back(std::max(costs->whole - costs->helpers, 0.0));
+  }
+  if (starts.empty()) {
+    return machine;
+  }
+  machine.cores = guard.threads();
+  std::tie(machine.first_helper, machine.further_helpers) = fit(starts);
+  std::tie(machine.first_join, machine.further_joins) = fit(joins);
+  machine.task = task_cost();
+  machine.handover = handover_cost();
+  machine.bytes_per_ns = bandwidth_of_one_core();
+  return machine;
+}
+
+}  // namespace backflow::train

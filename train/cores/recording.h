@@ -1,0 +1,35 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include <backflow/train/cores/work_tree.h>
+
+namespace backflow::train {
+
+struct RecordingOptions {
+  int threads = 1;            ///< that the work is cut for
+  int warm_up = 2;            ///< steps before the first that is recorded
+  int repetitions = 9;        ///< steps that times are taken from
+  double seconds = 0;         ///< ends the repetitions early once they took so long; 0: never
+  double bytes_per_ns = 10;   ///< of memory, on one core: no stretch moves more
+  double cached_bytes = 2e6;  ///< an operator whose tensors take no more together finds them in caches
+};
+
+struct Recording {
+  WorkTree tree;
+  int repetitions = 0;
+  /// What was odd, as a step that did other work the second time; empty if nothing was.
+  std::string warning;
+};
+
+/// Runs `step` several times on this thread, which does all its work one task after the other, cut for
+/// `options.threads` threads. The time of each stretch is the lower quartile over the repetitions: what interrupts
+/// single ones does not count. One more step is traced, and tells which operator or node each stretch belongs to.
+///
+/// Bytes are those of the operator or node (trace::Event::bytes), shared among its stretches in proportion to their
+/// time. Work that no operator or node explains, as an update, counts as bound by memory.
+Recording record_work(const std::function<void()>& step, const RecordingOptions& options);
+
+}  // namespace backflow::train
