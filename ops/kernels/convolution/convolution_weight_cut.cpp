@@ -128,6 +128,7 @@ WeightSlices cut_slices(const MostSlices& most, const WeightCut& cut, const Conv
   return slices;
 }
 
+/// How many slices there shall be: what threads want, where bits don't depend on it.
 WeightSlices wanted_slices(const WeightCut& whole, const ConvolutionGeometry& g) {
   const MostSlices most = most_slices(g, *whole.primitive);
   if (winograd_is_on()) {  // its bits may depend on the cut
@@ -167,11 +168,12 @@ bool take_primitives(WeightCut& cut, const ConvolutionGeometry& slice, WantedBlo
          cut.primitive->y_block == cut.last->y_block;
 }
 
-/// Whether slices are computed as the whole is, apart from their size.
-bool is_alike(const ConvolutionPrimitive& slice, const ConvolutionGeometry& g, const ConvolutionPrimitive& whole,
-              bool is_packed) {
-  return !slice.is_reference && slice.x_block == whole.x_block && slice.y_block == whole.y_block &&
-         weight_blocks(g.w, slice.w).has_value() == is_packed;
+/// Whether slices have the forms of the whole, apart from their size.
+bool is_alike(const WeightCut& slices, const WeightCut& whole) {
+  const ConvolutionPrimitive& a = *slices.primitive;
+  const ConvolutionPrimitive& b = *whole.primitive;
+  return !a.is_reference && a.x_block == b.x_block && a.y_block == b.y_block &&
+         weight_blocks(slices.slice.w, a.w).has_value() == weight_blocks(whole.slice.w, b.w).has_value();
 }
 
 }  // namespace
@@ -185,19 +187,14 @@ WeightCut cut_weight_gradient(const ConvolutionGeometry& g, WantedBlocks wanted)
     whole.parts = 1;
     take_primitives(whole, g, wanted);
   }
-  const ConvolutionPrimitive& p = *whole.primitive;
   WeightCut cut = whole;
   cut.slices = wanted_slices(whole, g);
   if (cut.slices.count() == 1) {
     return whole;
   }
-  const bool is_packed = g.groups == 1 && weight_blocks(g.w, p.w).has_value();
-  const ConvolutionGeometry slice = slice_of(g, cut.slices);
-  if (!take_primitives(cut, slice, {.x = p.x_block, .y = p.y_block}) ||
-      !is_alike(*cut.primitive, slice, p, is_packed)) {
-    return whole;
-  }
-  return cut;
+  const WantedBlocks same{.x = whole.primitive->x_block, .y = whole.primitive->y_block};
+  const bool is_possible = take_primitives(cut, slice_of(g, cut.slices), same) && is_alike(cut, whole);
+  return is_possible ? cut : whole;
 }
 
 }  // namespace backflow::kernels

@@ -8,6 +8,10 @@
 // How the gradient of the weights of a convolution is cut for oneDNN. The batch is cut by shapes alone, since that cuts
 // a sum: into parts with a partial sum each, and each part into steps, one call of a primitive each. Filters and input
 // channels are cut as the number of threads wants it: no sum is cut, and a weight's bits are the same in any slice.
+//
+// Memory: partial sums of at most 5 MiB, or once the weights; of each thread one slice of the weights, at most 600 KB
+// and for many threads all of them together about half of the sums; where a step has several samples, a
+// copy of x and dy.
 namespace backflow::kernels {
 
 /// Equal slices of the filters times equal slices of the input channels; or of the groups, if there are several.
