@@ -66,8 +66,11 @@ void move_running(const Tensor& running, double momentum, FunctionRef<double(std
   }
   const Tensor wide = dense(running, kFloat64);
   const Tensor moved = empty_tensor(running.sizes(), kFloat64);
-  for (std::int64_t c = 0; c < moved.numel(); ++c) {
-    moved.mutable_data_ptr<double>()[c] = (1 - momentum) * wide.const_data_ptr<double>()[c] + momentum * value(c);
+  const double* const from = wide.const_data_ptr<double>();
+  double* const to = moved.mutable_data_ptr<double>();
+  const std::int64_t channels = moved.numel();
+  for (std::int64_t c = 0; c < channels; ++c) {
+    to[c] = (1 - momentum) * from[c] + momentum * value(c);
   }
   kernels::copy(running, moved);
   bump_version(running);
@@ -99,9 +102,10 @@ std::tuple<Tensor, Tensor, Tensor> BatchNormState::results(const BatchNormOperan
                              : own_in_operators(of, eps, relu, residual);
   if (x.numel() > 0) {
     const auto n = static_cast<double>(count_of(x));
-    move_running(of.running_mean, momentum, [&](std::int64_t c) { return own.mean.const_data_ptr<double>()[c]; });
-    move_running(of.running_var, momentum,
-                 [&](std::int64_t c) { return own.variance.const_data_ptr<double>()[c] * (n / (n - 1)); });
+    const double* const means = own.mean.const_data_ptr<double>();
+    const double* const variances = own.variance.const_data_ptr<double>();
+    move_running(of.running_mean, momentum, [&](std::int64_t c) { return means[c]; });
+    move_running(of.running_var, momentum, [&](std::int64_t c) { return variances[c] * (n / (n - 1)); });
   }
   return {own.y, converted(own.mean, computed(x.scalar_type())), converted(own.rstd, computed(x.scalar_type()))};
 }

@@ -166,7 +166,8 @@ Tensor rstd_of(const Tensor& variance, double eps) {
   Tensor y = empty_tensor(variance.sizes(), kFloat64);
   const double* const from = variance.const_data_ptr<double>();
   double* const to = y.mutable_data_ptr<double>();
-  for (std::int64_t i = 0; i < y.numel(); ++i) {
+  const std::int64_t n = y.numel();
+  for (std::int64_t i = 0; i < n; ++i) {
     to[i] = 1 / std::sqrt(from[i] + eps);
   }
   return y;

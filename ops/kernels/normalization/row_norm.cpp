@@ -85,8 +85,7 @@ class Backward {
         of_rows(unit * rows, std::min(rows_, (unit + 1) * rows), sums);
       }
     });
-    put(wanted_.dw, partial.get(), units);
-    put(wanted_.db, partial.get() + sets_ * n_, units);
+    add_up(partial.get(), units);
   }
 
  private:
@@ -138,23 +137,26 @@ class Backward {
                                  static_cast<T>(center_ == Center::Mean ? -r * sum / count : 0));
   }
 
-  /// Adds up what the units have, in their order. Numbers side by side are cut freely.
-  void put(const Tensor& to, const T* partial, std::int64_t units) const {
-    if (!to.defined()) {
-      return;
-    }
-    auto* const sums = to.mutable_data_ptr<double>();
+  /// Adds up what the units have, in their order: dw and db side by side. These numbers are cut freely.
+  void add_up(const T* partial, std::int64_t units) const {
     const std::int64_t size = sets_ * n_;
-    parallel_ranges(size, kElement * static_cast<double>(size * units), [&](std::int64_t begin, std::int64_t end) {
-      std::fill(sums + begin, sums + end, 0);
-      for (std::int64_t unit = 0; unit < units; ++unit) {
-        const T* const own = partial + unit * 2 * size;
-        for (std::int64_t j = begin; j < end; ++j) {
-          sums[j] += static_cast<double>(own[j]);
-        }
+    const auto put = [&](const Tensor& to, std::int64_t from, std::int64_t begin, std::int64_t end) {
+      if (to.defined() && begin < end) {
+        row_norm_loops<T>().add_rows(partial + from + begin, static_cast<std::size_t>(units),
+                                     static_cast<std::size_t>(2 * size), static_cast<std::size_t>(end - begin),
+                                     to.mutable_data_ptr<double>() + begin);
       }
-    });
+    };
+    parallel_ranges(
+        2 * size, kPartial * static_cast<double>(2 * size * units),
+        [&](std::int64_t begin, std::int64_t end) {
+          put(wanted_.dw, 0, begin, std::min(size, end));
+          put(wanted_.db, size, std::max(size, begin) - size, end - size);
+        },
+        kStep);
   }
+  static constexpr double kPartial = 0.1;    // ns of a number that is added
+  static constexpr std::int64_t kStep = 64;  // numbers that threads do not share
 
   const RowNormGradients& wanted_;
   Center center_;

@@ -1,5 +1,7 @@
 #include <backflow/ops/kernels/normalization/row_norm_loops.h>
 
+#include <algorithm>
+
 // Highway compiles this file once for each instruction set and chooses among the results at run time.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "backflow/ops/kernels/normalization/row_norm_loops.cpp"
@@ -103,8 +105,30 @@ void parameters(const T* dy, const T* x, std::size_t n, T m, T r, T* dw, T* db) 
 }
 
 template <class T>
+void add_rows(const T* x, std::size_t rows, std::size_t ld, std::size_t n, double* y) {
+  constexpr std::size_t kBlock = 64;  // columns whose sums stay in registers
+  std::size_t j = 0;
+  for (; j + kBlock <= n; j += kBlock) {
+    double sums[kBlock] = {};
+    for (std::size_t i = 0; i < rows; ++i) {
+      for (std::size_t k = 0; k < kBlock; ++k) {
+        sums[k] += static_cast<double>(x[i * ld + j + k]);
+      }
+    }
+    std::copy_n(sums, kBlock, y + j);
+  }
+  for (; j < n; ++j) {
+    double sum = 0;
+    for (std::size_t i = 0; i < rows; ++i) {
+      sum += static_cast<double>(x[i * ld + j]);
+    }
+    y[j] = sum;
+  }
+}
+
+template <class T>
 const RowNormLoops<T>* row_norms() {
-  static constexpr RowNormLoops<T> kLoops = {apply<T>, sums<T>, gradient<T>, parameters<T>};
+  static constexpr RowNormLoops<T> kLoops = {apply<T>, sums<T>, gradient<T>, parameters<T>, add_rows<T>};
   return &kLoops;
 }
 

@@ -15,6 +15,8 @@ struct RowNormLoops {
   void (*gradient)(const T* dy, const T* x, const T* w, T* dx, std::size_t n, T m, T r, T k, T c);
   /// dw += dy (x - m) r, db += dy
   void (*parameters)(const T* dy, const T* x, std::size_t n, T m, T r, T* dw, T* db);
+  /// y[j] = the sum of x[i * ld + j] over i < rows in their order, for j < n.
+  void (*add_rows)(const T* x, std::size_t rows, std::size_t ld, std::size_t n, double* y);
 };
 
 /// The loops for the best instruction set of the machine that runs.

@@ -154,9 +154,8 @@ void scan(Scan f, Direction direction, const Tensor& y, const Tensor& x, std::si
     for_each_block(shape, direction, [&](std::int64_t first, std::int64_t step, std::int64_t columns) {
       std::array<ScanType<T>, kColumns> running;
       std::fill_n(running.begin(), columns, ScanType<T>(f == Scan::Prod));
-      for (std::int64_t r = 0; r < shape.n; ++r) {
-        loops.row(from + first + r * step, running.data(), to + first + r * step, static_cast<std::size_t>(columns));
-      }
+      loops.rows(from + first, running.data(), to + first, static_cast<std::size_t>(shape.n), step,
+                 static_cast<std::size_t>(columns));
     });
   });
 }

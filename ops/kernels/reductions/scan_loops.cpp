@@ -1,6 +1,8 @@
 // Loops of running sums and products: plain ones, which the compiler turns into vectors for each instruction set.
 #include <backflow/ops/kernels/reductions/scan_loops.h>
 
+#include <algorithm>
+
 // Highway compiles this file once for each instruction set and chooses among the results at run time.
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "backflow/ops/kernels/reductions/scan_loops.cpp"
@@ -61,17 +63,34 @@ ScanType<T> total(const T* x, std::size_t n) {
 }
 
 template <Scan kF, class T>
-void row(const T* HWY_RESTRICT x, ScanType<T>* HWY_RESTRICT running, T* HWY_RESTRICT y, std::size_t n) {
+HWY_INLINE void row(const T* HWY_RESTRICT x, ScanType<T>* HWY_RESTRICT running, T* HWY_RESTRICT y, std::size_t n) {
   for (std::size_t j = 0; j < n; ++j) {
     running[j] = apply<kF>(running[j], static_cast<ScanType<T>>(x[j]));
     y[j] = static_cast<T>(running[j]);
   }
 }
 
+template <Scan kF, class T>
+void rows(const T* x, ScanType<T>* running, T* y, std::size_t count, std::ptrdiff_t step, std::size_t n) {
+  constexpr std::size_t kFew = 16;  // columns whose running values stay in registers: what many threads get
+  if (n == kFew) {
+    ScanType<T> few[kFew];
+    std::copy_n(running, kFew, few);
+    for (std::size_t i = 0; i < count; ++i, x += step, y += step) {
+      row<kF>(x, few, y, kFew);
+    }
+    std::copy_n(few, kFew, running);
+    return;
+  }
+  for (std::size_t i = 0; i < count; ++i, x += step, y += step) {
+    row<kF>(x, running, y, n);
+  }
+}
+
 template <class T>
 const ScanLoops<T>* loops_of(Scan f) {
-  static constexpr ScanLoops<T> kSum = {lines<Scan::Sum, T>, total<Scan::Sum, T>, row<Scan::Sum, T>};
-  static constexpr ScanLoops<T> kProd = {lines<Scan::Prod, T>, total<Scan::Prod, T>, row<Scan::Prod, T>};
+  static constexpr ScanLoops<T> kSum = {lines<Scan::Sum, T>, total<Scan::Sum, T>, rows<Scan::Sum, T>};
+  static constexpr ScanLoops<T> kProd = {lines<Scan::Prod, T>, total<Scan::Prod, T>, rows<Scan::Prod, T>};
   return f == Scan::Sum ? &kSum : &kProd;
 }
 

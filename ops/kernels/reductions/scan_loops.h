@@ -18,8 +18,8 @@ struct ScanLoops {
   void (*lines)(const T* const* x, T* const* y, const ScanType<T>* start, std::size_t n, std::ptrdiff_t step);
   /// The fold of x[0..n).
   ScanType<T> (*total)(const T* x, std::size_t n);
-  /// running[j] = f(running[j], x[j]), and y[j] the same.
-  void (*row)(const T* x, ScanType<T>* running, T* y, std::size_t n);
+  /// running[j] = f(running[j], x[j]), and y[j] the same, for j < n: of `count` rows of x and y, `step` apart.
+  void (*rows)(const T* x, ScanType<T>* running, T* y, std::size_t count, std::ptrdiff_t step, std::size_t n);
 };
 
 /// The loops for T = int64_t, float or double, for the best instruction set of the machine that runs.
