@@ -110,12 +110,11 @@ void for_each_group(const Patches& p, std::int64_t n, X* x, W* w, Y* y, const F&
   }
 }
 
-/// Filters that a product of the gradient of the weights has at least: all of a group, unless products of fewer are
-/// computed by the same loops, which add up in the same order.
+/// Filters that a product of the gradient of the weights has at least. Products add up in one order, however many rows
+/// they have, but for a single one.
 std::int64_t filters_of_piece(const Patches& p, ScalarType dtype) {
   std::int64_t filters = p.filters;
-  while (dtype == kFloat64 && filters % 2 == 0 && filters / 2 >= kLeastFilters &&
-         filters / 2 * p.rows() * p.out > kSmallProduct) {
+  while (dtype == kFloat64 && filters % 2 == 0 && filters / 2 >= kLeastFilters) {
     filters /= 2;
   }
   return filters;
