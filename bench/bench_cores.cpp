@@ -1,8 +1,9 @@
 // How fast a workload would be on more cores than there are, and what limits it:
-//   bench_cores WORKLOAD [--threads 1,2,4,...,128] [--bandwidth X] [--measure SECONDS] [--json FILE]
+//   bench_cores WORKLOAD [--threads 1,2,4,...,128] [--bandwidth X] [--costs KIND] [--measure SECONDS] [--json FILE]
 // records steps on one thread, cut for each number of threads, and simulates that many cores (train/cores). WORKLOAD is
 // one of bench_workloads', or resnet18_batch1, a forward alone.
 //   --bandwidth  what 64 cores have of the memory, as a multiple of what one has (12)
+//   --costs      measured on this machine where it is idle enough, or typical ones (measured)
 //   --measure    so many seconds of real steps on 1 and 2 threads by turns, which the predictions are held against, and
 //                as many on 8, 16 and 64 threads: what more threads than cores cost (2; 0 measures nothing)
 //   --json       writes all that is printed, and more, to FILE
@@ -30,6 +31,7 @@ namespace train = backflow::train;
 struct Options {
   train::ScalingOptions scaling;
   double bandwidth = 12;
+  bool typical_costs = false;
   double measure = 2;  ///< seconds
   std::string json;    ///< a file, or empty
 };
@@ -59,11 +61,14 @@ Options options_of(int argc, char** argv) {
       options.scaling.threads = numbers(value);
     } else if (name == "--json") {
       options.json = value;
+    } else if (name == "--costs") {
+      options.typical_costs = value == "typical";
+      backflow::check(options.typical_costs || value == "measured", "--costs ", value, ": need measured or typical");
     } else if (name == "--measure") {
       options.measure = number(name, value, 0);
     } else {
       backflow::check(name == "--bandwidth", "option '", name,
-                      "': need --threads LIST, --bandwidth X, --measure SECONDS or --json FILE");
+                      "': need --threads LIST, --bandwidth X, --costs KIND, --measure SECONDS or --json FILE");
       options.bandwidth = number(name, value, 1);
     }
   }
@@ -153,7 +158,7 @@ std::string validate(const bench::Workload& workload, const train::Scaling& scal
 }
 
 void run(const std::string& name, const bench::Workload& workload, const Options& options) {
-  train::Machine machine = train::measure_machine();
+  train::Machine machine = options.typical_costs ? train::Machine() : train::measure_machine();
   machine.bandwidth_limit = options.bandwidth;
   const train::Scaling scaling = train::predict_scaling([&] { workload.step(); }, options.scaling, machine);
   std::printf("%s", train::scaling_report(scaling).c_str());
