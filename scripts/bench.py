@@ -168,7 +168,8 @@ def predict(name, options):
     """What bench_cores says of a workload, as it writes it, and its rows."""
     with tempfile.TemporaryDirectory(prefix="backflow-bench-") as folder:
         answer = pathlib.Path(folder) / "cores.json"
-        command = [pathlib.Path(options.build) / "bin/bench_cores", name, "--json", answer, "--measure", str(20 * options.seconds)]
+        command = [pathlib.Path(options.build) / "bin/bench_cores", name, "--json", answer, "--measure",
+                   str(20 * options.seconds), "--costs", options.costs]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise Failure(f"bench_cores {name}: ended with code {done.returncode}: {done.stderr.strip()}")
@@ -279,6 +280,7 @@ def main():
     parser.add_argument("--threads", type=thread_counts, default=[1, 2])
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--seconds", type=float, default=0.5)
+    parser.add_argument("--costs", choices=("measured", "typical"), default="measured")
     parser.add_argument("--build", required=True, help="our build directory")
     parser.add_argument("--before", type=pathlib.Path, help="another build directory of ours: the only peer then")
     parser.add_argument("--libtorch", help="the program of bench/peers/libtorch_small_ops.cpp, if there is one")

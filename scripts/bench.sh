@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # scripts/bench.sh [--only NAME,NAME] [--json FILE] [--record FILE] [--threads 1,2] [--rounds N] [--seconds S]
-#                  [--build DIR] [--before DIR]
+#                  [--costs KIND] [--build DIR] [--before DIR]
 #
 # Measures Backflow against PyTorch and libtorch, in one run: installs and builds what that needs, checks that both
 # sides compute the same numbers, times them by turns and prints ours, the peer's, ratio = peer / ours, and the spread;
@@ -17,6 +17,7 @@
 #   --threads   numbers of threads (1,2)
 #   --rounds    turns of every side (9), each of
 #   --seconds   so many seconds (0.5), a tenth of that for a row of a group
+#   --costs     of sharing work, for cores: measured, on an idle machine, or typical (measured)
 #   --build     another build directory than build/release
 #   --before    a build directory of another version, whose programs are then the only peer: ratio = before / ours, and
 #               less than 1 says that we have become slower
@@ -31,7 +32,7 @@ while (($#)); do
   case $1 in
     --help | -h) show_help && exit 0 ;;
     --build) directory=$(realpath -m "${2:?--build needs a directory}") && peers=$directory/bench-peers && shift ;;
-    --only | --json | --record | --threads | --rounds | --seconds | --before)
+    --only | --json | --record | --threads | --rounds | --seconds | --costs | --before)
       options+=("$1" "${2:?$1 needs a value}") && shift
       ;;
     *) die "unknown option $1; see --help" ;;

@@ -160,11 +160,12 @@ def validation(record):
         measured = {m["threads"]: m for m in found["measured"]}
         if {1, 2} <= set(measured):
             lines.append((f"`{name}`", *(cell for n in (1, 2) for cell in (
-                f"{measured[n]['step_us'] / 1000:.2f}", f"{measured[n]['predicted_over_measured']:.2f}")),
+                f"{measured[n]['step_us'] / 1000:.2f}", f"{measured[n]['predicted_over_measured']:.2f}",
+                f"{measured[n]['work_over_measured']:.2f}")),
                 *(f"{measured[n]['of_two_threads']:.2f}" if n in measured else "" for n in (8, 16, 64))))
-    head = ("real steps", "1 thread, ms", "predicted / measured", "2 threads, ms", "predicted / measured",
+    head = ("real steps", "1 thread, ms", "predicted / measured", "its work", "2 threads, ms", "predicted / measured", "its work",
             "8 threads / 2", "16 / 2", "64 / 2")
-    return table(head, ("---", *["---:"] * 7), lines)
+    return table(head, ("---", *["---:"] * 9), lines)
 
 
 def costs(record):
