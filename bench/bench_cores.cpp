@@ -1,8 +1,9 @@
 // How fast a workload would be on more cores than there are, and what limits it:
-//   bench_cores WORKLOAD [--threads 1,2,4,...,128] [--bandwidth X] [--measure SECONDS] [--json FILE]
+//   bench_cores WORKLOAD [--threads 1,2,4,...,128] [--bandwidth X] [--costs KIND] [--measure SECONDS] [--json FILE]
 // records steps on one thread, cut for each number of threads, and simulates that many cores (train/cores). WORKLOAD is
 // one of bench_workloads', or resnet18_batch1, a forward alone.
 //   --bandwidth  what 64 cores have of the memory, as a multiple of what one has (12)
+//   --costs      measured on this machine where it is idle enough, or typical ones (measured)
 //   --measure    so many seconds of real steps on 1 and 2 threads by turns, which the predictions are held against, and
 //                as many on 8, 16 and 64 threads: what more threads than cores cost (2; 0 measures nothing)
 //   --json       writes all that is printed, and more, to FILE
@@ -15,6 +16,8 @@
 #include <sstream>
 #include <string>
 #include <vector>
+
+#include <ctime>
 
 #include <backflow/nn/modules/branches.h>
 #include <backflow/ops/creation/creation.h>
@@ -30,6 +33,7 @@ namespace train = backflow::train;
 struct Options {
   train::ScalingOptions scaling;
   double bandwidth = 12;
+  bool typical_costs = false;
   double measure = 2;  ///< seconds
   std::string json;    ///< a file, or empty
 };
@@ -59,11 +63,14 @@ Options options_of(int argc, char** argv) {
       options.scaling.threads = numbers(value);
     } else if (name == "--json") {
       options.json = value;
+    } else if (name == "--costs") {
+      options.typical_costs = value == "typical";
+      backflow::check(options.typical_costs || value == "measured", "--costs ", value, ": need measured or typical");
     } else if (name == "--measure") {
       options.measure = number(name, value, 0);
     } else {
       backflow::check(name == "--bandwidth", "option '", name,
-                      "': need --threads LIST, --bandwidth X, --measure SECONDS or --json FILE");
+                      "': need --threads LIST, --bandwidth X, --costs KIND, --measure SECONDS or --json FILE");
       options.bandwidth = number(name, value, 1);
     }
   }
@@ -89,71 +96,84 @@ bench::Workload resnet18_batch1() {
 struct Measured {
   int threads;
   std::vector<double> us;
-
-  /// The lower quartile, as that of what is recorded.
-  double typical() {
-    const auto at = us.begin() + static_cast<std::ptrdiff_t>(us.size() / 4);
-    std::nth_element(us.begin(), at, us.end());
-    return *at;
-  }
+  std::vector<double> processor_us;  ///< of a step of each turn, on all threads together
 };
+
+/// Of all threads of this process, in us.
+double processor_time() {
+  timespec time{};
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) * 1e6 + static_cast<double>(time.tv_nsec) / 1e3;
+}
+
+/// Steps for a short while, after one that makes threads and graphs.
+void take_turn(const bench::Workload& workload, Measured& measured) {
+  constexpr double kTurn = 50e3;  // us
+  backflow::set_num_threads(measured.threads);
+  workload.step();
+  const std::size_t before = measured.us.size();
+  const double processor = processor_time();
+  const auto start = bench::Clock::now();
+  for (auto begin = start; begin == start || bench::microseconds(start, begin) < kTurn;) {
+    workload.step();
+    const auto end = bench::Clock::now();
+    measured.us.push_back(bench::microseconds(begin, end));
+    begin = end;
+  }
+  const auto steps = static_cast<double>(measured.us.size() - before);
+  measured.processor_us.push_back((processor_time() - processor) / steps);
+}
 
 /// By turns, for so many seconds, at least one step of each.
 std::vector<Measured> measure(const bench::Workload& workload, const std::vector<int>& threads, double seconds) {
   std::vector<Measured> measured;
   for (const int n : threads) {
-    measured.push_back({n, {}});
+    measured.push_back({n, {}, {}});
   }
-  constexpr double kTurn = 0.05;  // seconds
   const auto start = bench::Clock::now();
   while (measured.back().us.empty() || bench::microseconds(start, bench::Clock::now()) < seconds * 1e6) {
     for (Measured& m : measured) {
-      backflow::set_num_threads(m.threads);
-      workload.step();  // the first one makes threads and graphs
-      const auto turn = bench::Clock::now();
-      for (auto begin = turn; begin == turn || bench::microseconds(turn, begin) < kTurn * 1e6;) {
-        workload.step();
-        const auto end = bench::Clock::now();
-        m.us.push_back(bench::microseconds(begin, end));
-        begin = end;
-      }
+      take_turn(workload, m);
     }
   }
   return measured;
 }
 
-double predicted_us(const train::Scaling& scaling, int threads) {
-  const auto found = std::find_if(scaling.points.begin(), scaling.points.end(),
-                                  [threads](const auto& point) { return point.threads == threads; });
-  return found == scaling.points.end() ? 0 : found->nanoseconds / 1e3;
-}
-
 /// Prints real steps beside the predictions; returns them as JSON.
 std::string validate(const bench::Workload& workload, const train::Scaling& scaling, double seconds) {
   std::string json;
-  const auto note = [&json](int threads, double us, const std::string& key, double ratio) {
-    json += backflow::to_text(json.empty() ? "" : ", ", "{\"threads\": ", threads, ", \"step_us\": ", us, ", \"", key,
-                              "\": ", ratio, "}");
+  const auto note = [&json](const auto&... parts) {
+    json += backflow::to_text(json.empty() ? "{" : ", {", parts..., "}");
   };
-  double on_two = 0;
   std::printf("\nreal steps on this machine\n");
+  double on_two = 0;
   for (Measured& m : measure(workload, {1, 2}, seconds)) {
-    const double us = m.typical();
+    const double us = bench::median(m.us);
+    const double processor_us = bench::median(m.processor_us);
+    const auto point = std::find_if(scaling.points.begin(), scaling.points.end(),
+                                    [&m](const train::ScalingPoint& p) { return p.threads == m.threads; });
+    if (point == scaling.points.end()) {
+      continue;
+    }
+    const double time = point->nanoseconds / 1e3 / us;
+    const double work = (scaling.nanoseconds_on_one + point->pieces) / 1e3 / processor_us;
+    std::printf(
+        "%7d %10.3f ms, predicted / measured %.2f; of the processor %.3f ms, work / measured %.2f (%zu steps)\n",
+        m.threads, us / 1e3, time, processor_us / 1e3, work, m.us.size());
+    note("\"threads\": ", m.threads, ", \"step_us\": ", us, ", \"predicted_over_measured\": ", time,
+         ", \"processor_us\": ", processor_us, ", \"work_over_measured\": ", work);
     on_two = us;
-    const double ratio = predicted_us(scaling, m.threads) / us;
-    std::printf("%7d %10.3f ms, predicted / measured %.2f (%zu steps)\n", m.threads, us / 1e3, ratio, m.us.size());
-    note(m.threads, us, "predicted_over_measured", ratio);
   }
   for (Measured& m : measure(workload, {8, 16, 64}, seconds)) {
-    const double us = m.typical();
+    const double us = bench::median(m.us);
     std::printf("%7d %10.3f ms, %.2f of 2 threads (%zu steps)\n", m.threads, us / 1e3, us / on_two, m.us.size());
-    note(m.threads, us, "of_two_threads", us / on_two);
+    note("\"threads\": ", m.threads, ", \"step_us\": ", us, ", \"of_two_threads\": ", us / on_two);
   }
   return "[" + json + "]";
 }
 
 void run(const std::string& name, const bench::Workload& workload, const Options& options) {
-  train::Machine machine = train::measure_machine();
+  train::Machine machine = options.typical_costs ? train::Machine() : train::measure_machine();
   machine.bandwidth_limit = options.bandwidth;
   const train::Scaling scaling = train::predict_scaling([&] { workload.step(); }, options.scaling, machine);
   std::printf("%s", train::scaling_report(scaling).c_str());

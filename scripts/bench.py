@@ -18,7 +18,8 @@ import sys
 import tempfile
 from dataclasses import replace
 
-from bench_workloads import BEFORE, GROUPS, METRICS, ONEDNN, OURS_ON_ONE, SEPARATE_PHASES, TRIAD, WORKLOADS
+from bench_workloads import (BEFORE, CORES, GROUPS, METRICS, NO_PEER, ONEDNN, OURS_ON_ONE, PREDICTED, SEPARATE_PHASES, TRIAD,
+                             WORKLOADS)
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 KEYS = ("name", "dtype", "threads", "metric", "ours", "peer_name", "peer", "ratio")
@@ -163,11 +164,30 @@ def measure(name, threads, peers, environment, options):
         yield row, ratio and spread(ours, theirs)
 
 
+def predict(name, options):
+    """What bench_cores says of a workload, as it writes it, and its rows."""
+    with tempfile.TemporaryDirectory(prefix="backflow-bench-") as folder:
+        answer = pathlib.Path(folder) / "cores.json"
+        command = [pathlib.Path(options.build) / "bin/bench_cores", name, "--json", answer, "--measure",
+                   str(20 * options.seconds), "--costs", options.costs]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise Failure(f"bench_cores {name}: ended with code {done.returncode}: {done.stderr.strip()}")
+        prediction = json.loads(answer.read_text())
+    for point in prediction["scaling"]["points"]:
+        if point["threads"] not in PREDICTED.values():
+            point["limits"] = []
+    speedup = {point["threads"]: point["speedup"] for point in prediction["scaling"]["points"]}
+    return prediction, [dict(zip(KEYS, (name, "f32", threads, metric, speedup[threads], NO_PEER, None, None)))
+                        for metric, threads in PREDICTED.items()]
+
+
 def check_rows(rows):
     """That what is written keeps its contract, which other programs rely on."""
     for row in rows:
-        good = (tuple(row) == KEYS and row["name"] in WORKLOADS and row["dtype"] in ("f32", "bf16", "f64") and
-                isinstance(row["threads"], int) and row["metric"] in METRICS and isinstance(row["ours"], float) and
+        predicted = row["metric"] in PREDICTED and row["name"] in CORES
+        good = (tuple(row) == KEYS and (predicted or (row["name"] in WORKLOADS and row["metric"] in METRICS)) and
+                row["dtype"] in ("f32", "bf16", "f64") and isinstance(row["threads"], int) and isinstance(row["ours"], float) and
                 row["ours"] > 0 and isinstance(row["peer_name"], str) and
                 (row["peer"] is None) == (row["ratio"] is None) and
                 (row["peer"] is None or abs(row["ratio"] - row["peer"] / row["ours"]) <= 1e-9 * row["ratio"]))
@@ -221,7 +241,9 @@ def row_list(rows):
 def print_row(row, spread_percent):
     start = (f"{row['name']:<27} {row['threads']:>8}  {row['metric']:<19} {number(row['ours']):>9}  "
              f"{row['peer_name']:<17} ")
-    if row["peer"] is None:
+    if row["peer_name"] == NO_PEER:
+        print(start.rstrip().removesuffix(NO_PEER).rstrip(), flush=True)
+    elif row["peer"] is None:
         print(start + "   not installed")
     else:
         noise = "" if spread_percent is None else f"+-{spread_percent:.0f}%"
@@ -233,10 +255,12 @@ def names(text):
     for name in text.split(","):
         if name in GROUPS:
             chosen += [f"{name}.{row}" for row in GROUPS[name]]
-        elif name in WORKLOADS:
+        elif name == "cores":
+            chosen += [f"cores.{workload}" for workload in CORES]
+        elif name in WORKLOADS or name in [f"cores.{workload}" for workload in CORES]:
             chosen.append(name)
         else:
-            there = ", ".join([name for name in WORKLOADS if "." not in name] + list(GROUPS))
+            there = ", ".join([name for name in WORKLOADS if "." not in name] + [*GROUPS, "cores"])
             raise argparse.ArgumentTypeError(f"no workload '{name}': there are {there}, and rows as elementwise.add")
     return chosen
 
@@ -256,6 +280,7 @@ def main():
     parser.add_argument("--threads", type=thread_counts, default=[1, 2])
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--seconds", type=float, default=0.5)
+    parser.add_argument("--costs", choices=("measured", "typical"), default="measured")
     parser.add_argument("--build", required=True, help="our build directory")
     parser.add_argument("--before", type=pathlib.Path, help="another build directory of ours: the only peer then")
     parser.add_argument("--libtorch", help="the program of bench/peers/libtorch_small_ops.cpp, if there is one")
@@ -271,8 +296,17 @@ def main():
           f"{'spread':>6}")
     rows = []
     spreads = []
+    predictions = {}
     try:
         for name in options.only:
+            if name.startswith("cores."):
+                workload = name.removeprefix("cores.")
+                predictions[workload], predicted = predict(workload, options)
+                rows += predicted
+                spreads += [None] * len(predicted)
+                for row in predicted:
+                    print_row(row, None)
+                continue
             for threads in options.threads:
                 for row, spread_percent in measure(name, threads, peers, environment, options):
                     rows.append(row)
@@ -292,7 +326,8 @@ def main():
     if options.record:
         record = json.dumps(where, indent=2).removesuffix("\n}")
         rows = [{**row, "spread": percent} for row, percent in zip(rows, spreads)]
-        options.record.write_text(f'{record},\n  "rows": {row_list(rows)}\n}}\n')
+        predicted = f',\n  "predictions": {json.dumps(predictions)}' if predictions else ""
+        options.record.write_text(f'{record},\n  "rows": {row_list(rows)}{predicted}\n}}\n')
 
 
 if __name__ == "__main__":

@@ -1,21 +1,23 @@
 #!/usr/bin/env bash
 # scripts/bench.sh [--only NAME,NAME] [--json FILE] [--record FILE] [--threads 1,2] [--rounds N] [--seconds S]
-#                  [--build DIR] [--before DIR]
+#                  [--costs KIND] [--build DIR] [--before DIR]
 #
 # Measures Backflow against PyTorch and libtorch, in one run: installs and builds what that needs, checks that both
 # sides compute the same numbers, times them by turns and prints ours, the peer's, ratio = peer / ours, and the spread;
 # where a workload has a time per step, also the best of each side on any number of threads (ours/peer's).
 #   --only      these workloads alone: linreg, chain1000, tensmul, wide1000, mlp, towers8, lenet, inception, resnet18,
 #               resnet18_winograd, branches8; or groups of rows of one operator each: elementwise, reductions, indexing,
-#               inference; or such a row, as elementwise.add
+#               inference; or such a row, as elementwise.add; or cores, which only runs when it is named: predicted
+#               speed-ups on 16 and 64 cores (bench_cores), without a peer
 #   --json      also writes the rows to FILE, as a list of objects with the keys name, dtype, threads, metric (step_us,
-#               forward_ns_per_op, backward_ns_per_op or peak_mb), ours, peer_name, peer, ratio; without the peer, the
-#               last two are null
+#               forward_ns_per_op, backward_ns_per_op, peak_mb, predicted_speedup_16 or predicted_speedup_64), ours,
+#               peer_name, peer, ratio; without the peer, the last two are null
 #   --record    also writes the rows, each with its spread in percent, with date, machine and versions: what
 #               scripts/bench_tables.py makes the tables of README.md and docs/ from
 #   --threads   numbers of threads (1,2)
 #   --rounds    turns of every side (9), each of
 #   --seconds   so many seconds (0.5), a tenth of that for a row of a group
+#   --costs     of sharing work, for cores: measured, on an idle machine, or typical (measured)
 #   --build     another build directory than build/release
 #   --before    a build directory of another version, whose programs are then the only peer: ratio = before / ours, and
 #               less than 1 says that we have become slower
@@ -30,7 +32,7 @@ while (($#)); do
   case $1 in
     --help | -h) show_help && exit 0 ;;
     --build) directory=$(realpath -m "${2:?--build needs a directory}") && peers=$directory/bench-peers && shift ;;
-    --only | --json | --record | --threads | --rounds | --seconds | --before)
+    --only | --json | --record | --threads | --rounds | --seconds | --costs | --before)
       options+=("$1" "${2:?$1 needs a value}") && shift
       ;;
     *) die "unknown option $1; see --help" ;;
@@ -47,7 +49,7 @@ say "building"
   cd "$root"
   nice cmake --preset release -B "$directory" --log-level=WARNING >/dev/null
   nice cmake --build "$directory" --parallel "${CMAKE_BUILD_PARALLEL_LEVEL:-$(jobs)}" \
-    --target bench_workloads bench_step_graph bench_operators bench_onednn_limit
+    --target bench_workloads bench_step_graph bench_operators bench_onednn_limit bench_cores
 )
 
 # libtorch's program, made anew when one of its sources is newer.

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""scripts/bench_tables.py [RECORD.json] [--check]
+"""scripts/bench_tables.py [RECORD.json [CORES.json]] [--check]
 
 Writes the tables of README.md, docs/performance.md and docs/internals/benchmarks.md, and docs/performance.svg, from one
-run of the bench: the file that "scripts/bench.sh --record bench/results/latest.json" wrote. In the documents a table stands
+run of the bench: the file that "scripts/bench.sh --record bench/results/latest.json" wrote. Those of docs/scaling.md, and
+docs/scaling.svg, are from "scripts/bench.sh --only cores --record bench/results/cores.json". In the documents a table stands
 between the comments <!-- bench: NAME --> and <!-- bench end -->. With --check nothing is written: exit code 1 if a document
 differs from the record, or if a measured figure stands outside of the tables.
 """
@@ -14,12 +15,13 @@ import re
 import sys
 
 import plot_bench
+import plot_cores
 from bench import best_of_each, number
 from bench_workloads import GROUPS, OURS_ON_ONE, TRIAD
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RECORD = "bench/results/latest.json"
-PICTURE = "docs/performance.svg"
+CORES = "bench/results/cores.json"
 # Figures with a unit of time, memory or speed: outside of the tables they would not follow the next run.
 FIGURE = re.compile(r"(?<![\w.])\d[\d.,]*\s?(ns|us|ms|KB|MB|GB|GFLOP|%)(?!\w)|\d[\d.,]* times (as fast|faster|as long|slower)")
 
@@ -113,9 +115,76 @@ def operators(record):
     return table(head, ("---", *["---:"] * 7), lines)
 
 
+def percent(fraction):
+    return f"{round(100 * fraction)}%"
+
+
+def scaling(record):
+    """Predicted speed-ups, a column for each number of cores."""
+    workloads = plot_cores.speedups(record)
+    counts = sorted({threads for points in workloads.values() for threads in points} - {1})
+    lines = [(f"`{name}`", f"{found['scaling']['step_us_on_one'] / 1000:.2f}",
+              *(f"{workloads[name][threads]:.1f}" if threads in workloads[name] else "" for threads in counts))
+             for name, found in record["predictions"].items()]
+    head = ("predicted speed-up", "ms on 1 core", *(str(threads) for threads in counts))
+    return [circumstances(record), "", *table(head, ("---", *["---:"] * (len(counts) + 1)), lines)]
+
+
+def lost(record):
+    """Where the cores' time goes on 16 and on 64."""
+    kinds = ("serial", "idle", "overhead", "pieces", "memory")
+    lines = []
+    for name, found in record["predictions"].items():
+        for point in found["scaling"]["points"]:
+            if point["threads"] in (16, 64):
+                lines.append((f"`{name}`", str(point["threads"]), *(percent(point["lost"][kind]) for kind in kinds)))
+    return table(("lost, of all cores' time", "cores", *kinds), ("---", *["---:"] * 6), lines)
+
+
+def limits(record):
+    """What loses most on 64 cores: three rows for each workload."""
+    lines = []
+    for name, found in record["predictions"].items():
+        for row in next((p for p in found["scaling"]["points"] if p["threads"] == 64), {"limits": []})["limits"][:3]:
+            most = max(row["lost"], key=row["lost"].get)
+            lines.append((f"`{name}`", f"`{row['name']}` {row['shapes']}", percent(sum(row["lost"].values())), most,
+                          str(row["loops"]), str(row["tasks"])))
+    return table(("workload", "operator or node", "lost", "mostly", "loops", "tasks"),
+                 ("---", "---", "---:", "---", "---:", "---:"), lines)
+
+
+def validation(record):
+    """Predictions beside real steps."""
+    lines = []
+    for name, found in record["predictions"].items():
+        measured = {m["threads"]: m for m in found["measured"]}
+        if {1, 2} <= set(measured):
+            lines.append((f"`{name}`", *(cell for n in (1, 2) for cell in (
+                f"{measured[n]['step_us'] / 1000:.2f}", f"{measured[n]['predicted_over_measured']:.2f}",
+                f"{measured[n]['work_over_measured']:.2f}")),
+                *(f"{measured[n]['of_two_threads']:.2f}" if n in measured else "" for n in (8, 16, 64))))
+    head = ("real steps", "1 thread, ms", "predicted / measured", "its work", "2 threads, ms", "predicted / measured", "its work",
+            "8 threads / 2", "16 / 2", "64 / 2")
+    return table(head, ("---", *["---:"] * 9), lines)
+
+
+def costs(record):
+    """What the predictions reckon with: of the first workload, whose process measured them first."""
+    m = next(iter(record["predictions"].values()))["scaling"]["machine"]
+    source = f"measured on {m['cores']} cores" if m["cores"] else "typical ones, since the machine was busy"
+    rows = (("a second core has a task of a loop", "first_helper_ns", "ns"), ("more for each doubling", "further_helpers_ns", "ns"),
+            ("the loop's end is noticed", "first_join_ns", "ns"), ("more for each doubling", "further_joins_ns", "ns"),
+            ("a task", "task_ns", "ns"), ("a task of a graph reaches another core", "handover_ns", "ns"),
+            ("memory, one core", "bytes_per_ns", "GB/s"), ("memory, 64 cores", "bandwidth_limit", "times that"))
+    return table((f"cost: {source}", ""), ("---", "---:"), [(label, f"{m[key]:,.0f} {unit}") for label, key, unit in rows])
+
+
+# The record of each document, and what makes its tables.
 BLOCKS = {"README.md": {"readme": readme},
           "docs/performance.md": {"workloads": workloads},
-          "docs/internals/benchmarks.md": {"best": best, "operators": operators}}
+          "docs/internals/benchmarks.md": {"best": best, "operators": operators},
+          "docs/scaling.md": {"scaling": scaling, "lost": lost, "limits": limits, "validation": validation, "costs": costs}}
+OF_CORES = ("docs/scaling.md", "docs/scaling.svg")
 MARKED = re.compile(r"(<!-- bench: (\w+) -->\n)(.*?)(<!-- bench end -->\n)", re.DOTALL)
 
 
@@ -137,41 +206,55 @@ def stray_figures(text):
     return [(number, match[0]) for number, line in enumerate(outside.splitlines(), 1) for match in FIGURE.finditer(line)]
 
 
-def picture(record):
+def performance_picture(record):
     return plot_bench.draw(plot_bench.ratios(record["rows"]), "One training step, Backflow against PyTorch")
 
 
-def check(root, record):
+def scaling_picture(record):
+    return plot_cores.draw(plot_cores.speedups(record), "Predicted speed-up of one step")
+
+
+PICTURES = {"docs/performance.svg": performance_picture, "docs/scaling.svg": scaling_picture}
+
+
+def check(root, record_of):
     """What is wrong, line by line."""
     for name, makers in BLOCKS.items():
         text = (root / name).read_text()
-        made, seen = fill(text, makers, record)
+        made, seen = fill(text, makers, record_of(name))
         if sorted(seen) != sorted(makers):
             yield f"{name}: tables {seen}: need {sorted(makers)}, each once"
         yield from (line for line in difflib.unified_diff(text.splitlines(), made.splitlines(), name, "the record", n=0, lineterm=""))
         yield from (f"{name}:{line}: '{figure}' is not from the record: need figures inside of the tables alone, or in "
                     "docs/internals/measurements.md" for line, figure in stray_figures(text))
-    if (root / PICTURE).read_text() != picture(record):
-        yield f"{PICTURE}: not drawn from the record"
+    for name, draw in PICTURES.items():
+        if (root / name).read_text() != draw(record_of(name)):
+            yield f"{name}: not drawn from the record"
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("record", type=pathlib.Path, nargs="?", default=ROOT / RECORD, metavar="RECORD.json")
+    parser.add_argument("cores", type=pathlib.Path, nargs="?", default=ROOT / CORES, metavar="CORES.json")
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--root", type=pathlib.Path, default=ROOT, help="the tree whose documents are meant")
     options = parser.parse_args()
-    record = json.loads(options.record.read_text())
+    records = [json.loads(path.read_text()) for path in (options.record, options.cores)]
+
+    def record_of(name):
+        return records[name in OF_CORES]
+
     if options.check:
-        problems = list(check(options.root, record))
+        problems = list(check(options.root, record_of))
         print("\n".join(problems[:60]))
         if problems:
             sys.exit(f"bench_tables.py: the documents differ from {options.record}; to make them anew: scripts/bench_tables.py")
         return
     for name, makers in BLOCKS.items():
         path = options.root / name
-        path.write_text(fill(path.read_text(), makers, record)[0])
-    (options.root / PICTURE).write_text(picture(record))
+        path.write_text(fill(path.read_text(), makers, record_of(name))[0])
+    for name, draw in PICTURES.items():
+        (options.root / name).write_text(draw(record_of(name)))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ ONEDNN = "bare convolutions"  # a peer: what oneDNN needs for the network's conv
 TRIAD = "triad"  # a peer: the time that memory needs for the operator's bytes; measured in our own process
 BEFORE = "before"  # a peer: the same program of another build, with --before
 PER_OPERATION = ("forward_ns_per_op", "backward_ns_per_op")
+NO_PEER = "none"  # of predictions, which nobody else makes
 METRICS = ("step_us", *PER_OPERATION, "peak_mb")
 
 
@@ -120,3 +121,7 @@ GROUPS = {
 
 for group, rows in GROUPS.items():
     WORKLOADS.update({f"{group}.{row}": workload for row, workload in rows.items()})
+
+# Workloads of bench_cores: the group "cores", whose rows are predicted speed-ups on these numbers of threads.
+CORES = ("resnet18", "inception", "lenet", "mlp", "towers8", "resnet18_batch1")
+PREDICTED = {f"predicted_speedup_{threads}": threads for threads in (16, 64)}

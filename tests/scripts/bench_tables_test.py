@@ -38,6 +38,30 @@ RECORD = {
         row("elementwise.add", 2, "step_us", 60.0, "triad", 57.0),
     ],
 }
+
+
+def point(threads, speedup, **lost):
+    fractions = {kind: lost.get(kind, 0.0) for kind in ("serial", "idle", "overhead", "pieces", "memory")}
+    row = {"name": "linear", "shapes": "f32[2, 3] -> f32[2]", "work_on_one_us": 5.0, "work_us": 6.0, "loops": 2, "tasks": 9,
+           "lost": fractions}
+    return {"threads": threads, "step_us": 1000 / speedup, "speedup": speedup, "lost": fractions, "limits": [row]}
+
+
+CORES = {
+    **{key: value for key, value in RECORD.items() if key != "rows"},
+    "rows": [],
+    "predictions": {"mlp": {
+        "workload": "mlp",
+        "scaling": {
+            "machine": {"cores": 2, "first_helper_ns": 1500.4, "further_helpers_ns": 300.0, "first_join_ns": 500.0,
+                        "further_joins_ns": 100.0, "task_ns": 60.0, "handover_ns": 2000.0, "bytes_per_ns": 11.6,
+                        "bandwidth_limit": 12.0, "cached_bytes": 2e6},
+            "step_us_on_one": 1000.0, "repetitions": 9, "warnings": [],
+            "points": [point(1, 1.0), point(2, 1.96), point(16, 12.34, idle=0.2, serial=0.03), point(64, 20.0, memory=0.5)]},
+        "measured": [{"threads": 1, "step_us": 1010.0, "predicted_over_measured": 0.99, "processor_us": 1020.0, "work_over_measured": 0.97},
+                     {"threads": 2, "step_us": 520.0, "predicted_over_measured": 0.98, "processor_us": 1030.0, "work_over_measured": 0.96},
+                     {"threads": 64, "step_us": 600.0, "of_two_threads": 1.154}]}},
+}
 WHERE = ("2 cores of A processor, A system, PyTorch 1.2, oneDNN 3.4; one run of `scripts/bench.sh` on 2026-01-02, "
          "at a load of 0.1 before it.")
 
@@ -62,13 +86,27 @@ def check_what_the_tables_say():
         "| `elementwise.add` | 100.0 | 250.0 | 2.50 | 60.00 | 150.0 | 2.50 | 1.10 / 0.95 |"], bench_tables.operators(RECORD)
 
 
+def check_what_the_tables_of_cores_say():
+    assert bench_tables.scaling(CORES) == [
+        WHERE, "", "| predicted speed-up | ms on 1 core | 2 | 16 | 64 |", "|---|---:|---:|---:|---:|",
+        "| `mlp` | 1.00 | 2.0 | 12.3 | 20.0 |"], bench_tables.scaling(CORES)
+    assert bench_tables.lost(CORES)[2:] == [
+        "| `mlp` | 16 | 3% | 20% | 0% | 0% | 0% |", "| `mlp` | 64 | 0% | 0% | 0% | 0% | 50% |"], bench_tables.lost(CORES)
+    assert bench_tables.limits(CORES)[2:] == [
+        "| `mlp` | `linear` f32[2, 3] -> f32[2] | 50% | memory | 2 | 9 |"], bench_tables.limits(CORES)
+    assert bench_tables.validation(CORES)[2:] == [
+        "| `mlp` | 1.01 | 0.99 | 0.97 | 0.52 | 0.98 | 0.96 |  |  | 1.15 |"], bench_tables.validation(CORES)
+    assert bench_tables.costs(CORES)[0] == "| cost: measured on 2 cores |  |", bench_tables.costs(CORES)
+    assert bench_tables.costs(CORES)[2] == "| a second core has a task of a loop | 1,500 ns |", bench_tables.costs(CORES)
+
+
 def check_what_counts_as_a_stray_figure():
     text = "one 5 us\n<!-- bench: best -->\n7 us\n<!-- bench end -->\n784-1024-1024-10, 1e-5, 2 threads\nit is 2.5 times as fast\n"
     assert bench_tables.stray_figures(text) == [(1, "5 us"), (6, "2.5 times as fast")], bench_tables.stray_figures(text)
 
 
-def run(root, record, *options):
-    done = subprocess.run([sys.executable, SCRIPT, record, "--root", root, *options], capture_output=True, text=True)
+def run(root, record, cores, *options):
+    done = subprocess.run([sys.executable, SCRIPT, record, cores, "--root", root, *options], capture_output=True, text=True)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -78,15 +116,17 @@ def check_that_a_difference_is_found(root):
         (root / name).write_text("text\n" + "".join(f"<!-- bench: {n} -->\nold\n<!-- bench end -->\nmore\n" for n in makers))
     record = root / "record.json"
     record.write_text(json.dumps(RECORD))
-    assert run(root, record) == (0, "")
-    assert run(root, record, "--check") == (0, "\n")
+    cores = root / "cores.json"
+    cores.write_text(json.dumps(CORES))
+    assert run(root, record, cores) == (0, "")
+    assert run(root, record, cores, "--check") == (0, "\n")
     assert "| 6,000 us |" in (root / "README.md").read_text()
     assert "<svg" in (root / "docs/performance.svg").read_text()
 
     other = copy.deepcopy(RECORD)
     other["rows"][1]["ours"] = 6001.0
     record.write_text(json.dumps(other))
-    code, output = run(root, record, "--check")
+    code, output = run(root, record, cores, "--check")
     assert code == 1 and "+| MLP 784-1024-1024-10, batch 128, threads 2/1 | 6,001 us |" in output, output
     record.write_text(json.dumps(RECORD))
 
@@ -95,20 +135,23 @@ def check_that_a_difference_is_found(root):
             ("README.md", ("more", "it takes 5 ms"), "'5 ms' is not from the record"),
             ("docs/performance.md", ("<!-- bench: workloads -->", "<!-- bench: worst -->"), "need ['workloads']"),
             ("docs/internals/benchmarks.md", ("<!-- bench: best -->", "<!-- bench: worst -->"), "need ['best', 'operators']"),
+            ("docs/scaling.md", ("12.3", "12.4"), "-| `mlp` | 1.00 | 2.0 | 12.4 | 20.0 |"),
+            ("docs/scaling.svg", ("mlp", "lenet"), "docs/scaling.svg: not drawn from the record"),
             ("docs/performance.svg", ("3.33", "3.34"), "docs/performance.svg: not drawn from the record")):
         path = root / name
         before = path.read_text()
         assert change[0] in before, (name, change)
         path.write_text(before.replace(*change))
-        code, output = run(root, record, "--check")
+        code, output = run(root, record, cores, "--check")
         assert code == 1 and message in output, output
         path.write_text(before)
-    assert run(root, record, "--check")[0] == 0
+    assert run(root, record, cores, "--check")[0] == 0
 
 
 check_what_the_tables_say()
+check_what_the_tables_of_cores_say()
 check_what_counts_as_a_stray_figure()
 with tempfile.TemporaryDirectory() as folder:
     check_that_a_difference_is_found(pathlib.Path(folder))
-code, output = run(SOURCE, SOURCE / bench_tables.RECORD, "--check")
+code, output = run(SOURCE, SOURCE / bench_tables.RECORD, SOURCE / bench_tables.CORES, "--check")
 assert code == 0, output

@@ -282,5 +282,25 @@ def test_a_graph_that_cannot_be_drawn(folder):
     assert "cannot write" in run("graph", CONFIG, *SMALL, "-o", "/nowhere/g.dot", expect=1).stderr
 
 
+def test_profile_says_how_many_cores_a_model_feeds(folder):
+    before = sorted(folder.iterdir())
+    text = run("profile", CONFIG, *SMALL, "--cores", cwd=folder).stdout
+    table = [line.split() for line in text.splitlines() if re.fullmatch(r" *\d+ +[\d.]+ +[\d.]+( +-?[\d.]+){5}", line)]
+    assert [int(row[0]) for row in table] == [1, 2, 4, 8, 16, 32, 64, 128], text
+    assert float(table[0][2]) == 1 and all(0.2 < float(row[2]) <= int(row[0]) * 1.5 for row in table), text
+    assert re.search(r"^feeds \d+ cores?: ", text, re.MULTILINE), text
+    for threads in (16, 64):
+        assert f"{threads} threads, what loses most" in text, text
+    assert "AddmmBackward0" in text and "linear f32[" in text and "update" in text, text
+    assert sorted(folder.iterdir()) == before
+
+
+def test_profile_prints_where_the_time_of_a_step_goes(folder):
+    text = run("profile", CONFIG, *SMALL, "--steps", 4, cwd=folder).stdout
+    assert text.startswith("profile of 4 steps, ") and "AddmmBackward0" in text, text
+    error = run("profile", CONFIG, *SMALL, ranks=2, expect=2).stderr
+    assert "backflow: error: profile: 2 ranks: need one; for a rank's part of a batch set train.batch_size" in error, error
+
+
 if __name__ == "__main__":
     main(globals())

@@ -328,7 +328,7 @@ def small_data(folder, labels=bytes(range(10)) * 2, test_labels=bytes(range(10))
 
 def test_a_mistake_on_the_command_line_gets_the_right_words(folder):
     for arguments, words in (
-            (["trian", CONFIG], "unknown command 'trian': need train, evaluate, inspect, config, graph or ops; did you mean 'train'?"),
+            (["trian", CONFIG], "unknown command 'trian': need train, profile, evaluate, inspect, config, graph or ops; did you mean 'train'?"),
             (["train", CONFIG, "--epochs", "2"], "unknown option --epochs; did you mean --set train.epochs=2?"),
             (["train", "--epochs", "2", CONFIG], "unknown option --epochs; did you mean --set train.epochs=2?"),
             (["train", "--lr=0.1", CONFIG], "unknown option --lr; did you mean --set optimizer.lr=0.1?"),
@@ -349,7 +349,7 @@ def test_a_mistake_on_the_command_line_gets_the_right_words(folder):
 
 def test_what_no_run_can_have_is_refused_with_its_place_by_every_command(folder):
     data = small_data(folder / "data")
-    for command in ("config", "graph", "train"):
+    for command in ("config", "graph", "profile", "train"):
         for option, words in (("name=a/b", "'name' in the top level is \"a/b\": need a name that a directory can have"),
                               ("model.hidden=[16777216, 16777216]", "'hidden[1]' in [model]: with this layer the model has ")):
             error = run(command, CONFIG, *data, "--set", "train.batch_size=4", "--set", option, expect=2).stderr

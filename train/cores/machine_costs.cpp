@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <numeric>
 #include <optional>
 #include <tuple>
 #include <utility>
@@ -19,12 +20,20 @@ namespace backflow::train {
 namespace {
 
 constexpr int kLoops = 200;
-constexpr std::int64_t kTask = 30'000;   // ns of work in a task: longer than it takes to hand one over
+constexpr std::int64_t kTask = 100'000;  // ns of work in a task: longer than it takes to hand one over
 constexpr std::int64_t kBreak = 10'000;  // ns between two loops: what an operator does on one core
 
 void compute_for(std::int64_t nanoseconds) {
   for (const std::int64_t end = trace::now() + nanoseconds; trace::now() < end;) {
   }
+}
+
+/// The mean without the longest tenth, in which something else ran. The rest has a long tail: helpers come after 5 us
+/// or after 50, and a step has many loops.
+double typical_mean(std::vector<double>& values) {
+  const double longest = quantile(values, 0.9);
+  std::erase_if(values, [longest](double value) { return value > longest; });
+  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
 }
 
 /// Restores the number of threads in the end.
@@ -62,15 +71,11 @@ std::optional<LoopCosts> loop_costs(int threads) {
       compute_for(kTask);
     });
     const std::int64_t end = trace::now();
-    if (last - start < kTask) {  // else one core did the work of two
-      helpers.push_back(static_cast<double>(last - start));
-      whole.push_back(static_cast<double>(end - start - kTask));
-    }
+    helpers.push_back(static_cast<double>(last - start));
+    whole.push_back(static_cast<double>(end - start - kTask));
   }
-  if (whole.size() < kLoops / 2) {
-    return std::nullopt;
-  }
-  return LoopCosts{lower_quartile(helpers), lower_quartile(whole)};
+  const LoopCosts costs{typical_mean(helpers), typical_mean(whole)};
+  return costs.helpers < 0.5 * kTask ? std::optional(costs) : std::nullopt;  // else often one core does the work of two
 }
 
 /// Fits first + further * log2(helpers) to costs on 2, 4, 8, ... cores.
@@ -111,7 +116,7 @@ double task_cost() {
     const std::int64_t time = trace::now() - start;
     costs.push_back(std::max(static_cast<double>(2 * time - work) / kTasks, 0.0));
   }
-  return lower_quartile(costs);
+  return quantile(costs, 0.25);
 }
 
 /// What it takes to hand a task of a graph to another core: a pass forks into two tasks and joins them, many times.
@@ -138,7 +143,7 @@ double handover_cost() {
     autograd::backward({y}, {}, autograd::BackwardOptions{.tasks = tasks});
     costs.push_back(static_cast<double>(trace::now() - start) / kForks - 2 * kTask);
   }
-  return std::max(lower_quartile(costs), 0.0);
+  return std::max(quantile(costs, 0.25), 0.0);
 }
 
 /// The triad of STREAM (McCalpin 1995) on arrays that no cache holds: bytes a ns.
@@ -155,7 +160,7 @@ double bandwidth_of_one_core() {
     }
     times.push_back(static_cast<double>(trace::now() - start));
   }
-  return 3 * sizeof(float) * kElements / lower_quartile(times);
+  return 3 * sizeof(float) * kElements / quantile(times, 0.25);
 }
 
 }  // namespace

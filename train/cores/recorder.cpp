@@ -74,11 +74,11 @@ double cost_of_mark() {
       costs.push_back(recorder.durations[i]);
     }
   }
-  return lower_quartile(costs);
+  return quantile(costs, 0.25);
 }
 
-double lower_quartile(std::vector<double>& values) {
-  const auto at = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 4);
+double quantile(std::vector<double>& values, double fraction) {
+  const auto at = values.begin() + static_cast<std::ptrdiff_t>(fraction * static_cast<double>(values.size()));
   std::nth_element(values.begin(), at, values.end());
   return *at;
 }

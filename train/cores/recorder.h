@@ -54,7 +54,7 @@ class Recorder final : public WorkObserver {
 /// What two marks cost with nothing in between, in ns.
 double cost_of_mark();
 
-/// Of measurements that others may have disturbed. Reorders the values.
-double lower_quartile(std::vector<double>& values);
+/// The value that this fraction of the others is below. Reorders the values.
+double quantile(std::vector<double>& values, double fraction);
 
 }  // namespace backflow::train

@@ -80,7 +80,7 @@ class Cut {
     std::vector<double> values(durations_.size());
     for (std::size_t i = 0; i < typical.size(); ++i) {
       std::transform(durations_.begin(), durations_.end(), values.begin(), [i](const auto& step) { return step[i]; });
-      typical[i] = std::max(lower_quartile(values) - cost_of_mark, 0.0);
+      typical[i] = std::max(quantile(values, 0.5) - cost_of_mark, 0.0);
     }
     return typical;
   }

@@ -32,8 +32,7 @@ std::string cut(const std::string& text, std::size_t columns) {
 }  // namespace
 
 std::string Machine::text() const {
-  const std::string source =
-      cores > 0 ? formatted("measured on %d cores", cores) : "typical costs (too busy to measure)";
+  const std::string source = cores > 0 ? formatted("measured on %d cores", cores) : "typical costs";
   return source +
          formatted(
              ": a second core joins a loop after %.1f us (%.1f more for each doubling), the loop is joined in %.1f us "
