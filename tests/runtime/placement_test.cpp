@@ -9,6 +9,11 @@
 #include <thread>
 #include <vector>
 
+#include <backflow/ops/creation/creation.h>
+#include <backflow/ops/operators.h>
+#include <backflow/runtime/engine/autograd.h>
+#include <backflow/runtime/engine/engine.h>
+#include <backflow/runtime/tape/custom_function.h>
 #include <backflow/runtime/threads/binding.h>
 #include <backflow/runtime/threads/threads.h>
 #include <backflow/runtime/threads/topology.h>
@@ -17,6 +22,8 @@
 
 using namespace backflow;
 using namespace backflow::test;
+using autograd::AutogradContext;
+using autograd::variable_list;
 
 namespace {
 
@@ -268,6 +275,62 @@ TEST_CASE("binding: each worker of the pool has its CPU, until binding ends", "[
   for (const Numbers& one : cpus_of_pool(n)) {
     CHECK(one == cpus);
   }
+}
+
+namespace {
+
+/// The identity, whose backward waits until it runs on a second thread too.
+struct Meet : autograd::Function<Meet> {
+  static Tensor forward(AutogradContext*, const Tensor& x) { return x.clone(); }
+  static variable_list backward(AutogradContext*, variable_list dy) {
+    ++arrived;
+    if (std::this_thread::get_id() != caller) {
+      worker_cpus = cpus_of_this_thread();
+    }
+    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (arrived < 2 && std::chrono::steady_clock::now() < limit) {
+      std::this_thread::yield();
+    }
+    return dy;
+  }
+
+  static inline std::atomic<int> arrived{0};
+  static inline std::thread::id caller;
+  static inline Numbers worker_cpus;
+};
+
+}  // namespace
+
+TEST_CASE("binding: workers are bound in flow graphs too, in those that were made before as well", "[placement]") {
+  const Numbers cpus = cpus_of_this_thread();
+  if (cpus.size() < 2) {
+    WARN("not tested: threads that are bound to different CPUs: need two");
+    return;
+  }
+  const Threads threads(2);
+  FlowEngine engine(FlowEngine::Use::Always);
+  const EngineGuard guard(engine);
+  const Tensor x = ones({1 << 20});  // small nodes would be one task
+  x.set_requires_grad(true);
+  // Two branches that wait for each other run on two threads.
+  const auto pass = [&] {
+    Meet::arrived = 0;
+    Meet::caller = std::this_thread::get_id();
+    (Meet::apply(x) + Meet::apply(x)).sum().backward();
+    return Meet::worker_cpus;
+  };
+  CHECK(pass() == cpus);
+  Placement p{.threads = 2, .cpus = cpus, .thread_cpus = {cpus[0], cpus[1]}};
+  REQUIRE(bind_pool(p));
+  CHECK(pass() == Numbers{cpus[1]});
+  FlowEngine fresh(FlowEngine::Use::Always);
+  {
+    const EngineGuard with_fresh(fresh);
+    CHECK(pass() == Numbers{cpus[1]});
+  }
+  p.thread_cpus.clear();
+  REQUIRE(bind_pool(p));
+  CHECK(pass() == cpus);
 }
 
 TEST_CASE("binding: workers that find no CPU of their own may use all that the pool has", "[placement]") {
