@@ -19,6 +19,7 @@ constexpr double kBytesPerNanosecond = 12;     // of products that do little wit
 constexpr double kStartNanoseconds = 40;       // what it takes to start on a matrix
 constexpr std::int64_t kVectorStep = 64;       // elements; gemm_vector's tails are in the last piece alone
 constexpr std::int64_t kFewColumns = 16;
+constexpr std::int64_t kSmallProduct = 32 * 32 * 32;  // multiply-adds
 
 /// Elements of `x` in `dtype`, row-major except that batch dimensions with stride 0 keep it.
 Tensor dense_copy(const Tensor& x, ScalarType dtype) {
@@ -77,7 +78,8 @@ class Batch {
 /// By what a product and all its pieces are computed.
 enum class Method : std::uint8_t { kTiles, kRowVector, kColumnVector, kFewRows };
 
-/// Up to 3 rows by contiguous columns are dot products. Tiles would leave most lanes empty: 3 times as slow.
+/// Up to 3 rows by contiguous columns are dot products. Tiles would leave most lanes empty: 3 times as slow, which
+/// small products do not notice.
 template <class T>
 Method method_of(const Product<T>& p) {
   if (p.n == 1) {
@@ -86,7 +88,8 @@ Method method_of(const Product<T>& p) {
   if (p.m == 1) {
     return Method::kRowVector;
   }
-  return p.m <= 3 && p.b.transposed && !p.a.transposed ? Method::kFewRows : Method::kTiles;
+  const bool are_dots = p.m <= 3 && p.b.transposed && !p.a.transposed && p.m * p.n * p.k > kSmallProduct;
+  return are_dots ? Method::kFewRows : Method::kTiles;
 }
 
 /// A few columns at a time, which stay in the cache while all rows pass by.
