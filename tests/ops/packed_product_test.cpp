@@ -12,6 +12,7 @@
 #include <backflow/runtime/memory/memory.h>
 #include <backflow/runtime/tape/custom_function.h>
 #include <backflow/runtime/tape/grad_mode.h>
+#include <backflow/runtime/threads/cuts.h>
 
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/arrays.h>
@@ -75,6 +76,22 @@ TEST_CASE("packed products: values, and bits on 1, 2, 4, 8 threads", "[op]") {
         }
       }
       CHECK(error_of(first, x, w, b) <= 1e-4);
+    }
+  }
+}
+
+TEST_CASE("packed products: bits do not depend on the cut", "[op]") {
+  const NoGradGuard no_grad;
+  for (const Shape& s : kShapes) {
+    const Tensor x = weights({s.m, s.k}, "x");
+    const Tensor w = weights({s.n, s.k}, "w");
+    for (const Tensor& b : {Tensor(), weights({s.n}, "b")}) {
+      const Tensor whole = linear(x, w, b);
+      for (const std::int64_t pieces : {1, 2, 3, 7, 64}) {
+        const ForcedPieces forced(pieces);
+        CAPTURE(s.m, s.k, s.n, pieces);
+        REQUIRE(bitwise_equal(linear(x, w, b), whole));
+      }
     }
   }
 }

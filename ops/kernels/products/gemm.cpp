@@ -19,6 +19,7 @@ constexpr double kBytesPerNanosecond = 12;     // of products that do little wit
 constexpr double kStartNanoseconds = 40;       // what it takes to start on a matrix
 constexpr std::int64_t kVectorStep = 64;       // elements; gemm_vector's tails are in the last piece alone
 constexpr std::int64_t kFewColumns = 16;
+constexpr std::int64_t kSmallProduct = 32 * 32 * 32;  // multiply-adds
 
 /// Elements of `x` in `dtype`, row-major except that batch dimensions with stride 0 keep it.
 Tensor dense_copy(const Tensor& x, ScalarType dtype) {
@@ -77,7 +78,8 @@ class Batch {
 /// By what a product and all its pieces are computed.
 enum class Method : std::uint8_t { kTiles, kRowVector, kColumnVector, kFewRows };
 
-/// Up to 3 rows by contiguous columns are dot products. Tiles would leave most lanes empty: 3 times as slow.
+/// Up to 3 rows by contiguous columns are dot products. Tiles would leave most lanes empty: 3 times as slow, which
+/// small products do not notice.
 template <class T>
 Method method_of(const Product<T>& p) {
   if (p.n == 1) {
@@ -86,7 +88,8 @@ Method method_of(const Product<T>& p) {
   if (p.m == 1) {
     return Method::kRowVector;
   }
-  return p.m <= 3 && p.b.transposed && !p.a.transposed ? Method::kFewRows : Method::kTiles;
+  const bool are_dots = p.m <= 3 && p.b.transposed && !p.a.transposed && p.m * p.n * p.k > kSmallProduct;
+  return are_dots ? Method::kFewRows : Method::kTiles;
 }
 
 /// A few columns at a time, which stay in the cache while all rows pass by.
@@ -150,15 +153,17 @@ struct Grid {
   TileSize step{1, 1};
 };
 
-/// The time of a piece with so many tiles in both directions, in multiply-adds of a row of a tile, for each term: those
-/// of the piece, and what packing takes. A transposed b is packed anew by each range of rows; a and other b cost less.
-double cost_of_piece(double rows, double columns, bool packs_b) {
-  return rows * columns + (packs_b ? 1.2 : 0.3) * columns + 0.1 * rows;
+/// The time of a piece of so many rows and tiles of columns, in multiply-adds of a row of a tile, for each term: those
+/// of the piece, and what packing takes. Of a transposed b the smaller operand is packed (orient() in gemm_loops.cpp),
+/// which each range that shares it does anew; other operands cost less.
+double cost_of_piece(double rows, double columns, double width, bool transposed_b) {
+  const double packed = columns * width >= 2 * rows ? rows / width : columns;
+  return rows * columns + (transposed_b ? 1.2 * packed : 0.3 * columns) + 0.1 * rows;
 }
 
 /// The grid of at most `pieces` pieces that ends first: a thread computes its share of pieces, all alike, and waits for
 /// a quarter of one.
-Grid grid_of(const TileSize& step, std::int64_t m, std::int64_t n, std::int64_t pieces, bool packs_b) {
+Grid grid_of(const TileSize& step, std::int64_t m, std::int64_t n, std::int64_t pieces, bool transposed_b) {
   const std::int64_t tiles_down = (m + step.rows - 1) / step.rows;
   const std::int64_t tiles_across = (n + step.columns - 1) / step.columns;
   const std::int64_t threads = target_threads();
@@ -167,7 +172,8 @@ Grid grid_of(const TileSize& step, std::int64_t m, std::int64_t n, std::int64_t 
   for (std::int64_t rows = 1; rows <= std::min(pieces, tiles_down); rows += (rows + 3) / 4) {
     const std::int64_t columns = std::min(pieces / rows, tiles_across);
     const double piece = cost_of_piece(static_cast<double>((tiles_down + rows - 1) / rows * step.rows),
-                                       static_cast<double>((tiles_across + columns - 1) / columns), packs_b);
+                                       static_cast<double>((tiles_across + columns - 1) / columns),
+                                       static_cast<double>(step.columns), transposed_b);
     const double time = piece * (0.25 + static_cast<double>((rows * columns + threads - 1) / threads));
     if (time < least) {
       least = time;
@@ -200,10 +206,34 @@ double nanoseconds_of(const Cost& cost) {
          std::max(cost.flop / (kFlopPerNanosecond * speed), static_cast<double>(cost.bytes) / kBytesPerNanosecond);
 }
 
-/// Calls `product(i)` for a batch of `count` products like the first, and computes them. No sum is cut, and an
-/// element's sum has the same order in pieces of any size, so the cut is free.
+/// What c is before a product is added: element (i, j) is data[i * row + j * column]. None when data is null.
+template <class T>
+struct Start {
+  const T* data = nullptr;
+  std::int64_t row = 0;
+  std::int64_t column = 0;
+};
+
+template <class T>
+void put_start(const Start<T>& start, std::int64_t row, std::int64_t column, const Product<T>& p) {
+  for (std::int64_t i = 0; i < p.m && start.data != nullptr; ++i) {
+    const T* from = start.data + (row + i) * start.row + column * start.column;
+    T* to = p.c + i * p.ldc;
+    if (start.column == 1) {
+      std::copy_n(from, p.n, to);
+    } else {
+      for (std::int64_t j = 0; j < p.n; ++j) {
+        to[j] = from[j * start.column];
+      }
+    }
+  }
+}
+
+/// Computes the products of a batch, product(i) for i < count, of one shape. No sum is cut, and an element's sum has
+/// the same order in pieces of any size, so the cut is free. A `start` is of all of them.
 template <class T, class F>
-void multiply_all(std::int64_t count, const Product<T>& first, double nanoseconds, const F& product) {
+void multiply_all(std::int64_t count, const Start<T>& start, double nanoseconds, const F& product) {
+  const Product<T> first = product(0);
   const Method method = method_of(first);
   TileSize step{kVectorStep, kVectorStep};
   if constexpr (!std::is_integral_v<T>) {
@@ -215,35 +245,35 @@ void multiply_all(std::int64_t count, const Product<T>& first, double nanosecond
     parallel_for(pieces, [&](std::int64_t piece) {
       const std::int64_t end = begin_of_piece(piece + 1, pieces, count);
       for (std::int64_t i = begin_of_piece(piece, pieces, count); i < end; ++i) {
-        multiply(product(i), method);
+        const Product<T> whole = product(i);
+        put_start(start, 0, 0, whole);
+        multiply(whole, method);
       }
     });
     return;
   }
   const Grid grid = grid_of(step, first.m, first.n, (pieces + count - 1) / count, first.b.transposed);
   const std::int64_t each = grid.rows * grid.columns;
-  parallel_for(count * each, [&](std::int64_t i) { multiply(piece_of(product(i / each), grid, i % each), method); });
+  parallel_for(count * each, [&](std::int64_t i) {
+    const Product<T> whole = product(i / each);
+    const Product<T> part = piece_of(whole, grid, i % each);
+    put_start(start, (part.c - whole.c) / whole.ldc, (part.c - whole.c) % whole.ldc, part);
+    multiply(part, method);
+  });
 }
 
+/// `input` as a start of y, if it can be read as such; else none.
 template <class T>
-void products_of(const Tensor& y, const Tensor& a, const Tensor& b, T alpha, bool accumulate) {
-  const std::size_t rank = y.sizes().size();
-  const Batch<T> left(a);
-  const Batch<T> right(b);
-  const std::int64_t m = y.sizes()[rank - 2];
-  const std::int64_t n = y.sizes()[rank - 1];
-  const std::int64_t k = a.sizes()[rank - 1];
-  const std::int64_t count = y.numel() / (m * n);
-  const auto product = [&](std::int64_t i) {
-    return Product<T>{m, n, k, left[i], right[i], y.mutable_data_ptr<T>() + i * m * n, n, alpha, accumulate};
-  };
-  if constexpr (!std::is_integral_v<T>) {
-    if (count == 1 && m == 1 && n == 1 && k > kLongDot) {
-      long_dot(product(0));
-      return;
-    }
+Start<T> start_of(const Tensor& y, const Tensor& input, const Scalar& beta) {
+  if (!input.defined() || beta.toDouble() != 1 || input.scalar_type() != y.scalar_type() || input.is_alias_of(y) ||
+      input.sizes().size() > 2) {
+    return {};
   }
-  multiply_all<T>(count, product(0), nanoseconds_of<T>(gemm_cost(m, n, k, y.scalar_type())), product);
+  const auto stride = [&](std::size_t from_end) {
+    const std::size_t rank = input.sizes().size();
+    return rank < from_end || input.sizes()[rank - from_end] == 1 ? 0 : input.strides()[rank - from_end];
+  };
+  return {input.const_data_ptr<T>(), stride(2), stride(1)};
 }
 
 /// y = beta input, or nothing when there is none; says whether there is one.
@@ -261,6 +291,39 @@ bool start_with(const Tensor& y, const Tensor& input, const Scalar& beta) {
     binary(functions::Mul{}, y, y, factor);
   }
   return true;
+}
+
+template <class T>
+void products_of(const Tensor& y, const Tensor& a, const Tensor& b, const Tensor& input, const Scalar& beta, T alpha) {
+  const std::size_t rank = y.sizes().size();
+  const std::int64_t m = y.sizes()[rank - 2];
+  const std::int64_t n = y.sizes()[rank - 1];
+  const std::int64_t k = a.sizes()[rank - 1];
+  // A start is put by the pieces: one loop less, and what they add to is in the cache.
+  const Start<T> start = k == 0 ? Start<T>() : start_of<T>(y, input, beta);
+  const bool accumulate = start.data != nullptr || start_with(y, input, beta);
+  if (k == 0) {
+    if (!accumulate) {
+      fill(y, 0);
+    }
+    return;
+  }
+  const Batch<T> left(a);
+  const Batch<T> right(b);
+  const std::int64_t count = y.numel() / (m * n);
+  T* c = y.mutable_data_ptr<T>();
+  const auto product = [&](std::int64_t i) {
+    return Product<T>{m, n, k, left[i], right[i], c + i * m * n, n, alpha, accumulate};
+  };
+  if constexpr (!std::is_integral_v<T>) {
+    if (count == 1 && m == 1 && n == 1 && k > kLongDot) {
+      const Product<T> dot = product(0);
+      put_start(start, 0, 0, dot);
+      long_dot(dot);
+      return;
+    }
+  }
+  multiply_all<T>(count, start, nanoseconds_of<T>(gemm_cost(m, n, k, y.scalar_type())), product);
 }
 
 }  // namespace
@@ -284,17 +347,10 @@ void gemm(const Tensor& y, const Tensor& a, const Tensor& b, const Tensor& input
     copy(y, exact);
     return;
   }
-  const bool accumulate = start_with(y, input, beta);
-  if (a.sizes().back() == 0) {
-    if (!accumulate) {
-      fill(y, 0);
-    }
-    return;
-  }
   dispatch_numeric(y.scalar_type(), "matmul", [&](auto zero) {
     using T = decltype(zero);
     if constexpr (!std::is_same_v<T, BFloat16>) {
-      products_of<T>(y, a, b, backflow::detail::wrapped<T>(alpha), accumulate);
+      products_of<T>(y, a, b, input, beta, backflow::detail::wrapped<T>(alpha));
     }
   });
 }

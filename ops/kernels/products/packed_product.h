@@ -6,8 +6,7 @@ namespace backflow::kernels {
 
 /// y = x w + bias for float32 matrices x [m, k] and weights w [k, n], with w in a form that oneDNN reads faster and
 /// that is kept with the weights (see packed_weights.h): for those that are used again before they change. y [m, n] is
-/// row-major, bias [n] or undefined. The work is cut over the columns of w into pieces for the pool; the cut depends on
-/// shapes alone.
+/// row-major, bias [n] or undefined. The work is cut over the columns of w and the rows of x into pieces for the pool.
 ///
 /// Returns false, and has done nothing, when packing does not pay: for sizes that are too small or too large
 /// (docs/internals/measurements.md), on processors for which oneDNN has no such form, and when w can't be
