@@ -22,6 +22,8 @@ enum class Mark : std::uint8_t { BeginLoop, BeginGraph, BeginTask, EndTask, End,
 using Durations = std::vector<double>;
 using Times = std::vector<std::int64_t>;
 
+constexpr int kLeastRepetitions = 3;
+constexpr int kTraced = 5;              // steps, at most
 constexpr std::int64_t kLong = 50'000;  // ns; whatever else runs on this core takes longer
 
 std::int64_t processor_time() {
@@ -127,6 +129,11 @@ struct Steps {
   bool differs = false;  ///< some repetition had other marks, and was left out
 };
 
+/// Whether so many seconds have passed since `start`; never for 0.
+bool is_over(std::int64_t start, double seconds) {
+  return seconds > 0 && static_cast<double>(trace::now() - start) > seconds * 1e9;
+}
+
 Steps record_steps(const std::function<void()>& step, const RecordingOptions& options, Recorder& recorder) {
   for (int i = 0; i < options.warm_up; ++i) {
     recorder.record(step, options.threads);
@@ -134,10 +141,7 @@ Steps record_steps(const std::function<void()>& step, const RecordingOptions& op
   Steps steps;
   std::vector<Durations> all;
   const std::int64_t start = trace::now();
-  for (int i = 0; i < options.repetitions; ++i) {
-    if (options.seconds > 0 && i >= 3 && static_cast<double>(trace::now() - start) > options.seconds * 1e9) {
-      break;
-    }
+  for (int i = 0; i < options.repetitions && (i < kLeastRepetitions || !is_over(start, options.seconds)); ++i) {
     recorder.record(step, options.threads);
     if (all.empty()) {
       steps.marks = recorder.marks;
@@ -173,23 +177,25 @@ std::vector<trace::Event> events_of_this_thread() {
   return most == threads.end() ? std::vector<trace::Event>() : std::move(most->events);
 }
 
+/// A step that was traced: when each mark was, and what the thread was in.
+struct TracedStep {
+  Times times;
+  Timeline timeline;
+};
+
 /// Makes the tree of one step from its marks.
 class TreeBuilder {
  public:
-  TreeBuilder(const Steps& steps, const Times& times, const Timeline& timeline)
-      : steps_(steps), times_(times), timeline_(timeline) {}
+  TreeBuilder(const Steps& steps, const std::vector<TracedStep>& traced) : steps_(steps), traced_(traced) {}
 
-  WorkTree build() {
-    WorkTree tree{timeline_.labels(), task()};
-    return tree;
-  }
+  WorkTree build() { return {traced_[0].timeline.labels(), task()}; }
 
  private:
   /// What comes from here to the mark that ends the task.
   WorkTask task() {
     WorkTask task;
     for (;;) {
-      stretch(task);
+      add_stretch(task);
       const auto [mark, value] = steps_.marks[at_++];
       if (mark == Mark::EndTask || mark == Mark::EndStep) {
         return task;
@@ -200,7 +206,8 @@ class TreeBuilder {
       if (part.group->is_graph) {
         part.group->successors = steps_.graphs[value];
       }
-      timeline_.split(times_[at_], times_[at_], [&](const auto& in, double) { part.label = in.label; });
+      const std::int64_t begin = traced_[0].times[at_];
+      traced_[0].timeline.split(begin, begin, [&](const auto& in, double) { part.label = in.label; });
       while (steps_.marks[at_++].first == Mark::BeginTask) {  // what lies between two tasks is nobody's work
         part.group->tasks.push_back(this->task());
       }
@@ -208,25 +215,75 @@ class TreeBuilder {
     }
   }
 
-  void stretch(WorkTask& task) const {
+  /// Adds the stretch before the next mark, shared out among those that it belongs to.
+  void add_stretch(WorkTask& task) const {
     const double time = steps_.stretches[at_];
-    timeline_.split(times_[at_], times_[at_ + 1], [&](const Timeline::Interval& in, double fraction) {
-      if (time * fraction > 0) {
-        WorkPart* last = task.parts.empty() ? nullptr : &task.parts.back();
-        if (last != nullptr && !last->group && last->label == in.label && last->bytes_per_ns == in.bytes_per_ns) {
-          last->nanoseconds += time * fraction;
-        } else {
-          task.parts.push_back({time * fraction, in.bytes_per_ns, in.label});
+    if (time <= 0) {
+      return;
+    }
+    const std::vector<WorkPart> pieces = pieces_of_stretch();
+    double whole = 0;
+    for (const WorkPart& piece : pieces) {
+      whole += piece.nanoseconds;
+    }
+    for (const WorkPart& piece : pieces) {
+      const double part = whole > 0 ? time * piece.nanoseconds / whole : time / static_cast<double>(pieces.size());
+      WorkPart* last = task.parts.empty() ? nullptr : &task.parts.back();
+      if (last != nullptr && !last->group && last->label == piece.label && last->bytes_per_ns == piece.bytes_per_ns) {
+        last->nanoseconds += part;
+      } else if (part > 0) {
+        task.parts.push_back({part, piece.bytes_per_ns, piece.label});
+      }
+    }
+  }
+
+  /// What a stretch consists of. All traced steps have the same pieces, unless two events touched; the shortest time
+  /// of each counts.
+  std::vector<WorkPart> pieces_of_stretch() const {
+    std::vector<WorkPart> pieces;
+    std::vector<WorkPart> others;
+    for (const TracedStep& step : traced_) {
+      std::vector<WorkPart>& here = &step == traced_.data() ? pieces : others;
+      here.clear();
+      step.timeline.split(step.times[at_], step.times[at_ + 1], [&](const Timeline::Interval& in, double time) {
+        here.push_back({time, in.bytes_per_ns, in.label});
+      });
+      if (here.size() == pieces.size()) {
+        for (std::size_t i = 0; i < here.size() && here[i].label == pieces[i].label; ++i) {
+          pieces[i].nanoseconds = std::min(pieces[i].nanoseconds, here[i].nanoseconds);
+          pieces[i].bytes_per_ns = std::max(pieces[i].bytes_per_ns, here[i].bytes_per_ns);
         }
       }
-    });
+    }
+    return pieces;
   }
 
   const Steps& steps_;
-  const Times& times_;  // of the step that the timeline is of
-  const Timeline& timeline_;
+  const std::vector<TracedStep>& traced_;
   std::size_t at_ = 0;  // the next mark
 };
+
+/// Steps that are traced, which have the same marks.
+std::vector<TracedStep> trace_steps(const std::function<void()>& step, const RecordingOptions& options,
+                                    const Steps& steps, Recorder& recorder) {
+  const Timeline::Limits limits{options.bytes_per_ns, options.cached_bytes};
+  std::vector<TracedStep> traced;
+  const std::int64_t start = trace::now();
+  for (int i = 0; i < kTraced && (i == 0 || !is_over(start, options.seconds / 4)); ++i) {
+    {
+      const Tracing tracing;
+      recorder.record(step, options.threads);
+    }
+    Timeline timeline(events_of_this_thread(), limits);
+    if (recorder.marks == steps.marks && (traced.empty() || traced[0].timeline.labels() == timeline.labels())) {
+      traced.push_back({recorder.times, std::move(timeline)});
+    }
+  }
+  if (traced.empty()) {
+    traced.push_back({Times(steps.marks.size() + 1), Timeline({}, limits)});
+  }
+  return traced;
+}
 
 }  // namespace
 
@@ -249,17 +306,8 @@ Recording record_work(const std::function<void()>& step, const RecordingOptions&
   Recording recording;
   recording.repetitions = steps.repetitions;
   recording.warning = steps.differs ? "some steps did other work than the first: they were left out" : "";
-  {
-    const Tracing tracing;
-    recorder.record(step, options.threads);
-  }
-  Times traced = recorder.times;
-  if (recorder.marks != steps.marks) {
-    recording.warning = "the step that was traced did other work: nothing has a name";
-    traced.assign(steps.marks.size() + 1, 0);
-  }
-  const Timeline timeline(events_of_this_thread(), {options.bytes_per_ns, options.cached_bytes});
-  recording.tree = TreeBuilder(steps, traced, timeline).build();
+  const std::vector<TracedStep> traced = trace_steps(step, options, steps, recorder);
+  recording.tree = TreeBuilder(steps, traced).build();
   return recording;
 }
 

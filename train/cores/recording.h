@@ -10,9 +10,9 @@ namespace backflow::train {
 
 struct RecordingOptions {
   int threads = 1;            ///< that the work is cut for
-  int warm_up = 2;            ///< steps before the first that is recorded
+  int warm_up = 1;            ///< steps before the first that is recorded
   int repetitions = 9;        ///< steps that times are taken from
-  double seconds = 0;         ///< ends the repetitions early once they took so long; 0: never
+  double seconds = 0;         ///< ends the repetitions once they took so long, but for the first three; 0: never
   double bytes_per_ns = 10;   ///< of memory, on one core: no stretch moves more
   double cached_bytes = 2e6;  ///< an operator whose tensors take no more together finds them in caches
 };
@@ -26,7 +26,7 @@ struct Recording {
 
 /// Runs `step` several times on this thread, which does all its work one task after the other, cut for
 /// `options.threads` threads. The time of each stretch is the lower quartile over the repetitions: what interrupts
-/// single ones does not count. One more step is traced, and tells which operator or node each stretch belongs to.
+/// single ones does not count. A few more steps are traced, and tell which operator or node each stretch belongs to.
 ///
 /// Bytes are those of the operator or node (trace::Event::bytes), shared among its stretches in proportion to their
 /// time. Work that no operator or node explains, as an update, counts as bound by memory.

@@ -27,7 +27,7 @@ class Timeline {
   Timeline(std::vector<trace::Event> events, const Limits& limits);
 
   const std::vector<WorkLabel>& labels() const { return labels_; }
-  /// Calls f(interval, fraction) for every interval that overlaps [start, end), or the one that holds `start`.
+  /// Calls f(interval, ns) for every interval that overlaps [start, end), or the one that holds `start`.
   template <class F>
   void split(std::int64_t start, std::int64_t end, const F& f) const;
 
@@ -44,14 +44,13 @@ template <class F>
 void Timeline::split(std::int64_t start, std::int64_t end, const F& f) const {
   std::size_t i = find(start);
   if (end <= start) {
-    f(intervals_[i], 1.0);
+    f(intervals_[i], 0.0);
     return;
   }
-  const auto length = static_cast<double>(end - start);
   for (std::int64_t from = start; from < end; ++i) {
     const std::int64_t to = i + 1 < intervals_.size() && intervals_[i + 1].start < end ? intervals_[i + 1].start : end;
     if (to > from) {
-      f(intervals_[i], static_cast<double>(to - from) / length);
+      f(intervals_[i], static_cast<double>(to - from));
       from = to;
     }
   }

@@ -7,17 +7,14 @@
 #include <backflow/ops/winograd.h>
 
 namespace backflow::kernels {
-namespace {
 
-std::int64_t pieces_of(Direction direction, const ConvolutionGeometry& g) {
+std::int64_t batch_pieces(Direction direction, const ConvolutionGeometry& g) {
   const auto by_work = static_cast<std::int64_t>(g.cost(kFloat32).flop / kPieceFlop);
   // Winograd's algorithm transforms the weights anew for each piece.
   const std::int64_t by_samples = winograd_is_on() ? 2 : std::max<std::int64_t>(g.x[0] / kPieceSamples, 2);
   const std::int64_t most = direction == Direction::BackwardWeights ? kMaxPartials : kMaxPieces;
   return std::clamp<std::int64_t>(std::min({by_work, by_samples, most}), 1, g.x[0]);
 }
-
-}  // namespace
 
 void execute(const ConvolutionPrimitive& p, Arguments arguments) {
   if (p.is_reference) {
@@ -34,7 +31,7 @@ ConvolutionGeometry part_of_filters(const ConvolutionGeometry& g, std::int64_t c
 }
 
 Pieces::Pieces(Direction direction, const ConvolutionGeometry& g, WantedBlocks wanted, bool with_bias)
-    : batch_(g.x[0]), count_(pieces_of(direction, g)) {
+    : batch_(g.x[0]), count_(batch_pieces(direction, g)) {
   const auto primitive = [&](std::int64_t samples) {
     return convolution_primitive(direction, g, samples, wanted, with_bias);
   };

@@ -41,6 +41,9 @@ inline std::int64_t wanted_block(const Tensor& x) {
   return block == 1 ? 0 : block;
 }
 
+/// Into how many pieces the batch is cut where each is one primitive.
+std::int64_t batch_pieces(Direction direction, const ConvolutionGeometry& g);
+
 /// The convolution with a `count`-th of the filters.
 ConvolutionGeometry part_of_filters(const ConvolutionGeometry& g, std::int64_t count);
 

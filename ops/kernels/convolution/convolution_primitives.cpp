@@ -113,6 +113,7 @@ ConvolutionPrimitive describe_primitive(const PrimitiveDesc& desc, const memory:
   p.y = y;
   p.scratchpad = desc.scratchpad_desc();
   p.is_reference = is_reference(desc);
+  p.implementation = desc.impl_info_str();
   return p;
 }
 
@@ -185,7 +186,9 @@ ConvolutionPrimitive make(Direction direction, const ConvolutionGeometry& g, Wan
   return best->result;
 }
 
-std::string key_of(Direction direction, const ConvolutionGeometry& g, WantedBlocks wanted, bool with_bias) {
+}  // namespace
+
+std::string convolution_key(Direction direction, const ConvolutionGeometry& g, WantedBlocks wanted, bool with_bias) {
   std::string key;
   const auto append = [&](std::int64_t number) { key.append(reinterpret_cast<const char*>(&number), sizeof(number)); };
   append(static_cast<std::int64_t>(direction));
@@ -203,8 +206,6 @@ std::string key_of(Direction direction, const ConvolutionGeometry& g, WantedBloc
   return key;
 }
 
-}  // namespace
-
 std::shared_ptr<const ConvolutionPrimitive> convolution_primitive(Direction direction, const ConvolutionGeometry& g,
                                                                   std::int64_t batch, WantedBlocks wanted,
                                                                   bool with_bias) {
@@ -212,7 +213,7 @@ std::shared_ptr<const ConvolutionPrimitive> convolution_primitive(Direction dire
   ConvolutionGeometry piece = g;
   piece.x[0] = batch;
   piece.y[0] = batch;
-  return kept.get(key_of(direction, piece, wanted, with_bias),
+  return kept.get(convolution_key(direction, piece, wanted, with_bias),
                   [&] { return make(direction, piece, wanted, with_bias); });
 }
 

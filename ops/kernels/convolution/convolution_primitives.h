@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 
 #include <backflow/ops/kernels/convolution/convolution.h>
 #include <backflow/ops/kernels/onednn.h>
@@ -19,7 +20,8 @@ struct ConvolutionPrimitive {
   dnnl::memory::desc scratchpad;
   std::int64_t x_block = 1;  ///< channels of a block, see runtime/tensor/channel_blocks.h
   std::int64_t y_block = 1;
-  bool is_reference = false;  ///< oneDNN has but its slow reference implementation
+  bool is_reference = false;   ///< oneDNN has but its slow reference implementation
+  std::string implementation;  ///< what oneDNN calls it, as "jit:avx512_core"
 };
 
 /// What is known beforehand of the blocks of x and y; 0 leaves the choice to oneDNN.
@@ -35,6 +37,9 @@ struct WantedBlocks {
 std::shared_ptr<const ConvolutionPrimitive> convolution_primitive(Direction direction, const ConvolutionGeometry& g,
                                                                   std::int64_t batch, WantedBlocks wanted,
                                                                   bool with_bias);
+
+/// What the primitive depends on, for caches.
+std::string convolution_key(Direction direction, const ConvolutionGeometry& g, WantedBlocks wanted, bool with_bias);
 
 /// The row-major weights [groups, filters / groups, channels / groups, kernel...], without groups when there is one.
 dnnl::memory::desc plain_weights(const ConvolutionGeometry& g);

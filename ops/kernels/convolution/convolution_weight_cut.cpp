@@ -174,11 +174,12 @@ bool take_primitives(WeightCut& cut, const ConvolutionGeometry& slice, WantedBlo
          cut.primitive->y_block == cut.last->y_block;
 }
 
-/// Whether slices have the forms of the whole, apart from their size.
+/// Whether slices have the implementation and the forms of the whole, apart from their size.
 bool is_alike(const WeightCut& slices, const WeightCut& whole) {
   const ConvolutionPrimitive& a = *slices.primitive;
   const ConvolutionPrimitive& b = *whole.primitive;
-  return !a.is_reference && a.x_block == b.x_block && a.y_block == b.y_block &&
+  return a.implementation == b.implementation && slices.last->implementation == whole.last->implementation &&
+         a.x_block == b.x_block && a.y_block == b.y_block &&
          weight_blocks(slices.slice.w, a.w).has_value() == weight_blocks(whole.slice.w, b.w).has_value();
 }
 

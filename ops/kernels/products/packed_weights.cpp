@@ -10,19 +10,21 @@
 #include <backflow/ops/kernels/kernel_counts.h>
 #include <backflow/ops/kernels/layout/blocked.h>
 #include <backflow/ops/kernels/layout/dense.h>
-#include <backflow/runtime/threads/threads.h>
+#include <backflow/runtime/threads/cuts.h>
 
 namespace backflow::kernels {
 namespace {
 
 using dnnl::memory;
 
-constexpr std::int64_t kPieceBytes = 1 << 20;
-constexpr std::int64_t kAligned = 64;  // filters of a piece: a multiple of all blocks of oneDNN
+constexpr std::int64_t kPieceBytes = 128 << 10;  // at least: oneDNN takes 5 us to start
+constexpr std::int64_t kAligned = 64;            // filters of a piece: a multiple of all blocks of oneDNN
+constexpr double kBytesPerNanosecond = 5;
 
 /// One form of weights. While they are trained each is used once between two updates: then it is not worth its memory.
 struct PackedForm {
-  memory::desc desc;
+  memory::desc desc;  // of one part
+  WeightParts parts;
   IntrusivePtr<Storage> elements;  // none while it is out of date or not worth keeping
   std::uint32_t changes = 0;       // of the weights, when it was made last
   bool was_reused = false;         // since then
@@ -48,15 +50,74 @@ memory::desc flat_plain(const ChannelBlocks& blocks) {
   return {onednn_dims(flat_sizes(blocks)), memory::data_type::f32, memory::format_tag::abc};
 }
 
+/// Whether weights of the same sizes lie in memory alike. Parts of the first dimension may lie as they do in the whole.
+bool lie_alike(const memory::desc& a, const WeightParts& a_parts, const memory::desc& b, const WeightParts& b_parts) {
+  if (a_parts == b_parts) {
+    return a == b;
+  }
+  const auto is_first = [](const WeightParts& parts) { return parts.dim == 0 || parts.count == 1; };
+  const auto bytes = [](const memory::desc& desc, const WeightParts& parts) {
+    return desc.get_size() * static_cast<std::size_t>(parts.count);
+  };
+  return is_first(a_parts) && is_first(b_parts) && bytes(a, a_parts) == bytes(b, b_parts) &&
+         dims_of(a).size() == dims_of(b).size() && block_layout(a) == block_layout(b);
+}
+
+/// The distance of element `index` of dimension `dim` from the first, which must be the first of a block.
+std::int64_t offset_of(const memory::desc& desc, std::size_t dim, std::int64_t index) {
+  const BlockLayout layout = block_layout(desc);
+  std::int64_t block = 1;
+  for (std::size_t i = 0; i < layout.inner_sizes.size(); ++i) {
+    block *= layout.inner_dims[i] == static_cast<std::int64_t>(dim) ? layout.inner_sizes[i] : 1;
+  }
+  return index / block * layout.strides[dim];
+}
+
+/// Copies weights into parts, of which `to_desc` is one. Runs of filters of a part are copied alone only where a piece
+/// has not the whole part. The cut is free: nothing is computed.
+void reorder_parts(const memory::desc& from_desc, std::byte* from, const memory::desc& to_desc, std::byte* to,
+                   const WeightParts& parts) {
+  const memory::dims part = dims_of(to_desc);
+  const std::int64_t filters = part[0] > 0 && part[0] % kAligned == 0 ? kAligned : part[0];
+  const std::int64_t runs = part[0] > filters ? part[0] / filters : 1;
+  const auto bytes = static_cast<std::int64_t>(from_desc.get_size());
+  const std::int64_t pieces = free_pieces(std::clamp<std::int64_t>(bytes / kPieceBytes, 1, parts.count * runs),
+                                          static_cast<double>(bytes) / kBytesPerNanosecond);
+  if (pieces == 1 && parts.count == 1) {
+    reorder(from_desc, from, to_desc, to);
+    return;
+  }
+  const auto copy_runs = [&](std::int64_t run, std::int64_t count) {
+    memory::dims sizes = part;
+    sizes[0] = count * filters;
+    const memory::dims zeros(sizes.size(), 0);
+    const std::int64_t first = run % runs * filters;
+    const std::int64_t source = offset_of(from_desc, parts.dim, run / runs * part[parts.dim]);
+    const auto of = static_cast<std::int64_t>(sizeof(float));
+    reorder(from_desc.submemory_desc(sizes, zeros), from + (source + offset_of(from_desc, 0, first)) * of,
+            to_desc.submemory_desc(sizes, zeros),
+            to + run / runs * static_cast<std::int64_t>(to_desc.get_size()) + offset_of(to_desc, 0, first) * of);
+  };
+  parallel_for(pieces, [&](std::int64_t piece) {
+    const std::int64_t end = begin_of_piece(piece + 1, pieces, parts.count * runs);
+    for (std::int64_t run = begin_of_piece(piece, pieces, parts.count * runs); run < end;) {
+      const std::int64_t count = std::min(end - run, runs - run % runs);
+      copy_runs(run, count);
+      run += count;
+    }
+  });
+}
+
 /// Packs w, of which `own` are the blocks of filters and channels, if it is kept in any.
-IntrusivePtr<Storage> pack(const Tensor& w, const Blocked& own, const memory::desc& plain, const memory::desc& packed) {
+IntrusivePtr<Storage> pack(const Tensor& w, const Blocked& own, const memory::desc& plain, const memory::desc& packed,
+                           const WeightParts& parts) {
   count_weight_reorder();
-  IntrusivePtr<Storage> storage = Storage::make(packed.get_size());
-  if (own) {
-    reorder_weights(packed_desc(w.sizes(), own.blocks.block), static_cast<std::byte*>(own.elements.mutable_data_ptr()),
-                    packed, storage->data());
+  IntrusivePtr<Storage> storage = Storage::make(packed.get_size() * static_cast<std::size_t>(parts.count));
+  if (own && dims_of(packed)[parts.dim] % own.blocks.block == 0) {
+    reorder_parts(packed_desc(w.sizes(), own.blocks.block), static_cast<std::byte*>(own.elements.mutable_data_ptr()),
+                  packed, storage->data(), parts);
   } else {
-    reorder_weights(plain, static_cast<std::byte*>(dense(w).mutable_data_ptr()), packed, storage->data());
+    reorder_parts(plain, static_cast<std::byte*>(dense(w).mutable_data_ptr()), packed, storage->data(), parts);
   }
   return storage;
 }
@@ -64,22 +125,7 @@ IntrusivePtr<Storage> pack(const Tensor& w, const Blocked& own, const memory::de
 }  // namespace
 
 void reorder_weights(const memory::desc& from_desc, std::byte* from, const memory::desc& to_desc, std::byte* to) {
-  const memory::dims sizes = dims_of(from_desc);
-  const std::int64_t pieces =
-      std::min<std::int64_t>(static_cast<std::int64_t>(from_desc.get_size()) / kPieceBytes, sizes[0] / kAligned);
-  if (pieces < 2 || sizes[0] % kAligned != 0) {
-    reorder(from_desc, from, to_desc, to);
-    return;
-  }
-  parallel_for(pieces, [&](std::int64_t i) {
-    const std::int64_t blocks = sizes[0] / kAligned;
-    const std::int64_t begin = i * blocks / pieces * kAligned;
-    memory::dims part = sizes;
-    part[0] = (i + 1) * blocks / pieces * kAligned - begin;
-    memory::dims offsets(sizes.size(), 0);
-    offsets[0] = begin;
-    reorder(from_desc.submemory_desc(part, offsets), from, to_desc.submemory_desc(part, offsets), to);
-  });
+  reorder_parts(from_desc, from, to_desc, to, {});
 }
 
 memory::desc packed_desc(IntArrayRef sizes, std::int64_t block) {
@@ -114,28 +160,29 @@ void unblock_weights(float* plain, const float* blocked, const ChannelBlocks& bl
                   reinterpret_cast<std::byte*>(plain));
 }
 
-IntrusivePtr<Storage> packed_weights(const Tensor& w, const memory::desc& plain, const memory::desc& packed) {
+IntrusivePtr<Storage> packed_weights(const Tensor& w, const memory::desc& plain, const memory::desc& packed,
+                                     const WeightParts& parts) {
   const IntrusivePtr<Storage>& own = w.impl().storage;
   const bool is_whole = w.is_contiguous() && w.storage_offset() == 0 && own->bytes() == w.nbytes();
   Blocked blocks = is_whole ? any_blocks(w) : Blocked();
   if (blocks && blocks.blocks.batch_block == 1) {
     blocks = {};
   }
-  if (blocks && weight_blocks(w.sizes(), packed) == blocks.blocks) {
+  if (blocks && lie_alike(packed_desc(w.sizes(), blocks.blocks.block), {}, packed, parts)) {
     return blocks.elements.impl().storage;
   }
-  if (is_whole && plain == packed) {
+  if (is_whole && lie_alike(plain, {}, packed, parts)) {
     return own;
   }
   if (!is_whole) {
-    return pack(w, {}, plain, packed);
+    return pack(w, {}, plain, packed, parts);
   }
   const auto cache = std::static_pointer_cast<PackedForms>(
       own->derived([]() -> std::shared_ptr<void> { return std::make_shared<PackedForms>(); }));
   const std::scoped_lock lock(cache->mutex);
   if (own->is_exposed()) {
     cache->forms.clear();
-    return pack(w, {}, plain, packed);
+    return pack(w, {}, plain, packed, parts);
   }
   const std::uint32_t changes = own->changes();
   PackedForm* form = nullptr;
@@ -143,18 +190,18 @@ IntrusivePtr<Storage> packed_weights(const Tensor& w, const memory::desc& plain,
     if (f.changes != changes) {
       f.elements.reset();
     }
-    form = f.desc == packed ? &f : form;
+    form = lie_alike(f.desc, f.parts, packed, parts) ? &f : form;
   }
   const bool is_new = form == nullptr;
   if (is_new) {
-    form = &cache->forms.emplace_back(PackedForm{.desc = packed, .elements = {}});
+    form = &cache->forms.emplace_back(PackedForm{.desc = packed, .parts = parts, .elements = {}});
   }
   const bool is_asked_again = !is_new && form->changes == changes;
   if (is_asked_again && form->elements) {
     form->was_reused = true;
     return form->elements;
   }
-  IntrusivePtr<Storage> elements = pack(w, blocks, plain, packed);
+  IntrusivePtr<Storage> elements = pack(w, blocks, plain, packed, parts);
   const bool keeps = is_new || is_asked_again || form->was_reused;
   form->elements = keeps ? elements : nullptr;
   form->was_reused = is_asked_again;
