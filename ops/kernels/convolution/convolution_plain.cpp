@@ -12,9 +12,9 @@
 namespace backflow::kernels {
 namespace {
 
-constexpr std::int64_t kMaxPartials = 8;    // sums over the batch, each of all weights
+constexpr std::int64_t kMaxPartials = 8;    // sums over the batch, each of all weights; filters are cut besides
 constexpr std::int64_t kLeastFilters = 16;  // of a product: each gathers the columns anew
-constexpr double kFlopPerNanosecond = 4;    // gathering included
+constexpr double kFlopPerNanosecond = 10;   // of one thread, roughly
 
 /// A convolution with three spatial dimensions, those that it has not being 1, and what follows from its sizes.
 struct Patches {
@@ -101,13 +101,30 @@ struct Patches {
   }
 };
 
-/// Calls body(group's x, w, y) for each group of sample n.
-template <class X, class W, class Y, class F>
-void for_each_group(const Patches& p, std::int64_t n, X* x, W* w, Y* y, const F& body) {
-  for (std::int64_t g = 0; g < p.groups; ++g) {
-    body(x + (n * p.groups + g) * p.channels * p.in, w + g * p.filters * p.rows(),
-         y + (n * p.groups + g) * p.filters * p.out);
-  }
+/// One group of one sample.
+template <class X, class W, class Y>
+struct GroupOfSample {
+  X* x;
+  W* w;
+  Y* y;
+
+  GroupOfSample(const Patches& p, std::int64_t sample, std::int64_t group, X* x_data, W* w_data, Y* y_data)
+      : x(x_data + (sample * p.groups + group) * p.channels * p.in),
+        w(w_data + group * p.filters * p.rows()),
+        y(y_data + (sample * p.groups + group) * p.filters * p.out) {}
+};
+
+/// Calls body(sample, group, columns) for all groups of all samples, on the pool; `columns` are for a piece to use. The
+/// cut is free: each group of a sample is computed on its own.
+template <class T, class F>
+void for_each_group(const Patches& p, const F& body) {
+  const double flop = 2.0 * static_cast<double>(p.batch * p.groups * p.filters) * static_cast<double>(p.rows() * p.out);
+  parallel_ranges(p.batch * p.groups, flop / kFlopPerNanosecond, [&](std::int64_t begin, std::int64_t end) {
+    const Tensor columns = empty_tensor({p.rows(), p.out}, dtype_of<T>);
+    for (std::int64_t i = begin; i < end; ++i) {
+      body(i / p.groups, i % p.groups, columns.mutable_data_ptr<T>());
+    }
+  });
 }
 
 /// Filters that a product of the gradient of the weights has at least. Products add up in one order, however many rows
@@ -163,14 +180,11 @@ Tensor plain_convolution(const ConvolutionGeometry& g, const Tensor& x_, const T
     const auto* from = x.const_data_ptr<T>();
     const auto* weights = w.const_data_ptr<T>();
     auto* to = y.mutable_data_ptr<T>();
-    parallel_for(p.batch, [&](std::int64_t n) {
-      const Tensor columns = empty_tensor({p.rows(), p.out}, x.scalar_type());
-      auto* matrix = columns.mutable_data_ptr<T>();
-      for_each_group(p, n, from, weights, to, [&](const T* a, const T* b, T* c) {
-        p.gather(a, matrix);
-        gemm_serial(
-            Product<T>{p.filters, p.out, p.rows(), {b, p.rows(), false}, {matrix, p.out, false}, c, p.out, 1, false});
-      });
+    for_each_group<T>(p, [&](std::int64_t n, std::int64_t group, T* columns) {
+      const GroupOfSample at(p, n, group, from, weights, to);
+      p.gather(at.x, columns);
+      gemm_serial(Product<T>{
+          p.filters, p.out, p.rows(), {at.w, p.rows(), false}, {columns, p.out, false}, at.y, p.out, 1, false});
     });
   });
   if (bias.defined()) {
@@ -183,21 +197,18 @@ Tensor plain_convolution_input_gradient(const ConvolutionGeometry& g, const Tens
   const Tensor dy = dense(dy_);
   const Tensor w = dense(w_);
   Tensor dx = empty_tensor(g.x, dy.scalar_type());
-  fill(dx, 0);
   const Patches p(g);
   dispatch_floating(dy.scalar_type(), "convolution", [&](auto zero) {
     using T = decltype(zero);
     auto* to = dx.mutable_data_ptr<T>();
     const auto* weights = w.const_data_ptr<T>();
     const auto* from = dy.const_data_ptr<T>();
-    parallel_for(p.batch, [&](std::int64_t n) {
-      const Tensor columns = empty_tensor({p.rows(), p.out}, dy.scalar_type());
-      auto* matrix = columns.mutable_data_ptr<T>();
-      for_each_group(p, n, to, weights, from, [&](T* a, const T* b, const T* c) {
-        gemm_serial(
-            Product<T>{p.rows(), p.out, p.filters, {b, p.rows(), true}, {c, p.out, false}, matrix, p.out, 1, false});
-        p.scatter(matrix, a);
-      });
+    for_each_group<T>(p, [&](std::int64_t n, std::int64_t group, T* columns) {
+      const GroupOfSample at(p, n, group, to, weights, from);
+      gemm_serial(Product<T>{
+          p.rows(), p.out, p.filters, {at.w, p.rows(), true}, {at.y, p.out, false}, columns, p.out, 1, false});
+      std::fill_n(at.x, p.channels * p.in, T{0});
+      p.scatter(columns, at.x);
     });
   });
   return dx;

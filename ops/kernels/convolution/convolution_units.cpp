@@ -4,7 +4,7 @@
 #include <cstring>
 #include <utility>
 
-#include <backflow/ops/kernels/convolution/convolution_pieces.h>
+#include <backflow/ops/kernels/kernel_counts.h>
 #include <backflow/ops/kernels/products/packed_weights.h>
 #include <backflow/runtime/threads/cuts.h>
 
@@ -25,27 +25,56 @@ struct ConvolutionUnits::Unit {
   std::int64_t part;
 };
 
-/// Computes units one after the other, on one thread.
+/// Computes units one after the other, on one thread. What oneDNN needs for a call is kept for the next: it would take
+/// longer to make than small units take.
 class ConvolutionUnits::Piece {
  public:
   Piece(const ConvolutionUnits& units, const Operands& operands)
       : units_(units), operands_(operands), is_forward_(units.direction_ == Direction::Forward) {}
 
   void compute(const Unit& u) {
-    const ConvolutionPrimitive& p = *u.primitive;
-    const std::size_t weights = p.w.get_size() * static_cast<std::size_t>(u.part);
-    Arguments arguments{{is_forward_ ? DNNL_ARG_SRC : DNNL_ARG_DIFF_DST, over(is_forward_ ? p.x : p.y, source(u))},
-                        {DNNL_ARG_WEIGHTS, over(p.w, operands_.weights->data() + weights)},
-                        {is_forward_ ? DNNL_ARG_DST : DNNL_ARG_DIFF_SRC, over(is_forward_ ? p.y : p.x, result(u))}};
-    if (operands_.bias != nullptr) {
-      const std::int64_t filters = units_.g_.w[0] / units_.cut_.parts;
-      const dnnl::memory::desc form{{filters}, dnnl::memory::data_type::f32, dnnl::memory::format_tag::a};
-      arguments.emplace(DNNL_ARG_BIAS, over(form, operands_.bias + u.part * filters));
+    if (u.primitive != primitive_) {
+      prepare(u);
     }
-    execute(p, std::move(arguments));
+    const auto set = [&](int argument, const void* data) {
+      arguments_.at(argument).set_data_handle(const_cast<void*>(data));
+    };
+    set(is_forward_ ? DNNL_ARG_SRC : DNNL_ARG_DIFF_DST, source(u));
+    set(DNNL_ARG_WEIGHTS, operands_.weights->data() + u.primitive->w.get_size() * static_cast<std::size_t>(u.part));
+    set(is_forward_ ? DNNL_ARG_DST : DNNL_ARG_DIFF_SRC, result(u));
+    if (operands_.bias != nullptr) {
+      set(DNNL_ARG_BIAS, operands_.bias + u.part * (units_.g_.w[0] / units_.cut_.parts));
+    }
+    run();
   }
 
  private:
+  void prepare(const Unit& u) {
+    const ConvolutionPrimitive& p = *u.primitive;
+    primitive_ = &p;
+    arguments_ = {{is_forward_ ? DNNL_ARG_SRC : DNNL_ARG_DIFF_DST, over(is_forward_ ? p.x : p.y, nullptr)},
+                  {DNNL_ARG_WEIGHTS, over(p.w, nullptr)},
+                  {is_forward_ ? DNNL_ARG_DST : DNNL_ARG_DIFF_SRC, over(is_forward_ ? p.y : p.x, nullptr)}};
+    if (operands_.bias != nullptr) {
+      const std::int64_t filters = units_.g_.w[0] / units_.cut_.parts;
+      arguments_.emplace(DNNL_ARG_BIAS,
+                         over({{filters}, dnnl::memory::data_type::f32, dnnl::memory::format_tag::a}, nullptr));
+    }
+    if (p.scratchpad.get_size() > 0) {
+      scratchpad_ = Storage::make(p.scratchpad.get_size());
+      arguments_.emplace(DNNL_ARG_SCRATCHPAD, over(p.scratchpad, scratchpad_->data()));
+    }
+  }
+
+  void run() {
+    if (primitive_->is_reference) {
+      count_reference_call();
+    }
+    const SingleOpenMpThread single;
+    primitive_->primitive.execute(onednn_stream(), arguments_);
+    onednn_stream().wait();
+  }
+
   float* result(const Unit& u) const {
     const ChannelBlocks& b = operands_.result.blocks;
     const std::int64_t row = b.spatial / result_sizes(units_.direction_, units_.g_)[2] * b.block;
@@ -92,6 +121,9 @@ class ConvolutionUnits::Piece {
   const ConvolutionUnits& units_;
   const Operands& operands_;
   const bool is_forward_;
+  const ConvolutionPrimitive* primitive_ = nullptr;
+  Arguments arguments_;
+  IntrusivePtr<Storage> scratchpad_;
   Tensor copy_;
   const float* copied_from_ = nullptr;
   std::int64_t copied_length_ = 0;

@@ -14,16 +14,13 @@
 namespace backflow::kernels {
 namespace {
 
-constexpr double kFlopPerNanosecond = 80;            // of one thread, roughly
-constexpr std::int64_t kLargeWeightBytes = 4 << 20;  // more than the L2 cache: parts are faster on one thread too
+constexpr double kFlopPerNanosecond = 80;  // of one thread, roughly
 
 /// Whether the implementation adds channel by channel and tap by tap, whatever the sizes are. oneDNN's 1x1 kernels sum
 /// over blocks of channels, whose size depends on the number of filters and positions.
 bool has_fixed_order(std::string_view implementation) {
   return implementation.starts_with("jit:") || implementation.starts_with("jit_dw:");
 }
-
-std::int64_t weight_bytes(const ConvolutionGeometry& g) { return numel_of(g.w) * 4; }
 
 /// Some numbers in [-1, 1): the same ones in every call.
 Tensor some_numbers(const DimVector& sizes) {
@@ -118,7 +115,7 @@ ConvolutionUnits ConvolutionUnits::choose(Direction direction, const Convolution
   const std::int64_t pieces = free_pieces(units_at_most, g.cost(kFloat32).flop / kFlopPerNanosecond);
   // Two pieces a thread are wanted, but one is enough where all are equal.
   const bool is_even = g.x[0] % whole->pieces_ == 0 && pieces == 2 * whole->pieces_ && pieces < units_at_most;
-  if ((pieces <= whole->pieces_ || is_even) && weight_bytes(g) <= kLargeWeightBytes) {
+  if (pieces <= whole->pieces_ || is_even) {
     return *std::move(whole);
   }
   if (cut.parts > 1 && !is_fixed && !keeps_bits(direction, g, form, cut.parts)) {

@@ -69,20 +69,26 @@ struct MostSlices {
 
 bool is_blocked(std::int64_t block) { return block == 8 || block == 16; }
 
-MostSlices most_slices(const ConvolutionGeometry& g, const ConvolutionPrimitive& p) {
-  if (p.is_reference || !is_blocked(p.y_block) || g.w[0] % p.y_block != 0) {
-    return {};
-  }
-  if (g.groups == 1) {
-    const bool cuts_channels = is_blocked(p.x_block) && weight_blocks(g.w, p.w).has_value();
-    return {g.w[0] / p.y_block, cuts_channels ? g.x[1] / p.x_block : 1, false};
-  }
-  std::int64_t slices = is_blocked(p.x_block) ? g.groups : 1;
-  while (slices > 1 &&
-         (g.groups % slices != 0 || g.w[0] / slices % p.y_block != 0 || g.x[1] / slices % p.x_block != 0)) {
+/// Channels of a group, or of a row-major tensor, lie in one piece of memory too.
+MostSlices most_group_slices(const ConvolutionGeometry& g, const ConvolutionPrimitive& p) {
+  const auto is_cut = [](std::int64_t block) { return block == 1 || is_blocked(block); };
+  std::int64_t slices = !p.is_reference && is_cut(p.x_block) && is_cut(p.y_block) ? g.groups : 1;
+  while (slices > 1 && (g.groups % slices != 0 || g.w[0] / slices % p.y_block != 0 ||
+                        g.x[1] / slices % p.x_block != 0 || g.w[0] % p.y_block != 0 || g.x[1] % p.x_block != 0)) {
     --slices;
   }
   return {slices, 1, true};
+}
+
+MostSlices most_slices(const ConvolutionGeometry& g, const ConvolutionPrimitive& p) {
+  if (g.groups > 1) {
+    return most_group_slices(g, p);
+  }
+  if (p.is_reference || !is_blocked(p.y_block) || g.w[0] % p.y_block != 0) {
+    return {};
+  }
+  const bool cuts_channels = is_blocked(p.x_block) && weight_blocks(g.w, p.w).has_value();
+  return {g.w[0] / p.y_block, cuts_channels ? g.x[1] / p.x_block : 1, false};
 }
 
 /// Without slices whose copies would take too much of the time.
@@ -168,11 +174,12 @@ bool take_primitives(WeightCut& cut, const ConvolutionGeometry& slice, WantedBlo
          cut.primitive->y_block == cut.last->y_block;
 }
 
-/// Whether slices have the forms of the whole, apart from their size.
+/// Whether slices have the implementation and the forms of the whole, apart from their size.
 bool is_alike(const WeightCut& slices, const WeightCut& whole) {
   const ConvolutionPrimitive& a = *slices.primitive;
   const ConvolutionPrimitive& b = *whole.primitive;
-  return !a.is_reference && a.x_block == b.x_block && a.y_block == b.y_block &&
+  return a.implementation == b.implementation && slices.last->implementation == whole.last->implementation &&
+         a.x_block == b.x_block && a.y_block == b.y_block &&
          weight_blocks(slices.slice.w, a.w).has_value() == weight_blocks(whole.slice.w, b.w).has_value();
 }
 
