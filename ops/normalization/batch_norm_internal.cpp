@@ -1,5 +1,7 @@
 #include <backflow/ops/normalization/batch_norm_internal.h>
 
+#include <type_traits>
+
 #include <backflow/ops/kernels/normalization/normalize.h>
 
 namespace backflow::detail {
@@ -64,15 +66,22 @@ void move_running(const Tensor& running, double momentum, FunctionRef<double(std
   if (!running.defined()) {
     return;
   }
-  const Tensor wide = dense(running, kFloat64);
-  const Tensor moved = empty_tensor(running.sizes(), kFloat64);
-  const double* const from = wide.const_data_ptr<double>();
-  double* const to = moved.mutable_data_ptr<double>();
-  const std::int64_t channels = moved.numel();
-  for (std::int64_t c = 0; c < channels; ++c) {
-    to[c] = (1 - momentum) * from[c] + momentum * value(c);
+  const std::int64_t channels = running.numel();
+  const auto move = [&](auto* to) {
+    for (std::int64_t c = 0; c < channels; ++c) {
+      const double moved = (1 - momentum) * static_cast<double>(to[c]) + momentum * value(c);
+      to[c] = static_cast<std::remove_reference_t<decltype(*to)>>(moved);
+    }
+  };
+  if (running.is_contiguous() && running.scalar_type() != kBFloat16) {
+    dispatch_floating(running.scalar_type(), "batch_norm",
+                      [&](auto zero) { move(running.mutable_data_ptr<decltype(zero)>()); });
+  } else {
+    const Tensor wide = empty_tensor(running.sizes(), kFloat64);
+    kernels::copy(wide, running);
+    move(wide.mutable_data_ptr<double>());
+    kernels::copy(running, wide);
   }
-  kernels::copy(running, moved);
   bump_version(running);
 }
 
@@ -89,8 +98,12 @@ std::tuple<Tensor, Tensor, Tensor> BatchNormState::results(const BatchNormOperan
       .residual = residual.defined() ? blocks_for(residual, block) : kernels::Blocked{},
   };
   if (!training) {
-    kernels::normalize(y.to(), blocks_for(x, block), how, NormStatistics::Given, dense(of.running_mean, kFloat64),
-                       dense(of.running_var, kFloat64));
+    // Statistics of the dtype that is computed in are read as they are: for small x a copy would count.
+    const ScalarType wide = computed(x.scalar_type());
+    const ScalarType dtype =
+        of.running_mean.scalar_type() == wide && of.running_var.scalar_type() == wide ? wide : kFloat64;
+    kernels::normalize(y.to(), blocks_for(x, block), how, NormStatistics::Given, dense(of.running_mean, dtype),
+                       dense(of.running_var, dtype));
     const Tensor none = empty_tensor({0}, computed(x.scalar_type()));
     return {y.get(), none, none};
   }

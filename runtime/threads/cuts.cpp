@@ -24,8 +24,11 @@ std::int64_t free_pieces(std::int64_t count, double nanoseconds) {
   if (const std::int64_t forced = forced_pieces.load(std::memory_order_relaxed); forced > 0) {
     return std::clamp<std::int64_t>(forced, 1, std::max<std::int64_t>(count, 1));
   }
+  if (nanoseconds < 2 * kLeastPiece) {
+    return 1;
+  }
   const int threads = target_threads();
-  if (threads == 1 || nanoseconds < 2 * kLeastPiece) {
+  if (threads == 1) {
     return 1;
   }
   const auto worth_it = static_cast<std::int64_t>(std::min(nanoseconds / kLeastPiece, 1e9));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
+#include <cstring>
 #include <vector>
 
 #include <backflow/ops/kernels/activations/softmax_loops.h>
@@ -62,13 +63,15 @@ ClassSums sum_over_positions(const ClassTargets& at, std::int64_t scores, double
   return all;
 }
 
-/// Calls each(i, c) for every position whose class is one, or is ignored: then c is -1. Returns the first other one,
-/// else -1. A position takes `nanoseconds`. Nothing is summed: the cut is free.
-template <class F>
-std::int64_t for_each_position(const ClassTargets& at, double nanoseconds, const F& each) {
+/// Calls each(i, c) for every position whose class is one, or is ignored: then c is -1. Before it calls prepare(begin,
+/// end) for the positions that a thread takes. Returns the first position with another class, else -1. A position takes
+/// `nanoseconds`. Nothing is summed: the cut is free.
+template <class Prepare, class F>
+std::int64_t for_each_position(const ClassTargets& at, double nanoseconds, const Prepare& prepare, const F& each) {
   std::atomic<std::int64_t> bad = at.positions();
   parallel_ranges(at.positions(), nanoseconds * static_cast<double>(at.positions()),
                   [&](std::int64_t begin, std::int64_t end) {
+                    prepare(begin, end);
                     for (std::int64_t i = begin; i < end; ++i) {
                       const std::int64_t c = at.target[i];
                       if (c == at.ignored || at.is_class(c)) {
@@ -161,15 +164,17 @@ std::int64_t nll_backward(const ClassTargets& at, const Tensor& dx, const Tensor
     const Numbers<T> weights(weight);
     const Numbers<T> g(dy);
     T* const to = dx.mutable_data_ptr<T>();
-    const auto each = [&](std::int64_t i, std::int64_t c) {
+    const auto clear = [&](std::int64_t begin, std::int64_t end) {
       if (by_rows) {
-        std::fill_n(to + i * at.classes, at.classes, T{0});
+        std::memset(to + begin * at.classes, 0, static_cast<std::size_t>((end - begin) * at.classes) * sizeof(T));
       }
+    };
+    const auto each = [&](std::int64_t i, std::int64_t c) {
       if (c >= 0) {
         to[offset(at, i, c)] = -g[i] * weights[c] / static_cast<T>(divisor);
       }
     };
-    return for_each_position(at, kPosition + (by_rows ? kZero * static_cast<double>(at.classes) : 0), each);
+    return for_each_position(at, kPosition + (by_rows ? kZero * static_cast<double>(at.classes) : 0), clear, each);
   });
 }
 
@@ -229,7 +234,8 @@ std::int64_t cross_entropy_backward(const ClassTargets& at, const Tensor& dx, co
       loops.scaled_row(from + i * at.classes, {kept[2 * i], kept[2 * i + 1]}, scale, shift, row, n);
       row[c] -= scale * static_cast<T>(1 - smoothing);
     };
-    return for_each_position(at, of_row(at), each);
+    return for_each_position(
+        at, of_row(at), [](std::int64_t, std::int64_t) {}, each);
   });
 }
 

@@ -19,18 +19,18 @@ class Forward : Walker<T> {
         to_{.y = y.elements.mutable_data_ptr<T>(),
             .relu = how_.relu,
             .residual = how_.residual ? how_.residual.elements.template const_data_ptr<T>() : nullptr},
-        mean_(mean.mutable_data_ptr<double>()),
-        variance_(variance.mutable_data_ptr<double>()) {}
+        means_(mean),
+        variances_(variance) {}
 
   void run(NormStatistics statistics) {
     const auto write = [&](std::int64_t i) { apply(i); };
     if (statistics == NormStatistics::Given) {
-      for (std::int64_t g = 0; g < plan.groups(); ++g) {
-        set_coefficients(g);
-      }
+      set_given_coefficients();
       plan.for_all_runs(write);
       return;
     }
+    mean_ = means_.mutable_data_ptr<double>();
+    variance_ = variances_.mutable_data_ptr<double>();
     RunSums moments(plan);
     plan.reduce_and_apply(
         [&](std::int64_t i) {
@@ -106,8 +106,30 @@ class Forward : Walker<T> {
     divide(m2);
   }
 
-  /// y = (x - m) scale + shift, where m is the mean rounded to T and the shift has what it lacks.
+  NormCoefficients<T> coefficients_from(std::int64_t channel) const {
+    return {coefficient(0, 0, channel), coefficient(1, 0, channel), coefficient(2, 0, channel)};
+  }
+
+  /// Those of all channels, each of which is a set.
+  void set_given_coefficients() {
+    const auto n = static_cast<std::size_t>(b.channels);
+    if (means_.scalar_type() == kFloat64) {
+      normalize_loops<T>().coefficients(means_.const_data_ptr<double>(), variances_.const_data_ptr<double>(),
+                                        this->parameters(0), n, coefficients_from(0));
+    } else {
+      normalize_loops<T>().coefficients_of_own(means_.const_data_ptr<T>(), variances_.const_data_ptr<T>(),
+                                               this->parameters(0), n, coefficients_from(0));
+    }
+  }
+
   void set_coefficients(std::int64_t g) {
+    if (how.groups == 0) {
+      const std::int64_t first = g * b.block;
+      normalize_loops<T>().coefficients(mean_ + first, variance_ + first, this->parameters(first),
+                                        static_cast<std::size_t>(std::min(b.block, b.channels - first)),
+                                        coefficients_from(first));
+      return;
+    }
     this->for_each_set(g, [&](std::int64_t set, std::int64_t first, std::int64_t end, std::int64_t sample) {
       const T m = static_cast<T>(mean_[set]);
       const double rest = mean_[set] - static_cast<double>(m);
@@ -128,8 +150,10 @@ class Forward : Walker<T> {
   }
 
   NormResult<T> to_;
-  double* mean_;
-  double* variance_;
+  const Tensor& means_;
+  const Tensor& variances_;
+  double* mean_ = nullptr;  // where x's own go
+  double* variance_ = nullptr;
 };
 
 }  // namespace

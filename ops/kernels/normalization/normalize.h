@@ -30,7 +30,8 @@ struct Normalization {
 /// Where the mean and the variance come from: from x, or from elsewhere, so that they do not depend on x.
 enum class NormStatistics { Own, Given };
 
-/// Fills y. Mean and variance are contiguous float64 tensors [sets]; those that are x's own are written there.
+/// Fills y. Mean and variance are contiguous float64 tensors [sets]; those that are x's own are written there. Given
+/// ones are of channels, groups = 0, and may also have the dtype of x.
 void normalize(const Blocked& y, const Blocked& x, const Normalization& how, NormStatistics statistics,
                const Tensor& mean, const Tensor& variance);
 

@@ -1,6 +1,7 @@
 #include <backflow/ops/kernels/normalization/normalize_loops.h>
 
 #include <algorithm>
+#include <cmath>
 
 // Highway compiles this file once for each instruction set and chooses among the results at run time.
 #undef HWY_TARGET_INCLUDE
@@ -79,6 +80,34 @@ void moments(const T* x, const NormRun& run, double* mean, double* m2, T* scratc
     const double corrected = static_cast<double>(squares[j]) - off * off * part;
     mean[j] = static_cast<double>(center[j]) + off * part;
     m2[j] = corrected < 0 ? 0 : corrected;
+  }
+}
+
+template <class S, class T>
+void coefficients(const S* mean, const S* variance, const NormParameters<T>& with, std::size_t n,
+                  const NormCoefficients<T>& to) {
+  T* HWY_RESTRICT const m = to.m;
+  T* HWY_RESTRICT const scale = to.scale;
+  T* HWY_RESTRICT const shift = to.shift;
+  const double eps = with.eps;
+  const auto run = [&](auto w, auto b) {
+    for (std::size_t c = 0; c < n; ++c) {
+      const auto own = static_cast<double>(mean[c]);
+      const T rounded = static_cast<T>(own);
+      const double factor = 1 / std::sqrt(static_cast<double>(variance[c]) + eps) * w(c);
+      m[c] = rounded;
+      scale[c] = static_cast<T>(factor);
+      shift[c] = static_cast<T>(b(c) - (own - static_cast<double>(rounded)) * factor);
+    }
+  };
+  const auto of_w = [w = with.w](std::size_t c) { return static_cast<double>(w[c]); };
+  const auto of_b = [b = with.b](std::size_t c) { return static_cast<double>(b[c]); };
+  const auto ones = [](std::size_t) { return 1.0; };
+  const auto zeros = [](std::size_t) { return 0.0; };
+  if (with.w != nullptr) {
+    with.b != nullptr ? run(of_w, of_b) : run(of_w, zeros);
+  } else {
+    with.b != nullptr ? run(ones, of_b) : run(ones, zeros);
   }
 }
 
@@ -255,7 +284,8 @@ void scaled(const NormGradient<T>& gradient, T* dx, const T* a, const T* zeros, 
 
 template <class T>
 const NormalizeLoops<T>* normalizations() {
-  static constexpr NormalizeLoops<T> kLoops = {moments<T>, sums<T>, affine<T>, gradient<T>, scaled<T>};
+  static constexpr NormalizeLoops<T> kLoops = {
+      moments<T>, coefficients<double, T>, coefficients<T, T>, sums<T>, affine<T>, gradient<T>, scaled<T>};
   return &kLoops;
 }
 

@@ -39,6 +39,23 @@ struct NormGradient {
   }
 };
 
+/// What y = (x - m) scale + shift is computed from, for channels in a row: m is the mean rounded to T, and the shift
+/// has what it lacks.
+template <class T>
+struct NormCoefficients {
+  T* m;
+  T* scale;
+  T* shift;
+};
+
+/// Parameters of channels in a row; null: ones for w, zeros for b.
+template <class T>
+struct NormParameters {
+  const T* w;
+  const T* b;
+  double eps;
+};
+
 /// The loops of normalizations, for T = float or double. What is given and found of channels has `block` elements;
 /// `scratch` has 3 block elements.
 template <class T>
@@ -46,6 +63,11 @@ struct NormalizeLoops {
   /// The mean and the sum of squared deviations of each channel, in two passes; exact to the rounding of T for a few
   /// thousand numbers.
   void (*moments)(const T* x, const NormRun& run, double* mean, double* m2, T* scratch);
+  /// The coefficients of n channels of which each has a mean and a variance of its own.
+  void (*coefficients)(const double* mean, const double* variance, const NormParameters<T>& with, std::size_t n,
+                       const NormCoefficients<T>& to);
+  void (*coefficients_of_own)(const T* mean, const T* variance, const NormParameters<T>& with, std::size_t n,
+                              const NormCoefficients<T>& to);
   /// The sums of dz and of dz (x - m) of each channel.
   void (*sums)(const NormGradient<T>& gradient, const T* x, const T* m, const NormRun& run, double* sum,
                double* product, T* scratch);

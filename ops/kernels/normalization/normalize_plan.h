@@ -103,7 +103,7 @@ class NormPlan {
   static constexpr std::int64_t kRunElements = 8 * 1024;  // that stay in the L1 cache
   static constexpr std::int64_t kRunRows = 64;            // for blocks of many channels
   static constexpr std::int64_t kCacheBytes = 1 << 20;
-  static constexpr double kByte = 0.04;     // ns of a walk for each byte of x
+  static constexpr double kByte = 0.08;    // ns of a walk for each byte of x
   static constexpr double kLoop = 5'000;   // ns of one more loop on many threads
   static constexpr double kReread = 1.15;  // the time of two walks of which the second finds x in no near cache
 

@@ -73,6 +73,9 @@ class Walker {
   T* coefficient(std::int64_t k, const RunPlace& place) const {
     return coefficient(k, place.sample, place.block * b.block);
   }
+  NormParameters<T> parameters(std::int64_t first) const {
+    return {w_ == nullptr ? nullptr : w_ + first, b_ == nullptr ? nullptr : b_ + first, how.eps};
+  }
   double weight(std::int64_t c) const { return w_ == nullptr ? 1.0 : static_cast<double>(w_[c]); }
   double bias(std::int64_t c) const { return b_ == nullptr ? 0.0 : static_cast<double>(b_[c]); }
 

@@ -61,7 +61,7 @@ class RowFolder {
   void fold_pieces(A* y) const {
     const std::int64_t total = pass_.outer * pieces_;
     const double time = fold_nanoseconds(x_, pass_.outer * pass_.n);
-    if (free_pieces(pass_.outer * chunks_of(pass_.n, kLeaf), time) > total) {
+    if (pass_.n > kLeaf && free_pieces(pass_.outer * chunks_of(pass_.n, kLeaf), time) > total) {
       fold_parts(time, y);
       return;
     }
