@@ -7,7 +7,7 @@
 
 #include <backflow/io/idx.h>
 #include <backflow/ops/functions.h>
-#include <backflow/runtime/threads/threads.h>
+#include <backflow/runtime/threads/cuts.h>
 
 namespace backflow::train {
 
@@ -103,9 +103,9 @@ Batch BatchMaker::make(const std::vector<std::int64_t>& indices) const {
   dispatch_floating(dtype_, "data", [&](auto zero) {
     using T = decltype(zero);
     const std::vector<T> value_of(value_of_.begin(), value_of_.end());
-    constexpr std::int64_t kSamples = 64;  // of one chunk
-    parallel_for((n + kSamples - 1) / kSamples, [&](std::int64_t chunk) {
-      for (std::int64_t i = chunk * kSamples; i < std::min(n, (chunk + 1) * kSamples); ++i) {
+    const double nanoseconds = 0.5 * static_cast<double>(n * length);
+    parallel_ranges(n, nanoseconds, [&](std::int64_t i, std::int64_t end) {
+      for (; i < end; ++i) {
         const std::int64_t index = indices[static_cast<std::size_t>(i)];
         const auto* from = dataset_.images.const_data_ptr<std::uint8_t>() + index * length;
         std::transform(from, from + length, batch.x.mutable_data_ptr<T>() + i * length,

@@ -1,5 +1,6 @@
 // Ones with given probabilities.
-#include <array>
+#include <algorithm>
+#include <atomic>
 
 #include <backflow/ops/creation/random_fill_internal.h>
 #include <backflow/ops/elementwise/elementwise_internal.h>
@@ -15,16 +16,40 @@ void draw(const Tensor& y, const T* probabilities, double p, std::optional<Gener
   const std::int64_t n = y.numel();
   const Tensor uniform = empty_tensor({n}, kFloat64);
   double* u = uniform.mutable_data_ptr<double>();
-  fill_blocks(u, n, or_default(generator).take_stream(), [](const Words& w) { return uniform_block(w, double{}); });
+  fill_blocks(u, n, or_default(generator).take_stream(), kUniformNanoseconds,
+              [](const Words& w) { return uniform_block(w, double{}); });
   dispatch(y.scalar_type(), [&](auto zero) {
     using Out = decltype(zero);
     Out* out = y.mutable_data_ptr<Out>();
-    parallel_for((n + kRandomChunk - 1) / kRandomChunk, [&](std::int64_t chunk) {
-      for (std::int64_t i = chunk * kRandomChunk; i < std::min(n, (chunk + 1) * kRandomChunk); ++i) {
+    const auto compare = [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
         out[i] = static_cast<Out>(u[i] < (probabilities != nullptr ? static_cast<double>(probabilities[i]) : p));
       }
-    });
+    };
+    parallel_ranges(n, static_cast<double>(n), compare, kRandomStep);
   });
+}
+
+/// Throws Error, of the first one that is none, unless all are probabilities.
+template <class T>
+void check_probabilities(const T* p, std::int64_t n) {
+  const auto find = [&](std::int64_t begin, std::int64_t end) {
+    return std::find_if_not(
+               p + begin, p + end,
+               [](T value) { return 0 <= static_cast<double>(value) && static_cast<double>(value) <= 1; }) -
+           p;
+  };
+  std::atomic<bool> found = false;
+  const auto look = [&](std::int64_t begin, std::int64_t end) {
+    if (find(begin, end) != end) {
+      found = true;
+    }
+  };
+  parallel_ranges(n, static_cast<double>(n), look, kRandomStep);
+  if (found) {
+    const std::int64_t i = find(0, n);
+    fail("bernoulli: probability ", static_cast<double>(p[i]), " at ", i, ": need one in [0, 1]");
+  }
 }
 
 struct Bernoulli : ZeroGradient {
@@ -42,10 +67,7 @@ struct Bernoulli : ZeroGradient {
       using T = decltype(zero);
       const Tensor rows = x.is_contiguous() ? x : contiguous(x);
       const T* p = rows.const_data_ptr<T>();
-      for (std::int64_t i = 0; i < rows.numel(); ++i) {
-        const auto value = static_cast<double>(p[i]);
-        check(value >= 0 && value <= 1, "bernoulli: probability ", value, " at ", i, ": need one in [0, 1]");
-      }
+      check_probabilities(p, rows.numel());
       draw<T>(y, p, 0, generator);
     });
     return y;

@@ -49,7 +49,7 @@ Tensor integers(const char* op, std::int64_t low, std::int64_t high, IntArrayRef
   const Generator::State state = or_default(generator).take_stream();
   dispatch(dtype, [&](auto zero) {
     using T = decltype(zero);
-    fill_blocks(x.mutable_data_ptr<T>(), x.numel(), state, [&](const Words& w) {
+    fill_blocks(x.mutable_data_ptr<T>(), x.numel(), state, kUniformNanoseconds, [&](const Words& w) {
       return std::array<T, 2>{whole_number<T>(join(w[0], w[1]), low, range),
                               whole_number<T>(join(w[2], w[3]), low, range)};
     });
@@ -199,7 +199,7 @@ Tensor permutation(std::int64_t n, std::optional<Generator> generator, const Ten
   check(dtype != kBool, "randperm: dtype bool: need numbers");
   check_holds("randperm", n - 1 < 0 ? 0 : n - 1, dtype);
   std::vector<std::uint64_t> bits(static_cast<std::size_t>(n));
-  fill_blocks(bits.data(), n, or_default(generator).take_stream(), [](const Words& w) {
+  fill_blocks(bits.data(), n, or_default(generator).take_stream(), kUniformNanoseconds, [](const Words& w) {
     return std::array<std::uint64_t, 2>{join(w[0], w[1]), join(w[2], w[3])};
   });
   const Tensor x = empty_tensor({n}, dtype);

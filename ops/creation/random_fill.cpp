@@ -74,7 +74,7 @@ const Tensor& uniform_(const Tensor& self, double from, double to, std::optional
       const T end = static_cast<T>(to);
       // Rounding must not give `to`.
       const T largest = is_short ? static_cast<T>(below(static_cast<float>(end))) : std::nextafter(end, first);
-      fill_blocks(x.mutable_data_ptr<T>(), x.numel(), state, [&](const Words& words) {
+      fill_blocks(x.mutable_data_ptr<T>(), x.numel(), state, kUniformNanoseconds, [&](const Words& words) {
         auto u = uniform_block(words, T{});
         for (T& v : u) {
           v = std::max(first, std::min(first + v * (end - first), largest));
@@ -96,7 +96,7 @@ const Tensor& normal_(const Tensor& self, double mean, double std, std::optional
   return fill_inplace(self, [&](const Tensor& x) {
     dispatch_floating(x.scalar_type(), "normal_", [&](auto zero) {
       using T = decltype(zero);
-      fill_blocks(x.mutable_data_ptr<T>(), x.numel(), state, [&](const Words& words) {
+      fill_blocks(x.mutable_data_ptr<T>(), x.numel(), state, kNormalNanoseconds, [&](const Words& words) {
         auto z = normal_block(words, T{});
         for (T& v : z) {
           v = static_cast<T>(mean) + v * static_cast<T>(std);

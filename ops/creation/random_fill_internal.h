@@ -13,34 +13,40 @@
 #include <backflow/runtime/base/philox.h>
 #include <backflow/runtime/tensor/generator.h>
 #include <backflow/runtime/tensor/tensor.h>
-#include <backflow/runtime/threads/threads.h>
+#include <backflow/runtime/threads/cuts.h>
 
 namespace backflow::detail {
 
 using Words = Philox4x32::Counter;
 
-inline constexpr std::int64_t kRandomChunk = 16 * 1024;  // elements; the numbers do not depend on it
+inline constexpr std::int64_t kRandomStep = 512;  // elements, that is whole blocks and cache lines, where ranges begin
 
 /// Set in the streams of tensors, so that those that others make of the same seed are apart.
 inline constexpr std::uint64_t kTensorStreams = std::uint64_t{1} << 62;
 
-/// Fills x[0, n): each block of four random words gives the elements that `f(words)` returns as an array.
+/// Fills x[0, n): each block of four random words gives the elements that `f(words)` returns as an array. Words follow
+/// from the block's number, so the cut for the threads is free. `f` takes about `nanoseconds`.
 template <class T, class F>
-void fill_blocks(T* x, std::int64_t n, Generator::State from, const F& f) {
+void fill_blocks(T* x, std::int64_t n, Generator::State from, double nanoseconds, const F& f) {
   constexpr auto kPerBlock = static_cast<std::int64_t>(std::tuple_size_v<decltype(f(Words{}))>);
   const std::uint64_t stream = kTensorStreams | from.offset;
   const auto low = [](std::uint64_t v) { return static_cast<std::uint32_t>(v); };
   const auto high = [](std::uint64_t v) { return static_cast<std::uint32_t>(v >> 32); };
-  parallel_for((n + kRandomChunk - 1) / kRandomChunk, [&](std::int64_t chunk) {
-    const std::int64_t end = std::min(n, (chunk + 1) * kRandomChunk);
-    for (std::int64_t i = chunk * kRandomChunk; i < end; i += kPerBlock) {
+  constexpr double kOfWords = 10;  // nanoseconds
+  const double all = (kOfWords + nanoseconds) * static_cast<double>(n / kPerBlock + 1);
+  const auto fill = [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; i += kPerBlock) {
       const auto block = static_cast<std::uint64_t>(i / kPerBlock);
       const auto values =
           f(Philox4x32::block({low(block), high(block), low(stream), high(stream)}, {low(from.seed), high(from.seed)}));
       std::copy_n(values.begin(), std::min(kPerBlock, end - i), x + i);
     }
-  });
+  };
+  parallel_ranges(n, all, fill, kRandomStep);
 }
+
+inline constexpr double kUniformNanoseconds = 2;  // of one block
+inline constexpr double kNormalNanoseconds = 60;
 
 inline std::uint64_t join(std::uint32_t low, std::uint32_t high) { return low | (std::uint64_t{high} << 32); }
 

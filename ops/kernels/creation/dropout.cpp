@@ -6,7 +6,7 @@
 #include <type_traits>
 
 #include <backflow/ops/kernels/creation/dropout_loops.h>
-#include <backflow/ops/kernels/layout/runs.h>
+#include <backflow/ops/kernels/layout/ranges.h>
 #include <backflow/runtime/base/philox.h>
 
 // Highway compiles this file once for each instruction set and chooses among the results at run time.
@@ -189,17 +189,21 @@ void drop(const Tensor& y, const Tensor& x, std::int64_t feature_size, const Dro
     using S = decltype(zero);
     const S* const from = x.const_data_ptr<S>();
     S* const to = y.mutable_data_ptr<S>();
+    // Words follow from an element's number: the cut is free.
+    constexpr double kOfWord = 0.5;  // nanoseconds
+    constexpr double kOfElement = 2 * sizeof(S) * kNanosecondsPerByte;
     if (feature_size == 1) {
       const auto loop = drop_loops(zero).elements;
-      constexpr std::int64_t kChunk = kElementwiseChunk / 2;  // a random word costs more than an element-wise operation
-      detail::for_each_chunk(x.numel(), kChunk, [&](std::int64_t begin, std::int64_t end) {
+      static_assert(kRangeStep % kFeaturesOfGroup == 0);
+      for_each_range_of(x.numel(), kOfWord + kOfElement, [&](std::int64_t begin, std::int64_t end) {
         loop(from + begin, to + begin, begin, end - begin, least, rule);
       });
       return;
     }
     const auto loop = drop_loops(zero).feature;
-    const std::int64_t features_of_chunk = std::max<std::int64_t>(1, kElementwiseChunk / feature_size);
-    detail::for_each_chunk(x.numel() / feature_size, features_of_chunk, [&](std::int64_t begin, std::int64_t end) {
+    const std::int64_t features = x.numel() / feature_size;
+    const double nanoseconds = kOfWord * static_cast<double>(features) + kOfElement * static_cast<double>(x.numel());
+    parallel_ranges(features, nanoseconds, [&](std::int64_t begin, std::int64_t end) {
       alignas(64) std::uint32_t words[kFeaturesOfGroup];
       for (std::int64_t i = begin; i < end; ++i) {
         if (i == begin || i % kFeaturesOfGroup == 0) {

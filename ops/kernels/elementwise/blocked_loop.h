@@ -9,13 +9,13 @@
 #include <utility>
 
 #include <backflow/ops/kernels/elementwise/loops.h>
+#include <backflow/ops/kernels/layout/ranges.h>
 #include <backflow/ops/kernels/layout/stream.h>
 #include <backflow/ops/kernels/layout/strided.h>
-#include <backflow/runtime/threads/threads.h>
 
 namespace backflow::kernels::detail {
 
-inline constexpr std::int64_t kBlock = 512;   // elements that are gathered or converted at a time
+inline constexpr std::int64_t kBlock = kRangeStep;  // elements that are gathered or converted at a time
 inline constexpr std::int64_t kSmall = 4096;  // elements below which a contiguous operation is one call of one loop
 
 /// Whether all elements of `x` broadcast to more are one and the same.
@@ -37,6 +37,9 @@ Operand<T> flat_operand(const Tensor& x, const Tensor& y) {
   }
   return {is_one_element(x) ? x.const_data_ptr<T>() : nullptr, Stride::Zero};
 }
+
+inline constexpr double kSimpleNanoseconds = 0.02;   // to compute an element of most functions
+inline constexpr double kNanosecondsToGather = 0.3;  // an element of an operand
 
 inline bool is_small_and_flat(const Tensor& y) { return y.numel() <= kSmall && y.is_contiguous(); }
 
@@ -88,10 +91,11 @@ template <class T>
 inline constexpr bool needs_conversion = !std::is_same_v<T, ComputeType<T>>;
 
 /// Calls f(out, n, operands...) on pieces of y and of its operands, of element types Out and In; the pieces have the
-/// types that these are computed in. Chunks go to the threads; they depend on the shape alone.
+/// types that these are computed in. An element takes `nanoseconds` besides its way from and to memory. Elements do not
+/// depend on each other, so the cut for the threads is free.
 template <class Out, class... In, class F, std::size_t... kIs>
-void run_pieces(const Tensor& y, const std::array<const Tensor*, sizeof...(In)>& operands, const F& f,
-                std::index_sequence<kIs...>) {
+void run_pieces(const Tensor& y, const std::array<const Tensor*, sizeof...(In)>& operands, double nanoseconds,
+                const F& f, std::index_sequence<kIs...>) {
   constexpr std::size_t kN = sizeof...(In) + 1;
   const StridedLoop<kN> loop(y.sizes(), {&y, operands[kIs]...});
   Out* const to = y.mutable_data_ptr<Out>();
@@ -104,12 +108,12 @@ void run_pieces(const Tensor& y, const std::array<const Tensor*, sizeof...(In)>&
   }
   // A result that is an operand too is in the caches when it is written.
   const bool streams = whole_rows && y.nbytes() >= kStreamBytes && !(y.is_alias_of(*operands[kIs]) || ...);
-  const std::int64_t numel = y.numel();
-  parallel_for(chunks_of(numel, kElementwiseChunk), [&](std::int64_t chunk) {
+  constexpr double kOfMemory = kNanosecondsPerByte * static_cast<double>((sizeof(Out) + ... + sizeof(In)));
+  const double each = nanoseconds + kOfMemory + (whole_rows ? 0 : kNanosecondsToGather * kN);
+  for_each_range_of(y.numel(), each, [&](std::int64_t begin, std::int64_t end) {
     alignas(64) ComputeType<Out> results[kBlock];
     std::tuple<std::array<ComputeType<In>, kBlock>...> blocks;
-    const std::int64_t end = std::min(numel, (chunk + 1) * kElementwiseChunk);
-    for (std::int64_t i = chunk * kElementwiseChunk; i < end;) {
+    for (std::int64_t i = begin; i < end;) {
       const std::int64_t left_in_row = loop.inner_size() - i % loop.inner_size();
       const std::int64_t whole = streams ? std::min(left_in_row, kBlock) : left_in_row;
       const std::int64_t n = std::min(end - i, whole_rows ? whole : kBlock);
@@ -136,7 +140,8 @@ void run_pieces(const Tensor& y, const std::array<const Tensor*, sizeof...(In)>&
 
 /// The same, and one call of f where y is small and no operand has to be gathered. `y` must not be empty.
 template <class Out, class... In, class F>
-void run_blocked(const Tensor& y, const std::array<const Tensor*, sizeof...(In)>& operands, const F& f) {
+void run_blocked(const Tensor& y, const std::array<const Tensor*, sizeof...(In)>& operands, double nanoseconds,
+                 const F& f) {
   const auto each = std::index_sequence_for<In...>();
   if constexpr (!needs_conversion<Out> && !(needs_conversion<In> || ...)) {
     if (is_small_and_flat(y)) {
@@ -154,7 +159,13 @@ void run_blocked(const Tensor& y, const std::array<const Tensor*, sizeof...(In)>
       }
     }
   }
-  run_pieces<Out, In...>(y, operands, f, each);
+  run_pieces<Out, In...>(y, operands, nanoseconds, f, each);
+}
+
+/// The same of a function that takes little time beside its operands' way from and to memory.
+template <class Out, class... In, class F>
+void run_blocked(const Tensor& y, const std::array<const Tensor*, sizeof...(In)>& operands, const F& f) {
+  run_blocked<Out, In...>(y, operands, kSimpleNanoseconds, f);
 }
 
 }  // namespace backflow::kernels::detail

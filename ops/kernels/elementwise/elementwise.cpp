@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <backflow/ops/kernels/elementwise/blocked_loop.h>
+#include <backflow/ops/kernels/elementwise/function_costs.h>
 #include <backflow/runtime/tensor/checked_number.h>
 
 namespace backflow::kernels {
@@ -54,7 +55,7 @@ void binary_with_number(Binary f, const Tensor& y, const Tensor& x, const Scalar
     const auto loop = checked(binary_loop<C>(f));
     const C number = wrapped<C>(value);
     const auto more = numbers<C>(params);
-    run_blocked<T, T>(y, {&x}, [&](C* out, std::size_t n, Operand<C> in) {
+    run_blocked<T, T>(y, {&x}, nanoseconds_of(f), [&](C* out, std::size_t n, Operand<C> in) {
       const Operand<C> same = {&number, Stride::Zero};
       kNumberFirst ? loop(same, in, out, n, more.data()) : loop(in, same, out, n, more.data());
     });
@@ -114,7 +115,8 @@ void unary(Unary f, const Tensor& y, const Tensor& x, const Params& params) {
   with_types(y, y.scalar_type(), [&]<class T, class C>() {
     const auto loop = checked(unary_loop<C>(f));
     const auto more = numbers<C>(params);
-    run_blocked<T, T>(y, {&x}, [&](C* out, std::size_t n, Operand<C> in) { run_unary(loop, out, n, in, more.data()); });
+    run_blocked<T, T>(y, {&x}, nanoseconds_of(f),
+                      [&](C* out, std::size_t n, Operand<C> in) { run_unary(loop, out, n, in, more.data()); });
   });
 }
 
@@ -122,7 +124,7 @@ void binary(Binary f, const Tensor& y, const Tensor& a, const Tensor& b, const P
   with_types(y, y.scalar_type(), [&]<class T, class C>() {
     const auto loop = checked(binary_loop<C>(f));
     const auto more = numbers<C>(params);
-    run_blocked<T, T, T>(y, {&a, &b},
+    run_blocked<T, T, T>(y, {&a, &b}, nanoseconds_of(f),
                          [&](C* out, std::size_t n, Operand<C> x, Operand<C> w) { loop(x, w, out, n, more.data()); });
   });
 }
@@ -140,7 +142,7 @@ void add_scaled(Binary f, const Tensor& y, const Tensor& a, const Tensor& b, con
     const C number = wrapped<C>(factor);
     const auto add = checked(binary_loop<C>(f));
     const auto multiply = checked(binary_loop<C>(functions::Mul{}));
-    run_blocked<T, T, T>(y, {&a, &b}, [&](C* out, std::size_t n, Operand<C> x, Operand<C> w) {
+    run_blocked<T, T, T>(y, {&a, &b}, nanoseconds_of(f), [&](C* out, std::size_t n, Operand<C> x, Operand<C> w) {
       alignas(64) C products[kBlock];
       for (std::size_t i = 0; i < n; i += kBlock) {
         const std::size_t m = std::min(n - i, static_cast<std::size_t>(kBlock));
@@ -156,9 +158,9 @@ void ternary(Ternary f, const Tensor& y, const Tensor& a, const Tensor& b, const
     if constexpr (std::is_floating_point_v<C>) {
       const auto loop = ternary_loop<C>(f);
       const auto more = numbers<C>(params);
-      run_blocked<T, T, T, T>(y, {&a, &b, &c}, [&](C* out, std::size_t n, Operand<C> x, Operand<C> w, Operand<C> v) {
-        loop(x, w, v, out, n, more.data());
-      });
+      run_blocked<T, T, T, T>(
+          y, {&a, &b, &c}, nanoseconds_of(f),
+          [&](C* out, std::size_t n, Operand<C> x, Operand<C> w, Operand<C> v) { loop(x, w, v, out, n, more.data()); });
     } else {
       assert(false);  // of floating-point numbers alone
     }

@@ -6,18 +6,21 @@
 #include <numeric>
 #include <vector>
 
+#include <backflow/ops/kernels/layout/ranges.h>
 #include <backflow/ops/kernels/layout/runs.h>
 
 namespace backflow::kernels {
 namespace {
 
 using detail::bits_of;
-using detail::for_each_chunk;
 using detail::for_each_run;
 
 /// Elements along the lines' neighbours that are handled together: enough for whole cache lines, few enough that the
 /// part of the tensor that they choose from stays in the cache.
 constexpr std::int64_t kNeighbours = 32;
+
+/// In which an element is moved that an index chooses, about: one at a time.
+constexpr double kNanosecondsOfElement = 1;
 
 /// The address, in strides, that an index means.
 inline std::int64_t checked(const Lines& x, std::int64_t index) {
@@ -55,12 +58,25 @@ struct LineLoop {
   bool of_slices() const {
     return std::all_of(loop.strides[1].begin(), loop.strides[1].end(), [](std::int64_t s) { return s == 0; });
   }
-  std::int64_t lines_in_chunk() const {
+  /// Calls f(begin, end) for ranges of lines, on the pool. A line is one thread's, so the cut is free. Ranges are short
+  /// enough for the part of the tensor that they choose from to stay in the cache.
+  template <class F>
+  void for_each_range_of_lines(const F& f) const {
+    const double nanoseconds = kNanosecondsOfElement * static_cast<double>(lines * length);
+    const auto in_pieces = [&](std::int64_t begin, std::int64_t end) {
+      for (const std::int64_t most = most_lines(); begin < end; begin += most) {
+        f(begin, std::min(begin + most, end));
+      }
+    };
+    parallel_ranges(lines, nanoseconds, in_pieces, neighbours ? kNeighbours : 1);
+  }
+
+ private:
+  std::int64_t most_lines() const {
     const std::int64_t fitting = kElementwiseChunk / std::max<std::int64_t>(length, 1);
     return std::max<std::int64_t>(fitting, neighbours ? kNeighbours : 1);
   }
 
- private:
   LineLoop(const Lines& chosen, const Tensor& index, const Tensor& chosen_lines, const Tensor& index_lines,
            const Tensor& other_lines, std::int64_t other_step)
       : loop(index_lines.sizes(), {&chosen_lines, &index_lines, &other_lines}),
@@ -110,7 +126,7 @@ void gather_neighbours(U* y, const Lines& x, const std::int64_t* index, const Li
                  index + at[1] + j * l.step[1], l.loop.inner_stride(1), n);
     }
   };
-  for_each_chunk(l.lines, l.lines_in_chunk(), [&](std::int64_t begin, std::int64_t end) {
+  l.for_each_range_of_lines([&](std::int64_t begin, std::int64_t end) {
     for (; begin < end; begin += kNeighbours) {
       for_each_run(l.loop, begin, std::min(begin + kNeighbours, end), few);
     }
@@ -195,7 +211,7 @@ struct Scatter {
     for (std::int64_t j = 0; j < l.length; ++j) {
       order[static_cast<std::size_t>(next[part_of(j)]++)] = j;
     }
-    for_each_chunk(parts, 1, [&](std::int64_t part, std::int64_t) {
+    parallel_for(parts, [&](std::int64_t part) {
       const auto p = static_cast<std::size_t>(part);
       for (std::int64_t k = first[p]; k < first[p + 1]; ++k) {
         if (k + kAhead < first[p + 1]) {
@@ -204,6 +220,15 @@ struct Scatter {
         slice(order[static_cast<std::size_t>(k)]);
       }
     });
+  }
+  /// A slice is one part's, whatever the parts: the cut is free. More than the threads want have less each to keep in
+  /// the cache.
+  std::int64_t slice_parts() const {
+    constexpr std::int64_t kMostForCache = 32;
+    const std::int64_t elements = l.lines * l.length;
+    const double nanoseconds = 3 * sizeof(T) * kNanosecondsPerByte * static_cast<double>(elements);
+    return std::max(std::min(kMostForCache, chunks_of(elements, kElementwiseChunk)),
+                    free_pieces(std::min(lines.size, l.length), nanoseconds));
   }
   static constexpr std::int64_t kAhead = 4;  // slices, which lie anywhere, that are asked for before they are needed
 
@@ -229,13 +254,11 @@ struct Scatter {
   }
 
   void run() const {
-    constexpr std::int64_t kMostParts = 32;  // each with less to keep in the cache
-    const std::int64_t parts = std::min(kMostParts, chunks_of(l.lines * l.length, kElementwiseChunk));
     if (l.neighbours && l.of_slices()) {
-      run_slices(parts);
+      run_slices(slice_parts());
       return;
     }
-    for_each_chunk(l.lines, l.lines_in_chunk(), [&](std::int64_t begin, std::int64_t end) {
+    l.for_each_range_of_lines([&](std::int64_t begin, std::int64_t end) {
       for_each_run(l.loop, begin, end, [&](std::int64_t n, const auto& at) {
         for (std::int64_t i = 0; i < (l.neighbours ? l.length : n); ++i) {
           l.neighbours ? across(at, i, n) : along(at, i);
@@ -272,7 +295,7 @@ void gather(const Tensor& y, const Lines& x, const Tensor& index) {
     const StridedLoop<3> loop(y.sizes(), {&y, &index, &x.base});
     U* to = bits_of<U>(y);
     const U* from = bits_of<U>(x.base);
-    for_each_chunk(y.numel(), kElementwiseChunk, [&](std::int64_t begin, std::int64_t end) {
+    for_each_range_of(y.numel(), kNanosecondsOfElement, [&](std::int64_t begin, std::int64_t end) {
       for_each_run(loop, begin, end, [&](std::int64_t n, const auto& at) {
         gather_run(to + at[0], loop.inner_stride(0), x, from + at[2], loop.inner_stride(2), indices + at[1],
                    loop.inner_stride(1), n);

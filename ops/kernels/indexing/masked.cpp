@@ -4,24 +4,27 @@
 #include <algorithm>
 #include <vector>
 
+#include <backflow/ops/kernels/layout/ranges.h>
 #include <backflow/ops/kernels/layout/runs.h>
 
 namespace backflow::kernels {
 namespace {
 
-/// Counts the true elements of a mask chunk by chunk, so that each chunk's place among them is known.
+/// Counts the true elements of a mask range by range, so that each range's place among them is known. Counts are exact,
+/// so the cut is free.
 class TrueElements {
  public:
   explicit TrueElements(const Tensor& mask)
       : mask_(mask.const_data_ptr<bool>()),
         numel_(mask.numel()),
-        before_(static_cast<std::size_t>(chunks_of(numel_, kElementwiseChunk)) + 1) {
-    detail::for_each_chunk(numel_, kElementwiseChunk, [&](std::int64_t begin, std::int64_t end) {
+        ranges_(free_pieces(chunks_of(numel_, kRangeStep), kNanoseconds * static_cast<double>(numel_))),
+        before_(static_cast<std::size_t>(ranges_) + 1) {
+    parallel_for(ranges_, [&](std::int64_t range) {
       std::int64_t count = 0;
-      for (std::int64_t i = begin; i < end; ++i) {
+      for (std::int64_t i = begin(range), end = begin(range + 1); i < end; ++i) {
         count += mask_[i] ? 1 : 0;
       }
-      before_[static_cast<std::size_t>(begin / kElementwiseChunk) + 1] = count;
+      before_[static_cast<std::size_t>(range) + 1] = count;
     });
     for (std::size_t i = 1; i < before_.size(); ++i) {
       before_[i] += before_[i - 1];
@@ -33,13 +36,12 @@ class TrueElements {
   /// Calls f(i, k) for element i, which is the k-th true one or comes before that.
   template <class F>
   void for_each(const F& f) const {
-    detail::for_each_chunk(numel_, kElementwiseChunk, [&](std::int64_t begin, std::int64_t) {
-      const auto chunk = static_cast<std::size_t>(begin / kElementwiseChunk);
-      const std::int64_t last = before_[chunk + 1];
+    parallel_for(ranges_, [&](std::int64_t range) {
+      const std::int64_t last = before_[static_cast<std::size_t>(range) + 1];
       // Without a branch on the mask, which cannot be predicted.
-      for (std::int64_t k = before_[chunk]; k < last; ++begin) {
-        f(begin, k);
-        k += mask_[begin] ? 1 : 0;
+      for (std::int64_t i = begin(range), k = before_[static_cast<std::size_t>(range)]; k < last; ++i) {
+        f(i, k);
+        k += mask_[i] ? 1 : 0;
       }
     });
   }
@@ -54,8 +56,13 @@ class TrueElements {
   }
 
  private:
+  static constexpr double kNanoseconds = 1;  // of an element
+
+  std::int64_t begin(std::int64_t range) const { return begin_of_piece(range, ranges_, numel_, kRangeStep); }
+
   const bool* mask_;
   std::int64_t numel_;
+  std::int64_t ranges_;
   std::vector<std::int64_t> before_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include <backflow/ops/kernels/layout/ranges.h>
 #include <backflow/ops/kernels/layout/runs.h>
 
 namespace backflow::kernels {
@@ -44,12 +45,13 @@ struct Places {
   std::int64_t end(std::int64_t i) const { return at(first, i + 1); }
 };
 
-/// Calls f(row) for all rows of `columns` elements.
+/// Calls f(row) for all rows of `columns` elements of so many bytes; rows do not depend on each other.
 template <class F>
-void for_each_row(std::int64_t rows, std::int64_t columns, const F& f) {
-  const std::int64_t most = std::max<std::int64_t>(1, kElementwiseChunk / std::max<std::int64_t>(1, columns));
-  detail::for_each_chunk(rows, most, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t row = begin; row < end; ++row) {
+void for_each_row(std::int64_t rows, std::int64_t columns, std::size_t size, const F& f) {
+  constexpr double kOfRow = 10;  // nanoseconds, to find its place
+  const double of_columns = 2 * kNanosecondsPerByte * static_cast<double>(columns) * static_cast<double>(size);
+  parallel_ranges(rows, static_cast<double>(rows) * (kOfRow + of_columns), [&](std::int64_t row, std::int64_t end) {
+    for (; row < end; ++row) {
       f(row);
     }
   });
@@ -99,7 +101,7 @@ void add_border(const Tensor& y, const Tensor& x, const std::array<BorderMap, 3>
     using U = decltype(zero);
     const U* const from = detail::bits_of<U>(x);
     U* const to = detail::bits_of<U>(y);
-    for_each_row(y.numel() / columns, columns, [&](std::int64_t row) {
+    for_each_row(y.numel() / columns, columns, sizeof(U), [&](std::int64_t row) {
       const std::int64_t volume = row / (length(rows) * length(planes));
       const std::int64_t plane = volume * planes.size + at(planes.source, row / length(rows) % length(planes));
       const U* source = from + (plane * rows.size + at(rows.source, row % length(rows))) * along.size;
@@ -120,7 +122,7 @@ void fold_border(const Tensor& dx, const Tensor& dy, const std::array<BorderMap,
     using T = decltype(zero);
     const T* const from = dy.const_data_ptr<T>();
     T* const to = dx.mutable_data_ptr<T>();
-    for_each_row(dx.numel() / along.size, along.size, [&](std::int64_t row) {
+    for_each_row(dx.numel() / along.size, along.size, sizeof(T), [&](std::int64_t row) {
       const std::int64_t volume = row / (rows.size * planes.size);
       const std::int64_t p = row / rows.size % planes.size;
       const std::int64_t r = row % rows.size;

@@ -3,14 +3,15 @@
 #include <algorithm>
 #include <cstring>
 
+#include <backflow/ops/kernels/layout/ranges.h>
 #include <backflow/ops/kernels/layout/strided.h>
-#include <backflow/runtime/threads/threads.h>
 
 namespace backflow::kernels {
 namespace {
 
-constexpr std::int64_t kPieceBytes = 64 * 1024;  // of a task: worth handing out, and small beside the L2 cache
-constexpr std::int64_t kNear = 256;  // positions whose lanes are filled by several copies while they are in the cache
+constexpr std::int64_t kPage = 4096;  // bytes; whole blocks are cut at multiples of it
+constexpr std::int64_t kNear = 256;   // positions whose lanes are filled by several copies while they are in the cache
+constexpr double kNanosecondsOfLanes = 8;  // of the lanes of one position
 
 /// One operand: bytes of its elements, of a position's lanes, of a block and of a sample.
 struct Side {
@@ -62,18 +63,34 @@ CopyLanes lanes_copy(std::size_t bytes) {
   }
 }
 
-/// Copies `count` channels of one sample that lie in one block of `to`, from as many blocks of `from` as that takes.
+/// Copies `count` channels of one sample that lie in one block of `to`, from as many blocks of `from` as that takes, at
+/// `positions` positions from `i` on.
 void copy_block(const Side& to, std::int64_t to_first, const Side& from, std::int64_t from_first, std::int64_t count,
-                std::int64_t n, std::int64_t positions) {
-  for (std::int64_t i = 0; i < positions; i += kNear) {
-    for (std::int64_t c = 0; c < count;) {
-      const std::int64_t lanes = std::min(count - c, from.lanes - (from_first + c) % from.lanes);
-      const auto bytes = static_cast<std::size_t>(lanes * to.element);
-      lanes_copy(bytes)(to.at(n, to_first + c, i), to.position, from.at(n, from_first + c, i), from.position,
-                        std::min(kNear, positions - i), bytes);
-      c += lanes;
-    }
+                std::int64_t n, std::int64_t i, std::int64_t positions) {
+  for (std::int64_t c = 0; c < count;) {
+    const std::int64_t lanes = std::min(count - c, from.lanes - (from_first + c) % from.lanes);
+    const auto bytes = static_cast<std::size_t>(lanes * to.element);
+    lanes_copy(bytes)(to.at(n, to_first + c, i), to.position, from.at(n, from_first + c, i), from.position, positions,
+                      bytes);
+    c += lanes;
   }
+}
+
+/// Copies `bytes` bytes of each sample, which follow each other; source and target are given for the first one.
+void copy_whole(std::byte* to, std::int64_t to_sample, const std::byte* from, std::int64_t from_sample,
+                std::int64_t batch, std::int64_t bytes) {
+  const std::int64_t pages = chunks_of(bytes, kPage);
+  const double nanoseconds = 2 * kNanosecondsPerByte * static_cast<double>(batch * bytes);
+  parallel_ranges(batch * pages, nanoseconds, [&](std::int64_t begin, std::int64_t end) {
+    while (begin < end) {
+      const std::int64_t n = begin / pages;
+      const std::int64_t stop = std::min(end, (n + 1) * pages);
+      const std::int64_t first = (begin - n * pages) * kPage;
+      const std::int64_t last = std::min(bytes, (stop - n * pages) * kPage);
+      std::memcpy(to + n * to_sample + first, from + n * from_sample + first, static_cast<std::size_t>(last - first));
+      begin = stop;
+    }
+  });
 }
 
 }  // namespace
@@ -93,23 +110,22 @@ void copy_channels(const Blocked& to, std::int64_t to_first, const Blocked& from
       target.lanes == source.lanes && to_first % target.lanes == 0 && from_first % source.lanes == 0 &&
       (count % target.lanes == 0 || (end == to.blocks.channels && from_first + count == from.blocks.channels));
   if (whole) {
-    const std::int64_t bytes = chunks_of(count, target.lanes) * target.block;
-    const std::int64_t each = chunks_of(bytes, kPieceBytes);
-    parallel_for(batch * each, [&](std::int64_t chunk) {
-      const std::int64_t first = chunk % each * kPieceBytes;
-      std::memcpy(target.at(chunk / each, to_first, 0) + first, source.at(chunk / each, from_first, 0) + first,
-                  static_cast<std::size_t>(std::min(kPieceBytes, bytes - first)));
-    });
+    copy_whole(target.at(0, to_first, 0), target.sample, source.at(0, from_first, 0), source.sample, batch,
+               chunks_of(count, target.lanes) * target.block);
     return;
   }
   const std::int64_t first_block = to_first / target.lanes;
   const std::int64_t blocks = (end - 1) / target.lanes - first_block + 1;
-  const std::int64_t near = std::max<std::int64_t>(1, kPieceBytes / target.block);
-  parallel_for(chunks_of(batch * blocks, near), [&](std::int64_t chunk) {
-    for (std::int64_t i = chunk * near; i < std::min(batch * blocks, (chunk + 1) * near); ++i) {
-      const std::int64_t start = std::max(to_first, (first_block + i % blocks) * target.lanes);
-      const std::int64_t stop = std::min(end, (first_block + i % blocks + 1) * target.lanes);
-      copy_block(target, start, source, from_first + start - to_first, stop - start, i / blocks, positions);
+  const std::int64_t parts = chunks_of(positions, kNear);
+  const double nanoseconds = kNanosecondsOfLanes * static_cast<double>(batch * blocks * positions);
+  parallel_ranges(batch * blocks * parts, nanoseconds, [&](std::int64_t part, std::int64_t last) {
+    for (; part < last; ++part) {
+      const std::int64_t block = first_block + part / parts % blocks;
+      const std::int64_t start = std::max(to_first, block * target.lanes);
+      const std::int64_t stop = std::min(end, (block + 1) * target.lanes);
+      const std::int64_t i = part % parts * kNear;
+      copy_block(target, start, source, from_first + start - to_first, stop - start, part / (parts * blocks), i,
+                 std::min(kNear, positions - i));
     }
   });
 }

@@ -5,6 +5,7 @@
 #include <backflow/ops/kernels/elementwise/elementwise.h>
 #include <backflow/ops/kernels/layout/copy_loops.h>
 #include <backflow/ops/kernels/layout/dense.h>
+#include <backflow/ops/kernels/layout/ranges.h>
 #include <backflow/ops/kernels/layout/runs.h>
 #include <backflow/ops/kernels/layout/stream.h>
 #include <backflow/runtime/tensor/checked_number.h>
@@ -13,8 +14,14 @@ namespace backflow::kernels {
 namespace {
 
 using detail::bits_of;
-using detail::for_each_chunk;
 using detail::for_each_run;
+
+/// In which an element is copied or converted, about, of so many bytes as it is read and written.
+double nanoseconds_of(const StridedLoop<2>& loop, std::size_t bytes) {
+  constexpr double kStrided = 0.8;  // one at a time, its line shared with few others
+  const bool is_close = loop.inner_stride(0) == 1 && (loop.inner_stride(1) == 1 || loop.inner_stride(1) == 0);
+  return kNanosecondsPerByte * static_cast<double>(bytes) + (is_close ? 0 : kStrided);
+}
 
 /// The loop with the largest strides of y first, so that runs are as long in memory as they can be.
 StridedLoop<2> copy_loop(const Tensor& y, const Tensor& x) {
@@ -71,15 +78,45 @@ void transpose_streaming(const U* x, std::int64_t x_stride, U* y, std::int64_t y
   }
 }
 
-/// Copies the matrices of dimension `dim` and the innermost one block by block: a block's lines of x and y stay in the
-/// cache until all their elements were used. Streamed results go through a block of 64 x 128, which is then written row
-/// by row: 21 ms for 64 MiB, against 60 ms for pieces of 64 bytes of rows that lie 16 KiB apart.
+/// The blocks of matrices that are transposed one after the other: a block's lines of x and y stay in the cache until
+/// all their elements were used.
+struct TransposedBlocks {
+  static constexpr std::int64_t kRows = 64;
+  static constexpr std::int64_t kStreamedColumns = 128;
+  static constexpr std::int64_t kMostColumns = 1024;
+
+  std::int64_t rows;
+  std::int64_t columns;
+  std::int64_t columns_of_block;
+  std::int64_t matrices;
+
+  /// Of `matrices` matrices of elements of so many bytes. Where there are fewer blocks than pieces for the threads,
+  /// blocks are narrower, down to a cache line.
+  TransposedBlocks(std::int64_t rows_, std::int64_t columns_, std::int64_t matrices_, bool streams, std::size_t size)
+      : rows(rows_),
+        columns(columns_),
+        columns_of_block(streams ? kStreamedColumns : kMostColumns),
+        matrices(matrices_) {
+    const auto line = static_cast<std::int64_t>(64 / size);
+    const std::int64_t wanted =
+        chunks_of(free_pieces(matrices * down() * chunks_of(columns, line), nanoseconds(size)), matrices * down());
+    columns_of_block = std::min(columns_of_block, chunks_of(chunks_of(columns, wanted), line) * line);
+  }
+  std::int64_t down() const { return chunks_of(rows, kRows); }
+  std::int64_t across() const { return chunks_of(columns, columns_of_block); }
+  std::int64_t count() const { return matrices * down() * across(); }
+  double nanoseconds(std::size_t size) const {
+    return 4 * kNanosecondsPerByte * static_cast<double>(static_cast<std::size_t>(matrices * rows * columns) * size);
+  }
+};
+
+/// Copies the matrices of dimension `dim` and the innermost one block by block. Streamed results go through a block of
+/// 64 x 128, which is then written row by row: 21 ms for 64 MiB, against 60 ms for pieces of 64 bytes of rows that lie
+/// 16 KiB apart.
 template <class U>
 void copy_transposed(U* y, const U* x, StridedLoop<2> loop, std::size_t dim) {
-  constexpr std::int64_t kStreamedColumns = 128;
+  using Blocks = TransposedBlocks;
   const bool streams = static_cast<std::size_t>(numel_of(loop.sizes)) * sizeof(U) >= kStreamBytes;
-  constexpr std::int64_t kRows = 64;
-  const std::int64_t columns_of_block = streams ? kStreamedColumns : 1024;
   const std::int64_t rows = loop.sizes[dim];
   const std::int64_t columns = loop.inner_size();
   const std::int64_t y_stride = loop.strides[0][dim];
@@ -89,20 +126,17 @@ void copy_transposed(U* y, const U* x, StridedLoop<2> loop, std::size_t dim) {
     loop.strides[0][d] = 0;
     loop.strides[1][d] = 0;
   }
-  const std::int64_t down = chunks_of(rows, kRows);
-  const std::int64_t across = chunks_of(columns, columns_of_block);
-  const std::int64_t blocks = numel_of(loop.sizes) * down * across;
-  const std::int64_t together = std::max<std::int64_t>(1, kElementwiseChunk / (rows * columns));
-  for_each_chunk(blocks, together, [&](std::int64_t begin, std::int64_t end) {
+  const Blocks blocks(rows, columns, numel_of(loop.sizes), streams, sizeof(U));
+  parallel_ranges(blocks.count(), blocks.nanoseconds(sizeof(U)), [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
-      const std::int64_t matrix = i / (down * across);
-      const std::int64_t r = i / across % down * kRows;
-      const std::int64_t c = i % across * columns_of_block;
+      const std::int64_t matrix = i / (blocks.down() * blocks.across());
+      const std::int64_t r = i / blocks.across() % blocks.down() * Blocks::kRows;
+      const std::int64_t c = i % blocks.across() * blocks.columns_of_block;
       const U* from = x + loop.offset(1, matrix) + c * x_stride + r;
       U* to = y + loop.offset(0, matrix) + r * y_stride + c;
-      const std::int64_t m = std::min(kRows, rows - r);
-      const std::int64_t n = std::min(columns_of_block, columns - c);
-      streams ? transpose_streaming<kRows, kStreamedColumns>(from, x_stride, to, y_stride, m, n)
+      const std::int64_t m = std::min(Blocks::kRows, rows - r);
+      const std::int64_t n = std::min(blocks.columns_of_block, columns - c);
+      streams ? transpose_streaming<Blocks::kRows, Blocks::kStreamedColumns>(from, x_stride, to, y_stride, m, n)
               : transpose(from, x_stride, to, y_stride, m, n);
     }
     if (streams) {
@@ -117,8 +151,9 @@ void copy_elements(const Tensor& y, const Tensor& x) {
     U* to = bits_of<U>(y);
     const U* from = bits_of<U>(x);
     if (y.is_contiguous() && x.is_contiguous() && y.numel() == x.numel()) {
-      for_each_chunk(y.numel(), kElementwiseChunk,
-                     [&](std::int64_t begin, std::int64_t end) { std::copy_n(from + begin, end - begin, to + begin); });
+      for_each_range_of(y.numel(), 2 * sizeof(U) * kNanosecondsPerByte, [&](std::int64_t begin, std::int64_t end) {
+        std::copy_n(from + begin, end - begin, to + begin);
+      });
       return;
     }
     const StridedLoop<2> loop = copy_loop(y, x);
@@ -126,7 +161,7 @@ void copy_elements(const Tensor& y, const Tensor& x) {
       copy_transposed(to, from, loop, *dim);
       return;
     }
-    for_each_chunk(y.numel(), kElementwiseChunk, [&](std::int64_t begin, std::int64_t end) {
+    for_each_range_of(y.numel(), nanoseconds_of(loop, 2 * sizeof(U)), [&](std::int64_t begin, std::int64_t end) {
       for_each_run(loop, begin, end, [&](std::int64_t n, const auto& at) {
         copy_run(to + at[0], loop.inner_stride(0), from + at[1], loop.inner_stride(1), n);
       });
@@ -145,7 +180,8 @@ void convert(const Tensor& y, const Tensor& x) {
       const From* from = x.const_data_ptr<From>();
       const std::int64_t so = loop.inner_stride(0);
       const std::int64_t si = loop.inner_stride(1);
-      for_each_chunk(y.numel(), kElementwiseChunk, [&](std::int64_t begin, std::int64_t end) {
+      const double each = nanoseconds_of(loop, sizeof(To) + sizeof(From));
+      for_each_range_of(y.numel(), each, [&](std::int64_t begin, std::int64_t end) {
         for_each_run(loop, begin, end, [&](std::int64_t n, const auto& at) {
           if (so == 1 && si == 1) {
             whole_run(from + at[1], to + at[0], static_cast<std::size_t>(n));
@@ -179,8 +215,8 @@ void fill(const Tensor& y, const Scalar& value) {
     const T number = value.to<T>("fill_");
     if (y.is_contiguous()) {
       T* to = y.mutable_data_ptr<T>();
-      for_each_chunk(y.numel(), 4 * kElementwiseChunk,
-                     [&](std::int64_t begin, std::int64_t end) { std::fill_n(to + begin, end - begin, number); });
+      for_each_range_of(y.numel(), sizeof(T) * kNanosecondsPerByte,
+                        [&](std::int64_t begin, std::int64_t end) { std::fill_n(to + begin, end - begin, number); });
       return;
     }
     Tensor one = empty_tensor({}, y.scalar_type());

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cstddef>
 
-#include <backflow/ops/kernels/layout/runs.h>
+#include <backflow/ops/kernels/layout/ranges.h>
 
 // Highway compiles this file once for each instruction set and chooses among the results at run time.
 #undef HWY_TARGET_INCLUDE
@@ -100,9 +100,8 @@ HWY_EXPORT(rows_of);
 void pixel_shuffle(const Tensor& y, const Tensor& x, const PixelGrid& grid, bool inverse) {
   void* const large = inverse ? x.mutable_data_ptr() : y.mutable_data_ptr();
   void* const small = inverse ? y.mutable_data_ptr() : x.mutable_data_ptr();
-  const std::int64_t columns = grid.width * grid.factor;
-  const std::int64_t most = std::max<std::int64_t>(1, kElementwiseChunk / std::max<std::int64_t>(1, columns));
-  detail::for_each_chunk(grid.planes * grid.height * grid.factor, most, [&](std::int64_t begin, std::int64_t end) {
+  const double nanoseconds = 4 * kNanosecondsPerByte * static_cast<double>(x.nbytes());  // lanes are interleaved
+  parallel_ranges(grid.planes * grid.height * grid.factor, nanoseconds, [&](std::int64_t begin, std::int64_t end) {
     HWY_DYNAMIC_DISPATCH(rows_of)
     (large, small, element_size(x.scalar_type()), grid, begin, end, inverse);
   });

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include <backflow/ops/kernels/layout/ranges.h>
 #include <backflow/ops/kernels/layout/runs.h>
 
 namespace backflow::kernels {
@@ -57,20 +58,19 @@ void triangle(const Tensor& y, const Tensor& x, Triangle part, std::int64_t diag
   const StridedLoop<2> loop(y_rows.sizes(), {&y_rows, &x_rows});
   detail::dispatch_width(y.scalar_type(), [&](auto zero) {
     using U = decltype(zero);
-    detail::for_each_chunk(y_rows.numel(), std::max<std::int64_t>(1, kElementwiseChunk / columns),
-                           [&](std::int64_t begin, std::int64_t end) {
-                             for (std::int64_t row = begin; row < end; ++row) {
-                               U* to = detail::bits_of<U>(y) + loop.offset(0, row);
-                               const U* from = detail::bits_of<U>(x) + loop.offset(1, row);
-                               // Columns before `cut` are of the lower triangle, the others above it.
-                               const bool lower = part == Triangle::Lower;
-                               const std::int64_t bounded = std::clamp(diagonal, -rows - 1, columns + 1);
-                               const std::int64_t cut =
-                                   std::clamp<std::int64_t>(row % rows + bounded + (lower ? 1 : 0), 0, columns);
-                               copy_part(to, sy, from, sx, lower ? 0 : cut, lower ? cut : columns);
-                               zero_part(to, sy, lower ? cut : 0, lower ? columns : cut);
-                             }
-                           });
+    const double nanoseconds = 2 * kNanosecondsPerByte * static_cast<double>(y.nbytes());
+    parallel_ranges(y_rows.numel(), nanoseconds, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t row = begin; row < end; ++row) {
+        U* to = detail::bits_of<U>(y) + loop.offset(0, row);
+        const U* from = detail::bits_of<U>(x) + loop.offset(1, row);
+        // Columns before `cut` are of the lower triangle, the others above it.
+        const bool lower = part == Triangle::Lower;
+        const std::int64_t bounded = std::clamp(diagonal, -rows - 1, columns + 1);
+        const std::int64_t cut = std::clamp<std::int64_t>(row % rows + bounded + (lower ? 1 : 0), 0, columns);
+        copy_part(to, sy, from, sx, lower ? 0 : cut, lower ? cut : columns);
+        zero_part(to, sy, lower ? cut : 0, lower ? columns : cut);
+      }
+    });
   });
 }
 

@@ -5,11 +5,11 @@
 #include <vector>
 
 #include <backflow/ops/kernels/layout/blocked.h>
+#include <backflow/ops/kernels/layout/ranges.h>
+#include <backflow/ops/kernels/layout/strided.h>
 
 namespace backflow::kernels {
 namespace {
-
-constexpr std::int64_t kChunk = 32 * 1024;  // elements of one task; several small parameters share one
 
 /// The operands' elements in tasks: the ranges of task i are those from ends[i - 1] to ends[i].
 struct Tasks {
@@ -17,24 +17,49 @@ struct Tasks {
   std::vector<std::size_t> ends;
 };
 
+template <class F>
+void for_each_tensor(const UpdateOperand& x, const F& f) {
+  f(x.parameter);
+  f(x.gradient);
+  for (const Tensor& state : x.state) {
+    if (state.defined()) {
+      f(state);
+    }
+  }
+}
+
+/// In which all operands are updated, about: parameter and states are read and written, which hides the arithmetic.
+double nanoseconds_of(std::span<const UpdateOperand> operands) {
+  std::int64_t bytes = 0;
+  for (const UpdateOperand& operand : operands) {
+    for_each_tensor(operand, [&](const Tensor& x) { bytes += 2 * static_cast<std::int64_t>(x.nbytes()); });
+  }
+  return kNanosecondsPerByte * static_cast<double>(bytes);
+}
+
 Tasks cut(std::span<const UpdateOperand> operands) {
+  std::int64_t all = 0;
+  for (const UpdateOperand& operand : operands) {
+    all += operand.parameter.numel();
+  }
+  const std::int64_t each = chunks_of(all, free_pieces(chunks_of(all, kRangeStep), nanoseconds_of(operands)));
   Tasks tasks;
   tasks.ranges.reserve(operands.size());
-  std::int64_t room = kChunk;
+  std::int64_t room = each;
   for (const UpdateOperand& operand : operands) {
     const std::int64_t numel = operand.parameter.numel();
     for (std::int64_t begin = 0; begin < numel;) {
-      const std::int64_t n = std::min(room, numel - begin);
-      tasks.ranges.push_back({&operand, begin, n});
-      begin += n;
-      room -= n;
-      if (room == 0) {
+      const std::int64_t end = std::min(numel, chunks_of(begin + room, kRangeStep) * kRangeStep);
+      tasks.ranges.push_back({&operand, begin, end - begin});
+      room -= end - begin;
+      begin = end;
+      if (room <= 0) {
         tasks.ends.push_back(tasks.ranges.size());
-        room = kChunk;
+        room = each;
       }
     }
   }
-  if (room != kChunk) {
+  if (tasks.ends.empty() || tasks.ends.back() != tasks.ranges.size()) {
     tasks.ends.push_back(tasks.ranges.size());
   }
   return tasks;
@@ -62,17 +87,6 @@ bool bring_in_blocks(UpdateOperand& x) {
   return all;
 }
 
-template <class F>
-void for_each_tensor(const UpdateOperand& x, const F& f) {
-  f(x.parameter);
-  f(x.gradient);
-  for (const Tensor& state : x.state) {
-    if (state.defined()) {
-      f(state);
-    }
-  }
-}
-
 bool has_blocks(const UpdateOperand& x) {
   bool has = false;
   for_each_tensor(x, [&](const Tensor& t) { has = has || may_be_blocked(t); });
@@ -98,24 +112,26 @@ void in_one_order(std::span<const UpdateOperand> operands,
 }
 
 void in_float32(const UpdateRange& range, FunctionRef<void(const UpdatePiece<float>&)> run) {
+  constexpr std::size_t kMost = 2048;  // elements at a time: 40 KiB of this thread's stack
+  std::array<std::array<float, kMost>, 2 + kUpdateStates> memory;
   const UpdatePiece<BFloat16> from = piece_of<BFloat16>(range);
-  std::vector<float> memory((2 + kUpdateStates) * from.n);
-  float* const p = memory.data();
-  float* const g = p + from.n;
-  UpdatePiece<float> piece{p, g, {}, from.n};
-  std::copy_n(from.p, from.n, p);
-  std::copy_n(from.g, from.n, g);
-  for (std::size_t k = 0; k < kUpdateStates; ++k) {
-    if (from.s[k] != nullptr) {
-      piece.s[k] = g + (k + 1) * from.n;
-      std::copy_n(from.s[k], from.n, piece.s[k]);
+  for (std::size_t i = 0; i < from.n; i += kMost) {
+    const std::size_t n = std::min(kMost, from.n - i);
+    UpdatePiece<float> piece{memory[0].data(), memory[1].data(), {}, n};
+    std::copy_n(from.p + i, n, memory[0].data());
+    std::copy_n(from.g + i, n, memory[1].data());
+    for (std::size_t k = 0; k < kUpdateStates; ++k) {
+      if (from.s[k] != nullptr) {
+        piece.s[k] = memory[2 + k].data();
+        std::copy_n(from.s[k] + i, n, piece.s[k]);
+      }
     }
-  }
-  run(piece);
-  std::copy_n(p, from.n, from.p);
-  for (std::size_t k = 0; k < kUpdateStates; ++k) {
-    if (from.s[k] != nullptr) {
-      std::copy_n(piece.s[k], from.n, from.s[k]);
+    run(piece);
+    std::copy_n(piece.p, n, from.p + i);
+    for (std::size_t k = 0; k < kUpdateStates; ++k) {
+      if (from.s[k] != nullptr) {
+        std::copy_n(piece.s[k], n, from.s[k] + i);
+      }
     }
   }
 }

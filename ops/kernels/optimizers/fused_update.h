@@ -48,8 +48,8 @@ struct UpdateRange {
 void in_one_order(std::span<const UpdateOperand> operands,
                   FunctionRef<void(std::span<const UpdateOperand> ordered)> run);
 
-/// Calls `run` for ranges that together are the elements of all operands, each once, on the pool. The cut depends on
-/// the operands' sizes alone; small ones share a task.
+/// Calls `run` for ranges that together are the elements of all operands, each once, on the pool. All operands are one
+/// loop over equal pieces: large ones are cut, small ones share a piece. No sum is cut, so the cut is free.
 void for_each_range(std::span<const UpdateOperand> operands, FunctionRef<void(const UpdateRange&)> run);
 
 template <class T>
@@ -65,7 +65,7 @@ UpdatePiece<T> piece_of(const UpdateRange& range) {
   return piece;
 }
 
-/// Calls `run` with a copy of a range of bfloat16 in float32, and rounds parameter and state back.
+/// Calls `run` with copies of a range of bfloat16 in float32, piece by piece, and rounds parameter and state back.
 void in_float32(const UpdateRange& range, FunctionRef<void(const UpdatePiece<float>&)> run);
 
 /// Calls `run(operand, piece)` with pieces as of for_each_range, typed by the operand's dtype, or of float32 for

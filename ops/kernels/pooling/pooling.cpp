@@ -21,7 +21,7 @@ void max_pool(const Pooling& p, const Tensor& y, const Tensor& choice, const Ten
     using T = decltype(zero);
     const T* const from = x.const_data_ptr<T>();
     T* const to = y.mutable_data_ptr<T>();
-    for_each_piece(p.x, x.nbytes(), p.axes[0].outputs, p.axes[1].outputs, [&](const PoolPiece& piece) {
+    for_each_piece_of_outputs(p, x.scalar_type(), [&](const PoolPiece& piece) {
       const std::int64_t at = piece.at(outputs, block);
       pool_loops<T>().max(*tables, piece.part, from + piece.at(p.x.spatial, block), from + x.numel(), to + at,
                           to_choice == nullptr ? nullptr : to_choice + at * choice_size, piece.lanes);
@@ -37,7 +37,7 @@ void average_pool(const Pooling& p, const Tensor& y, const Tensor& x) {
     using T = decltype(zero);
     const T* const from = x.const_data_ptr<T>();
     T* const to = y.mutable_data_ptr<T>();
-    for_each_piece(p.x, x.nbytes(), p.axes[0].outputs, p.axes[1].outputs, [&](const PoolPiece& piece) {
+    for_each_piece_of_outputs(p, x.scalar_type(), [&](const PoolPiece& piece) {
       pool_loops<T>().average(*tables, piece.part, from + piece.at(p.x.spatial, block), from + x.numel(),
                               to + piece.at(outputs, block), piece.lanes);
     });
@@ -52,7 +52,7 @@ void average_pool_backward(const Pooling& p, const Tensor& dx, const Tensor& dy)
     using T = decltype(zero);
     T* const to = dx.mutable_data_ptr<T>();
     const T* const from = dy.const_data_ptr<T>();
-    for_each_piece(p.x, dx.nbytes(), p.axes[0].size, p.axes[1].size, [&](const PoolPiece& piece) {
+    for_each_piece_of_inputs(p, dx.scalar_type(), [&](const PoolPiece& piece) {
       T* const plane = to + piece.at(p.x.spatial, block);
       if (!tables->tiles) {
         clear_part(p, piece, plane);

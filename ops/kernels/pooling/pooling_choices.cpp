@@ -134,7 +134,7 @@ void max_pool_backward(const Pooling& p, const Tensor& dx, const Tensor& dy, con
     using T = decltype(zero);
     T* const to = dx.mutable_data_ptr<T>();
     const T* const from = dy.const_data_ptr<T>();
-    for_each_piece(p.x, dx.nbytes(), p.axes[0].size, p.axes[1].size, [&](const PoolPiece& piece) {
+    for_each_piece_of_inputs(p, dx.scalar_type(), [&](const PoolPiece& piece) {
       const std::int64_t at = piece.at(outputs, p.x.block);
       backward_piece(p, tables, offsets, piece, to + piece.at(p.x.spatial, p.x.block), from + at, choice, at);
     });
@@ -150,7 +150,7 @@ void choose(const Pooling& p, const Tensor& y, const Tensor& x, const Tensor& ch
     using T = decltype(zero);
     const T* const from = x.const_data_ptr<T>();
     T* const to = y.mutable_data_ptr<T>();
-    for_each_piece(p.x, x.nbytes(), p.axes[0].outputs, p.axes[1].outputs, [&](const PoolPiece& piece) {
+    for_each_piece_of_outputs(p, x.scalar_type(), [&](const PoolPiece& piece) {
       const std::int64_t at = piece.at(outputs, block);
       const T* const plane = from + piece.at(p.x.spatial, block);
       for_each_choice(*tables, offsets, piece, choice, at,
@@ -165,7 +165,7 @@ void choice_indices(const Pooling& p, const Tensor& indices, const Tensor& choic
   const std::int64_t outputs = p.y().spatial;
   const std::int64_t block = p.x.block;
   auto* const to = indices.mutable_data_ptr<std::int64_t>();
-  for_each_piece(p.x, indices.nbytes(), p.axes[0].outputs, p.axes[1].outputs, [&](const PoolPiece& piece) {
+  for_each_piece_of_outputs(p, indices.scalar_type(), [&](const PoolPiece& piece) {
     const std::int64_t at = piece.at(outputs, block);
     for_each_choice(*tables, offsets, piece, choice, at,
                     [&](std::int64_t o, std::int64_t i) { to[at + o] = i / block; });

@@ -4,13 +4,18 @@
 #include <backflow/ops/kernels/pooling/pooling_pieces.h>
 
 namespace backflow::kernels {
+namespace {
+
+double nanoseconds_of(const Tensor& x) { return kNanosecondsPerByte * static_cast<double>(x.nbytes()); }
+
+}  // namespace
 
 void mean_of_positions(const ChannelBlocks& b, const Tensor& y, const Tensor& x) {
   dispatch_floating(x.scalar_type(), "mean", [&](auto zero) {
     using T = decltype(zero);
     const T* const from = x.const_data_ptr<T>();
     T* const to = y.mutable_data_ptr<T>();
-    for_each_piece(b, x.nbytes(), 1, 1, [&](const PoolPiece& piece) {
+    for_each_piece(PoolCut(b, nanoseconds_of(x), 1, 1, 1), [&](const PoolPiece& piece) {
       const std::int64_t c = piece.plane % b.blocks() * b.block + piece.lane;
       const std::int64_t lanes = std::min(static_cast<std::int64_t>(piece.lanes), b.channels - c);
       mean_loops<T>().mean(from + piece.at(b.spatial, b.block), static_cast<std::size_t>(b.spatial),
@@ -25,7 +30,7 @@ void mean_of_positions_backward(const ChannelBlocks& b, const Tensor& dx, const 
     using T = decltype(zero);
     T* const to = dx.mutable_data_ptr<T>();
     const T* const from = dy.const_data_ptr<T>();
-    for_each_piece(b, dx.nbytes(), 1, b.spatial, [&](const PoolPiece& piece) {
+    for_each_piece(PoolCut(b, nanoseconds_of(dx), 1, b.spatial, 1), [&](const PoolPiece& piece) {
       const std::int64_t c = piece.plane % b.blocks() * b.block + piece.lane;
       const T* const g = from + piece.plane / b.blocks() * b.channels + c;
       std::array<T, kMostLanes> value{};

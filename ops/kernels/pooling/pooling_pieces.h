@@ -7,10 +7,10 @@
 #include <cstdint>
 #include <vector>
 
+#include <backflow/ops/kernels/layout/ranges.h>
 #include <backflow/ops/kernels/layout/strided.h>
 #include <backflow/ops/kernels/pooling/pooling.h>
 #include <backflow/ops/kernels/pooling/pooling_loops.h>
-#include <backflow/runtime/threads/threads.h>
 
 namespace backflow::kernels {
 
@@ -45,35 +45,81 @@ struct PoolPiece {
 
 constexpr std::int64_t kMostLanes = 64;  ///< channels of one piece: a large block is cut
 
-/// Cuts planes of `depth` x `height` rows: calls f(piece) for all channels and rows, on the pool; together they need
-/// `bytes` bytes. Rows that belong together are given as one.
-template <class F>
-void for_each_piece(const ChannelBlocks& x, std::size_t bytes, std::int64_t depth, std::int64_t height, const F& f) {
-  constexpr std::int64_t kBytes = 64 * 1024;
-  constexpr std::int64_t kEnough = 16;  // pieces: windows that reach into two are walked twice
-  const std::int64_t width = std::min(x.block, kMostLanes);
-  const std::int64_t groups = chunks_of(x.block, width);
-  const std::int64_t planes = x.batch * x.blocks() * groups;
-  if (planes == 0) {
-    return;
+/// In which the windows of a pooling are walked once, about.
+inline double nanoseconds_of(const Pooling& p, ScalarType dtype) {
+  constexpr double kOfElement = 0.08;  // of a window
+  const auto outputs = static_cast<double>(p.y().elements());
+  const auto bytes = static_cast<double>(static_cast<std::size_t>(p.x.elements()) * element_size(dtype));
+  return kOfElement * outputs * static_cast<double>(p.window()) + 2 * kNanosecondsPerByte * bytes;
+}
+
+/// How planes of `depth` x `height` rows are cut: into whole planes, and where these are fewer than the pieces that the
+/// threads want into parts of at least `least` rows. Rows that belong together are given as one. No element's sum is
+/// cut, so the cut is free.
+class PoolCut {
+ public:
+  PoolCut(const ChannelBlocks& x, double nanoseconds, std::int64_t depth, std::int64_t height, std::int64_t least)
+      : block_(x.block),
+        depth_(depth),
+        height_(height),
+        rows_(depth > 1 ? depth : height),
+        width_(std::min(x.block, kMostLanes)),
+        groups_(chunks_of(x.block, width_)),
+        planes_(x.batch * x.blocks() * groups_) {
+    const std::int64_t most = chunks_of(rows_, least);
+    const std::int64_t wanted = free_pieces(planes_ * most, nanoseconds);
+    rows_each_ = chunks_of(rows_, std::clamp<std::int64_t>(chunks_of(wanted, std::max<std::int64_t>(planes_, 1)), 1,
+                                                           std::max<std::int64_t>(most, 1)));
+    parts_ = rows_each_ == 0 ? 1 : chunks_of(rows_, rows_each_);
+    tasks_ = std::min(wanted, pieces());
   }
-  const std::int64_t each = std::max<std::int64_t>(1, static_cast<std::int64_t>(bytes) / planes);
-  const std::int64_t rows = depth > 1 ? depth : height;
-  const std::int64_t rows_each =
-      std::max<std::int64_t>({1, chunks_of(rows * planes, kEnough), chunks_of(rows * kBytes, each)});
-  const std::int64_t parts = std::max<std::int64_t>(1, chunks_of(rows, rows_each));
-  const std::int64_t pieces = planes * parts;
-  const std::int64_t count = std::max<std::int64_t>(1, kBytes / std::max<std::int64_t>(1, each / parts));
-  parallel_for(chunks_of(pieces, count), [&](std::int64_t chunk) {
-    for (std::int64_t i = chunk * count; i < std::min(pieces, (chunk + 1) * count); ++i) {
-      const std::int64_t plane = i / parts;
-      const std::int64_t lane = plane % groups * width;
-      const std::int64_t from = i % parts * rows_each;
-      const std::int64_t to = std::min(rows, from + rows_each);
-      f(PoolPiece{plane / groups, lane, static_cast<std::size_t>(std::min(width, x.block - lane)),
-                  depth > 1 ? PoolPart{{from, 0}, {to, height}} : PoolPart{{0, from}, {depth, to}}});
+  std::int64_t pieces() const { return planes_ * parts_; }
+  std::int64_t tasks() const { return tasks_; }
+  /// The first piece of a task.
+  std::int64_t begin(std::int64_t task) const { return begin_of_piece(task, tasks_, pieces()); }
+  PoolPiece piece(std::int64_t i) const {
+    const std::int64_t plane = i / parts_;
+    const std::int64_t lane = plane % groups_ * width_;
+    const std::int64_t from = i % parts_ * rows_each_;
+    const std::int64_t to = std::min(rows_, from + rows_each_);
+    return {plane / groups_, lane, static_cast<std::size_t>(std::min(width_, block_ - lane)),
+            depth_ > 1 ? PoolPart{{from, 0}, {to, height_}} : PoolPart{{0, from}, {depth_, to}}};
+  }
+
+ private:
+  std::int64_t block_;
+  std::int64_t depth_;
+  std::int64_t height_;
+  std::int64_t rows_;
+  std::int64_t width_;
+  std::int64_t groups_;
+  std::int64_t planes_;
+  std::int64_t rows_each_;
+  std::int64_t parts_;
+  std::int64_t tasks_;
+};
+
+/// Calls f(piece) for all channels and rows, on the pool.
+template <class F>
+void for_each_piece(const PoolCut& cut, const F& f) {
+  parallel_for(cut.tasks(), [&](std::int64_t task) {
+    for (std::int64_t i = cut.begin(task); i < cut.begin(task + 1); ++i) {
+      f(cut.piece(i));
     }
   });
+}
+
+/// Pieces of the outputs of a pooling.
+template <class F>
+void for_each_piece_of_outputs(const Pooling& p, ScalarType dtype, const F& f) {
+  for_each_piece(PoolCut(p.x, nanoseconds_of(p, dtype), p.axes[0].outputs, p.axes[1].outputs, 1), f);
+}
+
+/// Pieces of the inputs of a pooling, for its gradient: windows that reach into two parts are walked twice.
+template <class F>
+void for_each_piece_of_inputs(const Pooling& p, ScalarType dtype, const F& f) {
+  constexpr std::int64_t kLeastRows = 8;
+  for_each_piece(PoolCut(p.x, nanoseconds_of(p, dtype), p.axes[0].size, p.axes[1].size, kLeastRows), f);
 }
 
 /// The positions of a part of a plane of x: they follow each other.
