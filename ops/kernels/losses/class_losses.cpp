@@ -68,22 +68,26 @@ ClassSums sum_over_positions(const ClassTargets& at, std::int64_t scores, double
 /// `nanoseconds`. Nothing is summed: the cut is free.
 template <class Prepare, class F>
 std::int64_t for_each_position(const ClassTargets& at, double nanoseconds, const Prepare& prepare, const F& each) {
-  std::atomic<std::int64_t> bad = at.positions();
-  parallel_ranges(at.positions(), nanoseconds * static_cast<double>(at.positions()),
-                  [&](std::int64_t begin, std::int64_t end) {
-                    prepare(begin, end);
-                    for (std::int64_t i = begin; i < end; ++i) {
-                      const std::int64_t c = at.target[i];
-                      if (c == at.ignored || at.is_class(c)) {
-                        each(i, c == at.ignored ? std::int64_t{-1} : c);
-                        continue;
-                      }
-                      std::int64_t first = bad;
-                      while (i < first && !bad.compare_exchange_weak(first, i)) {
-                      }
-                    }
-                  });
-  return bad == at.positions() ? -1 : bad.load();
+  const std::int64_t positions = at.positions();
+  std::atomic<std::int64_t> bad = positions;
+  parallel_ranges(positions, nanoseconds * static_cast<double>(positions), [&](std::int64_t begin, std::int64_t end) {
+    prepare(begin, end);
+    const ClassTargets own = at;  // which nothing that `each` writes can change
+    std::int64_t first = positions;
+    for (std::int64_t i = begin; i < end; ++i) {
+      const std::int64_t c = own.target[i];
+      if (c == own.ignored) {
+        each(i, std::int64_t{-1});
+      } else if (own.is_class(c)) {
+        each(i, c);
+      } else {
+        first = std::min(first, i);
+      }
+    }
+    for (std::int64_t known = bad; first < known && !bad.compare_exchange_weak(known, first);) {
+    }
+  });
+  return bad == positions ? -1 : bad.load();
 }
 
 /// One number for each index, or the same for all.

@@ -1,7 +1,7 @@
 #include <backflow/ops/kernels/normalization/normalize_loops.h>
 
 #include <algorithm>
-#include <cmath>
+#include <type_traits>
 
 // Highway compiles this file once for each instruction set and chooses among the results at run time.
 #undef HWY_TARGET_INCLUDE
@@ -83,31 +83,53 @@ void moments(const T* x, const NormRun& run, double* mean, double* m2, T* scratc
   }
 }
 
+/// Numbers of type S or T as float64 vectors.
+template <class D, class S>
+HWY_INLINE auto load_wide(D d, const S* p) {
+  if constexpr (std::is_same_v<S, double>) {
+    return hn::LoadU(d, p);
+  } else {
+    return hn::PromoteTo(d, hn::LoadU(hn::Rebind<S, D>(), p));
+  }
+}
+/// Rounds to T.
+template <class T, class D, class V>
+HWY_INLINE auto narrow(D, V v) {
+  if constexpr (std::is_same_v<T, double>) {
+    return v;
+  } else {
+    return hn::DemoteTo(hn::Rebind<T, D>(), v);
+  }
+}
+
+/// The coefficients of the channels of one vector, from channel c on.
+template <class D, class S, class T>
+HWY_INLINE void coefficients_at(D d, std::size_t c, const S* mean, const S* variance, const NormParameters<T>& with,
+                                const NormCoefficients<T>& to) {
+  const hn::Rebind<T, D> narrow_tag;
+  const auto one = hn::Set(d, 1.0);
+  const auto own = load_wide(d, mean + c);
+  const auto w = with.w == nullptr ? one : load_wide(d, with.w + c);
+  const auto b = with.b == nullptr ? hn::Zero(d) : load_wide(d, with.b + c);
+  const auto root = hn::Sqrt(hn::Add(load_wide(d, variance + c), hn::Set(d, with.eps)));
+  const auto factor = hn::Mul(hn::Div(one, root), w);
+  const auto m = narrow<T>(d, own);
+  hn::StoreU(m, narrow_tag, to.m + c);
+  hn::StoreU(narrow<T>(d, factor), narrow_tag, to.scale + c);
+  const auto rest = hn::Sub(own, load_wide(d, to.m + c));
+  hn::StoreU(narrow<T>(d, hn::Sub(b, hn::Mul(rest, factor))), narrow_tag, to.shift + c);
+}
+
 template <class S, class T>
 void coefficients(const S* mean, const S* variance, const NormParameters<T>& with, std::size_t n,
                   const NormCoefficients<T>& to) {
-  T* HWY_RESTRICT const m = to.m;
-  T* HWY_RESTRICT const scale = to.scale;
-  T* HWY_RESTRICT const shift = to.shift;
-  const double eps = with.eps;
-  const auto run = [&](auto w, auto b) {
-    for (std::size_t c = 0; c < n; ++c) {
-      const auto own = static_cast<double>(mean[c]);
-      const T rounded = static_cast<T>(own);
-      const double factor = 1 / std::sqrt(static_cast<double>(variance[c]) + eps) * w(c);
-      m[c] = rounded;
-      scale[c] = static_cast<T>(factor);
-      shift[c] = static_cast<T>(b(c) - (own - static_cast<double>(rounded)) * factor);
-    }
-  };
-  const auto of_w = [w = with.w](std::size_t c) { return static_cast<double>(w[c]); };
-  const auto of_b = [b = with.b](std::size_t c) { return static_cast<double>(b[c]); };
-  const auto ones = [](std::size_t) { return 1.0; };
-  const auto zeros = [](std::size_t) { return 0.0; };
-  if (with.w != nullptr) {
-    with.b != nullptr ? run(of_w, of_b) : run(of_w, zeros);
-  } else {
-    with.b != nullptr ? run(ones, of_b) : run(ones, zeros);
+  const hn::ScalableTag<double> d;
+  std::size_t c = 0;
+  for (; c + hn::Lanes(d) <= n; c += hn::Lanes(d)) {
+    coefficients_at(d, c, mean, variance, with, to);
+  }
+  for (; c < n; ++c) {
+    coefficients_at(hn::CappedTag<double, 1>(), c, mean, variance, with, to);
   }
 }
 
