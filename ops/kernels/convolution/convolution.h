@@ -34,7 +34,8 @@ struct ConvolutionGeometry {
 // Dtypes are equal: float32, float64, or bfloat16, which is computed in float32 and rounded once. float32 runs on
 // oneDNN in the channel blocks that it prefers (kernels/blocked.h): operands in these are taken as they are, results
 // are in them. What oneDNN can't do but by its reference implementation, tiny convolutions and float64 run on matrix
-// products of our own. The work is cut over the batch, by shapes alone.
+// products of our own. Forward and gradient of x are cut freely: over batch, channels and rows. The gradient of w,
+// which is a sum over the batch, is cut by shapes alone.
 
 /// y of x, w and bias [filters], which may be undefined.
 Tensor convolution(const ConvolutionGeometry& g, const Tensor& x, const Tensor& w, const Tensor& bias);

@@ -11,7 +11,8 @@
 namespace backflow::kernels {
 
 /// Forward, or the gradient of the input, cut into units, each a call of a primitive on one thread. The cut follows the
-/// number of threads: bits don't depend on it.
+/// number of threads: bits don't depend on it. A thread needs memory for one scratchpad of oneDNN (none for most
+/// kernels, 64 KiB for strided 1x1 ones) and for one slice of rows, 512 KiB at most: 36 MiB for 64 threads.
 class ConvolutionUnits {
  public:
   /// The coarsest cut that feeds all threads. With Winograd's algorithm, and where oneDNN's kernel would round
@@ -40,6 +41,8 @@ class ConvolutionUnits {
   static std::optional<ConvolutionUnits> make(Direction direction, const ConvolutionGeometry& g,
                                               const ConvolutionCut& cut, WantedBlocks wanted, bool with_bias,
                                               const ConvolutionPrimitive* like);
+  static ConvolutionUnits by_batch(Direction direction, const ConvolutionGeometry& g, WantedBlocks wanted,
+                                   bool with_bias);
   static bool keeps_bits(Direction direction, const ConvolutionGeometry& g, const ConvolutionPrimitive& form,
                          std::int64_t parts);
   bool add_slice(const ConvolutionGeometry& part, const RowSlice& rows, WantedBlocks wanted,

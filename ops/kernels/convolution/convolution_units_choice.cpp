@@ -97,26 +97,34 @@ bool ConvolutionUnits::keeps_bits(Direction direction, const ConvolutionGeometry
   return *kept.get(convolution_key(direction, one, blocks, false) + std::to_string(parts), find_out);
 }
 
+/// Pieces of the batch, each all channels: what takes the least time on few threads.
+ConvolutionUnits ConvolutionUnits::by_batch(Direction direction, const ConvolutionGeometry& g, WantedBlocks wanted,
+                                            bool with_bias) {
+  auto units = make(direction, g, {batch_pieces(g), 1, 0}, wanted, with_bias, nullptr);
+  if (!units) {  // the sizes of the pieces differ by one sample, and with that the layout
+    units = make(direction, g, {1, 1, 0}, wanted, with_bias, nullptr);
+  }
+  units->pieces_ = units->count();
+  return *std::move(units);
+}
+
 ConvolutionUnits ConvolutionUnits::choose(Direction direction, const ConvolutionGeometry& g, WantedBlocks wanted,
                                           bool with_bias) {
-  auto whole = make(direction, g, {batch_pieces(direction, g), 1, 0}, wanted, with_bias, nullptr);
-  if (!whole) {  // the sizes of pieces of the batch differ by one sample, and with that the layout
-    whole = make(direction, g, {1, 1, 0}, wanted, with_bias, nullptr);
-  }
-  whole->pieces_ = whole->count();
-  const ConvolutionPrimitive& form = whole->form();
+  ConvolutionUnits few = by_batch(direction, g, wanted, with_bias);
+  const ConvolutionPrimitive& form = few.form();
   if (winograd_is_on() || form.is_reference) {
-    return *std::move(whole);
+    return few;
   }
   ConvolutionCut cut = cut_of_channels(direction, g, form);
   const bool is_fixed = has_fixed_order(form.implementation);
   const std::int64_t by_channels = cut.batch_pieces * cut.parts;
-  const std::int64_t units_at_most = by_channels * (is_fixed ? most_slices(direction, g, form, cut) : 1);
-  const std::int64_t pieces = free_pieces(units_at_most, g.cost(kFloat32).flop / kFlopPerNanosecond);
+  const std::int64_t at_most = by_channels * (is_fixed ? most_slices(direction, g, form, cut) : 1);
+  // A free cut: no sum is cut, and each of the cuts below was found to keep the bits.
+  const std::int64_t pieces = free_pieces(at_most, g.cost(kFloat32).flop / kFlopPerNanosecond);
   // Two pieces a thread are wanted, but one is enough where all are equal.
-  const bool is_even = g.x[0] % whole->pieces_ == 0 && pieces == 2 * whole->pieces_ && pieces < units_at_most;
-  if (pieces <= whole->pieces_ || is_even) {
-    return *std::move(whole);
+  const bool is_even = g.x[0] % few.pieces_ == 0 && pieces == 2 * few.pieces_ && pieces < at_most;
+  if (pieces <= few.pieces_ || is_even) {
+    return few;
   }
   if (cut.parts > 1 && !is_fixed && !keeps_bits(direction, g, form, cut.parts)) {
     cut = {g.x[0], 1, 0};
@@ -125,16 +133,16 @@ ConvolutionUnits ConvolutionUnits::choose(Direction direction, const Convolution
     cut.rows = rows_of_slice(direction, g, pieces / by_channels);
   }
   const WantedBlocks blocks{form.x_block, form.y_block};
-  std::optional<ConvolutionUnits> units = make(direction, g, cut, blocks, with_bias, &form);
-  if (!units && cut.rows > 0) {
+  std::optional<ConvolutionUnits> many = make(direction, g, cut, blocks, with_bias, &form);
+  if (!many && cut.rows > 0) {
     cut.rows = 0;
-    units = make(direction, g, cut, blocks, with_bias, &form);
+    many = make(direction, g, cut, blocks, with_bias, &form);
   }
-  if (!units) {
-    return *std::move(whole);
+  if (!many) {
+    return few;
   }
-  units->pieces_ = units->count() < 2 * pieces ? units->count() : pieces;
-  return *std::move(units);
+  many->pieces_ = many->count() < 2 * pieces ? many->count() : pieces;
+  return *std::move(many);
 }
 
 }  // namespace backflow::kernels
