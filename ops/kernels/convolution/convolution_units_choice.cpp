@@ -100,7 +100,7 @@ bool ConvolutionUnits::keeps_bits(Direction direction, const ConvolutionGeometry
 /// Pieces of the batch, each all channels: what takes the least time on few threads.
 ConvolutionUnits ConvolutionUnits::by_batch(Direction direction, const ConvolutionGeometry& g, WantedBlocks wanted,
                                             bool with_bias) {
-  auto units = make(direction, g, {batch_pieces(direction, g), 1, 0}, wanted, with_bias, nullptr);
+  auto units = make(direction, g, {batch_pieces(g), 1, 0}, wanted, with_bias, nullptr);
   if (!units) {  // the sizes of the pieces differ by one sample, and with that the layout
     units = make(direction, g, {1, 1, 0}, wanted, with_bias, nullptr);
   }
