@@ -16,8 +16,9 @@ constexpr std::int64_t kLongDot = 64 * 1024;   // terms from which on a product 
 constexpr std::int64_t kDotChunk = 16 * 1024;  // terms of one piece of it: some 5 us
 constexpr double kFlopPerNanosecond = 100;     // of float32
 constexpr double kBytesPerNanosecond = 12;     // of products that do little with each number
-constexpr double kStartNanoseconds = 40;       // what it takes to start on a matrix
-constexpr std::int64_t kVectorStep = 64;       // elements; gemm_vector's tails are in the last piece alone
+constexpr double kThreadsOfSmallPieces = 48;
+constexpr double kStartNanoseconds = 40;  // what it takes to start on a matrix
+constexpr std::int64_t kVectorStep = 64;  // elements; gemm_vector's tails are in the last piece alone
 constexpr std::int64_t kFewColumns = 16;
 constexpr std::int64_t kSmallProduct = 32 * 32 * 32;  // multiply-adds
 
@@ -148,32 +149,35 @@ void long_dot(const Product<T>& p) {
 
 /// How each product of a batch is cut: into so many ranges of rows and of columns, which begin at multiples of `step`.
 struct Grid {
+  TileSize step{1, 1};
+  bool transposed_b = false;
+  double start = 0;  // what a piece costs besides, see cost_of_piece
   std::int64_t rows = 1;
   std::int64_t columns = 1;
-  TileSize step{1, 1};
 };
 
 /// The time of a piece of so many rows and tiles of columns, in multiply-adds of a row of a tile, for each term: those
-/// of the piece, and what packing takes. Of a transposed b the smaller operand is packed (orient() in gemm_loops.cpp),
-/// which each range that shares it does anew; other operands cost less.
-double cost_of_piece(double rows, double columns, double width, bool transposed_b) {
+/// of the piece, what packing takes, and the start. Of a transposed b the smaller operand is packed (orient() in
+/// gemm_loops.cpp), which each range that shares it does anew; other operands cost less.
+double cost_of_piece(double rows, double columns, const Grid& grid) {
+  const double width = static_cast<double>(grid.step.columns);
   const double packed = columns * width >= 2 * rows ? rows / width : columns;
-  return rows * columns + (transposed_b ? 1.2 * packed : 0.3 * columns) + 0.1 * rows;
+  return rows * columns + (grid.transposed_b ? 10 * packed : 2.5 * columns) + 0.1 * rows + grid.start;
 }
 
 /// The grid of at most `pieces` pieces that ends first: a thread computes its share of pieces, all alike, and waits for
 /// a quarter of one.
-Grid grid_of(const TileSize& step, std::int64_t m, std::int64_t n, std::int64_t pieces, bool transposed_b) {
-  const std::int64_t tiles_down = (m + step.rows - 1) / step.rows;
-  const std::int64_t tiles_across = (n + step.columns - 1) / step.columns;
+template <class T>
+Grid grid_of(const TileSize& step, const Product<T>& p, std::int64_t pieces) {
+  const std::int64_t tiles_down = (p.m + step.rows - 1) / step.rows;
+  const std::int64_t tiles_across = (p.n + step.columns - 1) / step.columns;
   const std::int64_t threads = target_threads();
-  Grid best{.step = step};
+  Grid best{.step = step, .transposed_b = p.b.transposed, .start = 400 / static_cast<double>(p.k)};
   double least = std::numeric_limits<double>::infinity();
   for (std::int64_t rows = 1; rows <= std::min(pieces, tiles_down); rows += (rows + 3) / 4) {
     const std::int64_t columns = std::min(pieces / rows, tiles_across);
     const double piece = cost_of_piece(static_cast<double>((tiles_down + rows - 1) / rows * step.rows),
-                                       static_cast<double>((tiles_across + columns - 1) / columns),
-                                       static_cast<double>(step.columns), transposed_b);
+                                       static_cast<double>((tiles_across + columns - 1) / columns), best);
     const double time = piece * (0.25 + static_cast<double>((rows * columns + threads - 1) / threads));
     if (time < least) {
       least = time;
@@ -240,7 +244,10 @@ void multiply_all(std::int64_t count, const Start<T>& start, double nanoseconds,
     step = method == Method::kTiles ? tile_size<T>() : step;
   }
   const std::int64_t tiles = ((first.m + step.rows - 1) / step.rows) * ((first.n + step.columns - 1) / step.columns);
-  const std::int64_t pieces = free_pieces(count * tiles, static_cast<double>(count) * nanoseconds);
+  // Few threads have enough to do with larger pieces: 60 us each on 2 threads, down to 2.5 us on 48 and more. Smaller
+  // ones made branches of small products, which run side by side anyway, 10% slower.
+  const double worth = std::min(1.0, target_threads() / kThreadsOfSmallPieces);
+  const std::int64_t pieces = free_pieces(count * tiles, static_cast<double>(count) * nanoseconds * worth);
   if (pieces <= count) {
     parallel_for(pieces, [&](std::int64_t piece) {
       const std::int64_t end = begin_of_piece(piece + 1, pieces, count);
@@ -252,7 +259,7 @@ void multiply_all(std::int64_t count, const Start<T>& start, double nanoseconds,
     });
     return;
   }
-  const Grid grid = grid_of(step, first.m, first.n, (pieces + count - 1) / count, first.b.transposed);
+  const Grid grid = grid_of(step, first, (pieces + count - 1) / count);
   const std::int64_t each = grid.rows * grid.columns;
   parallel_for(count * each, [&](std::int64_t i) {
     const Product<T> whole = product(i / each);

@@ -100,7 +100,7 @@ void multiply_block(const Oriented<T>& p, const Packing<T>& packed) {
     column.b_row = computed;
     if (b.transposed || to.columns < computed) {
       pack(hn::CappedTag<T, 16 / sizeof(T) * 4>(), b, to.columns, p.k, packed.columns, computed);
-    } else if (computed < width || to.rows <= kRows) {
+    } else if (computed < width || to.rows < kRows) {
       column.b = b.data;
       column.b_row = b.ld;
     } else {
@@ -112,7 +112,9 @@ void multiply_block(const Oriented<T>& p, const Packing<T>& packed) {
       to.c += kRows * to.c_row;
       to.rows -= kRows;
     }
-    multiply(column, to);
+    if (to.rows > 0) {
+      multiply(column, to);
+    }
   }
 }
 

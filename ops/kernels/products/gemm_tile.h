@@ -9,7 +9,6 @@
 #include <cstddef>
 #include <cstdint>
 
-#include <hwy/cache_control.h>
 #include <hwy/highway.h>
 // After highway.h: it is compiled for each instruction set too.
 #include <backflow/ops/kernels/products/gemm_packing.h>
@@ -147,9 +146,15 @@ HWY_INLINE void multiply_tile(D d, const Panels<T>& p, const Target<T> to, [[may
       hn::Store(b0, d, packed);
       hn::Store(b1, d, packed + lanes);
       packed += 2 * lanes;
-      // The next panel, which lies beside this one, a line in each row: no prefetcher of the processor sees that.
-      hwy::Prefetch(b + 2 * lanes);
-      hwy::Prefetch(b + 3 * lanes);
+      // This panel further down, and the next one, which lies beside it. No prefetcher of the processor sees a line or
+      // two in each row; into the L2 cache they come at twice the speed of hints for the L1 cache.
+      __builtin_prefetch(b + 16 * p.b_row, 0, 2);
+      __builtin_prefetch(b + 16 * p.b_row + lanes, 0, 2);
+      __builtin_prefetch(b + 2 * lanes, 0, 2);
+      __builtin_prefetch(b + 3 * lanes, 0, 2);
+    }
+    if (!kApart) {
+      __builtin_prefetch(a + 4 * p.a_tile, 0, 2);
     }
     fma_row<(R > 0), kWide>(d, a, b0, b1, c00, c01);
     fma_row<(R > 1), kWide>(d, a + row, b0, b1, c10, c11);
