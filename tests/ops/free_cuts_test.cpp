@@ -49,6 +49,7 @@ void check_cuts(const std::string& name, const Run& run) {
 
 /// y of x, and dx of a dy that differs from element to element.
 Results with_gradient(const Tensor& x, const std::function<Tensor(const Tensor&)>& f) {
+  const AutoGradMode recording(true);
   Tensor leaf = x.detach();
   leaf.set_requires_grad(true);
   const Tensor y = f(leaf);
@@ -106,7 +107,7 @@ TEST_CASE("free cuts: copies") {
       const Tensor a = in_blocks(image, block);
       const Tensor b = in_blocks(numbers({3, 24, 37, 41}, "b"), block);
       const Tensor y = cat({a, b, a}, 1);
-      return Results{y, clone(y), cat({b, a}, 0)};
+      return Results{y, clone(y), cat({b, a}, 1)};
     });
   }
 }

@@ -20,11 +20,7 @@ class TrueElements {
         ranges_(free_pieces(chunks_of(numel_, kRangeStep), kNanoseconds * static_cast<double>(numel_))),
         before_(static_cast<std::size_t>(ranges_) + 1) {
     parallel_for(ranges_, [&](std::int64_t range) {
-      std::int64_t count = 0;
-      for (std::int64_t i = begin(range), end = begin(range + 1); i < end; ++i) {
-        count += mask_[i] ? 1 : 0;
-      }
-      before_[static_cast<std::size_t>(range) + 1] = count;
+      before_[static_cast<std::size_t>(range) + 1] = std::count(mask_ + begin(range), mask_ + begin(range + 1), true);
     });
     for (std::size_t i = 1; i < before_.size(); ++i) {
       before_[i] += before_[i - 1];
@@ -37,11 +33,13 @@ class TrueElements {
   template <class F>
   void for_each(const F& f) const {
     parallel_for(ranges_, [&](std::int64_t range) {
+      const bool* const mask = mask_;
       const std::int64_t last = before_[static_cast<std::size_t>(range) + 1];
+      std::int64_t i = begin(range);
       // Without a branch on the mask, which cannot be predicted.
-      for (std::int64_t i = begin(range), k = before_[static_cast<std::size_t>(range)]; k < last; ++i) {
+      for (std::int64_t k = before_[static_cast<std::size_t>(range)]; k < last; ++i) {
         f(i, k);
-        k += mask_[i] ? 1 : 0;
+        k += mask[i] ? 1 : 0;
       }
     });
   }

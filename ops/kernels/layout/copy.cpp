@@ -152,7 +152,10 @@ void copy_elements(const Tensor& y, const Tensor& x) {
     const U* from = bits_of<U>(x);
     if (y.is_contiguous() && x.is_contiguous() && y.numel() == x.numel()) {
       for_each_range_of(y.numel(), 2 * sizeof(U) * kNanosecondsPerByte, [&](std::int64_t begin, std::int64_t end) {
-        std::copy_n(from + begin, end - begin, to + begin);
+        // One large memmove was 1.15 times as slow (64 MiB, glibc 2.36).
+        for (; begin < end; begin += kElementwiseChunk) {
+          std::copy_n(from + begin, std::min(kElementwiseChunk, end - begin), to + begin);
+        }
       });
       return;
     }
