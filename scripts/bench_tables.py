@@ -172,9 +172,9 @@ def costs(record):
     """What the predictions reckon with: of the first workload, whose process measured them first."""
     m = next(iter(record["predictions"].values()))["scaling"]["machine"]
     source = f"measured on {m['cores']} cores" if m["cores"] else "typical ones, since the machine was busy"
-    rows = (("a second core has a task of a loop", "first_helper_ns", "ns"), ("more for each doubling", "further_helpers_ns", "ns"),
-            ("the loop's end is noticed", "first_join_ns", "ns"), ("more for each doubling", "further_joins_ns", "ns"),
-            ("a task", "task_ns", "ns"), ("a task of a graph reaches another core", "handover_ns", "ns"),
+    rows = (("a second core has a task of a loop", "first_helper_ns", "ns"),
+            ("more for each doubling", "further_helpers_ns", "ns"), ("the loop's end is noticed", "first_join_ns", "ns"), ("more for each doubling", "further_joins_ns", "ns"),
+            ("a task of a loop", "task_ns", "ns"), ("a task of a graph", "graph_task_ns", "ns"), ("a task of a graph reaches another core", "handover_ns", "ns"),
             ("memory, one core", "bytes_per_ns", "GB/s"), ("memory, 64 cores", "bandwidth_limit", "times that"))
     return table((f"cost: {source}", ""), ("---", "---:"), [(label, f"{m[key]:,.0f} {unit}") for label, key, unit in rows])
 

@@ -54,7 +54,7 @@ CORES = {
         "workload": "mlp",
         "scaling": {
             "machine": {"cores": 2, "first_helper_ns": 1500.4, "further_helpers_ns": 300.0, "first_join_ns": 500.0,
-                        "further_joins_ns": 100.0, "task_ns": 60.0, "handover_ns": 2000.0, "bytes_per_ns": 11.6,
+                        "further_joins_ns": 100.0, "task_ns": 60.0, "graph_task_ns": 800.0, "handover_ns": 2000.0, "bytes_per_ns": 11.6,
                         "bandwidth_limit": 12.0, "cached_bytes": 2e6},
             "step_us_on_one": 1000.0, "repetitions": 9, "warnings": [],
             "points": [point(1, 1.0), point(2, 1.96), point(16, 12.34, idle=0.2, serial=0.03), point(64, 20.0, memory=0.5)]},

@@ -14,7 +14,7 @@ namespace {
 Machine ideal() {
   Machine machine;
   machine.first_helper = machine.further_helpers = machine.first_join = machine.further_joins = 0;
-  machine.task = machine.handover = 0;
+  machine.task = machine.graph_task = machine.handover = 0;
   machine.bytes_per_ns = 1e9;
   return machine;
 }

@@ -11,7 +11,8 @@ struct Machine {
   double further_helpers = 400;  ///< more of it for every doubling of the helpers
   double first_join = 500;       ///< from the end of a loop's last task until the core that started it goes on
   double further_joins = 100;    ///< more of it for every doubling of the helpers
-  double task = 60;              ///< each task of a loop or graph, beside its work
+  double task = 60;              ///< each task of a loop, beside its work
+  double graph_task = 800;       ///< each task of a graph
   double handover = 2'000;       ///< from the end of a task until another core starts one that waited for it
   double bytes_per_ns = 12;      ///< of memory, on one core
   double bandwidth_limit = 12;   ///< what 64 cores have of it, as a multiple of what one has

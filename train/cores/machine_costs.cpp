@@ -3,6 +3,7 @@
 #include <cmath>
 #include <numeric>
 #include <optional>
+#include <span>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -99,16 +100,26 @@ std::pair<double, double> fit(const std::vector<double>& costs) {
   return {std::max((sum - slope * levels) / n, 0.0), slope};
 }
 
-/// What a task costs beside its work, on a core that has many.
-double task_cost() {
-  set_num_threads(2);
-  constexpr std::int64_t kTasks = 400;
+/// A backward pass with these tasks on the flow engine.
+void run_tasks(std::span<const PassTask> tasks) {
+  static FlowEngine engine(FlowEngine::Use::Always);
+  const EngineGuard guard(engine);
+  const Tensor x = ones({1}, requires_grad());
+  autograd::backward({x.sum()}, {}, autograd::BackwardOptions{.tasks = tasks});
+}
+
+constexpr std::int64_t kTasks = 400;
+
+/// What a task costs beside its work, on a core that has many. `run` runs kTasks tasks, of which each calls its
+/// argument.
+template <class F>
+double task_cost(const F& run) {
   constexpr std::int64_t kShort = 1'000;
   std::vector<double> costs;
   for (int i = 0; i < kLoops / 2; ++i) {
     std::atomic<std::int64_t> work{0};
     const std::int64_t start = trace::now();
-    parallel_for(kTasks, [&](std::int64_t) {
+    run([&work] {
       const std::int64_t begin = trace::now();
       compute_for(kShort);
       work += trace::now() - begin;
@@ -119,12 +130,21 @@ double task_cost() {
   return quantile(costs, 0.25);
 }
 
+double loop_task_cost() {
+  set_num_threads(2);
+  return task_cost([](const auto& body) { parallel_for(kTasks, [&body](std::int64_t) { body(); }); });
+}
+
+double graph_task_cost() {
+  set_num_threads(2);
+  return task_cost(
+      [](const auto& body) { run_tasks(std::vector<PassTask>(kTasks, {.run = [&body] { body(); }, .work = kTask})); });
+}
+
 /// What it takes to hand a task of a graph to another core: a pass forks into two tasks and joins them, many times.
 double handover_cost() {
   set_num_threads(2);
   constexpr int kForks = 40;
-  FlowEngine engine(FlowEngine::Use::Always);
-  const EngineGuard guard(engine);
   std::vector<PassTask> tasks;
   const auto add = [&tasks](std::vector<TaskIndex> after) {
     tasks.push_back({.run = [] { compute_for(kTask); }, .after = std::move(after), .work = kTask});
@@ -137,10 +157,8 @@ double handover_cost() {
   }
   std::vector<double> costs;
   for (int i = 0; i < 15; ++i) {
-    const Tensor x = ones({1}, requires_grad());
-    const Tensor y = x.sum();
     const std::int64_t start = trace::now();
-    autograd::backward({y}, {}, autograd::BackwardOptions{.tasks = tasks});
+    run_tasks(tasks);
     costs.push_back(static_cast<double>(trace::now() - start) / kForks - 2 * kTask);
   }
   return std::max(quantile(costs, 0.25), 0.0);
@@ -184,7 +202,8 @@ Machine measure_machine() {
   machine.cores = guard.threads();
   std::tie(machine.first_helper, machine.further_helpers) = fit(starts);
   std::tie(machine.first_join, machine.further_joins) = fit(joins);
-  machine.task = task_cost();
+  machine.task = loop_task_cost();
+  machine.graph_task = graph_task_cost();
   machine.handover = handover_cost();
   machine.bytes_per_ns = bandwidth_of_one_core();
   return machine;

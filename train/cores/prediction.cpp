@@ -255,7 +255,7 @@ class Simulation {
     group.helpers += i != group.owner ? 1 : 0;
     cores_[i].frames.push_back({&group.group->tasks[task], task, g});
     if (cores_.size() > 1) {
-      cores_[i].delay(delay + machine_.task, group.label);
+      cores_[i].delay(delay + (group.group->is_graph ? machine_.graph_task : machine_.task), group.label);
     }
     return true;
   }

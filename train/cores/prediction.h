@@ -34,7 +34,8 @@ struct Prediction {
 /// - A core that started a loop works on it, and then waits for its end; while it waits it runs nothing else. One that
 ///   started a graph helps wherever something inside of the graph is left.
 /// - A helper comes after Machine::start(), a loop that was helped with is joined in Machine::join(), a task that
-///   becomes ready reaches an idle core after Machine::handover, and every task costs Machine::task.
+///   becomes ready reaches an idle core after Machine::handover, and every task costs Machine::task or
+///   graph_task.
 /// - Stretches that want more of the memory than Machine::total_bandwidth() get fair shares of it: none less than
 ///   another unless it wants less.
 Prediction predict(const WorkTree& tree, int threads, const Machine& machine);

@@ -27,8 +27,8 @@ struct Recording {
 
 /// Runs `step` many times on this thread, which does all its work one task after the other, cut for 1 or more threads.
 /// The time of each stretch is the median over the repetitions. The cuts take turns, so that a machine that becomes
-/// slower for a while does so for all of them. A few more steps are traced, and tell which operator or node each stretch
-/// belongs to.
+/// slower for a while does so for all of them. A few more steps are traced, and tell which operator or node each
+/// stretch belongs to.
 ///
 /// Bytes are those of the operator or node (trace::Event::bytes), shared among its stretches in proportion to their
 /// time. Work that no operator or node explains, as an update, counts as bound by memory.

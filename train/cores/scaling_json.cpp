@@ -54,6 +54,7 @@ std::string scaling_json(const Scaling& scaling, std::size_t rows) {
                  {"first_join_ns", m.first_join},
                  {"further_joins_ns", m.further_joins},
                  {"task_ns", m.task},
+                 {"graph_task_ns", m.graph_task},
                  {"handover_ns", m.handover},
                  {"bytes_per_ns", m.bytes_per_ns},
                  {"bandwidth_limit", m.bandwidth_limit},

@@ -36,10 +36,11 @@ std::string Machine::text() const {
   return source +
          formatted(
              ": a second core joins a loop after %.1f us (%.1f more for each doubling), the loop is joined in %.1f us "
-             "(%.1f more); a task costs %.0f ns, one handed to another core %.1f us; memory %.1f GB/s on one core, "
+             "(%.1f more); a task costs %.0f ns, one of a graph %.0f, "
+             "and %.1f us when handed to another core; memory %.1f GB/s on one core, "
              "%.1f times that on 64\n",
-             first_helper / 1e3, further_helpers / 1e3, first_join / 1e3, further_joins / 1e3, task, handover / 1e3,
-             bytes_per_ns, total_bandwidth(64) / bytes_per_ns);
+             first_helper / 1e3, further_helpers / 1e3, first_join / 1e3, further_joins / 1e3, task, graph_task,
+             handover / 1e3, bytes_per_ns, total_bandwidth(64) / bytes_per_ns);
 }
 
 int fed_cores(const Scaling& scaling) {
