@@ -125,9 +125,10 @@ class Simulation {
         ready_.push_back(i);
       }
     }
-    for (std::size_t k = 0; k < ready_.size(); ++k) {  // those that are released on the way are added
-      if (cores_[ready_[k]].state == State::Ready) {
-        go_on(ready_[k]);
+    for (std::size_t next = 0; next < ready_.size();) {  // those that are released on the way are added
+      const std::size_t i = ready_[next++];
+      if (cores_[i].state == State::Ready) {
+        go_on(i);
       }
     }
     ready_.clear();
