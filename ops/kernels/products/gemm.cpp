@@ -161,8 +161,11 @@ struct Grid {
 /// gemm_loops.cpp), which each range that shares it does anew; other operands cost less.
 double cost_of_piece(double rows, double columns, const Grid& grid) {
   const double width = static_cast<double>(grid.step.columns);
-  const double packed = columns * width >= 2 * rows ? rows / width : columns;
-  return rows * columns + (grid.transposed_b ? 10 * packed : 2.5 * columns) + 0.1 * rows + grid.start;
+  const bool packs_rows = columns * width >= 2 * rows;
+  const double packed = packs_rows ? rows / width : columns;
+  // Tiles of few rows, then columns of the transpose, are bound by reading b.
+  const double multiplied = grid.transposed_b && packs_rows ? std::max(rows, 16.0) : rows;
+  return multiplied * columns + (grid.transposed_b ? 10 * packed : 2.5 * columns) + 0.1 * rows + grid.start;
 }
 
 /// The grid of at most `pieces` pieces that ends first: a thread computes its share of pieces, all alike, and waits for
