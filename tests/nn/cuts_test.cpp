@@ -48,7 +48,7 @@ std::int64_t check_bits(const std::function<Tensors()>& compute) {
   }
   const test::Threads threads(3);
   const test::CutComparison found = test::compare_cuts(compute);
-  CHECK(found.difference == "");
+  CHECK_THAT(found.difference, Equals(""));
   return found.cut_loops;
 }
 

@@ -91,7 +91,7 @@ TEST_CASE("observed work: loops are reported in order, and those inside of their
 }
 
 TEST_CASE("observed work: a loop of one task is no loop") {
-  CHECK(report_of([] { loop(0), loop(1); }) == "");
+  CHECK(report_of([] { loop(0), loop(1); }).empty());
 }
 
 TEST_CASE("observed work: tasks run in order, on this thread, whatever the pool") {
@@ -172,7 +172,7 @@ TEST_CASE("observed work: closures of parallel() are a loop, unless it is for on
   const Threads threads(1);
   const std::vector<std::function<Tensor()>> closures(3, [] { return ones({2}) + 1; });
   CHECK(report_of([&] { parallel(closures); }) == "[3: 0 1 2]");
-  CHECK(report_of([&] { parallel(closures); }, 1) == "");
+  CHECK(report_of([&] { parallel(closures); }, 1).empty());
 }
 
 TEST_CASE("observed work: a backward pass as a flow graph is reported with its edges") {

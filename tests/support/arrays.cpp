@@ -132,7 +132,7 @@ const char* name(Layout layout) {
 }
 
 Tensor tensor_of(const Array& values, ScalarType dtype, Layout layout) {
-  const Tensor x = uninitialized(values.sizes, dtype, layout);
+  Tensor x = uninitialized(values.sizes, dtype, layout);
   dispatch(dtype, [&](auto zero) {
     using T = decltype(zero);
     T* const to = x.data_ptr<T>();
@@ -194,8 +194,9 @@ bool bitwise_equal(const Tensor& a, const Tensor& b) {
   dispatch(a.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
     for_each_index(a.sizes().vec(), [&](const Index& index) {
-      equal = equal &&
-              std::memcmp(a.data_ptr<T>() + offset_of(a, index), b.data_ptr<T>() + offset_of(b, index), sizeof(T)) == 0;
+      const void* const x = a.data_ptr<T>() + offset_of(a, index);
+      const void* const y = b.data_ptr<T>() + offset_of(b, index);
+      equal = equal && std::memcmp(x, y, sizeof(T)) == 0;
     });
   });
   return equal;

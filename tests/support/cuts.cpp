@@ -26,29 +26,27 @@ std::string first_difference(const std::vector<Tensor>& found, const std::vector
 
 CutComparison compare_cuts(const std::function<std::vector<Tensor>()>& compute) {
   LoopCounter counter;
-  const auto alone = [&](int pieces) {
-    const ForcedPieces forced(pieces);
-    const ObservedWork observed(counter, 64);
+  const auto alone_for = [&](int threads) {
+    const ObservedWork observed(counter, threads);
     return compute();
   };
-  const auto on_pool = [&](int pieces) {
-    const ForcedPieces forced(pieces);
-    return compute();
-  };
-  const std::vector<Tensor> expected = alone(1);
+  const std::vector<Tensor> expected = [&] {
+    const ForcedPieces forced(1);
+    return alone_for(1);
+  }();
   CutComparison result;
-  const auto compare = [&](int pieces, const std::vector<Tensor>& found) {
+  const auto compare = [&](const std::string& cut, const std::vector<Tensor>& found) {
     const std::string difference = first_difference(found, expected);
     if (result.difference.empty() && !difference.empty()) {
-      result.difference = to_text(difference, " in ", pieces, " pieces");
+      result.difference = to_text(difference, ", ", cut);
     }
   };
-  for (const int pieces : {2, 7}) {
-    compare(pieces, alone(pieces));
+  for (const int pieces : {2, 3, 7, 64}) {
+    const ForcedPieces forced(pieces);
+    const bool on_pool = pieces == 3 || pieces == 64;
+    compare(to_text("in ", pieces, " pieces"), on_pool ? compute() : alone_for(pieces));
   }
-  for (const int pieces : {3, 64}) {
-    compare(pieces, on_pool(pieces));
-  }
+  compare("for 64 threads", alone_for(64));
   result.cut_loops = counter.count();
   return result;
 }

@@ -27,11 +27,11 @@ class LoopCounter final : public WorkObserver {
 
 struct CutComparison {
   std::int64_t cut_loops = 0;  ///< of the runs on one thread
-  std::string difference;      ///< "" where all bits are equal, else as "result 2 of 3 in 7 pieces"
+  std::string difference;      ///< "" where all bits are equal, else as "result 2 of 3, float32[5], in 7 pieces"
 };
 
-/// Compares the bits of what `compute` returns, with free cuts into 2, 3, 7 and 64 pieces, with those of one piece. It
-/// is called on this thread alone for 1, 2 and 7 pieces, and on the pool for 3 and 64.
+/// Compares the bits of what `compute` returns, with free cuts into 2, 3, 7 and 64 pieces and as 64 threads want them,
+/// with those of one piece. It is called on the pool for 3 and 64 pieces, and else on this thread alone.
 CutComparison compare_cuts(const std::function<std::vector<Tensor>()>& compute);
 
 }  // namespace backflow::test

@@ -73,7 +73,7 @@ bool has_images(const Sample& s) {
 
 /// Numbers of [-1, 1), the same for the same shape and dtype.
 Tensor direction(const Tensor& x) {
-  const Tensor dy = empty_tensor(x.sizes(), x.scalar_type());
+  Tensor dy = empty_tensor(x.sizes(), x.scalar_type());
   dispatch(x.scalar_type(), [&](auto zero) {
     using T = decltype(zero);
     std::uint32_t state = 12345;

@@ -30,6 +30,10 @@ std::vector<CutCase> enlarged(const Sample& sample);
 /// in blocks of 16 channels, of which 40 are no multiple. None where it takes no images.
 std::vector<CutCase> on_images(const Sample& sample);
 
+/// Calls of operators whose samples do not grow, on operands that are as large; or those whose title contains
+/// $BACKFLOW_SAMPLE.
+std::vector<CutCase> calls_of_fixed_sizes();
+
 /// Operands of a case as leaves.
 Tensors operands_of(const CutCase& c, ScalarType dtype);
 

@@ -1,11 +1,13 @@
 // The bits of operators on shapes of real networks do not depend on how their loops are cut. oneDNN chooses its kernels
 // by shape: a small sample says nothing about a product of 1,024 columns.
 #include <functional>
+#include <initializer_list>
 #include <string>
 #include <vector>
 
 #include <backflow/ops/creation/creation.h>
 #include <backflow/ops/operators.h>
+#include <backflow/runtime/base/philox.h>
 
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/ops/cuts/cases.h>
@@ -36,7 +38,7 @@ void check_cuts(const std::string& name, const std::vector<Operand>& operands, c
         INFO(c.title() << " of " << dtype);
         const Tensors own = operands_of(c, dtype);
         const CutComparison found = compare_cuts([&] { return results_of(c, own); });
-        CHECK(found.difference == "");
+        CHECK_THAT(found.difference, Equals(""));
       }
     }
   }
@@ -52,7 +54,7 @@ void check_cuts(const std::string& name, const std::function<Tensor(ScalarType)>
       const DefaultGeneratorGuard guard({11, 0});
       return Tensors{call(dtype)};
     });
-    CHECK(found.difference == "");
+    CHECK_THAT(found.difference, Equals(""));
   }
 }
 
@@ -141,6 +143,39 @@ TEST_CASE("cuts: convolutions of other shapes") {
              [](const Tensors& x) { return conv3d(x[0], x[1], x[2], 1, 1); });
   check_cuts("conv_transpose2d", {numbers({4, 48, 8, 8}), numbers({48, 32, 3, 3}), numbers({32})},
              [](const Tensors& x) { return conv_transpose2d(x[0], x[1], x[2], 2, 1, 1); });
+}
+
+TEST_CASE("cuts: products of random sizes") {
+  PhiloxStream random(1);
+  for (int i = 0; i < 80; ++i) {
+    const auto size = [&] { return static_cast<std::int64_t>(1 + random.below(random.below(2) == 0 ? 40 : 400)); };
+    const auto layout = [&] { return random.below(2) == 0 ? Layout::Contiguous : Layout::Transposed; };
+    const std::int64_t m = size();
+    const std::int64_t k = size();
+    const std::int64_t n = size();
+    check_cuts("matmul", {numbers({m, k}, layout()), numbers({k, n}, layout())},
+               [](const Tensors& x) { return matmul(x[0], x[1]); });
+  }
+}
+
+TEST_CASE("cuts: convolutions of random shapes") {
+  PhiloxStream random(2);
+  const auto from = [&](std::initializer_list<std::int64_t> choices) {
+    return choices.begin()[random.below(choices.size())];
+  };
+  for (int i = 0; i < 60; ++i) {
+    const std::int64_t groups = from({1, 1, 1, 2, 8});
+    const std::int64_t kernel = from({1, 2, 3, 5});
+    check_cuts(
+        Convolution{.x = {from({1, 2, 5, 17}), groups * from({1, 3, 8, 16, 40}), from({6, 9, 14}), from({5, 8, 16})},
+                    .filters = groups * from({1, 4, 16, 24}),
+                    .kernel = kernel,
+                    .stride = from({1, 1, 2, 3}),
+                    .padding = from({0, 1, 2}),
+                    .groups = groups,
+                    .dilation = kernel > 3 ? 1 : from({1, 1, 2}),
+                    .dtypes = i % 4 == 0 ? kAllFloating : kSingle});
+  }
 }
 
 TEST_CASE("cuts: pooling") {
