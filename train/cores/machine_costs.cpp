@@ -79,8 +79,9 @@ std::optional<LoopCosts> loop_costs(int threads) {
   return costs.helpers < 0.5 * kTask ? std::optional(costs) : std::nullopt;  // else often one core does the work of two
 }
 
-/// Fits first + further * log2(helpers) to costs on 2, 4, 8, ... cores.
-std::pair<double, double> fit(const std::vector<double>& costs) {
+/// Fits first + further * log2(helpers) to costs on 2, 4, 8, ... cores. Those of 2 alone say nothing about more: then
+/// `further` is the typical one.
+std::pair<double, double> fit(const std::vector<double>& costs, double typical) {
   const auto n = static_cast<double>(costs.size());
   double sum = 0;
   double weighted = 0;
@@ -94,7 +95,7 @@ std::pair<double, double> fit(const std::vector<double>& costs) {
     weighted += level * costs[i];
   }
   if (costs.size() < 2) {
-    return {costs[0], costs[0] / 5};  // nothing to fit: about what machines with more cores need for each doubling
+    return {costs[0], typical};
   }
   const double slope = std::max((n * weighted - levels * sum) / (n * squares - levels * levels), 0.0);
   return {std::max((sum - slope * levels) / n, 0.0), slope};
@@ -200,8 +201,8 @@ Machine measure_machine() {
     return machine;
   }
   machine.cores = guard.threads();
-  std::tie(machine.first_helper, machine.further_helpers) = fit(starts);
-  std::tie(machine.first_join, machine.further_joins) = fit(joins);
+  std::tie(machine.first_helper, machine.further_helpers) = fit(starts, machine.further_helpers);
+  std::tie(machine.first_join, machine.further_joins) = fit(joins, machine.further_joins);
   machine.task = loop_task_cost();
   machine.graph_task = graph_task_cost();
   machine.handover = handover_cost();

@@ -174,7 +174,7 @@ class Simulation {
     }
   }
 
-  /// Works on the group that the core has started, or waits for its end.
+  /// Works on the group that the core has started, or inside of it, or waits for its end.
   void wait(std::size_t i) {
     Core& core = cores_[i];
     const int g = core.waits_for();
@@ -186,11 +186,9 @@ class Simulation {
       core.frames.back().waits_for = kNoGroup;
       close(g);
     } else if (!take(i, g, 0)) {
-      group.group->is_graph ? find_work(i) : wait_idly(core);
+      find_work(i);
     }
   }
-
-  static void wait_idly(Core& core) { core.state = State::Waiting; }
 
   void open_group(std::size_t i, const WorkPart& part) {
     if (part.group->tasks.empty()) {
@@ -236,7 +234,7 @@ class Simulation {
 
   bool may_help(const Core& core, int g) {
     const int waits_for = core.waits_for();
-    return core.frames.empty() || (waits_for != kNoGroup && open(waits_for).group->is_graph && is_inside(g, waits_for));
+    return core.frames.empty() || (waits_for != kNoGroup && is_inside(g, waits_for));
   }
 
   bool is_inside(int g, int outer) {
@@ -266,7 +264,8 @@ class Simulation {
     Core& core = cores_[i];
     for (const bool graphs : {true, false}) {
       for (const int g : order_) {
-        if (open(g).group->is_graph == graphs && may_help(core, g) && take(i, g, machine_.handover)) {
+        const double delay = graphs ? machine_.handover : machine_.start(1);
+        if (open(g).group->is_graph == graphs && may_help(core, g) && take(i, g, delay)) {
           return;
         }
       }

@@ -31,8 +31,8 @@ struct Prediction {
 ///
 /// - Idle cores help with the tasks of loops, and with tasks of graphs whose predecessors have ended; of these the one
 ///   with the longest path behind it goes first.
-/// - A core that started a loop works on it, and then waits for its end; while it waits it runs nothing else. One that
-///   started a graph helps wherever something inside of the graph is left.
+/// - A core that started a loop or graph works on it, and then waits for its end; while it waits it helps with what was
+///   started inside of it, and with nothing else.
 /// - A helper comes after Machine::start(), a loop that was helped with is joined in Machine::join(), a task that
 ///   becomes ready reaches an idle core after Machine::handover, and every task costs Machine::task or
 ///   graph_task.
