@@ -179,9 +179,11 @@ Grid grid_of(const TileSize& step, const Product<T>& p, std::int64_t pieces) {
   double least = std::numeric_limits<double>::infinity();
   for (std::int64_t rows = 1; rows <= std::min(pieces, tiles_down); rows += (rows + 3) / 4) {
     const std::int64_t columns = std::min(pieces / rows, tiles_across);
-    const double piece = cost_of_piece(static_cast<double>((tiles_down + rows - 1) / rows * step.rows),
-                                       static_cast<double>((tiles_across + columns - 1) / columns), best);
-    const double time = piece * (0.25 + static_cast<double>((rows * columns + threads - 1) / threads));
+    const std::int64_t rows_each = (tiles_down + rows - 1) / rows * step.rows;
+    const std::int64_t columns_each = (tiles_across + columns - 1) / columns;
+    const std::int64_t rounds = (rows * columns + threads - 1) / threads;
+    const double time = (0.25 + static_cast<double>(rounds)) *
+                        cost_of_piece(static_cast<double>(rows_each), static_cast<double>(columns_each), best);
     if (time < least) {
       least = time;
       best.rows = rows;
