@@ -160,9 +160,12 @@ struct Arange {
         check_number(info.name, first, dtype);
         check_number(info.name, element(length - 1), dtype);
       }
-      for (std::int64_t i = 0; i < length; ++i) {
-        x.mutable_data_ptr<T>()[i] = static_cast<T>(element(i));
-      }
+      const auto fill = [&, y = x.mutable_data_ptr<T>()](std::int64_t begin, std::int64_t stop) {
+        for (std::int64_t i = begin; i < stop; ++i) {
+          y[i] = static_cast<T>(element(i));
+        }
+      };
+      parallel_ranges(length, static_cast<double>(length), fill, detail::kRangeAlignment);
     });
     return x.set_requires_grad(options.requires_grad());
   }

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include <backflow/runtime/base/error.h>
+#include <backflow/runtime/threads/cuts.h>
 
 namespace backflow::detail {
 
@@ -33,15 +34,21 @@ inline std::int64_t range_length(std::int64_t from, std::int64_t to, std::int64_
   return static_cast<std::int64_t>(length);
 }
 
+inline constexpr std::int64_t kRangeAlignment = 512;  // elements, that is whole cache lines, where threads' parts begin
+
 /// y = `steps` whole numbers at equal distances. The quotients are cut: rounded ones may lie below the whole number
 /// that is meant.
 template <class T>
 void fill_integers(T* y, std::int64_t from, std::int64_t to, std::int64_t steps) {
   __extension__ using Wide = __int128;
   const Wide last = std::max<std::int64_t>(1, steps - 1);
-  for (std::int64_t i = 0; i < steps; ++i) {
-    y[i] = static_cast<T>((from * (last - i) + to * Wide{i}) / last);
-  }
+  constexpr double kDivision = 15;  // nanoseconds
+  const auto fill = [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      y[i] = static_cast<T>((from * (last - i) + to * Wide{i}) / last);
+    }
+  };
+  parallel_ranges(steps, kDivision * static_cast<double>(steps), fill, kRangeAlignment);
 }
 /// The same of reals, from the nearer end, so that both are exact.
 template <class T>
@@ -49,10 +56,13 @@ void fill_reals(T* y, double from, double to, std::int64_t steps) {
   const auto last = static_cast<double>(std::max<std::int64_t>(1, steps - 1));
   const double range = to - from;
   const double step = steps == 1 ? 0 : std::isinf(range) ? to / last - from / last : range / last;
-  for (std::int64_t i = 0; i < steps; ++i) {
-    y[i] = static_cast<T>(2 * i < steps ? from + step * static_cast<double>(i)
-                                        : to - step * static_cast<double>(steps - 1 - i));
-  }
+  const auto fill = [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      y[i] = static_cast<T>(2 * i < steps ? from + step * static_cast<double>(i)
+                                          : to - step * static_cast<double>(steps - 1 - i));
+    }
+  };
+  parallel_ranges(steps, static_cast<double>(steps), fill, kRangeAlignment);
 }
 
 }  // namespace backflow::detail

@@ -76,6 +76,9 @@ TEST_CASE("free cuts: element-wise loops") {
   }
   const Tensor i = to(numbers({kRows, kColumns}, "x") * 1000.0, kInt64);
   check_cuts("integers", [&] { return Results{i * i + i, floor_divide(i, abs(i) + 1)}; });
+  check_cuts("ranges", [&] {
+    return Results{arange(100003), arange(0.5, 7e4, 0.7), linspace(-3, 5, 100003), linspace(0, 1e9, 100003, kInt64)};
+  });
 }
 
 TEST_CASE("free cuts: results that are written past the caches") {
