@@ -234,13 +234,16 @@ namespace {
 std::vector<Numbers> cpus_of_pool(int threads) {
   std::vector<Numbers> seen(static_cast<std::size_t>(threads));
   std::atomic<int> arrived{0};
+  std::atomic<int> workers{0};
   const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   const std::thread::id caller = std::this_thread::get_id();
   parallel_for(threads, [&](std::int64_t) {
-    const int place = std::this_thread::get_id() == caller ? 0 : 1 + arrived.fetch_add(1);
-    seen[static_cast<std::size_t>(place)] = cpus_of_this_thread();
-    while (arrived < threads - 1 && std::chrono::steady_clock::now() < limit) {  // one chunk for each thread
-      std::this_thread::yield();
+    const int place = std::this_thread::get_id() == caller ? 0 : 1 + workers.fetch_add(1);
+    if (place < threads) {
+      seen[static_cast<std::size_t>(place)] = cpus_of_this_thread();
+    }
+    // No thread is through with its chunk until all threads have one.
+    for (++arrived; arrived < threads && std::chrono::steady_clock::now() < limit; std::this_thread::yield()) {
     }
   });
   return seen;
