@@ -100,6 +100,9 @@ struct BlockLayout {
 
 #if DNNL_VERSION_MAJOR >= 3
 inline dnnl::memory::dims dims_of(const dnnl::memory::desc& desc) { return desc.get_dims(); }
+inline bool is_opaque(const dnnl::memory::desc& desc) {
+  return desc.get_format_kind() != dnnl::memory::format_kind::blocked;
+}
 inline BlockLayout block_layout(const dnnl::memory::desc& desc) {
   return {desc.get_strides(), desc.get_inner_blks(), desc.get_inner_idxs()};
 }
@@ -134,6 +137,7 @@ inline dnnl::convolution_backward_weights::primitive_desc backward_weights_desc(
 }
 #else
 inline dnnl::memory::dims dims_of(const dnnl::memory::desc& desc) { return desc.dims(); }
+inline bool is_opaque(const dnnl::memory::desc& desc) { return desc.data.format_kind != dnnl_blocked; }
 inline BlockLayout block_layout(const dnnl::memory::desc& desc) {
   const dnnl_blocking_desc_t& blocks = desc.data.format_desc.blocking;
   return {{blocks.strides, blocks.strides + desc.data.ndims},

@@ -64,32 +64,29 @@ Tensor join_blocks(TensorList tensors, const DimVector& sizes, ScalarType dtype)
   }
   Tensor y = kernels::empty_blocked(sizes, dtype, block);
   const kernels::Blocked to = kernels::as_blocked(y, block);
+  std::vector<kernels::ChannelCopy> copies;
   std::int64_t start = 0;
   for (const Tensor& x : tensors) {
     const std::int64_t channels = x.sizes()[1];
     const kernels::Blocked own = kernels::blocked(x);
-    kernels::copy_channels(to, start, own ? own : kernels::as_blocked(x, channels == 1 ? 1 : block), 0, channels);
+    copies.push_back({to, start, own ? own : kernels::as_blocked(x, channels == 1 ? 1 : block), 0, channels});
     start += channels;
   }
+  kernels::copy_channels(copies);
   kernels::clear_padding(to);
   return y;
 }
 
-/// Channels [start, start + length) of a tensor that is kept in blocks, in such, of its own size when `block` is 1;
-/// undefined when it is not.
-Tensor channels_in_blocks(const Tensor& x, std::int64_t start, std::int64_t length, std::int64_t block) {
+/// The copy of channels [start, start + length) of a tensor that is kept in blocks to a new one `part` in blocks, of
+/// its own size when `block` is 1.
+kernels::ChannelCopy copy_of_channels(Tensor& part, const Tensor& x, std::int64_t start, std::int64_t length,
+                                      std::int64_t block) {
   const kernels::Blocked from = kernels::blocked(x);
-  if (!from || length == 0) {
-    return {};
-  }
   DimVector sizes(x.sizes());
   sizes[1] = length;
   block = block == 1 ? from.blocks.block : block;
-  Tensor part = kernels::empty_blocked(sizes, x.scalar_type(), block);
-  const kernels::Blocked to = kernels::as_blocked(part, block);
-  kernels::copy_channels(to, 0, from, start, length);
-  kernels::clear_padding(to);
-  return part;
+  part = kernels::empty_blocked(sizes, x.scalar_type(), block);
+  return {kernels::as_blocked(part, block), 0, from, start, length};
 }
 
 struct Stack {
@@ -216,24 +213,26 @@ struct Cat {
       }
     }
   }
-  /// The part of the gradient that is an operand's.
-  Tensor part_of(const Tensor& dy, std::int64_t start, std::size_t i) const {
-    if (dim_ == 1 && !GradMode::is_enabled() && dtypes[i] == dy.scalar_type()) {
-      if (Tensor dx = channels_in_blocks(dy, start, lengths[i], blocks[i]); dx.defined()) {
-        return dx;
+  void backward(Backward& b) const {
+    const Tensor& dy = b.dy();
+    const bool is_in_blocks = dim_ == 1 && !GradMode::is_enabled() && kernels::blocked(dy);
+    std::vector<kernels::ChannelCopy> copies;
+    std::int64_t start = 0;
+    for (std::size_t i = 0; i < dtypes.size(); start += lengths[i], ++i) {
+      if (!b.wants(i)) {
+        continue;
+      }
+      if (left_out[i]) {
+        b.dx(i) = empty_tensor({0}, dtypes[i]);
+      } else if (is_in_blocks && lengths[i] > 0 && dtypes[i] == dy.scalar_type()) {
+        copies.push_back(copy_of_channels(b.dx(i), dy, start, lengths[i], blocks[i]));
+      } else {
+        b.dx(i) = to(narrow(dy, static_cast<std::int64_t>(dim_), start, lengths[i]), dtypes[i]);
       }
     }
-    return to(narrow(dy, static_cast<std::int64_t>(dim_), start, lengths[i]), dtypes[i]);
-  }
-  void backward(Backward& b) const {
-    std::int64_t start = 0;
-    for (std::size_t i = 0; i < dtypes.size(); ++i) {
-      if (b.wants(i) && left_out[i]) {
-        b.dx(i) = empty_tensor({0}, dtypes[i]);
-      } else if (b.wants(i)) {
-        b.dx(i) = part_of(b.dy(), start, i);
-      }
-      start += lengths[i];
+    kernels::copy_channels(copies);
+    for (const kernels::ChannelCopy& copy : copies) {
+      kernels::clear_padding(copy.to);
     }
   }
 };

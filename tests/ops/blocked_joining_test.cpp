@@ -5,6 +5,7 @@
 #include <backflow/ops/creation/creation.h>
 #include <backflow/ops/operators.h>
 #include <backflow/runtime/engine/autograd.h>
+#include <backflow/runtime/threads/cuts.h>
 
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/arrays.h>
@@ -59,6 +60,27 @@ TEST_CASE("cat of channels in blocks gives the bits of row-major tensors without
           CHECK(bitwise_equal(parts[i], dx[i]));
         }
       }
+    }
+  }
+}
+
+TEST_CASE("cuts: cat of channels in blocks copies the same bits in any number of pieces") {
+  std::vector<Tensor> blocked;
+  for (const Tensor& x : operands({48, 16, 5, 24}, kFloat32)) {
+    blocked.push_back(in_blocks(x, 16).set_requires_grad(true));
+  }
+  const Tensor y = cat(blocked, 1).detach();
+  const Tensor dy = in_blocks(random_tensor(y.sizes().vec(), "dy", kFloat32), 16);
+  const std::vector<Tensor> dx = autograd::grad({cat(blocked, 1)}, blocked, {dy});
+  for (const std::int64_t pieces : {1, 2, 3, 7, 64}) {
+    CAPTURE(pieces);
+    const ForcedPieces forced(pieces);
+    const Tensor joined = cat(blocked, 1);
+    CHECK(bitwise_equal(joined, y));
+    const std::vector<Tensor> parts = autograd::grad({joined}, blocked, {dy});
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      CHECK(bitwise_equal(parts[i], dx[i]));
+      CHECK(has_clear_padding(parts[i]));
     }
   }
 }

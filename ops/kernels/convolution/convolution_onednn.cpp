@@ -24,13 +24,13 @@ bool suits_onednn(const ConvolutionGeometry& g, ScalarType dtype) {
 
 Tensor onednn_convolution(const ConvolutionGeometry& g, const Tensor& x, const Tensor& w, const Tensor& bias_) {
   const Tensor bias = dense(bias_);
-  return ConvolutionUnits::choose(Direction::Forward, g, {.x = wanted_block(x)}, bias.defined()).compute(x, w, bias);
+  return ConvolutionUnits::choose(Direction::Forward, g, {.x = wanted_block(x)}, bias.defined())->compute(x, w, bias);
 }
 
 Tensor onednn_convolution_input_gradient(const ConvolutionGeometry& g, const Tensor& dy, const Tensor& w,
                                          std::int64_t block) {
   const WantedBlocks wanted{.x = block, .y = wanted_block(dy)};
-  return ConvolutionUnits::choose(Direction::BackwardData, g, wanted, false).compute(dy, w, {});
+  return ConvolutionUnits::choose(Direction::BackwardData, g, wanted, false)->compute(dy, w, {});
 }
 
 }  // namespace backflow::kernels

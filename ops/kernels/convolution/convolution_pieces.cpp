@@ -5,6 +5,7 @@
 
 #include <backflow/ops/kernels/kernel_counts.h>
 #include <backflow/ops/winograd.h>
+#include <backflow/runtime/threads/cuts.h>
 
 namespace backflow::kernels {
 
@@ -13,6 +14,11 @@ std::int64_t batch_pieces(const ConvolutionGeometry& g) {
   // Winograd's algorithm transforms the weights anew for each piece.
   const std::int64_t by_samples = winograd_is_on() ? 2 : std::max<std::int64_t>(g.x[0] / kPieceSamples, 2);
   return std::clamp<std::int64_t>(std::min({by_work, by_samples, kMaxPieces}), 1, g.x[0]);
+}
+
+std::string key_of_cut(std::string key) {
+  // The most pieces of any free cut.
+  return std::move(key) + std::to_string(free_pieces(std::int64_t{1} << 20, 1e15));
 }
 
 void execute(const ConvolutionPrimitive& p, Arguments arguments) {

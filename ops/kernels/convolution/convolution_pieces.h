@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include <backflow/ops/kernels/convolution/convolution_primitives.h>
 #include <backflow/ops/kernels/layout/blocked.h>
@@ -28,5 +29,8 @@ inline std::int64_t wanted_block(const Tensor& x) {
 
 /// Into how many pieces the batch is cut where each is one primitive, for y and dx.
 std::int64_t batch_pieces(const ConvolutionGeometry& g);
+
+/// `key` for what depends on the number of threads that cuts are made for, too.
+std::string key_of_cut(std::string key);
 
 }  // namespace backflow::kernels

@@ -16,9 +16,10 @@ namespace backflow::kernels {
 class ConvolutionUnits {
  public:
   /// The coarsest cut that feeds all threads. With Winograd's algorithm, and where oneDNN's kernel would round
-  /// differently in smaller units, the batch alone is cut, into a number of pieces that shapes give.
-  static ConvolutionUnits choose(Direction direction, const ConvolutionGeometry& g, WantedBlocks wanted,
-                                 bool with_bias);
+  /// differently in smaller units, the batch alone is cut, into a number of pieces that shapes give. Chosen once for a
+  /// shape and number of threads.
+  static std::shared_ptr<const ConvolutionUnits> choose(Direction direction, const ConvolutionGeometry& g,
+                                                        WantedBlocks wanted, bool with_bias);
 
   /// y of x, or dx of dy. `bias` is undefined where there is none.
   Tensor compute(const Tensor& source, const Tensor& w, const Tensor& bias) const;
@@ -43,6 +44,8 @@ class ConvolutionUnits {
                                               const ConvolutionPrimitive* like);
   static ConvolutionUnits by_batch(Direction direction, const ConvolutionGeometry& g, WantedBlocks wanted,
                                    bool with_bias);
+  static ConvolutionUnits choose_anew(Direction direction, const ConvolutionGeometry& g, WantedBlocks wanted,
+                                      bool with_bias);
   static bool keeps_bits(Direction direction, const ConvolutionGeometry& g, const ConvolutionPrimitive& form,
                          std::int64_t parts);
   bool add_slice(const ConvolutionGeometry& part, const RowSlice& rows, WantedBlocks wanted,

@@ -108,8 +108,15 @@ ConvolutionUnits ConvolutionUnits::by_batch(Direction direction, const Convoluti
   return *std::move(units);
 }
 
-ConvolutionUnits ConvolutionUnits::choose(Direction direction, const ConvolutionGeometry& g, WantedBlocks wanted,
-                                          bool with_bias) {
+std::shared_ptr<const ConvolutionUnits> ConvolutionUnits::choose(Direction direction, const ConvolutionGeometry& g,
+                                                                 WantedBlocks wanted, bool with_bias) {
+  static PrimitiveCache<std::string, ConvolutionUnits> kept;
+  return kept.get(key_of_cut(convolution_key(direction, g, wanted, with_bias)),
+                  [&] { return choose_anew(direction, g, wanted, with_bias); });
+}
+
+ConvolutionUnits ConvolutionUnits::choose_anew(Direction direction, const ConvolutionGeometry& g, WantedBlocks wanted,
+                                               bool with_bias) {
   ConvolutionUnits few = by_batch(direction, g, wanted, with_bias);
   const ConvolutionPrimitive& form = few.form();
   if (winograd_is_on() || form.is_reference) {

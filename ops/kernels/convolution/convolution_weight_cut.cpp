@@ -1,7 +1,10 @@
 #include <backflow/ops/kernels/convolution/convolution_weight_cut.h>
 
 #include <algorithm>
+#include <string>
 
+#include <backflow/ops/kernels/convolution/convolution_pieces.h>
+#include <backflow/ops/kernels/primitive_cache.h>
 #include <backflow/ops/kernels/products/packed_weights.h>
 #include <backflow/ops/winograd.h>
 #include <backflow/runtime/threads/cuts.h>
@@ -183,9 +186,7 @@ bool is_alike(const WeightCut& slices, const WeightCut& whole) {
          weight_blocks(slices.slice.w, a.w).has_value() == weight_blocks(whole.slice.w, b.w).has_value();
 }
 
-}  // namespace
-
-WeightCut cut_weight_gradient(const ConvolutionGeometry& g, WantedBlocks wanted) {
+WeightCut cut_anew(const ConvolutionGeometry& g, WantedBlocks wanted) {
   WeightCut whole;
   whole.batch = g.x[0];
   cut_batch(whole, g);
@@ -202,6 +203,14 @@ WeightCut cut_weight_gradient(const ConvolutionGeometry& g, WantedBlocks wanted)
   const WantedBlocks same{.x = whole.primitive->x_block, .y = whole.primitive->y_block};
   const bool is_possible = take_primitives(cut, slice_of(g, cut.slices), same) && is_alike(cut, whole);
   return is_possible ? cut : whole;
+}
+
+}  // namespace
+
+std::shared_ptr<const WeightCut> cut_weight_gradient(const ConvolutionGeometry& g, WantedBlocks wanted) {
+  static PrimitiveCache<std::string, WeightCut> kept;
+  return kept.get(key_of_cut(convolution_key(Direction::BackwardWeights, g, wanted, false)),
+                  [&] { return cut_anew(g, wanted); });
 }
 
 }  // namespace backflow::kernels

@@ -40,6 +40,7 @@ struct WeightCut {
   std::int64_t first_step(std::int64_t part) const { return part * steps() / parts; }
 };
 
-WeightCut cut_weight_gradient(const ConvolutionGeometry& g, WantedBlocks wanted);
+/// Cut once for a shape and number of threads.
+std::shared_ptr<const WeightCut> cut_weight_gradient(const ConvolutionGeometry& g, WantedBlocks wanted);
 
 }  // namespace backflow::kernels

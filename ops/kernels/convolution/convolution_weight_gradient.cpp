@@ -191,7 +191,8 @@ void sum_part(const WeightCut& cut, std::int64_t part, std::int64_t slice, const
 }  // namespace
 
 Tensor onednn_convolution_weight_gradient(const ConvolutionGeometry& g, const Tensor& x_, const Tensor& dy_) {
-  const WeightCut cut = cut_weight_gradient(g, {.x = wanted_block(x_), .y = wanted_block(dy_)});
+  const auto kept = cut_weight_gradient(g, {.x = wanted_block(x_), .y = wanted_block(dy_)});
+  const WeightCut& cut = *kept;
   const SlicedOperand x(x_, cut.primitive->x_block, cut.slices.of_x(), cut.samples);
   const SlicedOperand dy(dy_, cut.primitive->y_block, cut.slices.filters, cut.samples);
   WeightGradient gradient(g, cut);

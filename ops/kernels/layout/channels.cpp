@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cstring>
+#include <vector>
 
 #include <backflow/ops/kernels/layout/ranges.h>
 #include <backflow/ops/kernels/layout/strided.h>
+#include <backflow/runtime/threads/cuts.h>
 
 namespace backflow::kernels {
 namespace {
@@ -76,57 +78,116 @@ void copy_block(const Side& to, std::int64_t to_first, const Side& from, std::in
   }
 }
 
-/// Copies `bytes` bytes of each sample, which follow each other; source and target are given for the first one.
-void copy_whole(std::byte* to, std::int64_t to_sample, const std::byte* from, std::int64_t from_sample,
-                std::int64_t batch, std::int64_t bytes) {
-  const std::int64_t pages = chunks_of(bytes, kPage);
-  const double nanoseconds = 2 * kNanosecondsPerByte * static_cast<double>(batch * bytes);
-  parallel_ranges(batch * pages, nanoseconds, [&](std::int64_t begin, std::int64_t end) {
+/// A copy as a range of items, each of about the same time.
+class Work {
+ public:
+  explicit Work(const ChannelCopy& copy)
+      : copy_(copy), target_(copy.to), source_(copy.from), positions_(copy.to.blocks.spatial) {
+    const std::int64_t batch = copy.to.blocks.batch;
+    if (batch * positions_ * copy.count == 0) {
+      return;
+    }
+    is_whole_ = is_whole();
+    if (is_whole_) {
+      bytes_ = chunks_of(copy.count, target_.lanes) * target_.block;
+      items_of_sample_ = chunks_of(bytes_, kPage);
+      nanoseconds_ = 2 * kNanosecondsPerByte * static_cast<double>(batch * bytes_);
+    } else {
+      first_block_ = copy.to_first / target_.lanes;
+      blocks_ = (end() - 1) / target_.lanes - first_block_ + 1;
+      items_of_sample_ = blocks_ * chunks_of(positions_, kNear);
+      nanoseconds_ = kNanosecondsOfLanes * static_cast<double>(batch * blocks_ * positions_);
+    }
+    items_ = batch * items_of_sample_;
+  }
+
+  std::int64_t items() const { return items_; }
+  double nanoseconds() const { return nanoseconds_; }
+  void run(std::int64_t begin, std::int64_t end) const { is_whole_ ? copy_whole(begin, end) : copy_parts(begin, end); }
+
+ private:
+  std::int64_t end() const { return copy_.to_first + copy_.count; }
+
+  /// Whether whole blocks become blocks, the last one with its padding: they are one piece of memory of each sample.
+  bool is_whole() const {
+    const bool ends_both =
+        end() == copy_.to.blocks.channels && copy_.from_first + copy_.count == copy_.from.blocks.channels;
+    return target_.lanes == source_.lanes && copy_.to_first % target_.lanes == 0 &&
+           copy_.from_first % source_.lanes == 0 && (copy_.count % target_.lanes == 0 || ends_both);
+  }
+
+  void copy_whole(std::int64_t begin, std::int64_t end) const {
     while (begin < end) {
-      const std::int64_t n = begin / pages;
-      const std::int64_t stop = std::min(end, (n + 1) * pages);
-      const std::int64_t first = (begin - n * pages) * kPage;
-      const std::int64_t last = std::min(bytes, (stop - n * pages) * kPage);
-      std::memcpy(to + n * to_sample + first, from + n * from_sample + first, static_cast<std::size_t>(last - first));
+      const std::int64_t n = begin / items_of_sample_;
+      const std::int64_t stop = std::min(end, (n + 1) * items_of_sample_);
+      const std::int64_t first = (begin - n * items_of_sample_) * kPage;
+      const std::int64_t last = std::min(bytes_, (stop - n * items_of_sample_) * kPage);
+      std::memcpy(target_.at(n, copy_.to_first, 0) + first, source_.at(n, copy_.from_first, 0) + first,
+                  static_cast<std::size_t>(last - first));
       begin = stop;
     }
-  });
-}
+  }
+
+  void copy_parts(std::int64_t begin, std::int64_t end_item) const {
+    const std::int64_t parts = items_of_sample_ / blocks_;
+    for (std::int64_t item = begin; item < end_item; ++item) {
+      const std::int64_t block = first_block_ + item / parts % blocks_;
+      const std::int64_t start = std::max(copy_.to_first, block * target_.lanes);
+      const std::int64_t stop = std::min(end(), (block + 1) * target_.lanes);
+      const std::int64_t i = item % parts * kNear;
+      copy_block(target_, start, source_, copy_.from_first + start - copy_.to_first, stop - start,
+                 item / items_of_sample_, i, std::min(kNear, positions_ - i));
+    }
+  }
+
+  const ChannelCopy& copy_;
+  Side target_;
+  Side source_;
+  std::int64_t positions_;
+  bool is_whole_ = false;
+  std::int64_t bytes_ = 0;  // of a sample, where blocks are copied as a whole
+  std::int64_t first_block_ = 0;
+  std::int64_t blocks_ = 0;
+  std::int64_t items_of_sample_ = 0;
+  std::int64_t items_ = 0;
+  double nanoseconds_ = 0;
+};
 
 }  // namespace
 
-void copy_channels(const Blocked& to, std::int64_t to_first, const Blocked& from, std::int64_t from_first,
-                   std::int64_t count) {
-  const Side target(to);
-  const Side source(from);
-  const std::int64_t positions = to.blocks.spatial;
-  const std::int64_t batch = to.blocks.batch;
-  if (batch * positions * count == 0) {
-    return;
-  }
-  // Whole blocks that become blocks, the last one with its padding, are one piece of memory of each sample.
-  const std::int64_t end = to_first + count;
-  const bool whole =
-      target.lanes == source.lanes && to_first % target.lanes == 0 && from_first % source.lanes == 0 &&
-      (count % target.lanes == 0 || (end == to.blocks.channels && from_first + count == from.blocks.channels));
-  if (whole) {
-    copy_whole(target.at(0, to_first, 0), target.sample, source.at(0, from_first, 0), source.sample, batch,
-               chunks_of(count, target.lanes) * target.block);
-    return;
-  }
-  const std::int64_t first_block = to_first / target.lanes;
-  const std::int64_t blocks = (end - 1) / target.lanes - first_block + 1;
-  const std::int64_t parts = chunks_of(positions, kNear);
-  const double nanoseconds = kNanosecondsOfLanes * static_cast<double>(batch * blocks * positions);
-  parallel_ranges(batch * blocks * parts, nanoseconds, [&](std::int64_t part, std::int64_t last) {
-    for (; part < last; ++part) {
-      const std::int64_t block = first_block + part / parts % blocks;
-      const std::int64_t start = std::max(to_first, block * target.lanes);
-      const std::int64_t stop = std::min(end, (block + 1) * target.lanes);
-      const std::int64_t i = part % parts * kNear;
-      copy_block(target, start, source, from_first + start - to_first, stop - start, part / (parts * blocks), i,
-                 std::min(kNear, positions - i));
+void copy_channels(std::span<const ChannelCopy> copies) {
+  std::vector<Work> works;
+  works.reserve(copies.size());
+  std::int64_t items = 0;
+  double nanoseconds = 0;
+  for (const ChannelCopy& copy : copies) {
+    if (const Work& work = works.emplace_back(copy); work.items() == 0) {
+      works.pop_back();
+    } else {
+      items += work.items();
+      nanoseconds += work.nanoseconds();
     }
+  }
+  // Nothing is computed: the cut is free. Each copy gets pieces by its share of the time.
+  const std::int64_t wanted = free_pieces(items, nanoseconds);
+  if (wanted == 1) {
+    for (const Work& work : works) {
+      work.run(0, work.items());
+    }
+    return;
+  }
+  std::vector<std::int64_t> ends;
+  for (const Work& work : works) {
+    const double share = static_cast<double>(wanted) * work.nanoseconds() / nanoseconds;
+    const auto pieces = std::clamp<std::int64_t>(static_cast<std::int64_t>(share + 0.5), 1, work.items());
+    ends.push_back((ends.empty() ? 0 : ends.back()) + pieces);
+  }
+  parallel_for(ends.back(), [&](std::int64_t i) {
+    const auto k = static_cast<std::size_t>(std::upper_bound(ends.begin(), ends.end(), i) - ends.begin());
+    const std::int64_t first = k == 0 ? 0 : ends[k - 1];
+    const std::int64_t pieces = ends[k] - first;
+    works[k].run(begin_of_piece(i - first, pieces, works[k].items()),
+                 begin_of_piece(i + 1 - first, pieces, works[k].items()));
   });
 }
 

@@ -1,15 +1,24 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include <backflow/ops/kernels/layout/blocked.h>
 
 namespace backflow::kernels {
 
-/// Copies channels [from_first, from_first + count) of `from` to channels [to_first, to_first + count) of `to`, at all
+/// Channels [from_first, from_first + count) of `from` become channels [to_first, to_first + count) of `to`, at all
 /// positions of all samples. Both have one dtype, batch and number of positions; their blocks may differ in size.
 /// Padding is left as it is, but where a last block is copied as a whole.
-void copy_channels(const Blocked& to, std::int64_t to_first, const Blocked& from, std::int64_t from_first,
-                   std::int64_t count);
+struct ChannelCopy {
+  Blocked to;
+  std::int64_t to_first;
+  Blocked from;
+  std::int64_t from_first;
+  std::int64_t count;
+};
+
+/// Makes all copies, which must not overlap, in one loop on the pool.
+void copy_channels(std::span<const ChannelCopy> copies);
 
 }  // namespace backflow::kernels

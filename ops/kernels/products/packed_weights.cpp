@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -17,9 +19,9 @@ namespace {
 
 using dnnl::memory;
 
-constexpr std::int64_t kPieceBytes = 128 << 10;  // at least: oneDNN takes 5 us to start
-constexpr std::int64_t kAligned = 64;            // filters of a piece: a multiple of all blocks of oneDNN
-constexpr double kBytesPerNanosecond = 5;
+constexpr std::int64_t kPieceBytes = 16 << 10;  // at least: about 8 us
+constexpr std::int64_t kVector = 16;            // filters of a piece at least
+constexpr double kBytesPerNanosecond = 2;
 
 /// One form of weights. While they are trained each is used once between two updates: then it is not worth its memory.
 struct PackedForm {
@@ -35,12 +37,42 @@ struct PackedForms {
   std::vector<PackedForm> forms;
 };
 
+struct Reorder {
+  memory::desc from;
+  memory::desc to;
+  dnnl::reorder primitive;
+  memory::desc scratchpad;
+};
+
+/// The copy from one form into another, made once: that takes oneDNN 20 us.
+std::shared_ptr<const Reorder> reorder_between(const memory::desc& from, const memory::desc& to) {
+  using Key = std::pair<memory::dims, std::pair<std::size_t, std::size_t>>;
+  static std::mutex mutex;
+  static std::multimap<Key, std::shared_ptr<const Reorder>> kept;
+  constexpr std::size_t kMaxKept = 4096;
+  const Key key{dims_of(to), {from.get_size(), to.get_size()}};
+  const std::scoped_lock lock(mutex);
+  const auto [begin, end] = kept.equal_range(key);
+  const auto found =
+      std::find_if(begin, end, [&](const auto& entry) { return entry.second->from == from && entry.second->to == to; });
+  if (found != end) {
+    return found->second;
+  }
+  if (kept.size() >= kMaxKept) {
+    kept.clear();
+  }
+  // A scratchpad of the caller's: several threads may run one primitive at the same time.
+  const dnnl::reorder::primitive_desc desc(onednn_engine(), from, onednn_engine(), to, user_scratchpad());
+  auto made = std::make_shared<const Reorder>(Reorder{from, to, dnnl::reorder(desc), desc.scratchpad_desc()});
+  kept.emplace(key, made);
+  return made;
+}
+
 void reorder(const memory::desc& from_desc, std::byte* from, const memory::desc& to_desc, std::byte* to) {
   const SingleOpenMpThread single;
-  memory source = over(from_desc, from);
-  memory target = over(to_desc, to);
-  dnnl::reorder(source, target).execute(onednn_stream(), source, target);
-  onednn_stream().wait();
+  const std::shared_ptr<const Reorder> kept = reorder_between(from_desc, to_desc);
+  run_primitive(kept->primitive, kept->scratchpad,
+                {{DNNL_ARG_FROM, over(from_desc, from)}, {DNNL_ARG_TO, over(to_desc, to)}});
 }
 
 /// The three dimensions of weights that ChannelBlocks knows.
@@ -63,22 +95,34 @@ bool lie_alike(const memory::desc& a, const WeightParts& a_parts, const memory::
          dims_of(a).size() == dims_of(b).size() && block_layout(a) == block_layout(b);
 }
 
-/// The distance of element `index` of dimension `dim` from the first, which must be the first of a block.
-std::int64_t offset_of(const memory::desc& desc, std::size_t dim, std::int64_t index) {
-  const BlockLayout layout = block_layout(desc);
+/// How many elements of dimension `dim` a block has.
+std::int64_t block_of(const BlockLayout& layout, std::size_t dim) {
   std::int64_t block = 1;
   for (std::size_t i = 0; i < layout.inner_sizes.size(); ++i) {
     block *= layout.inner_dims[i] == static_cast<std::int64_t>(dim) ? layout.inner_sizes[i] : 1;
   }
-  return index / block * layout.strides[dim];
+  return block;
+}
+
+/// The distance of element `index` of dimension `dim` from the first, which must be the first of a block.
+std::int64_t offset_of(const memory::desc& desc, std::size_t dim, std::int64_t index) {
+  const BlockLayout layout = block_layout(desc);
+  return index / block_of(layout, dim) * layout.strides[dim];
 }
 
 /// Copies weights into parts, of which `to_desc` is one. Runs of filters of a part are copied alone only where a piece
 /// has not the whole part. The cut is free: nothing is computed.
 void reorder_parts(const memory::desc& from_desc, std::byte* from, const memory::desc& to_desc, std::byte* to,
                    const WeightParts& parts) {
+  if (is_opaque(from_desc) || is_opaque(to_desc)) {  // those of Winograd's algorithm
+    reorder(from_desc, from, to_desc, to);
+    return;
+  }
   const memory::dims part = dims_of(to_desc);
-  const std::int64_t filters = part[0] > 0 && part[0] % kAligned == 0 ? kAligned : part[0];
+  // Whole blocks of both forms.
+  const std::int64_t block = std::lcm(block_of(block_layout(from_desc), 0), block_of(block_layout(to_desc), 0));
+  const std::int64_t aligned = std::lcm(block, kVector);
+  const std::int64_t filters = part[0] > 0 && part[0] % aligned == 0 ? aligned : part[0];
   const std::int64_t runs = part[0] > filters ? part[0] / filters : 1;
   const auto bytes = static_cast<std::int64_t>(from_desc.get_size());
   const std::int64_t pieces = free_pieces(std::clamp<std::int64_t>(bytes / kPieceBytes, 1, parts.count * runs),

@@ -51,24 +51,46 @@ class Folder {
     Pass wide = pass;
     wide.n = pass.n / k;
     wide.stride = wide.inner = k * pass.inner;
+    if (pieces_of_columns(wide) == 1) {
+      // No sum is cut: the cut is free.
+      parallel_ranges(pass.outer, kNarrowTime * fold_nanoseconds(x, pass.outer * pass.n * pass.inner),
+                      [&](std::int64_t begin, std::int64_t end) {
+                        for (std::int64_t o = begin; o < end; ++o) {
+                          narrow_row(x, pass, wide, o, y + o * pass.inner);
+                        }
+                      });
+      return;
+    }
     const auto partial = std::make_unique_for_overwrite<A[]>(static_cast<std::size_t>(pass.outer * wide.inner));
     columns(x, wide, partial.get());
     columns(Source<A>(partial.get()), Pass::dense(pass.outer, k, pass.inner), y);
-    const std::int64_t left = pass.n - wide.n * k;
-    if (left == 0) {
+    for (std::int64_t o = 0; o < pass.outer; ++o) {
+      add_left_over(x, pass, wide.n * k, o, y + o * pass.inner);
+    }
+  }
+
+  static constexpr double kNarrowTime = 4;  // times that of long rows: a call has few of them
+
+  void narrow_row(const Source<A>& x, const Pass& pass, const Pass& wide, std::int64_t o, A* y) const {
+    alignas(64) std::array<A, kNarrow> sums;
+    with_scratch(wide.n, wide.inner,
+                 [&](A* scratch) { column_block(x, pass.offset(o), wide, wide.n, wide.inner, sums.data(), scratch); });
+    loops_.columns(sums.data(), static_cast<std::size_t>(wide.inner / pass.inner), static_cast<std::size_t>(pass.inner),
+                   static_cast<std::size_t>(pass.inner), y, true);
+    add_left_over(x, pass, wide.n * (wide.inner / pass.inner), o, y);
+  }
+
+  /// The last rows of one result, from row `first` on.
+  void add_left_over(const Source<A>& x, const Pass& pass, std::int64_t first, std::int64_t o, A* y) const {
+    if (first == pass.n) {
       return;
     }
-    parallel_ranges(pass.outer, kCall * static_cast<double>(pass.outer), [&](std::int64_t begin, std::int64_t end) {
-      alignas(64) A block[kFetch];
-      for (std::int64_t o = begin; o < end; ++o) {
-        const std::int64_t offset = pass.offset(o) + (pass.n - left) * pass.stride;
-        loops_.columns(x.read(offset, 1, left * pass.inner, block), static_cast<std::size_t>(left),
-                       static_cast<std::size_t>(pass.inner), static_cast<std::size_t>(pass.inner), y + o * pass.inner,
-                       false);
-      }
-    });
+    alignas(64) A block[kFetch];
+    const std::int64_t left = pass.n - first;
+    loops_.columns(x.read(pass.offset(o) + first * pass.stride, 1, left * pass.inner, block),
+                   static_cast<std::size_t>(left), static_cast<std::size_t>(pass.inner),
+                   static_cast<std::size_t>(pass.inner), y, false);
   }
-  static constexpr double kCall = 30;  // ns of a call of a loop on few elements
 
   /// y[j] = the fold over rows of n columns: blocks of rows, added pairwise. `scratch` has n elements for every level
   /// of the pairs.
@@ -94,30 +116,44 @@ class Folder {
     }
   }
 
+  /// Calls f(scratch) with what column_block() needs for n columns of `rows` rows.
+  template <class F>
+  void with_scratch(std::int64_t rows, std::int64_t n, const F& f) const {
+    const std::int64_t levels = std::bit_width(static_cast<std::uint64_t>(chunks_of(rows, kRowBlock) - 1));
+    alignas(64) std::array<A, kFetch> few;
+    if (levels * n <= kFetch) {
+      f(few.data());
+    } else {
+      f(std::make_unique_for_overwrite<A[]>(static_cast<std::size_t>(levels * n)).get());
+    }
+  }
+
+  /// Few columns: their rows are cut into pieces, which cuts sums.
+  static std::int64_t rows_of_piece(const Pass& pass) {
+    const std::int64_t width = std::min(kColumns, pass.inner);
+    return pass.outer * chunks_of(pass.inner, width) >= kPieces
+               ? pass.n
+               : std::max(kRowBlock, kTask / width / kRowBlock * kRowBlock);
+  }
+  static std::int64_t pieces_of_columns(const Pass& pass) { return chunks_of(pass.n, rows_of_piece(pass)); }
+
   void columns(const Source<A>& x, const Pass& pass, A* y) const {
     const std::int64_t width = std::min(kColumns, pass.inner);
-    // Few columns: their rows are cut into pieces, which cuts sums.
-    const std::int64_t rows = pass.outer * chunks_of(pass.inner, width) >= kPieces
-                                  ? pass.n
-                                  : std::max(kRowBlock, kTask / width / kRowBlock * kRowBlock);
-    const std::int64_t pieces = chunks_of(pass.n, rows);
+    const std::int64_t rows = rows_of_piece(pass);
+    const std::int64_t pieces = pieces_of_columns(pass);
     std::unique_ptr<A[]> partial;
     if (pieces > 1) {
       partial = std::make_unique_for_overwrite<A[]>(static_cast<std::size_t>(pass.outer * pieces * pass.inner));
     }
     A* const to = pieces == 1 ? y : partial.get();
     // Which pieces, and which columns of them, a thread takes is free.
-    const int levels = std::bit_width(static_cast<std::uint64_t>(chunks_of(std::min(rows, pass.n), kRowBlock) - 1));
     const double time = fold_nanoseconds(x, pass.outer * pass.n * pass.inner);
     parallel_columns(pass.outer * pieces, pass.inner, width, time, [&](std::int64_t i, std::int64_t j, std::int64_t n) {
-      alignas(64) std::array<A, kFetch> few;
-      std::unique_ptr<A[]> many;
-      if (levels * n > kFetch) {
-        many = std::make_unique_for_overwrite<A[]>(static_cast<std::size_t>(levels * n));
-      }
       const std::int64_t row = i % pieces * rows;
-      column_block(x, pass.offset(i / pieces) + row * pass.stride + j * pass.inner_stride, pass,
-                   std::min(rows, pass.n - row), n, to + i * pass.inner + j, many ? many.get() : few.data());
+      with_scratch(std::min(rows, pass.n), n, [&](A* scratch) {
+        column_block(x, pass.offset(i / pieces) + row * pass.stride + j * pass.inner_stride, pass,
+                     std::min(rows, pass.n - row), n, to + i * pass.inner + j, scratch);
+      });
     });
     if (pieces > 1) {
       columns(Source<A>(partial.get()), Pass::dense(pass.outer, pieces, pass.inner), y);
