@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <atomic>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 #include <oneapi/tbb/task_scheduler_observer.h>
@@ -73,7 +75,8 @@ void leave(WorkerCpus& cpus) {
 
 class BoundWorkers::Observer : public tbb::task_scheduler_observer {
  public:
-  explicit Observer(tbb::task_arena& arena) : tbb::task_scheduler_observer(arena) {}
+  Observer(tbb::task_arena& arena, std::function<void()> dismiss)
+      : tbb::task_scheduler_observer(arena), dismiss_(std::move(dismiss)) {}
   ~Observer() override { observe(false); }
   Observer(const Observer&) = delete;
   Observer& operator=(const Observer&) = delete;
@@ -88,6 +91,17 @@ class BoundWorkers::Observer : public tbb::task_scheduler_observer {
       leave(*current);
     }
   }
+  /// Tells workers that have not left since the last time, too.
+  void begin_anew() {
+    if (dismiss_) {
+      dismiss_();
+    }
+    observe(false);
+    observe(true);
+  }
+
+ private:
+  const std::function<void()> dismiss_;
 };
 
 namespace {
@@ -95,7 +109,7 @@ namespace {
 /// Every observer there is. While nothing is to be bound none observes, which costs nothing.
 struct Registry {
   std::mutex mutex;
-  std::vector<tbb::task_scheduler_observer*> observers;
+  std::vector<BoundWorkers::Observer*> observers;
   std::vector<std::unique_ptr<WorkerCpus>> cpus;  // the last is current
 };
 
@@ -106,7 +120,8 @@ Registry& registry() {
 
 }  // namespace
 
-BoundWorkers::BoundWorkers(tbb::task_arena& arena) : observer_(std::make_unique<Observer>(arena)) {
+BoundWorkers::BoundWorkers(tbb::task_arena& arena, std::function<void()> dismiss)
+    : observer_(std::make_unique<Observer>(arena, std::move(dismiss))) {
   const std::lock_guard lock(registry().mutex);
   registry().observers.push_back(observer_.get());
   if (current != nullptr) {
@@ -126,9 +141,8 @@ bool bind_pool(const Placement& placement) {
     return true;
   }
   current = registry().cpus.emplace_back(std::make_unique<WorkerCpus>(placement)).get();
-  for (tbb::task_scheduler_observer* observer : registry().observers) {
-    observer->observe(false);  // so that workers that have not left since the last time are told too
-    observer->observe(true);
+  for (BoundWorkers::Observer* observer : registry().observers) {
+    observer->begin_anew();
   }
   const WorkerCpus& cpus = *current;
   const bool bound = bind_this_thread(cpus.shared);

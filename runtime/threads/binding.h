@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -16,16 +17,17 @@ namespace backflow {
 bool bind_pool(const Placement& placement);
 
 /// Binds the workers of one arena as bind_pool() has said or will say. Does nothing until then. Must go before
-/// the arena does.
+/// the arena does. bind_pool() calls `dismiss`, which ends tasks that stay for long: oneTBB asks between tasks.
 class BoundWorkers {
  public:
-  explicit BoundWorkers(tbb::task_arena& arena);
+  explicit BoundWorkers(tbb::task_arena& arena, std::function<void()> dismiss = nullptr);
   ~BoundWorkers();
   BoundWorkers(const BoundWorkers&) = delete;
   BoundWorkers& operator=(const BoundWorkers&) = delete;
 
- private:
   class Observer;
+
+ private:
   std::unique_ptr<Observer> observer_;
 };
 

@@ -122,7 +122,10 @@ Team::Team(int threads, double spin)
   }
 }
 
-Team::~Team() {
+Team::~Team() { dismiss(); }
+
+/// Waits until all helpers have left. No loop may be running.
+void Team::dismiss() {
   const Lease all(*this, width_);
   while (helpers_.load() != 0) {
     std::this_thread::yield();

@@ -68,6 +68,7 @@ class Team {
   int most_helpers() const { return width_ - 1 - leased_.load(std::memory_order_relaxed); }
   void summon(int helpers);
   void start_helpers(int count);
+  void dismiss();
   void help();
   bool watch() const;
   bool help_with(std::uint64_t open, const Loop* outer);
@@ -78,7 +79,7 @@ class Team {
   const int width_;  // threads of a loop
   const int counters_;
   tbb::task_arena arena_;
-  const BoundWorkers bound_{arena_};
+  const BoundWorkers bound_{arena_, [this] { dismiss(); }};
   std::vector<Entry> entries_;
   std::atomic<double> spin_;  // ns
   std::atomic<int> leased_{0};
