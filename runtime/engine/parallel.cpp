@@ -41,6 +41,7 @@ class ParallelCall {
     Branch& branch = branches_[i];
     ThreadState settings = settings_;
     settings.branch = &branch;
+    settings.in_arena = thread_state().in_arena;  // a matter of the thread, not of its work
     const ThreadStateGuard guard(settings);
     const SequenceRange numbers(first_nr_);
     try {

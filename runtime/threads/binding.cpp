@@ -51,6 +51,9 @@ void enter(WorkerCpus& cpus) {
     bind_this_thread(cpus.shared);
     interleave_memory_of_this_thread(cpus.numa_nodes);
   }
+  if (own.held != 0) {
+    return;  // the arena before went while this thread was in it
+  }
   if (own.preferred != 0 && take(cpus, own.preferred)) {
     own.held = own.preferred;
     return;

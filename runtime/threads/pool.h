@@ -6,9 +6,9 @@
 
 namespace backflow {
 
-/// How many threads of the pool compute at a time: get_num_threads(), but no more than there are cores. Cuts and schedules
-/// follow get_num_threads() all the same. With BACKFLOW_OVERSUBSCRIBE=1 in the environment, which is for tests, it is
-/// always get_num_threads().
+/// How many threads of the pool compute at a time: get_num_threads(), but no more than there are cores. Cuts and
+/// schedules follow get_num_threads() all the same. With BACKFLOW_OVERSUBSCRIBE=1 in the environment, which is for
+/// tests, it is always get_num_threads().
 int num_computing_threads();
 
 /// How long a thread that has no work watches for the next loop before it goes to sleep, in microseconds, from 0 to

@@ -37,9 +37,6 @@ class Team::Loop {
  public:
   Loop(std::int64_t chunks, int threads, FunctionRef<void(std::int64_t)> body)
       : body_(body), outer_(current), count_(static_cast<int>(std::min<std::int64_t>(chunks, threads))) {
-    for (const Loop* loop = outer_; loop != nullptr; loop = loop->outer_) {
-      loop->has_inner_.store(true, std::memory_order_relaxed);
-    }
     if (count_ > static_cast<int>(few_.size())) {
       many_ = std::make_unique<Share[]>(static_cast<std::size_t>(count_));
       shares_ = many_.get();
@@ -57,12 +54,21 @@ class Team::Loop {
     for (int i = 0; i < count_ && has_chunks(); ++i) {
       run(shares_[(thread + i) % count_]);
     }
-    has_chunks_.store(false, std::memory_order_relaxed);
+    if (has_chunks()) {  // looking is cheaper than taking the cache line from all others
+      has_chunks_.store(false, std::memory_order_relaxed);
+    }
     current = before;
   }
+  /// It has a place on the board, which it leaves when `open` is 0: the loops around it are told.
+  void tell_outer(std::uint64_t bit, bool open) const {
+    for (const Loop* loop = outer_; loop != nullptr; loop = loop->outer_) {
+      open ? loop->inner_.fetch_or(bit, std::memory_order_relaxed)
+           : loop->inner_.fetch_and(~bit, std::memory_order_relaxed);
+    }
+  }
   bool has_chunks() const { return has_chunks_.load(std::memory_order_relaxed); }
-  /// Whether there has been a loop inside of it.
-  bool has_inner() const { return has_inner_.load(std::memory_order_relaxed); }
+  /// The places of loops inside of it.
+  std::uint64_t inner() const { return inner_.load(std::memory_order_relaxed); }
   int threads() const { return count_; }
   bool is_inside(const Loop& outer) const {
     const Loop* loop = this;
@@ -101,15 +107,17 @@ class Team::Loop {
   const Loop* const outer_;
   const int count_;
   std::atomic<bool> has_chunks_{true};
-  mutable std::atomic<bool> has_inner_{false};
   std::atomic_flag failed_ = ATOMIC_FLAG_INIT;
   std::exception_ptr error_;
+  alignas(64) mutable std::atomic<std::uint64_t> inner_{0};  // apart, since all threads of the loop read the above
   std::array<Share, 16> few_;
   std::unique_ptr<Share[]> many_;
   Share* shares_ = few_.data();
 };
 
 constinit thread_local const Team::Loop* Team::Loop::current = nullptr;
+
+std::atomic<bool> Team::has_summoned_{false};
 
 Team::Team(int threads, double spin)
     : width_(threads),
@@ -127,7 +135,7 @@ Team::~Team() { dismiss(); }
 /// Waits until all helpers have left. No loop may be running.
 void Team::dismiss() {
   const Lease all(*this, width_);
-  while (helpers_.load() != 0) {
+  while (tasks_.load() != 0) {
     std::this_thread::yield();
   }
 }
@@ -178,20 +186,31 @@ void Team::share(Loop& loop, FunctionRef<void()> work) {
   Entry& entry = entries_[static_cast<std::size_t>(place)];
   const std::uint64_t bit = std::uint64_t{1} << place;
   entry.loop.store(&loop);
+  loop.tell_outer(bit, true);
   open_.fetch_or(bit);
   summon(std::min(loop.threads() - 1, most_helpers()));
   work();
-  open_.fetch_and(~bit);
+  close(bit);
+  loop.tell_outer(bit, false);
   entry.loop.store(nullptr);
   wait_for_end(entry, loop);
   taken_.fetch_and(~bit);
 }
 
+/// Nobody takes a chunk any more of the loop in that place. To be called by who keeps the loop there.
+void Team::close(std::uint64_t bit) {
+  if ((open_.load(std::memory_order_relaxed) & bit) != 0) {  // else another has been faster
+    open_.fetch_and(~bit);
+  }
+}
+
 /// Makes sure that so many helpers are there or on their way.
-void Team::summon(int helpers) {
-  int there = helpers_.load(std::memory_order_relaxed);
+void Team::summon(int helpers) noexcept {
+  int there = helpers_.load();  // after the loop was opened, in the one order that leave() relies on
   while (there < helpers) {
     if (helpers_.compare_exchange_weak(there, helpers)) {
+      has_summoned_.store(true, std::memory_order_relaxed);
+      tasks_.fetch_add(helpers - there);
       start_helpers(helpers - there);
       return;
     }
@@ -199,43 +218,64 @@ void Team::summon(int helpers) {
 }
 
 /// In a tree: each one that is woken wakes others first.
-void Team::start_helpers(int count) {
-  for (int left = count; left > 0;) {
-    const int half = (left + 1) / 2;
-    arena_.enqueue([this, half] {
-      start_helpers(half - 1);
-      help();
-    });
-    left -= half;
+void Team::start_helpers(int count) noexcept {
+  int left = count;
+  try {
+    while (left > 0) {
+      const int half = (left + 1) / 2;
+      arena_.enqueue([this, half] {
+        start_helpers(half - 1);
+        help();
+        tasks_.fetch_sub(1);  // the last thing: the team may go now
+      });
+      left -= half;
+    }
+  } catch (...) {
+    // No memory for a task: the loop has fewer threads.
+    helpers_.fetch_sub(left);
+    tasks_.fetch_sub(left);
   }
 }
 
 void Team::help() {
   number = tbb::this_task_arena::current_thread_index() + 1;
-  for (;;) {
-    if (!watch()) {
-      helpers_.fetch_sub(1);
-      // A caller that came just before has counted on this one.
-      if (open_.load() == 0) {
-        return;
-      }
-      helpers_.fetch_add(1);
+  do {
+    while (watch()) {
+      help_with(open_.load(), nullptr);
     }
-    help_with(open_.load(), nullptr);
-  }
+  } while (!leave());
 }
 
-/// Waits until there may be a loop; false if none has come.
+/// Counts this helper out; false if a loop needs it after all.
+bool Team::leave() {
+  int there = helpers_.load();
+  while (there > most_helpers()) {
+    if (helpers_.compare_exchange_weak(there, there - 1)) {
+      return true;  // there are still as many as any loop counts on
+    }
+  }
+  helpers_.fetch_sub(1);
+  if (open_.load() == 0) {
+    return true;
+  }
+  helpers_.fetch_add(1);  // a caller that came just before has counted on this one
+  return false;
+}
+
+/// Waits until there may be a loop; false if none has come, or if there are too many helpers.
 bool Team::watch() const {
   const auto end = now() + static_cast<std::int64_t>(spin_.load(std::memory_order_relaxed));
   do {
+    if (helpers_.load(std::memory_order_relaxed) > most_helpers()) {
+      return false;
+    }
     for (int i = 0; i < kPausesPerLook; ++i) {
       if (open_.load(std::memory_order_relaxed) != 0) {
         return true;
       }
       _mm_pause();
     }
-  } while (helpers_.load(std::memory_order_relaxed) <= most_helpers() && now() < end);
+  } while (now() < end);
   return false;
 }
 
@@ -247,13 +287,16 @@ bool Team::help_with(std::uint64_t open, const Loop* outer) {
     std::atomic<int>& inside = entry.inside[static_cast<std::size_t>(number / kHelpersPerCounter % counters_)].helpers;
     inside.fetch_add(1);
     Loop* const loop = entry.loop.load();
-    const bool is_wanted = loop != nullptr && loop->has_chunks() && (outer == nullptr || loop->is_inside(*outer));
-    if (is_wanted) {
-      loop->work(number);
-      open_.fetch_and(~(std::uint64_t{1} << place));  // this loop's still: its caller waits for us
+    bool has_worked = false;
+    if (loop != nullptr && (outer == nullptr || loop->is_inside(*outer))) {
+      has_worked = loop->has_chunks();
+      if (has_worked) {
+        loop->work(number);
+      }
+      close(std::uint64_t{1} << place);  // this loop's still: its caller waits for us
     }
     inside.fetch_sub(1);
-    if (is_wanted) {
+    if (has_worked) {
       return true;
     }
   }
@@ -271,7 +314,8 @@ bool Team::has_helpers(const Entry& entry) const {
 
 void Team::wait_for_end(const Entry& entry, const Loop& loop) {
   for (int i = 0; has_helpers(entry); ++i) {
-    if (loop.has_inner() && help_with(open_.load(std::memory_order_relaxed), &loop)) {
+    const std::uint64_t inner = loop.inner();
+    if (inner != 0 && help_with(inner & open_.load(std::memory_order_relaxed), &loop)) {
       continue;
     }
     if (i % kPausesPerYield == kPausesPerYield - 1) {

@@ -34,7 +34,8 @@ class Team {
   /// The same for a thread of an arena of oneTBB, whose threads may have nothing to do: they are asked, too.
   void run_in_arena(std::int64_t chunks, FunctionRef<void(std::int64_t)> body);
 
-  /// Until the end of the scope so many threads are wanted elsewhere: as many helpers leave when they find no loop.
+  /// Until the end of the scope so many threads are wanted elsewhere: as many helpers leave after the loop that they
+  /// are in.
   class Lease {
    public:
     Lease(Team& team, int threads) : team_(team), threads_(threads) { team_.leased_ += threads_; }
@@ -48,6 +49,8 @@ class Team {
   };
 
   void set_spin(double microseconds) { spin_ = microseconds * 1000; }
+  /// Whether any team of this process has had helpers.
+  static bool has_summoned() { return has_summoned_.load(std::memory_order_relaxed); }
 
  private:
   class Loop;
@@ -66,10 +69,12 @@ class Team {
 
   void share(Loop& loop, FunctionRef<void()> work);
   int most_helpers() const { return width_ - 1 - leased_.load(std::memory_order_relaxed); }
-  void summon(int helpers);
-  void start_helpers(int count);
+  void close(std::uint64_t bit);
+  void summon(int helpers) noexcept;
+  void start_helpers(int count) noexcept;
   void dismiss();
   void help();
+  bool leave();
   bool watch() const;
   bool help_with(std::uint64_t open, const Loop* outer);
   void wait_for_end(const Entry& entry, const Loop& loop);
@@ -86,6 +91,8 @@ class Team {
   alignas(64) std::atomic<std::uint64_t> open_{0};  // entries with a loop that may have chunks left
   alignas(64) std::atomic<std::uint64_t> taken_{0};
   alignas(64) std::atomic<int> helpers_{0};  // that were summoned and have not left
+  std::atomic<int> tasks_{0};                // of helpers, until they no longer touch the team
+  static std::atomic<bool> has_summoned_;
 };
 
 }  // namespace backflow

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <thread>
 
+#include <pthread.h>
+
 #include <oneapi/tbb/global_control.h>
 #include <oneapi/tbb/info.h>
 #include <oneapi/tbb/task_arena.h>
@@ -23,6 +25,8 @@ namespace backflow {
 namespace {
 
 double spin = 50;  // us
+// In a child process that was forked once there were helpers: it has none of oneTBB's threads, and cannot start others.
+bool lost_workers = false;
 
 int computing_of(int threads) {
   const char* const oversubscribe = std::getenv("BACKFLOW_OVERSUBSCRIBE");
@@ -49,9 +53,22 @@ int usable_cores() {
   return cores > 0 ? static_cast<int>(cores) : tbb::info::default_concurrency();
 }
 
+std::unique_ptr<Pool>& pool_slot();
+
+void after_fork() {
+  if (Team::has_summoned()) {
+    lost_workers = true;
+    pool_slot()->computing = 1;
+  }
+}
+
 std::unique_ptr<Pool>& pool_slot() {
   // Never destroyed: threads of oneTBB may outlive static objects.
-  static auto* slot = new std::unique_ptr<Pool>(std::make_unique<Pool>(usable_cores()));
+  static auto* slot = [] {
+    auto* const made = new std::unique_ptr<Pool>(std::make_unique<Pool>(usable_cores()));
+    pthread_atfork(nullptr, nullptr, after_fork);
+    return made;
+  }();
   return *slot;
 }
 
@@ -66,6 +83,10 @@ int get_num_threads() { return pool().threads; }
 void set_num_threads(int threads) {
   check(threads >= 1 && threads <= 1024, "set_num_threads: ", threads, ": need a number from 1 to 1024");
   if (threads != pool().threads) {
+    if (lost_workers) {
+      pool_slot()->threads = threads;
+      return;
+    }
     pool_slot() = nullptr;
     pool_slot() = std::make_unique<Pool>(threads);
   }

@@ -8,7 +8,8 @@
 namespace backflow {
 
 /// The number of computing threads of the process: the size of the pool that forward, backward and kernels share. At
-/// first the number of cores that the process may use. Must not be changed while anything computes.
+/// first the number of cores that the process may use. Must not be changed while anything computes. A process that was
+/// forked after its parent had used the pool computes on one thread, with the same results.
 int get_num_threads();
 /// Throws Error unless `threads` is in [1, 1024].
 void set_num_threads(int threads);

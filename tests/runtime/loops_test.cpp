@@ -2,10 +2,17 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <numeric>
 #include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <oneapi/tbb/parallel_for.h>
+#include <oneapi/tbb/task_arena.h>
 
 #include <backflow/runtime/threads/cuts.h>
 #include <backflow/runtime/threads/pool.h>
@@ -28,6 +35,41 @@ struct Inside {
   ~Inside() { outermost = before; }
   int before;
 };
+
+/// Loops inside of loops, and chunks that fail, `depth` deep. Chunks write to this stack frame. The result is that of a
+/// serial run, whoever computes.
+int nested_loops(int depth, unsigned seed) {
+  const auto chunks = static_cast<int>(2 + seed % 11);
+  std::vector<int> done(static_cast<std::size_t>(chunks));
+  parallel_for(chunks, [&](std::int64_t i) {
+    const auto c = static_cast<unsigned>(i);
+    done[c] += 1 + (depth > 0 && (seed + c) % 3 == 0 ? nested_loops(depth - 1, seed * 7 + c) : 0);
+  });
+  std::atomic<int> inside{0};
+  try {
+    parallel_for(chunks, [&](std::int64_t i) {
+      ++inside;
+      if (depth > 0) {
+        nested_loops(depth - 1, seed + 1);
+      }
+      --inside;
+      if ((seed + static_cast<unsigned>(i)) % 4 == 0) {
+        throw std::runtime_error("chunk");
+      }
+    });
+  } catch (const std::runtime_error&) {
+    ++done[0];
+  }
+  return std::accumulate(done.begin(), done.end(), 0) + 1000 * inside;
+}
+
+std::vector<int> nested_results() {
+  std::vector<int> results;
+  for (unsigned seed = 0; seed < 12; ++seed) {
+    results.push_back(nested_loops(2, seed));
+  }
+  return results;
+}
 
 }  // namespace
 
@@ -136,6 +178,70 @@ TEST_CASE("loops: other threads take part, with and without watching for loops",
   }
   set_spin_time(before);
   CHECK_THROWS_WITH(set_spin_time(-1), Contains("set_spin_time: -1 us: need a number from 0 to 1e6"));
+}
+
+TEST_CASE("loops: nested loops and errors are as in a serial run, whoever starts them", "[loops]") {
+  std::vector<int> expected;
+  {
+    const Threads guard(1);
+    expected = nested_results();
+  }
+  const Threads guard(6);
+  std::atomic<int> wrong{0};
+  std::atomic<bool> done{false};
+  Workers lender;
+  lender.threads.emplace_back([&] {
+    while (!done) {
+      const ThreadLease lease(4);
+      std::this_thread::yield();
+    }
+  });
+  Workers callers;
+  for (int caller = 0; caller < 3; ++caller) {
+    callers.threads.emplace_back([&] { wrong += nested_results() != expected; });
+  }
+  tbb::task_arena arena(3);
+  arena.execute([&] { tbb::parallel_for(0, 4, [&](int) { wrong += nested_results() != expected; }); });
+  callers.join();
+  done = true;
+  lender.join();
+  CHECK(wrong == 0);
+}
+
+TEST_CASE("loops: the number of threads changes while helpers watch or leave", "[loops]") {
+  const Threads guard(2);
+  const double before = spin_time();
+  std::atomic<int> runs{0};
+  for (const double spin : {0.0, 5.0, 1e6}) {
+    set_spin_time(spin);
+    for (int i = 0; i < 60; ++i) {
+      set_num_threads(2 + i % 5);
+      for (int loop = 0; loop < i % 3; ++loop) {
+        parallel_for(6, [&](std::int64_t) { ++runs; });
+      }
+    }
+  }
+  set_spin_time(before);
+  CHECK(runs == 3 * 60 * 6);
+}
+
+TEST_CASE("loops: a forked process computes on its own", "[loops]") {
+  const Threads guard(4);
+  const std::vector<int> expected = nested_results();
+  const pid_t child = ::fork();
+  if (child == 0) {
+    ::alarm(60);
+    bool good = nested_results() == expected;
+    for (const int threads : {1, 3}) {
+      set_num_threads(threads);
+      good = good && get_num_threads() == threads && nested_results() == expected;
+    }
+    ::_exit(good ? 0 : 1);
+  }
+  int status = -1;
+  ::waitpid(child, &status, 0);
+  CHECK(status == 0);
+  CHECK(nested_results() == expected);
 }
 
 TEST_CASE("cuts: free pieces follow the work and the threads", "[loops]") {
