@@ -139,6 +139,13 @@ std::vector<Measured> measure(const bench::Workload& workload, const std::vector
   return measured;
 }
 
+/// The lower quartile: what else runs on the machine can only make steps slower.
+double undisturbed(std::vector<double> values) {
+  const auto at = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 4);
+  std::nth_element(values.begin(), at, values.end());
+  return *at;
+}
+
 /// Prints real steps beside the predictions; returns them as JSON.
 std::string validate(const bench::Workload& workload, const train::Scaling& scaling, double seconds) {
   std::string json;
@@ -148,8 +155,8 @@ std::string validate(const bench::Workload& workload, const train::Scaling& scal
   std::printf("\nreal steps on this machine\n");
   double on_two = 0;
   for (Measured& m : measure(workload, {1, 2}, seconds)) {
-    const double us = bench::median(m.us);
-    const double processor_us = bench::median(m.processor_us);
+    const double us = undisturbed(m.us);
+    const double processor_us = undisturbed(m.processor_us);
     const auto point = std::find_if(scaling.points.begin(), scaling.points.end(),
                                     [&m](const train::ScalingPoint& p) { return p.threads == m.threads; });
     if (point == scaling.points.end()) {
@@ -165,7 +172,7 @@ std::string validate(const bench::Workload& workload, const train::Scaling& scal
     on_two = us;
   }
   for (Measured& m : measure(workload, {8, 16, 64}, seconds)) {
-    const double us = bench::median(m.us);
+    const double us = undisturbed(m.us);
     std::printf("%7d %10.3f ms, %.2f of 2 threads (%zu steps)\n", m.threads, us / 1e3, us / on_two, m.us.size());
     note("\"threads\": ", m.threads, ", \"step_us\": ", us, ", \"of_two_threads\": ", us / on_two);
   }

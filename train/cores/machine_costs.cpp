@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
-#include <numeric>
 #include <optional>
 #include <span>
 #include <tuple>
@@ -27,14 +26,6 @@ constexpr std::int64_t kBreak = 10'000;  // ns between two loops: what an operat
 void compute_for(std::int64_t nanoseconds) {
   for (const std::int64_t end = trace::now() + nanoseconds; trace::now() < end;) {
   }
-}
-
-/// The mean without the longest tenth, in which something else ran. The rest has a long tail: helpers come after 5 us
-/// or after 50, and a step has many loops.
-double typical_mean(std::vector<double>& values) {
-  const double longest = quantile(values, 0.9);
-  std::erase_if(values, [longest](double value) { return value > longest; });
-  return std::accumulate(values.begin(), values.end(), 0.0) / static_cast<double>(values.size());
 }
 
 /// Restores the number of threads in the end.
@@ -75,7 +66,8 @@ std::optional<LoopCosts> loop_costs(int threads) {
     helpers.push_back(static_cast<double>(last - start));
     whole.push_back(static_cast<double>(end - start - kTask));
   }
-  const LoopCosts costs{typical_mean(helpers), typical_mean(whole)};
+  // Medians: a helper comes at once, or after a wake-up where another process had its core.
+  const LoopCosts costs{quantile(helpers, 0.5), quantile(whole, 0.5)};
   return costs.helpers < 0.5 * kTask ? std::optional(costs) : std::nullopt;  // else often one core does the work of two
 }
 
