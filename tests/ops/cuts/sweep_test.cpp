@@ -21,14 +21,11 @@ namespace {
 constexpr std::size_t kEnlarged = 5;  // samples of an operator
 
 constexpr const char* kView = "a view, whose gradient is a view";
-constexpr const char* kSteps = "one thread writes the numbers";
 
 /// Operators none of whose loops is ever cut, and why.
 const Reasons kNeverCut = {
-    {"arange", kSteps},
     {"broadcast_to", "a view, whose gradient is a sum; it is cut where it is large"},
     {"empty", "it computes nothing"},
-    {"linspace", kSteps},
     {"permute", kView},
     {"reshape", kView},
     {"t", kView},
