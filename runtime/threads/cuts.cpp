@@ -10,6 +10,8 @@ namespace backflow {
 namespace {
 
 constexpr std::int64_t kPiecesPerThread = 2;  // so that a thread that is held up does not hold up all others
+constexpr double kLongPiece = 50'000;         // ns of a piece of a loop that is cut into more
+constexpr std::int64_t kMostPiecesPerThread = 16;
 
 std::atomic<std::int64_t> forced_pieces{0};
 
@@ -33,6 +35,16 @@ std::int64_t free_pieces(std::int64_t count, double nanoseconds) {
   }
   const auto worth_it = static_cast<std::int64_t>(std::min(nanoseconds / kLeastPiece, 1e9));
   return std::clamp<std::int64_t>(std::min({count, worth_it, kPiecesPerThread * threads}), 1, 1 << 20);
+}
+
+std::int64_t range_pieces(std::int64_t count, double nanoseconds) {
+  const std::int64_t pieces = free_pieces(count, nanoseconds);
+  const std::int64_t threads = target_threads();
+  if (threads == 1 || forced_pieces.load(std::memory_order_relaxed) > 0) {
+    return pieces;
+  }
+  const auto rounds = static_cast<std::int64_t>(nanoseconds / kLongPiece / static_cast<double>(threads));
+  return std::max(pieces, std::min(count, threads * std::min(rounds, kMostPiecesPerThread)));
 }
 
 ForcedPieces::ForcedPieces(std::int64_t pieces) {

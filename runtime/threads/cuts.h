@@ -21,6 +21,10 @@ inline constexpr double kLeastPiece = 2'500;  ///< ns of a piece that is worth h
 /// target_threads(), each worth handing to another thread. At least 1, and at most `count`. Bits must not depend on it.
 std::int64_t free_pieces(std::int64_t count, double nanoseconds);
 
+/// The same for things of a loop that is bound by memory: more pieces where each still takes 50 us, since a core that
+/// others slow down would hold up the loop.
+std::int64_t range_pieces(std::int64_t count, double nanoseconds);
+
 /// The first thing of piece i; piece i ends where the next one begins. All start at multiples of `step`.
 constexpr std::int64_t begin_of_piece(std::int64_t i, std::int64_t pieces, std::int64_t count, std::int64_t step = 1) {
   const std::int64_t begin = (count + step - 1) / step * i / pieces * step;
@@ -31,7 +35,7 @@ constexpr std::int64_t begin_of_piece(std::int64_t i, std::int64_t pieces, std::
 /// whole loop takes about `nanoseconds` on one thread. Bits must not depend on the cut.
 template <class F>
 void parallel_ranges(std::int64_t count, double nanoseconds, const F& f, std::int64_t step = 1) {
-  const std::int64_t pieces = count == 0 ? 0 : free_pieces((count + step - 1) / step, nanoseconds);
+  const std::int64_t pieces = count == 0 ? 0 : range_pieces((count + step - 1) / step, nanoseconds);
   if (pieces == 1) {
     f(std::int64_t{0}, count);
     return;
