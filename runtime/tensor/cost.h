@@ -22,9 +22,9 @@ struct Cost {
   static constexpr float kBytesPerNanosecond = 12;    ///< of memory
   static constexpr float kMovedPerNanosecond = 10;    ///< bytes from the caches of one core to those of another
   // Of several.
-  static constexpr float kFurtherThread = 0.9F;   ///< speed of each thread after the first: all wait for the last one
-  static constexpr float kSharedMemory = 0.07F;   ///< n threads have n / (1 + kSharedMemory (n - 1)) times the bandwidth
-  static constexpr float kLoop = 1'500;           ///< ns until a second thread has its piece and the first knows its end
+  static constexpr float kFurtherThread = 0.9F;  ///< speed of each thread after the first: all wait for the last one
+  static constexpr float kSharedMemory = 0.07F;  ///< n threads have n / (1 + kSharedMemory (n - 1)) times the bandwidth
+  static constexpr float kLoop = 1'500;          ///< ns until a second thread has its piece and the first knows its end
   static constexpr float kLoopPerDoubling = 700;  ///< ns for twice as many threads
 
   /// Estimated time on one thread, in ns.
