@@ -44,6 +44,14 @@ def text(x, y, content, anchor="start", size=12, colour="#222"):
             f'{html.escape(content)}</text>')
 
 
+def document(body, width, height):
+    """The file of these elements, on white."""
+    lines = "\n".join(body)
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
+            f'viewBox="0 0 {width} {height}" font-family="sans-serif">\n'
+            f'<rect width="{width}" height="{height}" fill="white"/>\n{lines}\n</svg>\n')
+
+
 class Axis:
     """A logarithmic axis from the tick below all ratios, and below 1, to the one above."""
 
@@ -90,10 +98,7 @@ def draw(workloads, title):
         y += GAP
     body.append(text(LEFT, bottom + 34, "time of the peer / time of Backflow: right of 1 Backflow is faster", size=11))
     width, height = LEFT + WIDTH + RIGHT, bottom + 46
-    lines = "\n".join(body)
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-            f'viewBox="0 0 {width} {height}" font-family="sans-serif">\n'
-            f'<rect width="{width}" height="{height}" fill="white"/>\n{lines}\n</svg>\n')
+    return document(body, width, height)
 
 
 def main():

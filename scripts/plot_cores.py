@@ -10,7 +10,7 @@ import math
 import pathlib
 import sys
 
-from plot_bench import text
+from plot_bench import document, text
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")  # of Okabe and Ito, for the workloads in turn
@@ -67,10 +67,7 @@ def draw(workloads, title):
         body.append(text(axes.x(max(points)) + 6, labels[name] + 4, name, colour=colour))
     body.append(text(LEFT + WIDTH / 2, TOP + HEIGHT + 34, "cores", "middle", 11))
     width, height = LEFT + WIDTH + RIGHT, TOP + HEIGHT + 46
-    lines = "\n".join(body)
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-            f'viewBox="0 0 {width} {height}" font-family="sans-serif">\n'
-            f'<rect width="{width}" height="{height}" fill="white"/>\n{lines}\n</svg>\n')
+    return document(body, width, height)
 
 
 def main():

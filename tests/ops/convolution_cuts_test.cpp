@@ -10,21 +10,14 @@
 #include <backflow/runtime/engine/autograd.h>
 #include <backflow/runtime/threads/cuts.h>
 #include <backflow/tests/support/arrays.h>
+#include <backflow/tests/support/convolution_shape.h>
 
 #include <backflow/tests/catch2.h>
 
 namespace backflow::test {
 namespace {
 
-struct Shape {
-  Index x;
-  Index w;
-  Index stride;
-  Index padding;
-  Index dilation;
-  std::int64_t groups = 1;
-  bool transposed = false;
-};
+using Shape = ConvolutionShape;
 
 std::string title(const Shape& s) {
   std::ostringstream text;

@@ -14,22 +14,14 @@
 #include <backflow/runtime/memory/memory.h>
 #include <backflow/runtime/threads/threads.h>
 #include <backflow/tests/support/arrays.h>
+#include <backflow/tests/support/convolution_shape.h>
 
 #include <backflow/tests/catch2.h>
 
 namespace backflow::test {
 namespace {
 
-/// A convolution that is large enough for oneDNN.
-struct Shape {
-  Index x;
-  Index w;
-  Index stride;
-  Index padding;
-  Index dilation;
-  std::int64_t groups = 1;
-  bool transposed = false;
-};
+using Shape = ConvolutionShape;  // large enough for oneDNN
 
 const std::vector<Shape>& shapes() {
   static const std::vector<Shape> kShapes = {

@@ -1,24 +1,13 @@
 #include <algorithm>
-#include <cstdarg>
-#include <cstdio>
 
 #include <backflow/train/cores/scaling.h>
+#include <backflow/train/formatted.h>
 
 namespace backflow::train {
 namespace {
 
 constexpr double kMillisecond = 1e6;  // ns
 constexpr std::size_t kNameColumns = 60;
-
-/// As printf. No line is longer than the buffer.
-[[gnu::format(printf, 1, 2)]] std::string formatted(const char* format, ...) {
-  char text[400];
-  va_list arguments;
-  va_start(arguments, format);
-  std::vsnprintf(text, sizeof text, format, arguments);
-  va_end(arguments);
-  return text;
-}
 
 /// The part of all cores' time that is lost, in percent.
 double percent(double lost, const ScalingPoint& point) {

@@ -1,10 +1,9 @@
 #include <backflow/train/views/profile.h>
 
 #include <algorithm>
-#include <cstdarg>
-#include <cstdio>
 #include <numeric>
 
+#include <backflow/train/formatted.h>
 #include <backflow/train/views/profile_layout.h>
 
 namespace backflow::train {
@@ -12,16 +11,6 @@ namespace {
 
 constexpr double kMillisecond = 1e6;  // ns
 constexpr const char* kStep = "step";
-
-/// As printf. No line of the table is longer than the buffer.
-[[gnu::format(printf, 1, 2)]] std::string formatted(const char* format, ...) {
-  char text[256];
-  va_list arguments;
-  va_start(arguments, format);
-  std::vsnprintf(text, sizeof text, format, arguments);
-  va_end(arguments);
-  return text;
-}
 
 double total(const std::vector<Profile::Row>& rows) {
   return std::accumulate(rows.begin(), rows.end(), 0.0,

@@ -5,7 +5,6 @@
 #include <cstdint>
 
 #include <backflow/ops/kernels/layout/strided.h>
-#include <backflow/runtime/threads/threads.h>
 
 namespace backflow::kernels::detail {
 
@@ -40,18 +39,6 @@ void for_each_run(const StridedLoop<N>& loop, std::int64_t begin, std::int64_t e
       }
     }
   }
-}
-
-/// Calls f(begin, end) for chunks of `count` things, each at most `chunk` of them, on the threads.
-template <class F>
-void for_each_chunk(std::int64_t count, std::int64_t chunk, const F& f) {
-  if (count <= chunk) {
-    if (count > 0) {
-      f(std::int64_t{0}, count);
-    }
-    return;
-  }
-  parallel_for(chunks_of(count, chunk), [&](std::int64_t i) { f(i * chunk, std::min(count, (i + 1) * chunk)); });
 }
 
 /// Calls f(U{}) with an unsigned integer type as wide as the elements of a dtype: what only moves elements needs no
