@@ -7,6 +7,7 @@
 #include <backflow/ops/creation/creation.h>
 #include <backflow/ops/functions.h>
 #include <backflow/runtime/tape/grad_mode.h>
+#include <backflow/runtime/tape/hooks.h>
 
 namespace backflow::nn::detail {
 namespace {
@@ -81,16 +82,33 @@ double BatchNormModule::count_batch() {
   return options.momentum() ? *options.momentum() : 1 / num_batches_tracked.item<double>();
 }
 
+template <class F>
+Tensor BatchNormModule::in_group(const F& normalize) const {
+  if (group_ == nullptr || !is_training()) {
+    return normalize();
+  }
+  const StatisticsGroupGuard guard(group_);
+  Tensor y = normalize();
+  if (y.requires_grad()) {
+    hooks_of(y)->set_in_order();
+  }
+  return y;
+}
+
 Tensor BatchNormModule::forward(const Tensor& input) {
   check_input(input.sizes(), least_, most_, 1);
-  return backflow::batch_norm(input, weight, bias, running_mean, running_var, uses_input(), count_batch(),
-                              options.eps(), true);
+  return in_group([&] {
+    return backflow::batch_norm(input, weight, bias, running_mean, running_var, uses_input(), count_batch(),
+                                options.eps(), true);
+  });
 }
 
 Tensor BatchNormModule::forward_relu(const Tensor& input, const Tensor& residual) {
   check_input(input.sizes(), least_, most_, 1);
-  return backflow::batch_norm_relu(input, weight, bias, running_mean, running_var, residual, uses_input(),
-                                   count_batch(), options.eps());
+  return in_group([&] {
+    return backflow::batch_norm_relu(input, weight, bias, running_mean, running_var, residual, uses_input(),
+                                     count_batch(), options.eps());
+  });
 }
 
 DimVector BatchNormModule::output_shape(IntArrayRef input) const {

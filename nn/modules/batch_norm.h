@@ -1,7 +1,11 @@
 #pragma once
 
+#include <memory>
+#include <utility>
+
 #include <backflow/nn/module.h>
 #include <backflow/nn/options/normalization.h>
+#include <backflow/ops/normalization/statistics_group.h>
 
 namespace backflow::nn {
 
@@ -43,6 +47,12 @@ class BatchNormModule : public RunningNorm<BatchNormOptions> {
   Tensor forward(const Tensor& input);
   DimVector output_shape(IntArrayRef input) const override;
 
+  /// In training mean and variance are those over all members of the group, each of which calls forward with its part
+  /// of the batch, perhaps of no samples. Backward then sums over the group too, in the order of the tape; it has no
+  /// second derivative. Null: of this process alone.
+  void set_statistics_group(std::shared_ptr<StatisticsGroup> group) { group_ = std::move(group); }
+  const std::shared_ptr<StatisticsGroup>& statistics_group() const { return group_; }
+
  protected:
   /// relu(forward(input) + residual) as one operator; the residual may be undefined.
   Tensor forward_relu(const Tensor& input, const Tensor& residual);
@@ -50,7 +60,11 @@ class BatchNormModule : public RunningNorm<BatchNormOptions> {
  private:
   /// In training counts a batch; returns the momentum for it.
   double count_batch();
+  /// What `normalize` gives, with the statistics of the group.
+  template <class F>
+  Tensor in_group(const F& normalize) const;
 
+  std::shared_ptr<StatisticsGroup> group_;
   std::int64_t least_;
   std::int64_t most_;
 };
@@ -103,6 +117,18 @@ class BatchNorm3dImpl : public detail::BatchNormModule {
   explicit BatchNorm3dImpl(const BatchNorm3dOptions& options_) : BatchNormModule(options_, 5, 5) {}
 };
 BACKFLOW_MODULE(BatchNorm3d);
+
+/// Batch normalization of inputs [batch, channels, ...] with 2 to 5 dimensions, whose training takes mean and variance
+/// over the batches of all ranks: distributed::sync_batch_norm sets their group. Without a group, that of one process.
+/// PyTorch's is torch.nn.SyncBatchNorm; parameters, buffers and running statistics are those of BatchNorm2d.
+class SyncBatchNormImpl : public detail::BatchNormModule {
+ public:
+  explicit SyncBatchNormImpl(const BatchNormOptions& options_, std::shared_ptr<StatisticsGroup> group = nullptr)
+      : BatchNormModule(options_, 2, 5) {
+    set_statistics_group(std::move(group));
+  }
+};
+BACKFLOW_MODULE(SyncBatchNorm);
 
 /// Normalizes each channel of each sample of an input [batch, channels, length], or [channels, length]. Parameters, and
 /// running statistics for evaluation, exist only when the options ask for them. (Ulyanov, Vedaldi and Lempitsky,

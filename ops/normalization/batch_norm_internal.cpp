@@ -1,8 +1,13 @@
 #include <backflow/ops/normalization/batch_norm_internal.h>
 
+#include <algorithm>
+#include <cstddef>
+#include <span>
 #include <type_traits>
+#include <vector>
 
 #include <backflow/ops/kernels/normalization/normalize.h>
+#include <backflow/runtime/threads/branch.h>
 
 namespace backflow::detail {
 namespace {
@@ -44,6 +49,32 @@ OwnResults own_in_operators(const BatchNormOperands& of, double eps, bool relu, 
           var(to(x, kFloat64), dims, false)};
 }
 
+/// Makes the mean and the variance of `count` numbers of each channel those of all members of the group, by Chan's
+/// formula in float64; returns the count over all. A member may have no numbers.
+double combine_in_group(const char* where, StatisticsGroup& group, double count, const Tensor& mean,
+                        const Tensor& variance) {
+  const auto channels = static_cast<std::size_t>(mean.numel());
+  double* const means = mean.mutable_data_ptr<double>();
+  double* const variances = variance.mutable_data_ptr<double>();
+  std::vector<double> sums(channels + 1);
+  std::transform(means, means + channels, sums.begin(), [count](double m) { return count * m; });
+  sums[channels] = count;
+  wait_for_turn();  // closures of a parallel() meet the other members in the order of a serial run
+  group.sum(sums);
+  const double total = sums[channels];
+  check(total != 1, where, ": 1 value per channel over all processes: need more when training");
+  std::vector<double> squares(channels);
+  for (std::size_t c = 0; c < channels && total > 0; ++c) {
+    const double all = sums[c] / total;
+    squares[c] = count > 0 ? count * (variances[c] + (means[c] - all) * (means[c] - all)) : 0;
+    means[c] = all;
+  }
+  group.sum(squares);
+  std::transform(squares.begin(), squares.end(), variances,
+                 [total](double sum) { return total > 0 ? sum / total : 0; });
+  return total;
+}
+
 }  // namespace
 
 void BatchNormOperands::check_all(bool uses_running) const {
@@ -59,7 +90,8 @@ void BatchNormOperands::check_all(bool uses_running) const {
 }
 
 void BatchNormOperands::check_trains() const {
-  check(count_of(x) != 1, where, ": input ", describe(x), ": need more than 1 value per channel when training");
+  check(count_of(x) != 1 || StatisticsGroupGuard::current() != nullptr, where, ": input ", describe(x),
+        ": need more than 1 value per channel when training");
 }
 
 void move_running(const Tensor& running, double momentum, FunctionRef<double(std::int64_t c)> value) {
@@ -109,12 +141,22 @@ std::tuple<Tensor, Tensor, Tensor> BatchNormState::results(const BatchNormOperan
   }
   const Tensor mean = zeros_f64({x.sizes()[1]});
   const Tensor variance = zeros_f64({x.sizes()[1]});
-  kernels::normalize(y.to(), blocks_for(x, block), how, NormStatistics::Own, mean, variance);
-  const OwnResults own = x.numel() == 0 || is_usable(variance, eps, x.scalar_type())
-                             ? OwnResults{y.get(), mean, rstd_of(variance, eps), variance}
-                             : own_in_operators(of, eps, relu, residual);
-  if (x.numel() > 0) {
-    const auto n = static_cast<double>(count_of(x));
+  const std::shared_ptr<StatisticsGroup>& group = StatisticsGroupGuard::current();
+  auto n = static_cast<double>(count_of(x));
+  OwnResults own;
+  if (group != nullptr) {
+    const kernels::Blocked from = blocks_for(x, block);
+    kernels::channel_moments(from, mean, variance);
+    n = combine_in_group(of.where, *group, n, mean, variance);
+    kernels::normalize(y.to(), from, how, NormStatistics::Given, mean, variance);
+    own = {y.get(), mean, rstd_of(variance, eps), variance};
+  } else {
+    kernels::normalize(y.to(), blocks_for(x, block), how, NormStatistics::Own, mean, variance);
+    own = x.numel() == 0 || is_usable(variance, eps, x.scalar_type())
+              ? OwnResults{y.get(), mean, rstd_of(variance, eps), variance}
+              : own_in_operators(of, eps, relu, residual);
+  }
+  if (n > 0) {
     const double* const means = own.mean.const_data_ptr<double>();
     const double* const variances = own.variance.const_data_ptr<double>();
     move_running(of.running_mean, momentum, [&](std::int64_t c) { return means[c]; });
@@ -128,19 +170,35 @@ void BatchNormState::save_results(const BatchNormOperands& of, bool training, do
   save_all(of.x, of.w, of.b, training ? std::get<1>(y) : of.running_mean, training ? std::get<2>(y) : of.running_var,
            eps);
   is_training = training;
+  group = training ? StatisticsGroupGuard::current() : nullptr;
 }
 
 bool BatchNormState::is_fusible(Backward& b) const {
-  return is_training ? has_usable_rstd(b) : is_usable(b(spread), epsilon, x_dtype);
+  return group != nullptr || (is_training ? has_usable_rstd(b) : is_usable(b(spread), epsilon, x_dtype));
 }
 
 void BatchNormState::fused(Backward& b, const NormTail& tail) const {
   const Tensor s = dense(b(spread), kFloat64);
+  if (group != nullptr) {
+    fused_in_group(b, s, tail);
+    return;
+  }
   put_fused(b, 0, is_training ? NormStatistics::Own : NormStatistics::Given, is_training ? s : rstd_of(s, epsilon),
             tail);
 }
 
+void BatchNormState::fused_in_group(Backward& b, const Tensor& r, const NormTail& tail) const {
+  if (b(x).numel() == 0) {  // the kernel has nothing to do, the others wait for the sums
+    std::vector<double> none(2 * static_cast<std::size_t>(r.numel()) + 1);
+    group->sum(none);
+  }
+  const auto sum = [this](std::span<double> numbers) { group->sum(numbers); };
+  const kernels::GroupSum of_group(sum);
+  put_fused(b, 0, NormStatistics::Own, r, tail, &of_group);
+}
+
 void BatchNormState::recorded(Backward& b, const Tensor& dz) const {
+  check(group == nullptr, "batch_norm over several processes: second derivative: need create_graph = false");
   const Tensor value = b(x);
   const ScalarType wide = computed(x_dtype);
   const Tensor from = cast(value, wide);

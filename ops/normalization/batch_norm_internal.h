@@ -3,10 +3,12 @@
 // What the operators of batch normalization have in common, with those of instance normalization that move running
 // statistics.
 
+#include <memory>
 #include <optional>
 #include <tuple>
 
 #include <backflow/ops/normalization/normalization_internal.h>
+#include <backflow/ops/normalization/statistics_group.h>
 
 namespace backflow::detail {
 
@@ -21,7 +23,7 @@ struct BatchNormOperands {
 
   /// Throws Error unless shapes and dtypes fit, and the running statistics are there if `uses_running`.
   void check_all(bool uses_running) const;
-  /// Throws Error unless each channel has more than one value, or none.
+  /// Throws Error unless each channel has more than one value, or none; those of a group are counted later.
   void check_trains() const;
 };
 
@@ -31,6 +33,7 @@ void move_running(const Tensor& running, double momentum, FunctionRef<double(std
 /// What batch normalization keeps, and does, whether relu follows or not.
 struct BatchNormState : ChannelNormState {
   bool is_training;
+  std::shared_ptr<StatisticsGroup> group;  ///< with which statistics were taken; null: alone
 
  protected:
   /// y, and when training the mean and r; `residual` is added in front of relu, if it is defined.
@@ -43,6 +46,9 @@ struct BatchNormState : ChannelNormState {
   void fused(Backward& b, const NormTail& tail) const;
   /// The gradients of x, w and b from that of the normalization, on the tape.
   void recorded(Backward& b, const Tensor& dz) const;
+
+ private:
+  void fused_in_group(Backward& b, const Tensor& r, const NormTail& tail) const;
 };
 
 }  // namespace backflow::detail

@@ -108,7 +108,7 @@ void NormState::put(Backward& b, const Tensor& dx, const Tensor& dw, const Tenso
 }
 
 void ChannelNormState::put_fused(Backward& b, std::int64_t groups, kernels::NormStatistics statistics, const Tensor& r,
-                                 const NormTail& tail) const {
+                                 const NormTail& tail, const kernels::GroupSum* group) const {
   const Tensor value = b(x);
   const std::int64_t block = kernels::block_of(value);
   const std::int64_t channels = value.sizes()[1];
@@ -135,7 +135,7 @@ void ChannelNormState::put_fused(Backward& b, std::int64_t groups, kernels::Norm
   wanted.db = b.wants(2) ? zeros_f64(channels) : Tensor();
   kernels::normalize_backward(wanted, from, blocks_for(value, block),
                               {.groups = groups, .eps = epsilon, .w = parameter_for(weight(b), value)}, statistics,
-                              dense(b(mean), kFloat64), r);
+                              dense(b(mean), kFloat64), r, group);
   if (dz) {
     b.dx(*tail.residual) = dz->get();
   }

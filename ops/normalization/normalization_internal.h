@@ -92,7 +92,7 @@ struct ChannelNormState : NormState {
  protected:
   /// All gradients that are wanted, by the kernel, with r contiguous in float64.
   void put_fused(Backward& b, std::int64_t groups, kernels::NormStatistics statistics, const Tensor& r,
-                 const NormTail& tail = {}) const;
+                 const NormTail& tail = {}, const kernels::GroupSum* group = nullptr) const;
   /// dy w, on the tape and in the dtype in which x is computed.
   Tensor weighted(Backward& b, const Tensor& dy) const;
   /// All gradients that are wanted, on the tape: from dx, and z = (x - m) r in the shape of x.

@@ -8,6 +8,7 @@
 
 #include <backflow/runtime/engine/longest_path.h>
 #include <backflow/runtime/tape/accumulate_grad.h>
+#include <backflow/runtime/tape/hooks.h>
 #include <backflow/runtime/threads/cuts.h>
 
 namespace backflow {
@@ -57,6 +58,24 @@ Waits<TaskIndex> tasks_after_tasks(std::span<const PassTask> tasks) {
   return waits;
 }
 
+bool is_in_order(const Plan& plan, NodeIndex i) {
+  const NodeHooks* hooks = plan.nodes()[i].node->hooks();
+  return hooks != nullptr && plan.nodes()[i].runs && hooks->is_in_order();
+}
+
+/// The next node that waits for node `i` only because both keep the order of the tape, or none.
+NodeIndex next_in_order(const Plan& plan, NodeIndex i) {
+  if (!is_in_order(plan, i)) {
+    return {};
+  }
+  for (NodeIndex next = i + 1; next < plan.nodes().end_index(); ++next) {
+    if (is_in_order(plan, next)) {
+      return next;
+    }
+  }
+  return {};
+}
+
 }  // namespace
 
 IndexedVector<ItemIndex, float> WorkGraph::remaining() const {
@@ -101,6 +120,9 @@ WorkGraph work_of(const Plan& plan, std::span<const PassTask> tasks) {
     graph.alone.push_back(cost.nanoseconds(threads));
     graph.handover.push_back(cost.handover());
     plan.for_successors(i, [&](NodeIndex to) { add_edge(items.of(to)); });
+    if (const NodeIndex to = next_in_order(plan, i); to.is_valid()) {
+      add_edge(items.of(to));
+    }
     for (; next != waiting.end() && next->first == i; ++next) {
       add_edge(items.of(next->second));
     }

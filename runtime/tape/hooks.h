@@ -59,6 +59,10 @@ class NodeHooks final {
   void run_post_hooks(std::span<Tensor> dx, std::span<const Tensor> dy) const;
   void run_accumulate_hooks(const Tensor& leaf) const;
   bool has_post_hooks() const;
+  /// The node waits for others: backward runs all nodes of this kind one after another, the newest first, on any number
+  /// of threads.
+  void set_in_order() { in_order_ = true; }
+  bool is_in_order() const { return in_order_; }
   /// A number that no other node's hooks have, now or later.
   std::uint64_t number() const { return number_; }
 
@@ -80,6 +84,7 @@ class NodeHooks final {
   mutable std::mutex mutex_;
   const std::uint64_t number_ = next_number();
   std::uint64_t next_id_ = 1;
+  bool in_order_ = false;  ///< set before the node is shared between threads
   List<OutputHook> tensor_hooks_;
   List<std::shared_ptr<FunctionPreHook>> pre_hooks_;
   List<std::shared_ptr<FunctionPostHook>> post_hooks_;

@@ -16,7 +16,7 @@ class Forward : Walker<T> {
  public:
   Forward(const Blocked& y, const Blocked& x, const Normalization& how_, const Tensor& mean, const Tensor& variance)
       : Base(x, how_, 3),
-        to_{.y = y.elements.mutable_data_ptr<T>(),
+        to_{.y = y ? y.elements.template mutable_data_ptr<T>() : nullptr,
             .relu = how_.relu,
             .residual = how_.residual ? how_.residual.elements.template const_data_ptr<T>() : nullptr},
         means_(mean),
@@ -29,25 +29,36 @@ class Forward : Walker<T> {
       plan.for_all_runs(write);
       return;
     }
-    mean_ = means_.mutable_data_ptr<double>();
-    variance_ = variances_.mutable_data_ptr<double>();
+    point_to_moments();
     RunSums moments(plan);
-    plan.reduce_and_apply(
-        [&](std::int64_t i) {
-          const RunPlace place = plan.place(i);
-          Scratch<T> scratch(place.run.block);
-          moments.count(i) = static_cast<double>(place.run.count());
-          normalize_loops<T>().moments(from + place.offset, place.run, moments.first(i), moments.second(i),
-                                       scratch.data());
-        },
-        [&](std::int64_t g) {
-          combine(g, moments);
-          set_coefficients(g);
-        },
-        write);
+    plan.reduce_and_apply([&](std::int64_t i) { add(i, moments); },
+                          [&](std::int64_t g) {
+                            combine(g, moments);
+                            set_coefficients(g);
+                          },
+                          write);
+  }
+
+  /// Only mean and variance of each set.
+  void find_moments() {
+    point_to_moments();
+    RunSums moments(plan);
+    plan.reduce([&](std::int64_t i) { add(i, moments); }, [&](std::int64_t g) { combine(g, moments); });
   }
 
  private:
+  void point_to_moments() {
+    mean_ = means_.mutable_data_ptr<double>();
+    variance_ = variances_.mutable_data_ptr<double>();
+  }
+
+  void add(std::int64_t i, RunSums& moments) {
+    const RunPlace place = plan.place(i);
+    Scratch<T> scratch(place.run.block);
+    moments.count(i) = static_cast<double>(place.run.count());
+    normalize_loops<T>().moments(from + place.offset, place.run, moments.first(i), moments.second(i), scratch.data());
+  }
+
   /// The moments of sets from those of runs (Chan, Golub and LeVeque, 1979), in the order of the runs.
   void combine(std::int64_t g, RunSums& moments) {
     if (how.groups == 0) {
@@ -165,6 +176,14 @@ void normalize(const Blocked& y, const Blocked& x, const Normalization& how, Nor
   }
   dispatch_floating(x.elements.scalar_type(), "normalize",
                     [&](auto zero) { Forward<decltype(zero)>(y, x, how, mean, variance).run(statistics); });
+}
+
+void channel_moments(const Blocked& x, const Tensor& mean, const Tensor& variance) {
+  if (x.blocks.elements() == 0) {
+    return;
+  }
+  dispatch_floating(x.elements.scalar_type(), "channel_moments",
+                    [&](auto zero) { Forward<decltype(zero)>({}, x, {}, mean, variance).find_moments(); });
 }
 
 }  // namespace backflow::kernels

@@ -1,8 +1,10 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include <backflow/ops/kernels/layout/blocked.h>
+#include <backflow/runtime/base/function_ref.h>
 
 // Normalization of channels: y = (x - m) r w + b, where r = 1 / sqrt(v + eps) and m and v are mean and variance of a
 // set of numbers. All elements are float32 or float64, x in any channel blocks, and all that has its shape
@@ -35,6 +37,12 @@ enum class NormStatistics { Own, Given };
 void normalize(const Blocked& y, const Blocked& x, const Normalization& how, NormStatistics statistics,
                const Tensor& mean, const Tensor& variance);
 
+/// Mean and variance of each channel over the batch, as normalize finds them; contiguous float64 tensors [channels].
+void channel_moments(const Blocked& x, const Tensor& mean, const Tensor& variance);
+
+/// Replaces numbers by their sums over all processes that normalize one batch together.
+using GroupSum = FunctionRef<void(std::span<double> numbers)>;
+
 /// The gradient of the result, which relu made if `y` is defined: it is dz = dy where y > 0 or y is NaN, else 0, else
 /// dy, that goes on.
 struct ResultGradient {
@@ -52,8 +60,10 @@ struct NormGradients {
 };
 
 /// The gradients from that of the result; `mean` and `rstd` (r) are contiguous float64 tensors [sets]. The
-/// elements of dy may be those of dz, if that is wanted, or else of dx.
+/// elements of dy may be those of dz, if that is wanted, or else of dx. With `group`, which is called once, the batch
+/// is spread over processes: dx is that of the whole batch, dw and db are the parts of this process.
 void normalize_backward(const NormGradients& wanted, const ResultGradient& from, const Blocked& x,
-                        const Normalization& how, NormStatistics statistics, const Tensor& mean, const Tensor& rstd);
+                        const Normalization& how, NormStatistics statistics, const Tensor& mean, const Tensor& rstd,
+                        const GroupSum* group = nullptr);
 
 }  // namespace backflow::kernels

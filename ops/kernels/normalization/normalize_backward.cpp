@@ -1,5 +1,7 @@
 // The gradients of the normalization of channels: two sums over dz and x in one walk, dx in another.
 #include <algorithm>
+#include <cstddef>
+#include <vector>
 
 #include <backflow/ops/kernels/normalization/normalize.h>
 #include <backflow/ops/kernels/normalization/normalize_walker.h>
@@ -14,10 +16,11 @@ class Gradient : Walker<T> {
 
  public:
   Gradient(const NormGradients& wanted, const ResultGradient& gradient, const Blocked& x, const Normalization& how_,
-           NormStatistics statistics, const Tensor& mean, const Tensor& rstd)
+           NormStatistics statistics, const Tensor& mean, const Tensor& rstd, const GroupSum* group)
       : Base(x, how_, 4),
         wanted_(wanted),
         statistics_(statistics),
+        group_(group),
         to_(wanted.dx ? wanted.dx.elements.mutable_data_ptr<T>() : nullptr),
         gradient_{.dy = gradient.dy.elements.const_data_ptr<T>(),
                   .y = gradient.y ? gradient.y.elements.const_data_ptr<T>() : nullptr,
@@ -45,9 +48,16 @@ class Gradient : Walker<T> {
     RunSums sums(plan);
     const auto add = [&](std::int64_t i) { this->add(i, sums); };
     const auto finish = [&](std::int64_t g) { this->finish(g, sums); };
-    if (wanted_.dx) {
-      const NormGradient<T> made{.dy = gradient_.dz == nullptr ? gradient_.dy : gradient_.dz};
-      plan.reduce_and_apply(add, finish, [&](std::int64_t i) { apply(i, made); });
+    const NormGradient<T> made{.dy = gradient_.dz == nullptr ? gradient_.dy : gradient_.dz};
+    const auto write = [&](std::int64_t i) { apply(i, made); };
+    if (group_ != nullptr) {
+      plan.reduce(add, [&](std::int64_t g) { add_runs_of_group(g, sums); });
+      add_up_in_group(sums);
+      if (wanted_.dx) {
+        plan.for_all_runs(write);
+      }
+    } else if (wanted_.dx) {
+      plan.reduce_and_apply(add, finish, write);
     } else {
       plan.reduce(add, finish);
     }
@@ -77,10 +87,7 @@ class Gradient : Walker<T> {
   /// Adds up the sums over the runs of each channel into those of the first, and sets k = -r^3 s(dz w (x - m)) and
   /// c = -r s(dz w).
   void finish(std::int64_t g, RunSums& sums) {
-    for (std::int64_t run = g * plan.runs_of_group(); run < (g + 1) * plan.runs_of_group();
-         run += this->runs_of_block()) {
-      add_runs(run, sums);
-    }
+    add_runs_of_group(g, sums);
     const auto count = static_cast<double>(how.set_size(b));
     this->for_each_set(g, [&](std::int64_t set, std::int64_t first, std::int64_t end, std::int64_t sample) {
       double all = 0;
@@ -90,13 +97,49 @@ class Gradient : Walker<T> {
         products += sums.second(run)[j] * this->weight(c);
       });
       if (statistics_ == NormStatistics::Own) {
-        const double r = rstd_[set];
         for (std::int64_t c = first; c < end; ++c) {
-          *coefficient(2, sample, c) = static_cast<T>(-r * r * r * products / count);
-          *coefficient(3, sample, c) = static_cast<T>(-r * all / count);
+          set_coefficients(rstd_[set], all, products, count, sample, c);
         }
       }
     });
+  }
+
+  /// From the sums of dz w and dz w (x - m) over `count` numbers.
+  void set_coefficients(double r, double all, double products, double count, std::int64_t sample, std::int64_t c) {
+    *coefficient(2, sample, c) = static_cast<T>(-r * r * r * products / count);
+    *coefficient(3, sample, c) = static_cast<T>(-r * all / count);
+  }
+
+  /// The same for channels of a batch that is spread over processes: their sums, and the numbers of a channel, in one
+  /// message.
+  void add_up_in_group(RunSums& sums) {
+    const auto channels = static_cast<std::size_t>(b.channels);
+    std::vector<double> all(2 * channels + 1);
+    all[2 * channels] = static_cast<double>(how.set_size(b));
+    const auto for_all_channels = [&](const auto& f) {
+      for (std::int64_t g = 0; g < plan.groups(); ++g) {
+        for (std::int64_t c = g * b.block; c < std::min(b.channels, (g + 1) * b.block); ++c) {
+          f(c, g * plan.runs_of_group(), c - g * b.block);
+        }
+      }
+    };
+    for_all_channels([&](std::int64_t c, std::int64_t run, std::int64_t j) {
+      all[static_cast<std::size_t>(c)] = sums.first(run)[j] * this->weight(c);
+      all[channels + static_cast<std::size_t>(c)] = sums.second(run)[j] * this->weight(c);
+    });
+    (*group_)(all);
+    const double count = all[2 * channels];
+    for_all_channels([&](std::int64_t c, std::int64_t, std::int64_t) {
+      set_coefficients(rstd_[c], all[static_cast<std::size_t>(c)], all[channels + static_cast<std::size_t>(c)], count,
+                       0, c);
+    });
+  }
+
+  void add_runs_of_group(std::int64_t g, RunSums& sums) {
+    for (std::int64_t run = g * plan.runs_of_group(); run < (g + 1) * plan.runs_of_group();
+         run += this->runs_of_block()) {
+      add_runs(run, sums);
+    }
   }
 
   /// Adds the sums of all runs of a block of channels to those of its first, in their order, channels side by side.
@@ -151,6 +194,7 @@ class Gradient : Walker<T> {
 
   const NormGradients& wanted_;
   NormStatistics statistics_;
+  const GroupSum* group_;
   T* to_;
   NormGradient<T> gradient_;
   const double* mean_;
@@ -160,12 +204,14 @@ class Gradient : Walker<T> {
 }  // namespace
 
 void normalize_backward(const NormGradients& wanted, const ResultGradient& from, const Blocked& x,
-                        const Normalization& how, NormStatistics statistics, const Tensor& mean, const Tensor& rstd) {
+                        const Normalization& how, NormStatistics statistics, const Tensor& mean, const Tensor& rstd,
+                        const GroupSum* group) {
   if (x.blocks.elements() == 0) {
     return;
   }
-  dispatch_floating(x.elements.scalar_type(), "normalize_backward",
-                    [&](auto zero) { Gradient<decltype(zero)>(wanted, from, x, how, statistics, mean, rstd).run(); });
+  dispatch_floating(x.elements.scalar_type(), "normalize_backward", [&](auto zero) {
+    Gradient<decltype(zero)>(wanted, from, x, how, statistics, mean, rstd, group).run();
+  });
 }
 
 }  // namespace backflow::kernels
