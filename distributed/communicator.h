@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <backflow/distributed/environment.h>
+#include <backflow/distributed/wait_limits.h>
 #include <backflow/runtime/engine/completion.h>
 #include <backflow/runtime/tensor/tensor.h>
 
@@ -29,7 +30,8 @@ struct Buffer {
 /// Collective calls: all ranks make the same calls in the same order. A communication thread does the work, one call
 /// after the other; the caller waits, except in all_reduce_async. When ranks make different calls, or with different
 /// sizes or dtypes, all get an Error that says who called what, and may go on. An Error of MPI itself names the call
-/// and the rank; the communicator is unusable afterwards. Any thread but the communication thread may call.
+/// and the rank; the communicator is unusable afterwards, as it is after a call that waited too long for
+/// another rank (see WaitLimits). Any thread but the communication thread may call.
 ///
 /// Ending: when the last handle is destroyed, the ranks wait for each other and MPI is finalised. When an exception
 /// destroys it, or when the ranks disagree, MPI is not finalised. Then the exit of the process ends the whole job, so
@@ -86,6 +88,11 @@ class Communicator {
   virtual void run(const std::function<void()>& job) = 0;
   /// Address of the MPI_Comm, for use inside run(); null in a world of one.
   virtual void* native_handle() noexcept = 0;
+
+  /// From now on: how long calls wait for other ranks, and who hears of it. Every rank should set the same.
+  virtual void set_wait_limits(const WaitLimits& /*limits*/) {}
+  /// The step that the program is at, for messages about waiting. Thread-safe.
+  virtual void note_step(std::int64_t /*step*/) noexcept {}
 
   /// Ends all ranks of the job at once with this exit code. C and C++ streams of this rank are flushed first. For a
   /// rank that has failed and has reported it. Thread-safe.

@@ -25,6 +25,12 @@ struct MpiCall {
   std::int64_t tag = 0;  ///< of an asynchronous reduction; the root of a broadcast
 
   std::array<std::int64_t, 4> words() const { return {static_cast<std::int64_t>(kind), count, dtype, tag}; }
+  bool is_of_bucket() const {
+    return kind == Kind::AllReduceAsync || kind == Kind::ReduceScatterAsync || kind == Kind::AllGatherAsync;
+  }
+  static MpiCall of(const std::array<std::int64_t, 4>& words) {
+    return {static_cast<Kind>(words[0]), words[1], words[2], words[3]};
+  }
   /// For messages: "broadcast f32[10] from rank 0".
   std::string text() const;
 };
