@@ -6,6 +6,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include <backflow/distributed/reduction_tag.h>
 #include <backflow/runtime/tensor/gradient_ops.h>
 
 namespace backflow::distributed {
@@ -97,10 +98,9 @@ class DataParallel::Reducer : public std::enable_shared_from_this<Reducer> {
   };
 
   void launch(BucketIndex bucket) {
-    constexpr std::int64_t kMaxBuckets = 1'000'000;
     buckets_[bucket].fill();
     communicator_.all_reduce_async(
-        buckets_[bucket].flat(), pass_ * kMaxBuckets + bucket.value(),
+        buckets_[bucket].flat(), ReductionTag{pass_, bucket.value()}.value(),
         [self = shared_from_this(), bucket](std::exception_ptr error) { self->finish(bucket, std::move(error)); });
   }
 

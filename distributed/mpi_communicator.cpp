@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <iterator>
 #include <numeric>
 #include <string>
 #include <utility>
@@ -15,6 +16,7 @@
 
 #include <backflow/distributed/mpi_call_internal.h>
 #include <backflow/distributed/mpi_world_internal.h>
+#include <backflow/distributed/node_internal.h>
 #include <backflow/runtime/trace/trace.h>
 
 namespace backflow::distributed {
@@ -47,21 +49,35 @@ class Collectives {
  public:
   explicit Collectives(MpiWorld& world) : world_(world) {}
 
+  /// From now on ranks of this node, which are all there are, meet and reduce in memory that they share.
+  void use(Node* node) { node_ = node; }
   /// Compares `call` over the ranks; throws Error on all of them when they differ.
   void agree(const MpiCall& call);
-  void all_reduce(Buffer x);
+  /// These compare `call` too.
+  void all_reduce(const MpiCall& call, Buffer x);
+  void reduce_scatter(const MpiCall& call, Buffer x);
+  void all_gather(const MpiCall& call, Buffer x);
+  /// After agree().
   void broadcast(Buffer x, int root);
   std::vector<std::string> all_gather(const std::string& text);
 
  private:
+  std::vector<MpiCall> calls_of_all(const MpiCall& call);
   [[noreturn]] void fail_disagreement(const MpiCall& call);
 
   MpiWorld& world_;
+  Node* node_ = nullptr;
   std::vector<std::byte> scratch_;  ///< where reductions arrive
 };
 
 void Collectives::agree(const MpiCall& call) {
   if (world_.size() == 1) {
+    return;
+  }
+  if (node_ != nullptr) {
+    if (!node_->rendezvous().arrive(call, {}, NodeRendezvous::Wake::Now)) {
+      fail_disagreement(call);
+    }
     return;
   }
   // The minimum of every word and of its negative: equal words have equal minimum and maximum.
@@ -81,35 +97,48 @@ void Collectives::agree(const MpiCall& call) {
   }
 }
 
-void Collectives::fail_disagreement(const MpiCall& call) {
+std::vector<MpiCall> Collectives::calls_of_all(const MpiCall& call) {
+  std::vector<MpiCall> calls;
+  if (node_ != nullptr) {
+    for (int i = 0; i < world_.size(); ++i) {
+      calls.push_back(MpiCall::of(node_->rendezvous().posted(i).call));
+    }
+    return calls;
+  }
   const auto mine = call.words();
-  std::vector<std::int64_t> all(mine.size() * static_cast<std::size_t>(world_.size()));
+  std::vector<std::array<std::int64_t, 4>> all(static_cast<std::size_t>(world_.size()));
   MPI_Request request = MPI_REQUEST_NULL;
   const int count = static_cast<int>(mine.size());
   world_.check_mpi(
       MPI_Iallgather(mine.data(), count, MPI_INT64_T, all.data(), count, MPI_INT64_T, world_.comm(), &request),
       "MPI_Iallgather");
   world_.wait(request, "MPI_Iallgather");
-
-  const auto call_of = [&](int rank) {
-    const auto* words = &all[mine.size() * static_cast<std::size_t>(rank)];
-    return MpiCall{static_cast<MpiCall::Kind>(words[0]), words[1], words[2], words[3]};
-  };
-  int other = 1;
-  while (call_of(other).words() == call_of(0).words()) {
-    ++other;
-  }
-  fail("communicator: ranks disagree: rank 0 is at ", call_of(0).text(), ", rank ", other, " at ",
-       call_of(other).text(), ": need the same call on every rank");
+  std::transform(all.begin(), all.end(), std::back_inserter(calls), MpiCall::of);
+  return calls;
 }
 
-void Collectives::all_reduce(Buffer x) {
+void Collectives::fail_disagreement(const MpiCall& call) {
+  const std::vector<MpiCall> calls = calls_of_all(call);
+  const auto other =
+      std::find_if(calls.begin(), calls.end(), [&](const MpiCall& c) { return c.words() != calls[0].words(); });
+  fail("communicator: ranks disagree: rank 0 is at ", calls[0].text(), ", rank ", other - calls.begin(), " at ",
+       other->text(), ": need the same call on every rank");
+}
+
+void Collectives::all_reduce(const MpiCall& call, Buffer x) {
   const MPI_Datatype type = mpi_type(x.dtype);
+  const auto bytes_each = static_cast<std::int64_t>(element_size(x.dtype));
+  const trace::Span span("all-reduce", static_cast<std::size_t>(x.count * bytes_each));
+  if (node_ != nullptr) {
+    if (!node_->sums().all_reduce(call, x)) {
+      fail_disagreement(call);
+    }
+    return;
+  }
+  agree(call);
   if (world_.size() == 1 || x.count == 0) {
     return;
   }
-  const auto bytes_each = static_cast<std::int64_t>(element_size(x.dtype));
-  const trace::Span span("all-reduce", static_cast<std::size_t>(x.count * bytes_each));
   const std::int64_t piece = std::min(x.count, kPieceBytes / bytes_each);
   scratch_.resize(std::max(scratch_.size(), static_cast<std::size_t>(piece * bytes_each)));
   for (std::int64_t begin = 0; begin < x.count; begin += piece) {
@@ -121,6 +150,51 @@ void Collectives::all_reduce(Buffer x) {
     world_.wait(request, "MPI_Iallreduce");
     std::memcpy(data, scratch_.data(), static_cast<std::size_t>(n * bytes_each));
   }
+}
+
+void Collectives::reduce_scatter(const MpiCall& call, Buffer x) {
+  const MPI_Datatype type = mpi_type(x.dtype);
+  const std::int64_t part = x.count / world_.size();
+  const auto bytes = part * static_cast<std::int64_t>(element_size(x.dtype));
+  const trace::Span span("reduce-scatter", static_cast<std::size_t>(bytes * world_.size()));
+  if (node_ != nullptr) {
+    if (!node_->sums().reduce_scatter(call, x)) {
+      fail_disagreement(call);
+    }
+    return;
+  }
+  agree(call);
+  if (world_.size() == 1 || part == 0) {
+    return;
+  }
+  scratch_.resize(std::max(scratch_.size(), static_cast<std::size_t>(bytes)));
+  MPI_Request request = MPI_REQUEST_NULL;
+  world_.check_mpi(MPI_Ireduce_scatter_block(x.data, scratch_.data(), static_cast<int>(part), type, MPI_SUM,
+                                             world_.comm(), &request),
+                   "MPI_Ireduce_scatter_block");
+  world_.wait(request, "MPI_Ireduce_scatter_block");
+  std::memcpy(static_cast<std::byte*>(x.data) + world_.rank() * bytes, scratch_.data(),
+              static_cast<std::size_t>(bytes));
+}
+
+void Collectives::all_gather(const MpiCall& call, Buffer x) {
+  const auto bytes = x.count / world_.size() * static_cast<std::int64_t>(element_size(x.dtype));
+  const trace::Span span("all-gather", static_cast<std::size_t>(bytes * world_.size()));
+  if (node_ != nullptr) {
+    if (!node_->sums().all_gather(call, x)) {
+      fail_disagreement(call);
+    }
+    return;
+  }
+  agree(call);
+  if (world_.size() == 1 || bytes == 0) {
+    return;
+  }
+  MPI_Request request = MPI_REQUEST_NULL;
+  world_.check_mpi(
+      MPI_Iallgather(MPI_IN_PLACE, 0, MPI_BYTE, x.data, static_cast<int>(bytes), MPI_BYTE, world_.comm(), &request),
+      "MPI_Iallgather");
+  world_.wait(request, "MPI_Iallgather");
 }
 
 void Collectives::broadcast(Buffer x, int root) {
@@ -163,15 +237,26 @@ std::vector<std::string> Collectives::all_gather(const std::string& text) {
 struct MpiRuntime {
   MpiRuntime() {
     try {
-      thread.run([this] { world.open(); });
+      thread.run([this] { open(); });
     } catch (...) {
       thread.close({});
       throw;
     }
   }
 
+  void open() {
+    world.open();
+    if (world.size() > 1) {
+      node = Node::join(world, world.node_comm(), rules);
+    }
+    // Between nodes MPI does it all.
+    calls.use(world.local_size() == world.size() ? node.get() : nullptr);
+  }
+
   CommunicationThread thread{[](int code) { MPI_Abort(MPI_COMM_WORLD, code); }};
-  MpiWorld world{thread};
+  WaitRules rules{.still_wanted = [this] { thread.check_still_wanted(); }};
+  MpiWorld world{thread, rules};
+  std::unique_ptr<Node> node;
   Collectives calls{world};
   std::string failure;  ///< the first Error of MPI, after which no call is made; the thread's own
 };
@@ -212,21 +297,45 @@ class MpiCommunicator final : public Communicator {
 
   void all_reduce_async(const Tensor& x, std::int64_t tag, Completion done) override {
     const Buffer buffer = buffer_of("all_reduce_async", x);
-    x.impl().storage->bump_version();
-    // The work holds the tensor, so that its memory lives until it is done.
-    const auto work = [mpi = mpi_.get(), x, buffer] { mpi->calls.all_reduce(buffer); };
-    mpi_->thread.post(guarded(describe(MpiCall::Kind::AllReduceAsync, buffer, tag), work), std::move(done));
+    post(describe(MpiCall::Kind::AllReduceAsync, buffer, tag), x, std::move(done),
+         [mpi = mpi_.get(), buffer](const MpiCall& call) { mpi->calls.all_reduce(call, buffer); });
+  }
+
+  void reduce_scatter_async(const Tensor& x, std::int64_t tag, Completion done) override {
+    const Buffer buffer = parts_of("reduce_scatter_async", x);
+    post(describe(MpiCall::Kind::ReduceScatterAsync, buffer, tag), x, std::move(done),
+         [mpi = mpi_.get(), buffer](const MpiCall& call) { mpi->calls.reduce_scatter(call, buffer); });
+  }
+
+  void all_gather_async(const Tensor& x, std::int64_t tag, Completion done) override {
+    const Buffer buffer = parts_of("all_gather_async", x);
+    post(describe(MpiCall::Kind::AllGatherAsync, buffer, tag), x, std::move(done),
+         [mpi = mpi_.get(), buffer](const MpiCall& call) { mpi->calls.all_gather(call, buffer); });
   }
 
   void barrier() override {
-    call({MpiCall::Kind::Barrier}, [] {});
+    call({MpiCall::Kind::Barrier}, [this](const MpiCall& call) { mpi_->calls.agree(call); });
   }
 
   std::vector<std::string> all_gather(const std::string& text) override {
     std::vector<std::string> texts;
-    call({MpiCall::Kind::AllGather}, [&] { texts = mpi_->calls.all_gather(text); });
+    call({MpiCall::Kind::AllGather}, [&](const MpiCall& call) {
+      mpi_->calls.agree(call);
+      texts = mpi_->calls.all_gather(text);
+    });
     return texts;
   }
+
+  Tensor allocate(std::int64_t numel, ScalarType dtype) override {
+    check(numel >= 0, "allocate: ", numel, " elements: need 0 or more");
+    const Tensor x = mpi_->node ? mpi_->node->memory()->allocate(numel, dtype) : Tensor();
+    return x.defined() ? x : Communicator::allocate(numel, dtype);
+  }
+
+  void set_wait_limits(const WaitLimits& limits) override {
+    mpi_->thread.run([this, limits] { mpi_->rules.limits = limits; });
+  }
+  void note_step(std::int64_t step) noexcept override { mpi_->rules.step.store(step, std::memory_order_relaxed); }
 
   void run(const std::function<void()>& job) override { mpi_->thread.run(job); }
   void* native_handle() noexcept override { return &mpi_->world.comm(); }
@@ -234,17 +343,24 @@ class MpiCommunicator final : public Communicator {
 
  protected:
   void reduce(Buffer x) override {
-    call(describe(MpiCall::Kind::AllReduce, x, 0), [=, this] { mpi_->calls.all_reduce(x); });
+    call(describe(MpiCall::Kind::AllReduce, x, 0), [=, this](const MpiCall& call) { mpi_->calls.all_reduce(call, x); });
   }
 
   void send_from(Buffer x, int root) override {
-    call(describe(MpiCall::Kind::Broadcast, x, root), [=, this] { mpi_->calls.broadcast(x, root); });
+    call(describe(MpiCall::Kind::Broadcast, x, root), [=, this](const MpiCall& call) {
+      mpi_->calls.agree(call);
+      mpi_->calls.broadcast(x, root);
+    });
   }
 
  private:
+  using Work = std::function<void(const MpiCall&)>;
+
   /// Waits for all ranks and finalises MPI. Throws Error when the others are doing something else.
   void leave() {
-    mpi_->calls.agree({MpiCall::Kind::End});
+    mpi_->rules.call = {MpiCall::Kind::End};
+    mpi_->calls.agree(mpi_->rules.call);
+    mpi_->node = nullptr;
     mpi_->world.close();
   }
 
@@ -252,16 +368,22 @@ class MpiCommunicator final : public Communicator {
     return {kind, x.count, static_cast<std::int64_t>(x.dtype), tag};
   }
 
-  void call(const MpiCall& call, const std::function<void()>& work) { mpi_->thread.run(guarded(call, work)); }
+  void call(const MpiCall& call, const Work& work) { mpi_->thread.run(guarded(call, work)); }
 
-  /// `work` after the ranks have agreed to do it, unless MPI has failed before.
-  CommunicationThread::Job guarded(const MpiCall& call, std::function<void()> work) {
+  /// Queues `work` on `x`, whose memory it holds until it is done.
+  void post(const MpiCall& call, const Tensor& x, Completion done, const Work& work) {
+    x.impl().storage->bump_version();
+    mpi_->thread.post(guarded(call, [x, work](const MpiCall& it) { work(it); }), std::move(done));
+  }
+
+  /// `work`, in which the ranks agree to do it, unless the communicator has failed before.
+  CommunicationThread::Job guarded(const MpiCall& call, Work work) {
     return [mpi = mpi_.get(), call, work = std::move(work)] {
       check(mpi->failure.empty(), "communicator: unusable: an earlier call failed: ", mpi->failure);
       try {
-        mpi->calls.agree(call);
-        work();
-      } catch (const MpiError& error) {
+        mpi->rules.call = call;
+        work(call);
+      } catch (const UnusableError& error) {
         mpi->failure = error.what();
         throw;
       }

@@ -1,0 +1,16 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include <backflow/runtime/tensor/dtype.h>
+
+namespace backflow::kernels {
+
+/// Sums `n` elements of buffers `x` and writes the sum to each of `y`: ((x[0] + x[1]) + x[2]) + ... for every element,
+/// in this order. With one `x` it copies. A buffer of `y` may be one of `x`; else they must not overlap. uint8 (which
+/// wraps around), int32, int64, float32 and float64. For other dtypes, Error.
+void sum_buffers(ScalarType dtype, std::span<std::byte* const> x, std::span<std::byte* const> y, std::int64_t n);
+
+}  // namespace backflow::kernels
