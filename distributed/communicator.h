@@ -64,6 +64,13 @@ class Communicator {
   /// start in the order of the calls. `tag` has to be the same on all ranks, which is checked.
   virtual void all_reduce_async(const Tensor& x, std::int64_t tag, Completion done) = 0;
 
+  /// The sum over `shards` shards in a fixed order, that of the tree in shards.h: the same bits on every number of
+  /// ranks. Row i of `nodes`, [subtrees, n], is the sum of subtrees_in(shards, this rank's shards)[i]. `sum`, [n], gets
+  /// the sum of all; it may be the first row. Both contiguous, float32 or float64. Otherwise as all_reduce_async.
+  virtual void tree_sum_async(const Tensor& nodes, int shards, const Tensor& sum, std::int64_t tag, Completion done);
+  /// The same with waiting.
+  void tree_sum(const Tensor& nodes, int shards, const Tensor& sum);
+
   /// Replaces `x` by the `x` of rank `root`. Contiguous, any dtype.
   void broadcast(const Tensor& x, int root = 0);
   /// Returns when all ranks have called it.
@@ -85,6 +92,9 @@ class Communicator {
   /// The memory of a tensor for a call that writes it. Throws Error, which begins with `where`, unless it is
   /// contiguous.
   static Buffer buffer_of(const char* where, const Tensor& x);
+
+  /// Throws Error unless the arguments of tree_sum_async fit.
+  void check_tree_sum(const Tensor& nodes, int shards, const Tensor& sum) const;
 
   virtual void reduce(Buffer x) = 0;
   virtual void send_from(Buffer x, int root) = 0;

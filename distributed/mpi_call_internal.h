@@ -9,11 +9,11 @@ namespace backflow::distributed {
 /// What a rank is about to do; all ranks must be about to do the same. Compared before every call, so that different
 /// sizes are an Error on all ranks rather than a hang or a wrong sum.
 struct MpiCall {
-  enum class Kind : std::int64_t { Barrier, AllReduce, AllReduceAsync, Broadcast, AllGather, End };
+  enum class Kind : std::int64_t { Barrier, AllReduce, AllReduceAsync, Broadcast, AllGather, TreeSum, End };
   Kind kind = Kind::Barrier;
   std::int64_t count = 0;
   std::int64_t dtype = 0;
-  std::int64_t tag = 0;  ///< of an asynchronous reduction; the root of a broadcast
+  std::int64_t tag = 0;  ///< of an asynchronous reduction or a sum in a tree; the root of a broadcast
 
   std::array<std::int64_t, 4> words() const { return {static_cast<std::int64_t>(kind), count, dtype, tag}; }
   /// For messages: "broadcast f32[10] from rank 0".

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include <backflow/distributed/mpi_call_internal.h>
+#include <backflow/distributed/mpi_tree_sum_internal.h>
 #include <backflow/distributed/mpi_world_internal.h>
 #include <backflow/runtime/trace/trace.h>
 
@@ -173,6 +174,7 @@ struct MpiRuntime {
   CommunicationThread thread{[](int code) { MPI_Abort(MPI_COMM_WORLD, code); }};
   MpiWorld world{thread};
   Collectives calls{world};
+  MpiTreeSum tree_sum{world};
   std::string failure;  ///< the first Error of MPI, after which no call is made; the thread's own
 };
 
@@ -216,6 +218,15 @@ class MpiCommunicator final : public Communicator {
     // The work holds the tensor, so that its memory lives until it is done.
     const auto work = [mpi = mpi_.get(), x, buffer] { mpi->calls.all_reduce(buffer); };
     mpi_->thread.post(guarded(describe(MpiCall::Kind::AllReduceAsync, buffer, tag), work), std::move(done));
+  }
+
+  void tree_sum_async(const Tensor& nodes, int shards, const Tensor& sum, std::int64_t tag, Completion done) override {
+    check_tree_sum(nodes, shards, sum);
+    const Buffer from = buffer_of("tree_sum", nodes);
+    const Buffer to = buffer_of("tree_sum", sum);
+    sum.impl().storage->bump_version();
+    const auto work = [mpi = mpi_.get(), nodes, sum, from, to, shards] { mpi->tree_sum.run(from, shards, to); };
+    mpi_->thread.post(guarded(describe(MpiCall::Kind::TreeSum, to, tag), work), std::move(done));
   }
 
   void barrier() override {
