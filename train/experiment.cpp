@@ -65,6 +65,15 @@ CheckpointOptions read_checkpoint(const io::Section& s) {
           .keep_last = s.integer("keep_last", {.at_least = 1}, 3)};
 }
 
+DistributedOptions read_distributed(const io::Section& s) {
+  constexpr std::int64_t kMostShards = 4096;
+  DistributedOptions options;
+  const bool is_fast = s.choice("reduction", {"fast", "reproducible"}, "fast") == "fast";
+  options.reduction = is_fast ? GradientReduction::Fast : GradientReduction::Reproducible;
+  options.shards = s.integer("shards", {.at_least = 1, .at_most = kMostShards}, 8);
+  return options;
+}
+
 /// The name must be one that a directory can have.
 void check_name(const io::Section& s, const std::string& name) {
   constexpr std::size_t kMostBytes = 199;
@@ -99,8 +108,8 @@ Experiment Experiment::read(const io::Config& config) {
                .model = read_model(root.section("model")),
                .optimizer = read_optimizer(root.section("optimizer")),
                .train = read_train(root.section("train")),
-               .checkpoint = read_checkpoint(root.section("checkpoint"))};
-  root.section("distributed").obsolete("reduction", "fast", "gradients are summed over the ranks in one way");
+               .checkpoint = read_checkpoint(root.section("checkpoint")),
+               .distributed = read_distributed(root.section("distributed"))};
   config.check_all_read();
   check_name(root, e.name);
   return e;
@@ -144,6 +153,21 @@ void Experiment::check_batch_size(const io::Config& config, std::int64_t samples
                                          "at most ",
                                          samples));
   }
+}
+
+void Experiment::check_ranks(const io::Config& config, int ranks) const {
+  if (distributed.reduction == GradientReduction::Fast || distributed.shards % ranks == 0) {
+    return;
+  }
+  std::string fitting;
+  for (std::int64_t n = 1; n <= distributed.shards; ++n) {
+    if (distributed.shards % n == 0) {
+      fitting += to_text(fitting.empty() ? "" : n == distributed.shards ? " or " : ", ", n);
+    }
+  }
+  config.section("distributed")
+      .fail("shards", to_text("'shards' in [distributed] is ", distributed.shards, ", and there are ", ranks,
+                              " ranks: need a number of ranks that divides the shards: ", fitting));
 }
 
 }  // namespace backflow::train

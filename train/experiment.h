@@ -48,6 +48,18 @@ struct TrainOptions {
   bool winograd = false;           ///< see ops/winograd.h
 };
 
+/// How gradients and all else are summed over the ranks.
+enum class GradientReduction {
+  Fast,          ///< each rank's part of a batch as a whole
+  Reproducible,  ///< shards, in a fixed tree over them
+};
+
+/// [distributed]
+struct DistributedOptions {
+  GradientReduction reduction = GradientReduction::Fast;
+  std::int64_t shards = 8;  ///< parts that a batch is cut into for Reproducible
+};
+
 /// [checkpoint]
 struct CheckpointOptions {
   std::int64_t every_steps = 0;  ///< 0: only at the end
@@ -68,6 +80,8 @@ struct Experiment {
   void check_files(const io::Config& config) const;
   /// Throws io::ConfigError when an epoch of so many samples has no step: drop_last leaves out a smaller batch.
   void check_batch_size(const io::Config& config, std::int64_t samples) const;
+  /// Throws io::ConfigError when so many ranks cannot share the shards out.
+  void check_ranks(const io::Config& config, int ranks) const;
 
   std::string name;
   std::int64_t seed = 0;
@@ -76,6 +90,7 @@ struct Experiment {
   OptimizerOptions optimizer;
   TrainOptions train;
   CheckpointOptions checkpoint;
+  DistributedOptions distributed;
 };
 
 }  // namespace backflow::train
