@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include <backflow/distributed/bfloat16_sum_internal.h>
 #include <backflow/distributed/mpi_call_internal.h>
 #include <backflow/distributed/mpi_world_internal.h>
 #include <backflow/runtime/trace/trace.h>
@@ -37,7 +38,7 @@ MPI_Datatype mpi_type(ScalarType dtype) {
     case kFloat64:
       return MPI_DOUBLE;
     default:
-      fail("all_reduce_sum: dtype ", short_name(dtype), ": need uint8, int32, int64, float32 or float64");
+      fail("all_reduce_sum: dtype ", short_name(dtype), ": need uint8, int32, int64, bfloat16, float32 or float64");
   }
 }
 
@@ -104,6 +105,10 @@ void Collectives::fail_disagreement(const MpiCall& call) {
 }
 
 void Collectives::all_reduce(Buffer x) {
+  if (x.dtype == kBFloat16) {
+    all_reduce_bfloat16(world_, x, scratch_);
+    return;
+  }
   const MPI_Datatype type = mpi_type(x.dtype);
   if (world_.size() == 1 || x.count == 0) {
     return;
