@@ -64,6 +64,16 @@ class Communicator {
   /// communication thread, in a world of one at once. It must neither wait for this communicator nor throw. Reductions
   /// start in the order of the calls. `tag` has to be the same on all ranks, which is checked.
   virtual void all_reduce_async(const Tensor& x, std::int64_t tag, Completion done) = 0;
+  /// The two halves of it, under the same rules. `x` is cut into size() equal parts, of which part r belongs to rank r.
+  /// After the first call, part r of rank r is the sum over the ranks, and the other parts of that rank have no defined
+  /// contents. The second call copies every rank's part to all ranks; it takes any dtype. Throws Error when the number
+  /// of elements is no multiple of size().
+  virtual void reduce_scatter_async(const Tensor& x, std::int64_t tag, Completion done) = 0;
+  virtual void all_gather_async(const Tensor& x, std::int64_t tag, Completion done) = 0;
+
+  /// A tensor of zeros, in memory that the ranks of a node share where they can: reductions of it need no copies. Not
+  /// a collective call. It may be kept longer than the communicator. Throws Error for a negative `numel`.
+  virtual Tensor allocate(std::int64_t numel, ScalarType dtype);
 
   /// Replaces `x` by the `x` of rank `root`. Contiguous, any dtype.
   void broadcast(const Tensor& x, int root = 0);
@@ -86,6 +96,8 @@ class Communicator {
   /// The memory of a tensor for a call that writes it. Throws Error, which begins with `where`, unless it is
   /// contiguous.
   static Buffer buffer_of(const char* where, const Tensor& x);
+  /// The same for a call that cuts it into size() parts.
+  Buffer parts_of(const char* where, const Tensor& x) const;
 
   virtual void reduce(Buffer x) = 0;
   virtual void send_from(Buffer x, int root) = 0;

@@ -9,7 +9,16 @@ namespace backflow::distributed {
 /// What a rank is about to do; all ranks must be about to do the same. Compared before every call, so that different
 /// sizes are an Error on all ranks rather than a hang or a wrong sum.
 struct MpiCall {
-  enum class Kind : std::int64_t { Barrier, AllReduce, AllReduceAsync, Broadcast, AllGather, End };
+  enum class Kind : std::int64_t {
+    Barrier,
+    AllReduce,
+    AllReduceAsync,
+    ReduceScatterAsync,
+    AllGatherAsync,
+    Broadcast,
+    AllGather,
+    End
+  };
   Kind kind = Kind::Barrier;
   std::int64_t count = 0;
   std::int64_t dtype = 0;

@@ -51,6 +51,8 @@ class Collectives {
   /// Compares `call` over the ranks; throws Error on all of them when they differ.
   void agree(const MpiCall& call);
   void all_reduce(Buffer x);
+  void reduce_scatter(Buffer x);
+  void all_gather(Buffer x);
   void broadcast(Buffer x, int root);
   std::vector<std::string> all_gather(const std::string& text);
 
@@ -126,6 +128,37 @@ void Collectives::all_reduce(Buffer x) {
     world_.wait(request, "MPI_Iallreduce");
     std::memcpy(data, scratch_.data(), static_cast<std::size_t>(n * bytes_each));
   }
+}
+
+void Collectives::reduce_scatter(Buffer x) {
+  const MPI_Datatype type = mpi_type(x.dtype);
+  const std::int64_t part = x.count / world_.size();
+  if (world_.size() == 1 || part == 0) {
+    return;
+  }
+  const auto bytes = part * static_cast<std::int64_t>(element_size(x.dtype));
+  const trace::Span span("reduce-scatter", static_cast<std::size_t>(bytes * world_.size()));
+  scratch_.resize(std::max(scratch_.size(), static_cast<std::size_t>(bytes)));
+  MPI_Request request = MPI_REQUEST_NULL;
+  world_.check_mpi(MPI_Ireduce_scatter_block(x.data, scratch_.data(), static_cast<int>(part), type, MPI_SUM,
+                                             world_.comm(), &request),
+                   "MPI_Ireduce_scatter_block");
+  world_.wait(request, "MPI_Ireduce_scatter_block");
+  std::memcpy(static_cast<std::byte*>(x.data) + world_.rank() * bytes, scratch_.data(),
+              static_cast<std::size_t>(bytes));
+}
+
+void Collectives::all_gather(Buffer x) {
+  const auto bytes = x.count / world_.size() * static_cast<std::int64_t>(element_size(x.dtype));
+  if (world_.size() == 1 || bytes == 0) {
+    return;
+  }
+  const trace::Span span("all-gather", static_cast<std::size_t>(bytes * world_.size()));
+  MPI_Request request = MPI_REQUEST_NULL;
+  world_.check_mpi(
+      MPI_Iallgather(MPI_IN_PLACE, 0, MPI_BYTE, x.data, static_cast<int>(bytes), MPI_BYTE, world_.comm(), &request),
+      "MPI_Iallgather");
+  world_.wait(request, "MPI_Iallgather");
 }
 
 void Collectives::broadcast(Buffer x, int root) {
@@ -217,10 +250,20 @@ class MpiCommunicator final : public Communicator {
 
   void all_reduce_async(const Tensor& x, std::int64_t tag, Completion done) override {
     const Buffer buffer = buffer_of("all_reduce_async", x);
-    x.impl().storage->bump_version();
-    // The work holds the tensor, so that its memory lives until it is done.
-    const auto work = [mpi = mpi_.get(), x, buffer] { mpi->calls.all_reduce(buffer); };
-    mpi_->thread.post(guarded(describe(MpiCall::Kind::AllReduceAsync, buffer, tag), work), std::move(done));
+    post(describe(MpiCall::Kind::AllReduceAsync, buffer, tag), x, std::move(done),
+         [mpi = mpi_.get(), buffer] { mpi->calls.all_reduce(buffer); });
+  }
+
+  void reduce_scatter_async(const Tensor& x, std::int64_t tag, Completion done) override {
+    const Buffer buffer = parts_of("reduce_scatter_async", x);
+    post(describe(MpiCall::Kind::ReduceScatterAsync, buffer, tag), x, std::move(done),
+         [mpi = mpi_.get(), buffer] { mpi->calls.reduce_scatter(buffer); });
+  }
+
+  void all_gather_async(const Tensor& x, std::int64_t tag, Completion done) override {
+    const Buffer buffer = parts_of("all_gather_async", x);
+    post(describe(MpiCall::Kind::AllGatherAsync, buffer, tag), x, std::move(done),
+         [mpi = mpi_.get(), buffer] { mpi->calls.all_gather(buffer); });
   }
 
   void barrier() override {
@@ -258,6 +301,12 @@ class MpiCommunicator final : public Communicator {
   }
 
   void call(const MpiCall& call, const std::function<void()>& work) { mpi_->thread.run(guarded(call, work)); }
+
+  /// Queues `work` on `x`, whose memory it holds until it is done.
+  void post(const MpiCall& call, const Tensor& x, Completion done, const std::function<void()>& work) {
+    x.impl().storage->bump_version();
+    mpi_->thread.post(guarded(call, [x, work] { work(); }), std::move(done));
+  }
 
   /// `work` after the ranks have agreed to do it, unless MPI has failed before.
   CommunicationThread::Job guarded(const MpiCall& call, std::function<void()> work) {
