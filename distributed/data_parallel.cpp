@@ -117,7 +117,8 @@ void DataParallel::plan(const ParameterOrder& order) {
   }
   IndexedVector<BucketIndex, Bucket> buckets;
   for (BucketPlan& bucket : plan_buckets(wanted_, options_.limits, order)) {
-    buckets.emplace_back(std::move(bucket), wanted_);
+    const Tensor memory = communicator_->allocate(bucket.numel, bucket.dtype);
+    buckets.emplace_back(std::move(bucket), wanted_, memory);
   }
   IndexedVector<ExchangeIndex, std::unique_ptr<Exchange>> exchanges;
   for (Bucket& bucket : buckets) {

@@ -30,7 +30,7 @@ class PlainExchange final : public Exchange {
 class BFloat16Exchange final : public Exchange {
  public:
   BFloat16Exchange(Bucket& bucket, Communicator& communicator)
-      : bucket_(bucket), communicator_(communicator), sent_(empty_tensor(bucket.flat().numel(), kBFloat16)) {}
+      : bucket_(bucket), communicator_(communicator), sent_(communicator.allocate(bucket.flat().numel(), kBFloat16)) {}
 
   void prepare() override {
     bucket_.fill();

@@ -131,6 +131,10 @@ void Collectives::all_reduce(Buffer x) {
 }
 
 void Collectives::reduce_scatter(Buffer x) {
+  if (x.dtype == kBFloat16) {
+    reduce_scatter_bfloat16(world_, x, scratch_);
+    return;
+  }
   const MPI_Datatype type = mpi_type(x.dtype);
   const std::int64_t part = x.count / world_.size();
   if (world_.size() == 1 || part == 0) {
