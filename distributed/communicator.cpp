@@ -17,6 +17,20 @@ Buffer Communicator::buffer_of(const char* where, const Tensor& x) {
   return {x.mutable_data_ptr(), x.numel(), x.scalar_type()};
 }
 
+Buffer Communicator::parts_of(const char* where, const Tensor& x) const {
+  const Buffer buffer = buffer_of(where, x);
+  check(buffer.count % size() == 0, where, ": ", describe(x), " on ", size(),
+        " ranks: need a number of elements that they can share equally");
+  return buffer;
+}
+
+Tensor Communicator::allocate(std::int64_t numel, ScalarType dtype) {
+  check(numel >= 0, "allocate: ", numel, " elements: need 0 or more");
+  const Tensor x = empty_tensor({numel}, dtype);
+  std::memset(x.mutable_data_ptr(), 0, x.nbytes());
+  return x;
+}
+
 std::shared_ptr<Communicator> Communicator::world() {
   static std::mutex mutex;
   static std::weak_ptr<Communicator> existing;

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include <backflow/distributed/data_parallel.h>
 #include <backflow/io/config.h>
 #include <backflow/runtime/tensor/dtype.h>
 #include <backflow/train/model/layers.h>
@@ -54,10 +55,15 @@ enum class GradientReduction {
   Reproducible,  ///< shards, in a fixed tree over them
 };
 
-/// [distributed]
+/// [distributed]: how ranks work together.
 struct DistributedOptions {
   GradientReduction reduction = GradientReduction::Fast;
   std::int64_t shards = 8;  ///< parts that a batch is cut into for Reproducible
+  double bucket_mb = 25;    ///< MiB of gradients that are sent at once
+  distributed::Compression compression = distributed::Compression::None;
+
+  /// The sizes of buckets; the first is small.
+  distributed::BucketLimits limits() const;
 };
 
 /// [checkpoint]
@@ -89,8 +95,8 @@ struct Experiment {
   ModelOptions model;
   OptimizerOptions optimizer;
   TrainOptions train;
-  CheckpointOptions checkpoint;
   DistributedOptions distributed;
+  CheckpointOptions checkpoint;
 };
 
 }  // namespace backflow::train

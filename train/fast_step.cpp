@@ -27,7 +27,10 @@ std::vector<std::string> parameter_names(const nn::Module& module) {
 FastStep::FastStep(const Experiment& experiment, const Model& model, const BatchMaker& data,
                    std::shared_ptr<distributed::Communicator> world)
     : BatchStep(experiment, model, data, std::move(world)),
-      parallel_(model.module->parameters(), world_, {.limits = {}, .names = parameter_names(*model.module)}),
+      parallel_(model.module->parameters(), world_,
+                {.limits = experiment.distributed.limits(),
+                 .names = parameter_names(*model.module),
+                 .compression = experiment.distributed.compression}),
       training_step_(
           parallel_, *optimizer_,
           {.clip_grad_norm = experiment.train.clip_grad_norm, .check_gradients = experiment.train.check_gradients}),

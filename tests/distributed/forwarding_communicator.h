@@ -23,6 +23,13 @@ class ForwardingCommunicator : public distributed::Communicator {
   void all_reduce_async(const Tensor& x, std::int64_t tag, Completion done) override {
     inner_->all_reduce_async(x, tag, std::move(done));
   }
+  void reduce_scatter_async(const Tensor& x, std::int64_t tag, Completion done) override {
+    inner_->reduce_scatter_async(x, tag, std::move(done));
+  }
+  void all_gather_async(const Tensor& x, std::int64_t tag, Completion done) override {
+    inner_->all_gather_async(x, tag, std::move(done));
+  }
+  Tensor allocate(std::int64_t numel, ScalarType dtype) override { return inner_->allocate(numel, dtype); }
   void tree_sum_async(const Tensor& nodes, int shards, const Tensor& sum, std::int64_t tag, Completion done) override {
     inner_->tree_sum_async(nodes, shards, sum, tag, std::move(done));
   }
