@@ -69,6 +69,7 @@
 #include <backflow/distributed/communicator.h>
 #include <backflow/distributed/data_parallel.h>
 #include <backflow/distributed/sampler.h>
+#include <backflow/distributed/sharded_step.h>
 #include <backflow/distributed/training_step.h>
 #endif
 #if __has_include(<backflow/io/dump.h>)

@@ -2,9 +2,11 @@
 
 #include <cstring>
 #include <mutex>
+#include <utility>
 
 #include <backflow/distributed/mpi_communicator.h>
 #include <backflow/distributed/null_communicator.h>
+#include <backflow/distributed/shards.h>
 
 namespace backflow::distributed {
 
@@ -48,6 +50,30 @@ std::shared_ptr<Communicator> Communicator::world() {
 void Communicator::all_reduce_sum(const Tensor& x) {
   reduce(buffer_of("all_reduce_sum", x));
   x.impl().storage->bump_version();
+}
+
+void Communicator::check_tree_sum(const Tensor& nodes, int shards, const Tensor& sum) const {
+  const Buffer from = buffer_of("tree_sum", nodes);
+  const Buffer to = buffer_of("tree_sum", sum);
+  check((from.dtype == kFloat32 || from.dtype == kFloat64) && from.dtype == to.dtype, "tree_sum: nodes ",
+        describe(nodes), ", sum ", describe(sum), ": need one dtype, float32 or float64");
+  const std::size_t rows = subtrees_in(shards, shards_of_rank(shards, rank(), size())).size();
+  check(from.count == static_cast<std::int64_t>(rows) * to.count, "tree_sum: nodes ", describe(nodes), ", sum ",
+        describe(sum), ": need ", rows, " rows as long as the sum, for ", shards, " shards on ", size(), " ranks");
+}
+
+void Communicator::tree_sum_async(const Tensor& nodes, int shards, const Tensor& sum, std::int64_t, Completion done) {
+  check_tree_sum(nodes, shards, sum);
+  check(size() == 1, "tree_sum: this communicator of ", size(), " ranks has none: need one that Communicator made");
+  if (sum.numel() > 0) {
+    std::memmove(sum.mutable_data_ptr(), nodes.const_data_ptr(), sum.nbytes());  // it may be the first row
+  }
+  sum.impl().storage->bump_version();
+  done(nullptr);
+}
+
+void Communicator::tree_sum(const Tensor& nodes, int shards, const Tensor& sum) {
+  start_and_wait([&](Completion done) { tree_sum_async(nodes, shards, sum, 0, std::move(done)); });
 }
 
 void Communicator::broadcast(const Tensor& x, int root) {

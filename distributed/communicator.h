@@ -55,8 +55,9 @@ class Communicator {
   virtual int local_rank() const noexcept = 0;
   virtual int local_size() const noexcept = 0;
 
-  /// Replaces `x` by the sum over the ranks, the same bits on every rank. Contiguous; uint8, int64, float32, float64;
-  /// no elements is fine. Throws Error for anything else.
+  /// Replaces `x` by the sum over the ranks, the same bits on every rank. Contiguous; uint8, int32, int64, bfloat16,
+  /// float32, float64; no elements is fine. Throws Error for anything else. bfloat16 is added in float32 in the order of
+  /// the ranks, and the sum is rounded once.
   void all_reduce_sum(const Tensor& x);
   void all_reduce_sum(std::span<double> x) { reduce({x.data(), std::ssize(x), kFloat64}); }
   void all_reduce_sum(std::span<std::int64_t> x) { reduce({x.data(), std::ssize(x), kInt64}); }
@@ -75,6 +76,13 @@ class Communicator {
   /// A tensor of zeros, in memory that the ranks of a node share where they can: reductions of it need no copies. Not
   /// a collective call. It may be kept longer than the communicator. Throws Error for a negative `numel`.
   virtual Tensor allocate(std::int64_t numel, ScalarType dtype);
+
+  /// The sum over `shards` shards in a fixed order, that of the tree in shards.h: the same bits on every number of
+  /// ranks. Row i of `nodes`, [subtrees, n], is the sum of subtrees_in(shards, this rank's shards)[i]. `sum`, [n], gets
+  /// the sum of all; it may be the first row. Both contiguous, float32 or float64. Otherwise as all_reduce_async.
+  virtual void tree_sum_async(const Tensor& nodes, int shards, const Tensor& sum, std::int64_t tag, Completion done);
+  /// The same with waiting.
+  void tree_sum(const Tensor& nodes, int shards, const Tensor& sum);
 
   /// Replaces `x` by the `x` of rank `root`. Contiguous, any dtype.
   void broadcast(const Tensor& x, int root = 0);
@@ -104,6 +112,9 @@ class Communicator {
   static Buffer buffer_of(const char* where, const Tensor& x);
   /// The same for a call that cuts it into size() parts.
   Buffer parts_of(const char* where, const Tensor& x) const;
+
+  /// Throws Error unless the arguments of tree_sum_async fit.
+  void check_tree_sum(const Tensor& nodes, int shards, const Tensor& sum) const;
 
   virtual void reduce(Buffer x) = 0;
   virtual void send_from(Buffer x, int root) = 0;

@@ -21,6 +21,8 @@ std::string MpiCall::text() const {
       return to_text("broadcast ", elements(), " from rank ", tag);
     case Kind::AllGather:
       return "all_gather";
+    case Kind::TreeSum:
+      return to_text("tree_sum ", elements(), " with tag ", tag);
     case Kind::End:
       break;
   }

@@ -17,16 +17,18 @@ struct MpiCall {
     AllGatherAsync,
     Broadcast,
     AllGather,
+    TreeSum,
     End
   };
   Kind kind = Kind::Barrier;
   std::int64_t count = 0;
   std::int64_t dtype = 0;
-  std::int64_t tag = 0;  ///< of an asynchronous reduction; the root of a broadcast
+  std::int64_t tag = 0;  ///< of an asynchronous reduction or a sum in a tree; the root of a broadcast
 
   std::array<std::int64_t, 4> words() const { return {static_cast<std::int64_t>(kind), count, dtype, tag}; }
   bool is_of_bucket() const {
-    return kind == Kind::AllReduceAsync || kind == Kind::ReduceScatterAsync || kind == Kind::AllGatherAsync;
+    return kind == Kind::AllReduceAsync || kind == Kind::ReduceScatterAsync || kind == Kind::AllGatherAsync ||
+           (kind == Kind::TreeSum && tag != 0);
   }
   static MpiCall of(const std::array<std::int64_t, 4>& words) {
     return {static_cast<Kind>(words[0]), words[1], words[2], words[3]};

@@ -65,6 +65,12 @@ void MpiWorld::find_ranks() {
   check_mpi(MPI_Comm_size(node_comm_, &local_size_), "MPI_Comm_size");
 }
 
+void MpiWorld::meet() {
+  MPI_Request request = MPI_REQUEST_NULL;
+  check_mpi(MPI_Ibarrier(comm_, &request), "MPI_Ibarrier");
+  wait(request, "MPI_Ibarrier");
+}
+
 void MpiWorld::close() {
   check_mpi(MPI_Comm_free(&node_comm_), "MPI_Comm_free");
   check_mpi(MPI_Comm_free(&comm_), "MPI_Comm_free");

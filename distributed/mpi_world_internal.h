@@ -26,6 +26,9 @@ class MpiWorld {
   /// Returns when the request is done. Throws UnusableError, and Cancelled when the thread is to give up.
   void wait(MPI_Request request, const char* call);
 
+  /// Returns when all ranks have called it.
+  void meet();
+
   int rank() const { return rank_; }
   int size() const { return size_; }
   int local_rank() const { return local_rank_; }

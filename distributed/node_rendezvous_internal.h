@@ -43,6 +43,8 @@ class NodeRendezvous {
   /// Calls `piece(i)` once for every i below `pieces`, on whichever rank. Returns when all have been done. At most once
   /// after each arrive(), with the same number on every rank.
   void share(std::int64_t pieces, FunctionRef<void(std::int64_t)> piece);
+  /// Whether the work of this call has been done, by others: a rank may be late for it.
+  bool is_done() const { return is_reached(control_.done, number_); }
 
  private:
   static bool is_reached(const std::atomic<std::uint32_t>& word, std::uint32_t number) {

@@ -108,7 +108,8 @@ bool NodeSums::any_staged() const {
   return false;
 }
 
-/// Where elements from `begin` on are, of every rank.
+/// Where elements from `begin` on are, of every rank. Nothing when the others have done the work meanwhile: what they
+/// have shared may be gone then.
 std::vector<std::byte*> NodeSums::buffers_at(const Buffer& x, std::int64_t begin) {
   std::vector<std::byte*> buffers;
   for (int i = 0; i < node_.size(); ++i) {
@@ -119,17 +120,23 @@ std::vector<std::byte*> NodeSums::buffers_at(const Buffer& x, std::int64_t begin
     } else {
       address = place.staged != 0 ? staging_ : static_cast<std::byte*>(x.data);
     }
-    check(address != nullptr, "communicator: cannot map the memory of rank ", node_.rank_of(i), ": need more of it");
+    if (address == nullptr) {
+      check(node_.is_done(), "communicator: cannot map the memory of rank ", node_.rank_of(i), ": need more of it");
+      return {};
+    }
     buffers.push_back(place.staged != 0 ? address : address + begin * element_bytes(x));
   }
   return buffers;
 }
 
 void NodeSums::share(const Buffer& x, std::int64_t begin, std::int64_t n, const Work& work) {
-  if (n == 0) {
+  if (n == 0 || node_.is_done()) {
     return;
   }
   const std::vector<std::byte*> buffers = buffers_at(x, begin);
+  if (buffers.empty()) {
+    return;
+  }
   const std::int64_t piece = kPieceBytes / element_bytes(x);
   node_.share((n + piece - 1) / piece, [&](std::int64_t i) {
     const std::int64_t first = i * piece;

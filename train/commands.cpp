@@ -147,7 +147,7 @@ std::string joined(const std::vector<std::string>& words) {
 
 /// Throws unless all ranks run the same command on the same data, with libraries that compute the same bits.
 void check_agreement(distributed::Communicator& world, const std::string& command, const CommandLine& line,
-                     const Facts& run) {
+                     const Facts& run, const Facts& platform = {}) {
   Facts facts = {{"the command", command},
                  {"--out", line.out},
                  {"--resume", line.resume},
@@ -162,7 +162,16 @@ void check_agreement(distributed::Communicator& world, const std::string& comman
   }
   facts.emplace_back("the version of Backflow", versions()["backflow"]);
   facts.emplace_back("the version of oneDNN", versions()["onednn"]);
+  facts.insert(facts.end(), platform.begin(), platform.end());
   check_ranks_agree(world, facts);
+}
+
+/// What else has to be the same where the bits have to be.
+Facts platform_facts(const Experiment& experiment, const Platform& platform) {
+  if (experiment.distributed.reduction == GradientReduction::Fast) {
+    return {};
+  }
+  return {{"the instruction set", platform.place.instruction_sets}};
 }
 
 void print_plan(const Prepared& p, const RunStart& start, const std::string& report) {
@@ -197,10 +206,14 @@ std::vector<std::string> take_over(RunStart& start, const CommandLine& line, con
 int run_train(const CommandLine& line) {
   watch_stop_signals();
   return with_world([&](const auto& world) -> int {
-    const Prepared p = on_all_ranks(*world, [&] { return prepare(io::Config::load(line.config, line.overrides)); });
+    const Prepared p = on_all_ranks(*world, [&] {
+      Prepared prepared = prepare(io::Config::load(line.config, line.overrides));
+      prepared.experiment.check_ranks(prepared.config, world->size());
+      return prepared;
+    });
     const Platform platform = start_platform(*world, line, p.config.notes());
     const Facts facts = facts_of(p);
-    check_agreement(*world, "train", line, facts);
+    check_agreement(*world, "train", line, facts, platform_facts(p.experiment, platform));
     on_all_ranks(*world, [&] { check_allowed_names(line.allowed, facts); });
     RunStart start = start_run({.out = line.out, .resume = line.resume, .overwrite = line.overwrite}, *world);
     std::string report = start_report(p.experiment, p.model, *p.train_data, p.test_data, world->size(), platform);

@@ -60,9 +60,35 @@ TrainOptions read_train(const io::Section& s) {
   return train;
 }
 
+DistributedOptions read_distributed(const io::Section& s) {
+  constexpr std::int64_t kMostShards = 4096;
+  DistributedOptions options;
+  const bool is_fast = s.choice("reduction", {"fast", "reproducible"}, "fast") == "fast";
+  options.reduction = is_fast ? GradientReduction::Fast : GradientReduction::Reproducible;
+  options.shards = s.integer("shards", {.at_least = 1, .at_most = kMostShards}, options.shards);
+  options.bucket_mb = s.number("bucket_mb", {.at_least = 0.001, .at_most = 1024}, options.bucket_mb);
+  options.compression = s.choice("compression", {"none", "bf16"}, "none") == "bf16" ? distributed::Compression::BFloat16
+                                                                                     : distributed::Compression::None;
+  return options;
+}
+
 CheckpointOptions read_checkpoint(const io::Section& s) {
   return {.every_steps = s.integer("every_steps", {.at_least = 0}, 0),
           .keep_last = s.integer("keep_last", {.at_least = 1}, 3)};
+}
+
+/// What does not go together with other keys.
+void check_compression(const io::Section& root, const Experiment& e) {
+  if (e.distributed.compression == distributed::Compression::None) {
+    return;
+  }
+  const io::Section section = root.section("distributed");
+  if (e.train.dtype != kFloat32) {
+    section.fail("compression", "'compression' in [distributed]: need train.dtype = \"float32\", or \"none\" here");
+  }
+  if (e.distributed.reduction == GradientReduction::Reproducible) {
+    section.fail("compression", "'compression' in [distributed]: need reduction = \"fast\", or \"none\" here");
+  }
 }
 
 /// The name must be one that a directory can have.
@@ -82,6 +108,12 @@ void check_name(const io::Section& s, const std::string& name) {
 
 }  // namespace
 
+distributed::BucketLimits DistributedOptions::limits() const {
+  constexpr double kMiB = 1 << 20;
+  const auto bytes = static_cast<std::size_t>(bucket_mb * kMiB);
+  return {std::min(distributed::BucketLimits{}.first_bytes, bytes), bytes};
+}
+
 std::string DataOptions::path(const std::string& file) const {
   return (std::filesystem::path(directory) / file).lexically_normal().string();
 }
@@ -99,8 +131,9 @@ Experiment Experiment::read(const io::Config& config) {
                .model = read_model(root.section("model")),
                .optimizer = read_optimizer(root.section("optimizer")),
                .train = read_train(root.section("train")),
+               .distributed = read_distributed(root.section("distributed")),
                .checkpoint = read_checkpoint(root.section("checkpoint"))};
-  root.section("distributed").obsolete("reduction", "fast", "gradients are summed over the ranks in one way");
+  check_compression(root, e);
   config.check_all_read();
   check_name(root, e.name);
   return e;
@@ -144,6 +177,21 @@ void Experiment::check_batch_size(const io::Config& config, std::int64_t samples
                                          "at most ",
                                          samples));
   }
+}
+
+void Experiment::check_ranks(const io::Config& config, int ranks) const {
+  if (distributed.reduction == GradientReduction::Fast || distributed.shards % ranks == 0) {
+    return;
+  }
+  std::string fitting;
+  for (std::int64_t n = 1; n <= distributed.shards; ++n) {
+    if (distributed.shards % n == 0) {
+      fitting += to_text(fitting.empty() ? "" : n == distributed.shards ? " or " : ", ", n);
+    }
+  }
+  config.section("distributed")
+      .fail("shards", to_text("'shards' in [distributed] is ", distributed.shards, ", and there are ", ranks,
+                              " ranks: need a number of ranks that divides the shards: ", fitting));
 }
 
 }  // namespace backflow::train

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include <backflow/distributed/data_parallel.h>
 #include <backflow/io/config.h>
 #include <backflow/runtime/tensor/dtype.h>
 #include <backflow/train/model/layers.h>
@@ -48,6 +49,23 @@ struct TrainOptions {
   bool winograd = false;           ///< see ops/winograd.h
 };
 
+/// How gradients and all else are summed over the ranks.
+enum class GradientReduction {
+  Fast,          ///< each rank's part of a batch as a whole
+  Reproducible,  ///< shards, in a fixed tree over them
+};
+
+/// [distributed]: how ranks work together.
+struct DistributedOptions {
+  GradientReduction reduction = GradientReduction::Fast;
+  std::int64_t shards = 8;  ///< parts that a batch is cut into for Reproducible
+  double bucket_mb = 25;    ///< MiB of gradients that are sent at once
+  distributed::Compression compression = distributed::Compression::None;
+
+  /// The sizes of buckets; the first is small.
+  distributed::BucketLimits limits() const;
+};
+
 /// [checkpoint]
 struct CheckpointOptions {
   std::int64_t every_steps = 0;  ///< 0: only at the end
@@ -68,6 +86,8 @@ struct Experiment {
   void check_files(const io::Config& config) const;
   /// Throws io::ConfigError when an epoch of so many samples has no step: drop_last leaves out a smaller batch.
   void check_batch_size(const io::Config& config, std::int64_t samples) const;
+  /// Throws io::ConfigError when so many ranks cannot share the shards out.
+  void check_ranks(const io::Config& config, int ranks) const;
 
   std::string name;
   std::int64_t seed = 0;
@@ -75,6 +95,7 @@ struct Experiment {
   ModelOptions model;
   OptimizerOptions optimizer;
   TrainOptions train;
+  DistributedOptions distributed;
   CheckpointOptions checkpoint;
 };
 

@@ -4,13 +4,12 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <memory>
 #include <optional>
-#include <span>
 #include <utility>
 
 #include <unistd.h>
 
-#include <backflow/distributed/buffer_combiner.h>
 #include <backflow/distributed/sampler.h>
 #include <backflow/runtime/base/warning.h>
 #include <backflow/runtime/memory/memory.h>
@@ -22,7 +21,6 @@
 #include <backflow/train/run/run_position.h>
 #include <backflow/train/run/run_report.h>
 #include <backflow/train/run/shared_failure.h>
-#include <backflow/train/run/stop_signal.h>
 #include <backflow/train/views/step_recorder.h>
 #include <backflow/train/views/terminal.h>
 
@@ -64,14 +62,14 @@ class TrainingRun {
         test_data_(test_data),
         options_(options),
         world_(std::move(world)),
-        batch_step_(experiment, model, train_data, world_),
+        batch_step_(BatchStep::make(experiment, model, train_data, world_)),
         sampler_({.dataset_size = train_data.dataset().size(),
                   .batch_size = experiment.train.batch_size,
                   .seed = static_cast<std::uint64_t>(experiment.seed),
                   .shuffle = experiment.data.shuffle,
                   .drop_last = experiment.train.drop_last,
-                  .rank = world_->rank(),
-                  .size = world_->size()}),
+                  .rank = batch_step_->place().first,
+                  .size = batch_step_->place().second}),
         step_(options.start.dump.step),
         position_(start_position()),
         first_step_(step_),
@@ -82,7 +80,7 @@ class TrainingRun {
                   world_->rank() == 0 ? StepRecorder::Gather::Profile : StepRecorder::Gather::Nothing, world_->rank()) {
     if (is_resumed()) {
       run_on_all_ranks(*world_,
-                       [this] { load_optimizer(options_.start.dump, batch_step_.optimizer(), *model_.module); });
+                       [this] { load_optimizer(options_.start.dump, batch_step_->optimizer(), *model_.module); });
     }
     open_files(platform);
   }
@@ -228,36 +226,30 @@ class TrainingRun {
     return outcome;
   }
 
-  Outcome train_step(const distributed::LocalBatch& local) {
+  Outcome train_step(const distributed::LocalBatch& batch) {
     const trace::Span span("step");
     const Clock::time_point start = Clock::now();
-    const double loss = batch_step_.run(step_, local);
+    const StepResult result = batch_step_->run(step_, batch);
     ++step_;
     ++position_.steps;
-    return report(local, loss, start);
+    report(batch, result.loss, start);
+    return result.stop ? Outcome::Stopped : Outcome::Done;
   }
 
-  Outcome report(const distributed::LocalBatch& local, double local_loss, Clock::time_point start) {
-    // One reduction carries all: the loss, whether a signal has reached any rank, and the statistics of batch norm, in
-    // every step, so that their bits don't depend on when there was a dump.
-    std::vector<double> shared = {local_loss, stop_requested() ? 1.0 : 0.0};
-    constexpr std::size_t kOwn = 2;
-    buffers_.append_to(shared, static_cast<double>(local.local_n()));
-    world_->all_reduce_sum(std::span(shared));
-    buffers_.take_from(std::span(shared).subspan(kOwn));
-    check(std::isfinite(shared[0]), "train: the loss at step ", step_, " is ", shared[0],
+  void report(const distributed::LocalBatch& batch, double loss, Clock::time_point start) {
+    check(std::isfinite(loss), "train: the loss at step ", step_, " is ", loss,
           ": need finite numbers; a smaller learning rate may help");
-    epoch_loss_.add(shared[0], local.global_n);
-    const double rate = static_cast<double>(local.global_n) / std::max(seconds_since(start), 1e-9);
+    epoch_loss_.add(loss, batch.global_n);
+    const double rate = static_cast<double>(batch.global_n) / std::max(seconds_since(start), 1e-9);
     if (files_) {
       io::MetricRecord record = {{"step", step_},
                                  {"epoch", position_.epoch + 1},
-                                 {"loss", shared[0]},
+                                 {"loss", loss},
                                  {"lr", experiment_.optimizer.lr},
                                  {"samples_per_second", rate},
                                  {"peak_bytes", memory_stats().peak_bytes}};
       if (experiment_.train.clip_grad_norm > 0) {
-        record.emplace_back("grad_norm", batch_step_.grad_norm());
+        record.emplace_back("grad_norm", batch_step_->grad_norm());
       }
       files_->metric("step", record);
     }
@@ -265,13 +257,12 @@ class TrainingRun {
                       .epochs = experiment_.train.epochs,
                       .step = step_,
                       .steps = total_steps(),
-                      .loss = shared[0],
+                      .loss = loss,
                       .samples_per_second = rate});
-    return shared[1] > 0 ? Outcome::Stopped : Outcome::Done;
   }
 
   io::Dump state() {
-    io::Dump dump = make_dump(*model_.module, batch_step_.optimizer());
+    io::Dump dump = make_dump(*model_.module, batch_step_->optimizer());
     dump.step = step_;
     return dump;
   }
@@ -325,8 +316,7 @@ class TrainingRun {
   const BatchMaker& test_data_;
   const RunOptions& options_;
   std::shared_ptr<distributed::Communicator> world_;
-  BatchStep batch_step_;
-  distributed::BufferCombiner buffers_{model_.module->buffers(), world_};
+  std::unique_ptr<BatchStep> batch_step_;
   distributed::ShardedSampler sampler_;
   std::int64_t step_;
   RunPosition position_;

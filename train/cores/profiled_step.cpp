@@ -1,7 +1,5 @@
 #include <backflow/train/cores/profiled_step.h>
 
-#include <utility>
-
 #include <backflow/runtime/memory/memory.h>
 #include <backflow/runtime/trace/trace.h>
 #include <backflow/train/cores/scaling.h>
@@ -23,9 +21,9 @@ distributed::LocalBatch first_batch(const Experiment& experiment, const BatchMak
 }  // namespace
 
 ProfiledStep::ProfiledStep(const Experiment& experiment, const Model& model, const BatchMaker& data,
-                           std::shared_ptr<distributed::Communicator> world)
-    : step_(experiment, model, data, std::move(world)), batch_(first_batch(experiment, data)) {
-  for (optim::OptimizerParamGroup& group : step_.optimizer().param_groups()) {
+                           const std::shared_ptr<distributed::Communicator>& world)
+    : step_(BatchStep::make(experiment, model, data, world)), batch_(first_batch(experiment, data)) {
+  for (optim::OptimizerParamGroup& group : step_->optimizer().param_groups()) {
     group.options().set_lr(0);  // a hundred steps on one batch could end in NaN, which some settings refuse
   }
 }

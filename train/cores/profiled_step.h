@@ -15,7 +15,7 @@ class ProfiledStep {
  public:
   /// `world` is of one rank. Keeps references to experiment, model and data.
   ProfiledStep(const Experiment& experiment, const Model& model, const BatchMaker& data,
-               std::shared_ptr<distributed::Communicator> world);
+               const std::shared_ptr<distributed::Communicator>& world);
 
   /// Where the time of so many steps goes, operator by operator.
   std::string profile(std::int64_t steps);
@@ -23,9 +23,9 @@ class ProfiledStep {
   std::string on_cores(double bandwidth);
 
  private:
-  void run() { step_.run(number_++, batch_); }
+  void run() { step_->run(number_++, batch_); }
 
-  BatchStep step_;
+  std::unique_ptr<BatchStep> step_;
   distributed::LocalBatch batch_;
   std::int64_t number_ = 0;
 };

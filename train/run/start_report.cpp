@@ -35,7 +35,11 @@ std::string describe_steps(const Experiment& experiment, std::int64_t samples, i
   const std::int64_t least = t.batch_size / ranks;
   std::string text = to_text(counted(t.epochs, "epoch", "epochs"), " of ", counted(steps, "step", "steps"), ", ",
                              counted(t.batch_size, "sample", "samples"), " a step");
-  if (ranks == 1) {
+  if (experiment.distributed.reduction == GradientReduction::Reproducible) {
+    const std::int64_t shards = experiment.distributed.shards;
+    text += to_text(" in ", counted(shards, "shard", "shards"), ": ", with_commas(shards / ranks), " on ",
+                    ranks == 1 ? "1 rank" : to_text("each of ", with_commas(ranks), " ranks"));
+  } else if (ranks == 1) {
     text += " on 1 rank";
   } else if (t.batch_size % ranks == 0) {
     text += to_text(": ", with_commas(least), " on each of ", with_commas(ranks), " ranks");

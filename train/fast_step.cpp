@@ -1,0 +1,76 @@
+#include <backflow/train/fast_step.h>
+
+#include <algorithm>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <backflow/distributed/shards.h>
+#include <backflow/runtime/tensor/generator.h>
+#include <backflow/runtime/trace/trace.h>
+#include <backflow/train/run/stop_signal.h>
+
+namespace backflow::train {
+namespace {
+
+std::vector<std::string> parameter_names(const nn::Module& module) {
+  std::vector<std::string> names;
+  for (const auto& parameter : module.named_parameters()) {
+    names.push_back(parameter.key());
+  }
+  return names;
+}
+
+}  // namespace
+
+FastStep::FastStep(const Experiment& experiment, const Model& model, const BatchMaker& data,
+                   std::shared_ptr<distributed::Communicator> world)
+    : BatchStep(experiment, model, data, std::move(world)),
+      parallel_(model.module->parameters(), world_,
+                {.limits = experiment.distributed.limits(),
+                 .names = parameter_names(*model.module),
+                 .compression = experiment.distributed.compression}),
+      training_step_(
+          parallel_, *optimizer_,
+          {.clip_grad_norm = experiment.train.clip_grad_norm, .check_gradients = experiment.train.check_gradients}),
+      buffers_(model.module->buffers(), world_) {}
+
+StepResult FastStep::run(std::int64_t step, const distributed::LocalBatch& batch) {
+  // A run that goes on from a dump draws what one without a break does.
+  manual_seed(distributed::shard_seed(static_cast<std::uint64_t>(experiment_.seed), step, world_->rank()));
+  parallel_.zero_grad();
+  const double loss = train_on(batch);
+  // One reduction carries all: the loss, whether a signal has reached any rank, and the statistics of batch norm, in
+  // every step, so that their bits don't depend on when there was a dump.
+  std::vector<double> shared = {loss, stop_requested() ? 1.0 : 0.0};
+  constexpr std::size_t kOwn = 2;
+  buffers_.append_to(shared, static_cast<double>(batch.local_n()));
+  world_->all_reduce_sum(std::span(shared));
+  buffers_.take_from(std::span(shared).subspan(kOwn));
+  return {.loss = shared[0], .stop = shared[1] > 0};
+}
+
+/// Returns this rank's part of the loss.
+double FastStep::train_on(const distributed::LocalBatch& local) {
+  if (local.indices.empty()) {
+    training_step_.reduce_now();
+    return 0;
+  }
+  const std::int64_t n = local.local_n();
+  const std::int64_t parts = std::min(experiment_.train.micro_batches, n);
+  double total = 0;
+  for (std::int64_t part = 0; part < parts; ++part) {
+    const auto begin = local.indices.begin() + part * n / parts;
+    const auto end = local.indices.begin() + (part + 1) * n / parts;
+    const Batch batch = make_batch({begin, end});
+    const Tensor loss = forward(batch, local.global_n);
+    total += loss.item<double>();
+    const bool last = part + 1 == parts;
+    const trace::Span span("backward");
+    training_step_.backward(loss, last ? distributed::GradientSync::Now : distributed::GradientSync::Later);
+  }
+  return total;
+}
+
+}  // namespace backflow::train
