@@ -61,9 +61,12 @@ void flush_streams() noexcept {
   std::fflush(nullptr);
 }
 
-CommunicationThread::CommunicationThread(std::function<void(int)> kill) : kill_(std::move(kill)) {
-  const BlockedSignals blocked;
-  thread_ = std::thread([this] { loop(); });
+CommunicationThread::CommunicationThread(std::function<void(int)> kill, Runner runner)
+    : kill_(std::move(kill)), runner_(runner) {
+  if (runner_ == Runner::OwnThread) {
+    const BlockedSignals blocked;
+    thread_ = std::thread([this] { loop(); });
+  }
 }
 
 void CommunicationThread::loop() {
@@ -120,7 +123,30 @@ void CommunicationThread::post(Job job, Completion done) {
 void CommunicationThread::run(const Job& job) {
   check(std::this_thread::get_id() != thread_.get_id(),
         "communicator: called from its own thread, which would wait for itself: need another thread");
-  start_and_wait([&](Completion done) { post(job, std::move(done)); });
+  start_and_wait([&](Completion done) {
+    post(job, std::move(done));
+    progress();
+  });
+}
+
+void CommunicationThread::progress() {
+  if (runner_ == Runner::OwnThread) {
+    return;
+  }
+  const std::lock_guard one_at_a_time(running_);
+  for (;;) {
+    Entry entry;
+    {
+      const std::lock_guard lock(mutex_);
+      if (queue_.empty()) {
+        return;
+      }
+      entry = std::move(queue_.front());
+      queue_.pop_front();
+      busy_ = true;
+    }
+    run_one(entry);
+  }
 }
 
 void CommunicationThread::wait_until(const std::function<bool()>& test) {
@@ -153,7 +179,9 @@ bool CommunicationThread::close(const Job& last) {
     ended_ = true;
   }
   wake_.notify_all();
-  thread_.join();
+  if (thread_.joinable()) {
+    thread_.join();
+  }
   return true;
 }
 
@@ -168,7 +196,7 @@ void CommunicationThread::abort(int exit_code) noexcept {
   flush_streams();
   int none = kNoAbort;
   const bool first = abort_code_.compare_exchange_strong(none, exit_code);
-  if (std::this_thread::get_id() == thread_.get_id()) {
+  if (runner_ == Runner::Caller || std::this_thread::get_id() == thread_.get_id()) {
     if (first) {
       kill_(exit_code);
     }

@@ -18,8 +18,11 @@ class CommunicationThread {
  public:
   using Job = std::function<void()>;
 
-  /// Starts the thread. `kill` ends the job of all ranks when abort() is called; it runs on the thread too.
-  explicit CommunicationThread(std::function<void(int)> kill);
+  /// Who runs the jobs: a thread that starts now, or whoever calls run() or progress(), one job at a time.
+  enum class Runner { OwnThread, Caller };
+
+  /// `kill` ends the job of all ranks when abort() is called; it runs on the thread too, if there is one.
+  explicit CommunicationThread(std::function<void(int)> kill, Runner runner = Runner::OwnThread);
   /// Requires that close() has returned true: the ranks end together.
   ~CommunicationThread() = default;
 
@@ -32,6 +35,9 @@ class CommunicationThread {
   /// For jobs that wait: throws Cancelled when the jobs are being dropped; does not return when abort() has been
   /// called.
   void check_still_wanted();
+  Runner runner() const { return runner_; }
+  /// Without a thread: runs the queued jobs, and those that they queue.
+  void progress();
   /// For jobs: polls `test` until it returns true, with sleeps in between. MPI makes progress only inside its calls.
   /// Throws Cancelled when the jobs are being dropped.
   void wait_until(const std::function<bool()>& test);
@@ -55,6 +61,8 @@ class CommunicationThread {
   static constexpr int kNoAbort = -1;
 
   std::function<void(int)> kill_;
+  const Runner runner_;
+  std::mutex running_;  ///< without a thread: held while a job runs
   std::mutex mutex_;
   std::condition_variable wake_;
   std::deque<Entry> queue_;

@@ -47,6 +47,14 @@ std::shared_ptr<Communicator> Communicator::world() {
   return world;
 }
 
+std::shared_ptr<Communicator> Communicator::from_address(const void* comm, std::size_t bytes) {
+  return make_mpi_communicator(comm, bytes);
+}
+
+std::shared_ptr<Communicator> Communicator::duplicate() {
+  fail("communicator: duplicate: this one can't be: need one that Communicator made");
+}
+
 void Communicator::all_reduce_sum(const Tensor& x) {
   reduce(buffer_of("all_reduce_sum", x));
   x.impl().storage->bump_version();
@@ -73,7 +81,10 @@ void Communicator::tree_sum_async(const Tensor& nodes, int shards, const Tensor&
 }
 
 void Communicator::tree_sum(const Tensor& nodes, int shards, const Tensor& sum) {
-  start_and_wait([&](Completion done) { tree_sum_async(nodes, shards, sum, 0, std::move(done)); });
+  start_and_wait([&](Completion done) {
+    tree_sum_async(nodes, shards, sum, 0, std::move(done));
+    progress();
+  });
 }
 
 void Communicator::broadcast(const Tensor& x, int root) {

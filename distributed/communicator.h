@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -37,12 +38,25 @@ struct Buffer {
 /// destroys it, or when the ranks disagree, MPI is not finalised. Then the exit of the process ends the whole job, so
 /// that no rank waits for one that has failed. So keep the handle in main(), not in a static variable, which is
 /// destroyed too late.
-class Communicator {
+class Communicator : public std::enable_shared_from_this<Communicator> {
  public:
   /// The ranks of this job. The first call initialises MPI; later calls return the same communicator. Throws Error when
   /// MPI cannot be initialised, when it has been finalised, and when the launcher started several processes of which
   /// MPI sees only one. Thread-safe.
   static std::shared_ptr<Communicator> world();
+
+  /// The ranks of `comm`, an MPI_Comm of a program that has initialised MPI itself; it may be a part of the world. The
+  /// ranks communicate in a duplicate of it. Collective over `comm`. MPI is finalised by the program, after the handle
+  /// is gone. Throws Error for MPI_COMM_NULL, an intercommunicator, and when MPI is not initialised.
+  ///
+  /// With the thread level MPI_THREAD_MULTIPLE everything is as with world(). Below, there is no communication thread:
+  /// calls are made by the thread that waits for them, at the levels below MPI_THREAD_SERIALIZED only by the one that
+  /// initialised MPI; elsewhere they are an Error. Nothing then overlaps with computing. At MPI_THREAD_SERIALIZED the
+  /// program must not call MPI meanwhile.
+  template <class MpiComm>
+  static std::shared_ptr<Communicator> from(const MpiComm& comm) {
+    return from_address(&comm, sizeof comm);
+  }
 
   Communicator() = default;
   Communicator(const Communicator&) = delete;
@@ -56,8 +70,8 @@ class Communicator {
   virtual int local_size() const noexcept = 0;
 
   /// Replaces `x` by the sum over the ranks, the same bits on every rank. Contiguous; uint8, int32, int64, bfloat16,
-  /// float32, float64; no elements is fine. Throws Error for anything else. bfloat16 is added in float32 in the order of
-  /// the ranks, and the sum is rounded once.
+  /// float32, float64; no elements is fine. Throws Error for anything else. bfloat16 is added in float32 in the order
+  /// of the ranks, and the sum is rounded once.
   void all_reduce_sum(const Tensor& x);
   void all_reduce_sum(std::span<double> x) { reduce({x.data(), std::ssize(x), kFloat64}); }
   void all_reduce_sum(std::span<std::int64_t> x) { reduce({x.data(), std::ssize(x), kInt64}); }
@@ -91,6 +105,15 @@ class Communicator {
   /// Every rank's text, by rank. For small things: the texts may differ in length.
   virtual std::vector<std::string> all_gather(const std::string& text) = 0;
 
+  /// The same ranks once more: the calls of the two do not wait for each other. Collective; so is the destruction of
+  /// the duplicate, which keeps this one alive. Throws Error when MPI has a thread level that does not serve two
+  /// threads.
+  virtual std::shared_ptr<Communicator> duplicate();
+  /// False when calls are only made by those who wait for them, see from(): asynchronous ones then start in progress().
+  virtual bool has_thread() const noexcept { return true; }
+  /// Without a thread: makes the calls that are queued, and those that their completions queue.
+  virtual void progress() {}
+
   /// Runs `job` on the communication thread, after all earlier calls, waits, and rethrows its exception. For libraries
   /// that call MPI themselves, as parallel HDF5. Not a collective call.
   virtual void run(const std::function<void()>& job) = 0;
@@ -105,6 +128,9 @@ class Communicator {
   /// Ends all ranks of the job at once with this exit code. C and C++ streams of this rank are flushed first. For a
   /// rank that has failed and has reported it. Thread-safe.
   [[noreturn]] virtual void abort(int exit_code) noexcept = 0;
+
+ private:
+  static std::shared_ptr<Communicator> from_address(const void* comm, std::size_t bytes);
 
  protected:
   /// The memory of a tensor for a call that writes it. Throws Error, which begins with `where`, unless it is

@@ -1,4 +1,5 @@
 #include <backflow/distributed/data_parallel.h>
+#include <backflow/runtime/engine/autograd.h>
 
 #include <algorithm>
 #include <iterator>
@@ -166,6 +167,9 @@ PassTask DataParallel::reduction(BucketIndex bucket) const {
 }
 
 std::vector<PassTask> DataParallel::reductions() const {
+  check(communicator_->has_thread(),
+        "data_parallel: reductions of a communicator without a thread, which nobody would make during a backward: need "
+        "DataParallel::backward or reduce_now");
   std::vector<PassTask> tasks;
   for (const BucketIndex bucket : buckets().indices()) {
     tasks.push_back(reduction(bucket));
@@ -188,10 +192,27 @@ void DataParallel::begin_backward(GradientSync sync) {
   }
 }
 
+void DataParallel::backward(const Tensor& loss, GradientSync sync) {
+  if (sync == GradientSync::Later || !communicator_->has_thread()) {
+    begin_backward(GradientSync::Later);
+    autograd::backward({loss});
+    if (sync == GradientSync::Now) {
+      reduce_now();
+    }
+    return;
+  }
+  begin_backward();
+  const std::vector<PassTask> tasks = reductions();
+  autograd::backward({loss}, {}, {.tasks = tasks});
+}
+
 void DataParallel::reduce_now() {
   begin_backward();
   for (const BucketIndex bucket : buckets().indices()) {
-    start_and_wait([&](Completion done) { reducer_->start(ExchangeIndex(bucket.value()), std::move(done)); });
+    start_and_wait([&](Completion done) {
+      reducer_->start(ExchangeIndex(bucket.value()), std::move(done));
+      communicator_->progress();
+    });
   }
 }
 

@@ -23,6 +23,8 @@ std::string MpiCall::text() const {
       return "all_gather";
     case Kind::TreeSum:
       return to_text("tree_sum ", elements(), " with tag ", tag);
+    case Kind::Duplicate:
+      return "duplicate";
     case Kind::End:
       break;
   }

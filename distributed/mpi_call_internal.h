@@ -18,6 +18,7 @@ struct MpiCall {
     Broadcast,
     AllGather,
     TreeSum,
+    Duplicate,
     End
   };
   Kind kind = Kind::Barrier;

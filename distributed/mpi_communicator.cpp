@@ -2,9 +2,11 @@
 
 #include <unistd.h>
 
-#include <atomic>
+#include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <functional>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,17 +23,18 @@ namespace {
 /// Everything that must outlive the communicator when it could not be closed: until the process exits, when it ends the
 /// job.
 struct MpiRuntime {
-  MpiRuntime() {
+  MpiRuntime(const MpiSource& source, CommunicationThread::Runner runner)
+      : thread([](int code) { MPI_Abort(MPI_COMM_WORLD, code); }, runner) {
     try {
-      thread.run([this] { open(); });
+      thread.run([&] { open(source); });
     } catch (...) {
       thread.close({});
       throw;
     }
   }
 
-  void open() {
-    world.open();
+  void open(const MpiSource& source) {
+    world.open(source);
     if (world.size() > 1) {
       node = Node::join(world, world.node_comm(), rules);
     }
@@ -39,7 +42,7 @@ struct MpiRuntime {
     calls.use(world.local_size() == world.size() ? node.get() : nullptr);
   }
 
-  CommunicationThread thread{[](int code) { MPI_Abort(MPI_COMM_WORLD, code); }};
+  CommunicationThread thread;
   WaitRules rules{.still_wanted = [this] { thread.check_still_wanted(); }};
   MpiWorld world{thread, rules};
   std::unique_ptr<Node> node;
@@ -48,30 +51,55 @@ struct MpiRuntime {
   std::string failure;  ///< the first Error of MPI, after which no call is made; the thread's own
 };
 
-std::atomic<MpiRuntime*> unfinished{nullptr};  ///< not closed yet
-pid_t owner = 0;
-
-/// Runs when the process exits. A rank that goes without having finalised MPI has failed: the others must not wait.
-void end_job_unless_finalized() {
-  MpiRuntime* mpi = unfinished.load();
-  if (mpi != nullptr && getpid() == owner) {  // a forked child has no communication thread
-    mpi->thread.abort(EXIT_FAILURE);
+/// The runtimes that are not closed yet. A rank that exits meanwhile has failed: the others must not wait. Thread-safe.
+class Unfinished {
+ public:
+  static void add(MpiRuntime& runtime) {
+    static const int registered = std::atexit(end_job);
+    check(registered == 0, "communicator: no room for another exit handler: need one");
+    const std::lock_guard lock(mutex_);
+    all_.push_back(&runtime);
+    owner_ = getpid();
   }
-}
+  static void remove(const MpiRuntime& runtime) {
+    const std::lock_guard lock(mutex_);
+    all_.erase(std::find(all_.begin(), all_.end(), &runtime));
+  }
+
+ private:
+  /// Runs when the process exits.
+  static void end_job() {
+    MpiRuntime* left = nullptr;
+    {
+      const std::lock_guard lock(mutex_);
+      left = all_.empty() ? nullptr : all_.front();
+    }
+    if (left != nullptr && getpid() == owner_) {  // a forked child has no communication thread
+      left->thread.abort(EXIT_FAILURE);
+    }
+  }
+
+  inline static std::mutex mutex_;
+  inline static std::vector<MpiRuntime*> all_;
+  inline static pid_t owner_ = 0;
+};
 
 class MpiCommunicator final : public Communicator {
  public:
-  MpiCommunicator() : mpi_(std::make_unique<MpiRuntime>()), exceptions_(std::uncaught_exceptions()) {
-    unfinished = mpi_.get();
-    owner = getpid();
-    static const int registered = std::atexit(end_job_unless_finalized);
-    check(registered == 0, "communicator: no room for another exit handler: need one");
+  MpiCommunicator(const MpiSource& source, CommunicationThread::Runner runner)
+      : mpi_(std::make_unique<MpiRuntime>(source, runner)), exceptions_(std::uncaught_exceptions()) {
+    Unfinished::add(*mpi_);
+  }
+  /// A duplicate of `original`, which lives at least as long.
+  MpiCommunicator(std::shared_ptr<Communicator> original, const MpiSource& source, CommunicationThread::Runner runner)
+      : MpiCommunicator(source, runner) {
+    original_ = std::move(original);
   }
 
   ~MpiCommunicator() override {
     const bool failing = std::uncaught_exceptions() > exceptions_;
     if (!failing && mpi_->thread.close([this] { leave(); })) {
-      unfinished = nullptr;
+      Unfinished::remove(*mpi_);
     } else {
       static_cast<void>(mpi_.release());
     }
@@ -130,6 +158,21 @@ class MpiCommunicator final : public Communicator {
     return x.defined() ? x : Communicator::allocate(numel, dtype);
   }
 
+  std::shared_ptr<Communicator> duplicate() override {
+    MpiSource source{.is_ours = true};
+    WaitLimits limits;
+    call({MpiCall::Kind::Duplicate}, [&](const MpiCall& call) {
+      mpi_->calls.agree(call);
+      source.comm = mpi_->world.duplicate();
+      limits = mpi_->rules.limits;
+    });
+    auto copy = std::make_shared<MpiCommunicator>(shared_from_this(), source, mpi_->thread.runner());
+    copy->set_wait_limits(limits);
+    return copy;
+  }
+  bool has_thread() const noexcept override { return mpi_->thread.runner() == CommunicationThread::Runner::OwnThread; }
+  void progress() override { mpi_->thread.progress(); }
+
   void set_wait_limits(const WaitLimits& limits) override {
     mpi_->thread.run([this, limits] { mpi_->rules.limits = limits; });
   }
@@ -179,6 +222,7 @@ class MpiCommunicator final : public Communicator {
   CommunicationThread::Job guarded(const MpiCall& call, Work work) {
     return [mpi = mpi_.get(), call, work = std::move(work)] {
       check(mpi->failure.empty(), "communicator: unusable: an earlier call failed: ", mpi->failure);
+      mpi->world.check_thread();
       try {
         mpi->rules.call = call;
         work(call);
@@ -189,12 +233,37 @@ class MpiCommunicator final : public Communicator {
     };
   }
 
+  std::shared_ptr<Communicator> original_;
   std::unique_ptr<MpiRuntime> mpi_;
   int exceptions_;  ///< in flight when the communicator was made
 };
 
 }  // namespace
 
-std::shared_ptr<Communicator> make_mpi_communicator() { return std::make_shared<MpiCommunicator>(); }
+std::shared_ptr<Communicator> make_mpi_communicator() {
+  return std::make_shared<MpiCommunicator>(MpiSource(), CommunicationThread::Runner::OwnThread);
+}
+
+std::shared_ptr<Communicator> make_mpi_communicator(const void* comm, std::size_t bytes) {
+  constexpr const char* kWhere = "communicator: from(MPI_Comm): ";
+  MpiSource source;
+  check(bytes == sizeof source.comm, kWhere, "a handle of ", bytes,
+        " bytes: need an MPI_Comm of the MPI library that Backflow was built with");
+  std::memcpy(&source.comm, comm, bytes);
+  int initialized = 0;
+  int finalized = 0;
+  int level = MPI_THREAD_SINGLE;
+  check(MPI_Initialized(&initialized) == MPI_SUCCESS && MPI_Finalized(&finalized) == MPI_SUCCESS && initialized != 0 &&
+            finalized == 0,
+        kWhere, finalized != 0 ? "MPI has been finalised" : "MPI is not initialised",
+        ": need a call between MPI_Init_thread and MPI_Finalize");
+  check(source.comm != MPI_COMM_NULL, kWhere, "MPI_COMM_NULL: need a communicator that this process is a member of");
+  int is_inter = 0;
+  check(MPI_Comm_test_inter(source.comm, &is_inter) == MPI_SUCCESS && is_inter == 0, kWhere,
+        "an intercommunicator: need one group of ranks");
+  check(MPI_Query_thread(&level) == MPI_SUCCESS, kWhere, "MPI_Query_thread failed: need an MPI that works");
+  return std::make_shared<MpiCommunicator>(source, level == MPI_THREAD_MULTIPLE ? CommunicationThread::Runner::OwnThread
+                                                                                : CommunicationThread::Runner::Caller);
+}
 
 }  // namespace backflow::distributed

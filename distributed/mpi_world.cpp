@@ -4,6 +4,7 @@
 #include <backflow/distributed/mpi_world_internal.h>
 
 namespace backflow::distributed {
+
 void MpiWorld::check_mpi(int code, const char* call) const {
   if (code == MPI_SUCCESS) {
     return;
@@ -15,10 +16,17 @@ void MpiWorld::check_mpi(int code, const char* call) const {
                               " of ", size_, ")"));
 }
 
-void MpiWorld::open() {
-  initialize();
+void MpiWorld::open(const MpiSource& source) {
+  if (source.comm == MPI_COMM_NULL) {
+    initialize();
+  } else {
+    int level = MPI_THREAD_SINGLE;
+    check_mpi(MPI_Query_thread(&level), "MPI_Query_thread");
+    main_thread_ = level < MPI_THREAD_SERIALIZED;
+    check_thread();
+  }
   try {
-    find_ranks();
+    find_ranks(source);
   } catch (...) {
     // Nobody waits for a process that MPI believes to be alone.
     if (size_ == 1) {
@@ -38,25 +46,55 @@ void MpiWorld::initialize() {
   if (initialized != 0) {
     check_mpi(MPI_Query_thread(&provided), "MPI_Query_thread");
     check(provided == MPI_THREAD_MULTIPLE, "communicator: MPI was initialised by the program with thread level ",
-          provided, ": need MPI_THREAD_MULTIPLE; or leave it to Communicator::world()");
+          provided,
+          ": need MPI_THREAD_MULTIPLE; or Communicator::from(MPI_COMM_WORLD), whose calls are made by the "
+          "caller's thread; or leave it to Communicator::world()");
     return;
   }
-  // Funneled is enough: this is the thread that makes every call.
-  check_mpi(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_FUNNELED, &provided), "MPI_Init_thread");
+  // Funneled is enough for this thread, which makes every call; duplicates have threads of their own.
+  check_mpi(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided), "MPI_Init_thread");
   owns_mpi_ = true;
   check(provided >= MPI_THREAD_FUNNELED, "communicator: this MPI library gives thread level ", provided,
         ": need at least MPI_THREAD_FUNNELED");
 }
 
-void MpiWorld::find_ranks() {
-  check_mpi(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
-  check_mpi(MPI_Comm_rank(MPI_COMM_WORLD, &rank_), "MPI_Comm_rank");
-  check_mpi(MPI_Comm_size(MPI_COMM_WORLD, &size_), "MPI_Comm_size");
+MPI_Comm MpiWorld::duplicate() const {
+  int level = MPI_THREAD_SINGLE;
+  check_mpi(MPI_Query_thread(&level), "MPI_Query_thread");
+  check(level == MPI_THREAD_MULTIPLE || !owns_mpi_, "communicator: duplicate: this MPI library gives thread level ",
+        level, ": need MPI_THREAD_MULTIPLE, since each communicator has a thread");
+  MPI_Comm copy = MPI_COMM_NULL;
+  check_mpi(MPI_Comm_dup(comm_, &copy), "MPI_Comm_dup");
+  return copy;
+}
+
+void MpiWorld::check_thread() const {
+  int is_main = 1;
+  if (main_thread_) {
+    check_mpi(MPI_Is_thread_main(&is_main), "MPI_Is_thread_main");
+  }
+  check(is_main != 0,
+        "communicator: MPI was initialised so that only the thread that did it may call MPI, and this is another one: "
+        "need calls from that thread, or MPI_Init_thread with MPI_THREAD_SERIALIZED or MPI_THREAD_MULTIPLE");
+}
+
+void MpiWorld::find_ranks(const MpiSource& source) {
+  const bool is_world = source.comm == MPI_COMM_NULL;
+  const MPI_Comm all = is_world ? MPI_COMM_WORLD : source.comm;
+  if (is_world) {
+    check_mpi(MPI_Comm_set_errhandler(all, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
+  }
+  check_mpi(MPI_Comm_rank(all, &rank_), "MPI_Comm_rank");
+  check_mpi(MPI_Comm_size(all, &size_), "MPI_Comm_size");
   const int started = launch_environment().size;
-  check(size_ > 1 || started <= 1, "communicator: the launcher started ", started,
+  check(!is_world || size_ > 1 || started <= 1, "communicator: the launcher started ", started,
         " processes, of which MPI sees this one alone: need a launcher that belongs to this MPI library; "
         "with Slurm, srun --mpi=pmix");
-  check_mpi(MPI_Comm_dup(MPI_COMM_WORLD, &comm_), "MPI_Comm_dup");
+  if (source.is_ours) {
+    comm_ = all;
+  } else {
+    check_mpi(MPI_Comm_dup(all, &comm_), "MPI_Comm_dup");
+  }
   check_mpi(MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
 
   check_mpi(MPI_Comm_split_type(comm_, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node_comm_), "MPI_Comm_split_type");

@@ -11,13 +11,23 @@
 
 namespace backflow::distributed {
 
+/// Which ranks an MpiWorld has.
+struct MpiSource {
+  MPI_Comm comm = MPI_COMM_NULL;  ///< those of this; null: all of the job, for which MPI is initialised
+  bool is_ours = false;           ///< made for the world, which frees it
+};
+
 /// MPI as the communication thread sees it: every function must be called on that thread.
 class MpiWorld {
  public:
   MpiWorld(CommunicationThread& thread, const WaitRules& rules) : thread_(thread), rules_(rules) {}
 
-  /// Initialises MPI and learns who we are. Throws Error.
-  void open();
+  /// Learns who we are, and initialises MPI if need be. Throws Error. Collective over the ranks of `source`.
+  void open(const MpiSource& source);
+  /// The same ranks, for another world with a thread of its own. Collective. Throws Error when MPI can't serve several.
+  MPI_Comm duplicate() const;
+  /// Throws Error unless this thread may call MPI.
+  void check_thread() const;
   /// Finalises MPI, which no rank may use any more.
   void close();
 
@@ -39,7 +49,7 @@ class MpiWorld {
 
  private:
   void initialize();
-  void find_ranks();
+  void find_ranks(const MpiSource& source);
   void finalize();
 
   CommunicationThread& thread_;
@@ -50,7 +60,8 @@ class MpiWorld {
   int size_ = 1;
   int local_rank_ = 0;
   int local_size_ = 1;
-  bool owns_mpi_ = false;  ///< false when the program has initialised MPI itself
+  bool owns_mpi_ = false;     ///< false when the program has initialised MPI itself
+  bool main_thread_ = false;  ///< only the one that initialised MPI may call it
 };
 
 }  // namespace backflow::distributed

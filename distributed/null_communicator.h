@@ -1,6 +1,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,7 @@ class NullCommunicator final : public Communicator {
   void all_reduce_async(const Tensor& x, std::int64_t tag, Completion done) override;
   void reduce_scatter_async(const Tensor& x, std::int64_t tag, Completion done) override;
   void all_gather_async(const Tensor& x, std::int64_t tag, Completion done) override;
+  std::shared_ptr<Communicator> duplicate() override { return shared_from_this(); }
   void barrier() override {}
   std::vector<std::string> all_gather(const std::string& text) override { return {text}; }
   void run(const std::function<void()>& job) override { job(); }

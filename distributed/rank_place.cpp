@@ -112,7 +112,7 @@ Placement decide(Communicator& world, const Topology& topology, const Applicatio
 }
 
 /// Whether the system did all of it.
-bool apply(Communicator& world, const Placement& placement) {
+bool bind_ranks(Communicator& world, const Placement& placement) {
   set_num_threads(placement.threads);
   if (placement.shares_cores) {
     set_spin_time(0);  // another rank's threads have work meanwhile
@@ -174,7 +174,7 @@ std::vector<RankPlace> place_this_rank(Communicator& world, const RankRequest& r
       .numa_nodes = numa_nodes_of(topology),
       .is_refused = false,
       .instruction_sets = to_text("oneDNN ", kernels::onednn_isa(), ", Highway ", kernels::instruction_set())};
-  own.is_refused = !apply(world, own.placement);
+  own.is_refused = !bind_ranks(world, own.placement);
   std::vector<RankPlace> all;
   for (const std::string& text : world.all_gather(own.text())) {
     all.push_back(RankPlace::from(text));

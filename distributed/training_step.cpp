@@ -153,6 +153,11 @@ void TrainingStep::add_update(std::vector<Tensor> parameters, TaskIndex after) {
 }
 
 void TrainingStep::backward(const Tensor& loss, GradientSync sync) {
+  if (sync == GradientSync::Now && !parallel_.communicator()->has_thread()) {
+    backward(loss, GradientSync::Later);
+    reduce_now();
+    return;
+  }
   parallel_.begin_backward(sync);
   make_tasks_if_needed();
   const bool now = sync == GradientSync::Now;
