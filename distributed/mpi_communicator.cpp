@@ -3,11 +3,13 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <functional>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -48,8 +50,11 @@ struct MpiRuntime {
   std::unique_ptr<Node> node;
   MpiCollectives calls{world};
   MpiTreeSum tree_sum{world};
-  std::string failure;  ///< the first Error of MPI, after which no call is made; the thread's own
+  bool others_speak = false;  ///< this rank has left while the others want something, which they tell
+  std::string failure;        ///< the first Error of MPI, after which no call is made; the thread's own
 };
+
+constexpr std::chrono::seconds kOthersSpeak{1};
 
 /// The runtimes that are not closed yet. A rank that exits meanwhile has failed: the others must not wait. Thread-safe.
 class Unfinished {
@@ -75,6 +80,9 @@ class Unfinished {
       left = all_.empty() ? nullptr : all_.front();
     }
     if (left != nullptr && getpid() == owner_) {  // a forked child has no communication thread
+      if (left->others_speak) {
+        std::this_thread::sleep_for(kOthersSpeak);
+      }
       left->thread.abort(EXIT_FAILURE);
     }
   }
@@ -200,7 +208,12 @@ class MpiCommunicator final : public Communicator {
   /// Waits for all ranks and finalises MPI. Throws Error when the others are doing something else.
   void leave() {
     mpi_->rules.call = {MpiCall::Kind::End};
-    mpi_->calls.agree(mpi_->rules.call);
+    try {
+      mpi_->calls.agree(mpi_->rules.call);
+    } catch (const RanksDisagree&) {
+      mpi_->others_speak = true;
+      throw;
+    }
     mpi_->world.meet();  // a rank may still look at what it shares with those of its node
     mpi_->node = nullptr;
     mpi_->world.close();

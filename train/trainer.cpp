@@ -229,6 +229,7 @@ class TrainingRun {
   Outcome train_step(const distributed::LocalBatch& batch) {
     const trace::Span span("step");
     const Clock::time_point start = Clock::now();
+    world_->note_step(step_ + 1);
     const StepResult result = batch_step_->run(step_, batch);
     ++step_;
     ++position_.steps;
