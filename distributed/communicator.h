@@ -37,8 +37,8 @@ class RanksDisagree : public Error {
 ///
 /// Collective calls: all ranks make the same calls in the same order. A communication thread does the work, one call
 /// after the other; the caller waits, except in all_reduce_async. When ranks make different calls, or with different
-/// sizes or dtypes, all get RanksDisagree, an Error that says who called what, and may go on. An Error of MPI itself names the call
-/// and the rank; the communicator is unusable afterwards, as it is after a call that waited too long for
+/// sizes or dtypes, all get RanksDisagree, an Error that says who called what, and may go on. An Error of MPI itself
+/// names the call and the rank; the communicator is unusable afterwards, as it is after a call that waited too long for
 /// another rank (see WaitLimits). Any thread but the communication thread may call.
 ///
 /// Ending: when the last handle is destroyed, the ranks wait for each other and MPI is finalised. When an exception

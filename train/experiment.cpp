@@ -70,6 +70,7 @@ DistributedOptions read_distributed(const io::Section& s) {
   options.timeout_s = s.number("timeout_s", {.at_least = 0.1, .at_most = 1e6}, options.timeout_s);
   options.compression = s.choice("compression", {"none", "bf16"}, "none") == "bf16" ? distributed::Compression::BFloat16
                                                                                     : distributed::Compression::None;
+  options.sync_batch_norm = s.choice("batch_norm", {"local", "sync"}, "local") == "sync";
   return options;
 }
 
@@ -89,6 +90,16 @@ void check_compression(const io::Section& root, const Experiment& e) {
   }
   if (e.distributed.reduction == GradientReduction::Reproducible) {
     section.fail("compression", "'compression' in [distributed]: need reduction = \"fast\", or \"none\" here");
+  }
+}
+
+void check_batch_norm(const io::Section& root, const Experiment& e) {
+  if (e.distributed.sync_batch_norm && e.distributed.reduction == GradientReduction::Reproducible) {
+    root.section("distributed")
+        .fail(
+            "batch_norm",
+            "'batch_norm' in [distributed]: a shard takes its own statistics: need reduction = \"fast\", or \"local\" "
+            "here");
   }
 }
 
@@ -135,6 +146,7 @@ Experiment Experiment::read(const io::Config& config) {
                .distributed = read_distributed(root.section("distributed")),
                .checkpoint = read_checkpoint(root.section("checkpoint"))};
   check_compression(root, e);
+  check_batch_norm(root, e);
   config.check_all_read();
   check_name(root, e.name);
   return e;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <backflow/distributed/shards.h>
+#include <backflow/distributed/sync_batch_norm.h>
 #include <backflow/runtime/tensor/generator.h>
 #include <backflow/runtime/trace/trace.h>
 #include <backflow/train/run/stop_signal.h>
@@ -34,7 +35,15 @@ FastStep::FastStep(const Experiment& experiment, const Model& model, const Batch
       training_step_(
           parallel_, *optimizer_,
           {.clip_grad_norm = experiment.train.clip_grad_norm, .check_gradients = experiment.train.check_gradients}),
-      buffers_(model.module->buffers(), world_) {}
+      buffers_(buffers_after_sync(), world_) {}
+
+/// The buffers that each rank changes in its own way.
+std::vector<Tensor> FastStep::buffers_after_sync() const {
+  if (experiment_.distributed.sync_batch_norm) {
+    distributed::sync_batch_norm(*model_.module, *world_);
+  }
+  return distributed::buffers_to_combine(*model_.module);
+}
 
 StepResult FastStep::run(std::int64_t step, const distributed::LocalBatch& batch) {
   // A run that goes on from a dump draws what one without a break does.
@@ -53,12 +62,15 @@ StepResult FastStep::run(std::int64_t step, const distributed::LocalBatch& batch
 
 /// Returns this rank's part of the loss.
 double FastStep::train_on(const distributed::LocalBatch& local) {
-  if (local.indices.empty()) {
+  const bool sync = experiment_.distributed.sync_batch_norm && world_->size() > 1;
+  if (local.indices.empty() && !sync) {
     training_step_.reduce_now();
     return 0;
   }
   const std::int64_t n = local.local_n();
-  const std::int64_t parts = std::min(experiment_.train.micro_batches, n);
+  // Ranks that normalize together go forward equally often, perhaps with no samples.
+  const std::int64_t most = sync ? (local.global_n + world_->size() - 1) / world_->size() : n;
+  const std::int64_t parts = std::min(experiment_.train.micro_batches, most);
   double total = 0;
   for (std::int64_t part = 0; part < parts; ++part) {
     const auto begin = local.indices.begin() + part * n / parts;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include <backflow/distributed/buffer_combiner.h>
 #include <backflow/distributed/data_parallel.h>
@@ -23,6 +24,7 @@ class FastStep final : public BatchStep {
   double grad_norm() const override { return training_step_.grad_norm(); }
 
  private:
+  std::vector<Tensor> buffers_after_sync() const;
   double train_on(const distributed::LocalBatch& local);
 
   distributed::DataParallel parallel_;

@@ -67,6 +67,30 @@ def test_running_means_are_those_of_the_whole_batch_on_any_number_of_ranks(folde
         assert numpy.abs(variance - variances[0]).max() <= 0.05 * numpy.abs(variances[0]).max()
 
 
+def test_synchronized_batch_norm_trains_as_one_rank(folder):
+    import h5py
+    import numpy
+    # 57 samples in batches of 8: the last has one, so that all ranks but one have none. No dropout, whose draws differ.
+    path = folder / "sync.toml"
+    norm = NORM.replace('[[model.layers]]\ntype = "dropout"\np = 0.25\n', "")
+    path.write_text(config_text(write_data(folder / "data", train=57), model=norm, rest="dtype = \"float64\""))
+    common = ["train", path, "--set", "train.batch_size=8", "--set", 'distributed.batch_norm="sync"']
+
+    def trained(ranks):
+        out = folder / str(ranks)
+        run(*common, "--out", out, ranks=ranks)
+        with h5py.File(newest(out)) as file:
+            return {f"{group}/{name}": data[()] for group in ("parameters", "buffers")
+                    for name, data in file[group].items()}
+
+    one = trained(1)
+    for ranks in (2, 3, 4):
+        for name, value in trained(ranks).items():
+            assert numpy.abs(value - one[name]).max() <= 1e-11, (ranks, name, value, one[name])
+    # The ranks meet as often, whichever of them has how many samples.
+    run(*common, "--out", folder / "parts", "--set", "train.micro_batches=3", ranks=2)
+
+
 def test_micro_batches_with_batch_norm_or_dropout_are_noted(folder):
     config = norm_config(folder)
     said = " ".join(run("train", config, "--dry-run", "--set", "train.micro_batches=2").stdout.split())
