@@ -142,7 +142,6 @@ TEST_CASE("equivalence: gradients of uneven batches on several ranks are those o
     Learner whole(kFloat64, size, alone());
     Learner parts(kFloat64, size, world());
     DataParallel parallel(parts.parameters(), world());
-    const std::vector<PassTask> reductions = parallel.reductions();
     for (std::int64_t step = 0; step < parts.sampler.steps_per_epoch(); ++step) {
       whole.body->zero_grad();
       whole.loss(whole.batch(step)).backward();
@@ -152,6 +151,7 @@ TEST_CASE("equivalence: gradients of uneven batches on several ranks are those o
         parallel.reduce_now();
       } else {
         parallel.begin_backward();
+        const std::vector<PassTask> reductions = parallel.reductions();
         autograd::backward({parts.loss(batch)}, {}, {.tasks = reductions});
       }
       INFO("batches of " << size << ", step " << step << ", " << batch.local_n() << " samples here");

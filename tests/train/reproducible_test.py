@@ -104,6 +104,12 @@ def test_numbers_of_ranks_that_do_not_divide_the_shards_are_refused_on_one_line(
     assert not (folder / "run").exists()
 
 
+def test_compression_belongs_to_fast_reduction(folder):
+    config = write_config(folder, 4)
+    said = errors(run("config", config, "--set", "distributed.compression=bf16", expect=2))
+    assert "'compression' in [distributed]: need reduction = \"fast\", or \"none\" here" in said[0], said
+
+
 def line_of(config, key):
     return next(i for i, line in enumerate(config.read_text().splitlines(), 1) if line.startswith(key))
 
