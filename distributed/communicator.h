@@ -36,8 +36,8 @@ class RanksDisagree : public Error {
 ///
 /// Collective calls: all ranks make the same calls in the same order. A communication thread does the work, one call
 /// after the other; the caller waits, except in all_reduce_async. When ranks make different calls, or with different
-/// sizes or dtypes, all get RanksDisagree, an Error that says who called what, and may go on. An Error of MPI itself names the call
-/// and the rank; the communicator is unusable afterwards, as it is after a call that waited too long for
+/// sizes or dtypes, all get RanksDisagree, an Error that says who called what, and may go on. An Error of MPI itself
+/// names the call and the rank; the communicator is unusable afterwards, as it is after a call that waited too long for
 /// another rank (see WaitLimits). Any thread but the communication thread may call.
 ///
 /// Ending: when the last handle is destroyed, the ranks wait for each other and MPI is finalised. When an exception
@@ -63,8 +63,8 @@ class Communicator {
   virtual int local_size() const noexcept = 0;
 
   /// Replaces `x` by the sum over the ranks, the same bits on every rank. Contiguous; uint8, int32, int64, bfloat16,
-  /// float32, float64; no elements is fine. Throws Error for anything else. bfloat16 is added in float32 in the order of
-  /// the ranks, and the sum is rounded once.
+  /// float32, float64; no elements is fine. Throws Error for anything else. bfloat16 is added in float32 in the order
+  /// of the ranks, and the sum is rounded once.
   void all_reduce_sum(const Tensor& x);
   void all_reduce_sum(std::span<double> x) { reduce({x.data(), std::ssize(x), kFloat64}); }
   void all_reduce_sum(std::span<std::int64_t> x) { reduce({x.data(), std::ssize(x), kInt64}); }
