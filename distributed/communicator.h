@@ -54,8 +54,8 @@ class Communicator {
   virtual int local_size() const noexcept = 0;
 
   /// Replaces `x` by the sum over the ranks, the same bits on every rank. Contiguous; uint8, int32, int64, bfloat16,
-  /// float32, float64; no elements is fine. Throws Error for anything else. bfloat16 is added in float32 in the order of
-  /// the ranks, and the sum is rounded once.
+  /// float32, float64; no elements is fine. Throws Error for anything else. bfloat16 is added in float32 in the order
+  /// of the ranks, and the sum is rounded once.
   void all_reduce_sum(const Tensor& x);
   void all_reduce_sum(std::span<double> x) { reduce({x.data(), std::ssize(x), kFloat64}); }
   void all_reduce_sum(std::span<std::int64_t> x) { reduce({x.data(), std::ssize(x), kInt64}); }

@@ -64,8 +64,8 @@ std::optional<ParameterOrder> PlanWatch::judge(std::span<const BucketPlan> plans
   for (const std::size_t i : seen) {
     reached[i] = true;
   }
-  const bool differs = reached != reached_ || mean_wait(plans, parameters_, seen) >
-                                                  mean_wait(planned, parameters_, seen) + kMostWait;
+  const bool differs =
+      reached != reached_ || mean_wait(plans, parameters_, seen) > mean_wait(planned, parameters_, seen) + kMostWait;
   const bool again = is_first_ || (differs && suspected_);
   due_ = differs && !again;
   suspected_ = due_;

@@ -28,8 +28,8 @@ class Reducer : public std::enable_shared_from_this<Reducer> {
   const IndexedVector<BucketIndex, Bucket>& buckets() const { return buckets_; }
   const IndexedVector<ExchangeIndex, std::unique_ptr<Exchange>>& exchanges() const { return exchanges_; }
 
-  /// Before a backward. `pass` is the number of those whose exchanges are made. Throws Error while exchanges of the last
-  /// are under way.
+  /// Before a backward. `pass` is the number of those whose exchanges are made. Throws Error while exchanges of the
+  /// last are under way.
   void begin(std::int64_t pass, Bucket::Share share);
   /// Makes the calls of the exchanges up to `last` that have not been made, in their order; `done` is called when that
   /// exchange has ended. So what is sent by those before it must be complete as well. From any thread, which is not
