@@ -8,6 +8,7 @@
 #include <backflow/runtime/trace/trace.h>
 #include <backflow/train/fast_step.h>
 #include <backflow/train/reproducible_step.h>
+#include <backflow/train/run/resume.h>
 
 namespace backflow::train {
 
@@ -26,6 +27,10 @@ BatchStep::BatchStep(const Experiment& experiment, const Model& model, const Bat
       data_(data),
       world_(std::move(world)),
       optimizer_(experiment.optimizer.make(model.module->parameters())) {}
+
+io::NamedTensors BatchStep::optimizer_state() { return train::optimizer_state(*optimizer_, *model_.module); }
+
+void BatchStep::load_state(const io::Dump& dump) { load_optimizer(dump, *optimizer_, *model_.module); }
 
 Batch BatchStep::make_batch(const std::vector<std::int64_t>& indices) const {
   const trace::Span span("data");

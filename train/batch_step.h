@@ -7,6 +7,7 @@
 
 #include <backflow/distributed/communicator.h>
 #include <backflow/distributed/sampler.h>
+#include <backflow/io/dump.h>
 #include <backflow/nn/optim/optimizer.h>
 #include <backflow/train/data.h>
 #include <backflow/train/experiment.h>
@@ -41,6 +42,10 @@ class BatchStep {
   virtual double grad_norm() const = 0;
 
   optim::Optimizer& optimizer() { return *optimizer_; }
+  /// The state of the optimizer, and of the compression, for a dump, on the first rank. Collective.
+  virtual io::NamedTensors optimizer_state();
+  /// Gives it back. Throws Error for a state that is not of this optimizer and model.
+  virtual void load_state(const io::Dump& dump);
 
  protected:
   BatchStep(const Experiment& experiment, const Model& model, const BatchMaker& data,

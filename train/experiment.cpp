@@ -68,8 +68,14 @@ DistributedOptions read_distributed(const io::Section& s) {
   options.shards = s.integer("shards", {.at_least = 1, .at_most = kMostShards}, options.shards);
   options.bucket_mb = s.number("bucket_mb", {.at_least = 0.001, .at_most = 1024}, options.bucket_mb);
   options.timeout_s = s.number("timeout_s", {.at_least = 0.1, .at_most = 1e6}, options.timeout_s);
-  options.compression = s.choice("compression", {"none", "bf16"}, "none") == "bf16" ? distributed::Compression::BFloat16
-                                                                                    : distributed::Compression::None;
+  const std::string compression = s.choice("compression", {"none", "bf16", "powersgd"}, "none");
+  if (compression == "bf16") {
+    options.compression = distributed::Compression::BFloat16;
+  } else if (compression == "powersgd") {
+    options.compression = distributed::Compression::PowerSgd;
+  }
+  options.powersgd_rank = s.integer("powersgd_rank", {.at_least = 1, .at_most = 1024}, options.powersgd_rank);
+  options.shard_optimizer = s.boolean("shard_optimizer", options.shard_optimizer);
   options.sync_batch_norm = s.choice("batch_norm", {"local", "sync"}, "local") == "sync";
   return options;
 }
@@ -79,27 +85,36 @@ CheckpointOptions read_checkpoint(const io::Section& s) {
           .keep_last = s.integer("keep_last", {.at_least = 1}, 3)};
 }
 
-/// What does not go together with other keys.
 void check_compression(const io::Section& root, const Experiment& e) {
-  if (e.distributed.compression == distributed::Compression::None) {
-    return;
+  const distributed::Compression compression = e.distributed.compression;
+  const io::Section s = root.section("distributed");
+  if (compression == distributed::Compression::BFloat16 && e.train.dtype != kFloat32) {
+    s.fail("compression", "'compression' in [distributed] is \"bf16\": need train.dtype = \"float32\", or another one");
   }
-  const io::Section section = root.section("distributed");
-  if (e.train.dtype != kFloat32) {
-    section.fail("compression", "'compression' in [distributed]: need train.dtype = \"float32\", or \"none\" here");
-  }
-  if (e.distributed.reduction == GradientReduction::Reproducible) {
-    section.fail("compression", "'compression' in [distributed]: need reduction = \"fast\", or \"none\" here");
+  if (compression == distributed::Compression::PowerSgd && e.distributed.shard_optimizer) {
+    s.fail("compression",
+           "'compression' in [distributed] is \"powersgd\", with shard_optimizer: need one of the two, since "
+           "no rank has all of a sum");
   }
 }
 
-void check_batch_norm(const io::Section& root, const Experiment& e) {
-  if (e.distributed.sync_batch_norm && e.distributed.reduction == GradientReduction::Reproducible) {
-    root.section("distributed")
-        .fail(
-            "batch_norm",
-            "'batch_norm' in [distributed]: a shard takes its own statistics: need reduction = \"fast\", or \"local\" "
-            "here");
+/// What a sum over shards does not go together with.
+void check_reproducible(const io::Section& root, const Experiment& e) {
+  if (e.distributed.reduction != GradientReduction::Reproducible) {
+    return;
+  }
+  const io::Section s = root.section("distributed");
+  const auto refuse = [&](const char* key, const char* plain) {
+    s.fail(key, to_text("'", key, "' in [distributed]: need reduction = \"fast\", or ", plain, " here"));
+  };
+  if (e.distributed.compression != distributed::Compression::None) {
+    refuse("compression", "\"none\"");
+  }
+  if (e.distributed.shard_optimizer) {
+    refuse("shard_optimizer", "false");
+  }
+  if (e.distributed.sync_batch_norm) {
+    refuse("batch_norm", "\"local\"");
   }
 }
 
@@ -146,7 +161,7 @@ Experiment Experiment::read(const io::Config& config) {
                .distributed = read_distributed(root.section("distributed")),
                .checkpoint = read_checkpoint(root.section("checkpoint"))};
   check_compression(root, e);
-  check_batch_norm(root, e);
+  check_reproducible(root, e);
   config.check_all_read();
   check_name(root, e.name);
   return e;

@@ -61,6 +61,8 @@ struct DistributedOptions {
   std::int64_t shards = 8;  ///< parts that a batch is cut into for Reproducible
   double bucket_mb = 25;    ///< MiB of gradients that are sent at once
   distributed::Compression compression = distributed::Compression::None;
+  std::int64_t powersgd_rank = 4;
+  bool shard_optimizer = false;  ///< each rank keeps its share of the optimizer's state alone
   bool sync_batch_norm = false;  ///< statistics of batch norm in training are those of all ranks
   double timeout_s = 300;        ///< how long a rank waits for another
 

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include <backflow/distributed/power_sgd.h>
 #include <backflow/distributed/shards.h>
 #include <backflow/distributed/sync_batch_norm.h>
 #include <backflow/runtime/tensor/generator.h>
@@ -23,15 +24,23 @@ std::vector<std::string> parameter_names(const nn::Module& module) {
   return names;
 }
 
+distributed::DataParallelOptions parallel_options(const Experiment& experiment, const nn::Module& module) {
+  using distributed::OptimizerState;
+  const DistributedOptions& options = experiment.distributed;
+  return {.limits = options.limits(),
+          .names = parameter_names(module),
+          .compression = options.compression,
+          .optimizer_state = options.shard_optimizer ? OptimizerState::Sharded : OptimizerState::Replicated,
+          .power_sgd_rank = options.powersgd_rank,
+          .power_sgd_seed = static_cast<std::uint64_t>(experiment.seed)};
+}
+
 }  // namespace
 
 FastStep::FastStep(const Experiment& experiment, const Model& model, const BatchMaker& data,
                    std::shared_ptr<distributed::Communicator> world)
     : BatchStep(experiment, model, data, std::move(world)),
-      parallel_(model.module->parameters(), world_,
-                {.limits = experiment.distributed.limits(),
-                 .names = parameter_names(*model.module),
-                 .compression = experiment.distributed.compression}),
+      parallel_(model.module->parameters(), world_, parallel_options(experiment, *model.module)),
       training_step_(
           parallel_, *optimizer_,
           {.clip_grad_norm = experiment.train.clip_grad_norm, .check_gradients = experiment.train.check_gradients}),
@@ -83,6 +92,27 @@ double FastStep::train_on(const distributed::LocalBatch& local) {
     training_step_.backward(loss, last ? distributed::GradientSync::Now : distributed::GradientSync::Later);
   }
   return total;
+}
+
+io::NamedTensors FastStep::optimizer_state() {
+  const auto state = training_step_.optimizer_state(model_.module->named_parameters());
+  io::NamedTensors all;
+  for (const auto& item : state) {
+    all.emplace_back(item.key(), item.value());
+  }
+  if (distributed::PowerSgd* const compression = parallel_.power_sgd()) {
+    for (auto& item : compression->save(parallel_.names(), *world_)) {
+      all.push_back(std::move(item));
+    }
+  }
+  return all;
+}
+
+void FastStep::load_state(const io::Dump& dump) {
+  BatchStep::load_state(dump);
+  if (distributed::PowerSgd* const compression = parallel_.power_sgd()) {
+    compression->load(dump.optimizer, parallel_.names(), parallel_.parameters(), world_->rank());
+  }
 }
 
 }  // namespace backflow::train

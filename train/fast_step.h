@@ -22,6 +22,8 @@ class FastStep final : public BatchStep {
   StepResult run(std::int64_t step, const distributed::LocalBatch& batch) override;
   std::pair<int, int> place() const override { return {world_->rank(), world_->size()}; }
   double grad_norm() const override { return training_step_.grad_norm(); }
+  io::NamedTensors optimizer_state() override;
+  void load_state(const io::Dump& dump) override;
 
  private:
   std::vector<Tensor> buffers_after_sync() const;
