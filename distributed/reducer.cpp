@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include <backflow/distributed/call_slices.h>
 #include <backflow/distributed/reduction_tag.h>
 #include <backflow/runtime/base/error.h>
 
@@ -139,6 +140,7 @@ bool Reducer::go_on(ExchangeIndex exchange, std::size_t round, std::exception_pt
 void Reducer::finish(ExchangeIndex exchange, std::size_t round, std::exception_ptr error) {
   if (!error) {
     try {
+      const MoveSlice slice(exchange.value());
       exchanges_[exchange]->received(round);
     } catch (...) {
       error = std::current_exception();

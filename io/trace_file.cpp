@@ -40,6 +40,9 @@ Json arguments(const Event& event) {
   if (event.kind == Kind::kNode) {
     args["node"] = event.node;
   }
+  if (event.kind == Kind::kSpan && event.node != trace::kNoNode) {
+    args["bucket"] = event.node;
+  }
   if (event.kind == Kind::kPass) {
     args["work_us"] = event.work / 1e3;
     args["critical_path_us"] = event.critical / 1e3;

@@ -30,6 +30,7 @@ struct Setup {
   int micro_batches = 1;
   ScalarType dtype = kFloat32;
   bool two_groups = false;
+  distributed::Compression compression = distributed::Compression::None;
 };
 
 /// A perceptron, in several buckets where there are several ranks, with an optimizer. The same for the same setup.
@@ -42,7 +43,8 @@ struct Trainee {
 
   explicit Trainee(const Setup& s, const std::shared_ptr<distributed::Communicator>& ranks = world())
       : setup(s),
-        parallel(filled(model, s.dtype), ranks, {.limits = {4000, 30'000}, .names = names()}),
+        parallel(filled(model, s.dtype), ranks,
+                 {.limits = {4000, 30'000}, .names = names(), .compression = s.compression}),
         optimizer(make_optimizer()) {}
 
   std::vector<std::string> names() const { return model->named_parameters().keys(); }
