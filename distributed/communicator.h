@@ -9,6 +9,7 @@
 
 #include <backflow/distributed/environment.h>
 #include <backflow/distributed/wait_limits.h>
+#include <backflow/runtime/base/error.h>
 #include <backflow/runtime/engine/completion.h>
 #include <backflow/runtime/tensor/tensor.h>
 
@@ -21,6 +22,12 @@ struct Buffer {
   ScalarType dtype = kFloat32;
 };
 
+/// What every rank gets when they are not all about to make the same call.
+class RanksDisagree : public Error {
+ public:
+  using Error::Error;
+};
+
 /// The processes of a job, its ranks. A process started without a launcher is a world of one rank, in which collective
 /// calls do nothing. So no code has to ask "is MPI on?".
 ///
@@ -29,7 +36,7 @@ struct Buffer {
 ///
 /// Collective calls: all ranks make the same calls in the same order. A communication thread does the work, one call
 /// after the other; the caller waits, except in all_reduce_async. When ranks make different calls, or with different
-/// sizes or dtypes, all get an Error that says who called what, and may go on. An Error of MPI itself names the call
+/// sizes or dtypes, all get RanksDisagree, an Error that says who called what, and may go on. An Error of MPI itself names the call
 /// and the rank; the communicator is unusable afterwards, as it is after a call that waited too long for
 /// another rank (see WaitLimits). Any thread but the communication thread may call.
 ///

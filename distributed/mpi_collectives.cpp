@@ -94,8 +94,8 @@ void MpiCollectives::fail_disagreement(const MpiCall& call) {
   const std::vector<MpiCall> calls = calls_of_all(call);
   const auto other =
       std::find_if(calls.begin(), calls.end(), [&](const MpiCall& c) { return c.words() != calls[0].words(); });
-  fail("communicator: ranks disagree: rank 0 is at ", calls[0].text(), ", rank ", other - calls.begin(), " at ",
-       other->text(), ": need the same call on every rank");
+  throw RanksDisagree(to_text("communicator: ranks disagree: rank 0 is at ", calls[0].text(), ", rank ",
+                              other - calls.begin(), " at ", other->text(), ": need the same call on every rank"));
 }
 
 void MpiCollectives::all_reduce(const MpiCall& call, Buffer x) {

@@ -3,9 +3,11 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
 #include <functional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -44,8 +46,11 @@ struct MpiRuntime {
   MpiWorld world{thread, rules};
   std::unique_ptr<Node> node;
   MpiCollectives calls{world};
-  std::string failure;  ///< the first Error of MPI, after which no call is made; the thread's own
+  bool others_speak = false;  ///< this rank has left while the others want something, which they tell
+  std::string failure;        ///< the first Error of MPI, after which no call is made; the thread's own
 };
+
+constexpr std::chrono::seconds kOthersSpeak{1};
 
 std::atomic<MpiRuntime*> unfinished{nullptr};  ///< not closed yet
 pid_t owner = 0;
@@ -54,6 +59,9 @@ pid_t owner = 0;
 void end_job_unless_finalized() {
   MpiRuntime* mpi = unfinished.load();
   if (mpi != nullptr && getpid() == owner) {  // a forked child has no communication thread
+    if (mpi->others_speak) {
+      std::this_thread::sleep_for(kOthersSpeak);
+    }
     mpi->thread.abort(EXIT_FAILURE);
   }
 }
@@ -145,7 +153,12 @@ class MpiCommunicator final : public Communicator {
   /// Waits for all ranks and finalises MPI. Throws Error when the others are doing something else.
   void leave() {
     mpi_->rules.call = {MpiCall::Kind::End};
-    mpi_->calls.agree(mpi_->rules.call);
+    try {
+      mpi_->calls.agree(mpi_->rules.call);
+    } catch (const RanksDisagree&) {
+      mpi_->others_speak = true;
+      throw;
+    }
     mpi_->world.meet();  // a rank may still look at what it shares with those of its node
     mpi_->node = nullptr;
     mpi_->world.close();

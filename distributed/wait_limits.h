@@ -11,10 +11,10 @@ struct WaitLimits {
   double warn_s = 10;      ///< then one rank of a node says whom it waits for
   /// Receives "waiting for rank 1 ..."; a warning of the process (runtime/base/warning.h) unless set. Called on the
   /// communication thread; must not wait for the communicator.
-  std::function<void(const std::string&)> warn;
+  std::function<void(const std::string&)> warn = nullptr;
   /// Whether this process has been asked to stop, as by a signal: then a wait of warn_s, or for a rank that cannot
   /// come, ends with Error. Called on the communication thread.
-  std::function<bool()> stop_requested;
+  std::function<bool()> stop_requested = nullptr;
 };
 
 }  // namespace backflow::distributed

@@ -33,7 +33,7 @@ BatchStep::BatchStep(const Experiment& experiment, const Model& model, const Bat
       model_(model),
       data_(data),
       world_(std::move(world)),
-      parallel_(model.module->parameters(), world_, 
+      parallel_(model.module->parameters(), world_,
                 {.limits = experiment.distributed.limits(),
                  .names = parameter_names(*model.module),
                  .compression = experiment.distributed.compression}),

@@ -1,10 +1,12 @@
 #include <backflow/train/commands.h>
 
+#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
 #include <memory>
 #include <optional>
+#include <thread>
 
 #include <backflow/io/atomic_file.h>
 #include <backflow/io/dump.h>
@@ -106,6 +108,15 @@ int with_world(const Body& body) {
     }
     world->barrier();  // a rank that ends makes mpirun end the others, and rank 0 has to speak first
     return failure.exit_code();
+  } catch (const distributed::RanksDisagree& disagreement) {
+    // All ranks have it, and the end of one ends the others: rank 0 alone speaks, unless it does not come to that.
+    constexpr std::chrono::seconds kRank0Speaks{5};
+    if (world->rank() > 0) {
+      std::this_thread::sleep_for(kRank0Speaks);
+    }
+    std::cerr << "backflow: error: " << disagreement.what() << std::endl;
+    world->abort(kFailed);
+    return kFailed;
   } catch (const std::exception& error) {
     const std::string rank = world->size() > 1 ? to_text("rank ", world->rank(), ": ") : "";
     std::cerr << "backflow: error: " << rank << error.what() << std::endl;
@@ -197,7 +208,9 @@ std::vector<std::string> take_over(RunStart& start, const CommandLine& line, con
 int run_train(const CommandLine& line) {
   watch_stop_signals();
   return with_world([&](const auto& world) -> int {
+    world->set_wait_limits({.stop_requested = stop_requested});
     const Prepared p = on_all_ranks(*world, [&] { return prepare(io::Config::load(line.config, line.overrides)); });
+    world->set_wait_limits({.timeout_s = p.experiment.distributed.timeout_s, .stop_requested = stop_requested});
     const Platform platform = start_platform(*world, line, p.config.notes());
     const Facts facts = facts_of(p);
     check_agreement(*world, "train", line, facts);

@@ -233,6 +233,7 @@ class TrainingRun {
   Outcome train_step(const distributed::LocalBatch& local) {
     const trace::Span span("step");
     const Clock::time_point start = Clock::now();
+    world_->note_step(step_ + 1);
     const double loss = batch_step_.run(step_, local);
     ++step_;
     ++position_.steps;

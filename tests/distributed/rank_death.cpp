@@ -6,7 +6,10 @@
 #include <cstdlib>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
+#include <backflow/distributed/reduction_tag.h>
+#include <backflow/runtime/engine/completion.h>
 #include <backflow/tests/distributed/support.h>
 
 using namespace backflow;
@@ -23,6 +26,23 @@ void reduce_for_ever(Communicator& world) {
   const Tensor x = test::filled({1'000'000}, 1);
   for (;;) {
     world.all_reduce_sum(x);
+  }
+}
+
+/// As in training: asynchronously, with the number of the step.
+void train_for_ever(Communicator& world) {
+  const Tensor x = world.allocate(1'000'000, kFloat32);
+  for (std::int64_t step = 1;; ++step) {
+    world.note_step(step);
+    for (const std::int64_t bucket : {0, 1, 2}) {
+      start_and_wait([&](Completion done) {
+        world.all_reduce_async(x, ReductionTag{step, bucket}.value(), std::move(done));
+      });
+      if (world.rank() == kVictim && step == 7 && bucket == 1) {
+        std::fprintf(stderr, "process %d stops\n", getpid());
+        raise(SIGSTOP);
+      }
+    }
   }
 }
 
@@ -45,7 +65,15 @@ void die(const std::string& how, Communicator& world) {
 
 void run(const std::string& how) {
   const auto world = Communicator::world();
-  if (world->rank() == kVictim) {
+  if (how == "stop" || how == "stop_and_tell") {
+    const bool tells = how == "stop_and_tell";
+    world->set_wait_limits({.timeout_s = tells ? 6.0 : 3.0, .warn_s = tells ? 1.0 : 10.0});
+    train_for_ever(*world);
+  } else if (how == "stop_and_ask") {
+    // As a program whose signal handler sets a flag.
+    world->set_wait_limits({.timeout_s = 60, .warn_s = 1, .stop_requested = [] { return true; }});
+    train_for_ever(*world);
+  } else if (world->rank() == kVictim) {
     die(how, *world);
   } else if (how != "kill_before_end") {
     reduce_for_ever(*world);

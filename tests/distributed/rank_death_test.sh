@@ -9,7 +9,7 @@ failures=0
 
 # expect HOW RANKS PATTERN: the job must fail, in time, and say PATTERN.
 expect() {
-  local output code
+  local code
   output=$(timeout --kill-after=2 60 mpirun --bind-to none --map-by slot --oversubscribe -n "$2" \
     "$program" rank_death "$1" 2>&1 | tr -d '\0'; exit "${PIPESTATUS[0]}")
   code=$?
@@ -22,6 +22,23 @@ expect() {
   fi
 }
 
+# expect_end HOW RANKS PATTERN: the same, and one rank alone says so, and a rank that was stopped is gone.
+expect_end() {
+  local victim told
+  expect "$@"
+  victim=$(grep -oE 'process [0-9]+ stops' <<<"$output" | grep -oE '[0-9]+')
+  told=$(grep -c '^caught on rank' <<<"$output")
+  for _ in {1..20}; do
+    [[ -n $victim && -e /proc/$victim ]] || break
+    sleep 0.1
+  done
+  if [[ -z $victim || -e /proc/$victim ]] || ((told != 1)); then
+    echo "FAILED: $1 on $2 ranks: $told messages, wanted one; process '$victim', wanted it gone; output:"
+    echo "$output"
+    failures=$((failures + 1))
+  fi
+}
+
 for ranks in 2 4; do
   expect kill "$ranks" 'rank 1 .*(signal 9|Killed)'
   expect kill_before_end "$ranks" 'rank 1 .*(signal 9|Killed)'
@@ -29,5 +46,9 @@ for ranks in 2 4; do
   expect throw "$ranks" 'caught on rank 1: rank 1 has had enough'
   expect leave "$ranks" 'rank 0 is at all_reduce_sum .*, rank 1 at the end of its run'
   expect exit "$ranks" ''  # only mpirun could say who it was, and Open MPI 4.1 loses that message at times
+  bucket='rank 1 \(process [0-9]+, which is stopped\) in step 7, bucket 2, all_reduce_async f32\[1000000\] with tag [0-9]+'
+  expect_end stop "$ranks" "caught on rank [0-9]: communicator: waited 3.0 s for $bucket: need every rank within"
+  expect_end stop_and_tell "$ranks" "waiting for $bucket, for 1.0 s so far.* waited 6.0 s for rank 1 "
+  expect_end stop_and_ask "$ranks" "caught on rank [0-9]: communicator: stopped by a signal while waiting for $bucket"
 done
 exit $((failures > 0))
