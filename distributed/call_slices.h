@@ -1,6 +1,5 @@
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -10,7 +9,7 @@ namespace backflow::distributed {
 
 /// What a trace shows of collective calls, on the row of the communication thread. A call is a slice of its kind,
 /// "all-reduce", whose bytes are those of its tensor. What it consists of are slices of kWait and kMove, which fill it.
-/// All of them have the number of the bucket in Event::node, or trace::kNoNode.
+/// All of them have a trace::BucketNumber in Event::node, or trace::kNoNode.
 namespace call_slices {
 
 /// Before a call: from the time when it was wanted, or from the end of the call before, until the thread begins with
@@ -31,9 +30,10 @@ inline constexpr std::string_view kBlocked = "wait for communication";
 /// communication thread.
 class MoveSlice {
  public:
-  explicit MoveSlice(std::size_t bucket) : is_on_(trace::is_on()) {
+  /// `number`: see trace::BucketNumber.
+  explicit MoveSlice(std::uint32_t number) : is_on_(trace::is_on()) {
     if (is_on_) [[unlikely]] {
-      begin(bucket);
+      begin(number);
     }
   }
   ~MoveSlice() {
@@ -45,11 +45,11 @@ class MoveSlice {
   MoveSlice& operator=(const MoveSlice&) = delete;
 
  private:
-  void begin(std::size_t bucket);
+  void begin(std::uint32_t number);
   void end() const;
 
   bool is_on_;
-  std::uint32_t bucket_ = trace::kNoNode;
+  std::uint32_t number_ = trace::kNoNode;
   std::int64_t start_ = 0;
 };
 

@@ -17,7 +17,7 @@ using Kind = MpiCall::Kind;
 /// Of the call that this thread makes or, outside of calls, has made last.
 struct ThisThread {
   bool in_call = false;
-  std::uint32_t bucket = trace::kNoNode;
+  std::uint32_t number = trace::kNoNode;
   std::int64_t mark = 0;  ///< what is before it has been recorded
 };
 
@@ -64,7 +64,7 @@ std::int64_t sent_bytes(const MpiCall& call, int ranks) {
 
 enum class Nested : bool { No, Yes };
 
-void record(std::string_view name, std::int64_t start, std::int64_t end, std::uint32_t bucket, std::int64_t bytes = 0,
+void record(std::string_view name, std::int64_t start, std::int64_t end, std::uint32_t number, std::int64_t bytes = 0,
             Nested nested = Nested::Yes) {
   trace::Event event;
   event.name = name;
@@ -72,7 +72,7 @@ void record(std::string_view name, std::int64_t start, std::int64_t end, std::ui
   event.end = end;
   event.live_bytes = live_bytes();
   event.bytes = static_cast<double>(bytes);
-  event.node = bucket;
+  event.node = number;
   event.nested = nested == Nested::Yes;
   trace::append(event);
 }
@@ -97,19 +97,21 @@ void CallTimes::begin(std::int64_t wanted) {
   const std::int64_t from = std::max(wanted, thread.mark);
   start_ = trace::now();
   thread.in_call = true;
-  thread.bucket =
-      call_.is_of_bucket() ? static_cast<std::uint32_t>(ReductionTag::from(call_.tag).bucket) : trace::kNoNode;
+  thread.number = trace::kNoNode;
+  if (call_.is_of_bucket()) {
+    thread.number = ReductionTag::from(call_.tag).number();
+  }
   thread.mark = start_;
   if (wanted != 0) {
-    record(call_slices::kStart, from, start_, thread.bucket);
+    record(call_slices::kStart, from, start_, thread.number);
   }
 }
 
 void CallTimes::end() const {
   ThisThread& thread = this_thread();
   const std::int64_t now = trace::now();
-  record(call_slices::kMove, thread.mark, now, thread.bucket, sent_bytes(call_, ranks_));
-  record(name_of(call_.kind), start_, now, thread.bucket, bytes_of(call_), Nested::No);
+  record(call_slices::kMove, thread.mark, now, thread.number, sent_bytes(call_, ranks_));
+  record(name_of(call_.kind), start_, now, thread.number, bytes_of(call_), Nested::No);
   thread.mark = now;
   thread.in_call = false;
 }
@@ -122,22 +124,22 @@ void ArrivalTime::record(std::int64_t arrived) const {
   const std::int64_t now = trace::now();
   const std::int64_t end = arrived != 0 ? std::clamp(arrived, since_, now) : now;
   if (since_ > thread.mark) {
-    distributed::record(call_slices::kMove, thread.mark, since_, thread.bucket);
+    distributed::record(call_slices::kMove, thread.mark, since_, thread.number);
   }
-  distributed::record(call_slices::kWait, since_, end, thread.bucket);
+  distributed::record(call_slices::kWait, since_, end, thread.number);
   thread.mark = end;
 }
 
 void CallerTime::record() const { distributed::record(call_slices::kBlocked, since_, trace::now(), trace::kNoNode); }
 
-void MoveSlice::begin(std::size_t bucket) {
-  bucket_ = static_cast<std::uint32_t>(bucket);
+void MoveSlice::begin(std::uint32_t number) {
+  number_ = number;
   start_ = trace::now();
 }
 
 void MoveSlice::end() const {
   const std::int64_t now = trace::now();
-  record(call_slices::kMove, start_, now, bucket_);
+  record(call_slices::kMove, start_, now, number_);
   this_thread().mark = now;
 }
 

@@ -7,6 +7,7 @@
 
 #include <backflow/distributed/call_slices.h>
 #include <backflow/distributed/own_place_internal.h>
+#include <backflow/runtime/trace/bucket_number.h>
 
 namespace backflow::distributed {
 namespace {
@@ -147,7 +148,11 @@ std::vector<BucketTimes> CommunicationTimes::buckets() const {
   std::vector<BucketTimes> all;
   for (const auto& [number, sum] : sums_) {
     all.push_back(divided(sum, steps_));
-    all.back().bucket = number == trace::kNoNode ? BucketTimes::kNone : static_cast<std::int64_t>(number);
+    if (number != trace::kNoNode) {
+      const auto own = trace::BucketNumber::from(number);
+      all.back().bucket = own.bucket;
+      all.back().model = own.model;
+    }
   }
   return all;
 }

@@ -28,6 +28,7 @@ struct BucketTimes {
   static constexpr std::int64_t kNone = -1;
 
   std::int64_t bucket = kNone;  ///< kNone: calls of no bucket, as the sum of the losses
+  std::int64_t model = 0;       ///< that the bucket is of, see ReductionTag
   double calls = 0;
   double sent_bytes = 0;  ///< what this rank sends at least, see BucketTraffic
   double start_ns = 0;
@@ -57,7 +58,7 @@ class CommunicationTimes {
   void add_step(std::span<const trace::ThreadEvents> threads);
 
   std::int64_t steps() const { return steps_; }
-  /// In the order of their numbers, those of no bucket last. Empty without calls.
+  /// By model and bucket, those of no bucket last. Empty without calls.
   std::vector<BucketTimes> buckets() const;
   /// The sum of these.
   BucketTimes total() const;

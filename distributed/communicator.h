@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -36,8 +37,8 @@ class RanksDisagree : public Error {
 ///
 /// Collective calls: all ranks make the same calls in the same order. A communication thread does the work, one call
 /// after the other; the caller waits, except in all_reduce_async. When ranks make different calls, or with different
-/// sizes or dtypes, all get RanksDisagree, an Error that says who called what, and may go on. An Error of MPI itself names the call
-/// and the rank; the communicator is unusable afterwards, as it is after a call that waited too long for
+/// sizes or dtypes, all get RanksDisagree, an Error that says who called what, and may go on. An Error of MPI itself
+/// names the call and the rank; the communicator is unusable afterwards, as it is after a call that waited too long for
 /// another rank (see WaitLimits). Any thread but the communication thread may call.
 ///
 /// Ending: when the last handle is destroyed, the ranks wait for each other and MPI is finalised. When an exception
@@ -63,8 +64,8 @@ class Communicator {
   virtual int local_size() const noexcept = 0;
 
   /// Replaces `x` by the sum over the ranks, the same bits on every rank. Contiguous; uint8, int32, int64, bfloat16,
-  /// float32, float64; no elements is fine. Throws Error for anything else. bfloat16 is added in float32 in the order of
-  /// the ranks, and the sum is rounded once.
+  /// float32, float64; no elements is fine. Throws Error for anything else. bfloat16 is added in float32 in the order
+  /// of the ranks, and the sum is rounded once.
   void all_reduce_sum(const Tensor& x);
   void all_reduce_sum(std::span<double> x) { reduce({x.data(), std::ssize(x), kFloat64}); }
   void all_reduce_sum(std::span<std::int64_t> x) { reduce({x.data(), std::ssize(x), kInt64}); }
@@ -106,6 +107,10 @@ class Communicator {
   /// rank that has failed and has reported it. Thread-safe.
   [[noreturn]] virtual void abort(int exit_code) noexcept = 0;
 
+  /// Counts those that number their calls by tags of their own, see ReductionTag: 0, 1, 2 and so on, the same on all
+  /// ranks when they ask in the same order. Not collective. Thread-safe.
+  std::int64_t next_user() noexcept { return users_.fetch_add(1, std::memory_order_relaxed); }
+
  protected:
   /// The memory of a tensor for a call that writes it. Throws Error, which begins with `where`, unless it is
   /// contiguous.
@@ -115,6 +120,9 @@ class Communicator {
 
   virtual void reduce(Buffer x) = 0;
   virtual void send_from(Buffer x, int root) = 0;
+
+ private:
+  std::atomic<std::int64_t> users_{0};
 };
 
 }  // namespace backflow::distributed

@@ -58,6 +58,7 @@ DataParallel::DataParallel(std::vector<Tensor> parameters, std::shared_ptr<Commu
   if (communicator_->size() == 1) {
     return;
   }
+  model_ = communicator_->next_user();
   check_ranks_agree();
   for (const Tensor& parameter : parameters_) {
     broadcast_any(*communicator_, parameter);
@@ -124,7 +125,7 @@ void DataParallel::plan(const ParameterOrder& order) {
   for (Bucket& bucket : buckets) {
     exchanges.push_back(make_exchange(bucket));
   }
-  reducer_ = std::make_shared<Reducer>(std::move(buckets), std::move(exchanges));
+  reducer_ = std::make_shared<Reducer>(std::move(buckets), std::move(exchanges), model_);
   ++plan_number_;
 }
 

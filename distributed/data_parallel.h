@@ -48,10 +48,18 @@ enum class GradientSync { Now, Later };
 /// changes with the next backward.
 ///
 /// The plan of the buckets follows the order in which the first backward of rank 0 completed the gradients. They are
-/// planned anew when that order, or the parameters that it reaches, change for good (see PlanWatch), and when parameters
-/// are frozen or freed by set_requires_grad, on all ranks alike. A plan has no influence on the result as long as the
-/// communicator adds each element in the order of the ranks, wherever in a bucket it is. The sums of bfloat16 are such
-/// sums. Those of another algorithm of MPI may round differently in another plan, but on all ranks alike.
+/// planned anew when that order, or the parameters that it reaches, change for good (see PlanWatch), and when
+/// parameters are frozen or freed by set_requires_grad, on all ranks alike. A plan has no influence on the result as
+/// long as the communicator adds each element in the order of the ranks, wherever in a bucket it is. The sums of
+/// bfloat16 are such sums. Those of another algorithm of MPI may round differently in another plan, but on all ranks
+/// alike.
+///
+/// A program may have several models, each with a DataParallel and an optimizer of its own, as the two of a GAN. Their
+/// passes come one after the other, in the same order on all ranks, and each sums the gradients of one model. A pass
+/// that trains two models at once needs one DataParallel for the parameters of both: otherwise the order of their
+/// reductions would depend on timing, and ranks disagree (see Communicator). Gradients that a pass leaves in another
+/// model are its own: drop them with that model's zero_grad(), or freeze its parameters meanwhile, which plans no new
+/// buckets.
 ///
 /// In a world of one there are no buckets, no tasks and no copies.
 ///
@@ -74,8 +82,8 @@ class DataParallel {
   /// when the gradients of its leaves are complete. The leaves of a task are those of its bucket and of all buckets
   /// before it. So a bucket never waits for one whose gradients do not come.
   PassTask reduction(BucketIndex bucket) const;
-  /// One for each bucket. They hold until the next begin_backward() with GradientSync::Now, which may plan anew; starting
-  /// one of an older plan is an Error.
+  /// One for each bucket. They hold until the next begin_backward() with GradientSync::Now, which may plan anew;
+  /// starting one of an older plan is an Error.
   std::vector<PassTask> reductions() const;
   /// To be called before every backward: one with GradientSync::Now has all reductions among its tasks, one with
   /// GradientSync::Later none. With Now it is collective: some plan the buckets anew. Throws Error while reductions of
@@ -111,9 +119,10 @@ class DataParallel {
   std::vector<std::string> names_;
   DataParallelOptions options_;
   std::shared_ptr<Communicator> communicator_;
-  std::vector<Tensor> wanted_;          ///< those that are planned: that require a gradient
-  std::unique_ptr<PlanWatch> watch_;    ///< null in a world of one
-  std::shared_ptr<Reducer> reducer_;    ///< shared with reductions under way; null in a world of one
+  std::vector<Tensor> wanted_;        ///< those that are planned: that require a gradient
+  std::unique_ptr<PlanWatch> watch_;  ///< null in a world of one
+  std::shared_ptr<Reducer> reducer_;  ///< shared with reductions under way; null in a world of one
+  std::int64_t model_ = 0;            ///< see ReductionTag
   std::int64_t plan_number_ = 0;
   std::int64_t pass_ = 0;  ///< number of backwards that were reduced
 };

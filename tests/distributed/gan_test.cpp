@@ -30,8 +30,7 @@ namespace {
 constexpr std::int64_t kSamples = 26;  // of the global batch; 3 and 4 ranks get unequal parts
 constexpr int kSteps = 20;
 
-/// What keeps the discriminator's gradients from the generator's pass out of its own: it takes none, they are dropped,
-/// or only the gradients of the generator are asked for.
+/// What keeps the gradients of the generator's pass out of the discriminator's own: it takes none, or they are dropped.
 enum class Apart { Frozen, Dropped };
 /// Updates within backward, or backward and then the optimizer.
 enum class Way { TrainingStep, Separate };
@@ -146,6 +145,31 @@ TEST_CASE("gan: two models learn on several ranks what they learn on one", "[gan
       CHECK(std::count(all.begin(), all.end(), all[0]) == world()->size());
     }
   }
+}
+
+TEST_CASE("gan: buckets of two models never meet", "[gan]") {
+  if (world()->size() == 1) {
+    return;
+  }
+  const Tensor a = parameter({10});
+  const Tensor b = parameter({10});
+  DataParallel first({a}, world());
+  DataParallel second({b}, world());
+  receive_gradient(a, 1);
+  receive_gradient(b, 2);
+  // Of the same size, in another order on rank 0: an error everywhere, where sums of a and b would be wrong.
+  DataParallel& one = world()->rank() == 0 ? first : second;
+  DataParallel& other = world()->rank() == 0 ? second : first;
+  CHECK_THROWS_WITH(one.reduce_now(), ContainsSubstring("ranks disagree"));
+  CHECK_THROWS_WITH(other.reduce_now(), ContainsSubstring("ranks disagree"));
+  one.zero_grad();
+  other.zero_grad();
+  receive_gradient(a, 1);
+  receive_gradient(b, 2);
+  first.reduce_now();
+  second.reduce_now();
+  CHECK(all_equal(a.grad(), world()->size()));
+  CHECK(all_equal(b.grad(), 2 * world()->size()));
 }
 
 TEST_CASE("gan: freezing one model while the other is trained plans no new buckets", "[gan]") {

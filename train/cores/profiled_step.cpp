@@ -2,9 +2,11 @@
 
 #include <utility>
 
+#include <backflow/distributed/communication_times.h>
 #include <backflow/runtime/memory/memory.h>
 #include <backflow/runtime/trace/trace.h>
 #include <backflow/train/cores/scaling.h>
+#include <backflow/train/views/communication_view.h>
 #include <backflow/train/views/profile.h>
 
 namespace backflow::train {
@@ -12,11 +14,14 @@ namespace {
 
 constexpr int kWarmUp = 3;
 
-distributed::LocalBatch first_batch(const Experiment& experiment, const BatchMaker& data) {
+distributed::LocalBatch first_batch(const Experiment& experiment, const BatchMaker& data,
+                                    const distributed::Communicator& world) {
   const distributed::ShardedSampler sampler({.dataset_size = data.dataset().size(),
                                              .batch_size = experiment.train.batch_size,
                                              .seed = static_cast<std::uint64_t>(experiment.seed),
-                                             .shuffle = experiment.data.shuffle});
+                                             .shuffle = experiment.data.shuffle,
+                                             .rank = world.rank(),
+                                             .size = world.size()});
   return sampler.batch(0, 0);
 }
 
@@ -24,7 +29,9 @@ distributed::LocalBatch first_batch(const Experiment& experiment, const BatchMak
 
 ProfiledStep::ProfiledStep(const Experiment& experiment, const Model& model, const BatchMaker& data,
                            std::shared_ptr<distributed::Communicator> world)
-    : step_(experiment, model, data, std::move(world)), batch_(first_batch(experiment, data)) {
+    : world_(std::move(world)),
+      step_(experiment, model, data, world_),
+      batch_(first_batch(experiment, data, *world_)) {
   for (optim::OptimizerParamGroup& group : step_.optimizer().param_groups()) {
     group.options().set_lr(0);  // a hundred steps on one batch could end in NaN, which some settings refuse
   }
@@ -35,18 +42,27 @@ std::string ProfiledStep::profile(std::int64_t steps) {
     run();
   }
   Profile profile;
+  distributed::CommunicationTimes communication;
   trace::start();
   for (std::int64_t i = 0; i < steps; ++i) {
+    world_->barrier();  // so that no rank seems slow because it looked at its trace
     const std::int64_t start = trace::now();
     reset_peak_memory();
     {
       const trace::Span span("step");
       run();
     }
-    profile.add_step(trace::collect(start), memory_stats().peak_bytes);
+    const std::vector<trace::ThreadEvents> threads = trace::collect(start);
+    profile.add_step(threads, memory_stats().peak_bytes);
+    communication.add_step(threads);
   }
   trace::stop();
-  return profile.table() + "\n";
+  std::string text = profile.table() + "\n";
+  if (world_->size() > 1) {
+    const CommunicationView view(communication, *world_);
+    text += view.table() + view.summary() + "\n";
+  }
+  return text;
 }
 
 std::string ProfiledStep::on_cores(double bandwidth) {

@@ -17,7 +17,10 @@ constexpr double kMillisecond = 1e6;  // ns
 constexpr double kMegabyte = 1e6;
 
 std::string name_of(const BucketTimes& times) {
-  return times.bucket == BucketTimes::kNone ? "other" : to_text("bucket.", times.bucket);
+  if (times.bucket == BucketTimes::kNone) {
+    return "other";
+  }
+  return to_text(times.model == 0 ? "" : to_text("model.", times.model, '.'), "bucket.", times.bucket);
 }
 
 void append_times(io::MetricRecord& record, const std::string& prefix, const BucketTimes& times) {
@@ -39,7 +42,10 @@ std::string line(const std::string& name, const BucketTimes& times) {
 }
 
 std::string title_of(const BucketTimes& times) {
-  return times.bucket == BucketTimes::kNone ? "other calls" : to_text("bucket ", times.bucket);
+  if (times.bucket == BucketTimes::kNone) {
+    return "other calls";
+  }
+  return to_text("bucket ", times.model == 0 ? "" : to_text(times.model, '/'), times.bucket);
 }
 
 }  // namespace
