@@ -55,10 +55,18 @@ DataParallel::DataParallel(std::vector<Tensor> parameters, std::shared_ptr<Commu
   check_parameters();
   check(names_.empty() || names_.size() == parameters_.size(), "data_parallel: ", names_.size(), " names of ",
         parameters_.size(), " parameters: need one each, or none");
+  if (options_.compression == Compression::PowerSgd) {
+    check(options_.optimizer_state == OptimizerState::Replicated,
+          "data_parallel: PowerSgd with a sharded optimizer: need another compression, since no rank has all of a sum");
+    check(options_.power_sgd_rank >= 1, "data_parallel: power_sgd_rank ", options_.power_sgd_rank, ": need at least 1");
+  }
   if (communicator_->size() == 1) {
     return;
   }
   model_ = communicator_->next_user();
+  if (options_.compression == Compression::PowerSgd) {
+    power_sgd_ = std::make_unique<PowerSgd>(options_.power_sgd_rank, options_.power_sgd_seed);
+  }
   check_ranks_agree();
   for (const Tensor& parameter : parameters_) {
     broadcast_any(*communicator_, parameter);
@@ -114,26 +122,50 @@ void DataParallel::plan_all() {
 void DataParallel::plan(const ParameterOrder& order) {
   if (reducer_) {
     reducer_->retire();
+    shares_.clear();
     reducer_.reset();  // its buckets let go of the parameters before others take them
   }
+  const bool sharded = options_.optimizer_state == OptimizerState::Sharded;
   IndexedVector<BucketIndex, Bucket> buckets;
   for (BucketPlan& bucket : plan_buckets(wanted_, options_.limits, order)) {
-    const Tensor memory = communicator_->allocate(bucket.numel, bucket.dtype);
+    const std::int64_t numel = sharded ? shared_numel(bucket.numel, bucket.dtype, communicator_->size()) : bucket.numel;
+    const Tensor memory = communicator_->allocate(numel, bucket.dtype);
     buckets.emplace_back(std::move(bucket), wanted_, memory);
   }
   IndexedVector<ExchangeIndex, std::unique_ptr<Exchange>> exchanges;
   for (Bucket& bucket : buckets) {
     exchanges.push_back(make_exchange(bucket));
   }
+  for (Bucket& bucket : buckets) {
+    if (sharded) {
+      exchanges.push_back(make_gather_exchange(bucket, *communicator_));
+      shares_.emplace_back(bucket, *communicator_);
+    }
+  }
   reducer_ = std::make_shared<Reducer>(std::move(buckets), std::move(exchanges), model_);
   ++plan_number_;
 }
 
 std::unique_ptr<Exchange> DataParallel::make_exchange(Bucket& bucket) const {
-  if (options_.compression == Compression::BFloat16 && bucket.plan().dtype == kFloat32) {
-    return make_bfloat16_exchange(bucket, *communicator_);
+  const bool bfloat16 = options_.compression == Compression::BFloat16 && bucket.plan().dtype == kFloat32;
+  if (options_.optimizer_state == OptimizerState::Sharded) {
+    return make_scatter_exchange(bucket, *communicator_, bfloat16 ? WireFormat::BFloat16 : WireFormat::AsItIs);
   }
-  return make_plain_exchange(bucket, *communicator_);
+  if (power_sgd_ && (bucket.plan().dtype == kFloat32 || bucket.plan().dtype == kFloat64)) {
+    return make_power_sgd_exchange(bucket, matrices_of(bucket), *communicator_);
+  }
+  return bfloat16 ? make_bfloat16_exchange(bucket, *communicator_) : make_plain_exchange(bucket, *communicator_);
+}
+
+/// What PowerSGD keeps of the parameters of a bucket.
+std::vector<LowRank*> DataParallel::matrices_of(const Bucket& bucket) const {
+  std::vector<LowRank*> matrices;
+  for (const Tensor& parameter : bucket.parameters()) {
+    const auto at =
+        std::find_if(parameters_.begin(), parameters_.end(), [&](const Tensor& p) { return p.is_same(parameter); });
+    matrices.push_back(power_sgd_->find_or_add(static_cast<std::size_t>(at - parameters_.begin()), parameter));
+  }
+  return matrices;
 }
 
 /// Plans anew when parameters were frozen or freed since, or when another order is better.
@@ -155,14 +187,28 @@ void DataParallel::plan_if_needed() {
   }
 }
 
-PassTask DataParallel::reduction(BucketIndex bucket) const {
-  PassTask task{.start = [reducer = reducer_,
-                          bucket](Completion done) { reducer->start(ExchangeIndex(bucket.value()), std::move(done)); },
-                .name = to_text("all_reduce bucket ", bucket.value())};
-  for (BucketIndex b(0); b <= bucket; ++b) {
+/// The task of an exchange, before which the gradients of the buckets up to `last` are sent.
+PassTask DataParallel::exchange(ExchangeIndex exchange, BucketIndex last) const {
+  PassTask task{
+      .start = [reducer = reducer_, exchange](Completion done) { reducer->start(exchange, std::move(done)); }};
+  for (BucketIndex b(0); b <= last; ++b) {
     const std::vector<Tensor>& own = buckets()[b].parameters();
     task.leaves.insert(task.leaves.end(), own.begin(), own.end());
   }
+  return task;
+}
+
+PassTask DataParallel::reduction(BucketIndex bucket) const {
+  PassTask task = exchange(ExchangeIndex(bucket.value()), bucket);
+  task.name = to_text(is_sharded() ? "reduce_scatter bucket " : "all_reduce bucket ", bucket.value());
+  return task;
+}
+
+PassTask DataParallel::gather(BucketIndex bucket) const {
+  check(is_sharded(), "data_parallel: no gathers: need OptimizerState::Sharded and several ranks");
+  const auto buckets_before = static_cast<std::uint32_t>(buckets().size());
+  PassTask task = exchange(ExchangeIndex(buckets_before + bucket.value()), BucketIndex(buckets_before - 1));
+  task.name = to_text("all_gather bucket ", bucket.value());
   return task;
 }
 
@@ -209,10 +255,21 @@ const IndexedVector<BucketIndex, Bucket>& DataParallel::buckets() const {
   return reducer_ ? reducer_->buckets() : none;
 }
 
+std::string DataParallel::name_of(const Tensor& parameter) const {
+  const auto at =
+      std::find_if(parameters_.begin(), parameters_.end(), [&](const Tensor& p) { return p.is_same(parameter); });
+  const auto index = static_cast<std::size_t>(at - parameters_.begin());
+  return index < names_.size() ? names_[index] : to_text("parameter ", index);
+}
+
 std::vector<BucketTraffic> DataParallel::traffic() const {
   std::vector<BucketTraffic> all(buckets().size());
-  for (const BucketIndex bucket : buckets().indices()) {
-    all[bucket.value()] = reducer_->exchanges()[ExchangeIndex(bucket.value())]->traffic();
+  if (reducer_) {
+    for (const ExchangeIndex i : reducer_->exchanges().indices()) {
+      const BucketTraffic of_one = reducer_->exchanges()[i]->traffic();
+      all[i.value() % all.size()].sent += of_one.sent;
+      all[i.value() % all.size()].uncompressed += of_one.uncompressed;
+    }
   }
   return all;
 }

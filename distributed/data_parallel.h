@@ -5,22 +5,32 @@
 #include <string>
 #include <vector>
 
+#include <backflow/distributed/bucket_shares.h>
 #include <backflow/distributed/buckets.h>
 #include <backflow/distributed/communicator.h>
 #include <backflow/distributed/exchange.h>
 #include <backflow/distributed/plan_watch.h>
+#include <backflow/distributed/power_sgd.h>
 #include <backflow/distributed/reducer.h>
 #include <backflow/runtime/engine/pass_task.h>
 
 namespace backflow::distributed {
 
-/// How gradients are sent. BFloat16: gradients of float32 in half of the bytes, see make_bfloat16_exchange.
-enum class Compression { None, BFloat16 };
+/// How gradients are sent. BFloat16: gradients of float32 in half of the bytes, see make_bfloat16_exchange. PowerSgd:
+/// matrices of float32 and float64 as ones of low rank, see PowerSgd; not with a sharded optimizer.
+enum class Compression { None, BFloat16, PowerSgd };
+
+/// Where the state of the optimizer is kept: all of it on every rank, or on each rank that of its share (BucketShares).
+/// With shares the reductions give each rank the sums of its share alone, for the updates of a TrainingStep.
+enum class OptimizerState { Replicated, Sharded };
 
 struct DataParallelOptions {
   BucketLimits limits = {};
   std::vector<std::string> names = {};  ///< of the parameters, for messages; may be left out
   Compression compression = Compression::None;
+  OptimizerState optimizer_state = OptimizerState::Replicated;
+  std::int64_t power_sgd_rank = 4;   ///< at least 1
+  std::uint64_t power_sgd_seed = 0;  ///< the same on all ranks
 };
 
 /// Whether the gradients of a backward are summed over the ranks now, or kept for a later backward to add to (as
@@ -85,6 +95,10 @@ class DataParallel {
   /// One for each bucket. They hold until the next begin_backward() with GradientSync::Now, which may plan anew;
   /// starting one of an older plan is an Error.
   std::vector<PassTask> reductions() const;
+  /// The task that sends this rank's share of a bucket to all ranks, when the optimizer's state is sharded. It waits
+  /// for the leaves of all buckets. The caller has it wait, too, for the last reduction, and for what completes the
+  /// shares of this bucket and of those before it.
+  PassTask gather(BucketIndex bucket) const;
   /// To be called before every backward: one with GradientSync::Now has all reductions among its tasks, one with
   /// GradientSync::Later none. With Now it is collective: some plan the buckets anew. Throws Error while reductions of
   /// the last backward are under way.
@@ -97,13 +111,21 @@ class DataParallel {
 
   /// None in a world of one.
   const IndexedVector<BucketIndex, Bucket>& buckets() const;
+  /// Whether ranks have shares. False in a world of one.
+  bool is_sharded() const { return !shares_.empty(); }
+  /// Of the buckets; only if is_sharded().
+  const BucketShares& shares(BucketIndex bucket) const { return shares_[bucket]; }
   /// The number of the plan that they follow; another one after they have been planned anew.
   std::int64_t plan_number() const { return plan_number_; }
   /// What this rank sends in each step, by bucket.
   std::vector<BucketTraffic> traffic() const;
+  /// What the compression keeps from step to step; null unless it is PowerSgd. Indices are those of parameters().
+  PowerSgd* power_sgd() const { return power_sgd_.get(); }
   const std::vector<Tensor>& parameters() const { return parameters_; }
   /// Of the parameters; empty when none were given.
   const std::vector<std::string>& names() const { return names_; }
+  /// The name of a parameter in messages; "parameter 3" when names were not given.
+  std::string name_of(const Tensor& parameter) const;
   const std::shared_ptr<Communicator>& communicator() const { return communicator_; }
 
  private:
@@ -114,6 +136,8 @@ class DataParallel {
   void plan(const ParameterOrder& order);
   void plan_if_needed();
   std::unique_ptr<Exchange> make_exchange(Bucket& bucket) const;
+  std::vector<LowRank*> matrices_of(const Bucket& bucket) const;
+  PassTask exchange(ExchangeIndex exchange, BucketIndex last) const;
 
   std::vector<Tensor> parameters_;
   std::vector<std::string> names_;
@@ -121,6 +145,8 @@ class DataParallel {
   std::shared_ptr<Communicator> communicator_;
   std::vector<Tensor> wanted_;        ///< those that are planned: that require a gradient
   std::unique_ptr<PlanWatch> watch_;  ///< null in a world of one
+  std::unique_ptr<PowerSgd> power_sgd_;
+  IndexedVector<BucketIndex, BucketShares> shares_;
   std::shared_ptr<Reducer> reducer_;  ///< shared with reductions under way; null in a world of one
   std::int64_t model_ = 0;            ///< see ReductionTag
   std::int64_t plan_number_ = 0;

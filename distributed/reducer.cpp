@@ -100,8 +100,12 @@ void Reducer::post_prepared() {
   }
 }
 
+/// A second list of exchanges, after one for each bucket, is of the same buckets again.
 ReductionTag Reducer::tag_of(ExchangeIndex exchange, std::size_t round) const {
-  return {pass_, static_cast<std::int64_t>(exchange.value()), static_cast<std::int64_t>(round), model_};
+  constexpr std::size_t kRoundsBefore = 2;
+  const std::size_t again = exchange.value() / buckets_.size();
+  const std::size_t bucket = exchange.value() % buckets_.size();
+  return {pass_, static_cast<std::int64_t>(bucket), static_cast<std::int64_t>(round + again * kRoundsBefore), model_};
 }
 
 void Reducer::post(ExchangeIndex exchange, std::size_t round) {

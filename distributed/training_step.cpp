@@ -1,7 +1,9 @@
 #include <backflow/distributed/training_step.h>
 
 #include <algorithm>
+#include <future>
 #include <iterator>
+#include <memory>
 #include <unordered_set>
 #include <utility>
 
@@ -59,12 +61,44 @@ std::vector<UpdatePart> parts_of(const std::vector<Tensor>& parameters) {
   return parts;
 }
 
+/// Runs tasks of a pass without nodes, one after the other, each when those that it waits for have ended. What is done
+/// elsewhere goes on meanwhile.
+void run_in_turn(std::span<const PassTask> tasks) {
+  std::vector<std::shared_future<void>> ends(tasks.size());
+  for (std::size_t i = 0; i < tasks.size(); ++i) {
+    for (const TaskIndex earlier : tasks[i].after) {
+      if (ends[earlier.value()].valid()) {
+        ends[earlier.value()].get();
+      }
+    }
+    if (tasks[i].run) {
+      tasks[i].run();
+      continue;
+    }
+    const auto promise = std::make_shared<std::promise<void>>();
+    ends[i] = promise->get_future().share();
+    tasks[i].start([promise](std::exception_ptr error) {
+      error ? promise->set_exception(std::move(error)) : promise->set_value();
+    });
+  }
+  for (const std::shared_future<void>& end : ends) {
+    if (end.valid()) {
+      end.get();
+    }
+  }
+}
+
 }  // namespace
 
 TrainingStep::TrainingStep(DataParallel& parallel, optim::Optimizer& optimizer, TrainingStepOptions options)
     : parallel_(parallel), optimizer_(optimizer), options_(options) {
   check(options_.clip_grad_norm >= 0, "training step: clip_grad_norm ", options_.clip_grad_norm,
         ": need a number >= 0; 0 does not clip");
+  if (parallel_.is_sharded()) {
+    check(!options_.keep_gradients,
+          "training step: keep_gradients with a sharded optimizer: need it off, since no rank has all of a gradient");
+    shards_ = std::make_unique<OptimizerShards>(parallel_, optimizer_);
+  }
   make_tasks();
 }
 
@@ -72,6 +106,9 @@ TrainingStep::TrainingStep(DataParallel& parallel, optim::Optimizer& optimizer, 
 void TrainingStep::make_tasks_if_needed() {
   if (optimizer_.size() != parameters_.size() || plan_number_ != parallel_.plan_number()) {
     make_tasks();
+  }
+  if (shards_) {
+    shards_->align();
   }
 }
 
@@ -82,6 +119,10 @@ void TrainingStep::make_tasks() {
   check(parameters_.size() == ours.size(), "training step: ", ours.size() - parameters_.size(), " of ", ours.size(),
         " parameters of the optimizer are not in the data parallel model: need all of them there");
   tasks_.clear();
+  if (shards_) {
+    make_sharded_tasks();
+    return;
+  }
   std::vector<TaskIndex> reductions;
   std::vector<UpdatePart> parts;
   for (const BucketIndex b : parallel_.buckets().indices()) {
@@ -98,6 +139,44 @@ void TrainingStep::make_tasks() {
   const TaskIndex barrier = has_barrier() ? add_barrier(elsewhere, std::move(reductions)) : TaskIndex();
   for (UpdatePart& part : parts) {
     add_update(std::move(part.parameters), barrier.is_valid() ? barrier : part.reduction);
+  }
+}
+
+/// The reductions, the updates of this rank's shares, and the exchange of what was updated. All reductions are sent
+/// before the first gather: the order of the calls must not depend on how fast a rank's updates are.
+void TrainingStep::make_sharded_tasks() {
+  std::vector<TaskIndex> reductions;
+  for (const BucketIndex b : parallel_.buckets().indices()) {
+    reductions.push_back(tasks_.add(parallel_.reduction(b)));
+  }
+  const TaskIndex barrier = has_barrier() ? add_barrier({}, reductions) : TaskIndex();
+  std::vector<TaskIndex> updates;
+  const Parameters ours = parameters_of(optimizer_);
+  for (const Bucket& bucket : parallel_.buckets()) {
+    for (const Tensor& p : bucket.parameters()) {
+      check(ours.contains(&p.impl()), "training step: ", parallel_.name_of(p), " ", describe(p),
+            " is not the optimizer's: need all parameters there when its state is sharded");
+    }
+  }
+  for (const BucketIndex b : parallel_.buckets().indices()) {
+    const float work = optimizer_.work(parallel_.buckets()[b].parameters());
+    const std::string first = parallel_.name_of(parallel_.buckets()[b].parameters().front());
+    PassTask update{.run = [this, b] { shards_->update(b); },
+                    .after = {barrier.is_valid() ? barrier : reductions[b.value()]},
+                    .name = to_text("update the share of bucket ", b.value(), ", from ", first, " on"),
+                    .work = work / static_cast<float>(parallel_.communicator()->size())};
+    updates.push_back(tasks_.add(std::move(update)));
+  }
+  for (const BucketIndex b : parallel_.buckets().indices()) {
+    PassTask gather = parallel_.gather(b);
+    gather.after.assign(updates.begin(), updates.begin() + b.value() + 1);
+    gather.after.push_back(reductions.back());
+    const TaskIndex gathered = tasks_.add(std::move(gather));
+    tasks_.push_back({.run = [this, b] { shards_->take(b); },
+                      .after = {gathered},
+                      .name = to_text("take bucket ", b.value()),
+                      .work = static_cast<float>(static_cast<double>(parallel_.buckets()[b].flat().nbytes()) * 2 /
+                                                 kBytesPerNanosecond)});
   }
 }
 
@@ -132,7 +211,7 @@ void TrainingStep::add_update(std::vector<Tensor> parameters, TaskIndex after) {
     return;
   }
   PassTask task{.work = optimizer_.work(parameters)};
-  task.name = "update " + name_of(parameters.front());
+  task.name = "update " + parallel_.name_of(parameters.front());
   if (parameters.size() > 1) {
     task.name += to_text(" and ", parameters.size() - 1, " more");
   }
@@ -160,18 +239,20 @@ void TrainingStep::backward(const Tensor& loss, GradientSync sync) {
 }
 
 void TrainingStep::reduce_now() {
-  parallel_.reduce_now();
+  parallel_.begin_backward();
   make_tasks_if_needed();
-  for (const PassTask& task : tasks_) {
-    if (task.run) {  // else it is a reduction
-      task.run();
-    }
-  }
+  run_in_turn(tasks());
+}
+
+optim::Optimizer::NamedTensors TrainingStep::optimizer_state(const optim::Optimizer::NamedTensors& names) const {
+  return shards_ ? shards_->gather_state(names) : optimizer_.state(names);
 }
 
 /// What happens once all gradients are complete, before any update.
 void TrainingStep::prepare_gradients() {
-  if (options_.clip_grad_norm > 0) {
+  if (shards_) {
+    prepare_shares();
+  } else if (options_.clip_grad_norm > 0) {
     try {
       constexpr double kNormType = 2;
       grad_norm_ =
@@ -185,21 +266,25 @@ void TrainingStep::prepare_gradients() {
   }
 }
 
-void TrainingStep::check_finite() const {
-  for (const Tensor& p : parameters_) {
-    if (p.grad().defined()) {
-      check(kernels::all_finite(contiguous(p.grad().detach())), "training step: the gradient of ", name_of(p), " ",
-            describe(p),
-            " has elements that are NaN or infinite: need finite numbers; a smaller learning rate may help");
-    }
+/// The same with gradients of which each rank has its share.
+void TrainingStep::prepare_shares() {
+  if (options_.check_gradients) {
+    shards_->check_finite();
+  }
+  if (options_.clip_grad_norm > 0) {
+    grad_norm_ = shards_->norm();
+    nn::utils::scale_to_norm(shards_->gradients(), options_.clip_grad_norm, grad_norm_);
   }
 }
 
-std::string TrainingStep::name_of(const Tensor& parameter) const {
-  const std::vector<Tensor>& all = parallel_.parameters();
-  const auto at = std::find_if(all.begin(), all.end(), [&](const Tensor& p) { return p.is_same(parameter); });
-  const auto index = static_cast<std::size_t>(at - all.begin());
-  return parallel_.names().empty() ? to_text("parameter ", index) : parallel_.names()[index];
+void TrainingStep::check_finite() const {
+  for (const Tensor& p : parameters_) {
+    if (p.grad().defined()) {
+      check(kernels::all_finite(contiguous(p.grad().detach())), "training step: the gradient of ", parallel_.name_of(p),
+            " ", describe(p),
+            " has elements that are NaN or infinite: need finite numbers; a smaller learning rate may help");
+    }
+  }
 }
 
 }  // namespace backflow::distributed

@@ -1,11 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
 
 #include <backflow/distributed/data_parallel.h>
+#include <backflow/distributed/optimizer_shards.h>
 #include <backflow/nn/optim/optimizer.h>
 #include <backflow/runtime/engine/pass_task.h>
 
@@ -39,6 +41,12 @@ struct TrainingStepOptions {
 /// leaves the parameters updated whose gradients were complete before it, each of them in full. The others are
 /// unchanged and keep their gradients. After a failure call DataParallel::zero_grad() before the next step.
 ///
+/// With OptimizerState::Sharded each rank updates its share of every bucket as soon as its sums are there, and then
+/// sends it to all. The state of the optimizer is that of the share alone. Parameters are bit for bit those of one
+/// without shares if the communicator adds in the order of the ranks in both cases; clip_grad_norm may differ in the
+/// last bits of the norm. All optimizers are served, since each updates an element without regard to others. All
+/// parameters in the buckets must be the optimizer's. keep_gradients is refused.
+///
 /// A parameter may change while backward runs. Nodes that its gradient flows through are safe: the update waits for
 /// them. A node or a hook that reads the parameter without sending it a gradient, as one that uses parameter.detach(),
 /// is not waited for. With such uses set Updates::AfterBackward.
@@ -61,6 +69,10 @@ class TrainingStep {
   /// after the last backward with GradientSync::Later. Collective.
   void reduce_now();
 
+  /// The optimizer's state for a checkpoint, of whole parameters: Optimizer::state(names). When it is sharded it is
+  /// collected on the first rank, is empty on the others, and the call is collective.
+  optim::Optimizer::NamedTensors optimizer_state(const optim::Optimizer::NamedTensors& names) const;
+
   /// The norm of the last step's gradients before they were clipped; 0 unless there is a largest norm.
   double grad_norm() const { return grad_norm_; }
   /// The tasks of the last pass: the reductions, then the task that waits for all gradients, if there is one, then the
@@ -70,17 +82,19 @@ class TrainingStep {
  private:
   void make_tasks_if_needed();
   void make_tasks();
+  void make_sharded_tasks();
   bool has_barrier() const;
   TaskIndex add_barrier(std::vector<Tensor> leaves, std::vector<TaskIndex> reductions);
   void add_update(std::vector<Tensor> parameters, TaskIndex after);
   void prepare_gradients();
+  void prepare_shares();
   void check_finite() const;
-  std::string name_of(const Tensor& parameter) const;
 
   DataParallel& parallel_;
   optim::Optimizer& optimizer_;
   const TrainingStepOptions options_;
-  std::vector<Tensor> parameters_;  ///< those that are updated, in the order of `parallel_`
+  std::unique_ptr<OptimizerShards> shards_;  ///< null unless the optimizer's state is sharded
+  std::vector<Tensor> parameters_;           ///< those that are updated, in the order of `parallel_`
   IndexedVector<TaskIndex, PassTask> tasks_;
   std::int64_t plan_number_ = 0;  ///< of the buckets that the tasks are for
   double grad_norm_ = 0;

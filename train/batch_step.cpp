@@ -10,6 +10,7 @@
 #include <backflow/runtime/base/philox.h>
 #include <backflow/runtime/tensor/generator.h>
 #include <backflow/runtime/trace/trace.h>
+#include <backflow/train/run/resume.h>
 
 namespace backflow::train {
 namespace {
@@ -25,6 +26,17 @@ std::vector<std::string> parameter_names(const nn::Module& module) {
   return names;
 }
 
+distributed::DataParallelOptions parallel_options(const Experiment& experiment, const nn::Module& module) {
+  using distributed::OptimizerState;
+  const DistributedOptions& options = experiment.distributed;
+  return {.limits = options.limits(),
+          .names = parameter_names(module),
+          .compression = options.compression,
+          .optimizer_state = options.shard_optimizer ? OptimizerState::Sharded : OptimizerState::Replicated,
+          .power_sgd_rank = options.powersgd_rank,
+          .power_sgd_seed = static_cast<std::uint64_t>(experiment.seed)};
+}
+
 }  // namespace
 
 BatchStep::BatchStep(const Experiment& experiment, const Model& model, const BatchMaker& data,
@@ -33,10 +45,7 @@ BatchStep::BatchStep(const Experiment& experiment, const Model& model, const Bat
       model_(model),
       data_(data),
       world_(std::move(world)),
-      parallel_(model.module->parameters(), world_,
-                {.limits = experiment.distributed.limits(),
-                 .names = parameter_names(*model.module),
-                 .compression = experiment.distributed.compression}),
+      parallel_(model.module->parameters(), world_, parallel_options(experiment, *model.module)),
       optimizer_(experiment.optimizer.make(model.module->parameters())),
       training_step_(
           parallel_, *optimizer_,
@@ -63,6 +72,27 @@ double BatchStep::run(std::int64_t step, const distributed::LocalBatch& local) {
     training_step_.backward(loss, last ? distributed::GradientSync::Now : distributed::GradientSync::Later);
   }
   return total;
+}
+
+io::NamedTensors BatchStep::optimizer_state() {
+  const auto state = training_step_.optimizer_state(model_.module->named_parameters());
+  io::NamedTensors all;
+  for (const auto& item : state) {
+    all.emplace_back(item.key(), item.value());
+  }
+  if (distributed::PowerSgd* const compression = parallel_.power_sgd()) {
+    for (auto& item : compression->save(parallel_.names(), *world_)) {
+      all.push_back(std::move(item));
+    }
+  }
+  return all;
+}
+
+void BatchStep::load_state(const io::Dump& dump) {
+  load_optimizer(dump, *optimizer_, *model_.module);
+  if (distributed::PowerSgd* const compression = parallel_.power_sgd()) {
+    compression->load(dump.optimizer, parallel_.names(), parallel_.parameters(), world_->rank());
+  }
 }
 
 /// A run that goes on from a dump draws what one without a break does.

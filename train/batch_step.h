@@ -7,6 +7,7 @@
 #include <backflow/distributed/data_parallel.h>
 #include <backflow/distributed/sampler.h>
 #include <backflow/distributed/training_step.h>
+#include <backflow/io/dump.h>
 #include <backflow/nn/optim/optimizer.h>
 #include <backflow/train/data.h>
 #include <backflow/train/experiment.h>
@@ -26,6 +27,10 @@ class BatchStep {
   double run(std::int64_t step, const distributed::LocalBatch& local);
 
   optim::Optimizer& optimizer() { return *optimizer_; }
+  /// The state of the optimizer and of the compression for a dump, on the first rank. Collective.
+  io::NamedTensors optimizer_state();
+  /// Gives it back. Throws Error for a state that is not of this optimizer and model.
+  void load_state(const io::Dump& dump);
   /// Of the last step, before clipping, which has to be asked for.
   double grad_norm() const { return training_step_.grad_norm(); }
 

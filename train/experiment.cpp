@@ -65,8 +65,14 @@ DistributedOptions read_distributed(const io::Section& s) {
   DistributedOptions options;
   options.bucket_mb = s.number("bucket_mb", {.at_least = 0.001, .at_most = 1024}, options.bucket_mb);
   options.timeout_s = s.number("timeout_s", {.at_least = 0.1, .at_most = 1e6}, options.timeout_s);
-  options.compression = s.choice("compression", {"none", "bf16"}, "none") == "bf16" ? distributed::Compression::BFloat16
-                                                                                    : distributed::Compression::None;
+  const std::string compression = s.choice("compression", {"none", "bf16", "powersgd"}, "none");
+  if (compression == "bf16") {
+    options.compression = distributed::Compression::BFloat16;
+  } else if (compression == "powersgd") {
+    options.compression = distributed::Compression::PowerSgd;
+  }
+  options.powersgd_rank = s.integer("powersgd_rank", {.at_least = 1, .at_most = 1024}, options.powersgd_rank);
+  options.shard_optimizer = s.boolean("shard_optimizer", options.shard_optimizer);
   return options;
 }
 
@@ -75,11 +81,16 @@ CheckpointOptions read_checkpoint(const io::Section& s) {
           .keep_last = s.integer("keep_last", {.at_least = 1}, 3)};
 }
 
-/// Only gradients of float32 are compressed.
 void check_compression(const io::Section& root, const Experiment& e) {
-  if (e.distributed.compression != distributed::Compression::None && e.train.dtype != kFloat32) {
-    root.section("distributed")
-        .fail("compression", "'compression' in [distributed]: need train.dtype = \"float32\", or \"none\" here");
+  const distributed::Compression compression = e.distributed.compression;
+  const io::Section s = root.section("distributed");
+  if (compression == distributed::Compression::BFloat16 && e.train.dtype != kFloat32) {
+    s.fail("compression", "'compression' in [distributed] is \"bf16\": need train.dtype = \"float32\", or another one");
+  }
+  if (compression == distributed::Compression::PowerSgd && e.distributed.shard_optimizer) {
+    s.fail("compression",
+           "'compression' in [distributed] is \"powersgd\", with shard_optimizer: need one of the two, since "
+           "no rank has all of a sum");
   }
 }
 

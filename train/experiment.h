@@ -53,6 +53,8 @@ struct TrainOptions {
 struct DistributedOptions {
   double bucket_mb = 25;  ///< MiB of gradients that are sent at once
   distributed::Compression compression = distributed::Compression::None;
+  std::int64_t powersgd_rank = 4;
+  bool shard_optimizer = false;  ///< each rank keeps its share of the optimizer's state alone
   double timeout_s = 300;  ///< how long a rank waits for another
 
   /// The sizes of buckets; the first is small.

@@ -17,7 +17,6 @@
 #include <backflow/runtime/trace/trace.h>
 #include <backflow/train/batch_step.h>
 #include <backflow/train/model/model_dump.h>
-#include <backflow/train/run/resume.h>
 #include <backflow/train/run/run_files.h>
 #include <backflow/train/run/run_position.h>
 #include <backflow/train/run/run_report.h>
@@ -83,8 +82,7 @@ class TrainingRun {
                   world_->rank() == 0 ? StepRecorder::Gather::Profile : StepRecorder::Gather::Communication,
                   world_->rank()) {
     if (is_resumed()) {
-      run_on_all_ranks(*world_,
-                       [this] { load_optimizer(options_.start.dump, batch_step_.optimizer(), *model_.module); });
+      run_on_all_ranks(*world_, [this] { batch_step_.load_state(options_.start.dump); });
     }
     open_files(platform);
   }
@@ -279,12 +277,14 @@ class TrainingRun {
     return dump;
   }
 
-  /// Rank 0 dumps the model; returns the file's path there.
+  /// Rank 0 dumps the model; returns the file's path there. Collective.
   std::string save() {
+    io::NamedTensors optimizer = batch_step_.optimizer_state();
     if (!files_) {
       return "";
     }
     io::Dump dump = state();
+    dump.optimizer = std::move(optimizer);
     dump.epoch = epoch_;
     set_position(dump, position_, sampler_);
     dump.config = options_.resolved_config;

@@ -29,6 +29,12 @@ void check_gradient(const Tensor& parameter) {
         describe(grad), " of a parameter ", describe(parameter), ": need the parameter's shape and dtype");
 }
 
+void check_range(const Tensor& parameter, const ElementRange& range) {
+  check(range.begin >= 0 && range.numel >= 0 && range.begin + range.numel <= parameter.numel(),
+        "optimizer: elements from ", range.begin, " to ", range.begin + range.numel, " of a parameter ",
+        describe(parameter), ": need some that it has");
+}
+
 }  // namespace
 
 OptimizerOptions& OptimizerParamGroup::options() const {
@@ -79,16 +85,22 @@ const Optimizer::Entry& Optimizer::entry(const Tensor& parameter) const {
 kernels::UpdateOperand Optimizer::operand_of(Entry& entry, const StateKept& kept) const {
   const Tensor& p = entry.parameter;
   kernels::UpdateOperand operand{row_major(p), row_major(p.grad()), {}};
+  add_state(entry, kept, p.sizes(), operand);
+  return operand;
+}
+
+/// The state of an update, made if there is none yet.
+void Optimizer::add_state(Entry& entry, const StateKept& kept, IntArrayRef sizes,
+                          kernels::UpdateOperand& operand) const {
   if (kept.step) {
     operand.step = ++*find_or_insert(entry.state, kStep, 0, {}, kInt64).mutable_data_ptr<std::int64_t>();
   }
   for (std::size_t k = 0; k < kept.tensors.size(); ++k) {
     if (const char* const name = kept.tensors[k]; name != nullptr) {
       operand.new_state = !entry.state.contains(name);
-      operand.state[k] = find_or_insert(entry.state, name, kept.initial, p.sizes(), p.scalar_type());
+      operand.state[k] = find_or_insert(entry.state, name, kept.initial, sizes, entry.parameter.scalar_type());
     }
   }
-  return operand;
 }
 
 /// Updates those of one group that have gradients.
@@ -100,6 +112,8 @@ void Optimizer::run_group(std::span<Entry* const> entries) {
   for (Entry* const entry : entries) {
     if (entry->parameter.grad().defined()) {
       check_gradient(entry->parameter);
+      check(!entry->range, "optimizer: the state of parameter ", describe(entry->parameter),
+            " is that of some of its elements: need step_parts");
       updated.push_back(entry);
     }
   }
@@ -152,6 +166,50 @@ void Optimizer::step_parameters(std::span<const Tensor> parameters) {
   run(some);
 }
 
+void Optimizer::step_parts(std::span<const PartialUpdate> updates) {
+  const NoGradGuard no_grad;
+  for (auto begin = updates.begin(); begin != updates.end();) {
+    const std::size_t group = entry(begin->parameter).group;
+    const auto end =
+        std::find_if(begin, updates.end(), [&](const PartialUpdate& u) { return entry(u.parameter).group != group; });
+    run_parts({begin, end});
+    begin = end;
+  }
+}
+
+/// Those of one group.
+void Optimizer::run_parts(std::span<const PartialUpdate> updates) {
+  const OptimizerOptions& options = groups_[entry(updates.front().parameter).group].options();
+  const StateKept kept = state_kept(options);
+  std::vector<kernels::UpdateOperand> operands;
+  std::vector<Tensor> wholes;  // of which the operands are views
+  for (const auto& [parameter, range, gradient] : updates) {
+    auto& e = const_cast<Entry&>(entry(parameter));
+    check_range(parameter, range);
+    check(gradient.sizes() == IntArrayRef({range.numel}) && gradient.scalar_type() == parameter.scalar_type() &&
+              gradient.is_contiguous(),
+          "optimizer: gradient ", describe(gradient), " of ", range.numel, " elements of a parameter ",
+          describe(parameter), ": need one of these elements");
+    check(e.state.is_empty() || e.range == range, "optimizer: the state of parameter ", describe(parameter),
+          " is not that of the elements from ", range.begin, " to ", range.begin + range.numel, ": need set_state");
+    e.range = range;
+    wholes.push_back(row_major(parameter));
+    wholes.back().mutable_data_ptr();  // row-major from now on, also where it was kept in blocks
+    operands.push_back(
+        {view_of(wholes.back(), {range.numel}, {1}, wholes.back().impl().offset + range.begin), gradient, {}});
+    add_state(e, kept, {range.numel}, operands.back());
+  }
+  update(operands, options);
+  for (std::size_t i = 0; i < updates.size(); ++i) {
+    const Tensor& p = updates[i].parameter;
+    if (p.is_contiguous()) {
+      p.impl().storage->bump_version();
+    } else {
+      p.copy_(wholes[i]);
+    }
+  }
+}
+
 float Optimizer::work(std::span<const Tensor> parameters) const {
   constexpr double kBytesPerNanosecond = 10;  // of memory, on one core
   double bytes = 0;
@@ -171,6 +229,38 @@ void Optimizer::zero_grad(bool set_to_none) {
 }
 
 const Optimizer::NamedTensors& Optimizer::state(const Tensor& parameter) const { return entry(parameter).state; }
+
+const std::optional<ElementRange>& Optimizer::state_range(const Tensor& parameter) const {
+  return entry(parameter).range;
+}
+
+void Optimizer::set_state(const Tensor& parameter, ElementRange range, NamedTensors state) {
+  check_range(parameter, range);
+  auto& e = const_cast<Entry&>(entry(parameter));
+  Entry changed{e.parameter, e.group, {}, range};
+  for (const auto& item : state) {
+    check(accepts(changed, item.key(), item.value()), "optimizer: state '", item.key(), "', ", describe(item.value()),
+          ", for ", range.numel, " elements of a parameter ", describe(parameter),
+          ": need the state of the same optimizer and elements");
+  }
+  check_complete(changed, to_text(describe(parameter)), state);
+  changed.state = std::move(state);
+  e = std::move(changed);
+}
+
+std::vector<std::string> Optimizer::state_names(const Tensor& parameter) const {
+  const StateKept kept = state_kept(groups_[entry(parameter).group].options());
+  std::vector<std::string> names;
+  if (kept.step) {
+    names.emplace_back(kStep);
+  }
+  for (const char* const name : kept.tensors) {
+    if (name != nullptr) {
+      names.emplace_back(name);
+    }
+  }
+  return names;
+}
 
 std::vector<std::string> Optimizer::paths(const NamedTensors& names) const {
   std::unordered_map<const TensorImpl*, std::string> known;
@@ -210,8 +300,9 @@ void Optimizer::load_state(const NamedTensors& state, const NamedTensors& names)
           "': no parameter has this name; need the state of the same model");
     const Entry& e = *entries_[found->second];
     const std::string name = item.key().substr(dot + 1);
-    check(accepts(e, name, item.value()), "optimizer: state '", item.key(), "', ", describe(item.value()),
-          ", for a parameter ", describe(e.parameter), ": need the state of the same optimizer and model");
+    check(accepts({e.parameter, e.group, {}}, name, item.value()), "optimizer: state '", item.key(), "', ",
+          describe(item.value()), ", for a parameter ", describe(e.parameter),
+          ": need the state of the same optimizer and model");
     loaded[found->second].insert(name, clone(item.value().detach()));
   }
   for (std::size_t i = 0; i < entries_.size(); ++i) {
@@ -219,6 +310,7 @@ void Optimizer::load_state(const NamedTensors& state, const NamedTensors& names)
   }
   for (std::size_t i = 0; i < entries_.size(); ++i) {
     entries_[i]->state = std::move(loaded[i]);
+    entries_[i]->range.reset();
   }
 }
 
@@ -233,7 +325,8 @@ bool Optimizer::accepts(const Entry& entry, const std::string& name, const Tenso
   }
   return std::any_of(kept.tensors.begin(), kept.tensors.end(),
                      [&](const char* known) { return known != nullptr && name == known; }) &&
-         value.sizes() == entry.parameter.sizes() && value.scalar_type() == entry.parameter.scalar_type();
+         value.sizes() == (entry.range ? IntArrayRef(entry.range->numel) : entry.parameter.sizes()) &&
+         value.scalar_type() == entry.parameter.scalar_type();
 }
 
 /// Throws Error for a state of which a part is missing.

@@ -3,6 +3,7 @@
 #include <array>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -52,6 +53,21 @@ class OptimizerParamGroup {
   std::unique_ptr<OptimizerOptions> options_;
 };
 
+/// Consecutive elements of a parameter, row-major.
+struct ElementRange {
+  std::int64_t begin = 0;
+  std::int64_t numel = 0;
+
+  friend bool operator==(const ElementRange&, const ElementRange&) = default;
+};
+
+/// Some elements of a parameter and their gradient, which has one dimension.
+struct PartialUpdate {
+  Tensor parameter;
+  ElementRange range;
+  Tensor gradient;
+};
+
 /// The base of all optimizers, as libtorch's. Parameters are handles on the model's tensors, changed in place by `step`
 /// off the tape; those whose gradient is undefined are skipped.
 class Optimizer {
@@ -78,6 +94,11 @@ class Optimizer {
   /// Updates only these parameters, in the given order. Several threads may call it at once for different parameters.
   /// Throws Error for a tensor that is not a parameter of this optimizer.
   void step_parameters(std::span<const Tensor> parameters);
+  /// Updates parts of parameters, as step_parameters does with the same elements: an update of one element depends on
+  /// no other. The optimizer keeps the state of these parts alone. For optimizers whose state is shared out over
+  /// processes. grad() is not used. Throws Error for a range or gradient that does not fit, and when the optimizer has
+  /// the state of other elements.
+  void step_parts(std::span<const PartialUpdate> updates);
   /// The time of step_parameters for these, in ns on one thread, estimated from the bytes that it moves. Throws Error
   /// for a tensor that is not a parameter of this optimizer.
   float work(std::span<const Tensor> parameters) const;
@@ -91,9 +112,16 @@ class Optimizer {
   /// The state of all parameters, for a checkpoint, as "<parameter>.<name>". <parameter> is its name in `names`, or
   /// else its number over all groups, as in PyTorch's state_dict.
   NamedTensors state(const NamedTensors& names = {}) const;
-  /// Restores the result of `state(names)`. Parameters without state in it start anew. Throws Error, and changes
-  /// nothing, for an unknown parameter or name, for another shape or dtype, and when a part of a parameter's state is
-  /// not there.
+  /// The elements whose state the optimizer keeps, when it is not the whole parameter's.
+  const std::optional<ElementRange>& state_range(const Tensor& parameter) const;
+  /// Replaces the state of a parameter by that of some elements: tensors of one dimension beside "step", or nothing for
+  /// a state that starts anew. Throws Error for a state that does not fit.
+  void set_state(const Tensor& parameter, ElementRange range, NamedTensors state);
+  /// The names of the tensors that the state of a parameter has after its first update, "step" first if it counts.
+  std::vector<std::string> state_names(const Tensor& parameter) const;
+  /// Restores the result of `state(names)`, of whole parameters. Parameters without state in it start anew. Throws
+  /// Error, and changes nothing, for an unknown parameter or name, for another shape or dtype, and when a part of a
+  /// parameter's state is not there.
   void load_state(const NamedTensors& state, const NamedTensors& names = {});
 
  protected:
@@ -124,6 +152,7 @@ class Optimizer {
     Tensor parameter;
     std::size_t group;
     NamedTensors state;
+    std::optional<ElementRange> range = std::nullopt;  ///< whose state it is, unless the whole parameter's
   };
 
   const Entry& entry(const Tensor& parameter) const;
@@ -131,6 +160,8 @@ class Optimizer {
   void run(std::span<Entry* const> entries);
   void run_group(std::span<Entry* const> entries);
   kernels::UpdateOperand operand_of(Entry& entry, const StateKept& kept) const;
+  void run_parts(std::span<const PartialUpdate> updates);
+  void add_state(Entry& entry, const StateKept& kept, IntArrayRef sizes, kernels::UpdateOperand& operand) const;
   bool accepts(const Entry& entry, const std::string& name, const Tensor& value) const;
   void check_complete(const Entry& entry, const std::string& path, const NamedTensors& state) const;
 

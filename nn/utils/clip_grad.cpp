@@ -57,13 +57,18 @@ double clip_grad_norm_(const std::vector<Tensor>& parameters, double max_norm, d
   check(!error_if_nonfinite || std::isfinite(norm), "clip_grad_norm_: the norm of order ", norm_type, " of ",
         gradients.size(), " gradients is ", norm,
         ": need a finite one; error_if_nonfinite = false scales with it all the same");
+  scale_to_norm(gradients, max_norm, norm);
+  return norm;
+}
+
+void scale_to_norm(const std::vector<Tensor>& gradients, double max_norm, double norm) {
+  const NoGradGuard no_grad;
   const double factor = max_norm / (norm + 1e-6);
   if (!(factor >= 1)) {
     for (const Tensor& g : gradients) {
       scale(g, factor);
     }
   }
-  return norm;
 }
 
 double clip_grad_norm_(std::initializer_list<Tensor> parameters, double max_norm, double norm_type,

@@ -27,6 +27,9 @@ double clip_grad_norm_(std::initializer_list<Tensor> parameters, double max_norm
 double clip_grad_norm_(const Tensor& parameter, double max_norm, double norm_type = 2.0,
                        bool error_if_nonfinite = false);
 
+/// Scales gradients with the norm `norm` as clip_grad_norm_ does.
+void scale_to_norm(const std::vector<Tensor>& gradients, double max_norm, double norm);
+
 /// Replaces every element of the gradients by the nearest number in [-clip_value, clip_value], in place; a NaN stays.
 /// Parameters without a gradient are skipped. Throws Error for an undefined parameter, and unless `clip_value` >= 0.
 /// Must not be called while anything else uses the gradients.

@@ -56,8 +56,7 @@ Tensor own_numbers(std::int64_t n) {
 
 }  // namespace
 
-TEST_CASE("compression: a sum of bfloat16 is one of float32 in the order of the ranks, rounded once",
-          "[compression]") {
+TEST_CASE("compression: a sum of bfloat16 is one of float32 in the order of the ranks, rounded once", "[compression]") {
   for (const std::int64_t n : {0, 1, 3, 1000, 2'500'001}) {
     const Tensor x = own_numbers(n);
     call_and_wait(&Communicator::all_reduce_async, x);

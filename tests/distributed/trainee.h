@@ -31,6 +31,7 @@ struct Setup {
   ScalarType dtype = kFloat32;
   bool two_groups = false;
   distributed::Compression compression = distributed::Compression::None;
+  distributed::OptimizerState optimizer_state = distributed::OptimizerState::Replicated;
 };
 
 /// A perceptron, in several buckets where there are several ranks, with an optimizer. The same for the same setup.
@@ -44,7 +45,10 @@ struct Trainee {
   explicit Trainee(const Setup& s, const std::shared_ptr<distributed::Communicator>& ranks = world())
       : setup(s),
         parallel(filled(model, s.dtype), ranks,
-                 {.limits = {4000, 30'000}, .names = names(), .compression = s.compression}),
+                 {.limits = {4000, 30'000},
+                  .names = names(),
+                  .compression = s.compression,
+                  .optimizer_state = s.optimizer_state}),
         optimizer(make_optimizer()) {}
 
   std::vector<std::string> names() const { return model->named_parameters().keys(); }

@@ -317,7 +317,7 @@ def test_a_key_that_is_no_longer_needed_says_so(folder):
             "the ranks in one way; remove it")
     for done in (run("config", config), run("train", config, "--dry-run"), run("train", config, "--dry-run", ranks=2)):
         assert done.stderr.splitlines().count(note) == 1, done.stderr
-    assert "distributed" not in run("config", config).stdout
+    assert "reduction" not in run("config", config).stdout
     config.write_text(config.read_text().replace('"fast"', '"reproducible"'))
     error = errors(run("config", config, expect=2))
     assert "'reduction' in [distributed] is \"reproducible\": " in error[0] and "need it left out" in error[0], error

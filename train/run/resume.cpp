@@ -2,6 +2,7 @@
 
 #include <map>
 
+#include <backflow/distributed/power_sgd.h>
 #include <backflow/ops/functions.h>
 #include <backflow/runtime/tape/grad_mode.h>
 
@@ -39,7 +40,9 @@ io::NamedTensors optimizer_state(const optim::Optimizer& optimizer, const nn::Mo
 void load_optimizer(const io::Dump& dump, optim::Optimizer& optimizer, const nn::Module& module) {
   Named state;
   for (const auto& [name, value] : dump.optimizer) {
-    state.insert(name, value);
+    if (!distributed::PowerSgd::is_own(name)) {
+      state.insert(name, value);
+    }
   }
   optimizer.load_state(state, module.named_parameters());
 }
