@@ -1,7 +1,7 @@
 // All-reduce of float32 numbers between the ranks of this machine, ours against MPI_Allreduce in place, by turns: to be
 // started by mpirun, as `bench_all_reduce [SECONDS]`. Prints one line of JSON for 1 and for 25 MB: the median and the
-// least time in microseconds, each the slowest rank's, and the processor time of all ranks. Checks first that every rank
-// has the sum in the order of the ranks, bit for bit.
+// least time in microseconds, each the slowest rank's, and the processor time of all ranks. Checks first that every
+// rank has the sum in the order of the ranks, bit for bit.
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -119,8 +119,8 @@ void measure(Communicator& world, std::int64_t bytes, double seconds) {
   const std::string us = json_of(world, ours);
   const std::string them = json_of(world, theirs);
   if (world.rank() == 0) {
-    std::printf("{\"name\": \"allreduce_%lldmb_%d\", \"ours\": %s, \"mpi\": %s}\n",
-                static_cast<long long>(bytes >> 20), world.size(), us.c_str(), them.c_str());
+    std::printf("{\"name\": \"allreduce_%lldmb_%d\", \"ours\": %s, \"mpi\": %s}\n", static_cast<long long>(bytes >> 20),
+                world.size(), us.c_str(), them.c_str());
     std::fflush(stdout);
   }
 }

@@ -81,22 +81,27 @@ struct SmallResNet18 {
   static backflow::nn::ResNet18 make() { return backflow::nn::ResNet18(10, 8); }
 };
 
+/// From fixed streams: the same numbers in every dtype, and in every process.
+inline void set_initial_values(backflow::nn::Module& model) {
+  std::uint64_t stream = 2;
+  for (const auto& parameter : model.named_parameters()) {
+    const backflow::Tensor& p = parameter.value();
+    const backflow::NoGradGuard guard;
+    if (p.dim() >= 2) {
+      const std::int64_t inputs = p.numel() / p.size(0);
+      p.copy_(uniform(p.sizes(), 1 / std::sqrt(static_cast<double>(inputs)), stream++));
+    } else {  // the weight of a normalization is about 1
+      p.copy_(uniform(p.sizes(), 0.03, stream++) + (parameter.key().ends_with("weight") ? 1 : 0));
+    }
+  }
+}
+
 /// Ten classes, parameters and batch from fixed streams: the same numbers in every dtype.
 template <class Network>
 class Classifier {
  public:
   explicit Classifier(backflow::Dtype dtype = backflow::kFloat32) {
-    std::uint64_t stream = 2;
-    for (const auto& parameter : model_->named_parameters()) {
-      const backflow::Tensor& p = parameter.value();
-      const backflow::NoGradGuard guard;
-      if (p.dim() >= 2) {
-        const std::int64_t inputs = p.numel() / p.size(0);
-        p.copy_(uniform(p.sizes(), 1 / std::sqrt(static_cast<double>(inputs)), stream++));
-      } else {  // the weight of a normalization is about 1
-        p.copy_(uniform(p.sizes(), 0.03, stream++) + (parameter.key().ends_with("weight") ? 1 : 0));
-      }
-    }
+    set_initial_values(*model_);
     if (dtype != backflow::kFloat32) {
       model_->to(dtype);
       x_ = x_.to(dtype);
