@@ -4,7 +4,6 @@
 
 #include <backflow/distributed/bfloat16_sum_internal.h>
 #include <backflow/runtime/tensor/bfloat16.h>
-#include <backflow/runtime/trace/trace.h>
 
 namespace backflow::distributed {
 namespace {
@@ -76,7 +75,6 @@ void all_reduce_bfloat16(MpiWorld& world, Buffer x, std::vector<std::byte>& scra
   if (world.size() == 1) {
     return;
   }
-  const trace::Span span("all-reduce", static_cast<std::size_t>(x.count) * sizeof(BFloat16));
   auto* data = static_cast<BFloat16*>(x.data);
   for (std::int64_t begin = 0; begin < x.count; begin += kMostElements) {
     const Parts parts(std::min(kMostElements, x.count - begin), world.size());
@@ -93,7 +91,6 @@ void reduce_scatter_bfloat16(MpiWorld& world, Buffer x, std::vector<std::byte>& 
   if (world.size() == 1) {
     return;
   }
-  const trace::Span span("reduce-scatter", static_cast<std::size_t>(x.count) * sizeof(BFloat16));
   const std::int64_t part = x.count / world.size();
   auto* data = static_cast<BFloat16*>(x.data);
   // Pieces of all parts at a time, so that each piece has the same place in every part.

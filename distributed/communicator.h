@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -136,8 +137,9 @@ class Communicator : public std::enable_shared_from_this<Communicator> {
   /// rank that has failed and has reported it. Thread-safe.
   [[noreturn]] virtual void abort(int exit_code) noexcept = 0;
 
- private:
-  static std::shared_ptr<Communicator> from_address(const void* comm, std::size_t bytes);
+  /// Counts those that number their calls by tags of their own, see ReductionTag: 0, 1, 2 and so on, the same on all
+  /// ranks when they ask in the same order. Not collective. Thread-safe.
+  std::int64_t next_user() noexcept { return users_.fetch_add(1, std::memory_order_relaxed); }
 
  protected:
   /// The memory of a tensor for a call that writes it. Throws Error, which begins with `where`, unless it is
@@ -151,6 +153,11 @@ class Communicator : public std::enable_shared_from_this<Communicator> {
 
   virtual void reduce(Buffer x) = 0;
   virtual void send_from(Buffer x, int root) = 0;
+
+ private:
+  static std::shared_ptr<Communicator> from_address(const void* comm, std::size_t bytes);
+
+  std::atomic<std::int64_t> users_{0};
 };
 
 }  // namespace backflow::distributed

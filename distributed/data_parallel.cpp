@@ -64,6 +64,7 @@ DataParallel::DataParallel(std::vector<Tensor> parameters, std::shared_ptr<Commu
   if (communicator_->size() == 1) {
     return;
   }
+  model_ = communicator_->next_user();
   if (options_.compression == Compression::PowerSgd) {
     power_sgd_ = std::make_unique<PowerSgd>(options_.power_sgd_rank, options_.power_sgd_seed);
   }
@@ -142,7 +143,7 @@ void DataParallel::plan(const ParameterOrder& order) {
       shares_.emplace_back(bucket, *communicator_);
     }
   }
-  reducer_ = std::make_shared<Reducer>(std::move(buckets), std::move(exchanges));
+  reducer_ = std::make_shared<Reducer>(std::move(buckets), std::move(exchanges), model_);
   ++plan_number_;
 }
 

@@ -63,6 +63,13 @@ enum class GradientSync { Now, Later };
 /// bfloat16 are such sums. Those of another algorithm of MPI may round differently in another plan, but on all ranks
 /// alike.
 ///
+/// A program may have several models, each with a DataParallel and an optimizer of its own, as the two of a GAN. Their
+/// passes come one after the other, in the same order on all ranks, and each sums the gradients of one model. A pass
+/// that trains two models at once needs one DataParallel for the parameters of both: otherwise the order of their
+/// reductions would depend on timing, and ranks disagree (see Communicator). Gradients that a pass leaves in another
+/// model are its own: drop them with that model's zero_grad(), or freeze its parameters meanwhile, which plans no new
+/// buckets.
+///
 /// In a world of one there are no buckets, no tasks and no copies.
 ///
 /// A backward that fails on this rank only leaves the others waiting. So let the exception end the program (see
@@ -143,6 +150,7 @@ class DataParallel {
   std::unique_ptr<PowerSgd> power_sgd_;
   IndexedVector<BucketIndex, BucketShares> shares_;
   std::shared_ptr<Reducer> reducer_;  ///< shared with reductions under way; null in a world of one
+  std::int64_t model_ = 0;            ///< see ReductionTag
   std::int64_t plan_number_ = 0;
   std::int64_t pass_ = 0;  ///< number of backwards that were reduced
 };

@@ -6,9 +6,9 @@
 #include <numeric>
 
 #include <backflow/distributed/bfloat16_sum_internal.h>
+#include <backflow/distributed/call_times_internal.h>
 #include <backflow/distributed/mpi_collectives_internal.h>
 #include <backflow/ops/kernels/reductions/sum_buffers.h>
-#include <backflow/runtime/trace/trace.h>
 
 namespace backflow::distributed {
 namespace {
@@ -57,10 +57,12 @@ void MpiCollectives::agree(const MpiCall& call) {
   const auto words = call.words();
   std::copy(words.begin(), words.end(), mine.begin());
   std::transform(words.begin(), words.end(), mine.begin() + 4, std::negate<>());
+  const ArrivalTime arrival;
   MPI_Request request = MPI_REQUEST_NULL;
   world_.check_mpi(MPI_Iallreduce(mine.data(), least.data(), 8, MPI_INT64_T, MPI_MIN, world_.comm(), &request),
                    "MPI_Iallreduce");
   world_.wait(request, "MPI_Iallreduce");
+  arrival.end();
   for (std::size_t i = 0; i < words.size(); ++i) {
     if (least[i] != -least[i + 4]) {
       fail_disagreement(call);
@@ -99,7 +101,6 @@ void MpiCollectives::fail_disagreement(const MpiCall& call) {
 void MpiCollectives::all_reduce(const MpiCall& call, Buffer x) {
   check_summable(x.dtype);
   const auto bytes_each = static_cast<std::int64_t>(element_size(x.dtype));
-  const trace::Span span("all-reduce", static_cast<std::size_t>(x.count * bytes_each));
   if (node_ != nullptr) {
     if (!node_->sums().all_reduce(call, x)) {
       fail_disagreement(call);
@@ -132,7 +133,6 @@ void MpiCollectives::reduce_scatter(const MpiCall& call, Buffer x) {
   check_summable(x.dtype);
   const std::int64_t part = x.count / world_.size();
   const auto bytes = part * static_cast<std::int64_t>(element_size(x.dtype));
-  const trace::Span span("reduce-scatter", static_cast<std::size_t>(bytes * world_.size()));
   if (node_ != nullptr) {
     if (!node_->sums().reduce_scatter(call, x)) {
       fail_disagreement(call);
@@ -159,7 +159,6 @@ void MpiCollectives::reduce_scatter(const MpiCall& call, Buffer x) {
 
 void MpiCollectives::all_gather(const MpiCall& call, Buffer x) {
   const auto bytes = x.count / world_.size() * static_cast<std::int64_t>(element_size(x.dtype));
-  const trace::Span span("all-gather", static_cast<std::size_t>(bytes * world_.size()));
   if (node_ != nullptr) {
     if (!node_->sums().all_gather(call, x)) {
       fail_disagreement(call);

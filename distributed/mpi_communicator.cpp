@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include <backflow/distributed/call_times_internal.h>
 #include <backflow/distributed/mpi_call_internal.h>
 #include <backflow/distributed/mpi_collectives_internal.h>
 #include <backflow/distributed/mpi_tree_sum_internal.h>
@@ -223,21 +224,27 @@ class MpiCommunicator final : public Communicator {
     return {kind, x.count, static_cast<std::int64_t>(x.dtype), tag};
   }
 
-  void call(const MpiCall& call, const Work& work) { mpi_->thread.run(guarded(call, work)); }
+  void call(const MpiCall& call, const Work& work) {
+    const CallerTime time;
+    mpi_->thread.run(guarded(call, work, time.since()));
+  }
 
   /// Queues `work` on `x`, whose memory it holds until it is done.
   void post(const MpiCall& call, const Tensor& x, Completion done, const Work& work) {
     x.impl().storage->bump_version();
-    mpi_->thread.post(guarded(call, [x, work](const MpiCall& it) { work(it); }), std::move(done));
+    mpi_->thread.post(guarded(
+                          call, [x, work](const MpiCall& it) { work(it); }, CallTimes::now_if_traced()),
+                      std::move(done));
   }
 
-  /// `work`, in which the ranks agree to do it, unless the communicator has failed before.
-  CommunicationThread::Job guarded(const MpiCall& call, Work work) {
-    return [mpi = mpi_.get(), call, work = std::move(work)] {
+  /// `work`, in which the ranks agree to do it, unless the communicator has failed before. `wanted`: see CallTimes.
+  CommunicationThread::Job guarded(const MpiCall& call, Work work, std::int64_t wanted) {
+    return [mpi = mpi_.get(), call, work = std::move(work), wanted] {
       check(mpi->failure.empty(), "communicator: unusable: an earlier call failed: ", mpi->failure);
       mpi->world.check_thread();
       try {
         mpi->rules.call = call;
+        const CallTimes times(call, wanted, mpi->world.size());
         work(call);
       } catch (const UnusableError& error) {
         mpi->failure = error.what();

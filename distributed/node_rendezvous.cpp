@@ -1,9 +1,11 @@
+#include <backflow/distributed/call_times_internal.h>
 #include <backflow/distributed/futex_internal.h>
 #include <backflow/distributed/node_rendezvous_internal.h>
 
 namespace backflow::distributed {
 
 bool NodeRendezvous::arrive(const MpiCall& call, const Place& place, Wake wake) {
+  const ArrivalTime arrival;
   ++number_;
   NodeRank& self = control_.rank(index_);
   self.posts[number_ % 2] = {call.words(), place};
@@ -19,6 +21,7 @@ bool NodeRendezvous::arrive(const MpiCall& call, const Place& place, Wake wake) 
     if (!same) {
       control_.differing.store(number_, std::memory_order_relaxed);
     }
+    control_.ready_at.store(CallTimes::now_if_traced(), std::memory_order_relaxed);
     control_.ready.store(number_, std::memory_order_release);
     if (wake == Wake::Now || !same) {
       notify();
@@ -26,6 +29,7 @@ bool NodeRendezvous::arrive(const MpiCall& call, const Place& place, Wake wake) 
   } else {
     wait_for(control_.ready, call);
   }
+  arrival.end(control_.ready_at.load(std::memory_order_relaxed));
   return control_.differing.load(std::memory_order_relaxed) != number_;
 }
 

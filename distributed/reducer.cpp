@@ -3,14 +3,15 @@
 #include <algorithm>
 #include <utility>
 
+#include <backflow/distributed/call_slices.h>
 #include <backflow/distributed/reduction_tag.h>
 #include <backflow/runtime/base/error.h>
 
 namespace backflow::distributed {
 
 Reducer::Reducer(IndexedVector<BucketIndex, Bucket> buckets,
-                 IndexedVector<ExchangeIndex, std::unique_ptr<Exchange>> exchanges)
-    : buckets_(std::move(buckets)), exchanges_(std::move(exchanges)), states_(exchanges_.size()) {}
+                 IndexedVector<ExchangeIndex, std::unique_ptr<Exchange>> exchanges, std::int64_t model)
+    : buckets_(std::move(buckets)), exchanges_(std::move(exchanges)), model_(model), states_(exchanges_.size()) {}
 
 void Reducer::check_idle() const {
   check(finished_ == next_.value(),
@@ -99,11 +100,19 @@ void Reducer::post_prepared() {
   }
 }
 
+/// A second list of exchanges, after one for each bucket, is of the same buckets again.
+ReductionTag Reducer::tag_of(ExchangeIndex exchange, std::size_t round) const {
+  constexpr std::size_t kRoundsBefore = 2;
+  const std::size_t again = exchange.value() / buckets_.size();
+  const std::size_t bucket = exchange.value() % buckets_.size();
+  return {pass_, static_cast<std::int64_t>(bucket), static_cast<std::int64_t>(round + again * kRoundsBefore), model_};
+}
+
 void Reducer::post(ExchangeIndex exchange, std::size_t round) {
-  const std::int64_t tag = ReductionTag{pass_, exchange.value(), static_cast<std::int64_t>(round)}.value();
-  exchanges_[exchange]->start(round, tag, [self = shared_from_this(), exchange, round](std::exception_ptr error) {
-    self->finish(exchange, round, std::move(error));
-  });
+  exchanges_[exchange]->start(round, tag_of(exchange, round).value(),
+                              [self = shared_from_this(), exchange, round](std::exception_ptr error) {
+                                self->finish(exchange, round, std::move(error));
+                              });
 }
 
 /// Nobody waits for what will not come.
@@ -139,6 +148,7 @@ bool Reducer::go_on(ExchangeIndex exchange, std::size_t round, std::exception_pt
 void Reducer::finish(ExchangeIndex exchange, std::size_t round, std::exception_ptr error) {
   if (!error) {
     try {
+      const MoveSlice slice(tag_of(exchange, round).number());
       exchanges_[exchange]->received(round);
     } catch (...) {
       error = std::current_exception();

@@ -9,6 +9,7 @@
 
 #include <backflow/distributed/buckets.h>
 #include <backflow/distributed/exchange.h>
+#include <backflow/distributed/reduction_tag.h>
 #include <backflow/runtime/base/typed_index.h>
 #include <backflow/runtime/engine/completion.h>
 
@@ -21,9 +22,10 @@ using ExchangeIndex = TypedIndex<class Exchange>;
 /// ranks: exchange after exchange, in each of them round after round.
 class Reducer : public std::enable_shared_from_this<Reducer> {
  public:
-  /// `exchanges` refer to buckets of the list, which moves here with its elements where they are.
-  Reducer(IndexedVector<BucketIndex, Bucket> buckets,
-          IndexedVector<ExchangeIndex, std::unique_ptr<Exchange>> exchanges);
+  /// `exchanges` refer to buckets of the list, which moves here with its elements where they are. `model`: see
+  /// ReductionTag.
+  Reducer(IndexedVector<BucketIndex, Bucket> buckets, IndexedVector<ExchangeIndex, std::unique_ptr<Exchange>> exchanges,
+          std::int64_t model = 0);
 
   const IndexedVector<BucketIndex, Bucket>& buckets() const { return buckets_; }
   const IndexedVector<ExchangeIndex, std::unique_ptr<Exchange>>& exchanges() const { return exchanges_; }
@@ -54,6 +56,7 @@ class Reducer : public std::enable_shared_from_this<Reducer> {
   void check_idle() const;
   std::exception_ptr prepare(ExchangeIndex first, ExchangeIndex end);
   void post_prepared();
+  ReductionTag tag_of(ExchangeIndex exchange, std::size_t round) const;
   void post(ExchangeIndex exchange, std::size_t round);
   void fail_unposted(std::exception_ptr error, std::vector<Call>& calls);
   bool go_on(ExchangeIndex exchange, std::size_t round, std::exception_ptr& error, std::vector<Call>& calls);
@@ -61,6 +64,7 @@ class Reducer : public std::enable_shared_from_this<Reducer> {
 
   IndexedVector<BucketIndex, Bucket> buckets_;
   IndexedVector<ExchangeIndex, std::unique_ptr<Exchange>> exchanges_;
+  const std::int64_t model_;
   mutable std::mutex mutex_;  ///< guards all below
   bool retired_ = false;
   std::int64_t pass_ = 0;

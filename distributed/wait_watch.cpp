@@ -67,7 +67,7 @@ std::string WaitRules::describe(const MpiCall& made) const {
   const std::int64_t at = step.load(std::memory_order_relaxed);
   std::string text = at >= 0 ? to_text("step ", at, ", ") : "";
   if (made.is_of_bucket()) {
-    text += to_text("bucket ", ReductionTag::from(made.tag).bucket, ", ");
+    text += ReductionTag::from(made.tag).bucket_text() + ", ";
   }
   return text + made.text();
 }

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include <backflow/io/atomic_file.h>
+#include <backflow/runtime/trace/bucket_number.h>
 
 namespace backflow::io {
 namespace {
@@ -39,6 +40,13 @@ Json arguments(const Event& event) {
   }
   if (event.kind == Kind::kNode) {
     args["node"] = event.node;
+  }
+  if (event.kind == Kind::kSpan && event.node != trace::kNoNode) {
+    const auto number = trace::BucketNumber::from(event.node);
+    args["bucket"] = number.bucket;
+    if (number.model > 0) {
+      args["model"] = number.model;
+    }
   }
   if (event.kind == Kind::kPass) {
     args["work_us"] = event.work / 1e3;

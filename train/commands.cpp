@@ -257,15 +257,19 @@ int run_train(const CommandLine& line) {
 int run_profile(const CommandLine& line) {
   return with_world([&](const auto& world) -> int {
     const Prepared p = on_all_ranks(*world, [&] {
-      if (world->size() > 1) {
+      if (line.cores && world->size() > 1) {
         throw io::ConfigError(
             to_text("profile: ", world->size(), " ranks: need one; for a rank's part of a batch set train.batch_size"));
       }
       return prepare(io::Config::load(line.config, line.overrides));
     });
     start_platform(*world, line, p.config.notes());
+    check_agreement(*world, "profile", line, facts_of(p));
     ProfiledStep step(p.experiment, p.model, *p.train_data, world);
-    std::cout << (line.cores ? step.on_cores(line.bandwidth) : step.profile(line.steps)) << std::flush;
+    const std::string text = line.cores ? step.on_cores(line.bandwidth) : step.profile(line.steps);
+    if (world->rank() == 0) {
+      std::cout << text << std::flush;
+    }
     return kDone;
   });
 }

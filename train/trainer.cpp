@@ -20,6 +20,7 @@
 #include <backflow/train/run/run_position.h>
 #include <backflow/train/run/run_report.h>
 #include <backflow/train/run/shared_failure.h>
+#include <backflow/train/views/communication_view.h>
 #include <backflow/train/views/step_recorder.h>
 #include <backflow/train/views/terminal.h>
 
@@ -76,7 +77,8 @@ class TrainingRun {
         report_(world_->rank(), options.verbosity),
         prints_profile_(options.profile),
         recorder_(RecordedSteps(total_steps() - step_, options.trace_steps),
-                  world_->rank() == 0 ? StepRecorder::Gather::Profile : StepRecorder::Gather::Nothing, world_->rank()) {
+                  world_->rank() == 0 ? StepRecorder::Gather::Profile : StepRecorder::Gather::Communication,
+                  world_->rank()) {
     if (is_resumed()) {
       run_on_all_ranks(*world_, [this] { batch_step_->load_state(options_.start.dump); });
     }
@@ -284,13 +286,18 @@ class TrainingRun {
     return files_->checkpoint(dump, experiment_.checkpoint.keep_last);
   }
 
-  void finish(const std::string& dump) {
-    if (!test_) {
-      evaluate_now();
+  /// Nothing where there is nobody to communicate with.
+  std::optional<CommunicationView> communication_view() {
+    if (world_->size() == 1 || recorder_.communication().steps() == 0) {
+      return std::nullopt;
     }
-    const double seconds = seconds_since(start_);
-    if (!files_) {
-      return;
+    return CommunicationView(recorder_.communication(), *world_);
+  }
+
+  /// What the recorded steps tell of time.
+  void report_recorded(const std::optional<CommunicationView>& communication) {
+    if (communication) {
+      files_->metric("communication", communication->record());
     }
     if (recorder_.profile().steps() > 0) {
       files_->metric("profile", recorder_.profile().record());
@@ -300,6 +307,21 @@ class TrainingRun {
                     recorder_.profile().table());
       }
     }
+    if (communication) {
+      say((prints_profile_ ? communication->table() : "") + communication->summary());
+    }
+  }
+
+  void finish(const std::string& dump) {
+    if (!test_) {
+      evaluate_now();
+    }
+    const double seconds = seconds_since(start_);
+    const std::optional<CommunicationView> communication = communication_view();
+    if (!files_) {
+      return;
+    }
+    report_recorded(communication);
     files_->metric("final", {{"test_accuracy", test_->accuracy},
                              {"test_loss", test_->loss},
                              {"seconds", seconds},

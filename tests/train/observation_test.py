@@ -87,17 +87,43 @@ def test_each_rank_writes_its_trace_with_a_row_for_communication(folder):
     for rank, name in enumerate(("trace.json", "trace-rank1.json")):
         rows, names = check_trace(out / name, rank, 4, 64)
         communication = [event for row, name in names.items() if name == "communication" for _, _, event in rows[row]]
-        assert len([e for e in communication if e["name"] == "all-reduce"]) == len(communication) >= 8
+        reductions = [e for e in communication if e["name"] == "all-reduce"]
+        parts = [e for e in communication if e["name"] in ("start", "wait for ranks", "move")]
+        assert len(reductions) + len(parts) == len(communication) and len(reductions) >= 8
+        # What is in flight is waited for or moved.
+        waits, moves = (sum(e["dur"] for e in parts if e["name"] == kind) for kind in ("wait for ranks", "move"))
+        assert waits + moves >= sum(e["dur"] for e in reductions) - 1e-3 * len(parts)
+        buckets = {e["args"].get("bucket") for e in communication}
+        assert buckets == set(range(len(buckets) - 1)) | {None}, buckets  # the sum of the losses is of none
         # All gradients travel: one bucket each step, with a count for each parameter.
         numbers = 784 * 64 + 64 + 64 * 32 + 32 + 32 * 10 + 10
         assert max(e["args"]["bytes"] for e in communication) >= 4 * numbers
+
+
+def check_communication(line, steps, ranks):
+    assert (line["steps"], line["ranks"]) == (steps, ranks)
+    numbers = 784 * 64 + 64 + 64 * 32 + 32 + 32 * 10 + 10
+    rows = sorted({key.rpartition(".")[0] for key in line if "." in key})
+    assert rows == [f"bucket.{i}" for i in range(len(rows) - 1)] + ["other"], rows
+    for row in [""] + [row + "." for row in rows]:
+        flight = line[row + "start_ms"] + line[row + "wait_ms"] + line[row + "move_ms"]
+        assert abs(flight - line[row + "hidden_ms"] - line[row + "exposed_ms"]) < 1e-6
+        assert line[row + "hidden_ms"] >= 0 and line[row + "exposed_ms"] > -1e-9
+    for key in ("calls", "sent_bytes", "start_ms", "wait_ms", "move_ms", "hidden_ms", "exposed_ms"):
+        assert abs(line[key] - sum(line[f"{row}.{key}"] for row in rows)) <= 1e-6 + (key == "sent_bytes"), key
+    gradients = line["sent_bytes"] - line["other.sent_bytes"]
+    least = 2 * 4 * numbers * (ranks - 1) / ranks
+    assert least < gradients < 1.01 * least, (gradients, least)  # places are aligned, and gradients counted
+    assert line["slowest_rank"] in range(ranks) and line["slowest_rank_host"]
+    assert 0 <= line["slowest_rank_wait_ms"] <= line["other_ranks_wait_ms"]
 
 
 def test_a_run_ends_with_a_profile(folder):
     out = folder / "run"
     log = train(out, *steps(20), "--profile", ranks=2).stdout
     lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
-    assert [line["event"] for line in lines[-2:]] == ["profile", "final"]
+    assert [line["event"] for line in lines[-3:]] == ["communication", "profile", "final"]
+    check_communication(lines[-3], 4, 2)
     profile = lines[-2]
     assert profile["steps"] == 4  # steps 11, 14, 17, 20
     assert profile["backward.AddmmBackward0.calls"] == profile["forward.linear.calls"] == 3 * 4
@@ -118,12 +144,14 @@ def test_a_run_ends_with_a_profile(folder):
         names = [line.split()[0] for line in table]
         assert "AddmmBackward0" in names and "linear" in names
         assert "(T/C)" in text
+        assert ["bucket", "0"] in [line.split()[:2] for line in table], text
+        assert "ms hidden behind computing, " in text and re.search(r"^.*slowest: rank [01] on ", text, re.MULTILINE), text
         assert table[-1].startswith("test accuracy 0."), table
 
 
 def test_the_accuracy_is_the_last_line_and_the_table_is_there_on_request_alone(folder):
     log = train(folder / "run", *steps(5)).stdout
-    assert "AddmmBackward0" not in log and log.splitlines()[-1].startswith("test accuracy 0."), log
+    assert "AddmmBackward0" not in log and "communication" not in log and log.splitlines()[-1].startswith("test accuracy 0."), log
     assert metrics(folder / "run", "profile")[0]["steps"] == 3
     train(folder / "tiny", *steps(1))
     assert metrics(folder / "tiny", "profile")[0]["steps"] == 1
@@ -298,7 +326,11 @@ def test_profile_says_how_many_cores_a_model_feeds(folder):
 def test_profile_prints_where_the_time_of_a_step_goes(folder):
     text = run("profile", CONFIG, *SMALL, "--steps", 4, cwd=folder).stdout
     assert text.startswith("profile of 4 steps, ") and "AddmmBackward0" in text, text
-    error = run("profile", CONFIG, *SMALL, ranks=2, expect=2).stderr
+    assert "communication" not in text, text
+    text = run("profile", CONFIG, *SMALL, "--steps", 4, cwd=folder, ranks=2).stdout
+    assert text.count("profile of 4 steps, ") == text.count("communication of a step: ") == 1, text
+    assert "bucket 0" in text and "slowest: rank " in text, text
+    error = run("profile", CONFIG, *SMALL, "--cores", ranks=2, expect=2).stderr
     assert "backflow: error: profile: 2 ranks: need one; for a rank's part of a batch set train.batch_size" in error, error
 
 

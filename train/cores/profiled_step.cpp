@@ -1,8 +1,12 @@
 #include <backflow/train/cores/profiled_step.h>
 
+#include <utility>
+
+#include <backflow/distributed/communication_times.h>
 #include <backflow/runtime/memory/memory.h>
 #include <backflow/runtime/trace/trace.h>
 #include <backflow/train/cores/scaling.h>
+#include <backflow/train/views/communication_view.h>
 #include <backflow/train/views/profile.h>
 
 namespace backflow::train {
@@ -10,19 +14,24 @@ namespace {
 
 constexpr int kWarmUp = 3;
 
-distributed::LocalBatch first_batch(const Experiment& experiment, const BatchMaker& data) {
+distributed::LocalBatch first_batch(const Experiment& experiment, const BatchMaker& data,
+                                    std::pair<int, int> place) {
   const distributed::ShardedSampler sampler({.dataset_size = data.dataset().size(),
                                              .batch_size = experiment.train.batch_size,
                                              .seed = static_cast<std::uint64_t>(experiment.seed),
-                                             .shuffle = experiment.data.shuffle});
+                                             .shuffle = experiment.data.shuffle,
+                                             .rank = place.first,
+                                             .size = place.second});
   return sampler.batch(0, 0);
 }
 
 }  // namespace
 
 ProfiledStep::ProfiledStep(const Experiment& experiment, const Model& model, const BatchMaker& data,
-                           const std::shared_ptr<distributed::Communicator>& world)
-    : step_(BatchStep::make(experiment, model, data, world)), batch_(first_batch(experiment, data)) {
+                           std::shared_ptr<distributed::Communicator> world)
+    : world_(std::move(world)),
+      step_(BatchStep::make(experiment, model, data, world_)),
+      batch_(first_batch(experiment, data, step_->place())) {
   for (optim::OptimizerParamGroup& group : step_->optimizer().param_groups()) {
     group.options().set_lr(0);  // a hundred steps on one batch could end in NaN, which some settings refuse
   }
@@ -33,18 +42,27 @@ std::string ProfiledStep::profile(std::int64_t steps) {
     run();
   }
   Profile profile;
+  distributed::CommunicationTimes communication;
   trace::start();
   for (std::int64_t i = 0; i < steps; ++i) {
+    world_->barrier();  // so that no rank seems slow because it looked at its trace
     const std::int64_t start = trace::now();
     reset_peak_memory();
     {
       const trace::Span span("step");
       run();
     }
-    profile.add_step(trace::collect(start), memory_stats().peak_bytes);
+    const std::vector<trace::ThreadEvents> threads = trace::collect(start);
+    profile.add_step(threads, memory_stats().peak_bytes);
+    communication.add_step(threads);
   }
   trace::stop();
-  return profile.table() + "\n";
+  std::string text = profile.table() + "\n";
+  if (world_->size() > 1) {
+    const CommunicationView view(communication, *world_);
+    text += view.table() + view.summary() + "\n";
+  }
+  return text;
 }
 
 std::string ProfiledStep::on_cores(double bandwidth) {

@@ -13,18 +13,20 @@ namespace backflow::train {
 /// looks at its time.
 class ProfiledStep {
  public:
-  /// `world` is of one rank. Keeps references to experiment, model and data.
+  /// Collective. Keeps references to experiment, model and data.
   ProfiledStep(const Experiment& experiment, const Model& model, const BatchMaker& data,
-               const std::shared_ptr<distributed::Communicator>& world);
+               std::shared_ptr<distributed::Communicator> world);
 
-  /// Where the time of so many steps goes, operator by operator.
+  /// Where the time of so many steps goes on this rank, operator by operator and, of several ranks, in communication.
+  /// Collective.
   std::string profile(std::int64_t steps);
-  /// How fast the step would be on 1 to 128 cores, and what limits it. `bandwidth`: Machine::bandwidth_limit.
+  /// In a world of one: how fast the step would be on 1 to 128 cores, and what limits it. `bandwidth`: Machine::bandwidth_limit.
   std::string on_cores(double bandwidth);
 
  private:
   void run() { step_->run(number_++, batch_); }
 
+  std::shared_ptr<distributed::Communicator> world_;
   std::unique_ptr<BatchStep> step_;
   distributed::LocalBatch batch_;
   std::int64_t number_ = 0;

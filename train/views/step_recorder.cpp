@@ -28,7 +28,7 @@ void StepRecorder::begin_step(std::int64_t step) {
   if (step == steps_.trace_begin() && step < steps_.trace_end()) {
     traces_ = true;
     trace::start();
-  } else if (!traces_ && gather_ == Gather::Profile && steps_.is_profiled(step)) {
+  } else if (!traces_ && steps_.is_profiled(step)) {
     trace::start();
   }
   step_start_ = trace::now();
@@ -36,8 +36,12 @@ void StepRecorder::begin_step(std::int64_t step) {
 }
 
 bool StepRecorder::end_step(std::int64_t step) {
-  if (gather_ == Gather::Profile && steps_.is_profiled(step)) {
-    profile_.add_step(trace::collect(step_start_), memory_stats().peak_bytes);
+  if (steps_.is_profiled(step)) {
+    const std::vector<trace::ThreadEvents> threads = trace::collect(step_start_);
+    communication_.add_step(threads);
+    if (gather_ == Gather::Profile) {
+      profile_.add_step(threads, memory_stats().peak_bytes);
+    }
     if (!traces_) {
       trace::stop();
     }

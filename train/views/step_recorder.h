@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 
+#include <backflow/distributed/communication_times.h>
 #include <backflow/train/views/profile.h>
 
 namespace backflow::train {
@@ -33,10 +34,12 @@ class RecordedSteps {
   std::int64_t interval_ = 1;
 };
 
-/// Turns tracing on and off for the steps of a run, writes the trace and gathers the profile.
+/// Turns tracing on and off for the steps of a run, writes the trace, and gathers the profile and the times of
+/// communication.
 class StepRecorder {
  public:
-  enum class Gather { Profile, Nothing };
+  /// Profile: that, and the times of communication.
+  enum class Gather { Profile, Communication };
 
   StepRecorder(RecordedSteps steps, Gather gather, int rank) : steps_(steps), gather_(gather), rank_(rank) {}
   ~StepRecorder();
@@ -53,6 +56,8 @@ class StepRecorder {
   bool end_run();
 
   const Profile& profile() const { return profile_; }
+  /// Of the same steps on all ranks.
+  const distributed::CommunicationTimes& communication() const { return communication_; }
   std::string trace_path() const;
 
  private:
@@ -63,6 +68,7 @@ class StepRecorder {
   int rank_;
   std::string directory_;
   Profile profile_;
+  distributed::CommunicationTimes communication_;
   bool traces_ = false;
   std::int64_t step_start_ = 0;
 };
