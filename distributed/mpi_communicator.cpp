@@ -15,6 +15,7 @@
 
 #include <backflow/distributed/mpi_call_internal.h>
 #include <backflow/distributed/mpi_world_internal.h>
+#include <backflow/distributed/quiet_abort_internal.h>
 #include <backflow/runtime/trace/trace.h>
 
 namespace backflow::distributed {
@@ -158,6 +159,16 @@ std::vector<std::string> Collectives::all_gather(const std::string& text) {
   return texts;
 }
 
+/// Whether a rank that ends the job has said why; if not, MPI says which one it was.
+std::atomic<bool> has_said_why{false};
+
+void end_job(int exit_code) {
+  if (has_said_why) {
+    abort_quietly(exit_code);
+  }
+  MPI_Abort(MPI_COMM_WORLD, exit_code);
+}
+
 /// Everything that must outlive the communicator when it could not be closed: until the process exits, when it ends the
 /// job.
 struct MpiRuntime {
@@ -170,7 +181,7 @@ struct MpiRuntime {
     }
   }
 
-  CommunicationThread thread{[](int code) { MPI_Abort(MPI_COMM_WORLD, code); }};
+  CommunicationThread thread{end_job};
   MpiWorld world{thread};
   Collectives calls{world};
   std::string failure;  ///< the first Error of MPI, after which no call is made; the thread's own
@@ -230,7 +241,11 @@ class MpiCommunicator final : public Communicator {
 
   void run(const std::function<void()>& job) override { mpi_->thread.run(job); }
   void* native_handle() noexcept override { return &mpi_->world.comm(); }
-  [[noreturn]] void abort(int exit_code) noexcept override { mpi_->thread.abort(exit_code); }
+
+  [[noreturn]] void abort(int exit_code) noexcept override {
+    has_said_why = true;
+    mpi_->thread.abort(exit_code);
+  }
 
  protected:
   void reduce(Buffer x) override {
