@@ -1,6 +1,5 @@
 #include <backflow/distributed/buckets.h>
 
-#include <algorithm>
 #include <cstring>
 #include <utility>
 
@@ -9,14 +8,6 @@
 
 namespace backflow::distributed {
 namespace {
-
-constexpr std::int64_t kAlignment = 64;
-
-struct Open {
-  BucketPlan plan;
-  std::size_t bytes = 0;
-  bool first = true;  ///< no bucket of this dtype has been closed yet
-};
 
 void clear(const Tensor& x) {
   if (x.numel() > 0) {
@@ -35,56 +26,14 @@ void copy(const Tensor& to, const Tensor& from) {
   }
 }
 
-void append(BucketPlan& plan, std::size_t parameter, std::int64_t numel) {
-  const std::int64_t step = kAlignment / static_cast<std::int64_t>(element_size(plan.dtype));
-  plan.slots.push_back({parameter, plan.numel, numel});
-  plan.numel += (numel + step - 1) / step * step;
-}
-
 }  // namespace
 
-std::vector<BucketPlan> plan_buckets(std::span<const Tensor> parameters, const BucketLimits& limits) {
-  std::vector<BucketPlan> closed;
-  std::vector<Open> open;
-  const auto close = [&](Open& bucket) {
-    bucket.plan.numel += static_cast<std::int64_t>(bucket.plan.slots.size());
-    closed.push_back(std::exchange(bucket.plan, {bucket.plan.dtype, {}, 0}));
-    bucket.bytes = 0;
-    bucket.first = false;
-  };
-
-  for (std::size_t i = parameters.size(); i-- > 0;) {
-    const Tensor& parameter = parameters[i];
-    auto at = std::find_if(open.begin(), open.end(),
-                           [&](const Open& bucket) { return bucket.plan.dtype == parameter.scalar_type(); });
-    if (at == open.end()) {
-      at = open.insert(open.end(), Open{{parameter.scalar_type(), {}, 0}});
-    }
-    const auto limit = [&] { return at->first ? limits.first_bytes : limits.bytes; };
-    if (!at->plan.slots.empty() && at->bytes + parameter.nbytes() > limit()) {
-      close(*at);
-    }
-    append(at->plan, i, parameter.numel());
-    at->bytes += parameter.nbytes();
-    if (at->bytes >= limit()) {
-      close(*at);
-    }
+Bucket::Bucket(BucketPlan plan, std::span<const Tensor> parameters, Tensor memory)
+    : plan_(std::move(plan)), flat_(std::move(memory)), reduced_(plan_.slots.size(), false) {
+  if (!flat_.defined()) {
+    flat_ = empty_tensor(plan_.numel, plan_.dtype);
+    clear(flat_);
   }
-  for (Open& bucket : open) {
-    if (!bucket.plan.slots.empty()) {
-      close(bucket);
-    }
-  }
-  // A bucket is ready when the parameter used first, its last slot, is.
-  std::stable_sort(closed.begin(), closed.end(), [](const BucketPlan& a, const BucketPlan& b) {
-    return a.slots.back().parameter > b.slots.back().parameter;
-  });
-  return closed;
-}
-
-Bucket::Bucket(BucketPlan plan, std::span<const Tensor> parameters)
-    : plan_(std::move(plan)), flat_(empty_tensor(plan_.numel, plan_.dtype)), reduced_(plan_.slots.size(), false) {
-  clear(flat_);
   for (const BucketSlot& slot : plan_.slots) {
     const Tensor& parameter = parameters[slot.parameter];
     parameters_.push_back(parameter);

@@ -126,11 +126,15 @@ void CommunicationThread::run(const Job& job) {
 void CommunicationThread::wait_until(const std::function<bool()>& test) {
   Backoff backoff;
   while (!test()) {
-    kill_if_asked();
-    if (drop_) {
-      throw Cancelled("communicator: dropped: this rank ended while it waited for the others");
-    }
+    check_still_wanted();
     backoff.pause();
+  }
+}
+
+void CommunicationThread::check_still_wanted() {
+  kill_if_asked();
+  if (drop_) {
+    throw Cancelled("communicator: dropped: this rank ended while it waited for the others");
   }
 }
 

@@ -29,6 +29,9 @@ class CommunicationThread {
   /// Runs `job` on the thread, waits for it and rethrows its exception. Throws Error when called on the thread itself,
   /// which would deadlock.
   void run(const Job& job);
+  /// For jobs that wait: throws Cancelled when the jobs are being dropped; does not return when abort() has been
+  /// called.
+  void check_still_wanted();
   /// For jobs: polls `test` until it returns true, with sleeps in between. MPI makes progress only inside its calls.
   /// Throws Cancelled when the jobs are being dropped.
   void wait_until(const std::function<bool()>& test);

@@ -1,5 +1,6 @@
 #include <backflow/distributed/communicator.h>
 
+#include <cstring>
 #include <mutex>
 
 #include <backflow/distributed/mpi_communicator.h>
@@ -12,6 +13,20 @@ Buffer Communicator::buffer_of(const char* where, const Tensor& x) {
   check(x.is_contiguous(), where, ": ", describe(x), " with strides ", x.strides(),
         ": need a contiguous tensor; contiguous() gives one");
   return {x.mutable_data_ptr(), x.numel(), x.scalar_type()};
+}
+
+Buffer Communicator::parts_of(const char* where, const Tensor& x) const {
+  const Buffer buffer = buffer_of(where, x);
+  check(buffer.count % size() == 0, where, ": ", describe(x), " on ", size(),
+        " ranks: need a number of elements that they can share equally");
+  return buffer;
+}
+
+Tensor Communicator::allocate(std::int64_t numel, ScalarType dtype) {
+  check(numel >= 0, "allocate: ", numel, " elements: need 0 or more");
+  const Tensor x = empty_tensor({numel}, dtype);
+  std::memset(x.mutable_data_ptr(), 0, x.nbytes());
+  return x;
 }
 
 std::shared_ptr<Communicator> Communicator::world() {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include <backflow/distributed/environment.h>
+#include <backflow/distributed/wait_limits.h>
 #include <backflow/runtime/engine/completion.h>
 #include <backflow/runtime/tensor/tensor.h>
 
@@ -29,7 +30,8 @@ struct Buffer {
 /// Collective calls: all ranks make the same calls in the same order. A communication thread does the work, one call
 /// after the other; the caller waits, except in all_reduce_async. When ranks make different calls, or with different
 /// sizes or dtypes, all get an Error that says who called what, and may go on. An Error of MPI itself names the call
-/// and the rank; the communicator is unusable afterwards. Any thread but the communication thread may call.
+/// and the rank; the communicator is unusable afterwards, as it is after a call that waited too long for
+/// another rank (see WaitLimits). Any thread but the communication thread may call.
 ///
 /// Ending: when the last handle is destroyed, the ranks wait for each other and MPI is finalised. When an exception
 /// destroys it, or when the ranks disagree, MPI is not finalised. Then the exit of the process ends the whole job, so
@@ -53,8 +55,9 @@ class Communicator {
   virtual int local_rank() const noexcept = 0;
   virtual int local_size() const noexcept = 0;
 
-  /// Replaces `x` by the sum over the ranks, the same bits on every rank. Contiguous; uint8, int64, float32, float64;
-  /// no elements is fine. Throws Error for anything else.
+  /// Replaces `x` by the sum over the ranks, the same bits on every rank. Contiguous; uint8, int32, int64, bfloat16,
+  /// float32, float64; no elements is fine. Throws Error for anything else. bfloat16 is added in float32 in the order of
+  /// the ranks, and the sum is rounded once.
   void all_reduce_sum(const Tensor& x);
   void all_reduce_sum(std::span<double> x) { reduce({x.data(), std::ssize(x), kFloat64}); }
   void all_reduce_sum(std::span<std::int64_t> x) { reduce({x.data(), std::ssize(x), kInt64}); }
@@ -63,6 +66,16 @@ class Communicator {
   /// communication thread, in a world of one at once. It must neither wait for this communicator nor throw. Reductions
   /// start in the order of the calls. `tag` has to be the same on all ranks, which is checked.
   virtual void all_reduce_async(const Tensor& x, std::int64_t tag, Completion done) = 0;
+  /// The two halves of it, under the same rules. `x` is cut into size() equal parts, of which part r belongs to rank r.
+  /// After the first call, part r of rank r is the sum over the ranks, and the other parts of that rank have no defined
+  /// contents. The second call copies every rank's part to all ranks; it takes any dtype. Throws Error when the number
+  /// of elements is no multiple of size().
+  virtual void reduce_scatter_async(const Tensor& x, std::int64_t tag, Completion done) = 0;
+  virtual void all_gather_async(const Tensor& x, std::int64_t tag, Completion done) = 0;
+
+  /// A tensor of zeros, in memory that the ranks of a node share where they can: reductions of it need no copies. Not
+  /// a collective call. It may be kept longer than the communicator. Throws Error for a negative `numel`.
+  virtual Tensor allocate(std::int64_t numel, ScalarType dtype);
 
   /// Replaces `x` by the `x` of rank `root`. Contiguous, any dtype.
   void broadcast(const Tensor& x, int root = 0);
@@ -77,6 +90,11 @@ class Communicator {
   /// Address of the MPI_Comm, for use inside run(); null in a world of one.
   virtual void* native_handle() noexcept = 0;
 
+  /// From now on: how long calls wait for other ranks, and who hears of it. Every rank should set the same.
+  virtual void set_wait_limits(const WaitLimits& /*limits*/) {}
+  /// The step that the program is at, for messages about waiting. Thread-safe.
+  virtual void note_step(std::int64_t /*step*/) noexcept {}
+
   /// Ends all ranks of the job at once with this exit code. C and C++ streams of this rank are flushed first. For a
   /// rank that has failed and has reported it. Thread-safe.
   [[noreturn]] virtual void abort(int exit_code) noexcept = 0;
@@ -85,6 +103,8 @@ class Communicator {
   /// The memory of a tensor for a call that writes it. Throws Error, which begins with `where`, unless it is
   /// contiguous.
   static Buffer buffer_of(const char* where, const Tensor& x);
+  /// The same for a call that cuts it into size() parts.
+  Buffer parts_of(const char* where, const Tensor& x) const;
 
   virtual void reduce(Buffer x) = 0;
   virtual void send_from(Buffer x, int root) = 0;

@@ -1,7 +1,8 @@
 #include <backflow/distributed/data_parallel.h>
 
 #include <algorithm>
-#include <mutex>
+#include <iterator>
+#include <optional>
 #include <sstream>
 #include <unordered_set>
 #include <utility>
@@ -45,96 +46,12 @@ void broadcast_any(Communicator& communicator, const Tensor& x) {
 
 }  // namespace
 
-/// The buckets and how far the reductions of the current backward are.
-class DataParallel::Reducer : public std::enable_shared_from_this<Reducer> {
- public:
-  Reducer(IndexedVector<BucketIndex, Bucket> buckets, Communicator& communicator)
-      : buckets_(std::move(buckets)), communicator_(communicator), states_(buckets_.size()) {}
-
-  const IndexedVector<BucketIndex, Bucket>& buckets() const { return buckets_; }
-
-  void begin(GradientSync sync) {
-    const std::lock_guard lock(mutex_);
-    check(finished_ == next_.value(),
-          "data_parallel: reductions of the last backward are under way: need it to have ended");
-    pass_ += sync == GradientSync::Now ? 1 : 0;
-    next_ = BucketIndex(0);
-    finished_ = 0;
-    states_.assign(buckets_.size(), {});
-    for (Bucket& bucket : buckets_) {
-      // A gradient that is already a sum over the ranks is the same on all of them and must be added but once.
-      bucket.begin(communicator_.rank() == 0 ? Bucket::Share::Keep : Bucket::Share::Clear);
-    }
-  }
-
-  /// Launches the buckets up to `last` that have not been, in their order; `done` is called when that one is back.
-  void start(BucketIndex last, Completion done) {
-    std::exception_ptr error;
-    {
-      const std::lock_guard lock(mutex_);
-      try {
-        for (; next_ <= last; ++next_) {
-          launch(next_);
-        }
-      } catch (...) {
-        error = std::current_exception();
-      }
-      BucketState& state = states_[last];
-      if (!error && !state.finished) {
-        state.done = std::move(done);
-        return;
-      }
-      error = error ? error : state.error;
-    }
-    done(error);
-  }
-
- private:
-  struct BucketState {
-    bool finished = false;
-    std::exception_ptr error;
-    Completion done;  ///< once somebody waits
-  };
-
-  void launch(BucketIndex bucket) {
-    constexpr std::int64_t kMaxBuckets = 1'000'000;
-    buckets_[bucket].fill();
-    communicator_.all_reduce_async(
-        buckets_[bucket].flat(), pass_ * kMaxBuckets + bucket.value(),
-        [self = shared_from_this(), bucket](std::exception_ptr error) { self->finish(bucket, std::move(error)); });
-  }
-
-  void finish(BucketIndex bucket, std::exception_ptr error) {
-    Completion done;
-    {
-      const std::lock_guard lock(mutex_);
-      if (!error) {
-        buckets_[bucket].publish();
-      }
-      ++finished_;
-      BucketState& state = states_[bucket];
-      state.finished = true;
-      state.error = error;
-      done = std::move(state.done);
-    }
-    if (done) {
-      done(std::move(error));
-    }
-  }
-
-  IndexedVector<BucketIndex, Bucket> buckets_;
-  // Not owned: a reduction under way holds the Reducer, and must not be what the communicator waits for to end.
-  Communicator& communicator_;
-  std::mutex mutex_;  ///< guards all below, and the buckets during a backward
-  std::int64_t pass_ = 0;
-  BucketIndex next_{0};  ///< those before it have been launched
-  std::size_t finished_ = 0;
-  IndexedVector<BucketIndex, BucketState> states_;
-};
-
 DataParallel::DataParallel(std::vector<Tensor> parameters, std::shared_ptr<Communicator> communicator,
                            DataParallelOptions options)
-    : parameters_(std::move(parameters)), names_(std::move(options.names)), communicator_(std::move(communicator)) {
+    : parameters_(std::move(parameters)),
+      names_(std::exchange(options.names, {})),
+      options_(std::move(options)),
+      communicator_(std::move(communicator)) {
   check_parameters();
   check(names_.empty() || names_.size() == parameters_.size(), "data_parallel: ", names_.size(), " names of ",
         parameters_.size(), " parameters: need one each, or none");
@@ -142,18 +59,10 @@ DataParallel::DataParallel(std::vector<Tensor> parameters, std::shared_ptr<Commu
     return;
   }
   check_ranks_agree();
-  std::vector<Tensor> wanted;
   for (const Tensor& parameter : parameters_) {
     broadcast_any(*communicator_, parameter);
-    if (parameter.requires_grad()) {
-      wanted.push_back(parameter);
-    }
   }
-  IndexedVector<BucketIndex, Bucket> buckets;
-  for (BucketPlan& plan : plan_buckets(wanted, options.limits)) {
-    buckets.emplace_back(std::move(plan), wanted);
-  }
-  reducer_ = std::make_shared<Reducer>(std::move(buckets), *communicator_);
+  plan_all();
 }
 
 DataParallel::~DataParallel() = default;
@@ -187,8 +96,67 @@ void DataParallel::check_ranks_agree() const {
   }
 }
 
+std::vector<Tensor> DataParallel::wanted_now() const {
+  std::vector<Tensor> wanted;
+  std::copy_if(parameters_.begin(), parameters_.end(), std::back_inserter(wanted),
+               [](const Tensor& x) { return x.requires_grad(); });
+  return wanted;
+}
+
+/// For all parameters that require a gradient, of whose order nothing is known.
+void DataParallel::plan_all() {
+  wanted_ = wanted_now();
+  watch_ = std::make_unique<PlanWatch>(wanted_, options_.limits);
+  plan(reverse_order(wanted_.size()));
+}
+
+void DataParallel::plan(const ParameterOrder& order) {
+  if (reducer_) {
+    reducer_->retire();
+    reducer_.reset();  // its buckets let go of the parameters before others take them
+  }
+  IndexedVector<BucketIndex, Bucket> buckets;
+  for (BucketPlan& bucket : plan_buckets(wanted_, options_.limits, order)) {
+    const Tensor memory = communicator_->allocate(bucket.numel, bucket.dtype);
+    buckets.emplace_back(std::move(bucket), wanted_, memory);
+  }
+  IndexedVector<ExchangeIndex, std::unique_ptr<Exchange>> exchanges;
+  for (Bucket& bucket : buckets) {
+    exchanges.push_back(make_exchange(bucket));
+  }
+  reducer_ = std::make_shared<Reducer>(std::move(buckets), std::move(exchanges));
+  ++plan_number_;
+}
+
+std::unique_ptr<Exchange> DataParallel::make_exchange(Bucket& bucket) const {
+  if (options_.compression == Compression::BFloat16 && bucket.plan().dtype == kFloat32) {
+    return make_bfloat16_exchange(bucket, *communicator_);
+  }
+  return make_plain_exchange(bucket, *communicator_);
+}
+
+/// Plans anew when parameters were frozen or freed since, or when another order is better.
+void DataParallel::plan_if_needed() {
+  const std::vector<Tensor> now = wanted_now();
+  const bool same = std::equal(now.begin(), now.end(), wanted_.begin(), wanted_.end(),
+                               [](const Tensor& a, const Tensor& b) { return a.is_same(b); });
+  if (!same) {
+    check_ranks_agree();
+    plan_all();
+    return;
+  }
+  std::vector<BucketPlan> plans;
+  for (const Bucket& bucket : buckets()) {
+    plans.push_back(bucket.plan());
+  }
+  if (const std::optional<ParameterOrder> order = watch_->new_order(plans, *communicator_)) {
+    plan(*order);
+  }
+}
+
 PassTask DataParallel::reduction(BucketIndex bucket) const {
-  PassTask task{.start = [reducer = reducer_, bucket](Completion done) { reducer->start(bucket, std::move(done)); },
+  PassTask task{.start = [reducer = reducer_,
+                          bucket](Completion done) { reducer->start(ExchangeIndex(bucket.value()), std::move(done)); },
                 .name = to_text("all_reduce bucket ", bucket.value())};
   for (BucketIndex b(0); b <= bucket; ++b) {
     const std::vector<Tensor>& own = buckets()[b].parameters();
@@ -206,15 +174,24 @@ std::vector<PassTask> DataParallel::reductions() const {
 }
 
 void DataParallel::begin_backward(GradientSync sync) {
-  if (reducer_) {
-    reducer_->begin(sync);
+  if (!reducer_) {
+    return;
+  }
+  watch_->end_pass();
+  // A gradient that is already a sum over the ranks is the same on all of them and must be added but once.
+  reducer_->begin(pass_, communicator_->rank() == 0 ? Bucket::Share::Keep : Bucket::Share::Clear);
+  if (sync == GradientSync::Now) {
+    ++pass_;
+    plan_if_needed();
+    reducer_->begin(pass_, Bucket::Share::Keep);
+    watch_->begin_pass();
   }
 }
 
 void DataParallel::reduce_now() {
   begin_backward();
   for (const BucketIndex bucket : buckets().indices()) {
-    start_and_wait([&](Completion done) { reducer_->start(bucket, std::move(done)); });
+    start_and_wait([&](Completion done) { reducer_->start(ExchangeIndex(bucket.value()), std::move(done)); });
   }
 }
 
@@ -229,6 +206,14 @@ void DataParallel::zero_grad() {
 const IndexedVector<BucketIndex, Bucket>& DataParallel::buckets() const {
   static const IndexedVector<BucketIndex, Bucket> none;
   return reducer_ ? reducer_->buckets() : none;
+}
+
+std::vector<BucketTraffic> DataParallel::traffic() const {
+  std::vector<BucketTraffic> all(buckets().size());
+  for (const BucketIndex bucket : buckets().indices()) {
+    all[bucket.value()] = reducer_->exchanges()[ExchangeIndex(bucket.value())]->traffic();
+  }
+  return all;
 }
 
 }  // namespace backflow::distributed

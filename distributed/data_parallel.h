@@ -1,18 +1,26 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include <backflow/distributed/buckets.h>
 #include <backflow/distributed/communicator.h>
+#include <backflow/distributed/exchange.h>
+#include <backflow/distributed/plan_watch.h>
+#include <backflow/distributed/reducer.h>
 #include <backflow/runtime/engine/pass_task.h>
 
 namespace backflow::distributed {
 
+/// How gradients are sent. BFloat16: gradients of float32 in half of the bytes, see make_bfloat16_exchange.
+enum class Compression { None, BFloat16 };
+
 struct DataParallelOptions {
-  BucketLimits limits;
-  std::vector<std::string> names;  ///< of the parameters, for messages; may be left out
+  BucketLimits limits = {};
+  std::vector<std::string> names = {};  ///< of the parameters, for messages; may be left out
+  Compression compression = Compression::None;
 };
 
 /// Whether the gradients of a backward are summed over the ranks now, or kept for a later backward to add to (as
@@ -24,11 +32,10 @@ enum class GradientSync { Now, Later };
 /// gradient of the mean over the global batch, however unevenly it was cut.
 ///
 ///   DataParallel parallel(parameters, Communicator::world());
-///   const std::vector<PassTask> tasks = parallel.reductions();
 ///   for (each step) {
 ///     parallel.zero_grad();
 ///     parallel.begin_backward();
-///     autograd::backward({sum of the local losses / global_n}, {}, {.tasks = tasks});
+///     autograd::backward({sum of the local losses / global_n}, {}, {.tasks = parallel.reductions()});
 ///     optimizer.step();
 ///   }
 ///
@@ -39,6 +46,12 @@ enum class GradientSync { Now, Later };
 /// some ranks used has their sum everywhere. Gradients that are not cleared between two backwards accumulate as on one
 /// rank: the former sum plus the new one. A handle on a gradient, kept across zero_grad(), is a view of the bucket and
 /// changes with the next backward.
+///
+/// The plan of the buckets follows the order in which the first backward of rank 0 completed the gradients. They are
+/// planned anew when that order, or the parameters that it reaches, change for good (see PlanWatch), and when parameters
+/// are frozen or freed by set_requires_grad, on all ranks alike. A plan has no influence on the result as long as the
+/// communicator adds each element in the order of the ranks, wherever in a bucket it is. The sums of bfloat16 are such
+/// sums. Those of another algorithm of MPI may round differently in another plan, but on all ranks alike.
 ///
 /// In a world of one there are no buckets, no tasks and no copies.
 ///
@@ -59,12 +72,14 @@ class DataParallel {
 
   /// The task of a backward that sends a bucket and waits until it is back. Tasks may be started in any order, each
   /// when the gradients of its leaves are complete. The leaves of a task are those of its bucket and of all buckets
-  /// before it. So a bucket never waits for one whose gradients do not come. For any number of backwards.
+  /// before it. So a bucket never waits for one whose gradients do not come.
   PassTask reduction(BucketIndex bucket) const;
-  /// One for each bucket.
+  /// One for each bucket. They hold until the next begin_backward() with GradientSync::Now, which may plan anew; starting
+  /// one of an older plan is an Error.
   std::vector<PassTask> reductions() const;
   /// To be called before every backward: one with GradientSync::Now has all reductions among its tasks, one with
-  /// GradientSync::Later none. Throws Error while reductions of the last backward are under way.
+  /// GradientSync::Later none. With Now it is collective: some plan the buckets anew. Throws Error while reductions of
+  /// the last backward are under way.
   void begin_backward(GradientSync sync = GradientSync::Now);
   /// Sums the present gradients over the ranks and waits. For a rank that has no sample in this step, instead of a
   /// backward; or after the last backward with GradientSync::Later. Collective. Throws Error when the reduction fails.
@@ -74,21 +89,33 @@ class DataParallel {
 
   /// None in a world of one.
   const IndexedVector<BucketIndex, Bucket>& buckets() const;
+  /// The number of the plan that they follow; another one after they have been planned anew.
+  std::int64_t plan_number() const { return plan_number_; }
+  /// What this rank sends in each step, by bucket.
+  std::vector<BucketTraffic> traffic() const;
   const std::vector<Tensor>& parameters() const { return parameters_; }
   /// Of the parameters; empty when none were given.
   const std::vector<std::string>& names() const { return names_; }
   const std::shared_ptr<Communicator>& communicator() const { return communicator_; }
 
  private:
-  class Reducer;
-
   void check_parameters() const;
   void check_ranks_agree() const;
+  std::vector<Tensor> wanted_now() const;
+  void plan_all();
+  void plan(const ParameterOrder& order);
+  void plan_if_needed();
+  std::unique_ptr<Exchange> make_exchange(Bucket& bucket) const;
 
   std::vector<Tensor> parameters_;
   std::vector<std::string> names_;
+  DataParallelOptions options_;
   std::shared_ptr<Communicator> communicator_;
-  std::shared_ptr<Reducer> reducer_;  ///< shared with reductions under way; null in a world of one
+  std::vector<Tensor> wanted_;          ///< those that are planned: that require a gradient
+  std::unique_ptr<PlanWatch> watch_;    ///< null in a world of one
+  std::shared_ptr<Reducer> reducer_;    ///< shared with reductions under way; null in a world of one
+  std::int64_t plan_number_ = 0;
+  std::int64_t pass_ = 0;  ///< number of backwards that were reduced
 };
 
 }  // namespace backflow::distributed

@@ -13,6 +13,10 @@ std::string MpiCall::text() const {
       return to_text("all_reduce_sum ", elements());
     case Kind::AllReduceAsync:
       return to_text("all_reduce_async ", elements(), " with tag ", tag);
+    case Kind::ReduceScatterAsync:
+      return to_text("reduce_scatter_async ", elements(), " with tag ", tag);
+    case Kind::AllGatherAsync:
+      return to_text("all_gather_async ", elements(), " with tag ", tag);
     case Kind::Broadcast:
       return to_text("broadcast ", elements(), " from rank ", tag);
     case Kind::AllGather:

@@ -11,8 +11,8 @@ void MpiWorld::check_mpi(int code, const char* call) const {
   char text[MPI_MAX_ERROR_STRING] = "";
   int length = 0;
   MPI_Error_string(code, text, &length);
-  throw MpiError(to_text(call, ": ", std::string_view(text, static_cast<std::size_t>(length)), " (rank ", rank_, " of ",
-                         size_, ")"));
+  throw UnusableError(to_text(call, ": ", std::string_view(text, static_cast<std::size_t>(length)), " (rank ", rank_,
+                              " of ", size_, ")"));
 }
 
 void MpiWorld::open() {
@@ -59,14 +59,20 @@ void MpiWorld::find_ranks() {
   check_mpi(MPI_Comm_dup(MPI_COMM_WORLD, &comm_), "MPI_Comm_dup");
   check_mpi(MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
 
-  MPI_Comm node = MPI_COMM_NULL;
-  check_mpi(MPI_Comm_split_type(comm_, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node), "MPI_Comm_split_type");
-  check_mpi(MPI_Comm_rank(node, &local_rank_), "MPI_Comm_rank");
-  check_mpi(MPI_Comm_size(node, &local_size_), "MPI_Comm_size");
-  check_mpi(MPI_Comm_free(&node), "MPI_Comm_free");
+  check_mpi(MPI_Comm_split_type(comm_, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node_comm_), "MPI_Comm_split_type");
+  check_mpi(MPI_Comm_set_errhandler(node_comm_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
+  check_mpi(MPI_Comm_rank(node_comm_, &local_rank_), "MPI_Comm_rank");
+  check_mpi(MPI_Comm_size(node_comm_, &local_size_), "MPI_Comm_size");
+}
+
+void MpiWorld::meet() {
+  MPI_Request request = MPI_REQUEST_NULL;
+  check_mpi(MPI_Ibarrier(comm_, &request), "MPI_Ibarrier");
+  wait(request, "MPI_Ibarrier");
 }
 
 void MpiWorld::close() {
+  check_mpi(MPI_Comm_free(&node_comm_), "MPI_Comm_free");
   check_mpi(MPI_Comm_free(&comm_), "MPI_Comm_free");
   finalize();
 }
@@ -78,9 +84,19 @@ void MpiWorld::finalize() {
 }
 
 void MpiWorld::wait(MPI_Request request, const char* call) {
+  // Which rank it is that does not come, MPI does not tell.
+  WaitWatch watch(
+      rules_, rules_.call, [] { return std::vector<AwaitedRank>(); }, [this] { return local_rank_ == 0; },
+      [] { return true; });
+  auto last_look = std::chrono::steady_clock::now();
   thread_.wait_until([&] {
     int done = 0;
     check_mpi(MPI_Test(&request, &done, MPI_STATUS_IGNORE), call);
+    const auto now = std::chrono::steady_clock::now();
+    if (done == 0 && now - last_look > WaitWatch::kNap) {
+      last_look = now;
+      watch.look();
+    }
     return done != 0;
   });
 }

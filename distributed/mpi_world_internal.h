@@ -6,36 +6,36 @@
 #include <mpi.h>
 
 #include <backflow/distributed/communication_thread.h>
+#include <backflow/distributed/wait_watch_internal.h>
 #include <backflow/runtime/base/error.h>
 
 namespace backflow::distributed {
 
-/// An Error of MPI itself, after which nothing more can be expected of it.
-class MpiError : public Error {
- public:
-  using Error::Error;
-};
-
 /// MPI as the communication thread sees it: every function must be called on that thread.
 class MpiWorld {
  public:
-  explicit MpiWorld(CommunicationThread& thread) : thread_(thread) {}
+  MpiWorld(CommunicationThread& thread, const WaitRules& rules) : thread_(thread), rules_(rules) {}
 
   /// Initialises MPI and learns who we are. Throws Error.
   void open();
   /// Finalises MPI, which no rank may use any more.
   void close();
 
-  /// Throws MpiError, with the name of the call that gave it, unless `code` means success.
+  /// Throws UnusableError, with the name of the call that gave it, unless `code` means success.
   void check_mpi(int code, const char* call) const;
-  /// Returns when the request is done. Throws MpiError, and Cancelled when the thread is to give up.
+  /// Returns when the request is done. Throws UnusableError, and Cancelled when the thread is to give up.
   void wait(MPI_Request request, const char* call);
+
+  /// Returns when all ranks have called it.
+  void meet();
 
   int rank() const { return rank_; }
   int size() const { return size_; }
   int local_rank() const { return local_rank_; }
   int local_size() const { return local_size_; }
   MPI_Comm& comm() { return comm_; }
+  /// Of the ranks of this node.
+  MPI_Comm node_comm() const { return node_comm_; }
 
  private:
   void initialize();
@@ -43,7 +43,9 @@ class MpiWorld {
   void finalize();
 
   CommunicationThread& thread_;
+  const WaitRules& rules_;
   MPI_Comm comm_ = MPI_COMM_NULL;  ///< our own, so that no message of others meets ours
+  MPI_Comm node_comm_ = MPI_COMM_NULL;
   int rank_ = 0;
   int size_ = 1;
   int local_rank_ = 0;

@@ -12,6 +12,18 @@ void NullCommunicator::all_reduce_async(const Tensor& x, std::int64_t, Completio
   done(nullptr);
 }
 
+void NullCommunicator::reduce_scatter_async(const Tensor& x, std::int64_t, Completion done) {
+  parts_of("reduce_scatter_async", x);
+  x.impl().storage->bump_version();
+  done(nullptr);
+}
+
+void NullCommunicator::all_gather_async(const Tensor& x, std::int64_t, Completion done) {
+  parts_of("all_gather_async", x);
+  x.impl().storage->bump_version();
+  done(nullptr);
+}
+
 void NullCommunicator::abort(int exit_code) noexcept {
   flush_streams();
   std::_Exit(exit_code);

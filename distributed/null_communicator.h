@@ -17,6 +17,8 @@ class NullCommunicator final : public Communicator {
   int local_size() const noexcept override { return 1; }
 
   void all_reduce_async(const Tensor& x, std::int64_t tag, Completion done) override;
+  void reduce_scatter_async(const Tensor& x, std::int64_t tag, Completion done) override;
+  void all_gather_async(const Tensor& x, std::int64_t tag, Completion done) override;
   void barrier() override {}
   std::vector<std::string> all_gather(const std::string& text) override { return {text}; }
   void run(const std::function<void()>& job) override { job(); }

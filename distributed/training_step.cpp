@@ -68,7 +68,15 @@ TrainingStep::TrainingStep(DataParallel& parallel, optim::Optimizer& optimizer, 
   make_tasks();
 }
 
+/// When a group has been added, or the buckets have been planned anew.
+void TrainingStep::make_tasks_if_needed() {
+  if (optimizer_.size() != parameters_.size() || plan_number_ != parallel_.plan_number()) {
+    make_tasks();
+  }
+}
+
 void TrainingStep::make_tasks() {
+  plan_number_ = parallel_.plan_number();
   Parameters ours = parameters_of(optimizer_);
   parameters_ = those_in(ours, parallel_.parameters());
   check(parameters_.size() == ours.size(), "training step: ", ours.size() - parameters_.size(), " of ", ours.size(),
@@ -145,19 +153,15 @@ void TrainingStep::add_update(std::vector<Tensor> parameters, TaskIndex after) {
 }
 
 void TrainingStep::backward(const Tensor& loss, GradientSync sync) {
-  if (optimizer_.size() != parameters_.size()) {
-    make_tasks();  // a group has been added
-  }
   parallel_.begin_backward(sync);
+  make_tasks_if_needed();
   const bool now = sync == GradientSync::Now;
   autograd::backward({loss}, {}, {.tasks = now ? tasks() : std::span<const PassTask>()});
 }
 
 void TrainingStep::reduce_now() {
-  if (optimizer_.size() != parameters_.size()) {
-    make_tasks();
-  }
   parallel_.reduce_now();
+  make_tasks_if_needed();
   for (const PassTask& task : tasks_) {
     if (task.run) {  // else it is a reduction
       task.run();

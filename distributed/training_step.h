@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
@@ -62,11 +63,12 @@ class TrainingStep {
 
   /// The norm of the last step's gradients before they were clipped; 0 unless there is a largest norm.
   double grad_norm() const { return grad_norm_; }
-  /// The tasks of a pass: the reductions, then the task that waits for all gradients, if there is one, then the
+  /// The tasks of the last pass: the reductions, then the task that waits for all gradients, if there is one, then the
   /// updates.
   std::span<const PassTask> tasks() const { return tasks_; }
 
  private:
+  void make_tasks_if_needed();
   void make_tasks();
   bool has_barrier() const;
   TaskIndex add_barrier(std::vector<Tensor> leaves, std::vector<TaskIndex> reductions);
@@ -80,6 +82,7 @@ class TrainingStep {
   const TrainingStepOptions options_;
   std::vector<Tensor> parameters_;  ///< those that are updated, in the order of `parallel_`
   IndexedVector<TaskIndex, PassTask> tasks_;
+  std::int64_t plan_number_ = 0;  ///< of the buckets that the tasks are for
   double grad_norm_ = 0;
 };
 

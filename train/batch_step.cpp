@@ -33,7 +33,10 @@ BatchStep::BatchStep(const Experiment& experiment, const Model& model, const Bat
       model_(model),
       data_(data),
       world_(std::move(world)),
-      parallel_(model.module->parameters(), world_, {.limits = {}, .names = parameter_names(*model.module)}),
+      parallel_(model.module->parameters(), world_, 
+                {.limits = experiment.distributed.limits(),
+                 .names = parameter_names(*model.module),
+                 .compression = experiment.distributed.compression}),
       optimizer_(experiment.optimizer.make(model.module->parameters())),
       training_step_(
           parallel_, *optimizer_,

@@ -60,9 +60,26 @@ TrainOptions read_train(const io::Section& s) {
   return train;
 }
 
+DistributedOptions read_distributed(const io::Section& s) {
+  s.obsolete("reduction", "fast", "gradients are summed over the ranks in one way");
+  DistributedOptions options;
+  options.bucket_mb = s.number("bucket_mb", {.at_least = 0.001, .at_most = 1024}, options.bucket_mb);
+  options.compression = s.choice("compression", {"none", "bf16"}, "none") == "bf16" ? distributed::Compression::BFloat16
+                                                                                     : distributed::Compression::None;
+  return options;
+}
+
 CheckpointOptions read_checkpoint(const io::Section& s) {
   return {.every_steps = s.integer("every_steps", {.at_least = 0}, 0),
           .keep_last = s.integer("keep_last", {.at_least = 1}, 3)};
+}
+
+/// Only gradients of float32 are compressed.
+void check_compression(const io::Section& root, const Experiment& e) {
+  if (e.distributed.compression != distributed::Compression::None && e.train.dtype != kFloat32) {
+    root.section("distributed")
+        .fail("compression", "'compression' in [distributed]: need train.dtype = \"float32\", or \"none\" here");
+  }
 }
 
 /// The name must be one that a directory can have.
@@ -82,6 +99,12 @@ void check_name(const io::Section& s, const std::string& name) {
 
 }  // namespace
 
+distributed::BucketLimits DistributedOptions::limits() const {
+  constexpr double kMiB = 1 << 20;
+  const auto bytes = static_cast<std::size_t>(bucket_mb * kMiB);
+  return {std::min(distributed::BucketLimits{}.first_bytes, bytes), bytes};
+}
+
 std::string DataOptions::path(const std::string& file) const {
   return (std::filesystem::path(directory) / file).lexically_normal().string();
 }
@@ -99,8 +122,9 @@ Experiment Experiment::read(const io::Config& config) {
                .model = read_model(root.section("model")),
                .optimizer = read_optimizer(root.section("optimizer")),
                .train = read_train(root.section("train")),
+               .distributed = read_distributed(root.section("distributed")),
                .checkpoint = read_checkpoint(root.section("checkpoint"))};
-  root.section("distributed").obsolete("reduction", "fast", "gradients are summed over the ranks in one way");
+  check_compression(root, e);
   config.check_all_read();
   check_name(root, e.name);
   return e;

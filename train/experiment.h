@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include <backflow/distributed/data_parallel.h>
 #include <backflow/io/config.h>
 #include <backflow/runtime/tensor/dtype.h>
 #include <backflow/train/model/layers.h>
@@ -48,6 +49,15 @@ struct TrainOptions {
   bool winograd = false;           ///< see ops/winograd.h
 };
 
+/// [distributed]: how ranks work together.
+struct DistributedOptions {
+  double bucket_mb = 25;  ///< MiB of gradients that are sent at once
+  distributed::Compression compression = distributed::Compression::None;
+
+  /// The sizes of buckets; the first is small.
+  distributed::BucketLimits limits() const;
+};
+
 /// [checkpoint]
 struct CheckpointOptions {
   std::int64_t every_steps = 0;  ///< 0: only at the end
@@ -75,6 +85,7 @@ struct Experiment {
   ModelOptions model;
   OptimizerOptions optimizer;
   TrainOptions train;
+  DistributedOptions distributed;
   CheckpointOptions checkpoint;
 };
 

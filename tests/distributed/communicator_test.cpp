@@ -1,6 +1,8 @@
 #include <backflow/distributed/communicator.h>
 
+#include <algorithm>
 #include <array>
+#include <functional>
 #include <future>
 #include <memory>
 #include <string>
@@ -16,18 +18,37 @@ using backflow::distributed::Communicator;
 using backflow::distributed::NullCommunicator;
 using backflow::test::all_equal;
 using backflow::test::filled;
+using backflow::test::values;
 using backflow::test::world;
 
 namespace {
 
-/// Starts a reduction and gives its end.
-std::future<void> reduce_async(Communicator& communicator, const Tensor& x, std::int64_t tag) {
+using Call = void (Communicator::*)(const Tensor&, std::int64_t, Completion);
+
+/// Starts a call and gives its end.
+std::future<void> start(Call call, Communicator& communicator, const Tensor& x, std::int64_t tag = 0) {
   auto promise = std::make_shared<std::promise<void>>();
   auto future = promise->get_future();
-  communicator.all_reduce_async(x, tag, [promise](const std::exception_ptr& error) {
+  (communicator.*call)(x, tag, [promise](const std::exception_ptr& error) {
     error ? promise->set_exception(error) : promise->set_value();
   });
   return future;
+}
+
+std::future<void> reduce_async(Communicator& communicator, const Tensor& x, std::int64_t tag) {
+  return start(&Communicator::all_reduce_async, communicator, x, tag);
+}
+
+/// Elements that differ between ranks and positions; whole numbers, so that sums are exact.
+Tensor numbered(std::int64_t n, int rank, ScalarType dtype) {
+  Tensor x = empty_tensor({n}, dtype);
+  dispatch(dtype, [&](auto zero) {
+    using T = decltype(zero);
+    for (std::int64_t i = 0; i < n; ++i) {
+      x.data_ptr<T>()[i] = static_cast<T>((i + rank) % 13);
+    }
+  });
+  return x;
 }
 
 }  // namespace
@@ -134,6 +155,51 @@ TEST_CASE("communicator: asynchronous sums end in the order in which they were s
   }
 }
 
+TEST_CASE("communicator: a reduction in two halves, with the own part in between", "[communicator]") {
+  const auto ours = world();
+  const int size = ours->size();
+  for (const ScalarType dtype : {kUInt8, kInt64, kFloat32, kFloat64}) {
+    for (const std::int64_t part : {0, 1, 17, 300000}) {
+      const bool shared = part % 2 == 1;
+      const Tensor x = shared ? ours->allocate(part * size, dtype) : empty_tensor({part * size}, dtype);
+      const std::vector<double> mine = values(numbered(part * size, ours->rank(), dtype));
+      const auto version = x.impl().storage->version();
+      dispatch(dtype, [&](auto zero) {
+        using T = decltype(zero);
+        std::transform(mine.begin(), mine.end(), x.data_ptr<T>(),
+                       [](double element) { return static_cast<T>(element); });
+      });
+      std::vector<double> sums(mine.size(), 0);
+      for (int rank = 0; rank < size; ++rank) {
+        const std::vector<double> theirs = values(numbered(part * size, rank, dtype));
+        std::transform(sums.begin(), sums.end(), theirs.begin(), sums.begin(), std::plus<>());
+      }
+      start(&Communicator::reduce_scatter_async, *ours, x).get();
+      const auto begin = ours->rank() * part;
+      const std::vector<double> scattered = values(x);
+      CHECK(std::equal(scattered.begin() + begin, scattered.begin() + begin + part, sums.begin() + begin));
+      start(&Communicator::all_gather_async, *ours, x).get();
+      CHECK(values(x) == sums);
+      CHECK(x.impl().storage->version() > version);
+    }
+  }
+}
+
+TEST_CASE("communicator: memory that it gives is zero and may outlive it", "[communicator]") {
+  const auto ours = world();
+  for (const ScalarType dtype : {kBool, kBFloat16, kFloat32, kFloat64}) {
+    for (const std::int64_t n : {0, 1, 1000000}) {
+      const Tensor x = ours->allocate(n, dtype);
+      CHECK(x.sizes() == IntArrayRef({n}));
+      CHECK(x.scalar_type() == dtype);
+      CHECK(all_equal(x, 0));
+    }
+  }
+  const Tensor kept = NullCommunicator().allocate(3, kFloat32);
+  CHECK(all_equal(kept, 0));
+  CHECK_THROWS_WITH(ours->allocate(-1, kFloat32), Equals("allocate: -1 elements: need 0 or more"));
+}
+
 TEST_CASE("communicator: ranks that disagree get an Error each, and can go on", "[communicator]") {
   const auto ours = world();
   if (ours->size() == 1) {
@@ -179,6 +245,13 @@ TEST_CASE("communicator: mistakes of one rank are found before anything is sent"
   const Tensor x = filled({2, 3}, 1);
   CHECK_THROWS_WITH(ours->all_reduce_sum(Tensor()), ContainsSubstring("all_reduce_sum: undefined tensor"));
   CHECK_THROWS_WITH(ours->all_reduce_sum(view_of(x, {3, 2}, {1, 3}, 0)), ContainsSubstring("need a contiguous tensor"));
+  if (ours->size() > 1) {
+    const auto ignore = [](const std::exception_ptr&) {};
+    CHECK_THROWS_WITH(ours->reduce_scatter_async(filled({ours->size() + 1}, 1), 0, ignore),
+                      ContainsSubstring("reduce_scatter_async: f32[") && ContainsSubstring("can share equally"));
+    CHECK_THROWS_WITH(ours->all_gather_async(filled({ours->size() + 1}, 1), 0, ignore),
+                      ContainsSubstring("all_gather_async: f32["));
+  }
   CHECK_THROWS_WITH(ours->broadcast(x, ours->size()), ContainsSubstring("need a rank in [0, "));
   CHECK_THROWS_WITH(ours->broadcast(x, -1), ContainsSubstring("broadcast: root -1"));
   ours->barrier();
@@ -214,6 +287,8 @@ TEST_CASE("communicator: a world of one leaves everything as it is", "[communica
   one.barrier();
   one.all_reduce_async(x, 0, [&](const std::exception_ptr& error) { done = !error; });
   CHECK(done);
+  start(&Communicator::reduce_scatter_async, one, x).get();
+  start(&Communicator::all_gather_async, one, x).get();
   CHECK(all_equal(x, 2));
   CHECK(one.size() == 1);
   CHECK(one.local_size() == 1);

@@ -66,8 +66,8 @@ Tensor loss_of(const std::vector<Tensor>& parameters, double value) {
 }
 
 void run_backward(DataParallel& parallel, const Tensor& loss, GradientSync sync = GradientSync::Now) {
-  const std::vector<PassTask> tasks = parallel.reductions();
   parallel.begin_backward(sync);
+  const std::vector<PassTask> tasks = parallel.reductions();
   autograd::backward({loss}, {}, {.tasks = sync == GradientSync::Now ? tasks : std::span<const PassTask>()});
 }
 

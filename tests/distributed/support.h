@@ -70,6 +70,12 @@ class FakeCommunicator final : public distributed::Communicator {
   void all_reduce_async(const Tensor& x, std::int64_t tag, Completion done) override {
     reductions.push_back({buffer_of("all_reduce_async", x), tag, std::move(done)});
   }
+  void reduce_scatter_async(const Tensor& x, std::int64_t tag, Completion done) override {
+    reductions.push_back({parts_of("reduce_scatter_async", x), tag, std::move(done)});
+  }
+  void all_gather_async(const Tensor& x, std::int64_t tag, Completion done) override {
+    reductions.push_back({parts_of("all_gather_async", x), tag, std::move(done)});
+  }
   void barrier() override {}
   std::vector<std::string> all_gather(const std::string& text) override {
     return std::vector<std::string>(static_cast<std::size_t>(size_), text);

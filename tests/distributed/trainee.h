@@ -93,8 +93,8 @@ struct Trainee {
 
   /// Backward with the reductions as its only tasks.
   void backward(const Tensor& loss, distributed::GradientSync sync = distributed::GradientSync::Now) {
-    const std::vector<PassTask> tasks = parallel.reductions();
     parallel.begin_backward(sync);
+    const std::vector<PassTask> tasks = parallel.reductions();
     const bool now = sync == distributed::GradientSync::Now;
     autograd::backward({loss}, {}, {.tasks = now ? tasks : std::span<const PassTask>()});
   }

@@ -11,12 +11,13 @@
 namespace backflow::train {
 namespace {
 
-constexpr std::array<std::string_view, 7> kFree = {"name",
+constexpr std::array<std::string_view, 8> kFree = {"name",
                                                    "train.epochs",
                                                    "train.max_steps",
                                                    "train.eval_batch_size",
                                                    "train.clip_grad_norm",
                                                    "train.check_gradients",
+                                                   "distributed.bucket_mb",
                                                    "checkpoint"};
 // Without these the optimizer has another state, or none at all.
 constexpr std::array<std::string_view, 3> kOfState = {"optimizer.name", "optimizer.amsgrad", "optimizer.centered"};

@@ -1,0 +1,114 @@
+#include <backflow/distributed/futex_internal.h>
+#include <backflow/distributed/node_rendezvous_internal.h>
+
+namespace backflow::distributed {
+
+bool NodeRendezvous::arrive(const MpiCall& call, const Place& place, Wake wake) {
+  ++number_;
+  NodeRank& self = control_.rank(index_);
+  self.posts[number_ % 2] = {call.words(), place};
+  self.posted.store(number_, std::memory_order_release);
+  if (control_.arrived.fetch_add(1, std::memory_order_acq_rel) + 1 == static_cast<std::uint32_t>(size_)) {
+    // The others wait for what follows, so this rank alone touches the counters.
+    control_.arrived.store(0, std::memory_order_relaxed);
+    control_.finished.store(0, std::memory_order_relaxed);
+    for (int i = 0; i < size_; ++i) {
+      control_.rank(i).taken.store(0, std::memory_order_relaxed);
+    }
+    const bool same = agree();
+    if (!same) {
+      control_.differing.store(number_, std::memory_order_relaxed);
+    }
+    control_.ready.store(number_, std::memory_order_release);
+    if (wake == Wake::Now || !same) {
+      notify();
+    }
+  } else {
+    wait_for(control_.ready, call);
+  }
+  return control_.differing.load(std::memory_order_relaxed) != number_;
+}
+
+bool NodeRendezvous::agree() const {
+  for (int i = 1; i < size_; ++i) {
+    if (posted(i).call != posted(0).call) {
+      return false;
+    }
+  }
+  return true;
+}
+
+void NodeRendezvous::share(std::int64_t pieces, FunctionRef<void(std::int64_t)> piece) {
+  if (pieces == 0) {
+    return;
+  }
+  NodeRank& self = control_.rank(index_);
+  self.working.store(number_, std::memory_order_relaxed);
+  // The own share first, whose memory is near; then what the others have left of theirs.
+  for (int k = 0; k < size_ && !is_reached(control_.done, number_); ++k) {
+    const int owner = (index_ + k) % size_;
+    const std::int64_t begin = pieces * owner / size_;
+    const std::int64_t end = pieces * (owner + 1) / size_;
+    for (;;) {
+      const std::int64_t i = begin + control_.rank(owner).taken.fetch_add(1, std::memory_order_relaxed);
+      if (i >= end) {
+        break;
+      }
+      piece(i);
+      if (control_.finished.fetch_add(1, std::memory_order_acq_rel) + 1 == static_cast<std::uint32_t>(pieces)) {
+        control_.done.store(number_, std::memory_order_release);
+        notify();
+      }
+    }
+  }
+  self.working.store(0, std::memory_order_relaxed);
+  wait_for(control_.done, MpiCall::of(posted(index_).call));
+}
+
+/// Wakes those that sleep, after a store that may end their wait. All of this in one total order with the waiter's
+/// "count me, read the event, look again": so either it sees the store, or it does not sleep, or it is woken.
+void NodeRendezvous::notify() {
+  control_.event.fetch_add(1);
+  if (control_.sleepers.load() > 0) {
+    futex_wake_all(control_.event);
+  }
+}
+
+void NodeRendezvous::wait_for(const std::atomic<std::uint32_t>& word, const MpiCall& call) {
+  if (is_reached(word, number_)) {
+    return;
+  }
+  const auto once = [this](std::atomic<std::uint32_t>& last) { return last.exchange(number_) != number_; };
+  WaitWatch watch(
+      rules_, call, [this, &word] { return awaited(word); }, [this, once] { return once(control_.warned); },
+      [this] { return control_.failed.exchange(1) == 0; });
+  for (;;) {
+    control_.sleepers.fetch_add(1);
+    const std::uint32_t event = control_.event.load();
+    const bool is_over = is_reached(word, number_);
+    if (!is_over) {
+      futex_wait(control_.event, event, WaitWatch::kNap);
+    }
+    control_.sleepers.fetch_sub(1);
+    if (is_over || is_reached(word, number_)) {
+      return;
+    }
+    watch.look();
+  }
+}
+
+/// Who has not arrived or, when the work is waited for, who is at it.
+std::vector<AwaitedRank> NodeRendezvous::awaited(const std::atomic<std::uint32_t>& word) const {
+  std::vector<AwaitedRank> ranks;
+  for (int i = 0; i < size_; ++i) {
+    NodeRank& other = control_.rank(i);
+    const bool is_late = &word == &control_.ready ? !is_reached(other.posted, number_)
+                                                  : other.working.load(std::memory_order_relaxed) == number_;
+    if (is_late && i != index_) {
+      ranks.push_back({other.rank, other.process});
+    }
+  }
+  return ranks;
+}
+
+}  // namespace backflow::distributed
