@@ -16,6 +16,14 @@ if(BACKFLOW_GENERATED_HEADERS)
           FILES_MATCHING PATTERN "*.h" PATTERN "*.inc")
 endif()
 
+# The program and what starts it: `cmake --install BUILD --component program` installs these alone.
+if(TARGET backflow_program)
+  install(TARGETS backflow_program COMPONENT program)
+  install(PROGRAMS scripts/mpirun.sh DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT program)
+  install(FILES scripts/lib.sh scripts/mpi.sh scripts/placement.sh DESTINATION share/backflow COMPONENT program)
+  install(PROGRAMS scripts/slurm/train.sbatch DESTINATION share/backflow/slurm COMPONENT program)
+endif()
+
 install(TARGETS backflow ${libraries} EXPORT backflow)
 install(EXPORT backflow NAMESPACE backflow:: FILE backflowTargets.cmake DESTINATION ${package_dir})
 

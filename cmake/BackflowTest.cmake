@@ -4,7 +4,7 @@
 # which runs them. With RANKS, once for every number of ranks, as NAME_n, under mpirun.
 #
 # backflow_script_test(folder script): registers a script, .sh or .py. Its environment has BACKFLOW_BIN, the directory of
-# the programs, and BACKFLOW_SOURCE, the tree.
+# the programs, and BACKFLOW_SOURCE, the tree. One that cannot run here ends with 77, after it has said why.
 #
 # backflow_output_test(name EXPECTED file COMMAND command... LABELS label... [NEEDS module]): a command that must print what
 # the file holds and end with 0; with NEEDS it is skipped where the system's Python lacks the module.
@@ -75,10 +75,15 @@ function(backflow_script_test folder script)
     set(interpreter /usr/bin/python3)
   endif()
   set(labels unit)
-  if(folder MATCHES "^(distributed|train)$")
+  if(folder MATCHES "^(distributed|train|cluster)$")
     list(APPEND labels mpi)
   endif()
+  if(folder STREQUAL cluster)
+    string(REPLACE _test "" label ${stem})
+    list(APPEND labels ${label})
+  endif()
   backflow_register(${folder}_${stem} COMMAND ${interpreter} ${script} LABELS ${labels} TIMEOUT 600 PROCESSORS 2)
+  set_tests_properties(${folder}_${stem} PROPERTIES SKIP_RETURN_CODE 77)
 endfunction()
 
 function(backflow_output_test name)

@@ -25,8 +25,8 @@ std::optional<std::int64_t> number(const Lookup& get, const char* name) {
   return value;
 }
 
-LaunchEnvironment launched(std::int64_t rank, std::int64_t size) {
-  return {true, static_cast<int>(rank), static_cast<int>(size)};
+LaunchEnvironment launched(std::int64_t rank, std::int64_t size, bool by_mpirun = false) {
+  return {true, static_cast<int>(rank), static_cast<int>(size), by_mpirun};
 }
 
 }  // namespace
@@ -36,7 +36,7 @@ LaunchEnvironment launch_environment(const Lookup& given) {
 
   // mpirun inside a Slurm job passes on the variables of the step that started its daemons, so it is asked first.
   if (const auto rank = number(get, "OMPI_COMM_WORLD_RANK"), size = number(get, "OMPI_COMM_WORLD_SIZE"); rank && size) {
-    return launched(*rank, *size);
+    return launched(*rank, *size, true);
   }
   if (const auto rank = number(get, "PMI_RANK"), size = number(get, "PMI_SIZE"); rank && size) {
     return launched(*rank, *size);

@@ -8,7 +8,8 @@ namespace backflow::distributed {
 struct LaunchEnvironment {
   bool launched = false;  ///< true when the process is one of an MPI job, perhaps of size 1
   int rank = 0;
-  int size = 1;  ///< 0 when the launcher does not say
+  int size = 1;            ///< 0 when the launcher does not say
+  bool by_mpirun = false;  ///< of Open MPI
 };
 
 /// Reads the environment: Open MPI's mpirun, then PMI (MPICH, Intel MPI), then a Slurm step of several tasks, then

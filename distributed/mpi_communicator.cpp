@@ -19,15 +19,26 @@
 #include <backflow/distributed/mpi_tree_sum_internal.h>
 #include <backflow/distributed/mpi_world_internal.h>
 #include <backflow/distributed/node_internal.h>
+#include <backflow/distributed/quiet_abort_internal.h>
 
 namespace backflow::distributed {
 namespace {
+
+/// Whether a rank that ends the job has said why; if not, MPI says which one it was.
+std::atomic<bool> has_said_why{false};
+
+void end_job(int exit_code) {
+  if (has_said_why) {
+    abort_quietly(exit_code);
+  }
+  MPI_Abort(MPI_COMM_WORLD, exit_code);
+}
 
 /// Everything that must outlive the communicator when it could not be closed: until the process exits, when it ends the
 /// job.
 struct MpiRuntime {
   MpiRuntime(const MpiSource& source, CommunicationThread::Runner runner)
-      : thread([](int code) { MPI_Abort(MPI_COMM_WORLD, code); }, runner) {
+      : thread(end_job, runner) {
     try {
       thread.run([&] { open(source); });
     } catch (...) {
@@ -189,7 +200,11 @@ class MpiCommunicator final : public Communicator {
 
   void run(const std::function<void()>& job) override { mpi_->thread.run(job); }
   void* native_handle() noexcept override { return &mpi_->world.comm(); }
-  [[noreturn]] void abort(int exit_code) noexcept override { mpi_->thread.abort(exit_code); }
+
+  [[noreturn]] void abort(int exit_code) noexcept override {
+    has_said_why = true;
+    mpi_->thread.abort(exit_code);
+  }
 
  protected:
   void reduce(Buffer x) override {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# scripts/mpirun.sh [--per numa|socket|node] [-n RANKS] [--print] PROGRAM [ARGUMENT...]
+# mpirun.sh [--per numa|socket|node] [-n RANKS] [--print] PROGRAM [ARGUMENT...]
 #
 # mpirun with the options that Backflow's programs want: ranks bound to NUMA nodes, or to several cores; and more ranks
 # than cores if asked for. At SIGTERM, SIGHUP, SIGUSR1, SIGUSR2 or Ctrl-C the ranks get SIGUSR1 and write a checkpoint;
@@ -13,7 +13,14 @@
 # Other options of mpirun may be given, before PROGRAM; those that map or bind ranks count. All nodes
 # are taken to be like this one. Ranks are bound to cores that taskset has taken from this shell, too: then give none.
 set -euo pipefail
-source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+
+# Its parts lie beside it in the source tree, and in share/backflow where it is installed, in bin.
+parts=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
+if [[ ! -r $parts/placement.sh ]]; then
+  parts=$parts/../share/backflow
+fi
+source "$parts/lib.sh"
+source "$parts/mpi.sh"
 
 if (($# == 0)) || [[ $1 == --help ]]; then
   show_help

@@ -5,6 +5,7 @@
 # configs/fashion_mnist_mlp.toml on N processes (2). Other options go to `backflow train`, as in --set train.epochs=1.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
+source "$root/scripts/mpi.sh"
 
 ranks=2
 config=$root/configs/fashion_mnist_mlp.toml

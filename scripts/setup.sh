@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# scripts/setup.sh [--dev] [--torch] [--bench] [--check]
+# scripts/setup.sh [--dev] [--cluster] [--torch] [--bench] [--check]
 #
 # Installs what Backflow needs and this Debian 12 or 13 lacks, with apt. Does nothing when all is there.
 #   --dev     also what scripts/check.sh and scripts/coverage.sh need: clang-format, clang-tidy, gcovr
+#   --cluster also Slurm, of which a test starts one of its own; elsewhere that test is skipped
 #   --torch   also PyTorch, which scripts/compare_torch.py compares the operators with
 #   --bench   also the peers that the benches are compared with: PyTorch and libtorch
 #   --check   only list what is missing; exit code 1 if anything is
@@ -25,6 +26,7 @@ packages=(
   tmux                                                                  # to test what a terminal shows
 )
 developer_packages=(clang-format clang-tidy gcovr libomp-dev) # the last for clang-tidy to find omp.h
+cluster_packages=(slurm-wlm munge)
 torch_packages=(python3-torch)
 bench_packages=("${torch_packages[@]}" libtorch-dev libopenblas0-openmp)
 
@@ -32,6 +34,7 @@ check_only=no
 for argument in "$@"; do
   case $argument in
     --dev) packages+=("${developer_packages[@]}") ;;
+    --cluster) packages+=("${cluster_packages[@]}") ;;
     --torch) packages+=("${torch_packages[@]}") ;;
     --bench) packages+=("${bench_packages[@]}") ;;
     --check) check_only=yes ;;

@@ -3,7 +3,8 @@
 #
 # Installs what is missing, builds PRESET (release, dev, asan, tsan, minimal; without one, release) and runs its tests.
 # Of release, and without options, it also runs scripts/compare_torch.py and scripts/compare_training.py where PyTorch is
-# installed; with CI=true in the environment it installs it. Exit code 1 when something fails. For one test: scripts/test.sh release -R test_ops
+# installed; with CI=true in the environment it installs it, and the Slurm that a test wants. Exit code 1 when something fails.
+# For one test: scripts/test.sh release -R test_ops
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
@@ -14,7 +15,9 @@ case ${1:-} in
   *) preset=$1 && shift ;;
 esac
 
-"$root/scripts/setup.sh"
+cluster=()
+[[ ${CI:-} != true ]] || cluster=(--cluster)
+"$root/scripts/setup.sh" ${cluster[@]+"${cluster[@]}"}
 if [[ $preset == tsan ]]; then
   "$root/scripts/tsan_tbb.sh"
 fi
@@ -30,6 +33,9 @@ else
   say "left out: docs_add_operator_build, which builds all operators anew; scripts/contributing_check.sh runs it"
   nice ctest --preset "$preset" --parallel "$(nproc)" --output-on-failure --label-exclude '^build$' || code=$?
 fi
+
+# Tests that cannot run here say why.
+sed -n 's/^SKIPPED: /== skipped: /p' "build/$preset/Testing/Temporary/LastTest.log" || true
 
 has_torch() { /usr/bin/python3 -c 'import torch' 2>/dev/null; }
 if [[ $preset == release ]] && (($# == 0)); then

@@ -20,6 +20,7 @@
 #include <backflow/train/evaluation.h>
 #include <backflow/train/run/agreement.h>
 #include <backflow/train/run/digest.h>
+#include <backflow/train/run/job.h>
 #include <backflow/train/run/platform.h>
 #include <backflow/train/run/resume.h>
 #include <backflow/train/run/resume_changes.h>
@@ -92,37 +93,6 @@ Prepared prepare(const io::Config& config, const io::Dump* dump = nullptr) {
   check_classes(test_data.dataset(), e.data.path(e.data.test_labels), model.classes,
                 train_data ? e.data.path(e.data.train_labels) : "the model");
   return {std::move(e), config, std::move(train_data), std::move(test_data), std::move(model)};
-}
-
-/// Runs `body` with the communicator of the job. A failure that all ranks know of is told by rank 0, and all end in
-/// order. Any other is told by the rank that has it, which ends the whole job: the others may be waiting for it.
-template <class Body>
-int with_world(const Body& body) {
-  io::start_hdf5();  // before MPI: later, its own start would call MPI from this thread
-  const std::shared_ptr<distributed::Communicator> world = distributed::Communicator::world();
-  try {
-    return body(world);
-  } catch (const SharedFailure& failure) {
-    if (world->rank() == 0) {
-      std::cerr << "backflow: error: " << failure.what() << std::endl;
-    }
-    world->barrier();  // a rank that ends makes mpirun end the others, and rank 0 has to speak first
-    return failure.exit_code();
-  } catch (const distributed::RanksDisagree& disagreement) {
-    // All ranks have it, and the end of one ends the others: rank 0 alone speaks, unless it does not come to that.
-    constexpr std::chrono::seconds kRank0Speaks{5};
-    if (world->rank() > 0) {
-      std::this_thread::sleep_for(kRank0Speaks);
-    }
-    std::cerr << "backflow: error: " << disagreement.what() << std::endl;
-    world->abort(kFailed);
-    return kFailed;
-  } catch (const std::exception& error) {
-    const std::string rank = world->size() > 1 ? to_text("rank ", world->rank(), ": ") : "";
-    std::cerr << "backflow: error: " << rank << error.what() << std::endl;
-    world->abort(kFailed);
-    return kFailed;
-  }
 }
 
 /// Sets up the platform, and says on standard error what is wrong with it.
@@ -212,11 +182,27 @@ std::vector<std::string> take_over(RunStart& start, const CommandLine& line, con
   return changes.notes;
 }
 
+/// Draws the step of an experiment into `file`, in the way that its suffix says, or prints it.
+void write_graph(const Prepared& p, const std::string& file) {
+  const StepGraph graph = observe_step(p.model, p.train_data->dataset().sample_shape(), p.experiment.train.batch_size,
+                                       p.experiment.train.dtype);
+  const std::string& title = p.experiment.name;
+  if (file.empty()) {
+    std::cout << to_dot(graph, title);
+  } else if (file.ends_with(".json")) {
+    io::write_file_atomically(file, to_json(graph, title));
+  } else {
+    const std::string dot = to_dot(graph, title);
+    const std::string suffix = file.substr(file.rfind('.') + 1);
+    io::write_file_atomically(file, suffix == "dot" ? dot : run_graphviz(dot, suffix));
+  }
+}
+
 }  // namespace
 
 int run_train(const CommandLine& line) {
   watch_stop_signals();
-  return with_world([&](const auto& world) -> int {
+  return run_job([&](const World& world) -> int {
     world->set_wait_limits({.stop_requested = stop_requested});
     const Prepared p = on_all_ranks(*world, [&] {
       Prepared prepared = prepare(io::Config::load(line.config, line.overrides));
@@ -255,7 +241,7 @@ int run_train(const CommandLine& line) {
 }
 
 int run_profile(const CommandLine& line) {
-  return with_world([&](const auto& world) -> int {
+  return run_job([&](const World& world) -> int {
     const Prepared p = on_all_ranks(*world, [&] {
       if (line.cores && world->size() > 1) {
         throw io::ConfigError(
@@ -275,7 +261,7 @@ int run_profile(const CommandLine& line) {
 }
 
 int run_evaluate(const CommandLine& line) {
-  return with_world([&](const auto& world) -> int {
+  return run_job([&](const World& world) -> int {
     io::Dump dump;
     const Prepared p = on_all_ranks(*world, [&] {
       if (!std::filesystem::exists(line.file)) {
@@ -322,34 +308,26 @@ int run_inspect(const CommandLine& line) {
 }
 
 int run_config(const CommandLine& line) {
-  const Prepared p = prepare(io::Config::load(line.config, line.overrides));
-  if (distributed::environment_rank() == 0) {
-    std::cout << p.config.resolved();
-    for (const std::string& note : p.config.notes()) {
-      std::cerr << "backflow: note: " << note << '\n';
+  return run_job([&](const World& world) -> int {
+    const Prepared p = on_all_ranks(*world, [&] { return prepare(io::Config::load(line.config, line.overrides)); });
+    if (world->rank() == 0) {
+      std::cout << p.config.resolved();
+      for (const std::string& note : p.config.notes()) {
+        std::cerr << "backflow: note: " << note << '\n';
+      }
     }
-  }
-  return kDone;
+    return kDone;
+  });
 }
 
 int run_graph(const CommandLine& line) {
-  const Prepared p = prepare(io::Config::load(line.config, line.overrides));
-  if (distributed::environment_rank() != 0) {
+  return run_job([&](const World& world) -> int {
+    const Prepared p = on_all_ranks(*world, [&] { return prepare(io::Config::load(line.config, line.overrides)); });
+    if (world->rank() == 0) {
+      write_graph(p, line.graph);
+    }
     return kDone;
-  }
-  const StepGraph graph = observe_step(p.model, p.train_data->dataset().sample_shape(), p.experiment.train.batch_size,
-                                       p.experiment.train.dtype);
-  const std::string& title = p.experiment.name;
-  if (line.graph.empty()) {
-    std::cout << to_dot(graph, title);
-  } else if (line.graph.ends_with(".json")) {
-    io::write_file_atomically(line.graph, to_json(graph, title));
-  } else {
-    const std::string dot = to_dot(graph, title);
-    const std::string suffix = line.graph.substr(line.graph.rfind('.') + 1);
-    io::write_file_atomically(line.graph, suffix == "dot" ? dot : run_graphviz(dot, suffix));
-  }
-  return kDone;
+  });
 }
 
 int run_ops(const CommandLine& line) {

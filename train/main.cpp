@@ -1,19 +1,17 @@
 // The `backflow` program: reads the command line, runs one command, turns exceptions into one message and an exit code.
 #include <algorithm>
-#include <chrono>
 #include <exception>
 #include <iostream>
 #include <map>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include <CLI/CLI.hpp>
 
-#include <backflow/distributed/environment.h>
 #include <backflow/io/config.h>
 #include <backflow/train/commands.h>
 #include <backflow/train/experiment.h>
+#include <backflow/train/run/job.h>
 #include <backflow/train/usage.h>
 #include <backflow/train/views/terminal.h>
 
@@ -21,20 +19,6 @@ namespace {
 
 using namespace backflow;
 using train::CommandLine;
-
-/// Tells what is wrong with a command line or a configuration, which all ranks read: once. When rank 0 ends, mpirun
-/// ends the others; a rank that ended first would make it end rank 0 before that has said anything. A rank that is
-/// still there after a while found what rank 0 did not, as a file that is missing on one node.
-int report_usage(const std::string& error) {
-  const int rank = distributed::environment_rank();
-  if (rank == 0) {
-    std::cerr << "backflow: error: " << error << std::endl;
-  } else {
-    std::this_thread::sleep_for(std::chrono::seconds(3));
-    std::cerr << "backflow: error: rank " << rank << ": " << error << std::endl;
-  }
-  return train::kWrongUsage;
-}
 
 void add_config(CLI::App* command, CommandLine& line) {
   command->add_option("CONFIG", line.config, "TOML file of the experiment")->required();
@@ -48,6 +32,7 @@ template <class T>
 CLI::Option* add_choice(CLI::App* command, const std::string& name, T& value, const std::map<std::string, T>& choices,
                         const std::string& description) {
   std::vector<std::string> words;
+  words.reserve(choices.size());
   for (const auto& [word, choice] : choices) {
     words.push_back(word);
   }
@@ -218,7 +203,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::CallForHelp& help) {
     return app.exit(help);
   } catch (const CLI::ParseError& error) {
-    return report_usage(explain(app, argc, argv, error));
+    return train::fail_usage(explain(app, argc, argv, error));
   }
   try {
     if (version) {
@@ -230,7 +215,7 @@ int main(int argc, char** argv) {
     }
     return run_command(run, line);
   } catch (const io::ConfigError& error) {
-    return report_usage(error.what());
+    return train::fail_usage(error.what());
   } catch (const std::exception& error) {
     std::cerr << "backflow: error: " << error.what() << std::endl;
     return backflow::train::kFailed;

@@ -1,0 +1,82 @@
+#include <backflow/train/run/job.h>
+
+#include <csignal>
+
+#include <chrono>
+#include <cstdlib>
+#include <exception>
+#include <iostream>
+#include <thread>
+
+#include <backflow/distributed/environment.h>
+#include <backflow/io/config.h>
+#include <backflow/io/dump.h>
+#include <backflow/train/commands.h>
+#include <backflow/train/run/shared_failure.h>
+
+namespace backflow::train {
+namespace {
+
+/// Ends this rank, with the others, as soon as all have said what they had to say. mpirun prints paragraphs about a
+/// rank that returns another code than 0, and none about one that ends the job.
+int end_job(distributed::Communicator& world, int code) {
+  if (code != kDone) {
+    world.barrier();
+    if (distributed::launch_environment().by_mpirun) {
+      world.abort(code);
+    }
+  }
+  return code;
+}
+
+}  // namespace
+
+int run_job(const std::function<int(const World&)>& body) {
+  io::start_hdf5();  // before MPI: later, its own start would call MPI from this thread
+  const World world = distributed::Communicator::world();
+  try {
+    return end_job(*world, body(world));
+  } catch (const SharedFailure& failure) {
+    if (world->rank() == 0) {
+      std::cerr << "backflow: error: " << failure.what() << std::endl;
+    }
+    return end_job(*world, failure.exit_code());
+  } catch (const distributed::RanksDisagree& disagreement) {
+    // All ranks have it, and the end of one ends the others: rank 0 alone speaks, unless it does not come to that.
+    constexpr std::chrono::seconds kRank0Speaks{5};
+    if (world->rank() > 0) {
+      std::this_thread::sleep_for(kRank0Speaks);
+    }
+    std::cerr << "backflow: error: " << disagreement.what() << std::endl;
+    world->abort(kFailed);
+    return kFailed;
+  } catch (const std::exception& error) {
+    const std::string rank = world->size() > 1 ? to_text("rank ", world->rank(), ": ") : "";
+    std::cerr << "backflow: error: " << rank << error.what() << std::endl;
+    world->abort(kFailed);
+    return kFailed;
+  }
+}
+
+int fail_usage(const std::string& error) {
+  const distributed::LaunchEnvironment launch = distributed::launch_environment();
+  if (launch.by_mpirun) {
+    try {
+      return run_job([&](const World& world) -> int {
+        run_on_all_ranks(*world, [&] { throw io::ConfigError(error); });
+        return kWrongUsage;
+      });
+    } catch (const std::exception&) {  // of an MPI that does not start, which is not what there is to say here
+    }
+  }
+  // When rank 0 ends, a launcher ends the others; a rank that ended first would make it end rank 0 before that has said
+  // anything. A rank that is still there after a while found what rank 0 did not.
+  if (launch.rank > 0) {
+    std::this_thread::sleep_for(std::chrono::seconds(3));
+  }
+  std::cerr << "backflow: error: " << (launch.rank > 0 ? to_text("rank ", launch.rank, ": ") : "") << error
+            << std::endl;
+  return kWrongUsage;
+}
+
+}  // namespace backflow::train

@@ -1,0 +1,23 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include <backflow/distributed/communicator.h>
+
+namespace backflow::train {
+
+using World = std::shared_ptr<distributed::Communicator>;
+
+/// Runs `body` with the communicator of the job, and returns its exit code (see commands.h). A failure that all ranks
+/// know of is told by rank 0. Any other is told by the rank that has it, which ends the whole job: the others may be
+/// waiting for it. Under mpirun a code other than 0 ends all ranks here, when all have come this far: mpirun has
+/// nothing to add then.
+int run_job(const std::function<int(const World&)>& body);
+
+/// Tells what is wrong with a command line or a configuration, before there is a communicator, and returns the exit
+/// code. In a job of several ranks these meet first, so that one of them says it, or which ranks it is about.
+int fail_usage(const std::string& error);
+
+}  // namespace backflow::train
