@@ -102,17 +102,11 @@ void set_spin_time(double microseconds) {
 
 double spin_time() { return spin; }
 
-class ThreadLease::Hold {
- public:
-  explicit Hold(int threads) : lease_(pool().team, threads) {}
+ThreadLease::ThreadLease(int threads) : ThreadLease(pool().team, threads) {}
 
- private:
-  const Team::Lease lease_;
-};
+ThreadLease::ThreadLease(Team& team, int threads) : team_(team), threads_(threads) { team_.lease(threads_); }
 
-ThreadLease::ThreadLease(int threads) : hold_(std::make_unique<Hold>(threads)) {}
-
-ThreadLease::~ThreadLease() = default;
+ThreadLease::~ThreadLease() { team_.lease(-threads_); }
 
 std::string threading_version() { return TBB_runtime_version(); }
 
