@@ -67,22 +67,22 @@ void of_long_rows(Softmax kind, const detail::LongRows& all, const T* x, T* y) {
         piece_of(row, p) = loops.piece(x + at, y + at, static_cast<std::size_t>(all.size(p)));
       },
       [&](std::int64_t row) {
-        const LongRowStatistics<T> statistics = join(&piece_of(row, 0), static_cast<std::size_t>(pieces));
-        of_rows[static_cast<std::size_t>(row)] = statistics;
+        LongRowStatistics<T> statistics = join(&piece_of(row, 0), static_cast<std::size_t>(pieces));
         if (!statistics.is_ordinary()) {
           loops.row(x + row * all.n, y + row * all.n, static_cast<std::size_t>(all.n));
         }
+        statistics.sum = kind == Softmax::Plain ? 1 / statistics.sum : std::log(statistics.sum);
+        of_rows[static_cast<std::size_t>(row)] = statistics;
       },
       [&](std::int64_t row, std::int64_t p) {
         const LongRowStatistics<T>& statistics = of_rows[static_cast<std::size_t>(row)];
         if (!statistics.is_ordinary()) {
           return;
         }
-        const double beyond = static_cast<double>(piece_of(row, p).largest - statistics.largest);
-        const double number = kind == Softmax::Plain ? std::exp(beyond) / statistics.sum : std::log(statistics.sum);
+        const double factor = kind == Softmax::Plain ? static_cast<double>(piece_of(row, p).sum) : 1;
         const std::int64_t at = row * all.n + all.begin(p);
         loops.finish_piece(x + at, y + at, static_cast<std::size_t>(all.size(p)), statistics.largest,
-                           static_cast<T>(number));
+                           static_cast<T>(factor * statistics.sum));
       });
 }
 

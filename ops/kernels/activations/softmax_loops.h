@@ -34,15 +34,17 @@ struct LongRowStatistics {
   /// Whether softmax is given by these numbers; else the loops of whole rows know its limit, or that there is none.
   bool is_ordinary() const { return std::isfinite(largest); }
 };
-/// In the order of the pieces.
+/// In the order of the pieces, whose sums become e^(their largest - that of the row).
 template <class T>
-LongRowStatistics<T> join(const PieceStatistics<T>* pieces, std::size_t count) {
+LongRowStatistics<T> join(PieceStatistics<T>* pieces, std::size_t count) {
   LongRowStatistics<T> all{pieces[0].largest, 0};
   for (std::size_t p = 1; p < count; ++p) {
     all.largest = pieces[p].largest <= all.largest || std::isnan(all.largest) ? all.largest : pieces[p].largest;
   }
   for (std::size_t p = 0; p < count && all.is_ordinary(); ++p) {
-    all.sum += static_cast<double>(pieces[p].sum) * std::exp(static_cast<double>(pieces[p].largest - all.largest));
+    const double factor = std::exp(static_cast<double>(pieces[p].largest - all.largest));
+    all.sum += static_cast<double>(pieces[p].sum) * factor;
+    pieces[p].sum = static_cast<T>(factor);
   }
   return all;
 }

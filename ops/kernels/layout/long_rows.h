@@ -16,8 +16,12 @@ struct LongRows {
   std::int64_t rows;
   std::int64_t n;
   std::int64_t piece;
+  std::int64_t count;  // of the pieces of a row
 
-  std::int64_t pieces() const { return chunks_of(n, piece); }
+  LongRows(std::int64_t rows_, std::int64_t n_, std::int64_t piece_)
+      : rows(rows_), n(n_), piece(piece_), count(chunks_of(n_, piece_)) {}
+
+  std::int64_t pieces() const { return count; }
   std::int64_t begin(std::int64_t p) const { return p * piece; }
   std::int64_t size(std::int64_t p) const { return std::min(piece, n - p * piece); }
 

@@ -187,7 +187,7 @@ std::vector<T> long_statistics(const ClassTargets& at, const T* x, T* kept, bool
     if (!counts(i)) {
       return;
     }
-    const PieceStatistics<T>* const own = &found[static_cast<std::size_t>(i) * pieces];
+    PieceStatistics<T>* const own = &found[static_cast<std::size_t>(i) * pieces];
     const LongRowStatistics<T> joined = join(own, pieces);
     const auto n = static_cast<std::size_t>(all.n);
     const RowStatistics<T> row = joined.is_ordinary()
