@@ -32,7 +32,7 @@ Tensor BasicBlockImpl::forward(const Tensor& input) const {
   if (shortcut_.is_empty()) {
     return b2_(c2_(b1_(c1_(input))), input);
   }
-  // The shortcut is too small a work for all threads: it takes turns with the loops of the longer path.
+  // The shortcut has too little work for many threads. Beside the longer path it costs hardly any time.
   const std::vector<Tensor> paths = parallel({[&] { return c2_(b1_(c1_(input))); }, [&] { return shortcut_(input); }});
   return b2_(paths[0], paths[1]);
 }
