@@ -3,7 +3,7 @@
 #include <cmath>
 
 #include <backflow/ops/functions.h>
-#include <backflow/ops/kernels/optimizers/clip.h>
+#include <backflow/ops/kernels/elementwise/clip.h>
 #include <backflow/ops/kernels/reductions/norm.h>
 #include <backflow/runtime/tape/grad_mode.h>
 #include <backflow/runtime/tape/view_history.h>

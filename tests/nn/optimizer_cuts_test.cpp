@@ -5,7 +5,7 @@
 #include <vector>
 
 #include <backflow/backflow.h>
-#include <backflow/ops/kernels/optimizers/clip.h>
+#include <backflow/ops/kernels/elementwise/clip.h>
 #include <backflow/runtime/threads/cuts.h>
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/arrays.h>

@@ -107,6 +107,7 @@ TEST_CASE("long lines: 64 threads have enough to do") {
   check_tasks("cumsum", {x}, [](const Tensors& a) { return cumsum(a[0], 1); });
   check_tasks("argmax", {x.detach()}, [](const Tensors& a) { return argmax(a[0], 1); });
   check_tasks("max", {x}, [](const Tensors& a) { return std::get<0>(max(a[0], 1)); });
+  check_tasks("topk", {x}, [](const Tensors& a) { return std::get<0>(topk(a[0], 50)); });
   check_tasks("layer_norm", {leaf({4, 100'000}, "x"), leaf({100'000}, "w"), leaf({100'000}, "b")},
               [](const Tensors& a) { return layer_norm(a[0], {100'000}, a[1], a[2]); });
   check_tasks("batch_norm", {leaf({128, 1024}, "x"), leaf({1024}, "w"), leaf({1024}, "b")},
@@ -191,6 +192,8 @@ TEST_CASE("long lines: the same bits for all cuts") {
       [&](const Tensors& a) { return cross_entropy_loss(a[0], targets, {}, 0); },
       [&](const Tensors& a) { return cross_entropy_loss(a[0], targets, {}, 1, -100, 0.3); },
       [&](const Tensors& a) { return nll_loss(a[0], targets); },
+      [](const Tensors& a) { return std::get<0>(topk(a[0], 50)); },
+      [](const Tensors& a) { return std::get<0>(topk(floor(a[0]), 64, 1, false)); },
   };
   for (const Tensor& from : {x, special}) {
     for (std::size_t i = 0; i < calls.size(); ++i) {

@@ -1,4 +1,4 @@
-#include <backflow/ops/kernels/optimizers/clip.h>
+#include <backflow/ops/kernels/elementwise/clip.h>
 
 #include <algorithm>
 #include <array>
