@@ -2,7 +2,7 @@
 says.
 
 By hand: echo 'time 2' | python3 bench/peers/torch_operators.py elementwise.add 2
-The rows and their operands are those of bench/elementwise.h, reductions.h, indexing.h and inference.h, bit by bit.
+The rows and their operands are those of bench/elementwise.h, chains.h, reductions.h, indexing.h and inference.h, bit by bit.
 """
 import sys
 from time import perf_counter

@@ -84,18 +84,21 @@ inline bool may_overwrite(const Tensor& y, const Tensor& x) {
                                y.sizes() == x.sizes() && y.strides() == x.strides());
 }
 
-/// A row-major tensor of these sizes for the result of an element-wise kernel, which may be deferred.
-inline Tensor empty_result(IntArrayRef sizes, ScalarType dtype) {
-  const auto bytes = static_cast<std::size_t>(numel_of(sizes)) * element_size(dtype);
-  if (may_defer(bytes)) [[unlikely]] {
-    return Tensor(TensorImpl::make(Storage::make_deferred(bytes), dtype, sizes));
-  }
-  return empty_tensor(sizes, dtype);
+/// A row-major tensor for a result that this thread may defer.
+Tensor deferred_tensor(IntArrayRef sizes, ScalarType dtype);
+
+/// Whether kernels over tensors like x may be deferred: bfloat16 is converted by each kernel.
+inline bool may_defer_like(const Tensor& x) { return may_defer(x.numel()) && x.scalar_type() != kBFloat16; }
+
+/// A row-major tensor of these sizes for the result of an element-wise kernel, which may be deferred. `x` is an operand
+/// that mostly has these sizes.
+inline Tensor empty_result(IntArrayRef sizes, ScalarType dtype, const Tensor& x) {
+  return may_defer_like(x) ? deferred_tensor(sizes, dtype) : empty_tensor(sizes, dtype);
 }
 
 /// The same with the sizes of `x`.
 inline Tensor empty_result_like(const Tensor& x, ScalarType dtype) {
-  return may_defer(x.nbytes()) ? empty_result(x.sizes(), dtype) : empty_tensor_like(x, dtype);
+  return may_defer_like(x) ? deferred_tensor(x.sizes(), dtype) : empty_tensor_like(x, dtype);
 }
 
 /// The result of `kernel(y, x)`, an element-wise one; in the channel blocks of x when that is kept in any.
@@ -180,7 +183,7 @@ struct BinaryOperator {
     if (x.sizes() == w.sizes()) {
       return compute_like(common, kernel, Cast(x, common), Cast(w, common));
     }
-    Tensor y = empty_result(shape(x, w), common);
+    Tensor y = empty_result(shape(x, w), common, x);
     kernel(y, Cast(x, common), Cast(w, common));
     return y;
   }

@@ -35,7 +35,7 @@ void compare_mixed(Comparison f, const Tensor& y, const Tensor& x, const Tensor&
 template <class Op, class F>
 struct Relation {
   static Tensor forward(const Tensor& x, const Tensor& w) {
-    Tensor y = empty_result(broadcast_shapes(Op::info.name, x.sizes(), w.sizes()), kBool);
+    Tensor y = empty_result(broadcast_shapes(Op::info.name, x.sizes(), w.sizes()), kBool, x);
     if (x.scalar_type() == w.scalar_type()) {
       kernels::compare(F{}, y, x, w);
     } else {

@@ -84,7 +84,10 @@ void GradientSums::add(InputIndex input, std::uint32_t place, Tensor gradient) {
     total = std::move(gradient);
   } else if (gradient.defined()) {
     const SequenceRange range(numbers_.of_sums(plan_.inputs()[input].node) + place);
-    if (!keeps_parts_ && !may_defer(total.nbytes()) && is_exclusive(total) && !total.impl().storage->is_exposed()) {
+    // A sum that is deferred takes the memory of its first part when it is computed.
+    const bool is_deferred =
+        may_defer(total.numel()) && total.scalar_type() != kBFloat16 && !total.impl().storage->may_be_blocked();
+    if (!keeps_parts_ && !is_deferred && is_exclusive(total) && !total.impl().storage->is_exposed()) {
       gradient_ops().add_(total, gradient);  // the same sum, without memory that would have to be fetched
     } else {
       total = gradient_ops().add(total, gradient);

@@ -21,7 +21,8 @@ struct StorageForms {
 
 namespace {
 
-constexpr std::size_t kHeaderBytes = 64;  // keeps the bytes behind the header 64-byte aligned
+constexpr std::size_t kLargeBytes = std::size_t{64} << 10;  // of storage that runs deferred work before it is made
+constexpr std::size_t kHeaderBytes = 64;                    // keeps the bytes behind the header 64-byte aligned
 static_assert(sizeof(Storage) <= kHeaderBytes);
 
 }  // namespace
@@ -29,7 +30,7 @@ static_assert(sizeof(Storage) <= kHeaderBytes);
 Storage::~Storage() { delete forms_.load(std::memory_order_acquire); }
 
 IntrusivePtr<Storage> Storage::make(std::size_t bytes) {
-  if (bytes >= kLeastDeferredBytes) [[unlikely]] {
+  if (bytes >= kLargeBytes) [[unlikely]] {
     run_deferred_work();  // what it keeps alive must not be held beside large new tensors
   }
   auto* block = static_cast<std::byte*>(allocate(kHeaderBytes + bytes));
@@ -78,6 +79,9 @@ IntrusivePtr<Storage> Storage::make_deferred(std::size_t bytes) {
 void Storage::give_bytes(IntrusivePtr<Storage> donor) const {
   owner_ = !donor ? make(bytes_) : donor->is_deferred_ ? donor->owner_ : std::move(donor);
   owner_->note_change();
+  if (is_exposed_.load(std::memory_order_relaxed)) {
+    owner_->expose();
+  }
   data_.store(owner_->data(), std::memory_order_release);
 }
 

@@ -3,12 +3,12 @@
 // Work that a thread has put off, to run it together with more of its kind. While a thread may defer, element-wise
 // kernels of large tensors wait in a list (ops/kernels/elementwise/chain.h) until somebody wants a result.
 
-#include <cstddef>
+#include <cstdint>
 
 namespace backflow {
 
-/// Results of fewer bytes are never deferred.
-inline constexpr std::size_t kLeastDeferredBytes = std::size_t{64} << 10;
+/// Results of fewer elements are never deferred: to put a kernel off costs 0.1 us.
+inline constexpr std::int64_t kLeastDeferred = 16 * 1024;
 
 class DeferredWork {
  public:
@@ -34,8 +34,8 @@ inline Deferral& deferral() {
 
 }  // namespace detail
 
-/// Whether results of so many bytes may be deferred on this thread.
-inline bool may_defer(std::size_t bytes) { return bytes >= kLeastDeferredBytes && detail::deferral().is_open; }
+/// Whether results of so many elements may be deferred on this thread.
+inline bool may_defer(std::int64_t elements) { return elements >= kLeastDeferred && detail::deferral().is_open; }
 
 /// Runs what this thread has put off. To be called before another thread or a user's function sees a tensor, and
 /// before memory is written that deferred work may have to read.

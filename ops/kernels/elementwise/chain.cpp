@@ -39,6 +39,9 @@ class Chain::Plan {
   }
 
   void run() const {
+    if (bytes_ == 0) {
+      return;  // nobody wants anything
+    }
     double nanoseconds = kNanosecondsPerByte * static_cast<double>(bytes_) / static_cast<double>(chain_.numel_);
     std::size_t widest = 1;
     for (const Value& value : chain_.values_) {

@@ -81,9 +81,10 @@ class Chain final : public DeferredWork {
 };
 
 /// Puts `y = f(...)` of element types Out and In off, if y is a deferred tensor and the chain can take it. Else the
-/// kernel has to run now.
+/// kernel has to run now. Not inlined, so that what calls it may be.
 template <class Out, class... In, class F>
-bool defer(const Tensor& y, const std::array<const Tensor*, sizeof...(In)>& operands, double nanoseconds, const F& f) {
+[[gnu::noinline]] bool defer(const Tensor& y, const std::array<const Tensor*, sizeof...(In)>& operands,
+                             double nanoseconds, const F& f) {
   static_assert(std::is_trivially_copyable_v<F> && sizeof(F) <= Chain::kMaxBytes && alignof(F) <= 8);
   if (!y.impl().storage->is_deferred()) [[likely]] {
     return false;

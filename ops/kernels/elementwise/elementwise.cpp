@@ -41,12 +41,15 @@ Loop checked(Loop loop) {
 /// Runs f on pieces of y and its operands, or puts it off; so f captures by value.
 template <class Out, class... In, class F>
 void run(const Tensor& y, const std::array<const Tensor*, sizeof...(In)>& operands, double nanoseconds, const F& f) {
+  if (run_small<Out, In...>(y, operands, f)) {
+    return;
+  }
   if constexpr (!needs_conversion<Out> && !(needs_conversion<In> || ...)) {
-    if (y.numel() > kSmall && defer<Out, In...>(y, operands, nanoseconds, f)) {
+    if (defer<Out, In...>(y, operands, nanoseconds, f)) {
       return;
     }
   }
-  run_blocked<Out, In...>(y, operands, nanoseconds, f);
+  run_pieces<Out, In...>(y, operands, nanoseconds, f, std::index_sequence_for<In...>());
 }
 
 /// Runs a loop of one operand; one element for all is computed once.
