@@ -141,8 +141,7 @@ void run_pieces(const Tensor& y, const std::array<const Tensor*, sizeof...(In)>&
   });
 }
 
-/// One call of f where y is small and no operand has to be gathered or converted; else false. A call of it would take
-/// 25 instructions of the 1,100 of an addition of 8 elements.
+/// One call of f where y is small and no operand has to be gathered or converted; else false.
 template <class Out, class... In, class F>
 [[gnu::always_inline]] inline bool run_small(const Tensor& y, const std::array<const Tensor*, sizeof...(In)>& operands,
                                              const F& f) {
