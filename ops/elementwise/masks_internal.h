@@ -4,6 +4,7 @@
 
 #include <limits>
 
+#include <backflow/ops/elementwise/elementwise_internal.h>
 #include <backflow/ops/kernels/elementwise/elementwise.h>
 #include <backflow/ops/operators.h>
 #include <backflow/runtime/tensor/scalar.h>
