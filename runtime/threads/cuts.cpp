@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include <backflow/runtime/base/error.h>
+#include <backflow/runtime/threads/deferred_work.h>
 #include <backflow/runtime/threads/observed_work.h>
 
 namespace backflow {
@@ -23,6 +24,7 @@ int target_threads() {
 }
 
 std::int64_t free_pieces(std::int64_t count, double nanoseconds) {
+  run_deferred_work();  // it may have to read what this loop will write
   if (const std::int64_t forced = forced_pieces.load(std::memory_order_relaxed); forced > 0) {
     return std::clamp<std::int64_t>(forced, 1, std::max<std::int64_t>(count, 1));
   }

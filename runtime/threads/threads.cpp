@@ -15,6 +15,7 @@
 #include <oneapi/tbb/version.h>
 
 #include <backflow/runtime/base/error.h>
+#include <backflow/runtime/threads/deferred_work.h>
 #include <backflow/runtime/threads/observed_work.h>
 #include <backflow/runtime/threads/placement.h>
 #include <backflow/runtime/threads/pool.h>
@@ -150,6 +151,7 @@ void observed_loop(std::int64_t chunks, FunctionRef<void(std::int64_t)> body, Wo
 }  // namespace
 
 void parallel_for(std::int64_t chunks, FunctionRef<void(std::int64_t)> body) {
+  run_deferred_work();  // other threads cannot
   if (chunks > 1) {
     if (WorkObserver* const observer = detail::work_observer(); observer != nullptr) [[unlikely]] {
       observed_loop(chunks, body, *observer);
