@@ -1,6 +1,7 @@
 // Our side of the rows of scripts/bench.sh that are one operator each: ROW THREADS, then commands on standard input as
 // bench/harness.h says. By hand:
 //   echo 'time 1' | build/release/bin/bench_operators elementwise.add 1
+#include <backflow/bench/chains.h>
 #include <backflow/bench/elementwise.h>
 #include <backflow/bench/indexing.h>
 #include <backflow/bench/inference.h>
@@ -20,7 +21,8 @@ int run(const bench::Arguments& arguments) {
   if (bench::find_tiny(arguments.workload, workload)) {
     return bench::serve(workload);
   }
-  for (const auto* rows : {&bench::elementwise(), &bench::reductions(), &bench::indexing(), &bench::inference()}) {
+  for (const auto* rows :
+       {&bench::elementwise(), &bench::chains(), &bench::reductions(), &bench::indexing(), &bench::inference()}) {
     for (const bench::Operator& row : *rows) {
       if (arguments.workload == row.name) {
         return bench::serve(bench::operator_workload(row, arguments.threads));

@@ -6,9 +6,9 @@
 # sides compute the same numbers, times them by turns and prints ours, the peer's, ratio = peer / ours, and the spread;
 # where a workload has a time per step, also the best of each side on any number of threads (ours/peer's).
 #   --only      these workloads alone: linreg, chain1000, tensmul, wide1000, mlp, towers8, lenet, inception, resnet18,
-#               resnet18_winograd, branches8; or groups of rows of one operator each: elementwise, reductions, indexing,
-#               inference; or such a row, as elementwise.add; or cores, which only runs when it is named: predicted
-#               speed-ups on 16 and 64 cores (bench_cores), without a peer
+#               resnet18_winograd, branches8; or groups of rows of one operator each: elementwise, chains, reductions,
+#               indexing, inference; or such a row, as elementwise.add; or cores, which only runs when it is named:
+#               predicted speed-ups on 16 and 64 cores (bench_cores), without a peer
 #   --json      also writes the rows to FILE, as a list of objects with the keys name, dtype, threads, metric (step_us,
 #               forward_ns_per_op, backward_ns_per_op, peak_mb, predicted_speedup_16 or predicted_speedup_64), ours,
 #               peer_name, peer, ratio; without the peer, the last two are null

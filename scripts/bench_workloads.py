@@ -90,6 +90,14 @@ GROUPS = {
         "tiny_gelu": tiny(),
         "tiny_where": tiny(),
     },
+    "chains": {
+        "gelu": large(),
+        "gelu_64k": large(),
+        "mish": large(),
+        "mish_64k": large(),
+        "lstm": large(),
+        "lstm_64k": large(),
+    },
     "reductions": {
         "sum": large(TRIAD),
         "sum_dim0": large(),

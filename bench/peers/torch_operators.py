@@ -2,7 +2,7 @@
 says.
 
 By hand: echo 'time 2' | python3 bench/peers/torch_operators.py elementwise.add 2
-The rows and their operands are those of bench/elementwise.h, reductions.h, indexing.h and inference.h, bit by bit.
+The rows and their operands are those of bench/elementwise.h, chains.h, reductions.h, indexing.h and inference.h, bit by bit.
 """
 import sys
 from time import perf_counter
@@ -77,6 +77,38 @@ def dense_layer(batch):
     return [numbers((batch, 1024), 1), numbers((1024, 1024), 2), numbers((1024,), 3)]
 
 
+def chain(leaves, f):
+    """The recorded result, its gradient and the leaves; what is timed is the backward."""
+    with torch.enable_grad():
+        y = f([x.requires_grad_() for x in leaves])
+    return [y, numbers(y.shape, 9), *leaves]
+
+
+def gradients(x):
+    return torch.autograd.grad(x[0], x[2:], x[1], retain_graph=True)
+
+
+def gelu_by_hand(x):
+    return x[0] * 0.5 * (torch.tanh((x[0] + x[0] * x[0] * x[0] * 0.044715) * 0.7978845608) + 1.0)
+
+
+def mish_by_hand(x):
+    return x[0] * torch.tanh(torch.log(torch.exp(x[0]) + 1.0))
+
+
+def lstm_cell(x):
+    i, f, g, o, c = x
+    return torch.sigmoid(o) * torch.tanh(torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g))
+
+
+def chain_rows():
+    for suffix, size in (("", (1 << 22,)), ("_64k", (1 << 16,))):
+        for name, f, streams in (("gelu", gelu_by_hand, 1), ("mish", mish_by_hand, 1), ("lstm", lstm_cell, 5)):
+            yield (f"chains.{name}{suffix}",
+                   (lambda f=f, size=size, streams=streams: chain([numbers(size, i + 1) for i in range(streams)], f),
+                    gradients))
+
+
 # The operands, and ways to call the operator: the fastest is taken.
 ROWS = {
     "elementwise.add": (two, lambda x: x[0] + x[1]),
@@ -88,6 +120,7 @@ ROWS = {
     "elementwise.sigmoid": (one, lambda x: torch.sigmoid(x[0])),
     "elementwise.gelu": (one, lambda x: torch.nn.functional.gelu(x[0])),
     "elementwise.where": (masked, lambda x: torch.where(x[0], x[1], x[2])),
+    **dict(chain_rows()),
     "reductions.sum": (lambda: [positive(MANY, 1)], lambda x: x[0].sum()),
     "reductions.sum_dim0": (cube, lambda x: x[0].sum(0)),
     "reductions.sum_dim1": (cube, lambda x: x[0].sum(1)),

@@ -1,8 +1,11 @@
 #include <backflow/nn/models/resnet.h>
 
+#include <vector>
+
 #include <backflow/nn/modules/linear.h>
 #include <backflow/nn/modules/pooling.h>
 #include <backflow/ops/operators.h>
+#include <backflow/runtime/engine/parallel.h>
 
 namespace backflow::nn {
 namespace {
@@ -26,8 +29,12 @@ BasicBlockImpl::BasicBlockImpl(std::int64_t in_channels, std::int64_t out_channe
 }
 
 Tensor BasicBlockImpl::forward(const Tensor& input) const {
-  const Tensor y = c2_(b1_(c1_(input)));
-  return b2_(y, shortcut_.is_empty() ? input : shortcut_(input));
+  if (shortcut_.is_empty()) {
+    return b2_(c2_(b1_(c1_(input))), input);
+  }
+  // The shortcut has too little work for many threads. Beside the longer path it costs hardly any time.
+  const std::vector<Tensor> paths = parallel({[&] { return c2_(b1_(c1_(input))); }, [&] { return shortcut_(input); }});
+  return b2_(paths[0], paths[1]);
 }
 
 DimVector BasicBlockImpl::output_shape(IntArrayRef input) const {

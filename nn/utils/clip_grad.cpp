@@ -1,11 +1,12 @@
 #include <backflow/nn/utils/clip_grad.h>
 
 #include <cmath>
-#include <limits>
 
 #include <backflow/ops/functions.h>
+#include <backflow/ops/kernels/elementwise/clip.h>
 #include <backflow/ops/kernels/reductions/norm.h>
 #include <backflow/runtime/tape/grad_mode.h>
+#include <backflow/runtime/tape/view_history.h>
 
 namespace backflow::nn::utils {
 namespace {
@@ -34,15 +35,16 @@ double norm_of(const std::vector<Tensor>& gradients, double norm_type) {
   return kernels::vector_norm(rows, norm_type);
 }
 
-/// x = x factor in place, in steps where the dtype of x does not hold the factor.
-void scale(const Tensor& x, double factor) {
-  const double least = x.scalar_type() == kFloat64 ? std::numeric_limits<double>::min()
-                                                   : static_cast<double>(std::numeric_limits<float>::min());
-  const double part = std::sqrt(least);
-  for (; factor > 0 && factor < least; factor /= part) {
-    x.mul_(part);
+/// Calls change(gradients), which changes them in place.
+template <class F>
+void change_all(const char* where, const std::vector<Tensor>& gradients, const F& change) {
+  for (const Tensor& g : gradients) {
+    check_inplace(where, g, false);
   }
-  x.mul_(factor);
+  change(gradients);
+  for (const Tensor& g : gradients) {
+    bump_version(g);
+  }
 }
 
 }  // namespace
@@ -65,9 +67,7 @@ void scale_to_norm(const std::vector<Tensor>& gradients, double max_norm, double
   const NoGradGuard no_grad;
   const double factor = max_norm / (norm + 1e-6);
   if (!(factor >= 1)) {
-    for (const Tensor& g : gradients) {
-      scale(g, factor);
-    }
+    change_all("clip_grad_norm_", gradients, [&](const auto& all) { kernels::multiply_all(all, factor); });
   }
 }
 
@@ -83,9 +83,8 @@ double clip_grad_norm_(const Tensor& parameter, double max_norm, double norm_typ
 void clip_grad_value_(const std::vector<Tensor>& parameters, double clip_value) {
   check(clip_value >= 0, "clip_grad_value_: clip_value ", clip_value, ": need a number >= 0");
   const NoGradGuard no_grad;
-  for (const Tensor& g : gradients_of("clip_grad_value_", parameters)) {
-    g.clamp_(-clip_value, clip_value);
-  }
+  change_all("clip_grad_value_", gradients_of("clip_grad_value_", parameters),
+             [&](const auto& all) { kernels::clamp_all(all, -clip_value, clip_value); });
 }
 
 void clip_grad_value_(std::initializer_list<Tensor> parameters, double clip_value) {

@@ -2,6 +2,7 @@
 // under differentiation: y = C(x, w), the gradient of x D(dy, w), which is a transposed convolution, and that of w W(x,
 // dy).
 #include <algorithm>
+#include <utility>
 
 #include <backflow/ops/convolution/convolution_internal.h>
 #include <backflow/ops/kernels/layout/blocked.h>
@@ -57,7 +58,20 @@ Tensor recorded_y(const ConvolutionGeometry& g, const Tensor& x, const Tensor& w
 }
 
 Tensor recorded_dx(const ConvolutionGeometry& g, const Tensor& dy, const Tensor& w) {
-  return convolution(dy, w, {}, g.stride, both_sides(g), g.dilation, true, left_over(g), g.groups);
+  // The last elements of a long x have no part in y: zeros, of which a transposed convolution adds only a few.
+  DimVector longer = left_over(g);
+  DimVector behind(2 * longer.size(), 0);
+  for (std::size_t d = 0; d < longer.size(); ++d) {
+    if (longer[d] >= g.x[d + 2]) {
+      return zeros(g.x, dy.scalar_type());  // y sees the padding alone
+    }
+    if (longer[d] >= std::max(g.stride[d], g.dilation[d])) {
+      behind[2 * (longer.size() - 1 - d) + 1] = std::exchange(longer[d], 0);
+    }
+  }
+  const Tensor dx = convolution(dy, w, {}, g.stride, both_sides(g), g.dilation, true, longer, g.groups);
+  const bool is_whole = std::all_of(behind.begin(), behind.end(), [](std::int64_t n) { return n == 0; });
+  return is_whole ? dx : constant_pad_nd(dx, behind);
 }
 
 Tensor recorded_dw(const ConvolutionGeometry& g, const Tensor& x, const Tensor& dy) {

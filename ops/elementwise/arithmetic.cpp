@@ -134,7 +134,7 @@ struct RsubScalar {
   static Tensor forward(const Tensor& x, const Scalar& number) {
     check_subtracts("rsub", x);
     const ScalarType dtype = result_type(x.scalar_type(), number);
-    Tensor y = empty_tensor_like(x, dtype);
+    Tensor y = empty_result_like(x, dtype);
     kernels::binary(functions::Sub{}, y, number, Cast(x, dtype));
     return y;
   }
@@ -231,7 +231,7 @@ struct RdivScalar {
   SavedTensor y;
   static Tensor forward(const Tensor& x, const Scalar& number) {
     const ScalarType dtype = floating(x.scalar_type());
-    Tensor y = empty_tensor_like(x, dtype);
+    Tensor y = empty_result_like(x, dtype);
     kernels::binary(functions::Div{}, y, number, Cast(x, dtype));
     return y;
   }

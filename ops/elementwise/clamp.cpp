@@ -21,7 +21,7 @@ struct ClampOperator {
     return max ? result_type(common, *max) : common;
   }
   static Tensor clamped(const char* where, const Tensor& x, const Bound& min, const Bound& max) {
-    Tensor y = empty_tensor_like(x, dtype(x, min, max));
+    Tensor y = empty_result_like(x, dtype(x, min, max));
     clamp_into(where, y, Cast(x, y.scalar_type()), min, max);
     return y;
   }

@@ -10,6 +10,7 @@
 #include <backflow/ops/kernels/layout/blocked.h>
 #include <backflow/ops/operator.h>
 #include <backflow/ops/operators.h>
+#include <backflow/runtime/threads/deferred_work.h>
 
 namespace backflow::detail {
 
@@ -83,6 +84,23 @@ inline bool may_overwrite(const Tensor& y, const Tensor& x) {
                                y.sizes() == x.sizes() && y.strides() == x.strides());
 }
 
+/// A row-major tensor for a result that this thread may defer.
+Tensor deferred_tensor(IntArrayRef sizes, ScalarType dtype);
+
+/// Whether kernels over tensors like x may be deferred: bfloat16 is converted by each kernel.
+inline bool may_defer_like(const Tensor& x) { return may_defer(x.numel()) && x.scalar_type() != kBFloat16; }
+
+/// A row-major tensor of these sizes for the result of an element-wise kernel, which may be deferred. `x` is an operand
+/// that mostly has these sizes.
+inline Tensor empty_result(IntArrayRef sizes, ScalarType dtype, const Tensor& x) {
+  return may_defer_like(x) ? deferred_tensor(sizes, dtype) : empty_tensor(sizes, dtype);
+}
+
+/// The same with the sizes of `x`.
+inline Tensor empty_result_like(const Tensor& x, ScalarType dtype) {
+  return may_defer_like(x) ? deferred_tensor(x.sizes(), dtype) : empty_tensor_like(x, dtype);
+}
+
 /// The result of `kernel(y, x)`, an element-wise one; in the channel blocks of x when that is kept in any.
 template <class Kernel>
 Tensor compute_like(ScalarType dtype, const Kernel& kernel, const Tensor& x) {
@@ -93,7 +111,7 @@ Tensor compute_like(ScalarType dtype, const Kernel& kernel, const Tensor& x) {
       return y;
     }
   }
-  Tensor y = empty_tensor_like(x, dtype);
+  Tensor y = empty_result_like(x, dtype);
   kernel(y, x);
   return y;
 }
@@ -108,7 +126,7 @@ Tensor compute_like(ScalarType dtype, const Kernel& kernel, const Tensor& x, con
       return y;
     }
   }
-  Tensor y = empty_tensor_like(x, dtype);
+  Tensor y = empty_result_like(x, dtype);
   kernel(y, x, w);
   return y;
 }
@@ -165,7 +183,7 @@ struct BinaryOperator {
     if (x.sizes() == w.sizes()) {
       return compute_like(common, kernel, Cast(x, common), Cast(w, common));
     }
-    Tensor y = empty_tensor(shape(x, w), common);
+    Tensor y = empty_result(shape(x, w), common, x);
     kernel(y, Cast(x, common), Cast(w, common));
     return y;
   }

@@ -106,7 +106,7 @@ struct Logit {
   SavedTensor x;
   std::optional<double> eps;
   static Tensor forward(const Tensor& x, std::optional<double> eps) {
-    Tensor y = empty_tensor_like(x, floating(x.scalar_type()));
+    Tensor y = empty_result_like(x, floating(x.scalar_type()));
     kernels::unary(functions::Logit{}, y, Cast(x, y.scalar_type()), {eps.value_or(-1)});
     return y;
   }

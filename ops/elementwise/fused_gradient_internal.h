@@ -18,10 +18,11 @@ inline Tensor fused_gradient(kernels::Binary f, const Tensor& dy, const Tensor& 
       Cast(dy, x.scalar_type()), x);
 }
 
-/// The same in a backward, where it may take the place of dy.
+/// The same in a backward, where it may take the place of dy: at once, or when what was put off is run.
 inline Tensor fused_gradient(Backward& b, kernels::Binary f, const Tensor& x, const kernels::Params& params) {
   const Tensor& dy = b.dy();
-  if (!b.owns_dy() || dy.scalar_type() != x.scalar_type() || dy.sizes() != x.sizes() ||
+  const bool is_deferred = may_defer_like(dy) && !kernels::may_be_blocked(dy);
+  if (is_deferred || !b.owns_dy() || dy.scalar_type() != x.scalar_type() || dy.sizes() != x.sizes() ||
       kernels::block_of(dy) != kernels::block_of(x)) {
     return fused_gradient(f, dy, x, params);
   }

@@ -9,7 +9,7 @@ namespace backflow::detail {
 
 /// f(dy, x) off the tape.
 inline Tensor guarded_gradient(kernels::Binary f, const Tensor& dy, const Tensor& x) {
-  Tensor dx = empty_tensor_like(x, dy.scalar_type());
+  Tensor dx = empty_result_like(x, dy.scalar_type());
   kernels::binary(f, dx, dy, Cast(x, dy.scalar_type()));
   return dx;
 }

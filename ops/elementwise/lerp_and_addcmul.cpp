@@ -30,7 +30,7 @@ struct TernaryOperator {
   static Tensor compute(const Tensor& x, const Tensor& w, const Tensor& v, const Scalar& factor) {
     const ScalarType common = dtype(x, w, v);
     check_number(Op::info.name, factor, common);
-    Tensor y = empty_tensor(shape(x, w, v), common);
+    Tensor y = empty_result(shape(x, w, v), common, x);
     kernels::ternary(F{}, y, Cast(x, common), Cast(w, common), Cast(v, common), {factor.to<double>()});
     return y;
   }

@@ -4,6 +4,7 @@
 
 #include <limits>
 
+#include <backflow/ops/elementwise/elementwise_internal.h>
 #include <backflow/ops/kernels/elementwise/elementwise.h>
 #include <backflow/ops/operators.h>
 #include <backflow/runtime/tensor/scalar.h>
@@ -15,19 +16,19 @@ namespace functions = kernels::functions;
 
 /// Where f(x, bound) holds.
 inline Tensor where_holds(Comparison f, const Tensor& x, const Scalar& bound) {
-  Tensor mask = empty_tensor_like(x, kBool);
+  Tensor mask = empty_result_like(x, kBool);
   kernels::compare(f, mask, x, bound);
   return mask;
 }
 
 /// Where both hold, and where one does not.
 inline Tensor both(const Tensor& a, const Tensor& b) {
-  Tensor mask = empty_tensor_like(a, kBool);
+  Tensor mask = empty_result_like(a, kBool);
   kernels::compare(functions::And{}, mask, a, b);
   return mask;
 }
 inline Tensor opposite(const Tensor& a) {
-  Tensor mask = empty_tensor_like(a, kBool);
+  Tensor mask = empty_result_like(a, kBool);
   kernels::test(kernels::functions::IsZero{}, mask, a);
   return mask;
 }

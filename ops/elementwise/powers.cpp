@@ -13,20 +13,20 @@ using namespace detail;
 /// gradient is 0 by definition while its formula is not finite.
 Tensor ones_where_zero(const Tensor& v, const Tensor& x, kernels::Binary f, const Tensor& w, const Tensor& dy) {
   const ScalarType dtype = dy.scalar_type();
-  const Tensor x_is_zero = empty_tensor_like(x, dtype);
+  const Tensor x_is_zero = empty_result_like(x, dtype);
   kernels::binary(functions::Equal{}, x_is_zero, Cast(x, dtype), 0);
-  const Tensor w_holds = empty_tensor_like(w, dtype);
+  const Tensor w_holds = empty_result_like(w, dtype);
   kernels::binary(f, w_holds, Cast(w, dtype), 0);
-  const Tensor replaced = empty_tensor_like(dy, dtype);
+  const Tensor replaced = empty_result_like(dy, dtype);
   kernels::binary(functions::Mul{}, replaced, x_is_zero, w_holds);
-  const Tensor kept = empty_tensor_like(dy, dtype);
+  const Tensor kept = empty_result_like(dy, dtype);
   kernels::binary(functions::Sub{}, kept, 1, replaced);
   return relu_backward(v, kept) + replaced;
 }
 
 /// f(dy, x, w) off the tape, in the shape of dy.
 Tensor guarded_gradient(kernels::Ternary f, const Tensor& dy, const Tensor& x, const Tensor& w) {
-  Tensor dx = empty_tensor_like(dy, dy.scalar_type());
+  Tensor dx = empty_result_like(dy, dy.scalar_type());
   kernels::ternary(f, dx, dy, Cast(x, dy.scalar_type()), Cast(w, dy.scalar_type()));
   return dx;
 }
@@ -89,7 +89,7 @@ struct PowScalar : ScalarOperator<PowScalar, functions::Pow> {
   Scalar exponent;
   static Tensor forward(const Tensor& x, const Scalar& exponent) {
     const ScalarType common = dtype(x, exponent);
-    Tensor y = empty_tensor_like(x, common);
+    Tensor y = empty_result_like(x, common);
     forward_into(y, Cast(x, common), exponent);
     return y;
   }

@@ -9,7 +9,7 @@ using namespace detail;
 template <class F>
 struct PredicateOperator {
   static Tensor forward(const Tensor& x) {
-    Tensor y = empty_tensor_like(x, kBool);
+    Tensor y = empty_result_like(x, kBool);
     kernels::test(F{}, y, x);
     return y;
   }

@@ -35,7 +35,7 @@ void compare_mixed(Comparison f, const Tensor& y, const Tensor& x, const Tensor&
 template <class Op, class F>
 struct Relation {
   static Tensor forward(const Tensor& x, const Tensor& w) {
-    Tensor y = empty_tensor(broadcast_shapes(Op::info.name, x.sizes(), w.sizes()), kBool);
+    Tensor y = empty_result(broadcast_shapes(Op::info.name, x.sizes(), w.sizes()), kBool, x);
     if (x.scalar_type() == w.scalar_type()) {
       kernels::compare(F{}, y, x, w);
     } else {
@@ -69,7 +69,7 @@ struct BitwiseOperator : BinaryOperator<Op, F> {
 template <class F>
 struct NumberRelation {
   static Tensor forward(const Tensor& x, const Scalar& number) {
-    Tensor y = empty_tensor_like(x, kBool);
+    Tensor y = empty_result_like(x, kBool);
     kernels::compare(F{}, y, Cast(x, result_type(x.scalar_type(), number)), number);
     return y;
   }

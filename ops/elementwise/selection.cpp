@@ -85,7 +85,7 @@ struct Where {
           ": need bool; a comparison gives one");
     const DimVector both = broadcast_shapes("where", x.sizes(), w.sizes());
     const ScalarType common = common_dtype(x, w);
-    Tensor y = empty_tensor(broadcast_shapes("where", condition.sizes(), both), common);
+    Tensor y = empty_result(broadcast_shapes("where", condition.sizes(), both), common, condition);
     kernels::where(y, condition, Cast(x, common), Cast(w, common));
     return y;
   }

@@ -4,6 +4,7 @@
 
 #include <backflow/ops/kernels/elementwise/elementwise.h>
 #include <backflow/ops/kernels/layout/channels.h>
+#include <backflow/ops/kernels/layout/copies.h>
 #include <backflow/ops/operator.h>
 #include <backflow/ops/operators.h>
 
@@ -114,10 +115,13 @@ struct Stack {
     Tensor y = empty_tensor(sizes, common_dtype(tensors));
     DimVector strides(y.strides());
     strides.erase(d);
+    std::vector<kernels::TensorCopy> copies;
+    copies.reserve(tensors.size());
     for (std::size_t i = 0; i < tensors.size(); ++i) {
       const std::int64_t offset = static_cast<std::int64_t>(i) * y.strides()[d];
-      kernels::copy(view_of(y, tensors[0].sizes(), strides, offset), tensors[i]);
+      copies.push_back({view_of(y, tensors[0].sizes(), strides, offset), tensors[i]});
     }
+    kernels::copy_all(copies);
     return y;
   }
   void save(Needs, TensorList tensors, std::int64_t dim, const Tensor&) {
@@ -193,13 +197,16 @@ struct Cat {
       }
     }
     Tensor y = empty_tensor(sizes, common_dtype(tensors));
+    std::vector<kernels::TensorCopy> copies;
+    copies.reserve(tensors.size());
     std::int64_t start = 0;
     for (const Tensor& x : tensors) {
       if (!is_left_out(x)) {
-        kernels::copy(part(y, d, start, x.sizes()[d]), x);
+        copies.push_back({part(y, d, start, x.sizes()[d]), x});
         start += x.sizes()[d];
       }
     }
+    kernels::copy_all(copies);
     return y;
   }
   void save(Needs, TensorList tensors, std::int64_t dim, const Tensor& y) {

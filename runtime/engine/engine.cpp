@@ -3,6 +3,7 @@
 #include <backflow/runtime/engine/execution.h>
 #include <backflow/runtime/engine/nesting.h>
 #include <backflow/runtime/tape/node.h>
+#include <backflow/runtime/threads/deferred_work.h>
 #include <backflow/runtime/threads/thread_state.h>
 
 namespace backflow {
@@ -34,6 +35,7 @@ void execute(Execution& pass) {
 }
 
 void run_nested(FunctionRef<void()> body) {
+  const NoDeferral at_once;  // the body may run elsewhere
   if (depth < kMaxNested) {
     const Level level;
     body();

@@ -95,15 +95,37 @@ Execution::~Execution() = default;
 
 void Execution::run(std::span<const ItemIndex> items) noexcept {
   const ThreadStateGuard state(state_);
+  const DeferralScope deferring(deferral());
   for (const ItemIndex item : items) {
     run_item(item);
   }
+  run_deferred();
 }
 
 void Execution::run_nodes() noexcept {
   const ThreadStateGuard state(state_);
+  const DeferralScope deferring(deferral());
   for (const NodeIndex i : plan_.nodes().indices()) {
     run_item(items_.of(i));
+  }
+  run_deferred();
+}
+
+void Execution::run_in_scope(ItemIndex item) noexcept {
+  const ThreadStateGuard state(state_);
+  run_item(item);
+}
+
+/// Recorded gradients are saved by nodes that anybody may run. A trace shows the time of each node.
+DeferralScope::Mode Execution::deferral() const {
+  return options_.create_graph || traced_ != nullptr ? DeferralScope::Mode::kRunsAtOnce : DeferralScope::Mode::kDefers;
+}
+
+void Execution::run_deferred() noexcept {
+  try {
+    run_deferred_work();
+  } catch (...) {
+    fail(std::current_exception());
   }
 }
 
@@ -142,6 +164,7 @@ void Execution::run_task(const PassTask& task) noexcept {
   thread_state().node = nullptr;
   const trace::Span span(trace::is_on() ? trace::intern(task.name) : std::string_view(), 0, trace::Kind::kTask);
   try {
+    const NoDeferral at_once;
     task.run();
   } catch (...) {
     fail(std::current_exception());
@@ -220,6 +243,7 @@ void Execution::apply_with_hooks(Node& node, const NodeHooks& hooks, NodeCall& c
 /// One hook of a pass at a time, whatever the threads: what hooks share needs no lock of its own. A nested backward
 /// must not come across another node of this pass, whose hooks would wait for those that it is called from.
 void Execution::run_hooks(FunctionRef<void()> hooks) {
+  const NoDeferral at_once;  // they may hand tensors to other threads
   const std::lock_guard lock(hooks_mutex_);
   run_isolated(hooks);
 }

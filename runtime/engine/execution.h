@@ -17,6 +17,7 @@
 #include <backflow/runtime/engine/trace_slices.h>
 #include <backflow/runtime/engine/traced_pass.h>
 #include <backflow/runtime/engine/work_graph.h>
+#include <backflow/runtime/threads/deferred_work.h>
 #include <backflow/runtime/threads/thread_state.h>
 #include <backflow/runtime/threads/threads.h>
 
@@ -58,9 +59,15 @@ class Execution {
   /// Runs items of the work graph one after the other. A node adds up its gradients, is applied, hands on the results
   /// and frees what it held. Does nothing once the pass has failed. Never throws: the first exception ends the pass and
   /// is rethrown by finish().
+  /// Large element-wise kernels of neighbouring nodes run as one loop (deferred_work.h).
   void run(std::span<const ItemIndex> items) noexcept;
   /// Runs all nodes in the order of the plan.
   void run_nodes() noexcept;
+  /// The same as run() for an engine that calls it often on one thread, in a DeferralScope of this mode. Before another
+  /// thread may see a gradient of the pass, it calls run_deferred().
+  void run_in_scope(ItemIndex item) noexcept;
+  DeferralScope::Mode deferral() const;
+  void run_deferred() noexcept;
   /// Starts the task of an asynchronous item; `done` is called once it has ended, or at once when the pass has failed.
   /// Never throws.
   void start_task(ItemIndex item, std::function<void()> done) noexcept;

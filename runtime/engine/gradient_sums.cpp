@@ -4,6 +4,7 @@
 
 #include <backflow/runtime/tape/accumulate_grad.h>
 #include <backflow/runtime/tensor/gradient_ops.h>
+#include <backflow/runtime/threads/deferred_work.h>
 
 namespace backflow {
 
@@ -58,6 +59,7 @@ void GradientSums::hand_on(InputIndex input, std::uint32_t place, Tensor gradien
 void GradientSums::hand_on_in_any_order(InputIndex input, std::uint32_t place, Tensor gradient) {
   Sum& sum = sums_[input];
   const std::uint32_t arrivals = plan_.inputs()[input].arrivals;
+  run_deferred_work();  // another thread may add it
   sum.contributions[place].gradient = std::move(gradient);
   sum.contributions[place].arrived.store(true);
   std::uint32_t next = 0;
@@ -82,7 +84,10 @@ void GradientSums::add(InputIndex input, std::uint32_t place, Tensor gradient) {
     total = std::move(gradient);
   } else if (gradient.defined()) {
     const SequenceRange range(numbers_.of_sums(plan_.inputs()[input].node) + place);
-    if (!keeps_parts_ && is_exclusive(total) && !total.impl().storage->is_exposed()) {
+    // A sum that is deferred takes the memory of its first part when it is computed.
+    const bool is_deferred =
+        may_defer(total.numel()) && total.scalar_type() != kBFloat16 && !total.impl().storage->may_be_blocked();
+    if (!keeps_parts_ && !is_deferred && is_exclusive(total) && !total.impl().storage->is_exposed()) {
       gradient_ops().add_(total, gradient);  // the same sum, without memory that would have to be fetched
     } else {
       total = gradient_ops().add(total, gradient);

@@ -17,6 +17,7 @@ class PassWithTasks {
   explicit PassWithTasks(Execution& pass) : pass_(pass), graph_(pass.work_graph()), missing_(graph_.dependencies) {}
 
   void run() {
+    const DeferralScope deferring(pass_.deferral());
     for (const ItemIndex item : graph_.kinds.indices()) {
       if (graph_.kinds[item] != WorkGraph::Kind::Node && graph_.dependencies[item] == 0) {
         ready_.push_back(item);
@@ -25,11 +26,12 @@ class PassWithTasks {
     begin_ready();
     for (const NodeIndex node : pass_.plan().nodes().indices()) {
       const ItemIndex item = pass_.items().of(node);
-      pass_.run(std::span(&item, 1));
+      pass_.run_in_scope(item);
       release_after(item);
       take_ended();
       begin_ready();
     }
+    pass_.run_deferred();
     while (under_way_ > 0) {
       wait_for_end();
       take_ended();
@@ -46,6 +48,7 @@ class PassWithTasks {
   }
 
   void begin(ItemIndex task) {
+    pass_.run_deferred();
     if (graph_.kinds[task] == WorkGraph::Kind::Async) {
       ++under_way_;
       pass_.start_task(task, [this, task] {
@@ -54,7 +57,7 @@ class PassWithTasks {
         changed_.notify_one();
       });
     } else {
-      pass_.run(std::span(&task, 1));
+      pass_.run_in_scope(task);
       release_after(task);
     }
   }

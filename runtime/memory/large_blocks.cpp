@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cstdint>
 #include <mutex>
 #include <new>
@@ -14,36 +13,45 @@ namespace {
 
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 constexpr std::size_t kPage = 4096;
-constexpr std::size_t kMostWasted = 4 * kHugePage;  // in blocks that are larger than was asked for
+// Kept beyond the peak of what was in use. With less, blocks of other sizes than those that were just freed have to
+// take pages from elsewhere now and then.
+constexpr std::size_t kSlack = 3 * kHugePage;
+constexpr std::size_t kLeastChunk = std::size_t{32} << 20;
+constexpr std::size_t kMostChunk = std::size_t{1} << 30;
 
 constexpr std::size_t round_up(std::size_t bytes, std::size_t step) { return (bytes + step - 1) / step * step; }
 
-/// What is reserved for a block: sizes come in sixteen steps from one power of two to the next, so that a block can be
-/// used again for one of slightly different size. Pages that are never touched take no memory.
-std::size_t capacity_of(std::size_t bytes) { return round_up(bytes, std::bit_floor(bytes) / 16); }
+std::byte* huge_page_from(std::byte* data) {
+  const auto address = reinterpret_cast<std::uintptr_t>(data);
+  return data + (round_up(address, kHugePage) - address);
+}
 
-void* map(std::size_t bytes, std::size_t capacity) {
-  void* mapped = mmap(nullptr, capacity + kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+std::byte* huge_page_until(std::byte* data) { return data - reinterpret_cast<std::uintptr_t>(data) % kHugePage; }
+
+void unmap(std::byte* begin, std::byte* end) {
+  if (begin < end) {
+    munmap(begin, static_cast<std::size_t>(end - begin));
+  }
+}
+
+/// Address space on huge pages, none of them touched yet; `bytes` is a multiple of them. Null where there is none left.
+std::byte* map(std::size_t bytes) {
+  void* mapped = mmap(nullptr, bytes + kHugePage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (mapped == MAP_FAILED) {
     return nullptr;
   }
-  const auto begin = reinterpret_cast<std::uintptr_t>(mapped);
-  const std::uintptr_t aligned = round_up(begin, kHugePage);
-  if (aligned > begin) {
-    munmap(mapped, aligned - begin);
-  }
-  auto* const data = static_cast<std::byte*>(mapped) + (aligned - begin);
-  if (aligned < begin + kHugePage) {
-    munmap(data + capacity, begin + kHugePage - aligned);
-  }
+  auto* const begin = static_cast<std::byte*>(mapped);
+  std::byte* const data = huge_page_from(begin);
+  unmap(begin, data);
+  unmap(data + bytes, begin + bytes + kHugePage);
 #ifdef MADV_HUGEPAGE
-  // Not the end: a huge page that is mostly unused would be all resident.
-  madvise(data, bytes / kHugePage * kHugePage, MADV_HUGEPAGE);
+  madvise(data, bytes, MADV_HUGEPAGE);
 #endif
   return data;
 }
 
-/// Moves mapped pages to another mapped address, whose own are given up; returns how many bytes it could.
+/// Moves mapped pages to another mapped address, whose own are given up; returns how many bytes it could. Of the others
+/// it makes fresh pages there.
 std::size_t move_pages(std::byte* from, std::byte* to, std::size_t bytes) {
   std::size_t moved = 0;
 #ifdef MREMAP_FIXED
@@ -55,47 +63,37 @@ std::size_t move_pages(std::byte* from, std::byte* to, std::size_t bytes) {
   // All at once, or one by one where they came from different places.
   while (moved < bytes && (move(bytes - moved) || move(std::min(bytes - moved, kHugePage)))) {
   }
+  if (moved < bytes) {  // a move that fails may leave a hole
+    mmap(to + moved, bytes - moved, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+  }
 #endif
   return moved;
 }
 
+/// Blocks lie side by side in chunks of address space. A block that is freed becomes one with its free neighbours; a
+/// request gets the front of the smallest free range that it fits into. So in steps that repeat, which free what they
+/// took in another order and other sizes, no pages have to move: a system call costs more on more cores.
 class Pool {
  public:
   void* allocate(std::size_t bytes) {
-    const std::size_t capacity = capacity_of(bytes);
+    const std::size_t size = round_up(bytes, kPage);
     const std::lock_guard lock(mutex_);
-    void* data = take(capacity);
-    if (data == nullptr && used_ + kept_ + capacity > most_) {
-      if (void* larger = take_larger(capacity)) {
-        return larger;
-      }
-    }
+    std::byte* data = take(size);
     if (data == nullptr) {
-      data = map(bytes, capacity);
-      if (data == nullptr && count_ > 0) {
-        release();
-        data = map(bytes, capacity);
-      }
-      if (data != nullptr) {
-        make_room(static_cast<std::byte*>(data), bytes, capacity);
-      }
+      data = extend(size);
     }
     if (data != nullptr) {
-      used_ += capacity;
+      used_ += size;
       most_ = std::max(most_, used_);
     }
     return data;
   }
 
   void deallocate(void* data, std::size_t bytes) {
+    const std::size_t size = round_up(bytes, kPage);
     const std::lock_guard lock(mutex_);
-    const std::size_t capacity = forget_larger(data, capacity_of(bytes));
-    if (count_ == blocks_.size()) {
-      unmap_oldest();
-    }
-    blocks_[count_++] = {static_cast<std::byte*>(data), capacity, bytes / kHugePage * kHugePage};
-    kept_ += capacity;
-    used_ -= capacity;
+    used_ -= size;
+    keep({static_cast<std::byte*>(data), size});
   }
 
   std::size_t clear() {
@@ -105,140 +103,141 @@ class Pool {
   }
 
  private:
-  struct Block {
-    std::byte* data;
-    std::size_t capacity;
-    std::size_t huge;  // bytes at the front that are on huge pages
+  struct Range {
+    std::byte* begin;
+    std::size_t size;
+    std::byte* end() const { return begin + size; }
   };
 
-  struct LargerBlock {
-    const std::byte* data;
-    std::size_t capacity;
-    std::size_t wasted;
-  };
-
-  /// A kept block of this capacity, the last that was freed: some of it may still be in a cache.
-  void* take(std::size_t capacity) {
-    for (std::size_t i = count_; i-- > 0;) {
-      if (blocks_[i].capacity == capacity) {
-        void* data = blocks_[i].data;
-        erase(i);
-        return data;
-      }
-    }
-    return nullptr;
-  }
-  /// The smallest kept block of up to twice this capacity, as long as little is wasted in all: nothing has to be moved
-  /// for it.
-  void* take_larger(std::size_t capacity) {
+  /// Of the smallest ranges the one that was freed last: some of it may still be in a cache.
+  std::byte* take(std::size_t size) {
     std::size_t best = count_;
     for (std::size_t i = count_; i-- > 0;) {
-      const std::size_t own = blocks_[i].capacity;
-      if (own > capacity && own <= 2 * capacity && (best == count_ || own < blocks_[best].capacity)) {
+      if (ranges_[i].size >= size && (best == count_ || ranges_[i].size < ranges_[best].size)) {
         best = i;
       }
     }
-    if (best == count_ || larger_count_ == larger_.size() ||
-        wasted_ + blocks_[best].capacity - capacity > kMostWasted) {
+    if (best == count_) {
       return nullptr;
     }
-    const Block block = blocks_[best];
-    erase(best);
-    larger_[larger_count_++] = {block.data, block.capacity, block.capacity - capacity};
-    wasted_ += block.capacity - capacity;
-    used_ += block.capacity;
-    most_ = std::max(most_, used_);
-    return block.data;
+    std::byte* const data = ranges_[best].begin;
+    replace(best, {data + size, ranges_[best].size - size});
+    return data;
   }
-  /// What is reserved for a block in use: `usual` unless it was taken for a smaller one.
-  std::size_t forget_larger(const void* data, std::size_t usual) {
-    for (std::size_t i = 0; i < larger_count_; ++i) {
-      if (larger_[i].data == data) {
-        usual = larger_[i].capacity;
-        wasted_ -= larger_[i].wasted;
-        larger_[i] = larger_[--larger_count_];
-        break;
+
+  void keep(Range range) {
+    for (std::size_t i = count_; i-- > 0;) {
+      const Range other = ranges_[i];
+      if (other.end() == range.begin || range.end() == other.begin) {
+        range = {std::min(range.begin, other.begin), range.size + other.size};
+        erase(i);
       }
     }
-    return usual;
+    if (count_ == ranges_.size()) {
+      unmap(ranges_[0].begin, ranges_[0].end());
+      erase(0);
+    }
+    ranges_[count_++] = range;
+    kept_ += range.size;
   }
+
+  /// A block that no free range has room for. Where that would be too much in all, it gets pages of free ranges.
+  std::byte* extend(std::size_t size) {
+    std::byte* data = fresh(size);
+    if (data == nullptr && count_ > 0) {
+      release();
+      data = fresh(size);
+    }
+    const std::size_t limit = std::max(most_, used_ + size) + kSlack;
+    if (const std::size_t total = used_ + kept_ + size; data != nullptr && total > limit) {
+      recycle({data, size}, total - limit);
+    }
+    return data;
+  }
+
+  /// Untouched address space.
+  std::byte* fresh(std::size_t size) {
+    if (chunk_.size < size) {
+      const std::size_t least = round_up(size, kHugePage);
+      const std::size_t wanted = std::max(least, round_up(std::clamp(used_, kLeastChunk, kMostChunk), kHugePage));
+      Range chunk{map(wanted), wanted};
+      if (chunk.begin == nullptr) {
+        chunk = {map(least), least};
+      }
+      if (chunk.begin == nullptr) {
+        return nullptr;
+      }
+      unmap(chunk_.begin, chunk_.end());
+      chunk_ = chunk;
+    }
+    std::byte* const data = chunk_.begin;
+    chunk_ = {data + size, chunk_.size - size};
+    return data;
+  }
+
+  /// Gives up `excess` bytes of free ranges, those first that were freed first. Their huge pages become those of the
+  /// new block, as far as both go: fresh ones the system would have to clear.
+  void recycle(Range block, std::size_t excess) {
+    std::byte* to = huge_page_from(block.begin);
+    std::byte* const to_end = huge_page_until(block.end());
+    for (std::size_t i = 0; i < count_ && excess > 0 && to < to_end;) {
+      const Range range = ranges_[i];
+      std::byte* const from = huge_page_from(range.begin);
+      const std::ptrdiff_t huge = huge_page_until(range.end()) - from;
+      const std::size_t wanted = std::min({static_cast<std::size_t>(std::max<std::ptrdiff_t>(huge, 0)),
+                                           static_cast<std::size_t>(to_end - to), round_up(excess, kHugePage)});
+      const std::size_t moved = wanted > 0 ? move_pages(from, to, wanted) : 0;
+      to += moved;
+      excess -= std::min(excess, moved);
+      if (moved == 0) {
+        ++i;
+        continue;
+      }
+      replace(i, {from + moved, static_cast<std::size_t>(range.end() - from) - moved});
+      if (range.begin < from) {
+        keep({range.begin, static_cast<std::size_t>(from - range.begin)});
+      }
+    }
+    while (excess > 0 && count_ > 0) {
+      const Range oldest = ranges_[0];
+      const std::size_t size = std::min(oldest.size, round_up(excess, kPage));
+      unmap(oldest.begin, oldest.begin + size);
+      replace(0, {oldest.begin + size, oldest.size - size});
+      excess -= std::min(excess, size);
+    }
+  }
+
+  /// Makes range i smaller.
+  void replace(std::size_t i, Range range) {
+    if (range.size == 0) {
+      erase(i);
+      return;
+    }
+    kept_ -= ranges_[i].size - range.size;
+    ranges_[i] = range;
+  }
+
   void erase(std::size_t i) {
-    kept_ -= blocks_[i].capacity;
-    std::move(blocks_.begin() + static_cast<std::ptrdiff_t>(i) + 1,
-              blocks_.begin() + static_cast<std::ptrdiff_t>(count_), blocks_.begin() + static_cast<std::ptrdiff_t>(i));
+    kept_ -= ranges_[i].size;
+    std::move(ranges_.begin() + static_cast<std::ptrdiff_t>(i) + 1,
+              ranges_.begin() + static_cast<std::ptrdiff_t>(count_), ranges_.begin() + static_cast<std::ptrdiff_t>(i));
     --count_;
   }
-  /// Gives up kept blocks, those that were freed first, until the new one has its place. Their pages become those of
-  /// the new block, as far as both go: pages of its own the system would have to clear.
-  void make_room(std::byte* data, std::size_t bytes, std::size_t capacity) {
-    const std::size_t limit = std::max(most_, used_ + capacity);
-    std::size_t huge_left = bytes / kHugePage * kHugePage;
-    std::byte* huge = data;
-    std::byte* tail = data + huge_left;
-    std::size_t tail_left = round_up(bytes - huge_left, kPage);
-    while (count_ > 0 && used_ + kept_ + capacity > limit) {
-      Block& oldest = blocks_[0];
-      const std::size_t wanted = std::min(huge_left, oldest.huge);
-      const std::size_t moved = move_pages(oldest.data, huge, wanted);
-      huge += moved;
-      huge_left = moved == wanted ? huge_left - moved : 0;
-      drop_front(oldest, moved);
-      if (huge_left == 0 || oldest.huge == 0) {
-        // Of the small pages behind the huge ones what fits, then of the last huge page.
-        take_small(oldest, tail, tail_left, 0);
-        take_small(oldest, tail, tail_left, kHugePage);
-        const std::size_t total = used_ + kept_ + capacity;
-        const std::size_t excess = std::min(oldest.huge, round_up(total > limit ? total - limit : 0, kHugePage));
-        unmap(oldest.data, excess);
-        drop_front(oldest, excess);
-      }
-      if (oldest.capacity == 0) {
-        erase(0);
-      }
-    }
-  }
-  /// Moves small pages from the end of `block`, `split` bytes of whose huge pages may be made small for that, to `to`,
-  /// where `wanted` bytes are missing. What is left of the small pages goes back to the system.
-  void take_small(Block& block, std::byte*& to, std::size_t& wanted, std::size_t split) {
-    split = wanted > 0 ? std::min(split, block.huge) : 0;
-    const std::size_t huge = block.huge - split;
-    const std::size_t size = block.capacity - huge;
-    const std::size_t moving = std::min(wanted, size / kPage * kPage);
-    const std::size_t moved = move_pages(block.data + huge, to, moving);
-    to += moved;
-    wanted -= moved;
-    unmap(block.data + huge + moved, size - moved);
-    block = {block.data, huge, huge};
-    kept_ -= size;
-  }
-  void drop_front(Block& block, std::size_t bytes) {
-    block = {block.data + bytes, block.capacity - bytes, block.huge - bytes};
-    kept_ -= bytes;
-  }
-  static void unmap(std::byte* data, std::size_t bytes) {
-    if (bytes > 0) {
-      munmap(data, bytes);
-    }
-  }
-  void unmap_oldest() {
-    munmap(blocks_[0].data, blocks_[0].capacity);
-    erase(0);
-  }
+
   std::size_t release() {
     const std::size_t bytes = kept_;
     while (count_ > 0) {
-      unmap_oldest();
+      unmap(ranges_[count_ - 1].begin, ranges_[count_ - 1].end());
+      erase(count_ - 1);
     }
     return bytes;
   }
 
   std::mutex mutex_;
-  std::array<Block, 512> blocks_;  // those that are kept, in the order in which they were freed
+  std::array<Range, 512> ranges_;  // those that are free, in the order in which they were freed
   std::size_t count_ = 0;
-  std::array<LargerBlock, 64> larger_;  // those in use that are larger than was asked for
-  std::size_t larger_count_ = 0;
-  std::size_t wasted_ = 0;
-  std::size_t used_ = 0;  // bytes
+  Range chunk_{nullptr, 0};  // address space that was never used
+  std::size_t used_ = 0;     // bytes
   std::size_t kept_ = 0;
   std::size_t most_ = 0;  // that `used_` has been
 };

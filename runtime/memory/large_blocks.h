@@ -7,11 +7,11 @@ namespace backflow::detail {
 /// Blocks of at least so many bytes are worth pages of their own.
 inline constexpr std::size_t kLargeBytes = std::size_t{2} << 20;
 
-/// Blocks of kLargeBytes or more, straight from the operating system: aligned to 2 MiB, on huge pages where it has
-/// them. Freed blocks are kept, because fresh pages cost more than most operators: the system clears them, 64 MiB in 9
-/// to 25 ms. A kept block serves a request of about the same size, or a smaller one while that wastes no more than 8
-/// MiB in all. For other requests its pages are moved to a new address (mremap), not to another NUMA node. So used and
-/// kept blocks together never exceed the peak of used ones. Null when there is no memory left. Any thread may call
+/// Blocks of kLargeBytes or more, from chunks of address space that are on huge pages where the system has them;
+/// aligned to 4096 bytes. Freed blocks are kept, because fresh pages cost more than most operators: the system clears
+/// them, 64 MiB in 9 to 25 ms. Free neighbours become one, and requests of all sizes are cut from them. Where none is
+/// long enough, pages of free blocks move to a new address (mremap), not to another NUMA node. So used and kept blocks
+/// together exceed the peak of used ones by 6 MiB at most. Null when there is no memory left. Any thread may call
 /// these.
 void* allocate_large(std::size_t bytes) noexcept;
 /// `bytes` as for allocate_large.

@@ -4,6 +4,7 @@
 #include <backflow/runtime/tensor/gradient_ops.h>
 #include <backflow/runtime/tensor/shape.h>
 #include <backflow/runtime/threads/branch.h>
+#include <backflow/runtime/threads/deferred_work.h>
 
 namespace backflow {
 namespace {
@@ -65,7 +66,8 @@ Edge gradient_edge(const Tensor& x) {
 }
 
 void accumulate_into(AutogradMeta& meta, Tensor dy) {
-  wait_for_turn();  // the order of a sum decides its last bits
+  run_deferred_work();  // grad() is for everybody
+  wait_for_turn();      // the order of a sum decides its last bits
   const std::lock_guard lock(meta.mutex);
   if (meta.grad.defined()) {
     if (GradMode::is_enabled()) {

@@ -5,6 +5,7 @@
 #include <backflow/runtime/tape/accumulate_grad.h>
 #include <backflow/runtime/tape/view_history.h>
 #include <backflow/runtime/tensor/gradient_ops.h>
+#include <backflow/runtime/threads/deferred_work.h>
 
 namespace backflow::autograd {
 
@@ -167,6 +168,7 @@ Tensor CustomNode::checked(std::size_t operand, const Tensor& dx) const {
 }
 
 void CustomNode::apply(NodeCall& call) {
+  const NoDeferral at_once;  // the user's backward may hand tensors to other threads
   const CustomCall here{this, &call};
   const struct Restore {
     const CustomCall* outer;

@@ -6,6 +6,7 @@
 #include <backflow/runtime/tape/grad_mode.h>
 #include <backflow/runtime/tape/node.h>
 #include <backflow/runtime/threads/branch.h>
+#include <backflow/runtime/threads/deferred_work.h>
 
 namespace backflow {
 
@@ -86,6 +87,7 @@ Tensor SavedTensor::unpack() const {
 }
 
 Tensor SavedTensor::unpack_packed() const {
+  const NoDeferral at_once;
   const Tensor x = (*packed_->unpack)(packed_->value);
   check(x.defined() && x.sizes() == IntArrayRef(packed_->sizes) && x.scalar_type() == packed_->dtype,
         "saved_tensors_hooks: unpack gave ", describe(x), ": need ", short_name(packed_->dtype), packed_->sizes);

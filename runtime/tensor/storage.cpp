@@ -5,6 +5,7 @@
 #include <utility>
 
 #include <backflow/runtime/memory/memory.h>
+#include <backflow/runtime/threads/deferred_work.h>
 
 namespace backflow {
 
@@ -20,7 +21,8 @@ struct StorageForms {
 
 namespace {
 
-constexpr std::size_t kHeaderBytes = 64;  // keeps the bytes behind the header 64-byte aligned
+constexpr std::size_t kLargeBytes = std::size_t{64} << 10;  // of storage that runs deferred work before it is made
+constexpr std::size_t kHeaderBytes = 64;                    // keeps the bytes behind the header 64-byte aligned
 static_assert(sizeof(Storage) <= kHeaderBytes);
 
 }  // namespace
@@ -28,6 +30,9 @@ static_assert(sizeof(Storage) <= kHeaderBytes);
 Storage::~Storage() { delete forms_.load(std::memory_order_acquire); }
 
 IntrusivePtr<Storage> Storage::make(std::size_t bytes) {
+  if (bytes >= kLargeBytes) [[unlikely]] {
+    run_deferred_work();  // what it keeps alive must not be held beside large new tensors
+  }
   auto* block = static_cast<std::byte*>(allocate(kHeaderBytes + bytes));
   return IntrusivePtr<Storage>(new (block) Storage(block + kHeaderBytes, bytes));
 }
@@ -65,6 +70,21 @@ IntrusivePtr<Storage> Storage::make_blocked(const ChannelBlocks& blocks, ScalarT
   return IntrusivePtr<Storage>(storage);
 }
 
+IntrusivePtr<Storage> Storage::make_deferred(std::size_t bytes) {
+  auto* storage = new (allocate(kHeaderBytes)) Storage(nullptr, bytes);
+  storage->is_deferred_ = true;
+  return IntrusivePtr<Storage>(storage);
+}
+
+void Storage::give_bytes(IntrusivePtr<Storage> donor) const {
+  owner_ = !donor ? make(bytes_) : donor->is_deferred_ ? donor->owner_ : std::move(donor);
+  owner_->note_change();
+  if (is_exposed_.load(std::memory_order_relaxed)) {
+    owner_->expose();
+  }
+  data_.store(owner_->data(), std::memory_order_release);
+}
+
 StorageForms& Storage::forms() const {
   StorageForms* forms = forms_.load(std::memory_order_acquire);
   if (forms == nullptr) {
@@ -86,6 +106,13 @@ BlockedElements Storage::blocked() const {
 }
 
 std::byte* Storage::unblocked() const {
+  if (is_deferred_) {
+    run_deferred_work();
+    if (may_be_blocked()) {
+      give_bytes();
+    }
+    return data_.load(std::memory_order_acquire);
+  }
   StorageForms* forms = forms_.load(std::memory_order_acquire);
   if (forms == nullptr) {
     return nullptr;  // the user's own memory of no bytes

@@ -43,6 +43,14 @@ class Storage : public RefCounted {
   static IntrusivePtr<Storage> make_blocked(const ChannelBlocks& blocks, ScalarType dtype, Unblock unblock,
                                             const Storage* previous = nullptr);
 
+  /// Uninitialized storage without bytes yet, for a result that deferred work (deferred_work.h) may write. The first
+  /// call of data() runs what this thread has put off, and gives it bytes if it still has none. No other thread may see
+  /// it before.
+  static IntrusivePtr<Storage> make_deferred(std::size_t bytes);
+  bool is_deferred() const { return is_deferred_ && may_be_blocked(); }
+  /// Gives a deferred storage its bytes: those of `donor`, which nobody else uses any more, or fresh ones.
+  void give_bytes(IntrusivePtr<Storage> donor = nullptr) const;
+
   /// The row-major bytes. Elements in channel blocks are copied to row-major order first, under a lock. Thread-safe.
   std::byte* data() const {
     std::byte* data = data_.load(std::memory_order_acquire);
@@ -100,8 +108,9 @@ class Storage : public RefCounted {
   std::atomic<std::uint32_t> recorded_changes_{0};
   std::atomic<std::uint32_t> changes_{0};
   mutable std::atomic<bool> is_exposed_{false};
+  bool is_deferred_ = false;  ///< made by make_deferred
   std::function<void(void*)>* deleter_ = nullptr;
-  IntrusivePtr<Storage> owner_;  ///< of an alias: whose bytes these are
+  mutable IntrusivePtr<Storage> owner_;  ///< of an alias or one that was given bytes: whose bytes these are
   mutable std::atomic<StorageForms*> forms_{nullptr};
 };
 

@@ -5,11 +5,16 @@
 // the kernel computes an element alike in pieces of any size, bits do not depend on the cut: call parallel_ranges, or
 // free_pieces and parallel_for. Such a cut follows the number of threads.
 
+#include <atomic>
 #include <cstdint>
 
 #include <backflow/runtime/threads/threads.h>
 
 namespace backflow {
+
+namespace detail {
+inline std::atomic<std::int64_t> forced_pieces{0};  ///< of a ForcedPieces, or 0
+}
 
 /// The number of threads that cuts and schedules are made for: those of the pool, unless an ObservedWork guard of this
 /// thread asks for another.
@@ -25,6 +30,10 @@ std::int64_t free_pieces(std::int64_t count, double nanoseconds);
 /// others slow down would hold up the loop.
 std::int64_t range_pieces(std::int64_t count, double nanoseconds);
 
+/// The same for things that take longer in small pieces, as products do: fewer threads have enough to do with larger
+/// ones, so that 2 threads get pieces of 60 us at least, and 48 or more those of free_pieces().
+std::int64_t coarse_pieces(std::int64_t count, double nanoseconds);
+
 /// The first thing of piece i; piece i ends where the next one begins. All start at multiples of `step`.
 constexpr std::int64_t begin_of_piece(std::int64_t i, std::int64_t pieces, std::int64_t count, std::int64_t step = 1) {
   const std::int64_t begin = (count + step - 1) / step * i / pieces * step;
@@ -35,7 +44,12 @@ constexpr std::int64_t begin_of_piece(std::int64_t i, std::int64_t pieces, std::
 /// whole loop takes about `nanoseconds` on one thread. Bits must not depend on the cut.
 template <class F>
 void parallel_ranges(std::int64_t count, double nanoseconds, const F& f, std::int64_t step = 1) {
-  const std::int64_t pieces = count == 0 ? 0 : range_pieces((count + step - 1) / step, nanoseconds);
+  if (count == 0) {
+    return;
+  }
+  // Decided here for short loops: some operators take little longer than a few calls.
+  const bool is_whole = nanoseconds < 2 * kLeastPiece && detail::forced_pieces.load(std::memory_order_relaxed) == 0;
+  const std::int64_t pieces = is_whole ? 1 : range_pieces((count + step - 1) / step, nanoseconds);
   if (pieces == 1) {
     f(std::int64_t{0}, count);
     return;

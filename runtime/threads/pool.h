@@ -2,9 +2,9 @@
 
 // How the threads of the pool share the machine's cores.
 
-#include <memory>
-
 namespace backflow {
+
+class Team;
 
 /// How many threads of the pool compute at a time: get_num_threads(), but no more than there are cores. Cuts and
 /// schedules follow get_num_threads() all the same. With BACKFLOW_OVERSUBSCRIBE=1 in the environment, which is for
@@ -21,13 +21,14 @@ double spin_time();
 class ThreadLease {
  public:
   explicit ThreadLease(int threads);
+  ThreadLease(Team& team, int threads);
   ~ThreadLease();
   ThreadLease(const ThreadLease&) = delete;
   ThreadLease& operator=(const ThreadLease&) = delete;
 
  private:
-  class Hold;
-  const std::unique_ptr<Hold> hold_;
+  Team& team_;
+  const int threads_;
 };
 
 }  // namespace backflow

@@ -12,6 +12,8 @@
 #include <oneapi/tbb/parallel_for.h>
 #include <oneapi/tbb/partitioner.h>
 
+#include <backflow/runtime/threads/pool.h>
+
 namespace backflow {
 namespace {
 
@@ -134,7 +136,7 @@ Team::~Team() { dismiss(); }
 
 /// Waits until all helpers have left. No loop may be running.
 void Team::dismiss() {
-  const Lease all(*this, width_);
+  const ThreadLease all(*this, width_);
   while (tasks_.load() != 0) {
     std::this_thread::yield();
   }

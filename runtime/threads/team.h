@@ -34,20 +34,9 @@ class Team {
   /// The same for a thread of an arena of oneTBB, whose threads may have nothing to do: they are asked, too.
   void run_in_arena(std::int64_t chunks, FunctionRef<void(std::int64_t)> body);
 
-  /// Until the end of the scope so many threads are wanted elsewhere: as many helpers leave after the loop that they
+  /// From now on so many threads more are wanted elsewhere, or fewer: as many helpers leave after the loop that they
   /// are in.
-  class Lease {
-   public:
-    Lease(Team& team, int threads) : team_(team), threads_(threads) { team_.leased_ += threads_; }
-    ~Lease() { team_.leased_ -= threads_; }
-    Lease(const Lease&) = delete;
-    Lease& operator=(const Lease&) = delete;
-
-   private:
-    Team& team_;
-    const int threads_;
-  };
-
+  void lease(int threads) { leased_ += threads; }
   void set_spin(double microseconds) { spin_ = microseconds * 1000; }
   /// Whether any team of this process has had helpers.
   static bool has_summoned() { return has_summoned_.load(std::memory_order_relaxed); }

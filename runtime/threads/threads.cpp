@@ -15,6 +15,7 @@
 #include <oneapi/tbb/version.h>
 
 #include <backflow/runtime/base/error.h>
+#include <backflow/runtime/threads/deferred_work.h>
 #include <backflow/runtime/threads/observed_work.h>
 #include <backflow/runtime/threads/placement.h>
 #include <backflow/runtime/threads/pool.h>
@@ -102,17 +103,11 @@ void set_spin_time(double microseconds) {
 
 double spin_time() { return spin; }
 
-class ThreadLease::Hold {
- public:
-  explicit Hold(int threads) : lease_(pool().team, threads) {}
+ThreadLease::ThreadLease(int threads) : ThreadLease(pool().team, threads) {}
 
- private:
-  const Team::Lease lease_;
-};
+ThreadLease::ThreadLease(Team& team, int threads) : team_(team), threads_(threads) { team_.lease(threads_); }
 
-ThreadLease::ThreadLease(int threads) : hold_(std::make_unique<Hold>(threads)) {}
-
-ThreadLease::~ThreadLease() = default;
+ThreadLease::~ThreadLease() { team_.lease(-threads_); }
 
 std::string threading_version() { return TBB_runtime_version(); }
 
@@ -156,6 +151,7 @@ void observed_loop(std::int64_t chunks, FunctionRef<void(std::int64_t)> body, Wo
 }  // namespace
 
 void parallel_for(std::int64_t chunks, FunctionRef<void(std::int64_t)> body) {
+  run_deferred_work();  // other threads cannot
   if (chunks > 1) {
     if (WorkObserver* const observer = detail::work_observer(); observer != nullptr) [[unlikely]] {
       observed_loop(chunks, body, *observer);

@@ -1,5 +1,4 @@
 // What networks compute has the same bits on any number of threads, on every engine, and however loops are cut.
-#include <cmath>
 #include <functional>
 #include <memory>
 #include <string>
@@ -13,6 +12,7 @@
 #include <backflow/tests/support/cuts.h>
 #include <backflow/tests/support/engines.h>
 #include <backflow/tests/support/graphs.h>
+#include <backflow/tests/support/networks.h>
 
 using namespace backflow;
 using test::bitwise_equal;
@@ -20,12 +20,6 @@ using test::random_tensor;
 using Tensors = std::vector<Tensor>;
 
 namespace {
-
-void check_is_finite(const Tensors& tensors) {
-  for (const Tensor& x : tensors) {
-    REQUIRE((!x.defined() || std::isfinite((x * x).sum().item<double>())));
-  }
-}
 
 /// Compares the bits of what `compute` returns: threads, engines, and cuts. Returns how many loops were cut.
 std::int64_t check_bits(const std::function<Tensors()>& compute) {
@@ -39,7 +33,7 @@ std::int64_t check_bits(const std::function<Tensors()>& compute) {
       const EngineGuard guard(*engine);
       const Tensors found = compute();
       if (expected.empty()) {
-        check_is_finite(found);
+        test::check_is_finite(found);
         expected = found;
       }
       INFO(n << " threads, engine " << engine->name());
@@ -52,26 +46,6 @@ std::int64_t check_bits(const std::function<Tensors()>& compute) {
   return found.cut_loops;
 }
 
-/// Two steps: the losses, and every parameter with its last gradient.
-template <class Model>
-Tensors trained(const Model& model, const Tensor& x) {
-  const Tensor t = randint(0, 10, {x.size(0)}, Generator(3));
-  optim::SGD optimizer(model->parameters(), optim::SGDOptions(0.01).momentum(0.9));
-  Tensors results;
-  for (int step = 0; step < 2; ++step) {
-    optimizer.zero_grad();
-    const Tensor loss = nn::functional::cross_entropy(model(x), t);
-    loss.backward();
-    optimizer.step();
-    results.push_back(loss.detach());
-  }
-  for (const Tensor& p : model->parameters()) {
-    results.push_back(p.grad());
-    results.push_back(p.detach());
-  }
-  return results;
-}
-
 /// Makes a network with the same parameters each time.
 template <class Make>
 void check_training(const Make& make, const test::Index& input, ScalarType dtype = kFloat32) {
@@ -80,18 +54,9 @@ void check_training(const Make& make, const test::Index& input, ScalarType dtype
     manual_seed(1);
     const auto model = make();
     model->to(dtype);
-    return trained(model, x);
+    return test::trained(model, x);
   });
   CHECK(cut_loops > 0);
-}
-
-nn::Sequential towers8() {
-  nn::Branches towers;
-  for (int i = 0; i < 8; ++i) {
-    towers->push_back(
-        nn::Sequential(nn::Linear(256, 256), nn::ReLU(), nn::Linear(256, 256), nn::ReLU(), nn::Linear(256, 256)));
-  }
-  return nn::Sequential(towers, nn::Linear(256, 10));
 }
 
 /// Eight branches of four products each, their sum, and all gradients.
@@ -164,7 +129,7 @@ TEST_CASE("cuts: mlp", "[nn]") {
   check_training(make, {16, 784}, kBFloat16);
 }
 
-TEST_CASE("cuts: towers8", "[nn]") { check_training(towers8, {32, 256}); }
+TEST_CASE("cuts: towers8", "[nn]") { check_training(test::towers8, {32, 256}); }
 
 TEST_CASE("cuts: lenet", "[nn]") {
   const auto make = [] { return nn::LeNet(); };

@@ -1,5 +1,5 @@
-// Gradients are the same bits on any number of threads and on every engine, for whole models.
-#include <cmath>
+// Gradients are the same bits in a hundred runs, on any number of threads and on every engine: graphs in which many
+// things run side by side. More networks, each computed once in every way: cuts_test.cpp.
 #include <functional>
 #include <memory>
 #include <string>
@@ -10,6 +10,7 @@
 #include <backflow/tests/support/arrays.h>
 #include <backflow/tests/support/engines.h>
 #include <backflow/tests/support/graphs.h>
+#include <backflow/tests/support/networks.h>
 
 using namespace backflow;
 using test::bitwise_equal;
@@ -45,66 +46,23 @@ void check_deterministic(const std::function<Tensors()>& compute) {
   }
 }
 
-void check_is_finite(const Tensors& tensors) {
-  for (const Tensor& x : tensors) {
-    REQUIRE(x.defined());
-    REQUIRE(std::isfinite((x * x).sum().item<double>()));
-  }
-}
-
-/// What every parameter has for a gradient after two steps, and for a value.
-template <class Model>
-Tensors train(const Model& model, const Tensor& x) {
-  const Tensor t = randint(0, 10, {x.size(0)}, Generator(3));
-  optim::SGD optimizer(model->parameters(), optim::SGDOptions(0.1).momentum(0.9));
-  for (int step = 0; step < 2; ++step) {
-    optimizer.zero_grad();
-    nn::functional::cross_entropy(model(x), t).backward();
-    optimizer.step();
-  }
-  Tensors results;
-  for (const Tensor& p : model->parameters()) {
-    results.push_back(p.grad());
-    results.push_back(p.detach());
-  }
-  check_is_finite(results);
-  return results;
-}
-
-nn::Sequential towers8() {
-  nn::Branches towers;
-  for (int i = 0; i < 8; ++i) {
-    towers->push_back(
-        nn::Sequential(nn::Linear(256, 256), nn::ReLU(), nn::Linear(256, 256), nn::ReLU(), nn::Linear(256, 256)));
-  }
-  return nn::Sequential(towers, nn::Linear(256, 10));
-}
-
 /// The gradient of a scalar with respect to eight numbers around 1.
 void check_small(const std::function<Tensor(const Tensor&)>& build) {
   check_deterministic([&] {
     const Tensor x = (1 + random_tensor({8}, "x") / 8192).requires_grad_();
     Tensors gradients = autograd::grad({build(x)}, {x});
-    check_is_finite(gradients);
+    test::check_is_finite(gradients);
     return gradients;
   });
 }
 
 }  // namespace
 
-TEST_CASE("determinism: mlp", "[nn][slow]") {
-  const Tensor x = random_tensor({128, 784}, "x");
-  check_deterministic([&] {
-    manual_seed(1);
-    return train(nn::MLP(784, 1024, 1024, 10), x);
-  });
-}
-
 TEST_CASE("determinism: towers8", "[nn][slow]") {
   const Tensor x = random_tensor({32, 256}, "x");
   check_deterministic([&] {
     manual_seed(1);
-    return train(towers8(), x);
+    return test::trained(test::towers8(), x);
   });
 }
 

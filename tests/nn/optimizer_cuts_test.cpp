@@ -5,6 +5,7 @@
 #include <vector>
 
 #include <backflow/backflow.h>
+#include <backflow/ops/kernels/elementwise/clip.h>
 #include <backflow/runtime/threads/cuts.h>
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/arrays.h>
@@ -67,6 +68,39 @@ TEST_CASE("optimizers: bits do not depend on how parameters are cut") {
       for (const std::int64_t pieces : {2, 3, 7, 64}) {
         CAPTURE(short_name(dtype), i, pieces);
         CHECK(bitwise_equal(trained(optimizers[i], dtype, pieces), expected));
+      }
+    }
+  }
+}
+
+TEST_CASE("clip: all gradients in one loop have the bits of one operator for each, however that is cut") {
+  for (const ScalarType dtype : {kFloat32, kFloat64, kBFloat16}) {
+    for (const bool is_twice : {false, true}) {
+      const auto gradients = [&] {
+        std::vector<Tensor> all;
+        for (const std::int64_t n : {1, 513, 0, 100003, 511, 4099}) {
+          all.push_back(random_tensor({n}, "gradient" + std::to_string(n), dtype));
+        }
+        all.push_back(random_tensor({70, 33}, "strided", dtype).t());
+        if (is_twice) {
+          all.push_back(all[3].slice(0, 7, 9999));
+        }
+        return all;
+      };
+      const std::vector<Tensor> expected = gradients();
+      for (const Tensor& x : expected) {
+        x.mul_(0.7);
+      }
+      for (const Tensor& x : expected) {
+        x.clamp_(-0.5, 0.6);
+      }
+      for (const std::int64_t pieces : {1, 2, 3, 7, 64}) {
+        CAPTURE(short_name(dtype), is_twice, pieces);
+        const ForcedPieces forced(pieces);
+        const std::vector<Tensor> found = gradients();
+        kernels::multiply_all(found, 0.7);
+        kernels::clamp_all(found, -0.5, 0.6);
+        CHECK(bitwise_equal(found, expected));
       }
     }
   }

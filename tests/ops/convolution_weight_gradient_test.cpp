@@ -1,7 +1,10 @@
-// Gradients of the weights of convolutions: their bits depend neither on the cut nor on the number of threads.
+// Gradients of the weights of convolutions: their bits depend neither on the cut nor on the number of threads, and they
+// have gradients themselves.
+#include <algorithm>
 #include <sstream>
 #include <vector>
 
+#include <backflow/ops/autograd/gradcheck.h>
 #include <backflow/ops/kernel_counts.h>
 #include <backflow/ops/operators.h>
 #include <backflow/runtime/threads/cuts.h>
@@ -99,6 +102,58 @@ TEST_CASE("gradients of weights in float32 agree with those in float64, whose bi
       CHECK((error.abs().max() / exact.abs().max()).item<double>() < 5e-6);
     }
   }
+}
+
+/// The size of the result of a convolution of `size` elements.
+std::int64_t result_size(std::int64_t size, std::int64_t filter, std::int64_t stride, std::int64_t padding,
+                         std::int64_t dilation) {
+  return (size + 2 * padding - dilation * (filter - 1) - 1) / stride + 1;
+}
+
+/// Checks both derivatives of dw for a gradient dy that is as long as x gives along each dimension, or two shorter.
+void check_derivatives(const Index& spatial, std::int64_t stride, std::int64_t padding, std::int64_t dilation,
+                       std::int64_t groups) {
+  const Index w(spatial.size(), 2);
+  for (const std::int64_t fewer : {0, 2}) {
+    Index y;
+    for (const std::int64_t size : spatial) {
+      y.push_back(std::max<std::int64_t>(1, result_size(size, 2, stride, padding, dilation) - fewer));
+    }
+    const auto with = [](Index sizes, const Index& more) {
+      sizes.insert(sizes.end(), more.begin(), more.end());
+      return sizes;
+    };
+    const Tensor x = random_tensor(with({1, 2}, spatial), "x", kFloat64).requires_grad_();
+    const Tensor dy = random_tensor(with({1, 2}, y), "dy", kFloat64).requires_grad_();
+    const auto dw = [&](const autograd::variable_list& inputs) {
+      return convolution_weight_gradient(inputs[0], inputs[1], with({2, 2 / groups}, w), stride, padding, dilation,
+                                         groups);
+    };
+    INFO("x " << x.sizes() << ", dy " << dy.sizes() << ", stride " << stride << ", padding " << padding << ", dilation "
+              << dilation << ", groups " << groups);
+    CHECK(autograd::gradcheck(dw, {x, dy}));
+    CHECK(autograd::gradgradcheck(dw, {x, dy}));
+  }
+}
+
+TEST_CASE("gradients of weights have derivatives, also where x is longer than the gradient needs", "[op]") {
+  for (const std::int64_t stride : {1, 2, 3}) {
+    check_derivatives({8}, stride, 0, 1, 1);
+    check_derivatives({4, 5}, stride, 1, 1, 2);
+  }
+  check_derivatives({8}, 2, 0, 2, 1);
+  check_derivatives({5, 5}, 3, 1, 2, 2);
+  check_derivatives({2, 3, 5}, 2, 0, 1, 1);
+}
+
+TEST_CASE("gradients of weights from padding alone have derivatives of 0", "[op]") {
+  const Tensor x = random_tensor({1, 1, 3}, "x", kFloat64).requires_grad_();
+  const Tensor dy = random_tensor({1, 1, 1}, "dy", kFloat64).requires_grad_();
+  const auto dw = [](const autograd::variable_list& inputs) {
+    return convolution_weight_gradient(inputs[0], inputs[1], {1, 1, 1}, 1, 2, 1, 1);
+  };
+  CHECK(autograd::gradcheck(dw, {x, dy}));
+  CHECK(autograd::gradgradcheck(dw, {x, dy}));
 }
 
 }  // namespace

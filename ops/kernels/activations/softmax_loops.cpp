@@ -144,29 +144,52 @@ void scaled_row(const T* x, const RowStatistics<T>& of_x, T scale, T shift, T* d
   });
 }
 
+/// The sum of e^(x - largest), which become y for Softmax::Plain.
+template <Softmax kKind, class T>
+HWY_INLINE T put_powers(const T* x, T* y, T largest, std::size_t n) {
+  return sum_of_powers(x, largest, n, [&](std::size_t i, auto e, auto store) {
+    if constexpr (kKind == Softmax::Plain) {
+      store(e, y + i);
+    }
+  });
+}
+
+template <Softmax kKind, class T>
+void finish_piece(const T* x, T* y, std::size_t n, T largest, T number) {
+  const hn::ScalableTag<T> d;
+  const auto m = hn::Set(d, largest);
+  const auto v = hn::Set(d, number);
+  for_each_vector<T>(n, [&](std::size_t i, auto load, auto store) {
+    if constexpr (kKind == Softmax::Plain) {
+      store(hn::Mul(load(y + i, v), v), y + i);
+    } else {
+      store(hn::Sub(hn::Sub(load(x + i, m), m), v), y + i);
+    }
+  });
+}
+
 template <Softmax kKind, class T>
 void row(const T* x, T* y, std::size_t n) {
-  const hn::ScalableTag<T> d;
   T largest;
   if (!find_largest(x, n, largest)) {
     limit<kKind>(x, y, n, 1, largest);
     return;
   }
-  const auto m = hn::Set(d, largest);
-  const T sum = sum_of_powers(x, largest, n, [&](std::size_t i, auto e, auto store) {
-    if constexpr (kKind == Softmax::Plain) {
-      store(e, y + i);
-    }
-  });
-  if constexpr (kKind == Softmax::Plain) {
-    const auto factor = hn::Set(d, T{1} / sum);
-    for_each_vector<T>(
-        n, [&](std::size_t i, auto load, auto store) { store(hn::Mul(load(y + i, factor), factor), y + i); });
-  } else {
-    const auto log_sum = hn::Set(d, std::log(sum));
-    for_each_vector<T>(
-        n, [&](std::size_t i, auto load, auto store) { store(hn::Sub(hn::Sub(load(x + i, m), m), log_sum), y + i); });
+  const T sum = put_powers<kKind>(x, y, largest, n);
+  finish_piece<kKind>(x, y, n, largest, kKind == Softmax::Plain ? T{1} / sum : std::log(sum));
+}
+
+template <Softmax kKind, class T>
+PieceStatistics<T> piece(const T* x, T* y, std::size_t n) {
+  T largest;
+  if (find_largest(x, n, largest)) {
+    return {largest, put_powers<kKind>(x, y, largest, n)};
   }
+  const bool has_nan = std::any_of(x, x + n, [](T v) { return std::isnan(v); });
+  if (kKind == Softmax::Plain && !has_nan && largest < 0) {  // all are infinitely small; other rows need x once more
+    std::fill_n(y, n, T{0});
+  }
+  return {has_nan ? std::numeric_limits<T>::quiet_NaN() : largest, 0};
 }
 
 /// The gradient from the sum that is meant for the kind.
@@ -180,7 +203,7 @@ HWY_INLINE V gradient(D d, V dy, V y, V sum) {
 }
 
 template <Softmax kKind, class T>
-void row_backward(const T* dy, const T* y, T* dx, std::size_t n) {
+T sum_backward(const T* dy, const T* y, std::size_t n) {
   const hn::ScalableTag<T> d;
   const auto zero = hn::Zero(d);
   auto total = zero;
@@ -188,10 +211,22 @@ void row_backward(const T* dy, const T* y, T* dx, std::size_t n) {
     const auto g = load(dy + i, zero);
     total = kKind == Softmax::Plain ? hn::MulAdd(g, load(y + i, zero), total) : hn::Add(total, g);
   });
-  const auto sum = hn::Set(d, hn::GetLane(hn::SumOfLanes(d, total)));
+  return hn::GetLane(hn::SumOfLanes(d, total));
+}
+
+template <Softmax kKind, class T>
+void piece_backward(const T* dy, const T* y, T* dx, std::size_t n, T sum) {
+  const hn::ScalableTag<T> d;
+  const auto zero = hn::Zero(d);
+  const auto of_row = hn::Set(d, sum);
   for_each_vector<T>(n, [&](std::size_t i, auto load, auto store) {
-    store(gradient<kKind>(d, load(dy + i, zero), load(y + i, zero), sum), dx + i);
+    store(gradient<kKind>(d, load(dy + i, zero), load(y + i, zero), of_row), dx + i);
   });
+}
+
+template <Softmax kKind, class T>
+void row_backward(const T* dy, const T* y, T* dx, std::size_t n) {
+  piece_backward<kKind>(dy, y, dx, n, sum_backward<kKind>(dy, y, n));
 }
 
 template <Softmax kKind, class T>
@@ -262,10 +297,14 @@ void columns_backward(const T* dy, const T* y, T* dx, std::size_t rows, std::siz
 template <Softmax kKind, class T>
 const SoftmaxLoops<T>* loops_of() {
   static constexpr SoftmaxLoops<T> kLoops = {row<kKind, T>,
+                                             piece<kKind, T>,
+                                             finish_piece<kKind, T>,
                                              statistics<T>,
                                              sum_beyond<T>,
                                              scaled_row<T>,
                                              row_backward<kKind, T>,
+                                             sum_backward<kKind, T>,
+                                             piece_backward<kKind, T>,
                                              columns<kKind, T>,
                                              columns_backward<kKind, T>};
   return &kLoops;

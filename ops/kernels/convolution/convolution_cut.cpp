@@ -8,7 +8,7 @@ namespace {
 
 // What was measured is in docs/internals/measurements.md.
 constexpr std::int64_t kUnits = 64;             // wanted: as many as a large node has cores
-constexpr double kUnitFlop = 1e6;               // of a unit at least: 10 us
+constexpr double kUnitFlop = 2.5e5;             // of a unit at least: 3 us
 constexpr double kUnitWeightBytes = 640 << 10;  // of a unit at most: they stay in the L2 cache from sample to sample
 constexpr std::int64_t kSliceWeightBytes = 192 << 10;  // of one whose rows are cut, at most
 constexpr std::int64_t kCopyBytes = 512 << 10;         // of the rows of the source that a unit copies, at most

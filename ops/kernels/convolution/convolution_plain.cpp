@@ -1,11 +1,13 @@
 // Convolutions by matrix products: the patches of x that a filter sees become the columns of a matrix.
 #include <algorithm>
+#include <array>
 #include <vector>
 
 #include <backflow/ops/kernels/convolution/convolution.h>
 #include <backflow/ops/kernels/elementwise/elementwise.h>
 #include <backflow/ops/kernels/layout/blocked.h>
 #include <backflow/ops/kernels/layout/dense.h>
+#include <backflow/ops/kernels/layout/strided.h>
 #include <backflow/ops/kernels/products/gemm.h>
 #include <backflow/runtime/threads/cuts.h>
 
@@ -14,7 +16,18 @@ namespace {
 
 constexpr std::int64_t kMaxPartials = 8;    // sums over the batch, each of all weights; filters are cut besides
 constexpr std::int64_t kLeastFilters = 16;  // of a product: each gathers the columns anew
-constexpr double kFlopPerNanosecond = 10;   // of one thread, roughly
+// Of products that are cut. Each packs the filters anew; a product of one row is cut at whole vectors (gemm.cpp).
+constexpr std::int64_t kPositions = 64;
+constexpr std::int64_t kRows = 16;
+constexpr double kFlopPerNanosecond = 10;  // of one thread, roughly
+
+/// Things of which each is computed on its own.
+struct Range {
+  std::int64_t begin;
+  std::int64_t end;
+
+  std::int64_t size() const { return end - begin; }
+};
 
 /// A convolution with three spatial dimensions, those that it has not being 1, and what follows from its sizes.
 struct Patches {
@@ -51,41 +64,48 @@ struct Patches {
   }
   std::int64_t rows() const { return channels * taps; }
 
-  /// Calls f(row of the matrix, first position of y, offset in x or -1 where that is outside, length, step in x) for
-  /// each row along the last dimension of y.
+  /// Calls f(row of the matrix, first position of y, offset in x or -1 where that is outside, step in x) for each row
+  /// along the last dimension of y that has one of `positions`, and each row of the matrix of some `channels_`.
   template <class F>
-  void for_each_run(const F& f) const {
+  void for_each_run(const Range& channels_, const Range& positions, const F& f) const {
     std::array<std::int64_t, 3> k;
-    for (std::int64_t row = 0; row < rows(); ++row) {
+    for (std::int64_t row = channels_.begin * taps; row < channels_.end * taps; ++row) {
       const std::int64_t tap = row % taps;
       k = {tap / (kernel[1] * kernel[2]), tap / kernel[2] % kernel[1], tap % kernel[2]};
-      for (std::int64_t i = 0; i < y[0]; ++i) {
-        for (std::int64_t j = 0; j < y[1]; ++j) {
-          const std::int64_t depth = at(0, i, k[0]);
-          const std::int64_t height = at(1, j, k[1]);
-          const bool outside = depth < 0 || depth >= x[0] || height < 0 || height >= x[1];
-          f(row, (i * y[1] + j) * y[2], outside ? -1 : (row / taps * x[0] + depth) * x[1] * x[2] + height * x[2],
-            at(2, 0, k[2]));
+      const std::int64_t first = positions.begin / y[2];
+      std::int64_t i = first / y[1];
+      std::int64_t j = first % y[1];
+      for (std::int64_t position = first * y[2]; position < positions.end; position += y[2]) {
+        const std::int64_t depth = at(0, i, k[0]);
+        const std::int64_t height = at(1, j, k[1]);
+        const bool outside = depth < 0 || depth >= x[0] || height < 0 || height >= x[1];
+        f(row, position, outside ? -1 : (row / taps * x[0] + depth) * x[1] * x[2] + height * x[2], at(2, 0, k[2]));
+        if (++j == y[1]) {
+          j = 0;
+          ++i;
         }
       }
     }
   }
-  /// The columns [rows(), out] of one group of one sample.
+  /// The columns [rows(), positions] of one group of one sample.
   template <class T>
-  void gather(const T* x_data, T* columns) const {
-    for_each_run([&](std::int64_t row, std::int64_t first, std::int64_t from, std::int64_t shift) {
-      T* to = columns + row * out + first;
-      for (std::int64_t p = 0; p < y[2]; ++p) {
-        const std::int64_t column = shift + p * stride[2];
+  void gather(const Range& positions, const T* x_data, T* columns) const {
+    for_each_run({0, channels}, positions, [&](std::int64_t row, std::int64_t first, std::int64_t from, auto shift) {
+      const std::int64_t begin = std::max<std::int64_t>(0, positions.begin - first);
+      const std::int64_t count = std::min(y[2], positions.end - first) - begin;
+      const std::int64_t start = shift + begin * stride[2];
+      T* to = columns + row * positions.size() + first + begin - positions.begin;
+      for (std::int64_t p = 0; p < count; ++p) {
+        const std::int64_t column = start + p * stride[2];
         to[p] = from < 0 || column < 0 || column >= x[2] ? T{0} : x_data[from + column];
       }
     });
   }
-  /// Adds the columns to where they were gathered from.
+  /// Adds the columns of some channels, [rows of these, out], to where they were gathered from.
   template <class T>
-  void scatter(const T* columns, T* x_data) const {
-    for_each_run([&](std::int64_t row, std::int64_t first, std::int64_t to, std::int64_t shift) {
-      const T* from = columns + row * out + first;
+  void scatter(const Range& channels_, const T* columns, T* x_data) const {
+    for_each_run(channels_, {0, out}, [&](std::int64_t row, std::int64_t first, std::int64_t to, std::int64_t shift) {
+      const T* from = columns + (row - channels_.begin * taps) * out + first;
       for (std::int64_t p = 0; p < y[2] && to >= 0; ++p) {
         const std::int64_t column = shift + p * stride[2];
         if (column >= 0 && column < x[2]) {
@@ -114,15 +134,24 @@ struct GroupOfSample {
         y(y_data + (sample * p.groups + group) * p.filters * p.out) {}
 };
 
-/// Calls body(sample, group, columns) for all groups of all samples, on the pool; `columns` are for a piece to use. The
-/// cut is free: each group of a sample is computed on its own.
+/// Calls body(sample, group, range of `count` things, columns) for all groups of all samples, on the pool; `columns`
+/// are for a piece to use, of `width` elements for each thing. Where groups and samples are fewer than threads, things
+/// are cut too, at multiples of `step`, which no piece is smaller than. The cut is free: each group of a sample is
+/// computed on its own, and so are these things.
 template <class T, class F>
-void for_each_group(const Patches& p, const F& body) {
+void for_each_group(const Patches& p, std::int64_t count, std::int64_t step, std::int64_t width, const F& body) {
   const double flop = 2.0 * static_cast<double>(p.batch * p.groups * p.filters) * static_cast<double>(p.rows() * p.out);
-  parallel_ranges(p.batch * p.groups, flop / kFlopPerNanosecond, [&](std::int64_t begin, std::int64_t end) {
-    const Tensor columns = empty_tensor({p.rows(), p.out}, dtype_of<T>);
+  const double nanoseconds = flop / kFlopPerNanosecond;
+  const std::int64_t groups = p.batch * p.groups;
+  const std::int64_t most = std::max<std::int64_t>(1, count / step);
+  const std::int64_t parts =
+      groups == 0 ? 1 : std::min(most, chunks_of(free_pieces(groups * most, nanoseconds), groups));
+  parallel_ranges(groups * parts, nanoseconds, [&](std::int64_t begin, std::int64_t end) {
+    const Tensor columns = empty_tensor({chunks_of(chunks_of(count, step), parts) * step, width}, dtype_of<T>);
     for (std::int64_t i = begin; i < end; ++i) {
-      body(i / p.groups, i % p.groups, columns.mutable_data_ptr<T>());
+      const Range range{begin_of_piece(i % parts, parts, count, step),
+                        begin_of_piece(i % parts + 1, parts, count, step)};
+      body(i / parts / p.groups, i / parts % p.groups, range, columns.mutable_data_ptr<T>());
     }
   });
 }
@@ -151,7 +180,7 @@ struct WeightSum {
       for (std::int64_t filter = first; filter < last;) {
         const std::int64_t group = filter / p.filters;
         const std::int64_t count = std::min(last, (group + 1) * p.filters) - filter;
-        p.gather(x + (n * p.groups + group) * p.channels * p.in, matrix);
+        p.gather({0, p.out}, x + (n * p.groups + group) * p.channels * p.in, matrix);
         const T* const gradient = dy + (n * p.groups * p.filters + filter) * p.out;
         gemm_serial(Product<T>{count,
                                p.rows(),
@@ -180,12 +209,20 @@ Tensor plain_convolution(const ConvolutionGeometry& g, const Tensor& x_, const T
     const auto* from = x.const_data_ptr<T>();
     const auto* weights = w.const_data_ptr<T>();
     auto* to = y.mutable_data_ptr<T>();
-    for_each_group<T>(p, [&](std::int64_t n, std::int64_t group, T* columns) {
+    const auto of_positions = [&](std::int64_t n, std::int64_t group, const Range& positions, T* columns) {
       const GroupOfSample at(p, n, group, from, weights, to);
-      p.gather(at.x, columns);
-      gemm_serial(Product<T>{
-          p.filters, p.out, p.rows(), {at.w, p.rows(), false}, {columns, p.out, false}, at.y, p.out, 1, false});
-    });
+      p.gather(positions, at.x, columns);
+      gemm_serial(Product<T>{p.filters,
+                             positions.size(),
+                             p.rows(),
+                             {at.w, p.rows(), false},
+                             {columns, positions.size(), false},
+                             at.y + positions.begin,
+                             p.out,
+                             1,
+                             false});
+    };
+    for_each_group<T>(p, p.out, kPositions, p.rows(), of_positions);
   });
   if (bias.defined()) {
     add_to_channels(y, bias);
@@ -203,13 +240,24 @@ Tensor plain_convolution_input_gradient(const ConvolutionGeometry& g, const Tens
     auto* to = dx.mutable_data_ptr<T>();
     const auto* weights = w.const_data_ptr<T>();
     const auto* from = dy.const_data_ptr<T>();
-    for_each_group<T>(p, [&](std::int64_t n, std::int64_t group, T* columns) {
+    const auto of_channels = [&](std::int64_t n, std::int64_t group, const Range& channels, T* columns) {
       const GroupOfSample at(p, n, group, to, weights, from);
-      gemm_serial(Product<T>{
-          p.rows(), p.out, p.filters, {at.w, p.rows(), true}, {at.y, p.out, false}, columns, p.out, 1, false});
-      std::fill_n(at.x, p.channels * p.in, T{0});
-      p.scatter(columns, at.x);
-    });
+      const Product<T> product{channels.size() * p.taps,
+                               p.out,
+                               p.filters,
+                               {at.w + channels.begin * p.taps, p.rows(), true},
+                               {at.y, p.out, false},
+                               columns,
+                               p.out,
+                               1,
+                               false};
+      gemm_serial(product);
+      std::fill_n(at.x + channels.begin * p.in, channels.size() * p.in, T{0});
+      p.scatter(channels, columns, at.x);
+    };
+    // Products by one column would have to be cut at whole vectors.
+    const std::int64_t step = p.out == 1 ? std::max<std::int64_t>(1, p.channels) : chunks_of(kRows, p.taps);
+    for_each_group<T>(p, p.channels, step, p.taps * p.out, of_channels);
   });
   return dx;
 }

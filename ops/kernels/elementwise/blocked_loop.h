@@ -141,14 +141,13 @@ void run_pieces(const Tensor& y, const std::array<const Tensor*, sizeof...(In)>&
   });
 }
 
-/// The same, and one call of f where y is small and no operand has to be gathered. `y` must not be empty.
+/// One call of f where y is small and no operand has to be gathered or converted; else false.
 template <class Out, class... In, class F>
-void run_blocked(const Tensor& y, const std::array<const Tensor*, sizeof...(In)>& operands, double nanoseconds,
-                 const F& f) {
-  const auto each = std::index_sequence_for<In...>();
+[[gnu::always_inline]] inline bool run_small(const Tensor& y, const std::array<const Tensor*, sizeof...(In)>& operands,
+                                             const F& f) {
   if constexpr (!needs_conversion<Out> && !(needs_conversion<In> || ...)) {
     if (is_small_and_flat(y)) {
-      const bool done = [&]<std::size_t... kIs>(std::index_sequence<kIs...>) {
+      return [&]<std::size_t... kIs>(std::index_sequence<kIs...>) {
         const std::tuple<Operand<In>...> flat(flat_operand<In>(*operands[kIs], y)...);
         if (((std::get<kIs>(flat).data == nullptr) || ...)) {
           return false;
@@ -156,13 +155,19 @@ void run_blocked(const Tensor& y, const std::array<const Tensor*, sizeof...(In)>
         f(y.mutable_data_ptr<Out>(), static_cast<std::size_t>(y.numel()), std::get<kIs>(flat)...);
         return true;
       }
-      (each);
-      if (done) {
-        return;
-      }
+      (std::index_sequence_for<In...>());
     }
   }
-  run_pieces<Out, In...>(y, operands, nanoseconds, f, each);
+  return false;
+}
+
+/// One call or pieces. `y` must not be empty.
+template <class Out, class... In, class F>
+void run_blocked(const Tensor& y, const std::array<const Tensor*, sizeof...(In)>& operands, double nanoseconds,
+                 const F& f) {
+  if (!run_small<Out, In...>(y, operands, f)) {
+    run_pieces<Out, In...>(y, operands, nanoseconds, f, std::index_sequence_for<In...>());
+  }
 }
 
 /// The same of a function that takes little time beside its operands' way from and to memory.

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include <backflow/ops/kernels/elementwise/blocked_loop.h>
+#include <backflow/ops/kernels/elementwise/chain.h>
 #include <backflow/ops/kernels/elementwise/function_costs.h>
 #include <backflow/runtime/tensor/checked_number.h>
 
@@ -22,19 +23,39 @@ std::array<C, 3> numbers(const Params& params) {
   return {static_cast<C>(params[0]), static_cast<C>(params[1]), static_cast<C>(params[2])};
 }
 
-/// Calls f<T, C>() for the type T of this dtype and the one that it is computed in, unless y is empty.
+/// Calls f<T, C>() for the type T of this dtype and the one that it is computed in, unless y is empty. float32 is
+/// inlined into the caller: in `binary` that saves 25 instructions of the 1,160 of an addition of 8 elements.
 template <class F>
-void with_types(const Tensor& y, ScalarType dtype, const F& f) {
+[[gnu::always_inline]] inline void with_types(const Tensor& y, ScalarType dtype, const F& f) {
   if (y.numel() == 0) {
     return;
   }
-  dispatch(dtype, [&](auto zero) { f.template operator()<decltype(zero), ComputeType<decltype(zero)>>(); });
+  const auto call = [&](auto zero) { f.template operator()<decltype(zero), ComputeType<decltype(zero)>>(); };
+  if (dtype == kFloat32) [[likely]] {
+    call(float{});
+  } else {
+    dispatch(dtype, call);
+  }
 }
 
 template <class Loop>
 Loop checked(Loop loop) {
   assert(loop != nullptr);  // callers ask has()
   return loop;
+}
+
+/// Runs f on pieces of y and its operands, or puts it off; so f captures by value.
+template <class Out, class... In, class F>
+void run(const Tensor& y, const std::array<const Tensor*, sizeof...(In)>& operands, double nanoseconds, const F& f) {
+  if (run_small<Out, In...>(y, operands, f)) {
+    return;
+  }
+  if constexpr (!needs_conversion<Out> && !(needs_conversion<In> || ...)) {
+    if (defer<Out, In...>(y, operands, nanoseconds, f)) {
+      return;
+    }
+  }
+  run_pieces<Out, In...>(y, operands, nanoseconds, f, std::index_sequence_for<In...>());
 }
 
 /// Runs a loop of one operand; one element for all is computed once.
@@ -55,7 +76,7 @@ void binary_with_number(Binary f, const Tensor& y, const Tensor& x, const Scalar
     const auto loop = checked(binary_loop<C>(f));
     const C number = wrapped<C>(value);
     const auto more = numbers<C>(params);
-    run_blocked<T, T>(y, {&x}, nanoseconds_of(f), [&](C* out, std::size_t n, Operand<C> in) {
+    run<T, T>(y, {&x}, nanoseconds_of(f), [loop, number, more](C* out, std::size_t n, Operand<C> in) {
       const Operand<C> same = {&number, Stride::Zero};
       kNumberFirst ? loop(same, in, out, n, more.data()) : loop(in, same, out, n, more.data());
     });
@@ -115,8 +136,8 @@ void unary(Unary f, const Tensor& y, const Tensor& x, const Params& params) {
   with_types(y, y.scalar_type(), [&]<class T, class C>() {
     const auto loop = checked(unary_loop<C>(f));
     const auto more = numbers<C>(params);
-    run_blocked<T, T>(y, {&x}, nanoseconds_of(f),
-                      [&](C* out, std::size_t n, Operand<C> in) { run_unary(loop, out, n, in, more.data()); });
+    run<T, T>(y, {&x}, nanoseconds_of(f),
+              [loop, more](C* out, std::size_t n, Operand<C> in) { run_unary(loop, out, n, in, more.data()); });
   });
 }
 
@@ -124,8 +145,8 @@ void binary(Binary f, const Tensor& y, const Tensor& a, const Tensor& b, const P
   with_types(y, y.scalar_type(), [&]<class T, class C>() {
     const auto loop = checked(binary_loop<C>(f));
     const auto more = numbers<C>(params);
-    run_blocked<T, T, T>(y, {&a, &b}, nanoseconds_of(f),
-                         [&](C* out, std::size_t n, Operand<C> x, Operand<C> w) { loop(x, w, out, n, more.data()); });
+    run<T, T, T>(y, {&a, &b}, nanoseconds_of(f),
+                 [loop, more](C* out, std::size_t n, Operand<C> x, Operand<C> w) { loop(x, w, out, n, more.data()); });
   });
 }
 
@@ -142,14 +163,15 @@ void add_scaled(Binary f, const Tensor& y, const Tensor& a, const Tensor& b, con
     const C number = wrapped<C>(factor);
     const auto add = checked(binary_loop<C>(f));
     const auto multiply = checked(binary_loop<C>(functions::Mul{}));
-    run_blocked<T, T, T>(y, {&a, &b}, nanoseconds_of(f), [&](C* out, std::size_t n, Operand<C> x, Operand<C> w) {
-      alignas(64) C products[kBlock];
-      for (std::size_t i = 0; i < n; i += kBlock) {
-        const std::size_t m = std::min(n - i, static_cast<std::size_t>(kBlock));
-        multiply(w.from(i), {&number, Stride::Zero}, products, m, nullptr);
-        add(x.from(i), {products, Stride::One}, out + i, m, nullptr);
-      }
-    });
+    run<T, T, T>(y, {&a, &b}, nanoseconds_of(f),
+                 [add, multiply, number](C* out, std::size_t n, Operand<C> x, Operand<C> w) {
+                   alignas(64) C products[kBlock];
+                   for (std::size_t i = 0; i < n; i += kBlock) {
+                     const std::size_t m = std::min(n - i, static_cast<std::size_t>(kBlock));
+                     multiply(w.from(i), {&number, Stride::Zero}, products, m, nullptr);
+                     add(x.from(i), {products, Stride::One}, out + i, m, nullptr);
+                   }
+                 });
   });
 }
 
@@ -158,9 +180,10 @@ void ternary(Ternary f, const Tensor& y, const Tensor& a, const Tensor& b, const
     if constexpr (std::is_floating_point_v<C>) {
       const auto loop = ternary_loop<C>(f);
       const auto more = numbers<C>(params);
-      run_blocked<T, T, T, T>(
-          y, {&a, &b, &c}, nanoseconds_of(f),
-          [&](C* out, std::size_t n, Operand<C> x, Operand<C> w, Operand<C> v) { loop(x, w, v, out, n, more.data()); });
+      run<T, T, T, T>(y, {&a, &b, &c}, nanoseconds_of(f),
+                      [loop, more](C* out, std::size_t n, Operand<C> x, Operand<C> w, Operand<C> v) {
+                        loop(x, w, v, out, n, more.data());
+                      });
     } else {
       assert(false);  // of floating-point numbers alone
     }
@@ -170,8 +193,8 @@ void ternary(Ternary f, const Tensor& y, const Tensor& a, const Tensor& b, const
 void compare(Comparison f, const Tensor& y, const Tensor& a, const Tensor& b) {
   with_types(y, a.scalar_type(), [&]<class T, class C>() {
     const auto loop = compare_loop<C>(f);
-    run_blocked<bool, T, T>(y, {&a, &b},
-                            [&](bool* out, std::size_t n, Operand<C> x, Operand<C> w) { loop(x, w, out, n); });
+    run<bool, T, T>(y, {&a, &b}, kSimpleNanoseconds,
+                    [loop](bool* out, std::size_t n, Operand<C> x, Operand<C> w) { loop(x, w, out, n); });
   });
 }
 
@@ -179,8 +202,9 @@ void compare(Comparison f, const Tensor& y, const Tensor& a, const Scalar& b) {
   with_types(y, a.scalar_type(), [&]<class T, class C>() {
     const std::pair<Comparison, C> relation = held<T, C>(f, b);
     const auto loop = compare_loop<C>(relation.first);
-    run_blocked<bool, T>(y, {&a}, [&](bool* out, std::size_t n, Operand<C> x) {
-      loop(x, {&relation.second, Stride::Zero}, out, n);
+    const C bound = relation.second;
+    run<bool, T>(y, {&a}, kSimpleNanoseconds, [loop, bound](bool* out, std::size_t n, Operand<C> x) {
+      loop(x, {&bound, Stride::Zero}, out, n);
     });
   });
 }
@@ -188,7 +212,7 @@ void compare(Comparison f, const Tensor& y, const Tensor& a, const Scalar& b) {
 void test(Predicate f, const Tensor& y, const Tensor& x) {
   with_types(y, x.scalar_type(), [&]<class T, class C>() {
     const auto loop = test_loop<C>(f);
-    run_blocked<bool, T>(y, {&x}, [&](bool* out, std::size_t n, Operand<C> in) {
+    run<bool, T>(y, {&x}, kSimpleNanoseconds, [loop](bool* out, std::size_t n, Operand<C> in) {
       const std::size_t different = in.stride == Stride::One ? n : 1;
       loop(in.data, out, different);
       std::fill_n(out + different, n - different, out[0]);
@@ -199,9 +223,9 @@ void test(Predicate f, const Tensor& y, const Tensor& x) {
 void where(const Tensor& y, const Tensor& condition, const Tensor& a, const Tensor& b) {
   with_types(y, y.scalar_type(), [&]<class T, class C>() {
     const auto loop = where_loop<C>();
-    run_blocked<T, bool, T, T>(
-        y, {&condition, &a, &b},
-        [&](C* out, std::size_t n, Operand<bool> which, Operand<C> x, Operand<C> w) { loop(which, x, w, out, n); });
+    run<T, bool, T, T>(
+        y, {&condition, &a, &b}, kSimpleNanoseconds,
+        [loop](C* out, std::size_t n, Operand<bool> which, Operand<C> x, Operand<C> w) { loop(which, x, w, out, n); });
   });
 }
 

@@ -145,6 +145,9 @@ Blocked keep_in_blocks(const Tensor& x, const ChannelBlocks& blocks) {
     return own;
   }
   IntrusivePtr<Storage>& storage = x.impl().storage;
+  if (storage->is_deferred()) {
+    storage->data();  // what was put off holds it too
+  }
   if (storage->use_count() != 1 || storage->is_exposed() || !has_sizes(x, blocks) ||
       storage->bytes() != static_cast<std::size_t>(x.nbytes())) {
     return {};

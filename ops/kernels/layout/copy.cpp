@@ -1,8 +1,13 @@
 // Copies between layouts and dtypes.
 #include <algorithm>
+#include <cstddef>
+#include <iterator>
 #include <optional>
+#include <utility>
+#include <vector>
 
 #include <backflow/ops/kernels/elementwise/elementwise.h>
+#include <backflow/ops/kernels/layout/copies.h>
 #include <backflow/ops/kernels/layout/copy_loops.h>
 #include <backflow/ops/kernels/layout/dense.h>
 #include <backflow/ops/kernels/layout/ranges.h>
@@ -210,6 +215,70 @@ void copy(const Tensor& y, const Tensor& x) {
   } else {
     convert(y, x);
   }
+}
+
+namespace {
+
+/// A copy of elements of one width, as of copy_elements(), among others.
+struct PartOfCopies {
+  std::byte* to;
+  const std::byte* from;
+  std::size_t width;
+  StridedLoop<2> loop;
+  std::int64_t steps_before;  // of kRangeStep elements, in the copies before
+
+  std::int64_t numel() const { return numel_of(loop.sizes); }
+  void run(std::int64_t begin, std::int64_t end) const {
+    const auto copy_as = [&](auto zero) {
+      using U = decltype(zero);
+      for_each_run(loop, begin, end, [&](std::int64_t n, const auto& at) {
+        for (std::int64_t i = 0; i < n; i += kElementwiseChunk) {
+          copy_run(reinterpret_cast<U*>(to) + at[0] + i * loop.inner_stride(0), loop.inner_stride(0),
+                   reinterpret_cast<const U*>(from) + at[1] + i * loop.inner_stride(1), loop.inner_stride(1),
+                   std::min(kElementwiseChunk, n - i));
+        }
+      });
+    };
+    detail::dispatch_bytes(width, copy_as);
+  }
+};
+
+}  // namespace
+
+void copy_all(std::span<const TensorCopy> copies) {
+  std::int64_t bytes = 0;
+  for (const TensorCopy& copied : copies) {
+    bytes += static_cast<std::int64_t>(copied.y.nbytes());
+  }
+  if (free_pieces(bytes, 2 * kNanosecondsPerByte * static_cast<double>(bytes)) == 1) {
+    for (const auto& [y, x] : copies) {
+      copy(y, x);
+    }
+    return;
+  }
+  std::vector<PartOfCopies> parts;
+  std::int64_t steps = 0;
+  double nanoseconds = 0;
+  for (const auto& [y, x] : copies) {
+    StridedLoop<2> loop = copy_loop(y, x);
+    if (y.numel() == 0 || y.scalar_type() != x.scalar_type() || transposed_dim(loop)) {
+      copy(y, x);
+      continue;
+    }
+    const std::size_t width = element_size(y.scalar_type());
+    nanoseconds += nanoseconds_of(loop, 2 * width) * static_cast<double>(y.numel());
+    parts.push_back({static_cast<std::byte*>(y.mutable_data_ptr()), static_cast<const std::byte*>(x.const_data_ptr()),
+                     width, std::move(loop), steps});
+    steps += chunks_of(y.numel(), kRangeStep);
+  }
+  parallel_ranges(steps, nanoseconds, [&](std::int64_t begin, std::int64_t end) {
+    auto part = std::prev(std::upper_bound(parts.begin(), parts.end(), begin,
+                                           [](std::int64_t step, const auto& p) { return step < p.steps_before; }));
+    for (; part != parts.end() && part->steps_before < end; ++part) {
+      part->run(std::max<std::int64_t>(0, begin - part->steps_before) * kRangeStep,
+                std::min(part->numel(), (end - part->steps_before) * kRangeStep));
+    }
+  });
 }
 
 void fill(const Tensor& y, const Scalar& value) {

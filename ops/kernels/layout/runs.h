@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstdint>
 
 #include <backflow/ops/kernels/layout/strided.h>
@@ -41,11 +42,11 @@ void for_each_run(const StridedLoop<N>& loop, std::int64_t begin, std::int64_t e
   }
 }
 
-/// Calls f(U{}) with an unsigned integer type as wide as the elements of a dtype: what only moves elements needs no
-/// other types.
+/// Calls f(U{}) with an unsigned integer type of so many bytes, as wide as the elements of a dtype: what only moves
+/// elements needs no other types.
 template <class F>
-void dispatch_width(ScalarType dtype, const F& f) {
-  switch (element_size(dtype)) {
+void dispatch_bytes(std::size_t width, const F& f) {
+  switch (width) {
     case 1:
       return f(std::uint8_t{});
     case 2:
@@ -55,6 +56,10 @@ void dispatch_width(ScalarType dtype, const F& f) {
     default:
       return f(std::uint64_t{});
   }
+}
+template <class F>
+void dispatch_width(ScalarType dtype, const F& f) {
+  dispatch_bytes(element_size(dtype), f);
 }
 
 /// The elements of `x` as numbers of their width.

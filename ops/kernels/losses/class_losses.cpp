@@ -4,10 +4,12 @@
 #include <atomic>
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <vector>
 
 #include <backflow/ops/kernels/activations/softmax_loops.h>
 #include <backflow/ops/kernels/elementwise/elementwise.h>
+#include <backflow/ops/kernels/layout/long_rows.h>
 #include <backflow/ops/kernels/layout/strided.h>
 #include <backflow/runtime/threads/cuts.h>
 
@@ -19,6 +21,9 @@ constexpr double kRow = 25;      // of one of which all are read, and
 constexpr double kScore = 0.4;   // of each of these
 
 constexpr double kZero = 0.07;  // of an element that is set to 0
+
+template <class T>
+constexpr T kInfinity = std::numeric_limits<T>::infinity();
 
 /// ns of a position of which all scores are read.
 double of_row(const ClassTargets& at) { return kRow + kScore * static_cast<double>(at.classes); }
@@ -63,23 +68,49 @@ ClassSums sum_over_positions(const ClassTargets& at, std::int64_t scores, double
   return all;
 }
 
-/// Calls each(i, c) for every position whose class is one, or is ignored: then c is -1. Before it calls prepare(begin,
-/// end) for the positions that a thread takes. Returns the first position with another class, else -1. A position takes
-/// `nanoseconds`. Nothing is summed: the cut is free.
+enum class Writes { Rows, Classes };
+
+/// Positions as they are shared out: where these are few, in parts of their scores.
+struct PositionParts {
+  std::int64_t classes;
+  std::int64_t parts = 1;  ///< of a position
+
+  static constexpr std::int64_t kStep = 512;  // scores that threads do not share
+  /// Of part number i of all.
+  std::int64_t position(std::int64_t i) const { return parts == 1 ? i : i / parts; }  // divisions take a row's time
+  std::int64_t first(std::int64_t i) const { return parts == 1 ? 0 : begin_of_piece(i % parts, parts, classes, kStep); }
+  std::int64_t end(std::int64_t i) const {
+    return parts == 1 ? classes : begin_of_piece(i % parts + 1, parts, classes, kStep);
+  }
+  std::int64_t offset(std::int64_t i) const { return position(i) * classes + first(i); }
+};
+
+/// Calls each(i, c, begin, end) for every position whose class is one, or is ignored: then c is -1. It writes scores
+/// [begin, end). Before it calls prepare(begin, end) for the scores of all positions that a thread takes. `writes`:
+/// how many scores of a position are written, all of them or those at the class. Returns the first position with
+/// another class, else -1. A position takes `nanoseconds`. Nothing is summed: the cut is free.
 template <class Prepare, class F>
-std::int64_t for_each_position(const ClassTargets& at, double nanoseconds, const Prepare& prepare, const F& each) {
+std::int64_t for_each_position(const ClassTargets& at, double nanoseconds, Writes writes, const Prepare& prepare,
+                               const F& each) {
   const std::int64_t positions = at.positions();
+  const double time = nanoseconds * static_cast<double>(positions);
+  PositionParts shared{at.classes};
+  if (writes == Writes::Rows && positions > 0) {
+    const std::int64_t most = chunks_of(at.classes, PositionParts::kStep);
+    shared.parts = std::clamp<std::int64_t>(chunks_of(free_pieces(positions * most, time), positions), 1, most);
+  }
   std::atomic<std::int64_t> bad = positions;
-  parallel_ranges(positions, nanoseconds * static_cast<double>(positions), [&](std::int64_t begin, std::int64_t end) {
-    prepare(begin, end);
+  parallel_ranges(positions * shared.parts, time, [&](std::int64_t begin, std::int64_t end) {
+    prepare(shared.offset(begin), shared.offset(end));
     const ClassTargets own = at;  // which nothing that `each` writes can change
     std::int64_t first = positions;
-    for (std::int64_t i = begin; i < end; ++i) {
+    for (std::int64_t k = begin; k < end; ++k) {
+      const std::int64_t i = shared.position(k);
       const std::int64_t c = own.target[i];
       if (c == own.ignored) {
-        each(i, std::int64_t{-1});
+        each(i, std::int64_t{-1}, shared.first(k), shared.end(k));
       } else if (own.is_class(c)) {
-        each(i, c);
+        each(i, c, shared.first(k), shared.end(k));
       } else {
         first = std::min(first, i);
       }
@@ -130,6 +161,56 @@ T* elements_of(const Tensor& x) {
   return x.defined() ? x.mutable_data_ptr<T>() : nullptr;
 }
 
+/// The statistics of long rows, two numbers each, which several threads share. Returns the sums of x[i] - largest, if
+/// they are wanted.
+template <class T>
+std::vector<T> long_statistics(const ClassTargets& at, const T* x, T* kept, bool wants_beyond) {
+  const SoftmaxLoops<T>& loops = softmax_loops<T>(Softmax::Log);
+  const detail::LongRows all{at.positions(), at.classes, kSoftmaxPiece};
+  const auto pieces = static_cast<std::size_t>(all.pieces());
+  std::vector<PieceStatistics<T>> found(static_cast<std::size_t>(all.rows) * pieces);
+  std::vector<T> beyond(wants_beyond ? found.size() : 0);
+  std::vector<T> results(wants_beyond ? static_cast<std::size_t>(all.rows) : 0);
+  const auto counts = [&](std::int64_t i) { return at.target[i] != at.ignored && at.is_class(at.target[i]); };
+  const auto piece = [&](std::int64_t i, std::int64_t p) {
+    if (counts(i)) {
+      const std::size_t k = static_cast<std::size_t>(i) * pieces + static_cast<std::size_t>(p);
+      const T* const from = x + i * all.n + all.begin(p);
+      const auto n = static_cast<std::size_t>(all.size(p));
+      found[k] = loops.piece(from, nullptr, n);
+      if (wants_beyond) {
+        beyond[k] = std::isfinite(found[k].largest) ? loops.sum_beyond(from, found[k].largest, n) : -kInfinity<T>;
+      }
+    }
+  };
+  const auto of_row = [&](std::int64_t i) {
+    if (!counts(i)) {
+      return;
+    }
+    PieceStatistics<T>* const own = &found[static_cast<std::size_t>(i) * pieces];
+    const LongRowStatistics<T> joined = join(own, pieces);
+    const auto n = static_cast<std::size_t>(all.n);
+    const RowStatistics<T> row = joined.is_ordinary()
+                                     ? RowStatistics<T>{joined.largest, static_cast<T>(std::log(joined.sum))}
+                                     : loops.statistics(x + i * all.n, n);
+    kept[2 * i] = row.largest;
+    kept[2 * i + 1] = row.log_sum;
+    if (!wants_beyond) {
+      return;
+    }
+    double sum = 0;
+    for (std::size_t p = 0; p < pieces; ++p) {
+      const double size = static_cast<double>(all.size(static_cast<std::int64_t>(p)));
+      const double rest = std::isfinite(own[p].largest) ? static_cast<double>(own[p].largest - row.largest) * size : 0;
+      sum += static_cast<double>(beyond[static_cast<std::size_t>(i) * pieces + p]) + rest;
+    }
+    results[static_cast<std::size_t>(i)] =
+        joined.is_ordinary() ? static_cast<T>(sum) : loops.sum_beyond(x + i * all.n, row.largest, n);
+  };
+  all.reduce(kScore * static_cast<double>(all.rows * all.n), piece, of_row);
+  return results;
+}
+
 }  // namespace
 
 ClassSums nll(const ClassTargets& at, const Tensor& losses, const Tensor& x, const Tensor& weight) {
@@ -170,15 +251,16 @@ std::int64_t nll_backward(const ClassTargets& at, const Tensor& dx, const Tensor
     T* const to = dx.mutable_data_ptr<T>();
     const auto clear = [&](std::int64_t begin, std::int64_t end) {
       if (by_rows) {
-        std::memset(to + begin * at.classes, 0, static_cast<std::size_t>((end - begin) * at.classes) * sizeof(T));
+        std::memset(to + begin, 0, static_cast<std::size_t>(end - begin) * sizeof(T));
       }
     };
-    const auto each = [&](std::int64_t i, std::int64_t c) {
-      if (c >= 0) {
+    const auto each = [&](std::int64_t i, std::int64_t c, std::int64_t begin, std::int64_t end) {
+      if (c >= begin && c < end) {
         to[offset(at, i, c)] = -g[i] * weights[c] / static_cast<T>(divisor);
       }
     };
-    return for_each_position(at, kPosition + (by_rows ? kZero * static_cast<double>(at.classes) : 0), clear, each);
+    const double nanoseconds = kPosition + (by_rows ? kZero * static_cast<double>(at.classes) : 0);
+    return for_each_position(at, nanoseconds, by_rows ? Writes::Rows : Writes::Classes, clear, each);
   });
 }
 
@@ -191,21 +273,28 @@ ClassSums cross_entropy(const ClassTargets& at, const Tensor& losses, const Tens
     const T* const from = x.const_data_ptr<T>();
     T* const to = elements_of<T>(losses);
     T* const kept = statistics.mutable_data_ptr<T>();
-    return sum_over_positions(at, at.classes, of_row(at), [&](std::int64_t i, std::int64_t c, ClassSums& sums) {
+    const bool is_long = at.classes > kSoftmaxPiece;
+    std::vector<T> beyond_long;
+    if (is_long) {
+      beyond_long = long_statistics(at, from, kept, smoothing != 0);
+    }
+    const double time = is_long ? kPosition : of_row(at);
+    return sum_over_positions(at, at.classes, time, [&](std::int64_t i, std::int64_t c, ClassSums& sums) {
       if (c < 0) {
         put(to, i, 0);
         kept[2 * i] = kept[2 * i + 1] = 0;
         return;
       }
       const T* const row = from + i * at.classes;
-      const RowStatistics<T> of_row = loops.statistics(row, static_cast<std::size_t>(at.classes));
-      kept[2 * i] = of_row.largest;
-      kept[2 * i + 1] = of_row.log_sum;
-      const T below = row[c] == of_row.largest ? T{0} : row[c] - of_row.largest;  // 0 where both are infinite
-      T loss = of_row.log_sum - below;
+      const auto n = static_cast<std::size_t>(at.classes);
+      const RowStatistics<T> own = is_long ? RowStatistics<T>{kept[2 * i], kept[2 * i + 1]} : loops.statistics(row, n);
+      kept[2 * i] = own.largest;
+      kept[2 * i + 1] = own.log_sum;
+      const T below = row[c] == own.largest ? T{0} : row[c] - own.largest;  // 0 where both are infinite
+      T loss = own.log_sum - below;
       if (smoothing != 0) {
-        const T beyond = loops.sum_beyond(row, of_row.largest, static_cast<std::size_t>(at.classes));
-        const T mean = of_row.log_sum - beyond / static_cast<T>(at.classes);
+        const T beyond = is_long ? beyond_long[static_cast<std::size_t>(i)] : loops.sum_beyond(row, own.largest, n);
+        const T mean = own.log_sum - beyond / static_cast<T>(at.classes);
         loss = weighted(static_cast<T>(1 - smoothing), loss) + static_cast<T>(smoothing) * mean;
       }
       loss = weighted(weights[c], loss);
@@ -226,20 +315,22 @@ std::int64_t cross_entropy_backward(const ClassTargets& at, const Tensor& dx, co
     const T* const from = x.const_data_ptr<T>();
     const T* const kept = statistics.const_data_ptr<T>();
     T* const to = dx.mutable_data_ptr<T>();
-    const auto n = static_cast<std::size_t>(at.classes);
-    const auto each = [&](std::int64_t i, std::int64_t c) {
+    const auto each = [&](std::int64_t i, std::int64_t c, std::int64_t begin, std::int64_t end) {
+      const auto n = static_cast<std::size_t>(end - begin);
       T* const row = to + i * at.classes;
       if (c < 0 || weights[c] == 0) {
-        std::fill_n(row, n, T{0});
+        std::fill_n(row + begin, n, T{0});
         return;
       }
       const T scale = g[i] * weights[c] / static_cast<T>(divisor);
       const T shift = scale * static_cast<T>(smoothing / static_cast<double>(at.classes));
-      loops.scaled_row(from + i * at.classes, {kept[2 * i], kept[2 * i + 1]}, scale, shift, row, n);
-      row[c] -= scale * static_cast<T>(1 - smoothing);
+      loops.scaled_row(from + i * at.classes + begin, {kept[2 * i], kept[2 * i + 1]}, scale, shift, row + begin, n);
+      if (c >= begin && c < end) {
+        row[c] -= scale * static_cast<T>(1 - smoothing);
+      }
     };
     return for_each_position(
-        at, of_row(at), [](std::int64_t, std::int64_t) {}, each);
+        at, of_row(at), Writes::Rows, [](std::int64_t, std::int64_t) {}, each);
   });
 }
 

@@ -20,8 +20,9 @@ namespace backflow::kernels {
 class NormPlan {
  public:
   NormPlan(const ChannelBlocks& blocks, bool by_sample, std::int64_t element_bytes)
-      : blocks_(in_rows(blocks)), by_sample_(by_sample) {
-    const std::int64_t rows = std::max(kRunElements / blocks_.block, kRunRows);
+      : blocks_(in_rows(blocks, by_sample)), by_sample_(by_sample) {
+    const std::int64_t row = blocks_.spatial == 1 && blocks.block == 1 ? blocks_.channels : blocks_.block;
+    const std::int64_t rows = std::max(kRunElements / row, kRunRows);
     positions_ = std::min(rows, blocks_.spatial);
     across_ = chunks_of(blocks_.spatial, positions_);
     samples_ = by_sample ? 1 : std::clamp<std::int64_t>(rows / blocks_.spatial, 1, blocks_.batch);
@@ -107,10 +108,16 @@ class NormPlan {
   static constexpr double kLoop = 5'000;   // ns of one more loop on many threads
   static constexpr double kReread = 1.15;  // the time of two walks of which the second finds x in no near cache
 
-  /// A row-major matrix [batch, channels] is one block of all channels.
-  static ChannelBlocks in_rows(ChannelBlocks blocks) {
+  /// A row-major matrix [batch, channels] is one block of all channels, or several that divide them: their runs have
+  /// the rows that those of all channels would have, and a channel's bits do not depend on its block.
+  static ChannelBlocks in_rows(ChannelBlocks blocks, bool by_sample) {
     if (blocks.block == 1 && blocks.spatial == 1) {
+      constexpr std::int64_t kMost = 64;
+      constexpr std::int64_t kLeast = 16;
       blocks.block = blocks.channels;
+      for (std::int64_t block = kMost; block >= kLeast && !by_sample && blocks.block > kMost; --block) {
+        blocks.block = blocks.channels % block == 0 ? block : blocks.block;
+      }
     }
     return blocks;
   }

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <vector>
 
+#include <backflow/ops/kernels/layout/long_rows.h>
 #include <backflow/ops/kernels/layout/strided.h>
 #include <backflow/ops/kernels/normalization/normalize_loops.h>
 #include <backflow/ops/kernels/normalization/row_norm_loops.h>
@@ -15,31 +17,39 @@ namespace {
 constexpr std::int64_t kPiece = 8 * 1024;  // elements of a row over which sums are exact enough in its own dtype
 constexpr double kElement = 0.25;          // ns of an element
 
-/// Calls f(offset, size) for the pieces of a row.
-template <class F>
-void for_pieces(std::int64_t n, const F& f) {
-  for (std::int64_t i = 0; i < n; i += kPiece) {
-    f(i, std::min(kPiece, n - i));
+/// Two sums of a piece of a row.
+struct PieceSums {
+  double first;
+  double second;
+
+  PieceSums& operator+=(const PieceSums& other) {
+    first += other.first;
+    second += other.second;
+    return *this;
   }
+};
+
+/// The mean of a piece and the sum of its squared deviations from it.
+template <class T>
+PieceSums moments(const T* piece, std::int64_t n) {
+  PieceSums sums{};
+  T scratch[3];
+  normalize_loops<T>().moments(piece, {1, 0, static_cast<std::size_t>(n), 1}, &sums.first, &sums.second, scratch);
+  return sums;
 }
 
-/// The mean of a row and of its squared deviations from the center.
-template <class T>
-void statistics(const T* row, std::int64_t n, Center center, double* mean, double* variance) {
+/// The mean of a row and of its squared deviations from the center, from the moments of its pieces.
+void join(const detail::LongRows& all, const PieceSums* moments, Center center, double* mean, double* variance) {
   double total = 0;
   double squares = 0;  // of deviations from the first piece's mean, to which pieces add by Chan's formula
   double count = 0;
-  for_pieces(n, [&](std::int64_t i, std::int64_t size) {
-    double own = 0;
-    double m2 = 0;
-    T scratch[3];
-    normalize_loops<T>().moments(row + i, {1, 0, static_cast<std::size_t>(size), 1}, &own, &m2, scratch);
-    const auto added = static_cast<double>(size);
-    const double delta = own - total;
-    squares += m2 + delta * delta * count * added / (count + added);
+  for (std::int64_t p = 0; p < all.pieces(); ++p) {
+    const auto added = static_cast<double>(all.size(p));
+    const double delta = moments[p].first - total;
+    squares += moments[p].second + delta * delta * count * added / (count + added);
     total += delta * added / (count + added);
     count += added;
-  });
+  }
   *mean = center == Center::Mean ? total : 0;
   *variance = squares / count + (center == Center::Mean ? 0 : total * total);
 }
@@ -59,6 +69,7 @@ class Backward {
         sets_(how.sets),
         rows_(mean.numel()),
         n_(x.numel() / rows_),
+        all_{rows_, n_, kPiece},
         dy_(dy.const_data_ptr<T>()),
         x_(x.const_data_ptr<T>()),
         w_(numbers<T>(how.w)),
@@ -70,19 +81,27 @@ class Backward {
   void run() {
     const double time = 2 * kElement * static_cast<double>(rows_ * n_);
     if (!sums_parameters_) {
-      parallel_ranges(rows_, time, [&](std::int64_t begin, std::int64_t end) { of_rows(begin, end, nullptr); });
+      gradients(time);
       return;
     }
     // dw and db are sums over rows: of units, whose rows follow from shapes alone, and of all units. Which of them a
-    // thread takes is free.
+    // thread takes is free, and where they are fewer than threads which columns of them.
     const std::int64_t rows = rows_of_unit();
     const std::int64_t units = chunks_of(rows_, rows);
     const auto partial = std::make_unique_for_overwrite<T[]>(static_cast<std::size_t>(units * 2 * sets_ * n_));
-    parallel_ranges(units, time, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t unit = begin; unit < end; ++unit) {
+    const bool takes_units = 2 * units >= free_pieces(units * chunks_of(n_, kColumns), time);
+    if (!takes_units && dx_ != nullptr) {
+      gradients(time);
+    }
+    const std::int64_t width = takes_units ? n_ : kColumns;
+    const std::int64_t slices = chunks_of(n_, width);
+    parallel_ranges(units * slices, time, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        const std::int64_t unit = i / slices;
+        const std::int64_t j = i % slices * width;
         T* const sums = partial.get() + unit * 2 * sets_ * n_;
-        std::fill_n(sums, 2 * sets_ * n_, T{0});
-        of_rows(unit * rows, std::min(rows_, (unit + 1) * rows), sums);
+        const std::int64_t first = unit * rows;
+        of_columns(first, std::min(rows_, first + rows), j, std::min(width, n_ - j), takes_units, sums);
       }
     });
     add_up(partial.get(), units);
@@ -98,43 +117,78 @@ class Backward {
     return sets_ * std::clamp<std::int64_t>(chunks_of(chunks_of(rows_, sets_), kUnits), least, 64);
   }
 
-  /// Adds the rows' share of dw and db to `sums`, if they are wanted.
-  void of_rows(std::int64_t begin, std::int64_t end, T* sums) {
+  /// The sums of columns [j, j + width) of dw and db over rows, and dx if it is wanted.
+  void of_columns(std::int64_t begin, std::int64_t end, std::int64_t j, std::int64_t width, bool wants_dx, T* sums) {
+    for (std::int64_t i = 0; i < 2 * sets_; ++i) {
+      std::fill_n(sums + i * n_ + j, width, T{0});
+    }
     for (std::int64_t row = begin; row < end; ++row) {
-      if (dx_ != nullptr) {
+      if (wants_dx && dx_ != nullptr) {
         of_row(row);
       }
-      if (sums != nullptr) {
-        row_norm_loops<T>().parameters(dy_ + row * n_, x_ + row * n_, static_cast<std::size_t>(n_),
-                                       static_cast<T>(mean_[row]), static_cast<T>(rstd_[row]), sums + set(row),
-                                       sums + sets_ * n_ + set(row));
-      }
+      T* const dw = sums + set(row) + j;
+      row_norm_loops<T>().parameters(dy_ + row * n_ + j, x_ + row * n_ + j, static_cast<std::size_t>(width),
+                                     static_cast<T>(mean_[row]), static_cast<T>(rstd_[row]), dw, dw + sets_ * n_);
     }
   }
 
   /// The first number of the set of a row.
   std::int64_t set(std::int64_t row) const { return row % sets_ * n_; }
 
+  /// dx of all rows.
+  void gradients(double nanoseconds) {
+    if (all_.pieces() == 1) {
+      parallel_ranges(rows_, nanoseconds, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t row = begin; row < end; ++row) {
+          of_row(row);
+        }
+      });
+      return;
+    }
+    std::vector<PieceSums> sums(static_cast<std::size_t>(rows_ * all_.pieces()));
+    const auto of = [&](std::int64_t row) { return sums.begin() + row * all_.pieces(); };
+    all_.run(
+        nanoseconds, [&](std::int64_t row, std::int64_t p) { of(row)[p] = sums_of(row, p); },
+        [&](std::int64_t row) {
+          PieceSums of_row{};
+          for (std::int64_t p = 0; p < all_.pieces(); ++p) {
+            of_row += of(row)[p];
+          }
+          *of(row) = of_row;
+        },
+        [&](std::int64_t row, std::int64_t p) { write(row, p, *of(row)); });
+  }
   void of_row(std::int64_t row) {
-    const T* const dy = dy_ + row * n_;
-    const T* const x = x_ + row * n_;
-    const T* const w = w_ == nullptr ? nullptr : w_ + set(row);
-    const T m = static_cast<T>(mean_[row]);
+    PieceSums all{};
+    for (std::int64_t p = 0; p < all_.pieces(); ++p) {
+      all += sums_of(row, p);
+    }
+    for (std::int64_t p = 0; p < all_.pieces(); ++p) {
+      write(row, p, all);
+    }
+  }
+
+  const T* weights(std::int64_t row, std::int64_t p) const {
+    return w_ == nullptr ? nullptr : w_ + set(row) + all_.begin(p);
+  }
+  /// The sums of dy w and of dy w (x - m) of a piece of a row.
+  PieceSums sums_of(std::int64_t row, std::int64_t p) const {
+    const std::int64_t at = row * n_ + all_.begin(p);
+    T s;
+    T product;
+    row_norm_loops<T>().sums(dy_ + at, x_ + at, weights(row, p), static_cast<std::size_t>(all_.size(p)),
+                             static_cast<T>(mean_[row]), &s, &product);
+    return {static_cast<double>(s), static_cast<double>(product)};
+  }
+  /// dx of a piece from the sums of its row.
+  void write(std::int64_t row, std::int64_t p, const PieceSums& of_row) {
+    const std::int64_t at = row * n_ + all_.begin(p);
     const double r = rstd_[row];
-    double sum = 0;
-    double product = 0;
-    for_pieces(n_, [&](std::int64_t i, std::int64_t size) {
-      T s;
-      T p;
-      row_norm_loops<T>().sums(dy + i, x + i, w == nullptr ? nullptr : w + i, static_cast<std::size_t>(size), m, &s,
-                               &p);
-      sum += static_cast<double>(s);
-      product += static_cast<double>(p);
-    });
     const auto count = static_cast<double>(n_);
-    row_norm_loops<T>().gradient(dy, x, w, dx_ + row * n_, static_cast<std::size_t>(n_), m, static_cast<T>(r),
-                                 static_cast<T>(-r * r * r * product / count),
-                                 static_cast<T>(center_ == Center::Mean ? -r * sum / count : 0));
+    row_norm_loops<T>().gradient(dy_ + at, x_ + at, weights(row, p), dx_ + at, static_cast<std::size_t>(all_.size(p)),
+                                 static_cast<T>(mean_[row]), static_cast<T>(r),
+                                 static_cast<T>(-r * r * r * of_row.second / count),
+                                 static_cast<T>(center_ == Center::Mean ? -r * of_row.first / count : 0));
   }
 
   /// Adds up what the units have, in their order: dw and db side by side. These numbers are cut freely.
@@ -155,14 +209,16 @@ class Backward {
         },
         kStep);
   }
-  static constexpr double kPartial = 0.1;    // ns of a number that is added
-  static constexpr std::int64_t kStep = 64;  // numbers that threads do not share
+  static constexpr double kPartial = 0.1;         // ns of a number that is added
+  static constexpr std::int64_t kStep = 64;       // numbers that threads do not share
+  static constexpr std::int64_t kColumns = 1024;  // of a piece of a unit
 
   const RowNormGradients& wanted_;
   Center center_;
   std::int64_t sets_;
   std::int64_t rows_;
   std::int64_t n_;
+  detail::LongRows all_;
   const T* dy_;
   const T* x_;
   const T* w_;
@@ -188,20 +244,33 @@ void row_norm(const Tensor& y, const Tensor& x, const RowNorm& how, const Tensor
     const T* const b = numbers<T>(how.b);
     auto* const means = mean.mutable_data_ptr<double>();
     auto* const rstds = rstd.mutable_data_ptr<double>();
-    // Each row is one thread's: the cut is free.
-    parallel_ranges(rows, kElement * static_cast<double>(x.numel()), [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t row = begin; row < end; ++row) {
-        double variance = 0;
-        statistics(from + row * n, n, how.center, &means[row], &variance);
-        const double r = 1 / std::sqrt(variance + how.eps);
-        rstds[row] = r;
-        // The mean is rounded to T; the shift has what it lacks.
-        const T m = static_cast<T>(means[row]);
-        const T shift = static_cast<T>((static_cast<double>(m) - means[row]) * r);
-        const std::int64_t set = row % how.sets * n;
-        row_norm_loops<T>().apply(from + row * n, to + row * n, static_cast<std::size_t>(n), m, static_cast<T>(r),
-                                  shift, w == nullptr ? nullptr : w + set, b == nullptr ? nullptr : b + set);
+    const detail::LongRows all{rows, n, kPiece};
+    const std::int64_t pieces = all.pieces();
+    std::vector<PieceSums> sums(static_cast<std::size_t>(pieces == 1 ? 0 : rows * pieces));
+    const auto first = [&](std::int64_t row, std::int64_t p) {
+      const PieceSums own = moments(from + row * n + all.begin(p), all.size(p));
+      if (pieces > 1) {
+        sums[static_cast<std::size_t>(row * pieces + p)] = own;
+        return;
       }
+      join(all, &own, how.center, &means[row], &rstds[row]);
+    };
+    const auto of_row = [&](std::int64_t row) {
+      if (pieces > 1) {
+        join(all, &sums[static_cast<std::size_t>(row * pieces)], how.center, &means[row], &rstds[row]);
+      }
+      rstds[row] = 1 / std::sqrt(rstds[row] + how.eps);  // of the variance
+    };
+    all.run(kElement * static_cast<double>(x.numel()), first, of_row, [&](std::int64_t row, std::int64_t p) {
+      const std::int64_t i = all.begin(p);
+      const double r = rstds[row];
+      // The mean is rounded to T; the shift has what it lacks.
+      const T m = static_cast<T>(means[row]);
+      const T shift = static_cast<T>((static_cast<double>(m) - means[row]) * r);
+      const std::int64_t set = row % how.sets * n + i;
+      row_norm_loops<T>().apply(from + row * n + i, to + row * n + i, static_cast<std::size_t>(all.size(p)), m,
+                                static_cast<T>(r), shift, w == nullptr ? nullptr : w + set,
+                                b == nullptr ? nullptr : b + set);
     });
   });
 }

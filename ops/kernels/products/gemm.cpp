@@ -16,9 +16,8 @@ constexpr std::int64_t kLongDot = 64 * 1024;   // terms from which on a product 
 constexpr std::int64_t kDotChunk = 16 * 1024;  // terms of one piece of it: some 5 us
 constexpr double kFlopPerNanosecond = 100;     // of float32
 constexpr double kBytesPerNanosecond = 12;     // of products that do little with each number
-constexpr double kThreadsOfSmallPieces = 48;
-constexpr double kStartNanoseconds = 40;  // what it takes to start on a matrix
-constexpr std::int64_t kVectorStep = 64;  // elements; gemm_vector's tails are in the last piece alone
+constexpr double kStartNanoseconds = 40;       // what it takes to start on a matrix
+constexpr std::int64_t kVectorStep = 64;       // elements; gemm_vector's tails are in the last piece alone
 constexpr std::int64_t kFewColumns = 16;
 constexpr std::int64_t kSmallProduct = 32 * 32 * 32;  // multiply-adds
 
@@ -249,10 +248,8 @@ void multiply_all(std::int64_t count, const Start<T>& start, double nanoseconds,
     step = method == Method::kTiles ? tile_size<T>() : step;
   }
   const std::int64_t tiles = ((first.m + step.rows - 1) / step.rows) * ((first.n + step.columns - 1) / step.columns);
-  // Few threads have enough to do with larger pieces: 60 us each on 2 threads, down to 2.5 us on 48 and more. Smaller
-  // ones made branches of small products, which run side by side anyway, 10% slower.
-  const double worth = std::min(1.0, target_threads() / kThreadsOfSmallPieces);
-  const std::int64_t pieces = free_pieces(count * tiles, static_cast<double>(count) * nanoseconds * worth);
+  // With free_pieces(), branches of small products, which run side by side anyway, were 10% slower on 2 threads.
+  const std::int64_t pieces = coarse_pieces(count * tiles, static_cast<double>(count) * nanoseconds);
   if (pieces <= count) {
     parallel_for(pieces, [&](std::int64_t piece) {
       const std::int64_t end = begin_of_piece(piece + 1, pieces, count);

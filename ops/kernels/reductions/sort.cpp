@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <backflow/ops/kernels/elementwise/elementwise.h>
+#include <backflow/ops/kernels/layout/long_rows.h>
 #include <backflow/ops/kernels/layout/strided.h>
 #include <backflow/runtime/threads/cuts.h>
 
@@ -131,6 +132,8 @@ void radix_sort(std::vector<typename Form::Item>& items, std::vector<typename Fo
   }
 }
 
+constexpr std::size_t kFew = 64;  // that a heap selects
+
 /// The first k of `items` in order, or in no order, at the front.
 template <class Form>
 void select_first(std::vector<typename Form::Item>& items, std::vector<typename Form::Item>& spare, std::size_t k,
@@ -139,7 +142,7 @@ void select_first(std::vector<typename Form::Item>& items, std::vector<typename 
   // A heap of few items, a partition for a part of them, else a sort of all.
   const auto begin = items.begin();
   const auto middle = begin + static_cast<std::ptrdiff_t>(k);
-  if (k < items.size() && k <= 64) {
+  if (k < items.size() && k <= kFew) {
     std::partial_sort(begin, middle, items.end());
   } else if (k < items.size() / 4) {
     std::nth_element(begin, middle, items.end());
@@ -156,39 +159,104 @@ void select_first(std::vector<typename Form::Item>& items, std::vector<typename 
 constexpr double kSorted = 7;  // ns of an element that is sorted
 constexpr double kPlaced = 2;  // ns of an index
 
+constexpr std::int64_t kLeastPart = 8192;  // elements of a part of a line
+
+/// The lines of `x`, and the first k elements of each in order.
 template <class T>
-void sort_lines(Order order, const Tensor& values, const Tensor& indices, const Tensor& x, std::size_t dim,
-                bool sorted) {
+class LineSorter {
   using C = ComputeType<T>;
   using Key = decltype(key_of(C{}));
   using Form = std::conditional_t<sizeof(Key) == 4, Narrow, Wide>;
-  const Lines<3> lines({&x, &values, &indices}, dim);
-  const std::int64_t n = length(x, dim);
-  const std::int64_t k = length(values, dim);
-  check(Form::kBits == 64 || n <= std::int64_t{0xffffffff}, "sort: ", n, " elements in a line: need fewer than 2^32");
-  // The order of a line is one thread's: the cut is free.
-  parallel_ranges(
-      lines.count, kSorted * static_cast<double>(lines.count * n), [&](std::int64_t begin, std::int64_t end) {
-        std::vector<typename Form::Item> items(static_cast<std::size_t>(n));
-        std::vector<typename Form::Item> spare;
-        for (std::int64_t l = begin; l < end; ++l) {
-          const T* const from = x.const_data_ptr<T>() + lines.loop.offset(0, l);
-          T* const to = values.mutable_data_ptr<T>() + lines.loop.offset(1, l);
-          std::int64_t* const at = indices.mutable_data_ptr<std::int64_t>() + lines.loop.offset(2, l);
-          for (std::int64_t i = 0; i < n; ++i) {
-            const Key key = key_of(static_cast<C>(from[i * lines.stride[0]]));
-            items[static_cast<std::size_t>(i)] =
-                Form::make(order == Order::Ascending ? key : static_cast<Key>(~key), static_cast<std::uint64_t>(i));
-          }
-          select_first<Form>(items, spare, static_cast<std::size_t>(k), sorted);
-          for (std::int64_t i = 0; i < k; ++i) {
-            const std::int64_t index = Form::index(items[static_cast<std::size_t>(i)]);
-            to[i * lines.stride[1]] = from[index * lines.stride[0]];
-            at[i * lines.stride[2]] = index;
-          }
-        }
-      });
-}
+  using Items = std::vector<typename Form::Item>;
+
+ public:
+  LineSorter(Order order, const Tensor& values, const Tensor& indices, const Tensor& x, std::size_t dim)
+      : order_(order),
+        lines_({&x, &values, &indices}, dim),
+        n_(length(x, dim)),
+        k_(length(values, dim)),
+        from_(x.const_data_ptr<T>()),
+        to_(values.mutable_data_ptr<T>()),
+        at_(indices.mutable_data_ptr<std::int64_t>()) {
+    check(Form::kBits == 64 || n_ <= std::int64_t{0xffffffff}, "sort: ", n_,
+          " elements in a line: need fewer than 2^32");
+  }
+
+  /// Keys with their indices have one order, so the cut is free: into lines, and where a heap selects few elements of
+  /// few long lines into parts of these. The first of a line are among the first of its parts.
+  void run(bool sorted) const {
+    const double time = kSorted * static_cast<double>(lines_.count * n_);
+    const std::int64_t most = static_cast<std::size_t>(k_) <= kFew ? std::max<std::int64_t>(1, n_ / kLeastPart) : 1;
+    const std::int64_t parts =
+        std::min(most, chunks_of(free_pieces(lines_.count * most, time * kOfSelection), lines_.count));
+    if (parts > 1) {
+      select_from_parts(parts, time * kOfSelection);
+      return;
+    }
+    parallel_ranges(lines_.count, time, [&](std::int64_t begin, std::int64_t end) {
+      Items items;
+      Items spare;
+      for (std::int64_t l = begin; l < end; ++l) {
+        read(l, 0, n_, items);
+        select_first<Form>(items, spare, static_cast<std::size_t>(k_), sorted);
+        write(l, items.data());
+      }
+    });
+  }
+
+ private:
+  static constexpr double kOfSelection = 0.25;  // of the time of a sort
+
+  /// Elements [begin, end) of line l.
+  void read(std::int64_t l, std::int64_t begin, std::int64_t end, Items& items) const {
+    const T* const line = from_ + lines_.loop.offset(0, l);
+    items.resize(static_cast<std::size_t>(end - begin));
+    for (std::int64_t i = begin; i < end; ++i) {
+      const Key key = key_of(static_cast<C>(line[i * lines_.stride[0]]));
+      items[static_cast<std::size_t>(i - begin)] =
+          Form::make(order_ == Order::Ascending ? key : static_cast<Key>(~key), static_cast<std::uint64_t>(i));
+    }
+  }
+  void write(std::int64_t l, const typename Form::Item* items) const {
+    const T* const line = from_ + lines_.loop.offset(0, l);
+    T* const to = to_ + lines_.loop.offset(1, l);
+    std::int64_t* const at = at_ + lines_.loop.offset(2, l);
+    for (std::int64_t i = 0; i < k_; ++i) {
+      const std::int64_t index = Form::index(items[i]);
+      to[i * lines_.stride[1]] = line[index * lines_.stride[0]];
+      at[i * lines_.stride[2]] = index;
+    }
+  }
+
+  void select_from_parts(std::int64_t parts, double time) const {
+    const detail::LongRows all{lines_.count, n_, chunks_of(n_, parts)};
+    const std::int64_t selected = all.pieces() * k_;
+    Items found(static_cast<std::size_t>(lines_.count * selected));
+    all.reduce(
+        time,
+        [&](std::int64_t l, std::int64_t p) {
+          Items items;
+          read(l, all.begin(p), all.begin(p) + all.size(p), items);
+          const std::int64_t count = std::min(k_, all.size(p));
+          std::partial_sort(items.begin(), items.begin() + count, items.end());
+          std::copy_n(items.begin(), count, found.begin() + l * selected + p * k_);
+        },
+        [&](std::int64_t l) {
+          const auto first = found.begin() + l * selected;
+          const std::int64_t missing = std::max<std::int64_t>(0, k_ - all.size(all.pieces() - 1));  // of the last part
+          std::partial_sort(first, first + k_, first + selected - missing);
+          write(l, &*first);
+        });
+  }
+
+  Order order_;
+  Lines<3> lines_;
+  std::int64_t n_;
+  std::int64_t k_;
+  const T* from_;
+  T* to_;
+  std::int64_t* at_;
+};
 
 /// Calls f(line of y, line of x, index, place) for each index; `bound` is what it must be below.
 template <class T, class F>
@@ -216,7 +284,8 @@ void for_each_place(const char* where, const Tensor& y, const Tensor& x, const T
 
 void sort(Order order, const Tensor& values, const Tensor& indices, const Tensor& x, std::size_t dim, bool sorted) {
   if (values.numel() > 0) {
-    dispatch(x.scalar_type(), [&](auto zero) { sort_lines<decltype(zero)>(order, values, indices, x, dim, sorted); });
+    dispatch(x.scalar_type(),
+             [&](auto zero) { LineSorter<decltype(zero)>(order, values, indices, x, dim).run(sorted); });
   }
 }
 
