@@ -37,8 +37,7 @@ void end_job(int exit_code) {
 /// Everything that must outlive the communicator when it could not be closed: until the process exits, when it ends the
 /// job.
 struct MpiRuntime {
-  MpiRuntime(const MpiSource& source, CommunicationThread::Runner runner)
-      : thread(end_job, runner) {
+  MpiRuntime(const MpiSource& source, CommunicationThread::Runner runner) : thread(end_job, runner) {
     try {
       thread.run([&] { open(source); });
     } catch (...) {
@@ -72,7 +71,7 @@ constexpr std::chrono::seconds kOthersSpeak{1};
 class Unfinished {
  public:
   static void add(MpiRuntime& runtime) {
-    static const int registered = std::atexit(end_job);
+    static const int registered = std::atexit(at_exit);
     check(registered == 0, "communicator: no room for another exit handler: need one");
     const std::lock_guard lock(mutex_);
     all_.push_back(&runtime);
@@ -85,7 +84,7 @@ class Unfinished {
 
  private:
   /// Runs when the process exits.
-  static void end_job() {
+  static void at_exit() {
     MpiRuntime* left = nullptr;
     {
       const std::lock_guard lock(mutex_);

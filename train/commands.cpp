@@ -1,12 +1,10 @@
 #include <backflow/train/commands.h>
 
-#include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
 #include <memory>
 #include <optional>
-#include <thread>
 
 #include <backflow/io/atomic_file.h>
 #include <backflow/io/dump.h>
