@@ -249,8 +249,8 @@ void ShardedStep::check_no_stray_gradients() const {
   if (options_.keep_gradients) {
     return;
   }
-  for (std::size_t b = 0; b < updates_.size(); ++b) {
-    for (const Tensor& p : updates_[b]) {
+  for (const std::vector<Tensor>& of_bucket : updates_) {
+    for (const Tensor& p : of_bucket) {
       check(!p.grad().defined(), "sharded step: parameter ", describe(p),
             " got a gradient that is no shard's: need all that is computed with parameters in the shards' losses");
     }
