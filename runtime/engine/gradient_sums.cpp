@@ -73,6 +73,7 @@ void GradientSums::hand_on_in_any_order(InputIndex input, std::uint32_t place, T
       add(input, sum.next, std::move(sum.contributions[sum.next].gradient));
     }
     next = sum.next;
+    run_deferred_work();  // another thread may add the next one to the sum
     sum.adding.store(false);
   } while (next < arrivals && sum.contributions[next].arrived.load());
 }

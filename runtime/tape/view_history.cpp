@@ -144,7 +144,6 @@ void TensorImpl::remake_history() {
 
 void check_inplace(std::string_view op, const Tensor& self, bool recorded) {
   run_deferred_work();  // it may have to read what is about to change
-  run_deferred_work();  // it may have to read what is about to change
   const TensorImpl& impl = self.impl();
   check(!impl.is_inference || InferenceMode::is_enabled(), op, ": ", describe(self),
         " was made in inference mode: need that mode for a change in place; clone() gives a normal tensor");

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include <backflow/runtime/threads/deferred_work.h>
 #include <backflow/runtime/threads/threads.h>
 
 namespace backflow {
@@ -47,6 +48,7 @@ void parallel_ranges(std::int64_t count, double nanoseconds, const F& f, std::in
   if (count == 0) {
     return;
   }
+  run_deferred_work();  // it may have to read what this loop will write
   // Decided here for short loops: some operators take little longer than a few calls.
   const bool is_whole = nanoseconds < 2 * kLeastPiece && detail::forced_pieces.load(std::memory_order_relaxed) == 0;
   const std::int64_t pieces = is_whole ? 1 : range_pieces((count + step - 1) / step, nanoseconds);
