@@ -55,7 +55,7 @@ struct DistributedOptions {
   distributed::Compression compression = distributed::Compression::None;
   std::int64_t powersgd_rank = 4;
   bool shard_optimizer = false;  ///< each rank keeps its share of the optimizer's state alone
-  double timeout_s = 300;  ///< how long a rank waits for another
+  double timeout_s = 300;        ///< how long a rank waits for another
 
   /// The sizes of buckets; the first is small.
   distributed::BucketLimits limits() const;

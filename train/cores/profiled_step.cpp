@@ -29,9 +29,7 @@ distributed::LocalBatch first_batch(const Experiment& experiment, const BatchMak
 
 ProfiledStep::ProfiledStep(const Experiment& experiment, const Model& model, const BatchMaker& data,
                            std::shared_ptr<distributed::Communicator> world)
-    : world_(std::move(world)),
-      step_(experiment, model, data, world_),
-      batch_(first_batch(experiment, data, *world_)) {
+    : world_(std::move(world)), step_(experiment, model, data, world_), batch_(first_batch(experiment, data, *world_)) {
   for (optim::OptimizerParamGroup& group : step_.optimizer().param_groups()) {
     group.options().set_lr(0);  // a hundred steps on one batch could end in NaN, which some settings refuse
   }

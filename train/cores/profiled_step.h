@@ -20,7 +20,8 @@ class ProfiledStep {
   /// Where the time of so many steps goes on this rank, operator by operator and, of several ranks, in communication.
   /// Collective.
   std::string profile(std::int64_t steps);
-  /// In a world of one: how fast the step would be on 1 to 128 cores, and what limits it. `bandwidth`: Machine::bandwidth_limit.
+  /// In a world of one: how fast the step would be on 1 to 128 cores, and what limits it. `bandwidth`:
+  /// Machine::bandwidth_limit.
   std::string on_cores(double bandwidth);
 
  private:

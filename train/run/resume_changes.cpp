@@ -12,15 +12,15 @@ namespace backflow::train {
 namespace {
 
 constexpr std::array<std::string_view, 10> kFree = {"name",
-                                                   "train.epochs",
-                                                   "train.max_steps",
-                                                   "train.eval_batch_size",
-                                                   "train.clip_grad_norm",
-                                                   "train.check_gradients",
-                                                   "distributed.bucket_mb",
-                                                   "distributed.timeout_s",
-                                                   "distributed.shard_optimizer",
-                                                   "checkpoint"};
+                                                    "train.epochs",
+                                                    "train.max_steps",
+                                                    "train.eval_batch_size",
+                                                    "train.clip_grad_norm",
+                                                    "train.check_gradients",
+                                                    "distributed.bucket_mb",
+                                                    "distributed.timeout_s",
+                                                    "distributed.shard_optimizer",
+                                                    "checkpoint"};
 // Without these the optimizer has another state, or none at all.
 constexpr std::array<std::string_view, 3> kOfState = {"optimizer.name", "optimizer.amsgrad", "optimizer.centered"};
 
