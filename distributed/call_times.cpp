@@ -7,7 +7,7 @@
 #include <backflow/distributed/reduction_tag.h>
 #include <backflow/runtime/memory/memory.h>
 #include <backflow/runtime/tensor/dtype.h>
-#include <backflow/runtime/trace/append.h>
+#include <backflow/runtime/trace/record_event.h>
 
 namespace backflow::distributed {
 namespace {
@@ -74,7 +74,7 @@ void record(std::string_view name, std::int64_t start, std::int64_t end, std::ui
   event.bytes = static_cast<double>(bytes);
   event.node = number;
   event.nested = nested == Nested::Yes;
-  trace::append(event);
+  trace::record_event(event);
 }
 
 }  // namespace
