@@ -185,7 +185,8 @@ TEST_CASE("resume: other data are refused, those of a dump that does not describ
 
 TEST_CASE("resume: a dump of an earlier version that still had distributed.reduction is taken") {
   io::Dump before = dump();
-  before.config += "\n[distributed]\nreduction = \"fast\"\n";
+  const std::string section = "[distributed]\n";
+  before.config.insert(before.config.find(section) + section.size(), "reduction = \"fast\"\n");
   CHECK(refusal(facts({}), before).empty());
 }
 
