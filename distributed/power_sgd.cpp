@@ -16,6 +16,9 @@ constexpr std::string_view kQ = ".powersgd_q";
 /// Keeps these random numbers apart from others of the same seed.
 constexpr std::uint64_t kStream = std::uint64_t{0x10f7} << 48;
 
+/// What shrinks by less is sent as it is: the last layer of a classifier has few rows, which a low rank costs most.
+constexpr std::int64_t kLeastSaving = 4;
+
 void clear(const Tensor& x) {
   if (x.numel() > 0) {
     std::memset(x.mutable_data_ptr(), 0, x.nbytes());
@@ -58,7 +61,7 @@ LowRank* PowerSgd::find_or_add(std::size_t number, const Tensor& parameter) {
   const std::int64_t cols = parameter.numel() / rows;
   const std::int64_t rank = std::min({rank_, rows, cols});
   const ScalarType dtype = parameter.scalar_type();
-  if (2 * rank * (rows + cols) >= parameter.numel() || (dtype != kFloat32 && dtype != kFloat64)) {
+  if (kLeastSaving * rank * (rows + cols) >= parameter.numel() || (dtype != kFloat32 && dtype != kFloat64)) {
     return nullptr;
   }
   LowRank matrix{rows,

@@ -33,7 +33,7 @@ struct LowRank {
 ///   the gradient of all ranks is P Q^T; this rank keeps M - P P^T M for the next step
 ///
 /// Two all-reduces, of rank * (rows + cols) elements in all. Q starts with random numbers that follow from the seed.
-/// Tensors of fewer than two dimensions, and those that would not shrink to a half, are sent as they are, with the
+/// Tensors of fewer than two dimensions, and those that would not shrink to a quarter, are sent as they are, with the
 /// first all-reduce. All ranks compute P Q^T from the same numbers in the same order: they get the same bits. The
 /// factors are computed on one thread, those of the second half on the communication thread.
 class PowerSgd {

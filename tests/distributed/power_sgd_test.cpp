@@ -32,7 +32,7 @@ DataParallelOptions options(std::int64_t rank, BucketLimits limits = {}) {
 
 /// A matrix, a vector and an image filter.
 std::vector<Tensor> parameters(ScalarType dtype = kFloat32) {
-  return {parameter({40, 30}, 0, dtype), parameter({40}, 0, dtype), parameter({20, 3, 3, 3}, 0, dtype)};
+  return {parameter({40, 30}, 0, dtype), parameter({40}, 0, dtype), parameter({40, 6, 3, 3}, 0, dtype)};
 }
 
 double length_of(const Tensor& x) { return std::sqrt((x * x).sum().item<double>()); }
@@ -235,8 +235,8 @@ TEST_CASE("power sgd: a run goes on from saved state with the same bits", "[powe
   std::vector<std::pair<std::string, Tensor>> read;
   for (const auto& [name, sizes] : {std::pair("w.powersgd_error", std::vector<std::int64_t>{40, 30}),
                                     std::pair("w.powersgd_q", std::vector<std::int64_t>{2, 30}),
-                                    std::pair("v.powersgd_error", std::vector<std::int64_t>{20, 27}),
-                                    std::pair("v.powersgd_q", std::vector<std::int64_t>{2, 27})}) {
+                                    std::pair("v.powersgd_error", std::vector<std::int64_t>{40, 54}),
+                                    std::pair("v.powersgd_q", std::vector<std::int64_t>{2, 54})}) {
     Tensor x = filled(sizes, 0);
     for (const auto& item : saved) {
       x = item.first == name ? item.second.clone() : x;
@@ -255,6 +255,22 @@ TEST_CASE("power sgd: a run goes on from saved state with the same bits", "[powe
   }
   resumed.power_sgd()->load({}, names, resumed.parameters(), world()->rank());
   CHECK(all_equal(resumed.power_sgd()->find_or_add(0, resumed.parameters()[0])->error, 0));
+}
+
+TEST_CASE("power sgd: the perceptron of the example sends a fortieth of the bytes", "[power_sgd]") {
+  if (world()->size() == 1) {
+    return;
+  }
+  const std::vector<Tensor> model = {parameter({512, 784}), parameter({512}), parameter({512, 512}),
+                                     parameter({512}),      parameter({10, 512}), parameter({10})};
+  const DataParallel parallel(model, world(), {.limits = {}, .names = {}, .compression = Compression::PowerSgd});
+  std::int64_t sent = 0;
+  std::int64_t uncompressed = 0;
+  for (const BucketTraffic& bucket : parallel.traffic()) {
+    sent += bucket.sent;
+    uncompressed += bucket.uncompressed;
+  }
+  CHECK(sent * 40 < uncompressed);
 }
 
 TEST_CASE("power sgd: what it can't do is an Error", "[power_sgd]") {
