@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""scripts/bench_tables.py [RECORD.json [CORES.json]] [--check]
+"""scripts/bench_tables.py [RECORD.json [CORES.json [RANKS.json]]] [--check]
 
 Writes the tables of README.md, docs/performance.md and docs/internals/benchmarks.md, and docs/performance.svg, from one
 run of the bench: the file that "scripts/bench.sh --record bench/results/latest.json" wrote. Those of docs/scaling.md, and
-docs/scaling.svg, are from "scripts/bench.sh --only cores --record bench/results/cores.json". In the documents a table stands
-between the comments <!-- bench: NAME --> and <!-- bench end -->. With --check nothing is written: exit code 1 if a document
-differs from the record, or if a measured figure stands outside of the tables.
+docs/scaling.svg, are from "scripts/bench.sh --only cores --record bench/results/cores.json", those about ranks and docs/ranks.svg
+from "bench/validate_scaling.py --json bench/results/ranks.json". In the documents a table stands between the comments
+<!-- bench: NAME --> and <!-- bench end -->. With --check nothing is written: exit code 1 if a document differs from the
+record, or if a measured figure stands outside of the tables.
 """
 import argparse
 import difflib
@@ -16,12 +17,14 @@ import sys
 
 import plot_bench
 import plot_cores
+import plot_ranks
 from bench import best_of_each, number
 from bench_workloads import GROUPS, OURS_ON_ONE, TRIAD
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 RECORD = "bench/results/latest.json"
 CORES = "bench/results/cores.json"
+RANKS = "bench/results/ranks.json"
 # Figures with a unit of time, memory or speed: outside of the tables they would not follow the next run.
 FIGURE = re.compile(r"(?<![\w.])\d[\d.,]*\s?(ns|us|ms|KB|MB|GB|GFLOP|%)(?!\w)|\d[\d.,]* times (as fast|faster|as long|slower)")
 
@@ -179,12 +182,31 @@ def costs(record):
     return table((f"cost: {source}", ""), ("---", "---:"), [(label, f"{m[key]:,.0f} {unit}") for label, key, unit in rows])
 
 
+def ranks(record):
+    """Predicted and measured steps on several ranks."""
+    found = record["ranks"]
+    head = ("workload", "where", "alone, ms", "predicted, ms", "measured, ms", "predicted / measured")
+    lines = [(f"`{r['workload']}`", r["where"], *(f"{r[key]:.2f}" for key in ("alone_ms", "predicted_ms", "measured_ms", "ratio")))
+             for r in found["rows"]]
+    return [f"{found['cores']} cores of {found['machine']}, on {found['date']}, at a load of {found['load']:g} before it.", "",
+            *table(head, ("---", "---", "---:", "---:", "---:", "---:"), lines)]
+
+
+def efficiency(record):
+    """Of larger clusters."""
+    shown = ("2", "4", "16", "64", "256", "1024", "4096")
+    lines = [(f"`{name}`", network, *(f"{points[n]:.2f}" for n in shown))
+             for network, workloads in record["ranks"]["curves"].items() for name, points in workloads.items()]
+    return table(("efficiency on so many ranks", "network", *shown), ("---", "---", *["---:"] * len(shown)), lines)
+
+
 # The record of each document, and what makes its tables.
 BLOCKS = {"README.md": {"readme": readme},
           "docs/performance.md": {"workloads": workloads},
           "docs/internals/benchmarks.md": {"best": best, "operators": operators},
-          "docs/scaling.md": {"scaling": scaling, "lost": lost, "limits": limits, "validation": validation, "costs": costs}}
-OF_CORES = ("docs/scaling.md", "docs/scaling.svg")
+          "docs/scaling.md": {"scaling": scaling, "lost": lost, "limits": limits, "validation": validation, "costs": costs,
+                              "ranks": ranks, "efficiency": efficiency}}
+OF_CORES = ("docs/scaling.md", "docs/scaling.svg", "docs/ranks.svg")
 MARKED = re.compile(r"(<!-- bench: (\w+) -->\n)(.*?)(<!-- bench end -->\n)", re.DOTALL)
 
 
@@ -214,7 +236,11 @@ def scaling_picture(record):
     return plot_cores.draw(plot_cores.speedups(record), "Predicted speed-up of one step")
 
 
-PICTURES = {"docs/performance.svg": performance_picture, "docs/scaling.svg": scaling_picture}
+def ranks_picture(record):
+    return plot_ranks.draw(record["ranks"]["curves"], plot_ranks.TITLE)
+
+
+PICTURES = {"docs/performance.svg": performance_picture, "docs/scaling.svg": scaling_picture, "docs/ranks.svg": ranks_picture}
 
 
 def check(root, record_of):
@@ -236,10 +262,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("record", type=pathlib.Path, nargs="?", default=ROOT / RECORD, metavar="RECORD.json")
     parser.add_argument("cores", type=pathlib.Path, nargs="?", default=ROOT / CORES, metavar="CORES.json")
+    parser.add_argument("ranks", type=pathlib.Path, nargs="?", default=ROOT / RANKS, metavar="RANKS.json")
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--root", type=pathlib.Path, default=ROOT, help="the tree whose documents are meant")
     options = parser.parse_args()
     records = [json.loads(path.read_text()) for path in (options.record, options.cores)]
+    records[1]["ranks"] = json.loads(options.ranks.read_text())
 
     def record_of(name):
         return records[name in OF_CORES]

@@ -62,6 +62,11 @@ CORES = {
                      {"threads": 2, "step_us": 520.0, "predicted_over_measured": 0.98, "processor_us": 1030.0, "work_over_measured": 0.96},
                      {"threads": 64, "step_us": 600.0, "of_two_threads": 1.154}]}},
 }
+RANKS = {
+    "date": "2026-01-03", "machine": "A processor", "cores": 2, "load": 0.2,
+    "rows": [{"workload": "mlp", "where": "2 hosts, 1000 us", "alone_ms": 9.0, "predicted_ms": 20.0, "measured_ms": 22.2, "ratio": 0.9}],
+    "curves": {"Ethernet, 25 Gbit/s": {"mlp": {str(n): 1 / n**0.1 for n in (1, 2, 4, 16, 64, 256, 1024, 4096)}}},
+}
 WHERE = ("2 cores of A processor, A system, PyTorch 1.2, oneDNN 3.4; one run of `scripts/bench.sh` on 2026-01-02, "
          "at a load of 0.1 before it.")
 
@@ -100,13 +105,21 @@ def check_what_the_tables_of_cores_say():
     assert bench_tables.costs(CORES)[2] == "| a second core has a task of a loop | 1,500 ns |", bench_tables.costs(CORES)
 
 
+def check_what_the_tables_of_ranks_say():
+    assert bench_tables.ranks({"ranks": RANKS})[4:] == [
+        "| `mlp` | 2 hosts, 1000 us | 9.00 | 20.00 | 22.20 | 0.90 |"], bench_tables.ranks({"ranks": RANKS})
+    assert bench_tables.efficiency({"ranks": RANKS})[2] == (
+        "| `mlp` | Ethernet, 25 Gbit/s | 0.93 | 0.87 | 0.76 | 0.66 | 0.57 | 0.50 | 0.44 |"), bench_tables.efficiency({"ranks": RANKS})
+
+
 def check_what_counts_as_a_stray_figure():
     text = "one 5 us\n<!-- bench: best -->\n7 us\n<!-- bench end -->\n784-1024-1024-10, 1e-5, 2 threads\nit is 2.5 times as fast\n"
     assert bench_tables.stray_figures(text) == [(1, "5 us"), (6, "2.5 times as fast")], bench_tables.stray_figures(text)
 
 
 def run(root, record, cores, *options):
-    done = subprocess.run([sys.executable, SCRIPT, record, cores, "--root", root, *options], capture_output=True, text=True)
+    ranks = SOURCE / bench_tables.RANKS if root == SOURCE else root / "ranks.json"
+    done = subprocess.run([sys.executable, SCRIPT, record, cores, ranks, "--root", root, *options], capture_output=True, text=True)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -118,6 +131,7 @@ def check_that_a_difference_is_found(root):
     record.write_text(json.dumps(RECORD))
     cores = root / "cores.json"
     cores.write_text(json.dumps(CORES))
+    (root / "ranks.json").write_text(json.dumps(RANKS))
     assert run(root, record, cores) == (0, "")
     assert run(root, record, cores, "--check") == (0, "\n")
     assert "| 6,000 us |" in (root / "README.md").read_text()
@@ -137,6 +151,7 @@ def check_that_a_difference_is_found(root):
             ("docs/internals/benchmarks.md", ("<!-- bench: best -->", "<!-- bench: worst -->"), "need ['best', 'operators']"),
             ("docs/scaling.md", ("12.3", "12.4"), "-| `mlp` | 1.00 | 2.0 | 12.4 | 20.0 |"),
             ("docs/scaling.svg", ("mlp", "lenet"), "docs/scaling.svg: not drawn from the record"),
+            ("docs/ranks.svg", ("mlp", "lenet"), "docs/ranks.svg: not drawn from the record"),
             ("docs/performance.svg", ("3.33", "3.34"), "docs/performance.svg: not drawn from the record")):
         path = root / name
         before = path.read_text()
@@ -150,6 +165,7 @@ def check_that_a_difference_is_found(root):
 
 check_what_the_tables_say()
 check_what_the_tables_of_cores_say()
+check_what_the_tables_of_ranks_say()
 check_what_counts_as_a_stray_figure()
 with tempfile.TemporaryDirectory() as folder:
     check_that_a_difference_is_found(pathlib.Path(folder))
