@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 
-from program import BACKFLOW, MPIRUN, SOURCE, config_text, main, metrics, run_command, write_data
+from program import BACKFLOW, MPIRUN, SOURCE, config_text, main, metrics, run_command, without_warnings, write_data
 
 LAUNCHERS = (MPIRUN, [str(SOURCE / "scripts/mpirun.sh")])
 
@@ -14,7 +14,7 @@ LAUNCHERS = (MPIRUN, [str(SOURCE / "scripts/mpirun.sh")])
 def words(command, expect):
     """All that a command says, in lines."""
     done = run_command([str(word) for word in command], expect)
-    return (done.stdout + done.stderr).splitlines()
+    return without_warnings(done.stdout + done.stderr)
 
 
 def small(folder):
@@ -53,7 +53,7 @@ def test_of_a_run_that_a_signal_stopped_mpirun_only_says_that_it_passed_it_on(fo
         assert process.poll() is None, process.stdout.read()
         time.sleep(0.05)
     process.send_signal(signal.SIGUSR1)
-    lines = [line for line in process.communicate(timeout=120)[0].splitlines() if "Forwarding signal" not in line]
+    lines = [line for line in without_warnings(process.communicate(timeout=120)[0]) if "Forwarding signal" not in line]
     assert process.returncode == 3 and len(lines) == 1 and lines[0].endswith(".h5"), (process.returncode, lines)
 
 
