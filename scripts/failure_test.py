@@ -96,7 +96,7 @@ class Job:
         errors = [line for line in text.splitlines() if line.startswith("backflow: error: ")]
         assert len(errors) <= 1, f"{len(errors)} messages:\n{text}"
         pid = self.processes.get(self.victim, 0)
-        of_mpirun = re.search(rf"process rank {self.victim} with PID {pid} .*signal 9", " ".join(text.split()))
+        of_mpirun = re.search(rf"process rank {self.victim} with PID \d+ .*signal 9", " ".join(text.split()))
         if self.kind == "kill" and not errors and of_mpirun:
             return "mpirun"
         wanted = {

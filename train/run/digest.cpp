@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <fstream>
+#include <iterator>
 #include <vector>
 
 #include <backflow/ops/functions.h>
@@ -67,6 +69,14 @@ std::string describe_data(const Dataset& data) {
   sizes.erase(0);
   return to_text(data.size(), " samples of ", sizes, " in ", data.num_classes(), " classes, digest ",
                  hexadecimal(digest));
+}
+
+std::string describe_program() {
+  std::ifstream in("/proc/self/exe", std::ios::binary);
+  const std::string content{std::istreambuf_iterator<char>(in), {}};
+  return content.empty()
+             ? ""
+             : to_text(content.size(), " bytes, digest ", hexadecimal(digest_of(std::as_bytes(std::span(content)))));
 }
 
 std::string describe_dump(const io::Dump& dump) {
