@@ -112,7 +112,7 @@ std::vector<AwaitedRank> NodeRendezvous::absent() const {
   std::vector<AwaitedRank> ranks;
   for (int i = 0; i < size_; ++i) {
     const NodeRank& other = control_.rank(i);
-    if (i != index_ && process_state(other.process) != ProcessState::Running) {
+    if (i != index_ && other.process > 0 && process_state(other.process) != ProcessState::Running) {
       ranks.push_back({other.rank, other.process});
     }
   }
