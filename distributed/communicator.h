@@ -133,6 +133,10 @@ class Communicator : public std::enable_shared_from_this<Communicator> {
   /// The step that the program is at, for messages about waiting. Thread-safe.
   virtual void note_step(std::int64_t /*step*/) noexcept {}
 
+  /// Whether this rank is the first of its node to have failed, and so the one that tells. The others should wait a
+  /// little: its abort() ends them. Thread-safe.
+  virtual bool claim_failure() noexcept { return true; }
+
   /// Ends all ranks of the job at once with this exit code. C and C++ streams of this rank are flushed first. For a
   /// rank that has failed and has reported it. Thread-safe.
   [[noreturn]] virtual void abort(int exit_code) noexcept = 0;

@@ -50,6 +50,7 @@ struct MpiRuntime {
     world.open(source);
     if (world.size() > 1) {
       node = Node::join(world, world.node_comm(), rules);
+      rules.absent = [this] { return node ? node->rendezvous().absent() : std::vector<AwaitedRank>(); };
     }
     // Between nodes MPI does it all.
     calls.use(world.local_size() == world.size() ? node.get() : nullptr);
@@ -199,6 +200,8 @@ class MpiCommunicator final : public Communicator {
 
   void run(const std::function<void()>& job) override { mpi_->thread.run(job); }
   void* native_handle() noexcept override { return &mpi_->world.comm(); }
+
+  bool claim_failure() noexcept override { return !mpi_->node || mpi_->node->rendezvous().claim_failure(); }
 
   [[noreturn]] void abort(int exit_code) noexcept override {
     has_said_why = true;

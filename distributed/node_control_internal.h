@@ -52,6 +52,7 @@ struct NodeControl {
   alignas(64) std::atomic<std::uint32_t> done;      ///< number of the last call whose pieces are all done
   alignas(64) std::atomic<std::uint32_t> warned;  ///< number of the last call of which somebody has told that it waits
   std::atomic<std::uint32_t> failed;              ///< somebody has run into the time limit and tells of it
+  std::atomic<std::uint32_t> told;                ///< 1 + index of the rank that tells why the job ends; 0: none
 
   /// The ranks follow the struct.
   NodeRank& rank(int i) { return reinterpret_cast<NodeRank*>(this + 1)[i]; }

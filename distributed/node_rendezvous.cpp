@@ -1,6 +1,7 @@
 #include <backflow/distributed/call_times_internal.h>
 #include <backflow/distributed/futex_internal.h>
 #include <backflow/distributed/node_rendezvous_internal.h>
+#include <backflow/distributed/process_state_internal.h>
 
 namespace backflow::distributed {
 
@@ -99,6 +100,23 @@ void NodeRendezvous::wait_for(const std::atomic<std::uint32_t>& word, const MpiC
     }
     watch.look();
   }
+}
+
+bool NodeRendezvous::claim_failure() noexcept {
+  const auto self = static_cast<std::uint32_t>(index_ + 1);
+  std::uint32_t first = 0;
+  return control_.told.compare_exchange_strong(first, self) || first == self;
+}
+
+std::vector<AwaitedRank> NodeRendezvous::absent() const {
+  std::vector<AwaitedRank> ranks;
+  for (int i = 0; i < size_; ++i) {
+    const NodeRank& other = control_.rank(i);
+    if (i != index_ && other.process > 0 && process_state(other.process) != ProcessState::Running) {
+      ranks.push_back({other.rank, other.process});
+    }
+  }
+  return ranks;
 }
 
 /// Who has not arrived or, when the work is waited for, who is at it.

@@ -43,6 +43,10 @@ class NodeRendezvous {
   /// Calls `piece(i)` once for every i below `pieces`, on whichever rank. Returns when all have been done. At most once
   /// after each arrive(), with the same number on every rank.
   void share(std::int64_t pieces, FunctionRef<void(std::int64_t)> piece);
+  /// True for the first rank of the node that asks, every time. Thread-safe.
+  bool claim_failure() noexcept;
+  /// Those of the other ranks that are stopped or have died. Thread-safe.
+  std::vector<AwaitedRank> absent() const;
   /// Whether the work of this call has been done, by others: a rank may be late for it.
   bool is_done() const { return is_reached(control_.done, number_); }
 

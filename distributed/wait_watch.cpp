@@ -72,7 +72,12 @@ std::string WaitRules::describe(const MpiCall& made) const {
   return text + made.text();
 }
 
-std::string WaitWatch::who_and_what() const { return to_text(text_of(awaited_()), " in ", rules_.describe(call_)); }
+std::vector<AwaitedRank> WaitWatch::missing() const {
+  std::vector<AwaitedRank> ranks = awaited_();
+  return ranks.empty() ? rules_.absent() : ranks;
+}
+
+std::string WaitWatch::who_and_what() const { return to_text(text_of(missing()), " in ", rules_.describe(call_)); }
 
 void WaitWatch::look() {
   rules_.still_wanted();
@@ -92,14 +97,14 @@ void WaitWatch::look() {
     }
   }
   const bool is_stopping = limits.stop_requested && limits.stop_requested();
-  if (is_stopping && (is_long || any_is(awaited_(), ProcessState::Stopped))) {
+  if (is_stopping && (is_long || any_is(missing(), ProcessState::Stopped))) {
     fail_once(to_text("communicator: stopped by a signal while waiting for ", who_and_what()));
   }
-  if (waited < kShortWait || !any_is(awaited_(), ProcessState::Gone)) {
+  if ((waited < kShortWait && !is_stopping) || !any_is(missing(), ProcessState::Gone)) {
     gone_since_ = {};
-  } else if (gone_since_ == Clock::time_point{}) {
+  } else if (gone_since_ == Clock::time_point{} && !is_stopping) {
     gone_since_ = now;
-  } else if (now - gone_since_ >= kLauncherSpeaks) {
+  } else if (is_stopping || now - gone_since_ >= kLauncherSpeaks) {  // a launcher's SIGTERM: little time is left
     fail_once(to_text("communicator: waiting in vain for ", who_and_what()));
   }
 }

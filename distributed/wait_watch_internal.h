@@ -29,6 +29,8 @@ struct AwaitedRank {
 struct WaitRules {
   WaitLimits limits{};
   std::function<void()> still_wanted = [] {};  ///< throws when this rank gives up
+  /// Who may be to blame where a wait does not know: ranks that are stopped or have died. Empty when that is not known.
+  std::function<std::vector<AwaitedRank>()> absent = [] { return std::vector<AwaitedRank>(); };
   MpiCall call{};                              ///< that is being made
   std::atomic<std::int64_t> step{-1};          ///< that the program is at; -1 when it has not said
 
@@ -61,6 +63,7 @@ class WaitWatch {
  private:
   using Clock = std::chrono::steady_clock;
 
+  std::vector<AwaitedRank> missing() const;
   std::string who_and_what() const;
   [[noreturn]] void fail_once(const std::string& message) const;
 

@@ -13,103 +13,16 @@ started again at once. In the end
 """
 import argparse
 import json
-import os
 import pathlib
 import random
-import signal
-import struct
-import subprocess
 import sys
 import tempfile
 import time
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-BIN = pathlib.Path(os.environ.get("BACKFLOW_BIN", ROOT / "build/release/bin"))
-BACKFLOW = str(BIN / "backflow")
-MPIRUN = str(ROOT / "scripts/mpirun.sh")
+from training_jobs import (descendants, dumps_now, evaluate, kill, newest, number_of_dumps, program_of, start,
+                           write_config, write_data)
+
 MOST_KILLS = 5
-
-CONFIG = """
-name = "crash_test"
-seed = {seed}
-[data]
-directory = "{data}"
-train_images = "train-images"
-train_labels = "train-labels"
-test_images = "test-images"
-test_labels = "test-labels"
-[[model.layers]]
-type = "conv2d"
-out_channels = 8
-kernel_size = 3
-[[model.layers]]
-type = "batch_norm2d"
-[[model.layers]]
-type = "relu"
-[[model.layers]]
-type = "dropout"
-p = 0.25
-[[model.layers]]
-type = "flatten"
-[[model.layers]]
-type = "linear"
-out_features = 4
-[optimizer]
-name = "adam"
-lr = 0.01
-[train]
-epochs = 3
-batch_size = 20
-eval_batch_size = 50
-[checkpoint]
-every_steps = 1
-keep_last = 3
-"""
-SAMPLES = 190  # ten steps an epoch, the last of ten samples
-
-
-def write_idx(path, sizes, content):
-    path.write_bytes(bytes([0, 0, 8, len(sizes)]) + struct.pack(f">{len(sizes)}I", *sizes) + bytes(content))
-
-
-def write_data(folder, rng):
-    for kind, n in (("train", SAMPLES), ("test", 100)):
-        classes = [rng.randrange(4) for _ in range(n)]
-        pixels = [min(255, rng.randrange(160) + 40 * c * (i % 2)) for c in classes for i in range(100)]
-        write_idx(folder / f"{kind}-images", (n, 10, 10), pixels)
-        write_idx(folder / f"{kind}-labels", (n,), classes)
-
-
-def start(config, out, ranks, log):
-    """In a session of its own, so that nobody else's signals reach it."""
-    command = [BACKFLOW, "train", str(config), "--out", str(out), "--resume", "auto", "--threads", "1"]
-    if ranks > 1:
-        command = [MPIRUN, "-n", str(ranks), *command]
-    return subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
-
-
-def descendants(pid):
-    try:
-        tasks = list(pathlib.Path(f"/proc/{pid}/task").iterdir())
-        children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
-    except OSError:
-        return []
-    return [found for child in children for found in (child, *descendants(child))]
-
-
-def program_of(pid):
-    try:
-        return os.path.basename(os.readlink(f"/proc/{pid}/exe"))
-    except OSError:
-        return ""
-
-
-def kill(pids):
-    for pid in pids:
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
 
 
 def kill_some(process, victim, rng):
@@ -119,15 +32,6 @@ def kill_some(process, victim, rng):
     ranks = [pid for pid, program in programs.items() if program == "backflow"]
     launchers = [pid for pid, program in programs.items() if program in ("mpirun", "orterun", "prterun")]
     kill({"rank": [rng.choice(ranks)] if ranks else [], "mpirun": launchers, "both": launchers + ranks}[victim])
-
-
-def number_of_dumps(out):
-    """How many dumps a run has made so far: its newest, as there is one of every step."""
-    return max((int(path.name[5:14]) for path in (out / "checkpoints").glob("step-" + "[0-9]" * 9 + ".h5")), default=0)
-
-
-def dumps_now(out):
-    return any((out / "checkpoints").glob(".backflow-*.tmp"))
 
 
 def wait_for_moment(process, out, rng):
@@ -153,16 +57,6 @@ def content_of(dump):
         found = {f"{group}/{name}": data[()].tobytes() for group in ("parameters", "buffers", "optimizer")
                  for name, data in file[group].items()}
         return found, int(file.attrs["step"]), int(file.attrs["epoch"])
-
-
-def newest(out):
-    return max((out / "checkpoints").glob("step-*.h5"))
-
-
-def evaluate(dump):
-    done = subprocess.run([BACKFLOW, "evaluate", str(dump), "--threads", "1"], capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 def compare(out, whole):
@@ -210,8 +104,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="backflow-crash-") as name:
         folder = pathlib.Path(name)
         write_data(folder, rng)
-        config = folder / "config.toml"
-        config.write_text(CONFIG.format(seed=options.seed, data=folder))
+        config = write_config(folder, "crash_test", options.seed)
         wholes = {}
         for number in range(options.runs):
             ranks = 1 + number % 2

@@ -7,6 +7,7 @@
 #include <backflow/ops/operators.h>
 #include <backflow/runtime/trace/trace.h>
 #include <backflow/train/fast_step.h>
+#include <backflow/train/model/model_dump.h>
 #include <backflow/train/reproducible_step.h>
 #include <backflow/train/run/resume.h>
 
@@ -29,6 +30,14 @@ BatchStep::BatchStep(const Experiment& experiment, const Model& model, const Bat
       optimizer_(experiment.optimizer.make(model.module->parameters())) {}
 
 io::NamedTensors BatchStep::optimizer_state() { return train::optimizer_state(*optimizer_, *model_.module); }
+
+io::Dump BatchStep::replica() const {
+  io::Dump dump = make_dump(*model_.module, *optimizer_);
+  if (experiment_.distributed.shard_optimizer) {
+    dump.optimizer.clear();
+  }
+  return dump;
+}
 
 void BatchStep::load_state(const io::Dump& dump) { load_optimizer(dump, *optimizer_, *model_.module); }
 

@@ -44,6 +44,9 @@ class BatchStep {
   optim::Optimizer& optimizer() { return *optimizer_; }
   /// The state of the optimizer, and of the compression, for a dump, on the first rank. Collective.
   virtual io::NamedTensors optimizer_state();
+  /// What all ranks have the same after a step: parameters, buffers, and the optimizer's state unless each rank has its
+  /// share. Tensors are shared, not copied.
+  io::Dump replica() const;
   /// Gives it back. Throws Error for a state that is not of this optimizer and model.
   virtual void load_state(const io::Dump& dump);
 

@@ -141,6 +141,7 @@ void check_agreement(distributed::Communicator& world, const std::string& comman
   }
   facts.emplace_back("the version of Backflow", versions()["backflow"]);
   facts.emplace_back("the version of oneDNN", versions()["onednn"]);
+  facts.emplace_back("the program", describe_program());
   facts.insert(facts.end(), platform.begin(), platform.end());
   check_ranks_agree(world, facts);
 }

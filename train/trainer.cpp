@@ -16,6 +16,8 @@
 #include <backflow/runtime/trace/trace.h>
 #include <backflow/train/batch_step.h>
 #include <backflow/train/model/model_dump.h>
+#include <backflow/train/run/planted_fault.h>
+#include <backflow/train/run/replicas.h>
 #include <backflow/train/run/run_files.h>
 #include <backflow/train/run/run_position.h>
 #include <backflow/train/run/run_report.h>
@@ -220,6 +222,9 @@ class TrainingRun {
     if (recorder_.end_step(step_ - 1 - first_step_)) {
       say("trace: " + recorder_.trace_path());
     }
+    if (experiment_.distributed.check_every > 0 && step_ % experiment_.distributed.check_every == 0) {
+      check_replicas();
+    }
     if (experiment_.checkpoint.every_steps > 0 && step_ % experiment_.checkpoint.every_steps == 0) {
       save();
     }
@@ -230,11 +235,29 @@ class TrainingRun {
     const trace::Span span("step");
     const Clock::time_point start = Clock::now();
     world_->note_step(step_ + 1);
-    const StepResult result = batch_step_->run(step_, batch);
+    const StepResult result = run_step(batch);
     ++step_;
     ++position_.steps;
     report(batch, result.loss, start);
     return result.stop ? Outcome::Stopped : Outcome::Done;
+  }
+
+  StepResult run_step(const distributed::LocalBatch& batch) {
+    return in_step(step_ + 1, [&] {
+      fault_.before_step(step_ + 1, *model_.module);
+      const StepResult result = batch_step_->run(step_, batch);
+      fault_.after_step(step_ + 1, *model_.module);
+      return result;
+    });
+  }
+
+  /// Whether all ranks still have the same. Collective.
+  void check_replicas() {
+    if (experiment_.distributed.check_every > 0 && checked_ != step_ && world_->size() > 1) {
+      const trace::Span span("check replicas");
+      train::check_replicas(*world_, step_, batch_step_->replica());
+      checked_ = step_;
+    }
   }
 
   void report(const distributed::LocalBatch& batch, double loss, Clock::time_point start) {
@@ -270,6 +293,7 @@ class TrainingRun {
 
   /// Rank 0 dumps the model; returns the file's path there. Collective.
   std::string save() {
+    check_replicas();
     io::NamedTensors optimizer = batch_step_->optimizer_state();
     if (!files_) {
       return "";
@@ -351,7 +375,9 @@ class TrainingRun {
   std::optional<RunFiles> files_;  ///< on rank 0
   std::string directory_;          ///< of the run, on every rank
   std::optional<Evaluation> test_;
-  MeanLoss epoch_loss_;  ///< of the steps that this run has done of the present epoch
+  const PlantedFault fault_ = PlantedFault::of(world_->rank());
+  std::int64_t checked_ = -1;  ///< the step after which the ranks have compared their models last
+  MeanLoss epoch_loss_;        ///< of the steps that this run has done of the present epoch
   Clock::time_point start_ = Clock::now();
   const WarningsTo warnings_{[this](const std::string& text) { report_.warn(text); }};
 };

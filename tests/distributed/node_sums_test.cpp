@@ -296,3 +296,16 @@ TEST_CASE("node rendezvous: a wait has a limit, and one of those that wait says 
   CHECK((warnings[0].empty() || warnings[2].empty()));
   CHECK_THAT(warnings[0] + warnings[2], StartsWith("waiting for rank 1 in step 12, bucket 0"));
 }
+
+TEST_CASE("node rendezvous: one of the ranks that fail may tell, however often it asks", "[node_sums]") {
+  Ranks ranks(4);
+  std::atomic<int> claims = 0;
+  ranks.run([&](NodeRendezvous& node, NodeSums&) {
+    const bool first = node.claim_failure();
+    claims += first ? 1 : 0;
+    if (node.claim_failure() != first) {
+      claims += 100;
+    }
+  });
+  CHECK(claims == 1);
+}

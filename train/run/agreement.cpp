@@ -139,12 +139,16 @@ std::string describe_differences(const std::vector<Facts>& by_rank) {
   return found <= kMostNames ? text : text + to_text("; and ", found - kMostNames, " more");
 }
 
-void check_ranks_agree(distributed::Communicator& world, const Facts& own) {
+std::string differences_between_ranks(distributed::Communicator& world, const Facts& own) {
   std::vector<Facts> by_rank;
   for (const std::string& text : world.all_gather(packed(own))) {
     by_rank.push_back(unpacked(text));
   }
-  const std::string differences = describe_differences(by_rank);
+  return describe_differences(by_rank);
+}
+
+void check_ranks_agree(distributed::Communicator& world, const Facts& own) {
+  const std::string differences = differences_between_ranks(world, own);
   if (!differences.empty()) {
     throw SharedFailure(to_text("ranks differ: ", differences, ": need the same on all ranks"), kWrongUsage);
   }

@@ -22,6 +22,9 @@ std::string shown(const std::string& value);
 /// names and the number of the others. Empty when all agree.
 std::string describe_differences(const std::vector<Facts>& by_rank);
 
+/// describe_differences() of what all ranks have. Collective.
+std::string differences_between_ranks(distributed::Communicator& world, const Facts& own);
+
 /// Throws SharedFailure on all ranks, with the exit code of a wrong configuration, unless all have the same facts.
 /// Collective.
 void check_ranks_agree(distributed::Communicator& world, const Facts& own);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstring>
+#include <fstream>
+#include <iterator>
 #include <vector>
 
 #include <backflow/ops/functions.h>
@@ -39,11 +41,6 @@ std::string hexadecimal(std::uint64_t digest) {
   return text;
 }
 
-std::uint64_t digest_of_tensor(const Tensor& x) {
-  const Tensor dense = contiguous(x);
-  return digest_of({static_cast<const std::byte*>(dense.const_data_ptr()), dense.nbytes()});
-}
-
 }  // namespace
 
 std::uint64_t digest_of(std::span<const std::byte> bytes) {
@@ -61,19 +58,32 @@ std::uint64_t digest_of(std::span<const std::byte> bytes) {
   return state;
 }
 
+std::uint64_t digest_of(const Tensor& x) {
+  const Tensor dense = contiguous(x.detach());
+  return digest_of(std::span(static_cast<const std::byte*>(dense.const_data_ptr()), dense.nbytes()));
+}
+
 std::string describe_data(const Dataset& data) {
-  const std::uint64_t digest = mixed(digest_of_tensor(data.images), digest_of_tensor(data.labels));
+  const std::uint64_t digest = mixed(digest_of(data.images), digest_of(data.labels));
   DimVector sizes(data.images.sizes());
   sizes.erase(0);
   return to_text(data.size(), " samples of ", sizes, " in ", data.num_classes(), " classes, digest ",
                  hexadecimal(digest));
 }
 
+std::string describe_program() {
+  std::ifstream in("/proc/self/exe", std::ios::binary);
+  const std::string content{std::istreambuf_iterator<char>(in), {}};
+  return content.empty()
+             ? ""
+             : to_text(content.size(), " bytes, digest ", hexadecimal(digest_of(std::as_bytes(std::span(content)))));
+}
+
 std::string describe_dump(const io::Dump& dump) {
   std::uint64_t state = 0;
   for (const io::NamedTensors* tensors : {&dump.parameters, &dump.buffers, &dump.optimizer}) {
     for (const auto& [name, tensor] : *tensors) {
-      state = mixed(mixed(state, digest_of(std::as_bytes(std::span(name)))), digest_of_tensor(tensor));
+      state = mixed(mixed(state, digest_of(std::as_bytes(std::span(name)))), digest_of(tensor));
     }
   }
   state = mixed(mixed(state, static_cast<std::uint64_t>(dump.sampler_epoch)),

@@ -14,9 +14,14 @@ namespace backflow::train {
 /// wants two to be equal. The same on any number of threads, which all take part.
 std::uint64_t digest_of(std::span<const std::byte> bytes);
 
+/// Of a tensor's elements; it may be strided.
+std::uint64_t digest_of(const Tensor& x);
+
 /// What a data set is, for comparing it: "60000 samples of [28, 28] in 10 classes, digest 0f3a...". Reads all bytes:
 /// tens of milliseconds a gigabyte on two cores.
 std::string describe_data(const Dataset& data);
+/// Which file this program is: "15351232 bytes, digest 0f3a..."; empty when it cannot be read.
+std::string describe_program();
 /// Which dump it is: "step 938, epoch 1, digest 0f3a...", of parameters, buffers and optimizer state, names included.
 std::string describe_dump(const io::Dump& dump);
 

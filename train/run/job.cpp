@@ -17,6 +17,10 @@
 namespace backflow::train {
 namespace {
 
+/// For a rank that has failed as another: the end of that one ends all.
+constexpr std::chrono::seconds kOtherSpeaks{10};
+constexpr std::chrono::seconds kFirstNodeSpeaks{1};
+
 /// Ends this rank, with the others, as soon as all have said what they had to say. mpirun prints paragraphs about a
 /// rank that returns another code than 0, and none about one that ends the job.
 int end_job(distributed::Communicator& world, int code) {
@@ -51,6 +55,12 @@ int run_job(const std::function<int(const World&)>& body) {
     world->abort(kFailed);
     return kFailed;
   } catch (const std::exception& error) {
+    // One rank of a node speaks. Those of the first node come first.
+    const bool is_first = world->claim_failure();
+    const bool is_of_first_node = world->rank() == world->local_rank();
+    std::this_thread::sleep_for(!is_first          ? kOtherSpeaks
+                                : is_of_first_node ? std::chrono::seconds(0)
+                                                   : kFirstNodeSpeaks);
     const std::string rank = world->size() > 1 ? to_text("rank ", world->rank(), ": ") : "";
     std::cerr << "backflow: error: " << rank << error.what() << std::endl;
     world->abort(kFailed);

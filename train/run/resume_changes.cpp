@@ -11,7 +11,7 @@
 namespace backflow::train {
 namespace {
 
-constexpr std::array<std::string_view, 10> kFree = {"name",
+constexpr std::array<std::string_view, 11> kFree = {"name",
                                                     "train.epochs",
                                                     "train.max_steps",
                                                     "train.eval_batch_size",
@@ -19,6 +19,7 @@ constexpr std::array<std::string_view, 10> kFree = {"name",
                                                     "train.check_gradients",
                                                     "distributed.bucket_mb",
                                                     "distributed.timeout_s",
+                                                    "distributed.check_every",
                                                     "distributed.shard_optimizer",
                                                     "checkpoint"};
 // Without these the optimizer has another state, or none at all.

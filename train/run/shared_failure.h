@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <exception>
 #include <functional>
 #include <optional>
 #include <string>
@@ -42,5 +44,20 @@ std::invoke_result_t<Body> on_all_ranks(distributed::Communicator& world, const 
 
 /// Calls `body` on rank 0 and waits until it has; what it throws, all throw. Collective.
 void run_on_rank_0(distributed::Communicator& world, const std::function<void()>& body);
+
+/// What `body` returns. Says in which step it failed, unless the message tells that already, or all ranks have it.
+template <class Body>
+auto in_step(std::int64_t step, const Body& body) {
+  try {
+    return body();
+  } catch (const SharedFailure&) {
+    throw;
+  } catch (const distributed::RanksDisagree&) {
+    throw;
+  } catch (const std::exception& error) {
+    const std::string text = error.what();
+    throw Error(text.starts_with("communicator: ") ? text : to_text("step ", step, ": ", text));
+  }
+}
 
 }  // namespace backflow::train
