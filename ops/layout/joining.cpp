@@ -115,13 +115,12 @@ struct Stack {
     Tensor y = empty_tensor(sizes, common_dtype(tensors));
     DimVector strides(y.strides());
     strides.erase(d);
-    std::vector<kernels::TensorCopy> copies;
-    copies.reserve(tensors.size());
+    kernels::Copies copies(y.nbytes());
     for (std::size_t i = 0; i < tensors.size(); ++i) {
       const std::int64_t offset = static_cast<std::int64_t>(i) * y.strides()[d];
-      copies.push_back({view_of(y, tensors[0].sizes(), strides, offset), tensors[i]});
+      copies.add(view_of(y, tensors[0].sizes(), strides, offset), tensors[i]);
     }
-    kernels::copy_all(copies);
+    copies.run();
     return y;
   }
   void save(Needs, TensorList tensors, std::int64_t dim, const Tensor&) {
@@ -197,16 +196,15 @@ struct Cat {
       }
     }
     Tensor y = empty_tensor(sizes, common_dtype(tensors));
-    std::vector<kernels::TensorCopy> copies;
-    copies.reserve(tensors.size());
+    kernels::Copies copies(y.nbytes());
     std::int64_t start = 0;
     for (const Tensor& x : tensors) {
       if (!is_left_out(x)) {
-        copies.push_back({part(y, d, start, x.sizes()[d]), x});
+        copies.add(part(y, d, start, x.sizes()[d]), x);
         start += x.sizes()[d];
       }
     }
-    kernels::copy_all(copies);
+    copies.run();
     return y;
   }
   void save(Needs, TensorList tensors, std::int64_t dim, const Tensor& y) {

@@ -15,7 +15,7 @@ constexpr std::size_t kHugePage = std::size_t{2} << 20;
 constexpr std::size_t kPage = 4096;
 // Kept beyond the peak of what was in use. With less, blocks of other sizes than those that were just freed have to
 // take pages from elsewhere now and then.
-constexpr std::size_t kSlack = 3 * kHugePage;
+constexpr std::size_t kSlack = kHugePage / 2;
 constexpr std::size_t kLeastChunk = std::size_t{32} << 20;
 constexpr std::size_t kMostChunk = std::size_t{1} << 30;
 

@@ -11,7 +11,7 @@ inline constexpr std::size_t kLargeBytes = std::size_t{2} << 20;
 /// aligned to 4096 bytes. Freed blocks are kept, because fresh pages cost more than most operators: the system clears
 /// them, 64 MiB in 9 to 25 ms. Free neighbours become one, and requests of all sizes are cut from them. Where none is
 /// long enough, pages of free blocks move to a new address (mremap), not to another NUMA node. So used and kept blocks
-/// together exceed the peak of used ones by 6 MiB at most. Null when there is no memory left. Any thread may call
+/// together exceed the peak of used ones by 1 MiB at most. Null when there is no memory left. Any thread may call
 /// these.
 void* allocate_large(std::size_t bytes) noexcept;
 /// `bytes` as for allocate_large.

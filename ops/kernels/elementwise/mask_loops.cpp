@@ -75,8 +75,13 @@ T chosen(std::uint8_t condition, T a, T b) {
 template <class T>
 void where(Operand<bool> condition, Operand<T> a, Operand<T> b, T* y, std::size_t n) {
   constexpr Stride kOne = Stride::One;
+  constexpr std::size_t kFew = 32;  // elements that fill no vectors
   const auto* const bytes = reinterpret_cast<const std::uint8_t*>(condition.data);
-  if (condition.stride == Stride::Zero) {
+  if (n < kFew) {
+    for (std::size_t i = 0; i < n; ++i) {
+      y[i] = condition[i] ? a[i] : b[i];
+    }
+  } else if (condition.stride == Stride::Zero) {
     const Operand<T> x = *condition.data ? a : b;
     for (std::size_t i = 0; i < n; ++i) {
       y[i] = x[i];

@@ -245,21 +245,26 @@ struct PartOfCopies {
 
 }  // namespace
 
-void copy_all(std::span<const TensorCopy> copies) {
-  std::int64_t bytes = 0;
-  for (const TensorCopy& copied : copies) {
-    bytes += static_cast<std::int64_t>(copied.y.nbytes());
+Copies::Copies(std::size_t bytes)
+    : at_once_(free_pieces(static_cast<std::int64_t>(bytes), 2 * kNanosecondsPerByte * static_cast<double>(bytes)) ==
+               1) {}
+
+void Copies::add(const Tensor& y, const Tensor& x) {
+  if (at_once_) {
+    copy(y, x);
+  } else {
+    later_.push_back({y, x});
   }
-  if (free_pieces(bytes, 2 * kNanosecondsPerByte * static_cast<double>(bytes)) == 1) {
-    for (const auto& [y, x] : copies) {
-      copy(y, x);
-    }
+}
+
+void Copies::run() {
+  if (later_.empty()) {
     return;
   }
   std::vector<PartOfCopies> parts;
   std::int64_t steps = 0;
   double nanoseconds = 0;
-  for (const auto& [y, x] : copies) {
+  for (const auto& [y, x] : later_) {
     StridedLoop<2> loop = copy_loop(y, x);
     if (y.numel() == 0 || y.scalar_type() != x.scalar_type() || transposed_dim(loop)) {
       copy(y, x);
