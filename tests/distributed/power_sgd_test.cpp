@@ -261,7 +261,7 @@ TEST_CASE("power sgd: the perceptron of the example sends a fortieth of the byte
   if (world()->size() == 1) {
     return;
   }
-  const std::vector<Tensor> model = {parameter({512, 784}), parameter({512}), parameter({512, 512}),
+  const std::vector<Tensor> model = {parameter({512, 784}), parameter({512}),     parameter({512, 512}),
                                      parameter({512}),      parameter({10, 512}), parameter({10})};
   const DataParallel parallel(model, world(), {.limits = {}, .names = {}, .compression = Compression::PowerSgd});
   std::int64_t sent = 0;

@@ -49,6 +49,46 @@ def test_reported_dumped_evaluated_and_resumed_is_one_model(folder):
             assert (result["test_loss"], result["test_accuracy"]) == (final["test_loss"], final["test_accuracy"])
 
 
+def test_a_sharded_optimizer_makes_the_same_checkpoints(folder):
+    config = norm_config(folder, train=57)
+    common = ["train", config, "--set", "train.batch_size=8", "--set", "train.epochs=3",
+              "--set", "distributed.bucket_mb=0.001"]
+    shards = ["--set", "distributed.shard_optimizer=true"]
+    whole = folder / "whole"
+    run(*common, "--out", whole, ranks=2)
+    # From shares to whole states and back, in the middle of an epoch.
+    for first, then in ((shards, shards), (shards, []), ([], shards)):
+        cut = folder / f"cut{len(first)}{len(then)}"
+        run(*common, *first, "--out", cut, "--set", "train.max_steps=11", ranks=2)
+        run(*common, *then, "--out", cut, "--resume", "auto", ranks=2)
+        assert contents(newest(cut)) == contents(newest(whole))
+    # On other numbers of ranks the same within rounding.
+    cut = folder / "ranks"
+    for steps, ranks in ((5, 3), (11, 1), (100, 4)):
+        run(*common, *shards, "--out", cut, "--resume", "auto", "--set", f"train.max_steps={steps}", ranks=ranks)
+    assert contents(newest(cut)).keys() == contents(newest(whole)).keys()
+
+
+def test_power_sgd_goes_on_from_a_checkpoint_with_the_same_bits(folder):
+    path = folder / "mlp.toml"
+    path.write_text(config_text(write_data(folder / "data", train=57), model='name = "mlp"\nhidden = [64]'))
+    common = ["train", path, "--set", "train.batch_size=8", "--set", "train.epochs=3",
+              "--set", "distributed.compression=powersgd", "--set", "distributed.powersgd_rank=2",
+              "--set", "checkpoint.every_steps=11"]
+    whole, cut = folder / "whole", folder / "cut"
+    run(*common, "--out", whole, ranks=2)
+    run(*common, "--out", cut, "--set", "train.max_steps=11", ranks=2)
+    run(*common, "--out", cut, "--resume", "auto", ranks=2)
+    state = contents(newest(whole))
+    assert contents(newest(cut)) == state
+    assert any(name.endswith(".powersgd_error") for name in state)
+    # Another compression, and one rank, leave that state out.
+    refused = run(*common, "--out", cut, "--resume", "auto", "--set", "train.epochs=4",
+                  "--set", "distributed.compression=none", ranks=2, expect=2)
+    assert "distributed.compression" in refused.stderr
+    run(*common, "--out", cut, "--resume", "auto", "--set", "train.epochs=4")
+
+
 def test_running_means_are_those_of_the_whole_batch_on_any_number_of_ranks(folder):
     import h5py
     import numpy
