@@ -103,7 +103,7 @@ class Job:
             "kill": rf"rank \d+: communicator: .*rank {self.victim} \(process {pid}, which has died\) in step \d+, ",
             "stop": rf"rank \d+: communicator: waited .* for rank {self.victim} \(process {pid}, which is stopped\) in step "
                     rf"\d+, .*: need every rank within distributed.timeout_s",
-            "exception": rf"rank {self.victim}: step {self.step}: BACKFLOW_PLANTED_FAULT: this rank fails",
+            "exception": rf"rank {self.victim}: step {self.step}: (backward of \w+: )?BACKFLOW_PLANTED_FAULT: this rank fails",
         }[self.kind]
         assert errors and re.search(wanted, errors[0]), f"no message '{wanted}':\n{text}"
         return "rank"
