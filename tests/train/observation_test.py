@@ -97,7 +97,7 @@ def test_each_rank_writes_its_trace_with_a_row_for_communication(folder):
         assert buckets == set(range(len(buckets) - 1)) | {None}, buckets  # the sum of the losses is of none
         # All gradients travel: one bucket each step, with a count for each parameter.
         numbers = 784 * 64 + 64 + 64 * 32 + 32 + 32 * 10 + 10
-        assert max(e["args"]["bytes"] for e in communication) >= 4 * numbers
+        assert max(e["args"]["bytes"] for e in reductions) >= 4 * numbers
 
 
 def check_communication(line, steps, ranks):
