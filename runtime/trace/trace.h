@@ -72,7 +72,7 @@ struct Event {
   double bytes = 0;     ///< read and written: of `in` and `out` or, if larger, of an estimate; 0 for a view
   double work = 0;      ///< of a kPass: the times of its nodes and tasks together, ns
   double critical = 0;  ///< of a kPass: the longest path of them through it, ns
-  std::uint32_t node = kNoNode;  ///< of a kNode: its position in the plan
+  std::uint32_t node = kNoNode;  ///< of a kNode: its position in the plan; of communication: a BucketNumber
   Kind kind = Kind::kSpan;
   bool nested = false;  ///< inside of another operator, node or pass
   Shapes in;            ///< operands of an operator; gradients that come to a node
