@@ -9,6 +9,7 @@
 #include <backflow/train/fast_step.h>
 #include <backflow/train/model/model_dump.h>
 #include <backflow/train/reproducible_step.h>
+#include <backflow/train/run/planted_fault.h>
 #include <backflow/train/run/resume.h>
 
 namespace backflow::train {
@@ -48,7 +49,9 @@ Batch BatchStep::make_batch(const std::vector<std::int64_t>& indices) const {
 
 Tensor BatchStep::forward(const Batch& batch, std::int64_t global_n) const {
   const trace::Span span("forward");
-  return cross_entropy_loss(model_.forward(batch.x), batch.target, {}, Reduction::Sum) / static_cast<double>(global_n);
+  const Tensor scores = model_.forward(batch.x);
+  PlantedFault::after_forward(scores);
+  return cross_entropy_loss(scores, batch.target, {}, Reduction::Sum) / static_cast<double>(global_n);
 }
 
 }  // namespace backflow::train

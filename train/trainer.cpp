@@ -244,7 +244,7 @@ class TrainingRun {
 
   StepResult run_step(const distributed::LocalBatch& batch) {
     return in_step(step_ + 1, [&] {
-      fault_.before_step(step_ + 1, *model_.module);
+      fault_.before_step(step_ + 1);
       const StepResult result = batch_step_->run(step_, batch);
       fault_.after_step(step_ + 1, *model_.module);
       return result;

@@ -1,5 +1,6 @@
 #include <backflow/train/run/planted_fault.h>
 
+#include <atomic>
 #include <cstdlib>
 #include <map>
 #include <sstream>
@@ -13,6 +14,8 @@ namespace backflow::train {
 namespace {
 
 constexpr const char* kVariable = "BACKFLOW_PLANTED_FAULT";
+
+std::atomic<bool> backward_fails{false};  ///< in this step, which is the last then
 
 [[noreturn]] void fail_as_planted() { fail(kVariable, ": this rank fails"); }
 
@@ -38,12 +41,18 @@ PlantedFault PlantedFault::of(int rank) {
   return fault;
 }
 
-void PlantedFault::before_step(std::int64_t step, const nn::Module& model) const {
+void PlantedFault::before_step(std::int64_t step) const {
   if (is(Kind::Throw, step)) {
     fail_as_planted();
   }
   if (is(Kind::ThrowInBackward, step)) {
-    model.parameters().front().register_hook([](const Tensor&) -> Tensor { fail_as_planted(); });
+    backward_fails = true;
+  }
+}
+
+void PlantedFault::after_forward(const Tensor& scores) {
+  if (backward_fails) {
+    scores.register_hook([](const Tensor&) -> Tensor { fail_as_planted(); });
   }
 }
 

@@ -15,8 +15,10 @@ class PlantedFault {
   /// The one of this rank, if any. Throws Error for what cannot be read.
   static PlantedFault of(int rank);
 
-  /// Throws Error, or sees to it that the backward does.
-  void before_step(std::int64_t step, const nn::Module& model) const;
+  /// Throws Error, or sees to it that the step's backward does.
+  void before_step(std::int64_t step) const;
+  /// To be called with what each forward of the step gives. Thread-safe.
+  static void after_forward(const Tensor& scores);
   void after_step(std::int64_t step, const nn::Module& model) const;
 
  private:
