@@ -1,12 +1,15 @@
+#include <optional>
+
 #include <backflow/distributed/futex_internal.h>
 #include <backflow/distributed/node_rendezvous_internal.h>
+#include <backflow/distributed/process_state_internal.h>
 
 namespace backflow::distributed {
 
-bool NodeRendezvous::arrive(const MpiCall& call, const Place& place, Wake wake) {
+bool NodeRendezvous::arrive(const MpiCall& call, const Place& place, Wake wake, int verdict) {
   ++number_;
   NodeRank& self = control_.rank(index_);
-  self.posts[number_ % 2] = {call.words(), place};
+  self.posts[number_ % 2] = {call.words(), place, verdict};
   self.posted.store(number_, std::memory_order_release);
   if (control_.arrived.fetch_add(1, std::memory_order_acq_rel) + 1 == static_cast<std::uint32_t>(size_)) {
     // The others wait for what follows, so this rank alone touches the counters.
@@ -79,9 +82,7 @@ void NodeRendezvous::wait_for(const std::atomic<std::uint32_t>& word, const MpiC
     return;
   }
   const auto once = [this](std::atomic<std::uint32_t>& last) { return last.exchange(number_) != number_; };
-  WaitWatch watch(
-      rules_, call, [this, &word] { return awaited(word); }, [this, once] { return once(control_.warned); },
-      [this] { return control_.failed.exchange(1) == 0; });
+  std::optional<WaitWatch> watch;
   for (;;) {
     control_.sleepers.fetch_add(1);
     const std::uint32_t event = control_.event.load();
@@ -93,8 +94,23 @@ void NodeRendezvous::wait_for(const std::atomic<std::uint32_t>& word, const MpiC
     if (is_over || is_reached(word, number_)) {
       return;
     }
-    watch.look();
+    if (is_leader_outside()) {
+      rules_.still_wanted();
+      watch.reset();  // the leader has limits of its own
+      continue;
+    }
+    if (!watch) {
+      watch.emplace(
+          rules_, call, [this, &word] { return awaited(word); }, [this, once] { return once(control_.warned); },
+          [this] { return control_.failed.exchange(1) == 0; });
+    }
+    watch->look();
   }
+}
+
+bool NodeRendezvous::is_leader_outside() const {
+  const NodeRank& leader = control_.rank(0);
+  return index_ != 0 && leader.outside.load() != 0 && process_state(leader.process) == ProcessState::Running;
 }
 
 /// Who has not arrived or, when the work is waited for, who is at it.

@@ -211,6 +211,7 @@ int run_train(const CommandLine& line) {
     world->set_wait_limits({.stop_requested = stop_requested});
     const Prepared p = on_all_ranks(*world, [&] { return prepare(io::Config::load(line.config, line.overrides)); });
     world->set_wait_limits({.timeout_s = p.experiment.distributed.timeout_s, .stop_requested = stop_requested});
+    world->set_hierarchy(p.experiment.distributed.hierarchy);
     const Platform platform = start_platform(*world, line, p.config.notes());
     const Facts facts = facts_of(p);
     check_agreement(*world, "train", line, facts);

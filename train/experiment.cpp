@@ -64,6 +64,10 @@ DistributedOptions read_distributed(const io::Section& s) {
   s.obsolete("reduction", "fast", "gradients are summed over the ranks in one way");
   DistributedOptions options;
   options.bucket_mb = s.number("bucket_mb", {.at_least = 0.001, .at_most = 1024}, options.bucket_mb);
+  const std::string hierarchy = s.choice("hierarchy", {"auto", "on", "off"}, "auto");
+  options.hierarchy = hierarchy == "auto" ? distributed::Hierarchy::Auto
+                      : hierarchy == "on" ? distributed::Hierarchy::On
+                                          : distributed::Hierarchy::Off;
   options.timeout_s = s.number("timeout_s", {.at_least = 0.1, .at_most = 1e6}, options.timeout_s);
   options.compression = s.choice("compression", {"none", "bf16"}, "none") == "bf16" ? distributed::Compression::BFloat16
                                                                                     : distributed::Compression::None;

@@ -53,6 +53,7 @@ struct TrainOptions {
 struct DistributedOptions {
   double bucket_mb = 25;  ///< MiB of gradients that are sent at once
   distributed::Compression compression = distributed::Compression::None;
+  distributed::Hierarchy hierarchy = distributed::Hierarchy::Auto;
   double timeout_s = 300;  ///< how long a rank waits for another
 
   /// The sizes of buckets; the first is small.
