@@ -24,6 +24,11 @@ struct Buffer {
   ScalarType dtype = kFloat32;
 };
 
+/// Whether ranks of a node reduce through memory that they share and one of them talks to other nodes, or MPI does it
+/// all. Auto: where they can share memory, up to 64 nodes. It does not depend on a measurement, because the bits of a
+/// sum depend on it.
+enum class Hierarchy { Auto, On, Off };
+
 /// What every rank gets when they are not all about to make the same call.
 class RanksDisagree : public Error {
  public:
@@ -130,6 +135,8 @@ class Communicator : public std::enable_shared_from_this<Communicator> {
 
   /// From now on: how long calls wait for other ranks, and who hears of it. Every rank should set the same.
   virtual void set_wait_limits(const WaitLimits& /*limits*/) {}
+  /// From now on; the same on every rank, between the same calls. Auto at first.
+  virtual void set_hierarchy(Hierarchy /*hierarchy*/) {}
   /// The step that the program is at, for messages about waiting. Thread-safe.
   virtual void note_step(std::int64_t /*step*/) noexcept {}
 

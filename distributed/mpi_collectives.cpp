@@ -46,7 +46,7 @@ void MpiCollectives::agree(const MpiCall& call) {
     return;
   }
   if (node_ != nullptr) {
-    if (!node_->rendezvous().arrive(call, {}, NodeRendezvous::Wake::Now)) {
+    if (!node_->sums().agree(call)) {
       fail_disagreement(call);
     }
     return;
@@ -72,7 +72,7 @@ void MpiCollectives::agree(const MpiCall& call) {
 
 std::vector<MpiCall> MpiCollectives::calls_of_all(const MpiCall& call) {
   std::vector<MpiCall> calls;
-  if (node_ != nullptr) {
+  if (node_ != nullptr && node_->rendezvous().size() == world_.size()) {
     for (int i = 0; i < world_.size(); ++i) {
       calls.push_back(MpiCall::of(node_->rendezvous().posted(i).call));
     }

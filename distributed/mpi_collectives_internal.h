@@ -17,7 +17,8 @@ class MpiCollectives {
  public:
   explicit MpiCollectives(MpiWorld& world) : world_(world) {}
 
-  /// From now on ranks of this node, which are all there are, meet and reduce in memory that they share.
+  /// From now on ranks of a node meet and reduce in memory that they share, which may be linked to other nodes. With
+  /// null, MPI does it all. The same on every rank, between the same calls.
   void use(Node* node) { node_ = node; }
   /// Compares `call` over the ranks; throws Error on all of them when they differ.
   void agree(const MpiCall& call);

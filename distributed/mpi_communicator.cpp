@@ -19,6 +19,7 @@
 #include <backflow/distributed/mpi_tree_sum_internal.h>
 #include <backflow/distributed/mpi_world_internal.h>
 #include <backflow/distributed/node_internal.h>
+#include <backflow/distributed/node_link_internal.h>
 #include <backflow/distributed/quiet_abort_internal.h>
 
 namespace backflow::distributed {
@@ -33,6 +34,9 @@ void end_job(int exit_code) {
   }
   MPI_Abort(MPI_COMM_WORLD, exit_code);
 }
+
+/// From so many nodes on, each one's share of a bucket makes messages too small to be sent to every other node.
+constexpr int kManyNodes = 64;
 
 /// Everything that must outlive the communicator when it could not be closed: until the process exits, when it ends the
 /// job.
@@ -49,17 +53,36 @@ struct MpiRuntime {
   void open(const MpiSource& source) {
     world.open(source);
     if (world.size() > 1) {
-      node = Node::join(world, world.node_comm(), rules);
-      rules.absent = [this] { return node ? node->rendezvous().absent() : std::vector<AwaitedRank>(); };
+      join_nodes();
     }
-    // Between nodes MPI does it all.
-    calls.use(world.local_size() == world.size() ? node.get() : nullptr);
+  }
+
+  void join_nodes() {
+    node = Node::join(world, world.node_comm(), rules);
+    rules.absent = [this] { return node ? node->rendezvous().absent() : std::vector<AwaitedRank>(); };
+    int all_share = 0;
+    const int shares = node ? 1 : 0;
+    world.check_mpi(MPI_Allreduce(&shares, &all_share, 1, MPI_INT, MPI_MIN, world.comm()), "MPI_Allreduce");
+    link = NodeLink::join(world, rules);
+    if (all_share == 0) {
+      node = nullptr;
+    } else {
+      node->sums().use(link->size() > 1 ? link.get() : nullptr);
+    }
+    use(Hierarchy::Auto);
+  }
+
+  void use(Hierarchy hierarchy) {
+    const bool wanted =
+        hierarchy == Hierarchy::On || (hierarchy == Hierarchy::Auto && link && link->size() <= kManyNodes);
+    calls.use(wanted ? node.get() : nullptr);
   }
 
   CommunicationThread thread;
   WaitRules rules{.still_wanted = [this] { thread.check_still_wanted(); }};
   MpiWorld world{thread, rules};
-  std::unique_ptr<Node> node;
+  std::unique_ptr<Node> node;      ///< null when there is one rank, and when ranks cannot share memory
+  std::unique_ptr<NodeLink> link;  ///< null when there is one rank
   MpiCollectives calls{world};
   MpiTreeSum tree_sum{world};
   bool others_speak = false;  ///< this rank has left while the others want something, which they tell
@@ -196,6 +219,9 @@ class MpiCommunicator final : public Communicator {
   void set_wait_limits(const WaitLimits& limits) override {
     mpi_->thread.run([this, limits] { mpi_->rules.limits = limits; });
   }
+  void set_hierarchy(Hierarchy hierarchy) override {
+    mpi_->thread.run([this, hierarchy] { mpi_->use(hierarchy); });
+  }
   void note_step(std::int64_t step) noexcept override { mpi_->rules.step.store(step, std::memory_order_relaxed); }
 
   void run(const std::function<void()>& job) override { mpi_->thread.run(job); }
@@ -234,6 +260,7 @@ class MpiCommunicator final : public Communicator {
     }
     mpi_->world.meet();  // a rank may still look at what it shares with those of its node
     mpi_->node = nullptr;
+    mpi_->link = nullptr;
     mpi_->world.close();
   }
 

@@ -1,4 +1,9 @@
+#include <algorithm>
+#include <chrono>
+#include <cstdlib>
+#include <functional>
 #include <string_view>
+#include <vector>
 
 #include <backflow/distributed/environment.h>
 #include <backflow/distributed/mpi_world_internal.h>
@@ -98,9 +103,27 @@ void MpiWorld::find_ranks(const MpiSource& source) {
   check_mpi(MPI_Comm_set_errhandler(comm_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
 
   check_mpi(MPI_Comm_split_type(comm_, MPI_COMM_TYPE_SHARED, rank_, MPI_INFO_NULL, &node_comm_), "MPI_Comm_split_type");
+  pretend_nodes();
   check_mpi(MPI_Comm_set_errhandler(node_comm_, MPI_ERRORS_RETURN), "MPI_Comm_set_errhandler");
   check_mpi(MPI_Comm_rank(node_comm_, &local_rank_), "MPI_Comm_rank");
   check_mpi(MPI_Comm_size(node_comm_, &local_size_), "MPI_Comm_size");
+}
+
+/// For tests of several nodes on one machine: BACKFLOW_PRETEND_NODES=2 makes two of each.
+void MpiWorld::pretend_nodes() {
+  const char* text = std::getenv("BACKFLOW_PRETEND_NODES");
+  const int nodes = text == nullptr ? 1 : std::atoi(text);
+  if (nodes < 2) {
+    return;
+  }
+  int rank = 0;
+  int size = 0;
+  check_mpi(MPI_Comm_rank(node_comm_, &rank), "MPI_Comm_rank");
+  check_mpi(MPI_Comm_size(node_comm_, &size), "MPI_Comm_size");
+  MPI_Comm part = MPI_COMM_NULL;
+  check_mpi(MPI_Comm_split(node_comm_, rank * nodes / size, rank, &part), "MPI_Comm_split");
+  check_mpi(MPI_Comm_free(&node_comm_), "MPI_Comm_free");
+  node_comm_ = part;
 }
 
 void MpiWorld::meet() {
@@ -123,19 +146,42 @@ void MpiWorld::finalize() {
 
 void MpiWorld::wait(MPI_Request request, const char* call) {
   // Which rank it is that does not come, MPI does not tell.
+  wait_until([&] { return test(request, call); }, [] { return std::vector<AwaitedRank>(); });
+}
+
+void MpiWorld::wait_all(std::vector<MPI_Request>& requests, const WaitWatch::Awaited& awaited) {
+  // One by one: MPI_Testall would not tell which are done while some are not.
+  wait_until(
+      [&] {
+        return std::count_if(requests.begin(), requests.end(),
+                             [this](MPI_Request& request) { return !test(request, "MPI_Test"); }) == 0;
+      },
+      awaited);
+}
+
+bool MpiWorld::test(MPI_Request& request, const char* call) const {
+  int done = 0;
+  check_mpi(MPI_Test(&request, &done, MPI_STATUS_IGNORE), call);
+  return done != 0;
+}
+
+void MpiWorld::wait_until(const std::function<bool()>& test, const WaitWatch::Awaited& awaited) {
+  using Clock = std::chrono::steady_clock;
+  // Ranks of the awaited one's node know better, so they may speak first; after them the first leader.
+  const WaitWatch::Late late(std::min(2.0, 0.5 + 0.05 * rank_));
   WaitWatch watch(
-      rules_, rules_.call, [] { return std::vector<AwaitedRank>(); }, [this] { return local_rank_ == 0; },
-      [] { return true; });
-  auto last_look = std::chrono::steady_clock::now();
+      rules_, rules_.call, awaited, [this] { return local_rank_ == 0; }, [] { return true; }, late);
+  Clock::time_point last_look = Clock::now();
   thread_.wait_until([&] {
-    int done = 0;
-    check_mpi(MPI_Test(&request, &done, MPI_STATUS_IGNORE), call);
-    const auto now = std::chrono::steady_clock::now();
-    if (done == 0 && now - last_look > WaitWatch::kNap) {
+    if (test()) {
+      return true;
+    }
+    const Clock::time_point now = Clock::now();
+    if (now - last_look > WaitWatch::kNap) {
       last_look = now;
       watch.look();
     }
-    return done != 0;
+    return false;
   });
 }
 

@@ -5,6 +5,9 @@
 #define MPICH_SKIP_MPICXX 1
 #include <mpi.h>
 
+#include <functional>
+#include <vector>
+
 #include <backflow/distributed/communication_thread.h>
 #include <backflow/distributed/wait_watch_internal.h>
 #include <backflow/runtime/base/error.h>
@@ -35,6 +38,8 @@ class MpiWorld {
   void check_mpi(int code, const char* call) const;
   /// Returns when the request is done. Throws UnusableError, and Cancelled when the thread is to give up.
   void wait(MPI_Request request, const char* call);
+  /// The same for several requests. `awaited` tells which ranks have not come.
+  void wait_all(std::vector<MPI_Request>& requests, const WaitWatch::Awaited& awaited);
 
   /// Returns when all ranks have called it.
   void meet();
@@ -50,6 +55,9 @@ class MpiWorld {
  private:
   void initialize();
   void find_ranks(const MpiSource& source);
+  void pretend_nodes();
+  bool test(MPI_Request& request, const char* call) const;
+  void wait_until(const std::function<bool()>& test, const WaitWatch::Awaited& awaited);
   void finalize();
 
   CommunicationThread& thread_;

@@ -26,10 +26,12 @@ struct NodeRank {
   struct Post {
     std::array<std::int64_t, 4> call{};
     Place place;
+    std::int32_t verdict = 0;  ///< of the leader: 1 when the nodes agree
   };
 
   alignas(64) std::atomic<std::uint32_t> posted;  ///< number of the last call at which it has arrived
   std::atomic<std::uint32_t> working;             ///< number of the call whose pieces it takes now; 0: none
+  std::atomic<std::uint32_t> outside;             ///< 1 while it waits for other nodes, and so is not to blame
   std::int32_t rank;                              ///< of all ranks of the job
   std::int32_t process;
   std::array<Post, 2> posts;

@@ -1,3 +1,5 @@
+#include <optional>
+
 #include <backflow/distributed/call_times_internal.h>
 #include <backflow/distributed/futex_internal.h>
 #include <backflow/distributed/node_rendezvous_internal.h>
@@ -5,11 +7,11 @@
 
 namespace backflow::distributed {
 
-bool NodeRendezvous::arrive(const MpiCall& call, const Place& place, Wake wake) {
+bool NodeRendezvous::arrive(const MpiCall& call, const Place& place, Wake wake, int verdict) {
   const ArrivalTime arrival;
   ++number_;
   NodeRank& self = control_.rank(index_);
-  self.posts[number_ % 2] = {call.words(), place};
+  self.posts[number_ % 2] = {call.words(), place, verdict};
   self.posted.store(number_, std::memory_order_release);
   if (control_.arrived.fetch_add(1, std::memory_order_acq_rel) + 1 == static_cast<std::uint32_t>(size_)) {
     // The others wait for what follows, so this rank alone touches the counters.
@@ -84,9 +86,7 @@ void NodeRendezvous::wait_for(const std::atomic<std::uint32_t>& word, const MpiC
     return;
   }
   const auto once = [this](std::atomic<std::uint32_t>& last) { return last.exchange(number_) != number_; };
-  WaitWatch watch(
-      rules_, call, [this, &word] { return awaited(word); }, [this, once] { return once(control_.warned); },
-      [this] { return control_.failed.exchange(1) == 0; });
+  std::optional<WaitWatch> watch;
   for (;;) {
     control_.sleepers.fetch_add(1);
     const std::uint32_t event = control_.event.load();
@@ -98,7 +98,17 @@ void NodeRendezvous::wait_for(const std::atomic<std::uint32_t>& word, const MpiC
     if (is_over || is_reached(word, number_)) {
       return;
     }
-    watch.look();
+    if (is_leader_outside()) {
+      rules_.still_wanted();
+      watch.reset();  // the leader has limits of its own
+      continue;
+    }
+    if (!watch) {
+      watch.emplace(
+          rules_, call, [this, &word] { return awaited(word); }, [this, once] { return once(control_.warned); },
+          [this] { return control_.failed.exchange(1) == 0; });
+    }
+    watch->look();
   }
 }
 
@@ -117,6 +127,11 @@ std::vector<AwaitedRank> NodeRendezvous::absent() const {
     }
   }
   return ranks;
+}
+
+bool NodeRendezvous::is_leader_outside() const {
+  const NodeRank& leader = control_.rank(0);
+  return index_ != 0 && leader.outside.load() != 0 && process_state(leader.process) == ProcessState::Running;
 }
 
 /// Who has not arrived or, when the work is waited for, who is at it.

@@ -34,7 +34,9 @@ class NodeRendezvous {
 
   /// Waits until all ranks have arrived. Returns false when they are not all about to make the same call: posted()
   /// tells what each wants. Throws what WaitWatch does. With Wake::WhenDone, share() must follow.
-  bool arrive(const MpiCall& call, const Place& place, Wake wake);
+  bool arrive(const MpiCall& call, const Place& place, Wake wake, int verdict = 0);
+  /// While this rank, which leads the node, waits for other nodes, the others do not hold it against it.
+  void set_outside(bool outside) { control_.rank(index_).outside.store(outside ? 1 : 0); }
   /// What rank `i` of the node has said when it arrived last, until the next arrive().
   const NodeRank::Post& posted(int i) const { return control_.rank(i).posts[number_ % 2]; }
   int rank_of(int i) const { return control_.rank(i).rank; }
@@ -58,6 +60,7 @@ class NodeRendezvous {
   bool agree() const;
   void notify();
   void wait_for(const std::atomic<std::uint32_t>& word, const MpiCall& call);
+  bool is_leader_outside() const;
   std::vector<AwaitedRank> awaited(const std::atomic<std::uint32_t>& word) const;
 
   NodeControl& control_;

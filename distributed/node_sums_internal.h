@@ -6,6 +6,7 @@
 #include <span>
 #include <vector>
 
+#include <backflow/distributed/between_nodes_internal.h>
 #include <backflow/distributed/communicator.h>
 #include <backflow/distributed/node_rendezvous_internal.h>
 
@@ -30,22 +31,47 @@ class NodeSums {
 
   static constexpr std::int64_t kStagingBytes = std::int64_t{2} << 20;
 
-  /// Each returns false, and does nothing, when the ranks are about to make different calls.
+  /// To be called once all ranks of the node are known. With a link there are other nodes: a node's sum goes to its
+  /// leader's buffer, the leaders add these up in the order of the nodes, and each rank copies what it needs.
+  void use(BetweenNodes* link);
+
+  /// Each returns false, when the ranks are about to make different calls; then what is in `x` is not defined.
+  bool agree(const MpiCall& call);
   bool all_reduce(const MpiCall& call, const Buffer& x);
-  /// `x` is cut into size() equal parts, that of rank i of the node being number i. See Communicator.
+  /// `x` is cut into equal parts, one for each rank of the job. See Communicator.
   bool reduce_scatter(const MpiCall& call, const Buffer& x);
   bool all_gather(const MpiCall& call, const Buffer& x);
 
  private:
-  /// What a call does with elements [begin, begin + n), which are at `buffers` of the ranks.
+  /// What a call does with elements [begin, begin + n), which are at `buffers` of the node's ranks.
   using Work = std::function<void(std::span<std::byte* const> buffers, std::int64_t begin, std::int64_t n)>;
+  /// What the leader does with them, together with other leaders.
+  using Exchange = std::function<void(std::byte* data, std::int64_t begin, std::int64_t n)>;
+  /// A call on several nodes: before the leaders' part, that, and after it.
+  struct Phases {
+    Work inside;
+    Exchange between = nullptr;
+    Work back = nullptr;
+  };
 
-  bool run(const MpiCall& call, const Buffer& x, const Work& work);
+  bool run(const MpiCall& call, const Buffer& x, const Phases& phases);
+  bool run_part(const MpiCall& call, const Buffer& x, const Place& place, std::int64_t begin, std::int64_t& n,
+                const Phases& phases);
+  bool exchange(const MpiCall& call, const Buffer& x, const Place& place, std::int64_t begin, std::int64_t n,
+                const Phases& phases, bool same_here);
+  NodeRendezvous::Wake wake_for(const Buffer& x, std::int64_t n) const;
+  std::byte* own_buffer(const Buffer& x, const Place& place, std::int64_t begin) const;
   bool any_staged() const;
   std::vector<std::byte*> buffers_at(const Buffer& x, std::int64_t begin);
   void share(const Buffer& x, std::int64_t begin, std::int64_t n, const Work& work);
+  template <class F>
+  void for_parts(std::int64_t begin, std::int64_t n, std::int64_t part, const F& f) const;
+  BetweenNodes::Shares shares_of_parts(std::int64_t begin, std::int64_t n, std::int64_t part) const;
 
   NodeRendezvous& node_;
+  BetweenNodes* link_ = nullptr;  ///< null when there is one node
+  std::vector<int> node_of_;      ///< by rank
+  std::vector<int> index_of_;     ///< by rank: its number in this node; -1 for ranks of others
   const Places places_;
   const Addresses addresses_;
   std::byte* const staging_;

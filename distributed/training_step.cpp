@@ -63,7 +63,7 @@ std::vector<UpdatePart> parts_of(const std::vector<Tensor>& parameters) {
 
 /// Runs tasks of a pass without nodes, one after the other, each when those that it waits for have ended. What is done
 /// elsewhere goes on meanwhile.
-void run_in_turn(std::span<const PassTask> tasks) {
+void run_in_turn(std::span<const PassTask> tasks, Communicator& communicator) {
   std::vector<std::shared_future<void>> ends(tasks.size());
   for (std::size_t i = 0; i < tasks.size(); ++i) {
     for (const TaskIndex earlier : tasks[i].after) {
@@ -80,6 +80,7 @@ void run_in_turn(std::span<const PassTask> tasks) {
     tasks[i].start([promise](std::exception_ptr error) {
       error ? promise->set_exception(std::move(error)) : promise->set_value();
     });
+    communicator.progress();
   }
   for (const std::shared_future<void>& end : ends) {
     if (end.valid()) {
@@ -246,7 +247,7 @@ void TrainingStep::backward(const Tensor& loss, GradientSync sync) {
 void TrainingStep::reduce_now() {
   parallel_.begin_backward();
   make_tasks_if_needed();
-  run_in_turn(tasks());
+  run_in_turn(tasks(), *parallel_.communicator());
 }
 
 optim::Optimizer::NamedTensors TrainingStep::optimizer_state(const optim::Optimizer::NamedTensors& names) const {

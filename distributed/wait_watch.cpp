@@ -84,11 +84,11 @@ void WaitWatch::look() {
   const Clock::time_point now = Clock::now();
   const Seconds waited = now - start_;
   const WaitLimits& limits = rules_.limits;
-  if (waited.count() >= limits.timeout_s) {
+  if (waited.count() >= limits.timeout_s + late_.count()) {
     fail_once(to_text("communicator: waited ", rounded(waited), " for ", who_and_what(),
                       ": need every rank within distributed.timeout_s"));
   }
-  const bool is_long = waited.count() >= limits.warn_s;
+  const bool is_long = waited.count() >= limits.warn_s + late_.count();
   if (is_long && !warned_) {
     warned_ = true;
     if (may_warn_()) {

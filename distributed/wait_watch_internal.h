@@ -49,12 +49,17 @@ class WaitWatch {
   /// The nap between two looks. What happens to a rank meanwhile is noticed so much later.
   static constexpr std::chrono::milliseconds kNap{50};
 
-  WaitWatch(const WaitRules& rules, const MpiCall& call, Awaited awaited, Claim may_warn, Claim may_fail)
+  using Late = std::chrono::duration<double>;
+
+  /// `late`: how much later than its limits this wait speaks, so that those who know more speak first.
+  WaitWatch(const WaitRules& rules, const MpiCall& call, Awaited awaited, Claim may_warn, Claim may_fail,
+            Late late = Late(0))
       : rules_(rules),
         call_(call),
         awaited_(std::move(awaited)),
         may_warn_(std::move(may_warn)),
-        may_fail_(std::move(may_fail)) {}
+        may_fail_(std::move(may_fail)),
+        late_(late) {}
 
   /// Says whom this rank waits for when that takes long. Throws Error when it takes too long, when a rank that is
   /// waited for has died, and when the program is to stop; whatever still_wanted throws.
@@ -72,6 +77,7 @@ class WaitWatch {
   const Awaited awaited_;
   const Claim may_warn_;
   const Claim may_fail_;
+  const Late late_;
   const Clock::time_point start_ = Clock::now();
   Clock::time_point gone_since_{};  ///< since when a rank that is waited for has been gone
   bool warned_ = false;

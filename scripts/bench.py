@@ -18,6 +18,7 @@ import sys
 import tempfile
 from dataclasses import replace
 
+from bench_ranks import (ALL_REDUCE, DDP, RANK_GROUPS, RANK_METRICS, RANK_ROWS, measure_all_reduce, measure_weak, middle)
 from bench_workloads import (BEFORE, CORES, GROUPS, METRICS, NO_PEER, ONEDNN, OURS_ON_ONE, PREDICTED, SEPARATE_PHASES, TRIAD,
                              WORKLOADS)
 
@@ -164,6 +165,19 @@ def measure(name, threads, peers, environment, options):
         yield row, ratio and spread(ours, theirs)
 
 
+def measure_ranks(name, pytorch, environment, options):
+    """The rows that several ranks measure together, as measure() yields them."""
+    if RANK_ROWS[name] == "weak":
+        peer, metrics = DDP, measure_weak(name, Side, lambda ours, theirs, what: agree(WORKLOADS["mlp"], ours, theirs, what),
+                                          pytorch, environment, options)
+    else:
+        peer, metrics = ALL_REDUCE, measure_all_reduce(name, Failure, options)
+    for metric, ours, theirs in metrics:
+        ratio = middle(theirs) and middle(theirs) / middle(ours)
+        row = dict(zip(KEYS, (name, "f32", 1, metric, middle(ours), peer, middle(theirs), ratio)))
+        yield row, ratio and spread(ours, theirs)
+
+
 def predict(name, options):
     """What bench_cores says of a workload, as it writes it, and its rows."""
     with tempfile.TemporaryDirectory(prefix="backflow-bench-") as folder:
@@ -186,7 +200,8 @@ def check_rows(rows):
     """That what is written keeps its contract, which other programs rely on."""
     for row in rows:
         predicted = row["metric"] in PREDICTED and row["name"] in CORES
-        good = (tuple(row) == KEYS and (predicted or (row["name"] in WORKLOADS and row["metric"] in METRICS)) and
+        good = (tuple(row) == KEYS and (predicted or (row["name"] in WORKLOADS and row["metric"] in METRICS) or
+                 (row["name"] in RANK_ROWS and row["metric"] in RANK_METRICS)) and
                 row["dtype"] in ("f32", "bf16", "f64") and isinstance(row["threads"], int) and isinstance(row["ours"], float) and
                 row["ours"] > 0 and isinstance(row["peer_name"], str) and
                 (row["peer"] is None) == (row["ratio"] is None) and
@@ -255,12 +270,14 @@ def names(text):
     for name in text.split(","):
         if name in GROUPS:
             chosen += [f"{name}.{row}" for row in GROUPS[name]]
+        elif name in RANK_GROUPS:
+            chosen += RANK_GROUPS[name]
         elif name == "cores":
             chosen += [f"cores.{workload}" for workload in CORES]
-        elif name in WORKLOADS or name in [f"cores.{workload}" for workload in CORES]:
+        elif name in WORKLOADS or name in RANK_ROWS or name in [f"cores.{workload}" for workload in CORES]:
             chosen.append(name)
         else:
-            there = ", ".join([name for name in WORKLOADS if "." not in name] + [*GROUPS, "cores"])
+            there = ", ".join([name for name in WORKLOADS if "." not in name] + [*GROUPS, *RANK_GROUPS, "cores"])
             raise argparse.ArgumentTypeError(f"no workload '{name}': there are {there}, and rows as elementwise.add")
     return chosen
 
@@ -306,6 +323,12 @@ def main():
                 spreads += [None] * len(predicted)
                 for row in predicted:
                     print_row(row, None)
+                continue
+            if name in RANK_ROWS:
+                for row, spread_percent in measure_ranks(name, peers["pytorch"], environment, options):
+                    rows.append(row)
+                    spreads.append(spread_percent)
+                    print_row(row, spread_percent)
                 continue
             for threads in options.threads:
                 for row, spread_percent in measure(name, threads, peers, environment, options):

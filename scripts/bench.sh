@@ -7,11 +7,13 @@
 # where a workload has a time per step, also the best of each side on any number of threads (ours/peer's).
 #   --only      these workloads alone: linreg, chain1000, tensmul, wide1000, mlp, towers8, lenet, inception, resnet18,
 #               resnet18_winograd, branches8; or groups of rows of one operator each: elementwise, chains, reductions,
-#               indexing, inference; or such a row, as elementwise.add; or cores, which only runs when it is named:
-#               predicted speed-ups on 16 and 64 cores (bench_cores), without a peer
+#               indexing, inference; or such a row, as elementwise.add. Only run when they are named: weak (2 ranks against 1 and
+#               against PyTorch's DDP), allreduce (against MPI's), or such a row, as weak_mlp; and cores, predicted speed-ups
+#               on 16 and 64 cores (bench_cores), without a peer
 #   --json      also writes the rows to FILE, as a list of objects with the keys name, dtype, threads, metric (step_us,
-#               forward_ns_per_op, backward_ns_per_op, peak_mb, predicted_speedup_16 or predicted_speedup_64), ours,
-#               peer_name, peer, ratio; without the peer, the last two are null
+#               forward_ns_per_op, backward_ns_per_op, peak_mb, efficiency, all_reduce_us,
+#               predicted_speedup_16 or predicted_speedup_64), ours, peer_name, peer, ratio; without the peer, the last
+#               two are null
 #   --record    also writes the rows, each with its spread in percent, with date, machine and versions: what
 #               scripts/bench_tables.py makes the tables of README.md and docs/ from
 #   --threads   numbers of threads (1,2)
@@ -49,7 +51,7 @@ say "building"
   cd "$root"
   nice cmake --preset release -B "$directory" --log-level=WARNING >/dev/null
   nice cmake --build "$directory" --parallel "${CMAKE_BUILD_PARALLEL_LEVEL:-$(jobs)}" \
-    --target bench_workloads bench_step_graph bench_operators bench_onednn_limit bench_cores
+    --target bench_workloads bench_weak bench_all_reduce bench_step_graph bench_operators bench_onednn_limit bench_cores
 )
 
 # libtorch's program, made anew when one of its sources is newer.

@@ -209,6 +209,7 @@ int run_train(const CommandLine& line) {
       return prepared;
     });
     world->set_wait_limits({.timeout_s = p.experiment.distributed.timeout_s, .stop_requested = stop_requested});
+    world->set_hierarchy(p.experiment.distributed.hierarchy);
     const Platform platform = start_platform(*world, line, p.config.notes());
     const Facts facts = facts_of(p);
     check_agreement(*world, "train", line, facts, platform_facts(p.experiment, platform));

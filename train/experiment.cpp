@@ -67,6 +67,10 @@ DistributedOptions read_distributed(const io::Section& s) {
   options.reduction = is_fast ? GradientReduction::Fast : GradientReduction::Reproducible;
   options.shards = s.integer("shards", {.at_least = 1, .at_most = kMostShards}, options.shards);
   options.bucket_mb = s.number("bucket_mb", {.at_least = 0.001, .at_most = 1024}, options.bucket_mb);
+  const std::string hierarchy = s.choice("hierarchy", {"auto", "on", "off"}, "auto");
+  options.hierarchy = hierarchy == "auto" ? distributed::Hierarchy::Auto
+                      : hierarchy == "on" ? distributed::Hierarchy::On
+                                          : distributed::Hierarchy::Off;
   options.timeout_s = s.number("timeout_s", {.at_least = 0.1, .at_most = 1e6}, options.timeout_s);
   options.check_every = s.integer("check_every", {.at_least = 0}, options.check_every);
   const std::string compression = s.choice("compression", {"none", "bf16", "powersgd"}, "none");

@@ -62,8 +62,9 @@ struct DistributedOptions {
   double bucket_mb = 25;    ///< MiB of gradients that are sent at once
   distributed::Compression compression = distributed::Compression::None;
   std::int64_t powersgd_rank = 4;
-  bool shard_optimizer = false;    ///< each rank keeps its share of the optimizer's state alone
-  bool sync_batch_norm = false;    ///< statistics of batch norm in training are those of all ranks
+  bool shard_optimizer = false;  ///< each rank keeps its share of the optimizer's state alone
+  bool sync_batch_norm = false;  ///< statistics of batch norm in training are those of all ranks
+  distributed::Hierarchy hierarchy = distributed::Hierarchy::Auto;
   double timeout_s = 300;          ///< how long a rank waits for another
   std::int64_t check_every = 100;  ///< steps after which the ranks compare their models; 0: never
 
