@@ -36,8 +36,7 @@ class Machine:
         path.chmod(0o755)
 
     def run(self, *arguments, expect=0, **environment):
-        plain = {
-key: value for key, value in os.environ.items() if not key.startswith(("SLURM_", "PBS_"))}
+        plain = {key: value for key, value in os.environ.items() if not key.startswith(("SLURM_", "PBS_"))}
         done = subprocess.run([SCRIPT, *map(str, arguments)], stdin=subprocess.DEVNULL, capture_output=True, text=True,
                               timeout=60, env={**plain, "PATH": f"{self.tools}:{plain['PATH']}", **environment})
         assert expect is None or done.returncode == expect, (done.returncode, done.stdout, done.stderr)
@@ -128,9 +127,7 @@ def test_the_nodes_of_a_job_are_counted(folder):
     hosts = folder / "hosts"
     hosts.write_text("# two nodes\na slots=64\nb slots=64\n\na\n")
     for options, environment in ((["--host", "a:64,b:64"], {}), (["--hostfile", hosts], {}),
-                                 ([], {
-  "SLURM_JOB_NUM_NODES" : "2"}), ([], {
-  "PBS_NODEFILE" : str(hosts)})):
+                                 ([], {"SLURM_JOB_NUM_NODES": "2"}), ([], {"PBS_NODEFILE": str(hosts)})):
         if "PBS_NODEFILE" in environment:
             hosts.write_text("a\na\nb\nb\n")
         printed = machine.printed(*options, **environment)[0]
@@ -148,7 +145,7 @@ def test_who_binds_ranks_is_obeyed(folder):
         assert "need no other option" in machine.run("--per", "numa", *options, "true", expect=1).stderr
     assert machine.printed("-n", 1, "true", ":", "-n", 1)[0] == "mpirun --bind-to none --map-by slot -n 1 true : -n 1"
     assert "need one program" in machine.run("--per", "numa", "-n", 1, "true", ":", "-n", 1, "true", expect=1).stderr
-#Of the program 's arguments none is the script' s.
+    # Of the program's arguments none is the script's.
     assert machine.printed("-n", 2, "true", "--per", "moon", "--print")[0].endswith("-n 2 true --per moon --print")
 
 
