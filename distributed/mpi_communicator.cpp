@@ -211,6 +211,9 @@ class MpiCommunicator final : public Communicator {
     });
     auto copy = std::make_shared<MpiCommunicator>(shared_from_this(), source, mpi_->thread.runner());
     copy->set_wait_limits(limits);
+    const std::atomic<std::int64_t>* const step = mpi_->rules.step_of_original;
+    copy->mpi_->thread.run(
+        [&, to = copy->mpi_.get()] { to->rules.step_of_original = step != nullptr ? step : &mpi_->rules.step; });
     return copy;
   }
   bool has_thread() const noexcept override { return mpi_->thread.runner() == CommunicationThread::Runner::OwnThread; }

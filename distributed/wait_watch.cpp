@@ -64,7 +64,7 @@ std::string rounded(Seconds time) {
 }  // namespace
 
 std::string WaitRules::describe(const MpiCall& made) const {
-  const std::int64_t at = step.load(std::memory_order_relaxed);
+  const std::int64_t at = (step_of_original != nullptr ? *step_of_original : step).load(std::memory_order_relaxed);
   std::string text = at >= 0 ? to_text("step ", at, ", ") : "";
   if (made.is_of_bucket()) {
     text += ReductionTag::from(made.tag).bucket_text() + ", ";

@@ -31,8 +31,9 @@ struct WaitRules {
   std::function<void()> still_wanted = [] {};  ///< throws when this rank gives up
   /// Who may be to blame where a wait does not know: ranks that are stopped or have died. Empty when that is not known.
   std::function<std::vector<AwaitedRank>()> absent = [] { return std::vector<AwaitedRank>(); };
-  MpiCall call{};                      ///< that is being made
-  std::atomic<std::int64_t> step{-1};  ///< that the program is at; -1 when it has not said
+  MpiCall call{};                                               ///< that is being made
+  std::atomic<std::int64_t> step{-1};                           ///< that the program is at; -1 when it has not said
+  const std::atomic<std::int64_t>* step_of_original = nullptr;  ///< of a duplicate, which is not told the step
 
   /// "step 12, bucket 3, all_reduce_async f32[1000]"
   std::string describe(const MpiCall& made) const;

@@ -64,9 +64,11 @@ class ThreadAsRank final : public test::ForwardingCommunicator {
 };
 
 io::Dump replica() {
-  return {.parameters = {{"0.weight", arange(6).reshape({2, 3})}, {"0.bias", zeros({2})}},
-          .buffers = {{"1.running_mean", ones({2})}},
-          .optimizer = {{"0.weight.exp_avg", full({2, 3}, 0.5)}}};
+  io::Dump dump;
+  dump.parameters = {{"0.weight", arange(6).reshape({2, 3})}, {"0.bias", zeros({2})}};
+  dump.buffers = {{"1.running_mean", ones({2})}};
+  dump.optimizer = {{"0.weight.exp_avg", full({2, 3}, 0.5)}};
+  return dump;
 }
 
 /// What each rank gets when `change` has changed the replica of rank 1: an empty text, or the error's.

@@ -58,13 +58,13 @@ std::uint64_t digest_of(std::span<const std::byte> bytes) {
   return state;
 }
 
-std::uint64_t digest_of(const Tensor& x) {
+std::uint64_t digest_of_tensor(const Tensor& x) {
   const Tensor dense = contiguous(x.detach());
   return digest_of(std::span(static_cast<const std::byte*>(dense.const_data_ptr()), dense.nbytes()));
 }
 
 std::string describe_data(const Dataset& data) {
-  const std::uint64_t digest = mixed(digest_of(data.images), digest_of(data.labels));
+  const std::uint64_t digest = mixed(digest_of_tensor(data.images), digest_of_tensor(data.labels));
   DimVector sizes(data.images.sizes());
   sizes.erase(0);
   return to_text(data.size(), " samples of ", sizes, " in ", data.num_classes(), " classes, digest ",
@@ -83,7 +83,7 @@ std::string describe_dump(const io::Dump& dump) {
   std::uint64_t state = 0;
   for (const io::NamedTensors* tensors : {&dump.parameters, &dump.buffers, &dump.optimizer}) {
     for (const auto& [name, tensor] : *tensors) {
-      state = mixed(mixed(state, digest_of(std::as_bytes(std::span(name)))), digest_of(tensor));
+      state = mixed(mixed(state, digest_of(std::as_bytes(std::span(name)))), digest_of_tensor(tensor));
     }
   }
   state = mixed(mixed(state, static_cast<std::uint64_t>(dump.sampler_epoch)),

@@ -15,7 +15,7 @@ namespace backflow::train {
 std::uint64_t digest_of(std::span<const std::byte> bytes);
 
 /// Of a tensor's elements; it may be strided.
-std::uint64_t digest_of(const Tensor& x);
+std::uint64_t digest_of_tensor(const Tensor& x);
 
 /// What a data set is, for comparing it: "60000 samples of [28, 28] in 10 classes, digest 0f3a...". Reads all bytes:
 /// tens of milliseconds a gigabyte on two cores.

@@ -27,7 +27,7 @@ Facts digests_of(const io::Dump& replica) {
        {std::pair("parameter", &replica.parameters), std::pair("buffer", &replica.buffers),
         std::pair("optimizer state", &replica.optimizer)}) {
     for (const auto& [name, tensor] : *tensors) {
-      facts.emplace_back(to_text("the digest of ", kind, " '", name, "'"), text_of(digest_of(tensor)));
+      facts.emplace_back(to_text("the digest of ", kind, " '", name, "'"), text_of(digest_of_tensor(tensor)));
     }
   }
   return facts;
