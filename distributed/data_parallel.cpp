@@ -235,7 +235,9 @@ void DataParallel::begin_backward(GradientSync sync) {
     ++pass_;
     plan_if_needed();
     reducer_->begin(pass_, Bucket::Share::Keep);
-    watch_->begin_pass();
+    if (communicator_->has_thread()) {  // else backward has run already
+      watch_->begin_pass();
+    }
   }
 }
 

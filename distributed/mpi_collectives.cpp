@@ -98,10 +98,15 @@ void MpiCollectives::fail_disagreement(const MpiCall& call) {
                               other - calls.begin(), " at ", other->text(), ": need the same call on every rank"));
 }
 
+/// A sum of bfloat16 is rounded once, which sums of nodes that are added up would not be.
+bool MpiCollectives::is_summed_by_node(ScalarType dtype) const {
+  return node_ != nullptr && (dtype != kBFloat16 || node_->rendezvous().size() == world_.size());
+}
+
 void MpiCollectives::all_reduce(const MpiCall& call, Buffer x) {
   check_summable(x.dtype);
   const auto bytes_each = static_cast<std::int64_t>(element_size(x.dtype));
-  if (node_ != nullptr) {
+  if (is_summed_by_node(x.dtype)) {
     if (!node_->sums().all_reduce(call, x)) {
       fail_disagreement(call);
     }
@@ -133,7 +138,7 @@ void MpiCollectives::reduce_scatter(const MpiCall& call, Buffer x) {
   check_summable(x.dtype);
   const std::int64_t part = x.count / world_.size();
   const auto bytes = part * static_cast<std::int64_t>(element_size(x.dtype));
-  if (node_ != nullptr) {
+  if (is_summed_by_node(x.dtype)) {
     if (!node_->sums().reduce_scatter(call, x)) {
       fail_disagreement(call);
     }

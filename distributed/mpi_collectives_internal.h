@@ -31,6 +31,7 @@ class MpiCollectives {
   std::vector<std::string> all_gather(const std::string& text);
 
  private:
+  bool is_summed_by_node(ScalarType dtype) const;
   std::vector<MpiCall> calls_of_all(const MpiCall& call);
   [[noreturn]] void fail_disagreement(const MpiCall& call);
 

@@ -73,11 +73,13 @@ struct MpiRuntime {
   }
 
   void use(Hierarchy hierarchy) {
+    hierarchy_in_use = hierarchy;
     const bool wanted =
         hierarchy == Hierarchy::On || (hierarchy == Hierarchy::Auto && link && link->size() <= kManyNodes);
     calls.use(wanted ? node.get() : nullptr);
   }
 
+  Hierarchy hierarchy_in_use = Hierarchy::Auto;
   CommunicationThread thread;
   WaitRules rules{.still_wanted = [this] { thread.check_still_wanted(); }};
   MpiWorld world{thread, rules};
@@ -114,7 +116,9 @@ class Unfinished {
       const std::lock_guard lock(mutex_);
       left = all_.empty() ? nullptr : all_.front();
     }
-    if (left != nullptr && getpid() == owner_) {  // a forked child has no communication thread
+    int finalized = 0;
+    MPI_Finalized(&finalized);                                      // then the ranks have parted in order
+    if (left != nullptr && finalized == 0 && getpid() == owner_) {  // a forked child has no communication thread
       if (left->others_speak) {
         std::this_thread::sleep_for(kOthersSpeak);
       }
@@ -204,13 +208,16 @@ class MpiCommunicator final : public Communicator {
   std::shared_ptr<Communicator> duplicate() override {
     MpiSource source{.is_ours = true};
     WaitLimits limits;
+    auto hierarchy = Hierarchy::Auto;
     call({MpiCall::Kind::Duplicate}, [&](const MpiCall& call) {
       mpi_->calls.agree(call);
       source.comm = mpi_->world.duplicate();
       limits = mpi_->rules.limits;
+      hierarchy = mpi_->hierarchy_in_use;
     });
     auto copy = std::make_shared<MpiCommunicator>(shared_from_this(), source, mpi_->thread.runner());
     copy->set_wait_limits(limits);
+    copy->set_hierarchy(hierarchy);
     const std::atomic<std::int64_t>* const step = mpi_->rules.step_of_original;
     copy->mpi_->thread.run(
         [&, to = copy->mpi_.get()] { to->rules.step_of_original = step != nullptr ? step : &mpi_->rules.step; });
@@ -254,6 +261,7 @@ class MpiCommunicator final : public Communicator {
 
   /// Waits for all ranks and finalises MPI. Throws Error when the others are doing something else.
   void leave() {
+    mpi_->world.check_thread();
     mpi_->rules.call = {MpiCall::Kind::End};
     try {
       mpi_->calls.agree(mpi_->rules.call);

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <string>
 #include <utility>
 
@@ -51,7 +52,11 @@ std::byte* NodeMemory::map_block(std::size_t bytes) {
   }
   std::byte* data = nullptr;
   // Reserved, not only sized: else a node without memory would end the process with SIGBUS at the first touch.
-  if (posix_fallocate(block.file, 0, static_cast<off_t>(block.bytes)) == 0) {
+  int error = EINTR;
+  while (error == EINTR) {  // a signal
+    error = posix_fallocate(block.file, 0, static_cast<off_t>(block.bytes));
+  }
+  if (error == 0) {
     data = map_file(block.file, block.bytes);
   }
   if (data == nullptr) {

@@ -21,9 +21,7 @@ bool NodeRendezvous::arrive(const MpiCall& call, const Place& place, Wake wake, 
       control_.rank(i).taken.store(0, std::memory_order_relaxed);
     }
     const bool same = agree();
-    if (!same) {
-      control_.differing.store(number_, std::memory_order_relaxed);
-    }
+    control_.differing.store(same ? ~number_ : number_, std::memory_order_relaxed);
     control_.ready_at.store(CallTimes::now_if_traced(), std::memory_order_relaxed);
     control_.ready.store(number_, std::memory_order_release);
     if (wake == Wake::Now || !same) {

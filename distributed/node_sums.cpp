@@ -12,8 +12,6 @@ namespace {
 constexpr std::int64_t kPieceBytes = std::int64_t{128} << 10;
 /// Of all buffers: less than that is summed sooner than a sleeping rank wakes up.
 constexpr std::int64_t kWakeBytes = std::int64_t{256} << 10;
-/// Of a buffer, at a time, between nodes: the leaders need as much memory again.
-constexpr std::int64_t kBetweenBytes = std::int64_t{8} << 20;
 
 std::int64_t element_bytes(const Buffer& x) { return static_cast<std::int64_t>(element_size(x.dtype)); }
 
@@ -174,8 +172,8 @@ bool NodeSums::run_part(const MpiCall& call, const Buffer& x, const Place& place
   if (link_ == nullptr && !same) {
     return false;
   }
-  if (same && !any_staged()) {
-    n = link_ == nullptr ? x.count - begin : std::min(x.count - begin, kBetweenBytes / element_bytes(x));
+  if (same && link_ == nullptr && !any_staged()) {
+    n = x.count - begin;  // of other nodes nobody knows whether their data are staged
   }
   return link_ != nullptr ? exchange(call, x, place, begin, n, phases, same)
                           : (share(x, begin, n, phases.inside), true);
@@ -194,9 +192,14 @@ bool NodeSums::exchange(const MpiCall& call, const Buffer& x, const Place& place
   bool agreed = true;
   if (leads) {
     node_.set_outside(true);
-    agreed = !is_first || link_->end_agreement();
-    if (agreed && n > 0) {
-      phases.between(own_buffer(x, place, begin), begin, n);
+    try {
+      agreed = !is_first || link_->end_agreement();
+      if (agreed && n > 0) {
+        phases.between(own_buffer(x, place, begin), begin, n);
+      }
+    } catch (...) {
+      node_.set_outside(false);  // the others have their limits again
+      throw;
     }
     node_.set_outside(false);
   }

@@ -29,7 +29,7 @@ class NodeSums {
   NodeSums(NodeRendezvous& node, Places places, Addresses addresses, std::byte* staging)
       : node_(node), places_(std::move(places)), addresses_(std::move(addresses)), staging_(staging) {}
 
-  static constexpr std::int64_t kStagingBytes = std::int64_t{2} << 20;
+  static constexpr std::int64_t kStagingBytes = std::int64_t{4} << 20;
 
   /// To be called once all ranks of the node are known. With a link there are other nodes: a node's sum goes to its
   /// leader's buffer, the leaders add these up in the order of the nodes, and each rank copies what it needs.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include <backflow/distributed/reduction_tag.h>
 #include <backflow/distributed/tree_reduction.h>
 #include <backflow/runtime/tape/autograd_meta.h>
 #include <backflow/runtime/tensor/gradient_ops.h>
@@ -169,11 +170,11 @@ void ShardedGradients::fill(const Entry& entry) const {
 }
 
 void ShardedGradients::start(std::size_t bucket, Completion done) {
-  constexpr std::int64_t kMaxBuckets = 1'000'000;
   const Entry& entry = buckets_[bucket];
   fill(entry);
   communicator_->tree_sum_async(entry.nodes, shards_, entry.sum,
-                                pass_ * kMaxBuckets + static_cast<std::int64_t>(bucket), std::move(done));
+                                ReductionTag{.pass = pass_, .bucket = static_cast<std::int64_t>(bucket)}.value(),
+                                std::move(done));
 }
 
 void ShardedGradients::publish(std::size_t bucket) {

@@ -45,6 +45,9 @@ ShardedStep::ShardedStep(const nn::Module& model, optim::Optimizer& optimizer,
   check(options.micro_batches >= 1, "sharded step: micro_batches ", options.micro_batches, ": need 1 or more");
   check(options.clip_grad_norm >= 0, "sharded step: clip_grad_norm ", options.clip_grad_norm,
         ": need a number >= 0; 0 does not clip");
+  check(communicator_->size() == 1 || communicator_->has_thread(),
+        "sharded step: a communicator without a thread, which nobody would serve during backward: need "
+        "MPI_THREAD_MULTIPLE");
   check_ranks();
   const auto named = model.named_parameters();
   const DataParallel checked(named.values(), communicator_, {.limits = {}, .names = named.keys()});  // and broadcast

@@ -44,7 +44,7 @@ class Backward {
   bool owns_dy() const {
     const Tensor& dy = call_.dy[0];
     return !GradMode::is_enabled() && node_.hooks() == nullptr && dy.use_count() == 1 && dy.is_contiguous() &&
-           dy.impl().storage->use_count() == 1 && !dy.impl().storage->is_exposed();
+           dy.impl().storage->has_sole_owner() && !dy.impl().storage->is_exposed();
   }
   /// What the forward saved.
   Tensor operator()(const SavedTensor& saved) const { return saved.unpack(node_); }
@@ -73,6 +73,7 @@ class OpNode final : public Node {
     }
     set_edges(edges);
     set_saves(saves_tensors());  // one that saves none has nothing to free
+    set_internal();
   }
   std::string name() const override { return Op::info.node; }
   std::string_view static_name() const override { return Op::info.node; }

@@ -77,8 +77,10 @@ double FastStep::train_on(const distributed::LocalBatch& local) {
     return 0;
   }
   const std::int64_t n = local.local_n();
-  // Ranks that normalize together go forward equally often, perhaps with no samples.
-  const std::int64_t most = sync ? (local.global_n + world_->size() - 1) / world_->size() : n;
+  // Equally often on all ranks: modules count their calls. Ranks that normalize together may have no samples in some.
+  const std::int64_t size = world_->size();
+  const std::int64_t most =
+      sync ? (local.global_n + size - 1) / size : std::max<std::int64_t>(1, local.global_n / size);
   const std::int64_t parts = std::min(experiment_.train.micro_batches, most);
   double total = 0;
   for (std::int64_t part = 0; part < parts; ++part) {

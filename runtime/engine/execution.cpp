@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <mutex>
+#include <optional>
 #include <typeinfo>
 #include <utility>
 
@@ -57,6 +58,10 @@ class Results {
 
 /// Calls a node that other passes may be calling at the same time.
 void apply_node(Node& node, NodeCall& call, bool keep_graph) {
+  std::optional<NoDeferral> at_once;
+  if (!node.is_internal()) [[unlikely]] {
+    at_once.emplace();
+  }
   node.enter();
   const struct Leave {
     Node& node;
@@ -260,6 +265,7 @@ void Execution::start_task(ItemIndex item, std::function<void()> done) noexcept 
     done();
   });
   try {
+    const NoDeferral at_once;  // it may hand tensors to other threads
     task_of(item).start(end);
   } catch (...) {
     end(std::current_exception());  // unless the task had ended before it threw

@@ -24,11 +24,12 @@ Tensor recorded_copy_of(const Tensor& x) {
 }  // namespace
 
 bool is_exclusive(const Tensor& x) {
-  return x.use_count() == 1 && x.impl().storage->use_count() == 1 && x.is_contiguous() && x.is_leaf();
+  return x.use_count() == 1 && x.impl().storage->has_sole_owner() && x.is_contiguous() && x.is_leaf();
 }
 
 AccumulateGrad::AccumulateGrad(const Tensor& leaf) : Node(1, kLast), variable_(leaf) {
   set_saves(false);
+  set_internal();
   const Tensor& buffer = leaf.impl().meta().grad_buffer;
   if (buffer.defined()) {  // else the leaf can mostly keep what comes
     set_cost({.flop = 0, .bytes = 2 * static_cast<float>(buffer.nbytes())});
@@ -88,6 +89,7 @@ void accumulate_into(AutogradMeta& meta, Tensor dy) {
 }
 
 void retain_in(AutogradMeta& meta, const Tensor& dy) {
+  const NoDeferral at_once;  // grad() is for everybody
   wait_for_turn();
   const std::lock_guard lock(meta.mutex);
   if (meta.grad.defined()) {

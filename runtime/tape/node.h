@@ -135,6 +135,8 @@ class Node : public RefCounted {
     }
   }
   bool saves() const { return saves_; }
+  /// Whether `apply` hands no tensor to another thread: then its kernels may be put off (deferred_work.h).
+  bool is_internal() const { return is_internal_; }
   /// The Error of a node whose saved tensors are gone.
   [[noreturn]] static void fail_freed();
   /// Where the forward ran; null unless it ran in anomaly mode.
@@ -164,6 +166,8 @@ class Node : public RefCounted {
   void set_num_outputs(std::uint32_t n) { num_outputs_ = n; }
   /// Whether the node saves anything; true at first. One that saves nothing serves any number of passes.
   void set_saves(bool saves) { saves_ = saves; }
+  /// Says that the node is_internal(); it is not at first.
+  void set_internal() { is_internal_ = true; }
 
  private:
   friend class Branch;
@@ -183,6 +187,7 @@ class Node : public RefCounted {
   float bytes_ = 0;
   ScalarType dtype_ = kFloat32;
   bool saves_ = true;
+  bool is_internal_ = false;
   std::uint64_t sequence_nr_;
   std::atomic<std::uint64_t> stamp_{0};  ///< the node's place in the plan that is being built over it
   Node* next_ = nullptr;                 ///< links the nodes of a Branch, or those that wait for destruction

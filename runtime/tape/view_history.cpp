@@ -30,6 +30,9 @@ class CopySlices final : public Node {
     set_edges(edges_);
     set_cost(fn_->cost());
     set_saves(fn_->saves());
+    if (fn_->is_internal()) {
+      set_internal();
+    }
   }
 
   std::string name() const override { return "CopySlices"; }

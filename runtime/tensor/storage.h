@@ -65,6 +65,9 @@ class Storage : public RefCounted {
   /// True when both have the same bytes.
   bool shares_bytes(const Storage& other) const { return bytes_owner() == other.bytes_owner(); }
 
+  /// Whether the caller's handle is the only one on these bytes, aliases included.
+  bool has_sole_owner() const { return use_count() == 1 && (!owner_ || owner_->use_count() == 1); }
+
   std::uint32_t version() const { return version_.load(std::memory_order_relaxed); }
   void bump_version() {
     version_.fetch_add(1, std::memory_order_relaxed);

@@ -196,6 +196,33 @@ TEST_CASE("chains: neighbouring nodes are one loop") {
   CHECK(without >= 8);
 }
 
+TEST_CASE("chains: bytes that another tensor shares are nobody's to take") {
+  const Tensor w = random_tensor({1 << 16}, "w");
+  const Tensor kept = w.clone();
+  {
+    const Tensor y = leaf("x", {1 << 16}) * w.data();
+    y.backward(ones({1 << 16}));
+  }
+  CHECK(bitwise_equal(w, kept));
+  const Tensor x = leaf("x", {1 << 16});
+  Tensor seen;
+  Tensor copied;
+  const Tensor middle = x * 3;
+  middle.register_hook([&](const Tensor& dy) {
+    seen = dy.data();
+    copied = dy.clone();
+  });
+  for (int pass = 0; pass < 2; ++pass) {
+    (tanh(middle) * 2 + middle).sum().backward({}, true);
+    CHECK(bitwise_equal(seen, copied));
+  }
+  const Tensor z = leaf("z", {1 << 16});
+  const Tensor product = z * 2;
+  product.register_hook([&](const Tensor&) { return w.data(); });
+  (product * 3).sum().backward();
+  CHECK(bitwise_equal(w, kept));
+}
+
 TEST_CASE("chains: what is large and unknown to others needs no memory") {
   const Tensor x = leaf("x", {1 << 20});
   const auto peak_of = [&](const Tensor& y) {

@@ -117,7 +117,7 @@ class Chain::Plan {
   bool give_dying_bytes(std::size_t s, const Value& result) {
     for (std::size_t v = 0; v < places_.size(); ++v) {
       Value& donor = chain_.values_[v];
-      if (donor.data != nullptr && donor.storage && places_[v].last_use <= s && donor.storage->use_count() == 1 &&
+      if (donor.data != nullptr && donor.storage && places_[v].last_use <= s && donor.storage->has_sole_owner() &&
           donor.storage->bytes() == result.storage->bytes() && donor.width == result.width &&
           donor.data == donor.storage->data() && !donor.storage->is_exposed()) {
         result.storage->give_bytes(std::move(donor.storage));
@@ -213,6 +213,9 @@ bool Chain::append(const Tensor& y, std::span<const Tensor* const> operands, con
                    [&](const Tensor* x) { return is_flat(*x, y.numel()) || is_one_element(*x); })) {
     return false;
   }
+  if (pending(y) != kOneForAll) {
+    return false;  // in place: the caller asks for y's bytes, which runs the chain
+  }
   if (y.numel() != numel_ || steps_.size() == kMaxKernels) {
     run();
     numel_ = y.numel();
@@ -224,6 +227,8 @@ bool Chain::append(const Tensor& y, std::span<const Tensor* const> operands, con
     }
   }
   numel_ = y.numel();
+  steps_.reserve(kMaxKernels);  // so that no step is left half made
+  values_.reserve(kMaxKernels * (kMaxOperands + 1));
   Step& step = steps_.emplace_back();
   step.run = kernel.run;
   step.nanoseconds = kernel.nanoseconds;

@@ -148,7 +148,7 @@ Blocked keep_in_blocks(const Tensor& x, const ChannelBlocks& blocks) {
   if (storage->is_deferred()) {
     storage->data();  // what was put off holds it too
   }
-  if (storage->use_count() != 1 || storage->is_exposed() || !has_sizes(x, blocks) ||
+  if (!storage->has_sole_owner() || storage->is_exposed() || !has_sizes(x, blocks) ||
       storage->bytes() != static_cast<std::size_t>(x.nbytes())) {
     return {};
   }
