@@ -50,6 +50,7 @@ struct NodeControl {
   alignas(64) std::atomic<std::uint32_t> ready;     ///< number of the last call at which all ranks have arrived
   std::atomic<std::uint32_t> differing;             ///< number of the last call in which they disagreed
   std::atomic<std::int64_t> ready_at;               ///< trace::now() then; 0 when the last rank was not traced
+  std::atomic<std::int64_t> met_at;                 ///< likewise, when the nodes have met; 0: not in this call
   alignas(64) std::atomic<std::uint32_t> finished;  ///< pieces of the call's work that are done
   alignas(64) std::atomic<std::uint32_t> done;      ///< number of the last call whose pieces are all done
   alignas(64) std::atomic<std::uint32_t> warned;  ///< number of the last call of which somebody has told that it waits

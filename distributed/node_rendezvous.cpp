@@ -22,7 +22,8 @@ bool NodeRendezvous::arrive(const MpiCall& call, const Place& place, Wake wake, 
     }
     const bool same = agree();
     control_.differing.store(same ? ~number_ : number_, std::memory_order_relaxed);
-    control_.ready_at.store(CallTimes::now_if_traced(), std::memory_order_relaxed);
+    const std::int64_t met_at = control_.met_at.exchange(0, std::memory_order_relaxed);
+    control_.ready_at.store(met_at != 0 ? met_at : CallTimes::now_if_traced(), std::memory_order_relaxed);
     control_.ready.store(number_, std::memory_order_release);
     if (wake == Wake::Now || !same) {
       notify();
@@ -33,6 +34,8 @@ bool NodeRendezvous::arrive(const MpiCall& call, const Place& place, Wake wake, 
   arrival.end(control_.ready_at.load(std::memory_order_relaxed));
   return control_.differing.load(std::memory_order_relaxed) != number_;
 }
+
+void NodeRendezvous::note_met() { control_.met_at.store(CallTimes::now_if_traced(), std::memory_order_relaxed); }
 
 bool NodeRendezvous::agree() const {
   for (int i = 1; i < size_; ++i) {

@@ -37,6 +37,9 @@ class NodeRendezvous {
   bool arrive(const MpiCall& call, const Place& place, Wake wake, int verdict = 0);
   /// While this rank, which leads the node, waits for other nodes, the others do not hold it against it.
   void set_outside(bool outside) { control_.rank(index_).outside.store(outside ? 1 : 0); }
+  /// The leader has met those of the other nodes. Up to here the others have waited for ranks; from here to their next
+  /// arrive() they wait for data. For the times that a trace tells.
+  void note_met();
   /// What rank `i` of the node has said when it arrived last, until the next arrive().
   const NodeRank::Post& posted(int i) const { return control_.rank(i).posts[number_ % 2]; }
   int rank_of(int i) const { return control_.rank(i).rank; }

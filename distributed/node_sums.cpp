@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include <backflow/distributed/call_times_internal.h>
 #include <backflow/distributed/node_sums_internal.h>
 #include <backflow/ops/kernels/reductions/sum_buffers.h>
 #include <backflow/runtime/base/error.h>
@@ -193,7 +194,12 @@ bool NodeSums::exchange(const MpiCall& call, const Buffer& x, const Place& place
   if (leads) {
     node_.set_outside(true);
     try {
-      agreed = !is_first || link_->end_agreement();
+      if (is_first) {
+        const ArrivalTime arrival;
+        agreed = link_->end_agreement();
+        arrival.end();
+        node_.note_met();
+      }
       if (agreed && n > 0) {
         phases.between(own_buffer(x, place, begin), begin, n);
       }

@@ -50,6 +50,12 @@ const Tensor* find(std::span<const std::pair<std::string, Tensor>> state, const 
   return at == state.end() ? nullptr : &at->second;
 }
 
+/// State is kept under the parameters' names.
+void check_names(std::span<const std::string> names, std::size_t parameters) {
+  check(names.size() >= parameters, "powersgd: ", names.size(), " names for ", parameters,
+        " parameters: need one for each, to keep their state; DataParallelOptions has them");
+}
+
 }  // namespace
 
 LowRank* PowerSgd::find_or_add(std::size_t number, const Tensor& parameter) {
@@ -80,6 +86,7 @@ bool PowerSgd::is_own(const std::string& name) { return name.ends_with(kError) |
 
 std::vector<std::pair<std::string, Tensor>> PowerSgd::save(std::span<const std::string> names,
                                                            Communicator& communicator) {
+  check_names(names, matrices_.size());
   std::vector<std::pair<std::string, Tensor>> state;
   for (std::size_t i = 0; i < matrices_.size(); ++i) {
     if (LowRank* const matrix = matrices_[i].get()) {
@@ -101,6 +108,7 @@ std::vector<std::pair<std::string, Tensor>> PowerSgd::save(std::span<const std::
 
 void PowerSgd::load(std::span<const std::pair<std::string, Tensor>> state, std::span<const std::string> names,
                     std::span<const Tensor> parameters, int own_rank) {
+  check_names(names, parameters.size());
   for (std::size_t i = 0; i < parameters.size(); ++i) {
     LowRank* const matrix = find_or_add(i, parameters[i]);
     if (matrix == nullptr) {

@@ -11,13 +11,14 @@
 namespace backflow::train {
 namespace {
 
-constexpr std::array<std::string_view, 11> kFree = {"name",
+constexpr std::array<std::string_view, 12> kFree = {"name",
                                                     "train.epochs",
                                                     "train.max_steps",
                                                     "train.eval_batch_size",
                                                     "train.clip_grad_norm",
                                                     "train.check_gradients",
                                                     "distributed.bucket_mb",
+                                                    "distributed.hierarchy",
                                                     "distributed.timeout_s",
                                                     "distributed.check_every",
                                                     "distributed.shard_optimizer",
