@@ -8,6 +8,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include <backflow/distributed/gradient_limits.h>
 #include <backflow/ops/functions.h>
 #include <backflow/ops/kernels/reductions/norm.h>
 #include <backflow/runtime/tape/grad_mode.h>
@@ -185,10 +186,7 @@ void OptimizerShards::check_finite() const {
   for (const BucketIndex b : parallel_.buckets().indices()) {
     for (const optim::PartialUpdate& update : parallel_.shares(b).updates()) {
       if (finding.empty() && !kernels::all_finite(update.gradient)) {
-        finding = to_text("training step: the gradient of ", parallel_.name_of(update.parameter), " ",
-                          describe(update.parameter),
-                          " has elements that are NaN or infinite: need finite numbers; a smaller learning rate may "
-                          "help");
+        finding = not_finite(parallel_.name_of(update.parameter), update.parameter);
       }
     }
   }

@@ -6,10 +6,8 @@
 #include <utility>
 
 #include <backflow/distributed/data_parallel.h>
-#include <backflow/nn/utils/clip_grad.h>
 #include <backflow/ops/functions.h>
 #include <backflow/ops/kernels/elementwise/loops.h>
-#include <backflow/ops/kernels/reductions/norm.h>
 #include <backflow/ops/kernels/versions.h>
 #include <backflow/runtime/engine/autograd.h>
 #include <backflow/runtime/tape/grad_mode.h>
@@ -17,8 +15,6 @@
 
 namespace backflow::distributed {
 namespace {
-
-constexpr float kBytesPerNanosecond = 10;  // of memory, on one core
 
 std::vector<Tensor> defined_buffers(const nn::Module& model) {
   std::vector<Tensor> out = model.buffers();
@@ -38,6 +34,7 @@ std::string difference(const std::vector<std::string>& by_rank) {
 ShardedStep::ShardedStep(const nn::Module& model, optim::Optimizer& optimizer,
                          std::shared_ptr<Communicator> communicator, const ShardedStepOptions& options)
     : options_(options),
+      limits_(options.clip_grad_norm, options.check_gradients, "sharded step"),
       optimizer_(optimizer),
       communicator_(std::move(communicator)),
       own_(shards_of_rank(options.shards, communicator_->rank(), communicator_->size())),
@@ -100,7 +97,7 @@ void ShardedStep::make_tasks() {
       std::count_if(ours.begin(), ours.end(), [](const TensorImpl* p) { return !p->requires_grad; }));
   check(found + frozen == ours.size(), "sharded step: ", ours.size() - found - frozen, " of ", ours.size(),
         " parameters of the optimizer are not in the model: need all of them there");
-  const bool waits = options_.clip_grad_norm > 0 || options_.check_gradients;
+  const bool waits = limits_.any();
   const TaskIndex barrier = waits ? add_barrier(std::move(leaves), sums) : TaskIndex();
   for (std::size_t b = 0; b < gradients_->buckets(); ++b) {
     add_update(b, waits ? barrier : sums[b], gradients_->leaves(b));
@@ -118,12 +115,8 @@ TaskIndex ShardedStep::add_barrier(std::vector<Tensor> leaves, std::vector<TaskI
                       }
                       prepare_gradients();
                     },
-                .after = std::move(sums),
-                .name = options_.clip_grad_norm > 0 ? "clip_grad_norm" : "check gradients"};
-  const float moved = options_.clip_grad_norm > 0 ? 3 : 1;  // how often each gradient is read or written
-  for (const Tensor& p : parameters_) {
-    task.work += moved * static_cast<float>(p.nbytes()) / kBytesPerNanosecond;
-  }
+                .after = std::move(sums)};
+  limits_.describe(task, parameters_);
   return tasks_.add(std::move(task));
 }
 
@@ -141,8 +134,7 @@ void ShardedStep::add_update(std::size_t bucket, TaskIndex after, std::vector<Te
 }
 
 void ShardedStep::update(std::size_t bucket) {
-  const bool is_published = options_.clip_grad_norm > 0 || options_.check_gradients;
-  if (!is_published) {
+  if (!limits_.any()) {  // else they have been published for all buckets
     gradients_->publish(bucket);
   }
   optimizer_.step_parameters(updates_[bucket]);
@@ -159,22 +151,11 @@ void ShardedStep::prepare_gradients() {
   for (const std::vector<Tensor>& of_bucket : updates_) {
     updated.insert(updated.end(), of_bucket.begin(), of_bucket.end());
   }
-  if (options_.check_gradients) {
-    check_finite();
-  }
-  if (options_.clip_grad_norm > 0) {
-    constexpr double kNormType = 2;
-    grad_norm_ = nn::utils::clip_grad_norm_(updated, options_.clip_grad_norm, kNormType, options_.check_gradients);
-  }
-}
-
-void ShardedStep::check_finite() const {
-  for (std::size_t i = 0; i < parameters_.size(); ++i) {
-    const Tensor& p = parameters_[i];
-    check(!p.grad().defined() || kernels::all_finite(contiguous(p.grad().detach())), "training step: the gradient of ",
-          names_[i], " ", describe(p),
-          " has elements that are NaN or infinite: need finite numbers; a smaller learning rate may help");
-  }
+  grad_norm_ = limits_.apply(updated, [this](const Tensor& p) {
+    const auto same = [&p](const Tensor& x) { return &x.impl() == &p.impl(); };
+    return names_[static_cast<std::size_t>(std::find_if(parameters_.begin(), parameters_.end(), same) -
+                                           parameters_.begin())];
+  });
 }
 
 double ShardedStep::run(std::int64_t step, std::int64_t global_n, const ShardLoss& loss) {

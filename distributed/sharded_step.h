@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <backflow/distributed/communicator.h>
+#include <backflow/distributed/gradient_limits.h>
 #include <backflow/distributed/shard_scope.h>
 #include <backflow/distributed/shard_sums.h>
 #include <backflow/distributed/sharded_gradients.h>
@@ -78,7 +79,6 @@ class ShardedStep {
   void add_update(std::size_t bucket, TaskIndex after, std::vector<Tensor> leaves);
   void update(std::size_t bucket);
   void prepare_gradients();
-  void check_finite() const;
 
   void begin(std::int64_t step);
   std::int64_t passes_for(std::int64_t global_n) const;
@@ -87,6 +87,7 @@ class ShardedStep {
   void check_no_stray_gradients() const;
 
   const ShardedStepOptions options_;
+  const GradientLimits limits_;
   optim::Optimizer& optimizer_;
   std::shared_ptr<Communicator> communicator_;
   ShardRange own_;

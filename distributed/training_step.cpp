@@ -8,8 +8,6 @@
 #include <utility>
 
 #include <backflow/nn/utils/clip_grad.h>
-#include <backflow/ops/functions.h>
-#include <backflow/ops/kernels/reductions/norm.h>
 #include <backflow/runtime/engine/autograd.h>
 
 namespace backflow::distributed {
@@ -92,9 +90,10 @@ void run_in_turn(std::span<const PassTask> tasks, Communicator& communicator) {
 }  // namespace
 
 TrainingStep::TrainingStep(DataParallel& parallel, optim::Optimizer& optimizer, TrainingStepOptions options)
-    : parallel_(parallel), optimizer_(optimizer), options_(options) {
-  check(options_.clip_grad_norm >= 0, "training step: clip_grad_norm ", options_.clip_grad_norm,
-        ": need a number >= 0; 0 does not clip");
+    : parallel_(parallel),
+      optimizer_(optimizer),
+      options_(options),
+      limits_(options.clip_grad_norm, options.check_gradients, "training step") {
   if (parallel_.is_sharded()) {
     check(!options_.keep_gradients,
           "training step: keep_gradients with a sharded optimizer: need it off, since no rank has all of a gradient");
@@ -182,27 +181,13 @@ void TrainingStep::make_sharded_tasks() {
 }
 
 bool TrainingStep::has_barrier() const {
-  return options_.clip_grad_norm > 0 || options_.check_gradients ||
-         options_.updates == TrainingStepOptions::Updates::AfterBackward;
+  return limits_.any() || options_.updates == TrainingStepOptions::Updates::AfterBackward;
 }
 
 /// The task that waits for all gradients.
 TaskIndex TrainingStep::add_barrier(std::vector<Tensor> leaves, std::vector<TaskIndex> reductions) {
-  PassTask task{.leaves = std::move(leaves),
-                .run = [this] { prepare_gradients(); },
-                .after = std::move(reductions),
-                .name = "all gradients"};
-  int moved = 0;  // how often each gradient is read or written
-  if (options_.clip_grad_norm > 0) {
-    task.name = "clip_grad_norm";
-    moved = 3;
-  } else if (options_.check_gradients) {
-    task.name = "check gradients";
-    moved = 1;
-  }
-  for (const Tensor& p : parameters_) {
-    task.work += static_cast<float>(moved * static_cast<double>(p.nbytes()) / kBytesPerNanosecond);
-  }
+  PassTask task{.leaves = std::move(leaves), .run = [this] { prepare_gradients(); }, .after = std::move(reductions)};
+  limits_.describe(task, parameters_);
   return tasks_.add(std::move(task));
 }
 
@@ -258,38 +243,19 @@ optim::Optimizer::NamedTensors TrainingStep::optimizer_state(const optim::Optimi
 void TrainingStep::prepare_gradients() {
   if (shards_) {
     prepare_shares();
-  } else if (options_.clip_grad_norm > 0) {
-    try {
-      constexpr double kNormType = 2;
-      grad_norm_ =
-          nn::utils::clip_grad_norm_(parameters_, options_.clip_grad_norm, kNormType, options_.check_gradients);
-    } catch (const Error&) {
-      check_finite();  // names the parameter
-      throw;
-    }
-  } else if (options_.check_gradients) {
-    check_finite();
+  } else {
+    grad_norm_ = limits_.apply(parameters_, [this](const Tensor& p) { return parallel_.name_of(p); });
   }
 }
 
 /// The same with gradients of which each rank has its share.
 void TrainingStep::prepare_shares() {
-  if (options_.check_gradients) {
+  if (limits_.checks()) {
     shards_->check_finite();
   }
-  if (options_.clip_grad_norm > 0) {
+  if (limits_.clips()) {
     grad_norm_ = shards_->norm();
-    nn::utils::scale_to_norm(shards_->gradients(), options_.clip_grad_norm, grad_norm_);
-  }
-}
-
-void TrainingStep::check_finite() const {
-  for (const Tensor& p : parameters_) {
-    if (p.grad().defined()) {
-      check(kernels::all_finite(contiguous(p.grad().detach())), "training step: the gradient of ", parallel_.name_of(p),
-            " ", describe(p),
-            " has elements that are NaN or infinite: need finite numbers; a smaller learning rate may help");
-    }
+    nn::utils::scale_to_norm(shards_->gradients(), limits_.clip_grad_norm(), grad_norm_);
   }
 }
 

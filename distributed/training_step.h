@@ -7,6 +7,7 @@
 #include <vector>
 
 #include <backflow/distributed/data_parallel.h>
+#include <backflow/distributed/gradient_limits.h>
 #include <backflow/distributed/optimizer_shards.h>
 #include <backflow/nn/optim/optimizer.h>
 #include <backflow/runtime/engine/pass_task.h>
@@ -88,11 +89,11 @@ class TrainingStep {
   void add_update(std::vector<Tensor> parameters, TaskIndex after);
   void prepare_gradients();
   void prepare_shares();
-  void check_finite() const;
 
   DataParallel& parallel_;
   optim::Optimizer& optimizer_;
   const TrainingStepOptions options_;
+  const GradientLimits limits_;
   std::unique_ptr<OptimizerShards> shards_;  ///< null unless the optimizer's state is sharded
   std::vector<Tensor> parameters_;           ///< those that are updated, in the order of `parallel_`
   IndexedVector<TaskIndex, PassTask> tasks_;
