@@ -80,7 +80,7 @@ void CommunicationThread::loop() {
 
 bool CommunicationThread::next(Entry& entry) {
   std::unique_lock lock(mutex_);
-  wake_.wait(lock, [&] { return !queue_.empty() || ended_ || abort_code_ != kNoAbort; });
+  wake_.wait(lock, [&] { return (!busy_ && (!queue_.empty() || ended_)) || abort_code_ != kNoAbort; });
   lock.unlock();
   kill_if_asked();
   lock.lock();
@@ -121,8 +121,54 @@ void CommunicationThread::post(Job job, Completion done) {
 }
 
 void CommunicationThread::run(const Job& job) {
-  check(std::this_thread::get_id() != thread_.get_id(),
+  if (!begin_here()) {
+    run_on_thread(job);
+    return;
+  }
+  const struct Turn {
+    CommunicationThread& thread;
+    ~Turn() { thread.end_here(); }
+  } turn{*this};
+  job();
+}
+
+/// Takes the turn for this thread, if it may have it at once.
+bool CommunicationThread::begin_here() {
+  const std::lock_guard lock(mutex_);
+  check_caller();
+  if (!callers_run_ || trace::is_on() || busy_ || !queue_.empty() || ended_ || drop_ || abort_code_ != kNoAbort) {
+    return false;
+  }
+  busy_ = true;
+  caller_ = std::this_thread::get_id();
+  return true;
+}
+
+void CommunicationThread::end_here() {
+  bool is_needed = false;
+  {
+    const std::lock_guard lock(mutex_);
+    busy_ = false;
+    caller_ = {};
+    is_needed = !queue_.empty() || ended_ || abort_code_ != kNoAbort;
+  }
+  if (is_needed) {
+    wake_.notify_all();
+  }
+}
+
+/// With the mutex held.
+void CommunicationThread::check_caller() const {
+  const std::thread::id self = std::this_thread::get_id();
+  check(self != thread_.get_id() && self != caller_,
         "communicator: called from its own thread, which would wait for itself: need another thread");
+}
+
+void CommunicationThread::run_on_thread(const Job& job) {
+  {
+    const std::lock_guard lock(mutex_);
+    check_caller();
+  }
   start_and_wait([&](Completion done) {
     post(job, std::move(done));
     progress();
@@ -170,7 +216,7 @@ bool CommunicationThread::close(const Job& last) {
     drop_ = busy_ || !queue_.empty();
   }
   try {
-    run(last);  // itself dropped after the others, if there were others
+    run_on_thread(last);  // itself dropped after the others, if there were others
   } catch (...) {
     return false;
   }

@@ -77,11 +77,14 @@ struct MpiRuntime {
     const bool wanted =
         hierarchy == Hierarchy::On || (hierarchy == Hierarchy::Auto && link && link->size() <= kManyNodes);
     calls.use(wanted ? node.get() : nullptr);
+    // Between nodes a call waits for the network and polls; inside of one it sleeps in shared memory.
+    thread.let_callers_run(wanted && node && link->size() == 1 && world.serves_all_threads());
   }
 
   Hierarchy hierarchy_in_use = Hierarchy::Auto;
   CommunicationThread thread;
-  WaitRules rules{.still_wanted = [this] { thread.check_still_wanted(); }};
+  WaitRules rules{.still_wanted = [this] { thread.check_still_wanted(); },
+                  .is_idle = [this] { return thread.runs_on_caller(); }};
   MpiWorld world{thread, rules};
   std::unique_ptr<Node> node;      ///< null when there is one rank, and when ranks cannot share memory
   std::unique_ptr<NodeLink> link;  ///< null when there is one rank
@@ -234,7 +237,7 @@ class MpiCommunicator final : public Communicator {
   }
   void note_step(std::int64_t step) noexcept override { mpi_->rules.step.store(step, std::memory_order_relaxed); }
 
-  void run(const std::function<void()>& job) override { mpi_->thread.run(job); }
+  void run(const std::function<void()>& job) override { mpi_->thread.run_on_thread(job); }
   void* native_handle() noexcept override { return &mpi_->world.comm(); }
 
   bool claim_failure() noexcept override { return !mpi_->node || mpi_->node->rendezvous().claim_failure(); }

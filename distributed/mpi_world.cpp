@@ -63,11 +63,16 @@ void MpiWorld::initialize() {
         ": need at least MPI_THREAD_FUNNELED");
 }
 
-MPI_Comm MpiWorld::duplicate() const {
+bool MpiWorld::serves_all_threads() const {
   int level = MPI_THREAD_SINGLE;
   check_mpi(MPI_Query_thread(&level), "MPI_Query_thread");
-  check(level == MPI_THREAD_MULTIPLE || !owns_mpi_, "communicator: duplicate: this MPI library gives thread level ",
-        level, ": need MPI_THREAD_MULTIPLE, since each communicator has a thread");
+  return level == MPI_THREAD_MULTIPLE;
+}
+
+MPI_Comm MpiWorld::duplicate() const {
+  check(serves_all_threads() || !owns_mpi_,
+        "communicator: duplicate: this MPI library gives a thread level below MPI_THREAD_MULTIPLE: need that, since "
+        "each communicator has a thread");
   MPI_Comm copy = MPI_COMM_NULL;
   check_mpi(MPI_Comm_dup(comm_, &copy), "MPI_Comm_dup");
   return copy;

@@ -29,6 +29,8 @@ class MpiWorld {
   void open(const MpiSource& source);
   /// The same ranks, for another world with a thread of its own. Collective. Throws Error when MPI can't serve several.
   MPI_Comm duplicate() const;
+  /// Whether MPI serves several threads at once.
+  bool serves_all_threads() const;
   /// Throws Error unless this thread may call MPI.
   void check_thread() const;
   /// Finalises MPI, which no rank may use any more.

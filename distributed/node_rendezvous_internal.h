@@ -15,7 +15,8 @@ namespace backflow::distributed {
 /// its data lie; then perhaps share(), in which they do it together. The ranks need only memory that they all map, and
 /// no MPI; so threads of one process can be ranks too, in tests.
 ///
-/// A rank that waits sleeps and takes no core from the kernels. The work of a call is cut into pieces, which belong to
+/// A rank that waits sleeps and takes no core from the kernels; if the call has the program's own thread, it looks for
+/// 0.2 ms first, and lets others run between two looks. The work of a call is cut into pieces, which belong to
 /// no rank: whoever is awake takes the next one. So the last rank to arrive starts at once, without waiting until the
 /// others are awake, and does all of a small call itself. What a piece computes must not depend on who does it.
 ///
@@ -63,6 +64,7 @@ class NodeRendezvous {
   bool agree() const;
   void notify();
   void wait_for(const std::atomic<std::uint32_t>& word, const MpiCall& call);
+  bool is_reached_soon(const std::atomic<std::uint32_t>& word) const;
   bool is_leader_outside() const;
   std::vector<AwaitedRank> awaited(const std::atomic<std::uint32_t>& word) const;
 

@@ -31,6 +31,8 @@ struct WaitRules {
   std::function<void()> still_wanted = [] {};  ///< throws when this rank gives up
   /// Who may be to blame where a wait does not know: ranks that are stopped or have died. Empty when that is not known.
   std::function<std::vector<AwaitedRank>()> absent = [] { return std::vector<AwaitedRank>(); };
+  /// Whether the thread of a call has nothing else to do, so that it may look often before it sleeps.
+  std::function<bool()> is_idle = [] { return false; };
   MpiCall call{};                                               ///< that is being made
   std::atomic<std::int64_t> step{-1};                           ///< that the program is at; -1 when it has not said
   const std::atomic<std::int64_t>* step_of_original = nullptr;  ///< of a duplicate, which is not told the step

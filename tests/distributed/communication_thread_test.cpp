@@ -82,3 +82,69 @@ TEST_CASE("communication thread: unfinished jobs are dropped, none hangs", "[com
     CHECK_THROWS_AS(end.get(), Cancelled);
   }
 }
+
+TEST_CASE("communication thread: callers may run what nobody waits before", "[communication_thread]") {
+  CommunicationThread thread(never_kill);
+  thread.run([&] { thread.let_callers_run(true); });
+  const std::thread::id self = std::this_thread::get_id();
+  std::thread::id runner;
+  const auto note = [&runner] { runner = std::this_thread::get_id(); };
+  SECTION("the caller, when there is no other job") {
+    thread.run(note);
+    CHECK(runner == self);
+  }
+  SECTION("not before a job that was posted earlier") {
+    std::promise<void> go;
+    std::vector<int> order;
+    thread.post(
+        [&] {
+          go.get_future().wait();
+          order.push_back(0);
+        },
+        [](const std::exception_ptr&) {});
+    std::thread other([&] { go.set_value(); });
+    thread.run([&] { order.push_back(1); });
+    other.join();
+    CHECK(order == std::vector<int>{0, 1});
+  }
+  SECTION("one job at a time: what is posted meanwhile comes after it, on the thread") {
+    std::vector<int> order;
+    std::promise<void> ended;
+    thread.run([&] {
+      thread.post(
+          [&] {
+            note();
+            order.push_back(1);
+          },
+          [&ended](const std::exception_ptr&) { ended.set_value(); });
+      order.push_back(0);
+    });
+    ended.get_future().wait();
+    CHECK(runner != self);
+    CHECK(order == std::vector<int>{0, 1});
+  }
+  SECTION("an exception reaches the caller, and the turn ends") {
+    CHECK_THROWS_WITH(thread.run([] { throw std::runtime_error("bad"); }), Equals("bad"));
+    thread.run(note);
+    CHECK(runner == self);
+  }
+  SECTION("a job may not wait for another one") {
+    CHECK_THROWS_WITH(thread.run([&] { thread.run([] {}); }), Catch::Matchers::Contains("called from its own thread"));
+  }
+  SECTION("of many callers one at a time") {
+    int count = 0;  // no lock: the turn is one
+    std::vector<std::thread> callers;
+    for (int i = 0; i < 4; ++i) {
+      callers.emplace_back([&] {
+        for (int k = 0; k < 500; ++k) {
+          thread.run([&count] { ++count; });
+        }
+      });
+    }
+    for (std::thread& caller : callers) {
+      caller.join();
+    }
+    CHECK(count == 2000);
+  }
+  CHECK(thread.close([] {}));
+}
