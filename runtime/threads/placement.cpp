@@ -114,6 +114,35 @@ Placement place(const Topology& topology, const RankRequest& rank, const std::ma
   return p;
 }
 
+/// Whether the ranks may all use the same cores, leave the binding to us, and have a thread for each core together.
+bool fill_common_cores(const Topology& topology, const std::vector<RankRequest>& ranks) {
+  const auto cores = static_cast<int>(cores_of_cpus(topology, ranks.front().cpus).size());
+  const auto count = static_cast<int>(ranks.size());
+  int threads = 0;
+  for (const RankRequest& rank : ranks) {
+    if (rank.cpus != ranks.front().cpus || rank.binding != ThreadBinding::Auto) {
+      return false;
+    }
+    threads += rank.threads > 0 ? rank.threads : cores % count == 0 ? cores / count : cores;
+  }
+  return count > 1 && threads == cores;
+}
+
+/// The same ranks with cores of their own, side by side, a core for each thread.
+std::vector<RankRequest> divided(const Topology& topology, std::vector<RankRequest> ranks) {
+  const std::vector<Topology::Core> cores = usable_cores(topology, ranks.front().cpus);
+  auto next = cores.begin();
+  for (RankRequest& rank : ranks) {
+    const auto count = rank.threads > 0 ? static_cast<std::size_t>(rank.threads) : cores.size() / ranks.size();
+    rank.cpus.clear();
+    for (std::size_t i = 0; i < count; ++i, ++next) {
+      rank.cpus.insert(rank.cpus.end(), next->cpus.begin(), next->cpus.end());
+    }
+    std::sort(rank.cpus.begin(), rank.cpus.end());
+  }
+  return ranks;
+}
+
 }  // namespace
 
 std::vector<int> cores_of_cpus(const Topology& topology, const std::vector<int>& cpus) {
@@ -128,6 +157,9 @@ std::vector<int> cores_of_cpus(const Topology& topology, const std::vector<int>&
 
 std::vector<Placement> place_ranks(const Topology& topology, const std::vector<RankRequest>& ranks,
                                    const JobShape& job) {
+  if (job.is_launched && !ranks.empty() && fill_common_cores(topology, ranks)) {
+    return place_ranks(topology, divided(topology, ranks), job);
+  }
   const std::map<int, int> users = users_of_cores(topology, ranks);
   std::vector<Placement> placements;
   for (const RankRequest& rank : ranks) {

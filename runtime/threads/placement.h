@@ -46,8 +46,10 @@ struct JobShape {
 };
 
 /// Places the ranks of one node, in their order. Each computes with a thread on each core that it may use; where ranks
-/// share cores, with its part of them. With kCoresForCommunication cores of its own or more, a rank of several leaves
-/// its last core to communication. Depends on its arguments alone.
+/// share cores, with its part of them. Launched ranks that may all use the same cores, and have a thread for each
+/// together, get cores of their own, so that the system puts no two of these threads on one core. With
+/// kCoresForCommunication cores of its own or more, a rank of several leaves its last core to communication. Depends on
+/// its arguments alone.
 std::vector<Placement> place_ranks(const Topology& topology, const std::vector<RankRequest>& ranks,
                                    const JobShape& job);
 

@@ -138,7 +138,7 @@ TEST_CASE("placement: ranks of fewer than eight cores share them between computi
 }
 
 TEST_CASE("placement: ranks that may use the same cores have a part of them each, and are not bound", "[placement]") {
-  for (const int ranks : {2, 8, 16, 32}) {
+  for (const int ranks : {3, 7, 24}) {  // that leave cores over
     const std::vector<RankRequest> same(static_cast<std::size_t>(ranks), {.cpus = range(0, 127)});
     for (const Placement& p : placed(kTwoBySixtyFour, same)) {
       CHECK(p.threads == 64 / ranks);
@@ -148,9 +148,42 @@ TEST_CASE("placement: ranks that may use the same cores have a part of them each
       CHECK(p.is_interleaved);
     }
   }
-  // Three on 64 cores, and more than there are cores.
-  CHECK(placed(kTwoBySixtyFour, std::vector<RankRequest>(3, {.cpus = range(0, 127)}))[2].threads == 21);
+  // More than there are cores.
   CHECK(placed(kTwoBySixtyFour, std::vector<RankRequest>(100, {.cpus = range(0, 127)}))[99].threads == 1);
+}
+
+TEST_CASE("placement: ranks that fill the cores that all of them may use divide them", "[placement]") {
+  const std::vector<Placement> p = placed(
+      "core:4 pu:2",
+      {{.cpus = range(0, 7), .threads = 1}, {.cpus = range(0, 7), .threads = 1}, {.cpus = range(0, 7), .threads = 2}});
+  CHECK(p[0].cpus == Numbers{0, 1});
+  CHECK(p[1].thread_cpus == Numbers{2});
+  CHECK(p[2].cpus == Numbers{4, 5, 6, 7});
+  CHECK(p[2].thread_cpus == Numbers{4, 6});
+  CHECK_FALSE(p[2].shares_cores);
+
+  for (const int ranks : {2, 8, 16, 32}) {
+    const std::vector<RankRequest> same(static_cast<std::size_t>(ranks), {.cpus = range(0, 127)});
+    const std::vector<Placement> parts = placed(kTwoBySixtyFour, same);
+    const int cores = 64 / ranks;
+    CHECK(parts.back().threads == (cores >= kCoresForCommunication ? cores - 1 : cores));
+    CHECK(parts.back().cpus == range(128 - 2 * cores, 127));
+    CHECK(parts.back().numa_nodes == Numbers{1});
+    CHECK_FALSE(parts.back().is_interleaved);
+  }
+
+  const auto stay_shared = [](std::vector<RankRequest> ranks) {
+    for (const Placement& one : placed("core:4 pu:2", ranks)) {
+      CHECK(one.shares_cores);
+      CHECK(one.thread_cpus.empty());
+    }
+  };
+  const RankRequest one{.cpus = range(0, 7), .threads = 1};
+  const RankRequest two{.cpus = range(0, 7), .threads = 2};
+  stay_shared({one, two});       // a core is left for another job
+  stay_shared({two, two, one});  // too many threads
+  stay_shared({two, {.cpus = range(0, 7), .threads = 2, .binding = ThreadBinding::None}});
+  stay_shared({two, {.cpus = range(2, 7), .threads = 2}});
 }
 
 TEST_CASE("placement: cores that some ranks share are divided among these", "[placement]") {
