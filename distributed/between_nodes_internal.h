@@ -15,6 +15,13 @@ struct Range {
   std::int64_t count = 0;
 };
 
+/// What the ranks of a node, or those of all nodes, are about to do; the least of several is that of all.
+enum class Agreement : std::int32_t {
+  None,    ///< different calls
+  Staged,  ///< one call; some rank has its data outside of shared memory
+  Mapped,  ///< one call, and all data are in shared memory
+};
+
 /// How the leaders of the nodes, the first rank of each, work together. NodeLink does it with MPI. For leaders, but for
 /// what every rank may ask.
 class BetweenNodes {
@@ -28,10 +35,10 @@ class BetweenNodes {
   virtual int size() const = 0;
   virtual const std::vector<int>& ranks_of(int node) const = 0;
 
-  /// Tells the other leaders what the ranks of this node are about to do, if they agree at all.
-  virtual void begin_agreement(const MpiCall& call, bool agreed_here) = 0;
-  /// Whether all nodes are about to do the same.
-  virtual bool end_agreement() = 0;
+  /// Tells the other leaders what the ranks of this node are about to do.
+  virtual void begin_agreement(const MpiCall& call, Agreement here) = 0;
+  /// What the ranks of all nodes are about to do.
+  virtual Agreement end_agreement() = 0;
 
   /// Elements by the node to which they belong: ranges of a buffer, for each node.
   using Shares = std::vector<std::vector<Range>>;

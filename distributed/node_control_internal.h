@@ -26,7 +26,7 @@ struct NodeRank {
   struct Post {
     std::array<std::int64_t, 4> call{};
     Place place;
-    std::int32_t verdict = 0;  ///< of the leader: 1 when the nodes agree
+    std::int32_t verdict = 0;  ///< of the leader: the nodes' Agreement
   };
 
   alignas(64) std::atomic<std::uint32_t> posted;  ///< number of the last call at which it has arrived

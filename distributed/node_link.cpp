@@ -47,10 +47,10 @@ NodeLink::~NodeLink() {
   }
 }
 
-void NodeLink::begin_agreement(const MpiCall& call, bool agreed_here) {
+void NodeLink::begin_agreement(const MpiCall& call, Agreement here) {
   const auto words = call.words();
   std::copy(words.begin(), words.end(), mine_.begin());
-  mine_.back() = agreed_here ? 1 : 0;
+  mine_.back() = static_cast<std::int64_t>(here);
   calls_.resize(ranks_.size());
   const int count = static_cast<int>(mine_.size());
   world_.check_mpi(
@@ -58,13 +58,20 @@ void NodeLink::begin_agreement(const MpiCall& call, bool agreed_here) {
       "MPI_Iallgather");
 }
 
-bool NodeLink::end_agreement() {
+Agreement NodeLink::end_agreement() {
   // One request stands for all nodes: which one does not come is not known.
   requests_.push_back(agreement_);
   nodes_.push_back(-1);
   wait_for_all();
-  return std::all_of(calls_.begin(), calls_.end(),
-                     [this](const auto& call) { return call == calls_.front() && call.back() == 1; });
+  std::int64_t least = calls_.front().back();
+  for (const auto& call : calls_) {
+    const bool same = std::equal(call.begin(), call.end() - 1, calls_.front().begin());
+    least = same ? std::min(least, call.back()) : static_cast<std::int64_t>(Agreement::None);
+    if (!same) {
+      break;
+    }
+  }
+  return static_cast<Agreement>(least);
 }
 
 void NodeLink::reduce_scatter(std::byte* data, ScalarType dtype, const Shares& shares) {

@@ -23,8 +23,8 @@ class NodeLink final : public BetweenNodes {
   int size() const override { return static_cast<int>(ranks_.size()); }
   const std::vector<int>& ranks_of(int node) const override { return ranks_[static_cast<std::size_t>(node)]; }
 
-  void begin_agreement(const MpiCall& call, bool agreed_here) override;
-  bool end_agreement() override;
+  void begin_agreement(const MpiCall& call, Agreement here) override;
+  Agreement end_agreement() override;
   void reduce_scatter(std::byte* data, ScalarType dtype, const Shares& shares) override;
   void all_gather(std::byte* data, ScalarType dtype, const Shares& shares) override;
 
@@ -42,7 +42,7 @@ class NodeLink final : public BetweenNodes {
   int index_ = 0;
   std::vector<std::vector<int>> ranks_;  ///< by node
 
-  std::array<std::int64_t, 5> mine_{};  ///< the call's words, and whether the ranks of this node agree
+  std::array<std::int64_t, 5> mine_{};  ///< the call's words, and the node's Agreement
   std::vector<std::array<std::int64_t, 5>> calls_;
   MPI_Request agreement_ = MPI_REQUEST_NULL;
 

@@ -139,7 +139,8 @@ bool NodeSums::all_gather(const MpiCall& call, const Buffer& x) {
   return run(call, x, {inside, between, copy_from_first(x)});
 }
 
-/// In one go when all buffers lie in shared memory, else in parts of the size of the staging block.
+/// In one go, or between nodes in few parts, when all buffers lie in shared memory; else in parts of the size of the
+/// staging block.
 bool NodeSums::run(const MpiCall& call, const Buffer& x, const Phases& phases) {
   auto* const data = static_cast<std::byte*>(x.data);
   Place place = x.count > 0 ? places_(data) : Place();
@@ -149,13 +150,16 @@ bool NodeSums::run(const MpiCall& call, const Buffer& x, const Phases& phases) {
     place.staged = 1;
   }
   std::int64_t begin = 0;
+  Agreement agreement = Agreement::Staged;  // at first nobody knows whether other nodes' data are staged
   do {
-    std::int64_t n = std::min(kStagingBytes / element_bytes(x), x.count - begin);
+    const std::int64_t most = agreement == Agreement::Mapped ? kPartBytes : kStagingBytes;
+    std::int64_t n = std::min(most / element_bytes(x), x.count - begin);
     const auto bytes = static_cast<std::size_t>(n * element_bytes(x));
     if (is_staged && n > 0) {
       std::memcpy(staging_, data + begin * element_bytes(x), bytes);
     }
-    if (!run_part(call, x, place, begin, n, phases)) {
+    agreement = run_part(call, x, place, begin, n, phases, agreement);
+    if (agreement == Agreement::None) {
       return false;
     }
     if (is_staged && n > 0) {
@@ -167,40 +171,42 @@ bool NodeSums::run(const MpiCall& call, const Buffer& x, const Phases& phases) {
 }
 
 /// Elements from `begin` on: `n` of them, or more when no rank needs the staging block.
-bool NodeSums::run_part(const MpiCall& call, const Buffer& x, const Place& place, std::int64_t begin, std::int64_t& n,
-                        const Phases& phases) {
+Agreement NodeSums::run_part(const MpiCall& call, const Buffer& x, const Place& place, std::int64_t begin,
+                             std::int64_t& n, const Phases& phases, Agreement before) {
   const bool same = node_.arrive(call, place, wake_for(x, n));
   if (link_ == nullptr && !same) {
-    return false;
+    return Agreement::None;
   }
-  if (same && link_ == nullptr && !any_staged()) {
-    n = x.count - begin;  // of other nodes nobody knows whether their data are staged
+  if (link_ != nullptr) {
+    return exchange(call, x, place, begin, n, phases, begin > 0 ? before : agreement_here(same));
   }
-  return link_ != nullptr ? exchange(call, x, place, begin, n, phases, same)
-                          : (share(x, begin, n, phases.inside), true);
+  if (!any_staged()) {
+    n = x.count - begin;
+  }
+  share(x, begin, n, phases.inside);
+  return Agreement::Staged;
 }
 
-bool NodeSums::exchange(const MpiCall& call, const Buffer& x, const Place& place, std::int64_t begin, std::int64_t n,
-                        const Phases& phases, bool same_here) {
+Agreement NodeSums::exchange(const MpiCall& call, const Buffer& x, const Place& place, std::int64_t begin,
+                             std::int64_t n, const Phases& phases, Agreement agreement) {
   const bool leads = node_.index() == 0;
   const bool is_first = begin == 0;  // later the nodes are known to agree
   if (leads && is_first) {
-    link_->begin_agreement(call, same_here);
+    link_->begin_agreement(call, agreement);
   }
-  if (same_here) {
+  if (agreement != Agreement::None) {
     share(x, begin, n, phases.inside);
   }
-  bool agreed = true;
   if (leads) {
     node_.set_outside(true);
     try {
       if (is_first) {
         const ArrivalTime arrival;
-        agreed = link_->end_agreement();
+        agreement = link_->end_agreement();
         arrival.end();
         node_.note_met();
       }
-      if (agreed && n > 0) {
+      if (agreement != Agreement::None && n > 0) {
         phases.between(own_buffer(x, place, begin), begin, n);
       }
     } catch (...) {
@@ -209,12 +215,12 @@ bool NodeSums::exchange(const MpiCall& call, const Buffer& x, const Place& place
     }
     node_.set_outside(false);
   }
-  node_.arrive(call, place, wake_for(x, n), agreed ? 1 : 0);
-  if (node_.posted(0).verdict == 0) {
-    return false;
+  node_.arrive(call, place, wake_for(x, n), static_cast<int>(agreement));
+  agreement = static_cast<Agreement>(node_.posted(0).verdict);
+  if (agreement != Agreement::None) {
+    share(x, begin, n, phases.back);
   }
-  share(x, begin, n, phases.back);
-  return true;
+  return agreement;
 }
 
 NodeRendezvous::Wake NodeSums::wake_for(const Buffer& x, std::int64_t n) const {
@@ -224,6 +230,10 @@ NodeRendezvous::Wake NodeSums::wake_for(const Buffer& x, std::int64_t n) const {
 
 std::byte* NodeSums::own_buffer(const Buffer& x, const Place& place, std::int64_t begin) const {
   return place.staged != 0 ? staging_ : static_cast<std::byte*>(x.data) + begin * element_bytes(x);
+}
+
+Agreement NodeSums::agreement_here(bool same) const {
+  return !same ? Agreement::None : any_staged() ? Agreement::Staged : Agreement::Mapped;
 }
 
 bool NodeSums::any_staged() const {

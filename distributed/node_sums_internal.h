@@ -30,6 +30,9 @@ class NodeSums {
       : node_(node), places_(std::move(places)), addresses_(std::move(addresses)), staging_(staging) {}
 
   static constexpr std::int64_t kStagingBytes = std::int64_t{4} << 20;
+  /// What is exchanged with other nodes at once where nothing is staged. Each exchange waits four times for the
+  /// network, so few are better; a leader has a buffer of this size.
+  static constexpr std::int64_t kPartBytes = std::int64_t{32} << 20;
 
   /// To be called once all ranks of the node are known. With a link there are other nodes: a node's sum goes to its
   /// leader's buffer, the leaders add these up in the order of the nodes, and each rank copies what it needs.
@@ -55,12 +58,13 @@ class NodeSums {
   };
 
   bool run(const MpiCall& call, const Buffer& x, const Phases& phases);
-  bool run_part(const MpiCall& call, const Buffer& x, const Place& place, std::int64_t begin, std::int64_t& n,
-                const Phases& phases);
-  bool exchange(const MpiCall& call, const Buffer& x, const Place& place, std::int64_t begin, std::int64_t n,
-                const Phases& phases, bool same_here);
+  Agreement run_part(const MpiCall& call, const Buffer& x, const Place& place, std::int64_t begin, std::int64_t& n,
+                     const Phases& phases, Agreement before);
+  Agreement exchange(const MpiCall& call, const Buffer& x, const Place& place, std::int64_t begin, std::int64_t n,
+                     const Phases& phases, Agreement agreement);
   NodeRendezvous::Wake wake_for(const Buffer& x, std::int64_t n) const;
   std::byte* own_buffer(const Buffer& x, const Place& place, std::int64_t begin) const;
+  Agreement agreement_here(bool same) const;
   bool any_staged() const;
   std::vector<std::byte*> buffers_at(const Buffer& x, std::int64_t begin);
   void share(const Buffer& x, std::int64_t begin, std::int64_t n, const Work& work);
