@@ -57,6 +57,7 @@ void Bucket::begin(Share share) {
       clear(views_[i]);
       parameters_[i].mutable_grad() = views_[i];
     }
+    parameters_[i].impl().meta().is_buffer_taken = false;  // by a pass that has failed
     reduced_[i] = false;
   }
 }

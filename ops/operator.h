@@ -40,6 +40,9 @@ class Backward {
       dx(i) = compute();
     }
   }
+  /// Where the gradient of operand `i` may be computed, for a result of these sizes and this dtype: the place in a
+  /// bucket of a leaf that gets nothing else, else a new tensor. It is to become dx(i) once it is written.
+  Tensor place_of(std::size_t i, IntArrayRef sizes, ScalarType dtype) const;
   /// Whether this backward is the only owner of dy. Then a gradient may be written over it.
   bool owns_dy() const {
     const Tensor& dy = call_.dy[0];
@@ -74,6 +77,9 @@ class OpNode final : public Node {
     set_edges(edges);
     set_saves(saves_tensors());  // one that saves none has nothing to free
     set_internal();
+    if constexpr (requires { Op::kGradientsApart; }) {
+      set_computes_apart();
+    }
   }
   std::string name() const override { return Op::info.node; }
   std::string_view static_name() const override { return Op::info.node; }

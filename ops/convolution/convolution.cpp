@@ -110,6 +110,7 @@ struct Convolution : CostOfGeometry<Convolution> {
       .dtypes = kFloatingDtypes,
       .node = "ConvolutionBackward0",
   };
+  static constexpr bool kGradientsApart = true;
   SavedTensor input;
   SavedTensor weight;
   ConvolutionGeometry geometry;

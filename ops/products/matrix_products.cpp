@@ -31,7 +31,8 @@ struct Mm : SavesFactors {
   }
   void backward(Backward& b) const {
     b.set_dx(0, [&] { return mm(b.dy(), t(b(w))); });
-    b.set_dx(1, [&] { return mm(t(b(x)), b.dy()); });
+    set_product(
+        b, 1, [&] { return t(b(x)); }, [&] { return b.dy(); });
   }
 };
 
@@ -156,6 +157,7 @@ struct Inner {
 };
 
 struct Linear : SavesFactors {
+  static constexpr bool kGradientsApart = true;
   static constexpr OperatorInfo info = {
       .signature = "linear(Tensor input, Tensor weight, Tensor? bias=None) -> Tensor",
       .formula = "y = x w^T + b;  dx = dy w, dw = dy^T x, db = dy summed over rows",
@@ -207,9 +209,8 @@ struct Linear : SavesFactors {
       sizes.back() = dx.size(1);
       b.dx(0) = sizes.size() == 2 ? dx : reshape(dx, sizes);
     }
-    if (b.wants(1)) {
-      b.dx(1) = mm(t(dy), as_rows(b(x)));
-    }
+    set_product(
+        b, 1, [&] { return t(dy); }, [&] { return as_rows(b(x)); });
     b.set_dx(2, [&] { return sum(dy, 0); });
   }
 };

@@ -52,6 +52,24 @@ inline void check_factors(const char* op, ScalarType dtype, const Scalar& beta, 
   check_number(op, alpha, dtype);
 }
 
+/// dx(i) of `b` becomes the product of two matrices if it is wanted: what mm(x(), w()) is. Off the tape it is computed
+/// right where it is to be.
+template <class X, class W>
+void set_product(Backward& b, std::size_t i, const X& x, const W& w) {
+  if (!b.wants(i)) {
+    return;
+  }
+  if (GradMode::is_enabled()) {
+    b.dx(i) = mm(x(), w());
+    return;
+  }
+  const Tensor left = x();
+  const Tensor right = w();
+  const Tensor y = b.place_of(i, {left.size(0), right.size(1)}, left.scalar_type());
+  multiply(y, left, right, {}, RightOperand::Any);
+  b.dx(i) = y;
+}
+
 /// x times a number.
 inline Tensor scaled(const Tensor& x, const Scalar& factor) { return factor.toDouble() == 1 ? x : mul(x, factor); }
 
@@ -62,6 +80,7 @@ inline Cost gradient_cost(const Cost& forward, const Tensor& x, const Tensor& w)
 
 /// What backward needs of y = beta input + alpha x w.
 struct AddedProduct : SavesFactors {
+  static constexpr bool kGradientsApart = true;
   OperandGeometry input;
   Scalar beta_;
   Scalar alpha_;

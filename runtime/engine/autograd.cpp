@@ -1,5 +1,6 @@
 #include <backflow/runtime/engine/autograd.h>
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -46,7 +47,11 @@ std::vector<Tensor> run_backward(const char* where, const autograd::variable_lis
           ") is a view made with recording off, which leads nowhere: need one made with recording on");
     root_gradients.push_back(root_gradient(where, roots[i], gradients.empty() ? Tensor() : gradients[i]));
   }
-  const Plan plan(edges, wanted);
+  Plan plan(edges, wanted);
+  const auto is_elsewhere = [](const PassTask& task) { return task.start != nullptr; };
+  if (!options.create_graph && std::any_of(options.tasks.begin(), options.tasks.end(), is_elsewhere)) {
+    plan.put_leaves_first();
+  }
   Execution pass(plan, root_gradients,
                  {.create_graph = options.create_graph,
                   .keep_graph = options.retain_graph.value_or(options.create_graph),

@@ -142,6 +142,18 @@ bool Execution::has_ended() noexcept {
   return failed();
 }
 
+Tensor Execution::take_buffer(InputIndex input, IntArrayRef sizes, ScalarType dtype) const {
+  const PlanInput& target = plan_.inputs()[input];
+  const PlanNode& n = plan_.nodes()[target.node];
+  const NodeHooks* const hooks = n.node->hooks();
+  if (target.arrivals != 1 || target.capture.is_valid() || !n.runs || options_.create_graph ||
+      (hooks != nullptr && hooks->takes_gradients())) {
+    return {};
+  }
+  auto* const leaf = dynamic_cast<AccumulateGrad*>(n.node);
+  return leaf != nullptr ? leaf->take_buffer(sizes, dtype) : Tensor();
+}
+
 void Execution::run_item(ItemIndex item) noexcept {
   if (has_ended()) [[unlikely]] {
     return;
@@ -184,7 +196,7 @@ void Execution::visit(const PlanNode& n) {
     hooks->run_retain_grad(dy);
   }
   const std::span<const PlanInput> inputs = plan_.inputs(n);
-  for (std::size_t i = 0; i < dy.size(); ++i) {
+  for (std::size_t i = 0; i < dy.size() && n.part != PlanPart::Others; ++i) {
     if (inputs[i].capture.is_valid()) {
       captured_[inputs[i].capture.value()] = dy[i];
     }
@@ -192,8 +204,10 @@ void Execution::visit(const PlanNode& n) {
   if (n.runs) {
     apply(n, dy);
   }
-  for (Tensor& gradient : dy) {
-    gradient = Tensor();
+  if (n.part != PlanPart::Leaves) {  // else the other part needs them too
+    for (Tensor& gradient : dy) {
+      gradient = Tensor();
+    }
   }
 }
 
@@ -214,7 +228,7 @@ void Execution::apply(const PlanNode& n, std::span<Tensor> dy) {
     if (hooks != nullptr) [[unlikely]] {
       apply_with_hooks(*n.node, *hooks, call);
     } else {
-      apply_node(*n.node, call, options_.keep_graph);
+      apply_node(*n.node, call, options_.keep_graph || n.part == PlanPart::Leaves);
     }
     if (AnomalyMode::is_enabled()) [[unlikely]] {
       check_gradients(dx);

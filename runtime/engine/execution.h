@@ -43,6 +43,9 @@ class Execution {
   ~Execution();
 
   const Plan& plan() const { return plan_; }
+  /// Where a node of the pass may compute the gradient that is contribution `input` of the plan: the place in a bucket
+  /// of a leaf that gets nothing else. The node has to hand on this very tensor. Undefined where there is none.
+  Tensor take_buffer(InputIndex input, IntArrayRef sizes, ScalarType dtype) const;
   /// State of a multi-grad hook in this pass, by the hook's address; null at first. For use by running hooks.
   std::shared_ptr<void>& hook_state(const void* key) { return hook_states_[key]; }
 

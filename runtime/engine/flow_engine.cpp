@@ -233,7 +233,7 @@ bool may_be_faster(const Plan& plan, int threads) {
   const auto lengths = path_lengths<NodeIndex>(
       plan.nodes().size(),
       [&](NodeIndex i) {
-        const Cost& cost = plan.nodes()[i].node->cost();
+        const Cost& cost = plan.nodes()[i].cost();
         const float time = cost.nanoseconds(threads);
         work += cost.nanoseconds();
         alone += time;

@@ -12,6 +12,9 @@ namespace backflow {
 /// In the wanted gradients that a pass hands back.
 using CaptureIndex = TypedIndex<struct Wanted>;
 
+/// What of a node's gradients is computed at one place of a plan: all, those of its leaves, or the others after them.
+enum class PlanPart : std::uint8_t { Whole, Leaves, Others };
+
 /// One node of a backward pass. Its gradients are inputs [first_input, first_input + node->num_inputs()) of the plan,
 /// its edges are targets [first_edge, first_edge + node->next_edges().size()).
 struct PlanNode {
@@ -19,6 +22,11 @@ struct PlanNode {
   InputIndex first_input = {};
   EdgeIndex first_edge = {};
   bool runs = true;  ///< false for a node that is only there for its gradient to be captured
+  PlanPart part = PlanPart::Whole;
+  NodeIndex others = {};  ///< of PlanPart::Leaves: where the others are
+
+  /// Of this part.
+  Cost cost() const;
 };
 
 /// One incoming gradient of a node: the sum of `arrivals` contributions, always added in the same order.
@@ -49,6 +57,10 @@ class Plan {
   /// `roots`: where backward starts.
   Plan(std::span<const Edge> roots, const Wanted& wanted);
 
+  /// Cuts each node that takes long, computes gradients apart, and leads to leaves and others, in two: first the
+  /// gradients of leaves, so that these can be sent while the others are computed. The bits stay the same.
+  void put_leaves_first();
+
   const IndexedVector<NodeIndex, PlanNode>& nodes() const { return nodes_; }
   const IndexedVector<InputIndex, PlanInput>& inputs() const { return inputs_; }
   /// Those of a node.
@@ -63,13 +75,17 @@ class Plan {
   std::span<const std::uint32_t> places(const PlanNode& n) const {
     return {places_.data() + n.first_edge.value(), n.node->next_edges().size()};
   }
-  /// Calls `f(NodeIndex)` for every edge of node `i` that has a target, with the node that it leads to.
+  /// Calls `f(NodeIndex)` for every edge of node `i` that has a target, with the node that it leads to; then for the
+  /// other part of a node that has been cut.
   template <class F>
   void for_successors(NodeIndex i, const F& f) const {
     for (const std::uint32_t target : targets(nodes_[i])) {
       if (target != kNoTarget) {
         f(inputs_[InputIndex(target)].node);
       }
+    }
+    if (nodes_[i].others.is_valid()) {
+      f(nodes_[i].others);
     }
   }
   /// For every root: its input; none when it leads to nothing wanted. Its place is the root's rank among the roots of
@@ -79,6 +95,10 @@ class Plan {
 
  private:
   friend class PlanBuilder;
+
+  bool is_leaf(std::uint32_t target) const;
+  bool is_worth_cutting(const PlanNode& n) const;
+  EdgeIndex copy_edges(const PlanNode& n);
 
   IndexedVector<NodeIndex, PlanNode> nodes_;
   IndexedVector<InputIndex, PlanInput> inputs_;

@@ -115,7 +115,7 @@ WorkGraph work_of(const Plan& plan, std::span<const PassTask> tasks) {
   auto next_after = after.begin();
   for (const NodeIndex i : plan.nodes().indices()) {
     graph.first_edge.push_back(static_cast<std::uint32_t>(graph.edges.size()));
-    const Cost& cost = plan.nodes()[i].node->cost();
+    const Cost& cost = plan.nodes()[i].cost();
     graph.work.push_back(cost.nanoseconds());
     graph.alone.push_back(cost.nanoseconds(threads));
     graph.handover.push_back(cost.handover());

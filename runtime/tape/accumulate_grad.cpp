@@ -31,7 +31,8 @@ AccumulateGrad::AccumulateGrad(const Tensor& leaf) : Node(1, kLast), variable_(l
   set_saves(false);
   set_internal();
   const Tensor& buffer = leaf.impl().meta().grad_buffer;
-  if (buffer.defined()) {  // else the leaf can mostly keep what comes
+  // Without a bucket the leaf can mostly keep what comes, and a product of matrices is computed right in its bucket.
+  if (buffer.defined() && buffer.dim() != 2) {
     set_cost({.flop = 0, .bytes = 2 * static_cast<float>(buffer.nbytes())});
   }
 }
@@ -56,6 +57,18 @@ IntrusivePtr<Node> AccumulateGrad::of(const Tensor& leaf) {
   return IntrusivePtr<Node>(accumulator);
 }
 
+Tensor AccumulateGrad::take_buffer(IntArrayRef sizes, ScalarType dtype) {
+  AutogradMeta& meta = *variable_.impl().autograd;
+  const std::lock_guard lock(meta.mutex);
+  const Tensor& buffer = meta.grad_buffer;
+  if (meta.grad.defined() || meta.is_buffer_taken || !buffer.defined() || buffer.sizes() != sizes ||
+      buffer.scalar_type() != dtype) {
+    return {};
+  }
+  meta.is_buffer_taken = true;
+  return buffer;
+}
+
 void AccumulateGrad::apply(NodeCall& call) { accumulate_into(*variable_.impl().autograd, std::move(call.dy[0])); }
 
 Edge gradient_edge(const Tensor& x) {
@@ -70,13 +83,19 @@ void accumulate_into(AutogradMeta& meta, Tensor dy) {
   run_deferred_work();  // grad() is for everybody
   wait_for_turn();      // the order of a sum decides its last bits
   const std::lock_guard lock(meta.mutex);
+  const bool is_in_buffer = meta.grad_buffer.defined() && dy.is_same(meta.grad_buffer);
+  if (is_in_buffer) {
+    meta.is_buffer_taken = false;
+  }
   if (meta.grad.defined()) {
     if (GradMode::is_enabled()) {
       meta.grad = gradient_ops().add(meta.grad, dy);
     } else {
       gradient_ops().add_(meta.grad, dy);
     }
-  } else if (meta.grad_buffer.defined()) {
+  } else if (is_in_buffer) {
+    meta.grad = std::move(dy);
+  } else if (meta.grad_buffer.defined() && !meta.is_buffer_taken) {
     gradient_ops().copy_(meta.grad_buffer, dy);
     meta.grad = meta.grad_buffer;
   } else if (GradMode::is_enabled()) {

@@ -20,6 +20,10 @@ class AccumulateGrad final : public Node {
   std::string_view static_name() const override { return "AccumulateGrad"; }
   void apply(NodeCall& call) override;
   const Tensor& variable() const { return variable_; }
+  /// The leaf's place in a bucket if it is free, which it is not any more then: for the node whose result, of these
+  /// sizes and this dtype, is the whole gradient, and which has to hand on this very tensor. Undefined if there is
+  /// none. Thread-safe.
+  Tensor take_buffer(IntArrayRef sizes, ScalarType dtype);
 
  private:
   explicit AccumulateGrad(const Tensor& leaf);

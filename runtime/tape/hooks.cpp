@@ -150,6 +150,11 @@ void NodeHooks::run_accumulate_hooks(const Tensor& leaf) const {
   }
 }
 
+bool NodeHooks::takes_gradients() const {
+  const std::lock_guard lock(mutex_);
+  return !(tensor_hooks_.empty() && pre_hooks_.empty() && post_hooks_.empty() && retained_.empty());
+}
+
 bool NodeHooks::has_post_hooks() const {
   const std::lock_guard lock(mutex_);
   return !post_hooks_.empty();

@@ -59,6 +59,8 @@ class NodeHooks final {
   void run_post_hooks(std::span<Tensor> dx, std::span<const Tensor> dy) const;
   void run_accumulate_hooks(const Tensor& leaf) const;
   bool has_post_hooks() const;
+  /// Whether there is a hook that is given incoming gradients, and may keep one.
+  bool takes_gradients() const;
   /// The node waits for others: backward runs all nodes of this kind one after another, the newest first, on any number
   /// of threads.
   void set_in_order() { in_order_ = true; }

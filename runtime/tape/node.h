@@ -137,6 +137,9 @@ class Node : public RefCounted {
   bool saves() const { return saves_; }
   /// Whether `apply` hands no tensor to another thread: then its kernels may be put off (deferred_work.h).
   bool is_internal() const { return is_internal_; }
+  /// Whether `apply` may be called twice in a pass, each time for some of the operands, and takes no longer than once:
+  /// it computes every gradient apart, and leaves dy as it is.
+  bool computes_apart() const { return computes_apart_; }
   /// The Error of a node whose saved tensors are gone.
   [[noreturn]] static void fail_freed();
   /// Where the forward ran; null unless it ran in anomaly mode.
@@ -168,6 +171,8 @@ class Node : public RefCounted {
   void set_saves(bool saves) { saves_ = saves; }
   /// Says that the node is_internal(); it is not at first.
   void set_internal() { is_internal_ = true; }
+  /// Says that the node computes_apart(); it does not at first.
+  void set_computes_apart() { computes_apart_ = true; }
 
  private:
   friend class Branch;
@@ -188,6 +193,7 @@ class Node : public RefCounted {
   ScalarType dtype_ = kFloat32;
   bool saves_ = true;
   bool is_internal_ = false;
+  bool computes_apart_ = false;
   std::uint64_t sequence_nr_;
   std::atomic<std::uint64_t> stamp_{0};  ///< the node's place in the plan that is being built over it
   Node* next_ = nullptr;                 ///< links the nodes of a Branch, or those that wait for destruction

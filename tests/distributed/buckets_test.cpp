@@ -1,9 +1,14 @@
 #include <backflow/distributed/buckets.h>
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
+#include <backflow/ops/functions.h>
 #include <backflow/runtime/tape/accumulate_grad.h>
+#include <backflow/runtime/tape/grad_mode.h>
+#include <backflow/runtime/tape/hooks.h>
+#include <backflow/runtime/tape/node.h>
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/distributed/support.h>
 
@@ -25,6 +30,18 @@ std::vector<std::vector<std::size_t>> members(const std::vector<BucketPlan>& pla
 }
 
 using Members = std::vector<std::vector<std::size_t>>;
+
+/// Backward of the sum of x w^T; returns where the gradient of w was computed.
+const void* backward_through(const Tensor& x, const Tensor& w) {
+  const Tensor y = linear(x, w);
+  const void* place = nullptr;
+  y.grad_fn()->register_hook([&place](const std::vector<Tensor>& dx, const std::vector<Tensor>&) {
+    place = dx[1].const_data_ptr();
+    return std::vector<Tensor>();
+  });
+  sum(y).backward();
+  return place;
+}
 
 }  // namespace
 
@@ -122,5 +139,65 @@ TEST_CASE("buckets: a gradient from elsewhere is taken in", "[buckets]") {
     parameters[0].mutable_grad() = filled({6}, 4);
     CHECK_THROWS_WITH(bucket.fill(), Equals("data_parallel: gradient f32[6] of parameter f32[2, 3]: need the "
                                             "parameter's shape and dtype"));
+  }
+}
+
+TEST_CASE("buckets: the gradient of a matrix is computed where it is sent from", "[buckets]") {
+  const std::vector<Tensor> parameters = {parameter({2}), parameter({4, 3}, 0.5)};
+  const Tensor& w = parameters[1];
+  Bucket bucket(plan_buckets(parameters)[0], parameters);
+  const Tensor x = filled({5, 3}, 2);
+  const auto is_in_bucket = [&bucket](const void* place) {
+    const auto* first = bucket.flat().const_data_ptr<float>();
+    return std::greater_equal<>()(place, first) && std::less<>()(place, first + bucket.flat().numel());
+  };
+  SECTION("at first, and again after zero_grad") {
+    for (int pass = 0; pass < 2; ++pass) {
+      CHECK(is_in_bucket(backward_through(x, w)));
+      CHECK(all_equal(w.grad(), 10));
+      w.mutable_grad() = Tensor();
+    }
+  }
+  SECTION("not when it is added to a gradient that is there") {
+    backward_through(x, w);
+    CHECK_FALSE(is_in_bucket(backward_through(x, w)));
+    CHECK(all_equal(w.grad(), 20));
+  }
+  SECTION("not when it is one of two contributions") {
+    sum(add(linear(x, w), linear(filled({5, 3}, 1), w))).backward();
+    CHECK(all_equal(w.grad(), 15));
+  }
+  SECTION("also when a hook only waits for it") {
+    register_post_accumulate_grad_hook(w, [](const Tensor&) {});
+    CHECK(is_in_bucket(backward_through(x, w)));
+    CHECK(all_equal(w.grad(), 10));
+  }
+  SECTION("not when a hook may keep it") {
+    Tensor kept;
+    w.register_hook([&kept](const Tensor& dw) { kept = dw; });
+    CHECK_FALSE(is_in_bucket(backward_through(x, w)));
+    bucket.flat().fill_(0);
+    CHECK(all_equal(kept, 10));
+  }
+  SECTION("by one pass at a time") {
+    const Tensor y = linear(x, w);
+    y.grad_fn()->register_hook([&](const std::vector<Tensor>&, const std::vector<Tensor>&) {
+      const AutoGradMode records(true);
+      CHECK_FALSE(is_in_bucket(backward_through(x, w)));  // before the outer pass has handed on what it has computed
+      return std::vector<Tensor>();
+    });
+    sum(y).backward();
+    CHECK(all_equal(w.grad(), 20));
+    bucket.fill();
+    CHECK(all_equal(view_of(bucket.flat(), {12}, {1}, bucket.plan().slots[0].offset), 20));
+  }
+  SECTION("again after a pass that has failed") {
+    const Tensor y = linear(x, w);
+    y.grad_fn()->register_hook(
+        [](const std::vector<Tensor>&, const std::vector<Tensor>&) -> std::vector<Tensor> { fail("planted"); });
+    CHECK_THROWS_WITH(sum(y).backward(), Catch::Matchers::Contains("planted"));
+    bucket.begin(Bucket::Share::Keep);
+    CHECK(is_in_bucket(backward_through(x, w)));
+    CHECK(all_equal(w.grad(), 10));
   }
 }

@@ -3,7 +3,10 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
+#include <string>
 #include <thread>
+#include <vector>
 
 #include <backflow/ops/creation/creation.h>
 #include <backflow/ops/operators.h>
@@ -114,6 +117,55 @@ TEST_CASE("engines: a task starts once, when its leaves are complete, and the pa
     autograd::backward({(x * w).sum()}, {}, {.tasks = nothing});
     CHECK(started == 2);
     CHECK(done == 2);
+  }
+}
+
+TEST_CASE("engines: what is sent starts before the gradients of other operands are computed") {
+  const Tensor x = rand({64, 512});
+  const std::vector<Tensor> weights = {rand({512, 512}).set_requires_grad(true),
+                                       rand({512, 512}).set_requires_grad(true)};
+  std::vector<std::string> events;
+  std::mutex mutex;  // of the events: hook and task run on any thread
+  const auto note = [&](const char* event) {
+    const std::lock_guard lock(mutex);
+    events.emplace_back(event);
+  };
+  const auto gradients = [&](bool sends) {
+    events.clear();
+    const Tensor hidden = relu(linear(x, weights[0]));
+    hidden.register_hook([&](const Tensor&) { note("hidden"); });
+    std::vector<PassTask> tasks(1);
+    tasks[0].leaves = {weights[1]};
+    if (sends) {
+      tasks[0].start = [&](const Completion& done) {
+        note("weight");
+        done(nullptr);
+      };
+    } else {
+      tasks[0].run = [&] { note("weight"); };
+    }
+    autograd::backward({linear(hidden, weights[1]).sum()}, {}, {.tasks = tasks});
+    std::vector<Tensor> all;
+    for (const Tensor& w : weights) {
+      all.push_back(w.grad());
+      w.mutable_grad() = Tensor();
+    }
+    return all;
+  };
+  SerialEngine serial;
+  std::vector<Tensor> expected;
+  {
+    const EngineGuard guard(serial);
+    expected = gradients(false);
+    CHECK(bitwise_equal(gradients(true), expected));
+    CHECK(events == std::vector<std::string>{"weight", "hidden"});
+  }
+  for (const int n : {1, 2, 8}) {
+    const Threads threads(n);
+    FlowEngine flow(FlowEngine::Use::Always);
+    const EngineGuard guard(flow);
+    CHECK(bitwise_equal(gradients(true), expected));
+    CHECK(events.size() == 2);
   }
 }
 
