@@ -1,6 +1,7 @@
 #include <backflow/distributed/sharded_step.h>
 
 #include <algorithm>
+#include <iterator>
 #include <span>
 #include <unordered_set>
 #include <utility>
@@ -147,10 +148,13 @@ void ShardedStep::update(std::size_t bucket) {
 
 /// What happens once all gradients are complete, before any update. They have the same bits on all ranks.
 void ShardedStep::prepare_gradients() {
-  std::vector<Tensor> updated;
+  std::unordered_set<const TensorImpl*> ours;
   for (const std::vector<Tensor>& of_bucket : updates_) {
-    updated.insert(updated.end(), of_bucket.begin(), of_bucket.end());
+    std::for_each(of_bucket.begin(), of_bucket.end(), [&](const Tensor& p) { ours.insert(&p.impl()); });
   }
+  std::vector<Tensor> updated;  // in the order of the model, whatever the buckets: a norm's bits depend on it
+  std::copy_if(parameters_.begin(), parameters_.end(), std::back_inserter(updated),
+               [&](const Tensor& p) { return ours.contains(&p.impl()); });
   grad_norm_ = limits_.apply(updated, [this](const Tensor& p) {
     const auto same = [&p](const Tensor& x) { return &x.impl() == &p.impl(); };
     return names_[static_cast<std::size_t>(std::find_if(parameters_.begin(), parameters_.end(), same) -

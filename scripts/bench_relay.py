@@ -24,20 +24,28 @@ from trace_file import read_steps  # noqa: E402
 WARM_UP = 3  # steps before the trace begins
 
 
-def train(hosts, arguments, out, compression):
-    """Trains, and returns the steps of rank 0's trace and the bytes of a step."""
-    steps = WARM_UP + arguments.steps
+def run(hosts, arguments, out, compression, steps, options=()):
+    """Trains so many steps; returns the bytes that passed the network, the mean of both directions."""
     width = 512 * arguments.width
     settings = [f"model.hidden=[{width}, {width}]", f"train.batch_size={arguments.batch}", f"train.max_steps={steps}",
                 "train.epochs=1000", *([f"distributed.compression={compression}"] if compression != "none" else [])]
     command = [*hosts.mpirun(1), arguments.bin / "backflow", "train", ROOT / "configs/fashion_mnist_mlp.toml",
-               "--out", out, "--threads", 1, "--quiet", "--trace", "--trace-steps", arguments.steps]
+               "--out", out, "--threads", 1, "--quiet", *options]
     for setting in settings:
         command += ["--set", setting]
     before = hosts.bytes_from_a()
     subprocess.run(list(map(str, command)), check=True, stdout=subprocess.DEVNULL)
     sent, received = (after - b for after, b in zip(hosts.bytes_from_a(), before))
-    return read_steps(out / "trace.json"), (sent + received) / 2 / steps
+    return (sent + received) / 2
+
+
+def train(hosts, arguments, out, compression):
+    """Trains, and returns the steps of rank 0's trace and the bytes of a step. A run of one step tells what the start
+    sends, as the parameters of rank 0."""
+    steps = WARM_UP + arguments.steps
+    start = run(hosts, arguments, out / "start", compression, 1)
+    whole = run(hosts, arguments, out / "run", compression, steps, ("--trace", "--trace-steps", arguments.steps))
+    return read_steps(out / "run/trace.json"), (whole - start) / (steps - 1)
 
 
 def row(arguments, compression, steps, traffic):
