@@ -98,7 +98,8 @@ TEST_CASE("places: NUMA nodes, bound threads and the core of communication are n
 }
 
 TEST_CASE("places: ranks that span NUMA nodes side by side are warned of") {
-  const std::vector<RankPlace> free = placed("numa:2 core:4 pu:1", {{.cpus = cores(0, 7)}, {.cpus = cores(0, 7)}});
+  const std::vector<RankPlace> free =
+      placed("numa:2 core:4 pu:1", {{.cpus = cores(0, 7), .binding = ThreadBinding::None}, {.cpus = cores(0, 7)}});
   CHECK(describe_places(free) == Lines{"a: ranks 0-1: 4 threads each, cores 0-7, NUMA nodes 0-1, memory interleaved"});
   CHECK(placement_warnings(free) ==
         Lines{"a: ranks 0-1 have cores of several NUMA nodes, so much of the memory is far away: need "
