@@ -62,8 +62,9 @@ std::string read_text(const std::string& path) {
 
 Section::Section(std::shared_ptr<ConfigTree> tree, ConfigTable* table) : tree_(std::move(tree)), table_(table) {}
 
-const ConfigValue* Section::find(std::string_view key, bool required, const std::string& need) const {
-  ConfigEntry& entry = table_->at(key);
+const ConfigValue* Section::find(const Key& key, bool required, const std::string& need) const {
+  ConfigEntry& entry = table_->at(key.name);
+  if (entry.sentence.empty()) entry.sentence = key.sentence;
   if (entry.read_order < 0) entry.read_order = tree_->reads++;
   if (entry.given) return &entry.value;
   if (!required || tree_->blank) return nullptr;
@@ -72,40 +73,40 @@ const ConfigValue* Section::find(std::string_view key, bool required, const std:
   for (const auto& other : table_->entries) {
     if (other->given && other->read_order < 0) strays.push_back(other->key);
   }
-  std::string hint = nearest(key, strays);
+  std::string hint = nearest(key.name, strays);
   if (!hint.empty()) hint = to_text("; is it '", hint, "' at ", table_->find(hint)->key_where, "?");
-  throw ConfigError(to_text(where(), ": missing key ", quoted_name(key, *table_), ": ", need, hint));
+  throw ConfigError(to_text(where(), ": missing key ", quoted_name(key.name, *table_), ": ", need, hint));
 }
 
 template <class T, class F>
-T Section::take(std::string_view key, const std::optional<T>& fallback, const std::string& need, F&& read) const {
+T Section::take(const Key& key, const std::optional<T>& fallback, const std::string& need, F&& read) const {
   if (const ConfigValue* found = find(key, !fallback, need)) {
-    return read(Reading{*found, quoted_name(key, *table_), need});
+    return read(Reading{*found, quoted_name(key.name, *table_), need});
   }
   if (!fallback) return T{};  // of a blank configuration
-  ConfigEntry& entry = table_->at(key);
+  ConfigEntry& entry = table_->at(key.name);
   entry.value = to_value(*fallback);
   entry.has_value = true;
   return *fallback;
 }
 
-std::string Section::string(std::string_view key, std::optional<std::string> fallback) const {
+std::string Section::string(const Key& key, std::optional<std::string> fallback) const {
   return take(key, fallback, "need a string", [](const Reading& r) { return r.string(); });
 }
 
-std::int64_t Section::integer(std::string_view key, IntegerRange range, std::optional<std::int64_t> fallback) const {
+std::int64_t Section::integer(const Key& key, IntegerRange range, std::optional<std::int64_t> fallback) const {
   return take(key, fallback, need_of(range), [&](const Reading& r) { return r.integer(range); });
 }
 
-double Section::number(std::string_view key, NumberRange range, std::optional<double> fallback) const {
+double Section::number(const Key& key, NumberRange range, std::optional<double> fallback) const {
   return take(key, fallback, need_of(range), [&](const Reading& r) { return r.number(range); });
 }
 
-bool Section::boolean(std::string_view key, std::optional<bool> fallback) const {
+bool Section::boolean(const Key& key, std::optional<bool> fallback) const {
   return take(key, fallback, "need true or false", [](const Reading& r) { return r.boolean(); });
 }
 
-std::string Section::choice(std::string_view key, const std::vector<std::string>& choices,
+std::string Section::choice(const Key& key, const std::vector<std::string>& choices,
                             std::optional<std::string> fallback) const {
   const std::string need = need_of(choices);
   return take(key, fallback, need, [&](const Reading& r) {
@@ -119,44 +120,43 @@ std::string Section::choice(std::string_view key, const std::vector<std::string>
   });
 }
 
-std::vector<std::string> Section::strings(std::string_view key,
-                                          std::optional<std::vector<std::string>> fallback) const {
+std::vector<std::string> Section::strings(const Key& key, std::optional<std::vector<std::string>> fallback) const {
   return take(key, fallback, "need an array of strings", [](const Reading& r) {
     return r.list([](const Reading& element) { return element.as<std::string>(); });
   });
 }
 
-std::vector<std::int64_t> Section::integers(std::string_view key, IntegerRange range,
+std::vector<std::int64_t> Section::integers(const Key& key, IntegerRange range,
                                             std::optional<std::vector<std::int64_t>> fallback) const {
   return take(key, fallback, need_of(range) + " for each element of an array",
               [&](const Reading& r) { return r.list([&](const Reading& element) { return element.integer(range); }); });
 }
 
-std::vector<double> Section::numbers(std::string_view key, NumberRange range,
+std::vector<double> Section::numbers(const Key& key, NumberRange range,
                                      std::optional<std::vector<double>> fallback) const {
   return take(key, fallback, need_of(range) + " for each element of an array",
               [&](const Reading& r) { return r.list([&](const Reading& element) { return element.number(range); }); });
 }
 
-Section Section::section(std::string_view key) const {
+Section Section::section(const Key& key) const {
   if (find(key, false, "") == nullptr) {
-    ConfigEntry& entry = table_->at(key);
+    ConfigEntry& entry = table_->at(key.name);
     if (!entry.has_value) {
       auto made = std::make_shared<ConfigTable>();
-      made->path = detail::join_path(table_->path, detail::quote_key(key));
+      made->path = detail::join_path(table_->path, detail::quote_key(key.name));
       entry.value.data = std::move(made);
       entry.has_value = true;
     }
   }
-  const ConfigValue& value = table_->at(key).value;
-  const Reading reading{value, quoted_name(key, *table_), to_text("need a table, [", key, "]")};
+  const ConfigValue& value = table_->at(key.name).value;
+  const Reading reading{value, quoted_name(key.name, *table_), to_text("need a table, [", key.name, "]")};
   return {tree_, reading.as<std::shared_ptr<ConfigTable>>().get()};
 }
 
-std::vector<Section> Section::sections(std::string_view key) const {
+std::vector<Section> Section::sections(const Key& key) const {
   const ConfigValue* found = find(key, false, "");
   if (found == nullptr) return {};
-  const Reading reading{*found, quoted_name(key, *table_), to_text("need an array of tables, [[", key, "]]")};
+  const Reading reading{*found, quoted_name(key.name, *table_), to_text("need an array of tables, [[", key.name, "]]")};
   return reading.list(
       [&](const Reading& element) { return Section(tree_, element.as<std::shared_ptr<ConfigTable>>().get()); });
 }

@@ -34,6 +34,19 @@ struct NumberRange {
   bool infinite_or_nan = false;  ///< accept inf and nan too, whatever the bounds
 };
 
+/// A key of a configuration that a reader asks for, and one sentence on what it means, in Markdown, without a capital
+/// and a full stop, as "passes over the training data". Both must outlive the call alone.
+struct Key {
+  // NOLINTNEXTLINE(google-explicit-constructor): a key without a sentence is written as its name
+  Key(std::string_view name) : name(name) {}
+  Key(const char* name) : name(name) {}         // NOLINT(google-explicit-constructor)
+  Key(const std::string& name) : name(name) {}  // NOLINT(google-explicit-constructor)
+  Key(std::string_view name, std::string_view sentence) : name(name), sentence(sentence) {}
+
+  std::string_view name;
+  std::string_view sentence;
+};
+
 namespace detail {
 struct ConfigTable;
 struct ConfigTree;
@@ -52,26 +65,26 @@ struct ConfigValue;
 /// thread at a time reads a configuration.
 class Section {
  public:
-  std::string string(std::string_view key, std::optional<std::string> fallback = {}) const;
-  std::int64_t integer(std::string_view key, IntegerRange range = {}, std::optional<std::int64_t> fallback = {}) const;
+  std::string string(const Key& key, std::optional<std::string> fallback = {}) const;
+  std::int64_t integer(const Key& key, IntegerRange range = {}, std::optional<std::int64_t> fallback = {}) const;
   /// A floating-point number; an integer is accepted for one.
-  double number(std::string_view key, NumberRange range = {}, std::optional<double> fallback = {}) const;
-  bool boolean(std::string_view key, std::optional<bool> fallback = {}) const;
+  double number(const Key& key, NumberRange range = {}, std::optional<double> fallback = {}) const;
+  bool boolean(const Key& key, std::optional<bool> fallback = {}) const;
   /// One of a few strings.
-  std::string choice(std::string_view key, const std::vector<std::string>& choices,
+  std::string choice(const Key& key, const std::vector<std::string>& choices,
                      std::optional<std::string> fallback = {}) const;
 
   /// Arrays; `range` holds for each element.
-  std::vector<std::string> strings(std::string_view key, std::optional<std::vector<std::string>> fallback = {}) const;
-  std::vector<std::int64_t> integers(std::string_view key, IntegerRange range = {},
+  std::vector<std::string> strings(const Key& key, std::optional<std::vector<std::string>> fallback = {}) const;
+  std::vector<std::int64_t> integers(const Key& key, IntegerRange range = {},
                                      std::optional<std::vector<std::int64_t>> fallback = {}) const;
-  std::vector<double> numbers(std::string_view key, NumberRange range = {},
+  std::vector<double> numbers(const Key& key, NumberRange range = {},
                               std::optional<std::vector<double>> fallback = {}) const;
 
   /// The table [key] below this one; an empty one when there is none, so that its keys take their defaults.
-  Section section(std::string_view key) const;
+  Section section(const Key& key) const;
   /// The tables of the array [[key]] in their order; none when there is no such array.
-  std::vector<Section> sections(std::string_view key) const;
+  std::vector<Section> sections(const Key& key) const;
 
   /// A key of earlier versions, which could only be `value`. It may still be given, has no effect, and is in neither
   /// resolved() nor values(). Config::notes() then says "x.toml:40:13: 'reduction' in [distributed] is no longer
@@ -102,9 +115,9 @@ class Section {
  private:
   friend class Config;
   Section(std::shared_ptr<detail::ConfigTree> tree, detail::ConfigTable* table);
-  const detail::ConfigValue* find(std::string_view key, bool required, const std::string& need) const;
+  const detail::ConfigValue* find(const Key& key, bool required, const std::string& need) const;
   template <class T, class F>
-  T take(std::string_view key, const std::optional<T>& fallback, const std::string& need, F&& read) const;
+  T take(const Key& key, const std::optional<T>& fallback, const std::string& need, F&& read) const;
 
   std::shared_ptr<detail::ConfigTree> tree_;
   detail::ConfigTable* table_;

@@ -33,6 +33,7 @@ struct ConfigValue {
 /// A key that the document gives, or that a reader has asked for.
 struct ConfigEntry {
   std::string key;
+  std::string sentence;   // what the key means, if its reader says so
   std::string key_where;  // empty for a key that the document does not give
   std::uint32_t line = 0;
   std::uint32_t column = 0;
