@@ -87,6 +87,7 @@ THIRD_PARTY = [
     (r"nlohmann/", ["io", "train"]),
     (r"spdlog/", ["train"]),
     (r"CLI/", ["train"]),
+    (r"httplib\.h", ["train/report"]),
     (r"torch/", ["compat"]),
 ]
 IN_PUBLIC_HEADERS_TOO = r"(oneapi/)?tbb[/.]"

@@ -19,7 +19,7 @@ packages=(
   libbackward-cpp-dev libdw-dev                                         # to name the lines of a stack
   libopenmpi-dev openmpi-bin                                            # to communicate
   libhdf5-openmpi-dev zlib1g-dev libtomlplusplus-dev nlohmann-json3-dev # to read and write
-  libcli11-dev libspdlog-dev                                            # for the program
+  libcli11-dev libspdlog-dev libcpp-httplib-dev                         # for the program
   graphviz                                                              # to draw graphs
   dataset-fashion-mnist                                                 # to train on
   catch2 libbenchmark-dev hdf5-tools python3-h5py python3-numpy         # to test and measure

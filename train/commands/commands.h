@@ -34,5 +34,7 @@ void add_config(CLI::App& app, Action& action);
 void add_graph(CLI::App& app, Action& action);
 /// `backflow ops [NAME] [--markdown]`: prints what the registry says of all operators, or of those of one name.
 void add_ops(CLI::App& app, Action& action);
+/// `backflow report RUN... [-o FILE]`: makes a page to look at of one or more runs, or serves it while they go on.
+void add_report(CLI::App& app, Action& action);
 
 }  // namespace backflow::train
