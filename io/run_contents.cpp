@@ -9,6 +9,7 @@
 #include <tuple>
 
 #include <backflow/io/atomic_file.h>
+#include <backflow/io/event_file.h>
 #include <backflow/io/run_directory.h>
 #include <backflow/runtime/base/error.h>
 
@@ -45,7 +46,7 @@ bool is_of_run(const std::string& name) {
   for (const char* own : {"config.toml", "environment.json", "metrics.jsonl", "log.txt", "trace.json"}) {
     if (name == own) return true;
   }
-  return number_between(name, "trace-rank", ".json") || is_temporary(name);
+  return number_between(name, "trace-rank", ".json") || EventFile::is_name(name) || is_temporary(name);
 }
 
 /// The names of files in a directory for which `wanted` holds, sorted.

@@ -120,6 +120,9 @@ class TrainingRun {
     // Rank 0 alone writes.
     run_on_rank_0(*world_, [&] {
       files_.emplace(options_.start, experiment_.name, options_.resolved_config, environment_json(*world_, platform));
+      if (experiment_.log.tensorboard) {
+        files_->write_events(step_);
+      }
       report_.set_files(*files_);
     });
     directory_ = world_->all_gather(files_ ? files_->directory() : "").front();

@@ -36,5 +36,7 @@ void add_graph(CLI::App& app, Action& action);
 void add_ops(CLI::App& app, Action& action);
 /// `backflow report RUN... [-o FILE]`: makes a page to look at of one or more runs, or serves it while they go on.
 void add_report(CLI::App& app, Action& action);
+/// `backflow sweep CONFIG --set KEY=VALUES...`: trains with many values of some keys, and compares the runs.
+void add_sweep(CLI::App& app, Action& action);
 
 }  // namespace backflow::train

@@ -58,7 +58,7 @@ std::string text_in(const Json& json, const char* key, const char* fallback) {
 }
 
 bool is_place(std::string_view key) {
-  return key == "event" || key == "step" || key == "epoch" || key == "split" || key == "samples";
+  return key == "event" || key == "step" || key == "split" || key == "samples";
 }
 
 /// Adds the numbers of an event to the curves.

@@ -24,6 +24,31 @@ std::shared_ptr<spdlog::logger> open_log(const std::string& path) {
   }
 }
 
+/// The numbers of an event as TensorBoard groups them: "train/loss", "validation/accuracy".
+std::vector<std::pair<std::string, double>> scalars_of(std::string_view event, const io::MetricRecord& fields) {
+  std::string group = "train/";
+  std::vector<std::pair<std::string, double>> scalars;
+  for (const auto& [key, value] : fields) {
+    if (const auto* split = std::get_if<std::string>(&value); split != nullptr && key == "split") {
+      group = *split + "/";
+    }
+  }
+  if (event == "eval" && group == "train/") {
+    group = "test/";
+  }
+  for (const auto& [key, value] : fields) {
+    if (key == "step") {
+      continue;
+    }
+    if (const auto* number = std::get_if<double>(&value)) {
+      scalars.emplace_back(group + key, *number);
+    } else if (const auto* whole = std::get_if<std::int64_t>(&value)) {
+      scalars.emplace_back(group + key, static_cast<double>(*whole));
+    }
+  }
+  return scalars;
+}
+
 }  // namespace
 
 RunFiles::RunFiles(const RunStart& start, const std::string& name, const std::string& config,
@@ -66,6 +91,13 @@ void RunFiles::adopt_dumps(const RunStart& start) {
       warnings_.push_back(to_text(file.path, ": is newer than the dump that this run goes on from: kept as ",
                                   io::set_aside(file.path)));
     }
+  }
+}
+
+void RunFiles::metric(std::string_view event, const io::MetricRecord& fields) {
+  metrics_->write(event, fields);
+  if (events_ && (event == "step" || event == "eval")) {
+    events_->scalars(static_cast<std::int64_t>(io::metric_number(fields, "step")), scalars_of(event, fields));
   }
 }
 

@@ -56,7 +56,7 @@ const optionsOf = (chart, drawn, width) => {
     width, height: 240,
     scales: {x: {time: false, ...(zoomed ? {min: zoomed[0], max: zoomed[1]} : {})}, y: {distr: logarithmic ? 3 : 1}},
     axes: [axisOf(shortSteps, {label: "step", labelSize: 18, labelFont: "12px system-ui, sans-serif", size: 34}),
-           axisOf(chart.format, {size: 64})],
+           axisOf(chart.format, {size: 74})],
     series: [{label: "step", value: (_, x) => (x === null ? "–" : numberText(x))},
              ...drawn.map((layer) => seriesOf(layer, chart.format))],
     legend: {show: true, live: true},

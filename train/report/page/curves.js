@@ -15,7 +15,7 @@ const meanNote = (curves) => {
 
 const curveOf = (data, run, curve, label, options = {}) => ({
   x: curve.x, y: curve.y, mean_of: curve.mean_of, run,
-  label: data.runs.length > 1 ? `${data.runs[run].label}${label ? `: ${label}` : ""}` : label,
+  of: label, label: data.runs.length > 1 ? data.runs[run].label : label,
   colour: data.runs.length > 1 ? run : options.colour ?? 0, dash: options.dash ?? false,
 });
 
@@ -27,8 +27,14 @@ const evaluationCurves = (data, name, from = 0) =>
     Object.entries(run.evaluations).flatMap(([split, curves], j) =>
       curves[name]?.x.length ? [curveOf(data, i, curves[name], split, {colour: from + j, dash: split !== "validation" && j > 0})] : []));
 
+/// Curves of several splits, as validation and test, have them in their labels.
+const labelled = (curves) => {
+  const several = new Set(curves.map((curve) => curve.of)).size > 1;
+  return curves.map((curve) => (several && curve.label !== curve.of ? {...curve, label: `${curve.label}: ${curve.of}`} : curve));
+};
+
 const chartOf = (title, note, curves, format = numberText, extra = {}) =>
-  curves.length ? {title, note: [note, meanNote(curves)].filter(Boolean).join("; "), curves, format, ...extra} : null;
+  curves.length ? {title, note: [note, meanNote(curves)].filter(Boolean).join("; "), curves: labelled(curves), format, ...extra} : null;
 
 const lossCharts = (data) => {
   const training = stepCurves(data, "loss", "training");
@@ -50,7 +56,7 @@ const allCharts = (data) => {
     results: [...lossCharts(data),
               ...metricNames(data).map((name) => chartOf(words(name), "", evaluationCurves(data, name, 1)))].filter(Boolean),
     training: [...STEP_CHARTS.map(([name, title, note, format, smooth]) =>
-                 chartOf(title, note, stepCurves(data, name, words(name)), format, {smooth})),
+                 chartOf(title, note, stepCurves(data, name, title), format, {smooth})),
                ...others.map((name) => chartOf(words(name), "", stepCurves(data, name, words(name)), numberText, {smooth: true}))]
       .filter(Boolean),
   };

@@ -12,7 +12,7 @@ const matrixTable = (confusion) => {
   const sums = matrix.map((row) => row.reduce((a, b) => a + b, 0));
   const columnSums = classes.map((_, j) => matrix.reduce((sum, row) => sum + row[j], 0));
   const percent = (x, of) => (of > 0 ? `${(100 * x / of).toFixed(1)}%` : "–");
-  const head = element("tr", {}, element("th", {}, "class \\ predicted"), classes.map((name) => element("th", {scope: "col"}, name)), element("th", {}, "recall"));
+  const head = element("tr", {}, element("th", {}, "class / taken for"), classes.map((name) => element("th", {scope: "col"}, name)), element("th", {}, "recall"));
   const rows = matrix.map((row, i) => element("tr", {}, element("th", {scope: "row"}, classes[i]),
     row.map((count, j) => element("td", {style: cellStyle(sums[i] ? count / sums[i] : 0, i === j),
       title: `${classes[i]} taken for ${classes[j]}: ${count} of ${sums[i]}`}, numberText(count))),
