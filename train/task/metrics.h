@@ -5,8 +5,6 @@
 #include <utility>
 #include <vector>
 
-#include <backflow/runtime/tensor/tensor.h>
-
 namespace backflow::train {
 
 /// Which values of a metric are better.
@@ -53,5 +51,11 @@ struct Evaluation {
   double metric(const std::string& name) const;
   double loss() const { return metric("loss"); }
 };
+
+/// The row of a class of which `hits` of `samples` samples, and of `predicted` predictions, are right.
+ClassRow class_row(std::string name, std::int64_t hits, std::int64_t samples, std::int64_t predicted);
+
+/// Adds the metrics "precision", "recall" and "f1": means over the classes that occur in the data or the predictions.
+void add_means_over_classes(Evaluation& evaluation);
 
 }  // namespace backflow::train
