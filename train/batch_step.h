@@ -9,7 +9,7 @@
 #include <backflow/distributed/sampler.h>
 #include <backflow/io/dump.h>
 #include <backflow/nn/optim/optimizer.h>
-#include <backflow/train/data.h>
+#include <backflow/train/data/batch_maker.h>
 #include <backflow/train/experiment.h>
 #include <backflow/train/model/model.h>
 

@@ -15,6 +15,7 @@
 #include <backflow/ops/winograd.h>
 #include <backflow/runtime/base/warning.h>
 #include <backflow/train/cores/profiled_step.h>
+#include <backflow/train/data/idx_data.h>
 #include <backflow/train/evaluation.h>
 #include <backflow/train/run/agreement.h>
 #include <backflow/train/run/digest.h>
@@ -66,29 +67,30 @@ Prepared prepare(const io::Config& config, const io::Dump* dump = nullptr) {
   Experiment e = Experiment::read(config);
   e.check_files(config);
   const auto read = [&e](const std::string& images, const std::string& labels) {
-    return BatchMaker(load_dataset(e.data.path(images), e.data.path(labels)), e.data, e.train.dtype);
+    return BatchMaker(load_idx(e.data.path(images), e.data.path(labels)),
+                      {.dtype = e.train.dtype, .normalization = {{e.data.mean}, {e.data.std}}, .augmentation = {}});
   };
   std::optional<BatchMaker> train_data;
   if (dump == nullptr) {
     train_data.emplace(read(e.data.train_images, e.data.train_labels));
-    check_batch_size(config, e, train_data->dataset().size());
+    check_batch_size(config, e, train_data->size());
   }
   BatchMaker test_data = read(e.data.test_images, e.data.test_labels);
-  const Dataset& first = train_data ? train_data->dataset() : test_data.dataset();
-  check(first.sample_shape() == test_data.dataset().sample_shape(), e.data.path(e.data.test_images),
-        ": samples of shape ", test_data.dataset().sample_shape(), ", in ", e.data.path(e.data.train_images), " of ",
-        first.sample_shape(), ": need one shape");
+  const DataInfo& first = train_data ? train_data->info() : test_data.info();
+  check(first.sample_shape == test_data.info().sample_shape, e.data.path(e.data.test_images), ": samples of shape ",
+        test_data.info().sample_shape, ", in ", e.data.path(e.data.train_images), " of ", first.sample_shape,
+        ": need one shape");
   if (train_data) {
-    e.check_batch_size(config, train_data->dataset().size());
+    e.check_batch_size(config, train_data->size());
   }
   manual_seed(static_cast<std::uint64_t>(e.seed));
   set_winograd(e.train.winograd);
-  std::int64_t classes = train_data ? train_data->dataset().num_classes() : 0;
+  std::int64_t classes = train_data ? train_data->info().classes : 0;
   if (dump != nullptr && e.model.name == "mlp") {
     classes = std::max(classes_of(*dump, e.model), std::int64_t{1});
   }
-  Model model = build_model(e.model, first.sample_shape(), classes, e.train.dtype, 2 + e.optimizer.state_tensors);
-  check_classes(test_data.dataset(), e.data.path(e.data.test_labels), model.classes,
+  Model model = build_model(e.model, first.sample_shape, classes, e.train.dtype, 2 + e.optimizer.state_tensors);
+  check_classes(dynamic_cast<const TensorSource&>(test_data.source()), e.data.path(e.data.test_labels), model.classes,
                 train_data ? e.data.path(e.data.train_labels) : "the model");
   return {std::move(e), config, std::move(train_data), std::move(test_data), std::move(model)};
 }
@@ -111,8 +113,8 @@ Platform start_platform(distributed::Communicator& world, const CommandLine& lin
 /// What decides what a run computes: its configuration, and what its data are.
 Facts facts_of(const Prepared& p) {
   Facts facts = p.config.values();
-  facts.emplace_back("data.train", p.train_data ? describe_data(p.train_data->dataset()) : "");
-  facts.emplace_back("data.test", describe_data(p.test_data.dataset()));
+  facts.emplace_back("data.train", p.train_data ? p.train_data->description() : "");
+  facts.emplace_back("data.test", p.test_data.description());
   return facts;
 }
 
@@ -183,8 +185,8 @@ std::vector<std::string> take_over(RunStart& start, const CommandLine& line, con
 
 /// Draws the step of an experiment into `file`, in the way that its suffix says, or prints it.
 void write_graph(const Prepared& p, const std::string& file) {
-  const StepGraph graph = observe_step(p.model, p.train_data->dataset().sample_shape(), p.experiment.train.batch_size,
-                                       p.experiment.train.dtype);
+  const StepGraph graph =
+      observe_step(p.model, p.train_data->info().sample_shape, p.experiment.train.batch_size, p.experiment.train.dtype);
   const std::string& title = p.experiment.name;
   if (file.empty()) {
     std::cout << to_dot(graph, title);
@@ -281,7 +283,7 @@ int run_evaluate(const CommandLine& line) {
     if (world->rank() == 0) {
       std::cout << io::to_json({{"test_accuracy", result.accuracy},
                                 {"test_loss", result.loss},
-                                {"samples", p.test_data.dataset().size()},
+                                {"samples", p.test_data.size()},
                                 {"step", dump.step},
                                 {"epoch", dump.epoch}})
                 << std::endl;

@@ -32,7 +32,7 @@ Evaluation evaluate(const Model& model, const BatchMaker& data, std::int64_t bat
                     distributed::Communicator& world) {
   const NoGradGuard no_grad;
   model.module->eval();
-  const std::int64_t n = data.dataset().size();
+  const std::int64_t n = data.size();
   const std::int64_t batches = (n + batch_size - 1) / batch_size;
   // Loss and hits of every batch; those of other ranks are zero here, so that the sum over the ranks is exact.
   std::vector<double> sums(static_cast<std::size_t>(2 * batches), 0.0);

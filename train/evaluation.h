@@ -3,7 +3,7 @@
 #include <cstdint>
 
 #include <backflow/distributed/communicator.h>
-#include <backflow/train/data.h>
+#include <backflow/train/data/batch_maker.h>
 #include <backflow/train/model/model.h>
 
 namespace backflow::train {

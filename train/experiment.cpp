@@ -10,21 +10,6 @@ namespace {
 
 constexpr std::int64_t kMaxSize = 1 << 24;
 
-DataOptions read_data(const io::Section& s) {
-  s.choice("format", {"idx"}, "idx");
-  DataOptions data;
-  data.directory = s.string("directory", ".");
-  data.train_images = s.string("train_images", "train-images-idx3-ubyte.gz");
-  data.train_labels = s.string("train_labels", "train-labels-idx1-ubyte.gz");
-  data.test_images = s.string("test_images", "t10k-images-idx3-ubyte.gz");
-  data.test_labels = s.string("test_labels", "t10k-labels-idx1-ubyte.gz");
-  // What pixels become is a number that float32 holds.
-  data.mean = s.number("mean", {.at_least = -1e15, .at_most = 1e15}, 0.0);
-  data.std = s.number("std", {.at_least = 1e-15}, 1.0);
-  data.shuffle = s.boolean("shuffle", true);
-  return data;
-}
-
 ModelOptions read_model(const io::Section& s) {
   ModelOptions model{.name = "", .hidden = {}, .layers = {}, .section = s};
   model.name = s.choice("name", {"mlp", "layers"}, s.has("layers") ? "layers" : "mlp");
@@ -146,20 +131,11 @@ distributed::BucketLimits DistributedOptions::limits() const {
   return {std::min(distributed::BucketLimits{}.first_bytes, bytes), bytes};
 }
 
-std::string DataOptions::path(const std::string& file) const {
-  return (std::filesystem::path(directory) / file).lexically_normal().string();
-}
-
-bool is_data_path(const std::string& key) {
-  return key == "data.directory" ||
-         (key.starts_with("data.") && (key.ends_with("_images") || key.ends_with("_labels")));
-}
-
 Experiment Experiment::read(const io::Config& config) {
   const io::Section root = config.root();
   Experiment e{.name = root.string("name"),
                .seed = root.integer("seed", {.at_least = 0}, 0),
-               .data = read_data(root.section("data")),
+               .data = read_data_options(root.section("data")),
                .model = read_model(root.section("model")),
                .optimizer = read_optimizer(root.section("optimizer")),
                .train = read_train(root.section("train")),

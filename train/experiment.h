@@ -8,24 +8,11 @@
 #include <backflow/distributed/data_parallel.h>
 #include <backflow/io/config.h>
 #include <backflow/runtime/tensor/dtype.h>
+#include <backflow/train/data/data_options.h>
 #include <backflow/train/model/layers.h>
 #include <backflow/train/model/optimizer.h>
 
 namespace backflow::train {
-
-/// [data]: where the samples come from.
-struct DataOptions {
-  std::string directory;     ///< of the four files, unless their names are absolute
-  std::string train_images;  ///< IDX files, plain or .gz
-  std::string train_labels;
-  std::string test_images;
-  std::string test_labels;
-  double mean = 0;  ///< subtracted from samples that have been scaled to [0, 1]
-  double std = 1;   ///< and divided by
-  bool shuffle = true;
-
-  std::string path(const std::string& file) const;
-};
 
 /// [model]
 struct ModelOptions {
@@ -77,9 +64,6 @@ struct CheckpointOptions {
   std::int64_t every_steps = 0;  ///< 0: only at the end
   std::int64_t keep_last = 3;
 };
-
-/// Whether a key says where data files lie: nodes may have copies of their own, so what is in them counts.
-bool is_data_path(const std::string& key);
 
 /// One training run, as a configuration file describes it. Every key is read and checked here; docs/configuration.md
 /// lists them.

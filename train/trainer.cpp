@@ -65,7 +65,7 @@ class TrainingRun {
         options_(options),
         world_(std::move(world)),
         batch_step_(BatchStep::make(experiment, model, train_data, world_)),
-        sampler_({.dataset_size = train_data.dataset().size(),
+        sampler_({.dataset_size = train_data.size(),
                   .batch_size = experiment.train.batch_size,
                   .seed = static_cast<std::uint64_t>(experiment.seed),
                   .shuffle = experiment.data.shuffle,

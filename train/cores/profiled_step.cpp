@@ -15,7 +15,7 @@ namespace {
 constexpr int kWarmUp = 3;
 
 distributed::LocalBatch first_batch(const Experiment& experiment, const BatchMaker& data, std::pair<int, int> place) {
-  const distributed::ShardedSampler sampler({.dataset_size = data.dataset().size(),
+  const distributed::ShardedSampler sampler({.dataset_size = data.size(),
                                              .batch_size = experiment.train.batch_size,
                                              .seed = static_cast<std::uint64_t>(experiment.seed),
                                              .shuffle = experiment.data.shuffle,
