@@ -29,8 +29,9 @@ io::Dump make_dump(const nn::Module& module, const optim::Optimizer& optimizer) 
 }
 
 void check_finite(const io::Dump& dump) {
-  for (const auto& [kind, tensors] : {std::pair("parameter", &dump.parameters), std::pair("buffer", &dump.buffers),
-                                      std::pair("optimizer state", &dump.optimizer)}) {
+  for (const auto& [kind, tensors] :
+       {std::pair("parameter", &dump.parameters), std::pair("buffer", &dump.buffers),
+        std::pair("optimizer state", &dump.optimizer), std::pair("parameter or buffer of training", &dump.trained)}) {
     for (const auto& [name, x] : *tensors) {
       check(!x.is_floating_point() || kernels::all_finite(contiguous(x.detach())), "train: after step ", dump.step, " ",
             kind, " '", name,
