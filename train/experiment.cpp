@@ -71,8 +71,14 @@ DistributedOptions read_distributed(const io::Section& s) {
 }
 
 CheckpointOptions read_checkpoint(const io::Section& s) {
-  return {.every_steps = s.integer("every_steps", {.at_least = 0}, 0),
-          .keep_last = s.integer("keep_last", {.at_least = 1}, 3)};
+  return {
+      .every_steps = s.integer("every_steps", {.at_least = 0}, 0),
+      .keep_last = s.integer("keep_last", {.at_least = 1}, 3),
+      .best = s.string({"best",
+                        "metric of the evaluations, as `accuracy` or `loss`: whenever it is better than ever before, "
+                        "the model is written to checkpoints/best.h5; empty: never"},
+                       ""),
+      .section = s};
 }
 
 void check_compression(const io::Section& root, const Experiment& e) {
@@ -140,7 +146,13 @@ Experiment Experiment::read(const io::Config& config) {
                .optimizer = read_optimizer(root.section("optimizer")),
                .train = read_train(root.section("train")),
                .distributed = read_distributed(root.section("distributed")),
-               .checkpoint = read_checkpoint(root.section("checkpoint"))};
+               .checkpoint = read_checkpoint(root.section("checkpoint")),
+               .task = read_task(root.section("task")),
+               .schedule = read_schedule(root.section("schedule")),
+               .evaluation = read_evaluation(root.section("evaluation")),
+               .early_stopping = read_early_stopping(root.section("early_stopping")),
+               .ema = read_ema(root.section("ema")),
+               .init = read_init(root.section("init"))};
   check_compression(root, e);
   check_reproducible(root, e);
   config.check_all_read();

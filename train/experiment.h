@@ -9,8 +9,11 @@
 #include <backflow/io/config.h>
 #include <backflow/runtime/tensor/dtype.h>
 #include <backflow/train/data/data_options.h>
+#include <backflow/train/loop/loop_options.h>
+#include <backflow/train/loop/schedule_options.h>
 #include <backflow/train/model/layers.h>
 #include <backflow/train/model/optimizer.h>
+#include <backflow/train/task/task_options.h>
 
 namespace backflow::train {
 
@@ -63,6 +66,8 @@ struct DistributedOptions {
 struct CheckpointOptions {
   std::int64_t every_steps = 0;  ///< 0: only at the end
   std::int64_t keep_last = 3;
+  std::string best;  ///< the metric whose best value makes checkpoints/best.h5; empty: none
+  io::Section section;
 };
 
 /// One training run, as a configuration file describes it. Every key is read and checked here; docs/configuration.md
@@ -87,6 +92,12 @@ struct Experiment {
   TrainOptions train;
   DistributedOptions distributed;
   CheckpointOptions checkpoint;
+  TaskOptions task;
+  ScheduleOptions schedule;
+  EvaluationOptions evaluation;
+  EarlyStoppingOptions early_stopping;
+  EmaOptions ema;
+  InitOptions init;
 };
 
 }  // namespace backflow::train

@@ -85,7 +85,7 @@ std::vector<std::string> take_over(RunStart& start, const std::vector<std::strin
     start.dump.optimizer.clear();
     changes.notes.push_back("the optimizer's state starts anew");
   }
-  load_model(start.dump_path, start.dump, *p.model.module);
+  load_trained_model(start.dump_path, start.dump, *p.model.module);
   return changes.notes;
 }
 

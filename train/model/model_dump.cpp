@@ -20,12 +20,17 @@ io::NamedTensors pairs_of(const Named& named) {
 
 }  // namespace
 
-io::Dump make_dump(const nn::Module& module, const optim::Optimizer& optimizer) {
+io::Dump make_dump(const nn::Module& module) {
   io::Dump dump;
   dump.parameters = pairs_of(module.named_parameters());
   dump.buffers = pairs_of(module.named_buffers());
-  dump.optimizer = optimizer_state(optimizer, module);
   return dump;
+}
+
+void append_optimizer_state(const optim::Optimizer& optimizer, const nn::Module& module, io::NamedTensors& to) {
+  for (auto& item : optimizer_state(optimizer, module)) {
+    to.push_back(std::move(item));
+  }
 }
 
 void check_finite(const io::Dump& dump) {
