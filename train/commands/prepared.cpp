@@ -8,7 +8,10 @@
 #include <backflow/ops/winograd.h>
 #include <backflow/runtime/base/warning.h>
 #include <backflow/train/data/idx_data.h>
+#include <backflow/train/loop/loop_control.h>
+#include <backflow/train/loop/parameter_groups.h>
 #include <backflow/train/run/digest.h>
+#include <backflow/train/trainer.h>
 
 namespace backflow::train {
 namespace {
@@ -30,6 +33,21 @@ std::int64_t classes_of(const io::Dump& dump, const ModelOptions& mlp) {
     }
   }
   return 0;
+}
+
+/// A GAN's task needs a GAN, and the other way round; and some settings are not for it.
+void check_task(const Experiment& e, const Task& task, const Model& model) {
+  const bool is_gan = model.generator != nullptr;
+  if (is_gan != (task.name() == "gan")) {
+    e.task.section.fail("name",
+                        to_text("'name' in [task] is \"", e.task.name, "\" for the model \"", e.model.name, "\": need ",
+                                is_gan ? "\"gan\", or another model"
+                                       : "a model with a generator and a "
+                                         "discriminator, as \"dcgan\", or another task"));
+  }
+  if (is_gan) {
+    e.check_gan();
+  }
 }
 
 }  // namespace
@@ -60,10 +78,18 @@ Prepared prepare(const io::Config& config, const io::Dump* dump) {
   if (dump != nullptr && e.model.name == "mlp") {
     classes = std::max(classes_of(*dump, e.model), std::int64_t{1});
   }
-  Model model = build_model(e.model, first.sample_shape, classes, e.train.dtype, 2 + e.optimizer.state_tensors);
+  Model model = build_model(e.model, first.sample_shape, classes, e.train.dtype, e.copies());
   check_classes(dynamic_cast<const TensorSource&>(test_data.source()), e.data.path(e.data.test_labels), model.classes,
                 train_data ? e.data.path(e.data.train_labels) : "the model");
-  return {std::move(e), config, std::move(train_data), std::move(test_data), std::move(model)};
+  DataInfo info = first;
+  info.classes = model.classes;
+  std::shared_ptr<const Task> task = Task::make(e.task, info);
+  check_task(e, *task, model);
+  if (train_data) {
+    freeze_parameters(e.optimizer, *model.module);
+    LoopControl::check(e, *task, true, run_length(e.train, train_data->size()));
+  }
+  return {std::move(e), config, std::move(train_data), std::move(test_data), std::move(model), std::move(task)};
 }
 
 Platform start_platform(distributed::Communicator& world, const RankRequest& place,

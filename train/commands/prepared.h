@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include <backflow/train/model/model.h>
 #include <backflow/train/run/agreement.h>
 #include <backflow/train/run/platform.h>
+#include <backflow/train/task/task.h>
 
 namespace backflow::train {
 
@@ -21,6 +23,7 @@ struct Prepared {
   std::optional<BatchMaker> train_data;
   BatchMaker test_data;
   Model model;
+  std::shared_ptr<const Task> task;
 };
 
 /// Reads and checks a configuration, its data and its model. With the dump, if it is one that is to be evaluated.
