@@ -5,7 +5,8 @@
 
 #include <backflow/runtime/threads/threads.h>
 #include <backflow/tests/train/support.h>
-#include <backflow/train/data.h>
+#include <backflow/train/data/batch_maker.h>
+#include <backflow/train/data/idx_data.h>
 
 using namespace backflow;
 using train::BatchMaker;
@@ -24,12 +25,10 @@ TEST_CASE("batches are scaled, normalized and in the order of their indices") {
   const Files files;
   test::write_idx(files.images, {3, 1, 2}, {0, 255, 51, 102, 5, 10});
   test::write_idx(files.labels, {3}, {2, 0, 1});
-  train::DataOptions options;
-  options.mean = 0.2;
-  options.std = 0.5;
-  const BatchMaker data(train::load_dataset(files.images, files.labels), options, kFloat64);
-  CHECK(data.dataset().num_classes() == 3);
-  CHECK(data.dataset().sample_shape() == DimVector{1, 1, 2});
+  const BatchMaker data(train::load_idx(files.images, files.labels),
+                        {.dtype = kFloat64, .normalization = {{0.2}, {0.5}}, .augmentation = {}});
+  CHECK(data.info().classes == 3);
+  CHECK(data.info().sample_shape == DimVector{1, 1, 2});
 
   const train::Batch batch = data.make({1, 0});
   CHECK(batch.x.sizes() == IntArrayRef({2, 1, 1, 2}));
@@ -47,19 +46,19 @@ TEST_CASE("samples and classes that do not belong together are an error that nam
   const Files files;
   test::write_idx(files.images, {3, 1, 2}, {0, 255, 51, 102, 5, 10});
   test::write_idx(files.labels, {2}, {2, 0});
-  CHECK_THROWS_WITH(train::load_dataset(files.images, files.labels), ContainsSubstring("2 classes for 3 samples"));
+  CHECK_THROWS_WITH(train::load_idx(files.images, files.labels), ContainsSubstring("2 classes for 3 samples"));
   test::write_idx(files.labels, {3, 1}, {2, 0, 1});
-  CHECK_THROWS_WITH(train::load_dataset(files.images, files.labels), ContainsSubstring(files.labels));
+  CHECK_THROWS_WITH(train::load_idx(files.images, files.labels), ContainsSubstring(files.labels));
   test::write_idx(files.images, {0, 1, 2}, {});
   test::write_idx(files.labels, {0}, {});
-  CHECK_THROWS_WITH(train::load_dataset(files.images, files.labels), ContainsSubstring("no samples"));
+  CHECK_THROWS_WITH(train::load_idx(files.images, files.labels), ContainsSubstring("no samples"));
 }
 
 TEST_CASE("data: samples and classes of different number name both files") {
   const Files files;
   test::write_idx(files.images, {3, 1, 2}, {0, 255, 51, 102, 5, 10});
   test::write_idx(files.labels, {2}, {2, 0});
-  CHECK_THROWS_WITH(train::load_dataset(files.images, files.labels),
+  CHECK_THROWS_WITH(train::load_idx(files.images, files.labels),
                     files.labels + ": 2 classes for 3 samples in " + files.images + ": need one for each");
 }
 
@@ -69,7 +68,7 @@ TEST_CASE("data: samples without a number are an error that names the file") {
   for (const std::vector<std::uint32_t>& sizes :
        {std::vector<std::uint32_t>{3, 0, 28}, std::vector<std::uint32_t>{3, 28, 0}, std::vector<std::uint32_t>{3, 0}}) {
     test::write_idx(files.images, sizes, {});
-    CHECK_THROWS_WITH(train::load_dataset(files.images, files.labels),
+    CHECK_THROWS_WITH(train::load_idx(files.images, files.labels),
                       StartsWith(files.images + ": holds ") && EndsWith(": need samples that are not empty"));
   }
 }
@@ -86,7 +85,7 @@ TEST_CASE("data: a label that is no class is an error with file, sample and valu
     }
     out.close();
     try {
-      train::load_dataset(files.images, files.labels);
+      train::load_idx(files.images, files.labels);
     } catch (const Error& error) {
       REQUIRE_THAT(error.what(), StartsWith(files.labels + ": "));
       return std::string(error.what()).substr(files.labels.size() + 2);
@@ -129,9 +128,9 @@ TEST_CASE("data: labels of the test data are among the classes") {
   const Files files;
   test::write_idx(files.images, {3, 1, 1}, {0, 1, 2});
   test::write_idx(files.labels, {3}, {2, 0, 3});
-  const train::Dataset test_data = train::load_dataset(files.images, files.labels);
-  CHECK_NOTHROW(train::check_classes(test_data, files.labels, 4, "train-labels"));
-  CHECK_THROWS_WITH(train::check_classes(test_data, files.labels, 3, "train-labels"),
+  const auto test_data = train::load_idx(files.images, files.labels);
+  CHECK_NOTHROW(train::check_classes(*test_data, files.labels, 4, "train-labels"));
+  CHECK_THROWS_WITH(train::check_classes(*test_data, files.labels, 3, "train-labels"),
                     files.labels +
                         ": sample 2, counted from 0, has the label 3: need one of the 3 classes of "
                         "train-labels, from 0 to 2");

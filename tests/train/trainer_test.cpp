@@ -20,6 +20,7 @@
 #include <backflow/runtime/base/warning.h>
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/train/support.h>
+#include <backflow/train/data/idx_data.h>
 
 using namespace backflow;
 
@@ -42,7 +43,7 @@ train::BatchMaker make_data(const test::TemporaryDirectory& directory) {
   }
   test::write_idx(directory.file("images"), {12, 2, 2}, pixels);
   test::write_idx(directory.file("labels"), {12}, classes);
-  return {train::load_dataset(directory.file("images"), directory.file("labels")), {}, kFloat32};
+  return {train::load_idx(directory.file("images"), directory.file("labels")), {}};
 }
 
 /// Trains for one epoch in steps of four samples; `before` runs before every forward.

@@ -7,7 +7,11 @@
 #include <backflow/ops/creation/random.h>
 #include <backflow/ops/winograd.h>
 #include <backflow/runtime/base/warning.h>
+#include <backflow/train/data/idx_data.h>
+#include <backflow/train/loop/loop_control.h>
+#include <backflow/train/loop/parameter_groups.h>
 #include <backflow/train/run/digest.h>
+#include <backflow/train/trainer.h>
 
 namespace backflow::train {
 namespace {
@@ -31,37 +35,61 @@ std::int64_t classes_of(const io::Dump& dump, const ModelOptions& mlp) {
   return 0;
 }
 
+/// A GAN's task needs a GAN, and the other way round; and some settings are not for it.
+void check_task(const Experiment& e, const Task& task, const Model& model) {
+  const bool is_gan = model.generator != nullptr;
+  if (is_gan != (task.name() == "gan")) {
+    e.task.section.fail("name",
+                        to_text("'name' in [task] is \"", e.task.name, "\" for the model \"", e.model.name, "\": need ",
+                                is_gan ? "\"gan\", or another model"
+                                       : "a model with a generator and a "
+                                         "discriminator, as \"dcgan\", or another task"));
+  }
+  if (is_gan) {
+    e.check_gan();
+  }
+}
+
 }  // namespace
 
 Prepared prepare(const io::Config& config, const io::Dump* dump) {
   Experiment e = Experiment::read(config);
   e.check_files(config);
   const auto read = [&e](const std::string& images, const std::string& labels) {
-    return BatchMaker(load_dataset(e.data.path(images), e.data.path(labels)), e.data, e.train.dtype);
+    return BatchMaker(load_idx(e.data.path(images), e.data.path(labels)),
+                      {.dtype = e.train.dtype, .normalization = {{e.data.mean}, {e.data.std}}, .augmentation = {}});
   };
   std::optional<BatchMaker> train_data;
   if (dump == nullptr) {
     train_data.emplace(read(e.data.train_images, e.data.train_labels));
-    check_batch_size(config, e, train_data->dataset().size());
+    check_batch_size(config, e, train_data->size());
   }
   BatchMaker test_data = read(e.data.test_images, e.data.test_labels);
-  const Dataset& first = train_data ? train_data->dataset() : test_data.dataset();
-  check(first.sample_shape() == test_data.dataset().sample_shape(), e.data.path(e.data.test_images),
-        ": samples of shape ", test_data.dataset().sample_shape(), ", in ", e.data.path(e.data.train_images), " of ",
-        first.sample_shape(), ": need one shape");
+  const DataInfo& first = train_data ? train_data->info() : test_data.info();
+  check(first.sample_shape == test_data.info().sample_shape, e.data.path(e.data.test_images), ": samples of shape ",
+        test_data.info().sample_shape, ", in ", e.data.path(e.data.train_images), " of ", first.sample_shape,
+        ": need one shape");
   if (train_data) {
-    e.check_batch_size(config, train_data->dataset().size());
+    e.check_batch_size(config, train_data->size());
   }
   manual_seed(static_cast<std::uint64_t>(e.seed));
   set_winograd(e.train.winograd);
-  std::int64_t classes = train_data ? train_data->dataset().num_classes() : 0;
+  std::int64_t classes = train_data ? train_data->info().classes : 0;
   if (dump != nullptr && e.model.name == "mlp") {
     classes = std::max(classes_of(*dump, e.model), std::int64_t{1});
   }
-  Model model = build_model(e.model, first.sample_shape(), classes, e.train.dtype, 2 + e.optimizer.state_tensors);
-  check_classes(test_data.dataset(), e.data.path(e.data.test_labels), model.classes,
+  Model model = build_model(e.model, first.sample_shape, classes, e.train.dtype, e.copies());
+  check_classes(dynamic_cast<const TensorSource&>(test_data.source()), e.data.path(e.data.test_labels), model.classes,
                 train_data ? e.data.path(e.data.train_labels) : "the model");
-  return {std::move(e), config, std::move(train_data), std::move(test_data), std::move(model)};
+  DataInfo info = first;
+  info.classes = model.classes;
+  std::shared_ptr<const Task> task = Task::make(e.task, info);
+  check_task(e, *task, model);
+  if (train_data) {
+    freeze_parameters(e.optimizer, *model.module);
+    LoopControl::check(e, *task, true, run_length(e.train, train_data->size()));
+  }
+  return {std::move(e), config, std::move(train_data), std::move(test_data), std::move(model), std::move(task)};
 }
 
 Platform start_platform(distributed::Communicator& world, const RankRequest& place,
@@ -80,8 +108,8 @@ Platform start_platform(distributed::Communicator& world, const RankRequest& pla
 
 Facts facts_of(const Prepared& p) {
   Facts facts = p.config.values();
-  facts.emplace_back("data.train", p.train_data ? describe_data(p.train_data->dataset()) : "");
-  facts.emplace_back("data.test", describe_data(p.test_data.dataset()));
+  facts.emplace_back("data.train", p.train_data ? p.train_data->description() : "");
+  facts.emplace_back("data.test", p.test_data.description());
   return facts;
 }
 

@@ -1,16 +1,18 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include <backflow/io/config.h>
 #include <backflow/io/dump.h>
-#include <backflow/train/data.h>
+#include <backflow/train/data/batch_maker.h>
 #include <backflow/train/experiment.h>
 #include <backflow/train/model/model.h>
 #include <backflow/train/run/agreement.h>
 #include <backflow/train/run/platform.h>
+#include <backflow/train/task/task.h>
 
 namespace backflow::train {
 
@@ -21,6 +23,7 @@ struct Prepared {
   std::optional<BatchMaker> train_data;
   BatchMaker test_data;
   Model model;
+  std::shared_ptr<const Task> task;
 };
 
 /// Reads and checks a configuration, its data and its model. With the dump, if it is one that is to be evaluated.

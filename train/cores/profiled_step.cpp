@@ -15,7 +15,7 @@ namespace {
 constexpr int kWarmUp = 3;
 
 distributed::LocalBatch first_batch(const Experiment& experiment, const BatchMaker& data, std::pair<int, int> place) {
-  const distributed::ShardedSampler sampler({.dataset_size = data.dataset().size(),
+  const distributed::ShardedSampler sampler({.dataset_size = data.size(),
                                              .batch_size = experiment.train.batch_size,
                                              .seed = static_cast<std::uint64_t>(experiment.seed),
                                              .shuffle = experiment.data.shuffle,
@@ -26,14 +26,25 @@ distributed::LocalBatch first_batch(const Experiment& experiment, const BatchMak
 
 }  // namespace
 
-ProfiledStep::ProfiledStep(const Experiment& experiment, const Model& model, const BatchMaker& data,
+ProfiledStep::ProfiledStep(const Experiment& experiment, const Task& task, const Model& model, const BatchMaker& data,
                            std::shared_ptr<distributed::Communicator> world)
-    : world_(std::move(world)),
-      step_(BatchStep::make(experiment, model, data, world_)),
+    : data_(data),
+      world_(std::move(world)),
+      step_(BatchStep::make(experiment, task, model, world_)),
       batch_(first_batch(experiment, data, step_->place())) {
-  for (optim::OptimizerParamGroup& group : step_->optimizer().param_groups()) {
-    group.options().set_lr(0);  // a hundred steps on one batch could end in NaN, which some settings refuse
+  for (optim::Optimizer* const optimizer : step_->optimizers()) {
+    for (optim::OptimizerParamGroup& group : optimizer->param_groups()) {
+      group.options().set_lr(0);  // a hundred steps on one batch could end in NaN, which some settings refuse
+    }
   }
+}
+
+void ProfiledStep::run() {
+  const Batch samples = [this] {
+    const trace::Span span("data");
+    return data_.make(step_->needed(batch_));
+  }();
+  step_->run(number_++, batch_, samples);
 }
 
 std::string ProfiledStep::profile(std::int64_t steps) {

@@ -6,6 +6,7 @@
 
 #include <backflow/distributed/communicator.h>
 #include <backflow/train/batch_step.h>
+#include <backflow/train/data/batch_maker.h>
 
 namespace backflow::train {
 
@@ -13,8 +14,8 @@ namespace backflow::train {
 /// looks at its time.
 class ProfiledStep {
  public:
-  /// Collective. Keeps references to experiment, model and data.
-  ProfiledStep(const Experiment& experiment, const Model& model, const BatchMaker& data,
+  /// Collective. Keeps references to experiment, task, model and data.
+  ProfiledStep(const Experiment& experiment, const Task& task, const Model& model, const BatchMaker& data,
                std::shared_ptr<distributed::Communicator> world);
 
   /// Where the time of so many steps goes on this rank, operator by operator and, of several ranks, in communication.
@@ -25,8 +26,9 @@ class ProfiledStep {
   std::string on_cores(double bandwidth);
 
  private:
-  void run() { step_->run(number_++, batch_); }
+  void run();
 
+  const BatchMaker& data_;
   std::shared_ptr<distributed::Communicator> world_;
   std::unique_ptr<BatchStep> step_;
   distributed::LocalBatch batch_;

@@ -91,13 +91,12 @@ std::string micro_batches_note(const Model& model, std::int64_t micro_batches) {
 
 std::string start_report(const Experiment& experiment, const Model& model, const BatchMaker& train_data,
                          const BatchMaker& test_data, int ranks, const Platform& platform) {
-  const Dataset& data = train_data.dataset();
+  const DataInfo& info = train_data.info();
   std::vector<std::string> lines = {
       describe_model(experiment, *model.module),
-      to_text("data: ", counted(data.size(), "sample", "samples"), " of ", data.sample_shape(), " in ",
-              counted(data.num_classes(), "class", "classes"), ", ", with_commas(test_data.dataset().size()),
-              " for testing"),
-      describe_steps(experiment, data.size(), ranks)};
+      to_text("data: ", counted(train_data.size(), "sample", "samples"), " of ", info.sample_shape, " in ",
+              counted(info.classes, "class", "classes"), ", ", with_commas(test_data.size()), " for testing"),
+      describe_steps(experiment, train_data.size(), ranks)};
   lines.insert(lines.end(), platform.nodes.begin(), platform.nodes.end());
   lines.push_back("instruction sets: " + platform.place.instruction_sets);
   if (const std::string note = micro_batches_note(model, experiment.train.micro_batches); !note.empty()) {

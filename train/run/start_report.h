@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include <backflow/train/data.h>
+#include <backflow/train/data/batch_maker.h>
 #include <backflow/train/experiment.h>
 #include <backflow/train/model/model.h>
 #include <backflow/train/run/platform.h>
