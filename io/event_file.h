@@ -20,8 +20,8 @@ class EventFile {
   EventFile(const EventFile&) = delete;
   EventFile& operator=(const EventFile&) = delete;
 
-  /// Appends scalars of a step, as {{"train/loss", 0.25}}, as one event of the present time. They are float32. Handed to
-  /// the operating system at once. Throws Error when the disk is full.
+  /// Appends scalars of a step, as {{"train/loss", 0.25}}, as one event of the present time. They are float32. Handed
+  /// to the operating system at once. Throws Error when the disk is full.
   void scalars(std::int64_t step, const std::vector<std::pair<std::string, double>>& values);
 
   const std::string& path() const { return path_; }

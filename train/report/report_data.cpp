@@ -128,7 +128,7 @@ struct ReportData::Run {
   std::string environment;
   std::string log;
   std::string status;
-  std::optional<Timeline> timeline;
+  std::optional<StepTimeline> timeline;
   fs::file_time_type trace_time;
 };
 

@@ -159,7 +159,7 @@ Json confusion(const ConfusionMatrix& matrix) {
   return json;
 }
 
-Json timeline(const Timeline& timeline) {
+Json timeline(const StepTimeline& timeline) {
   std::vector<std::string> names;
   std::map<std::string, std::size_t> places;
   const auto place = [&](const std::string& name) {
@@ -170,9 +170,9 @@ Json timeline(const Timeline& timeline) {
     return it->second;
   };
   Json threads = Json::array();
-  for (const Timeline::Thread& thread : timeline.threads) {
+  for (const StepTimeline::Thread& thread : timeline.threads) {
     Json slices = Json::array();
-    for (const Timeline::Slice& s : thread.slices) {
+    for (const StepTimeline::Slice& s : thread.slices) {
       slices.push_back({number(std::round(s.start_us * 10) / 10), number(std::round(s.us * 100) / 100), s.depth,
                         place(s.name), place(s.kind), place(s.detail)});
     }

@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include <backflow/train/report/run_record.h>
-#include <backflow/train/report/timeline.h>
+#include <backflow/train/report/step_timeline.h>
 
 // The parts of ReportData::json().
 
@@ -22,7 +22,7 @@ Json curves(const NamedSeries& series);
 Json profile(const io::MetricRecord& record);
 Json confusion(const ConfusionMatrix& matrix);
 /// {"us", "left_out", "names": [...], "threads": [{"name", "slices": [[start, us, depth, name, kind, detail]]}]}
-Json timeline(const Timeline& timeline);
+Json timeline(const StepTimeline& timeline);
 /// The fields of a record.
 Json fields(const io::MetricRecord& record);
 

@@ -57,9 +57,7 @@ std::string text_in(const Json& json, const char* key, const char* fallback) {
   return found != json.end() && found->is_string() ? found->get<std::string>().substr(0, kLongestName) : fallback;
 }
 
-bool is_place(std::string_view key) {
-  return key == "event" || key == "step" || key == "split" || key == "samples";
-}
+bool is_place(std::string_view key) { return key == "event" || key == "step" || key == "split" || key == "samples"; }
 
 /// Adds the numbers of an event to the curves.
 void add_numbers(NamedSeries& series, std::int64_t step, const Json& json) {

@@ -10,8 +10,9 @@ struct LogOptions {
 };
 
 inline LogOptions read_log(const io::Section& s) {
-  return {.tensorboard = s.boolean(
-              {"tensorboard", "write TensorBoard's event file, `events.out.tfevents.*`, into the run directory"}, false)};
+  return {
+      .tensorboard = s.boolean(
+          {"tensorboard", "write TensorBoard's event file, `events.out.tfevents.*`, into the run directory"}, false)};
 }
 
 }  // namespace backflow::train

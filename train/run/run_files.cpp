@@ -123,7 +123,7 @@ void RunFiles::adopt_best(const RunStart& start) {
 }
 
 void RunFiles::make_checkpoints() const {
-  std::error_code error;  // writing says it better
+  std::error_code error;                                               // writing says it better
   std::filesystem::create_directory(directory_.checkpoints(), error);  // somebody may have removed it
 }
 

@@ -8,7 +8,7 @@
 namespace backflow::train {
 
 /// What the threads of a rank did in one step, from trace.json.
-struct Timeline {
+struct StepTimeline {
   struct Slice {
     double start_us = 0;  ///< from the beginning of the step
     double us = 0;
@@ -28,6 +28,6 @@ struct Timeline {
 
 /// The last complete step of a trace that a run has written; nothing without one, or when the file is not there.
 /// Damaged lines are skipped. The 4,000 longest slices are kept.
-std::optional<Timeline> read_timeline(const std::string& path);
+std::optional<StepTimeline> read_timeline(const std::string& path);
 
 }  // namespace backflow::train

@@ -1,4 +1,4 @@
-#include <backflow/train/report/timeline.h>
+#include <backflow/train/report/step_timeline.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -75,12 +75,12 @@ std::string detail_of(const Json& json) {
 }
 
 /// Gives each slice the number of those around it, and sorts them by their start.
-void nest(std::vector<Timeline::Slice>& slices) {
+void nest(std::vector<StepTimeline::Slice>& slices) {
   std::sort(slices.begin(), slices.end(), [](const auto& a, const auto& b) {
     return a.start_us != b.start_us ? a.start_us < b.start_us : a.us > b.us;
   });
   std::vector<double> ends;
-  for (Timeline::Slice& slice : slices) {
+  for (StepTimeline::Slice& slice : slices) {
     while (!ends.empty() && ends.back() <= slice.start_us) {
       ends.pop_back();
     }
@@ -90,10 +90,10 @@ void nest(std::vector<Timeline::Slice>& slices) {
 }
 
 /// Leaves out the shortest slices of a step that has too many.
-void shorten(Timeline& timeline) {
+void shorten(StepTimeline& timeline) {
   std::vector<double> lengths;
-  for (const Timeline::Thread& thread : timeline.threads) {
-    for (const Timeline::Slice& slice : thread.slices) {
+  for (const StepTimeline::Thread& thread : timeline.threads) {
+    for (const StepTimeline::Slice& slice : thread.slices) {
       lengths.push_back(slice.us);
     }
   }
@@ -102,7 +102,7 @@ void shorten(Timeline& timeline) {
   }
   std::nth_element(lengths.begin(), lengths.begin() + kMostSlices, lengths.end(), std::greater<>());
   const double shortest = lengths[kMostSlices];
-  for (Timeline::Thread& thread : timeline.threads) {
+  for (StepTimeline::Thread& thread : timeline.threads) {
     const auto left = std::erase_if(thread.slices, [&](const auto& slice) { return slice.us <= shortest; });
     timeline.left_out += static_cast<std::int64_t>(left);
   }
@@ -110,7 +110,7 @@ void shorten(Timeline& timeline) {
 
 }  // namespace
 
-std::optional<Timeline> read_timeline(const std::string& path) {
+std::optional<StepTimeline> read_timeline(const std::string& path) {
   std::error_code error;
   if (!std::filesystem::is_regular_file(path, error)) {
     return std::nullopt;
@@ -119,9 +119,9 @@ std::optional<Timeline> read_timeline(const std::string& path) {
   if (!step) {
     return std::nullopt;
   }
-  Timeline timeline{.us = step->second, .threads = {}};
+  StepTimeline timeline{.us = step->second, .threads = {}};
   std::map<double, std::string> names;
-  std::map<double, std::vector<Timeline::Slice>> slices;
+  std::map<double, std::vector<StepTimeline::Slice>> slices;
   for_each_event(path, [&](const Json& json) {
     const double row = number_in(json, "tid");
     if (row < 0 || (slices.size() == kMostThreads && !slices.contains(row))) {
@@ -142,7 +142,7 @@ std::optional<Timeline> read_timeline(const std::string& path) {
     timeline.threads.push_back({names[row], std::move(found)});
   }
   shorten(timeline);
-  for (Timeline::Thread& thread : timeline.threads) {
+  for (StepTimeline::Thread& thread : timeline.threads) {
     nest(thread.slices);
   }
   return timeline;
