@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# scripts/setup.sh [--dev] [--cluster] [--torch] [--bench] [--check]
+# scripts/setup.sh [--dev] [--cluster] [--browser] [--torch] [--bench] [--check]
 #
 # Installs what Backflow needs and this Debian 12 or 13 lacks, with apt. Does nothing when all is there.
 #   --dev     also what scripts/check.sh and scripts/coverage.sh need: clang-format, clang-tidy, gcovr
 #   --cluster also Slurm, of which a test starts one of its own; elsewhere that test is skipped
+#   --browser also Chromium, in which a test opens reports and which draws `backflow report --png`; elsewhere both say so
 #   --torch   also PyTorch, which scripts/compare_torch.py compares the operators with
 #   --bench   also the peers that the benches are compared with: PyTorch and libtorch
 #   --check   only list what is missing; exit code 1 if anything is
@@ -27,6 +28,7 @@ packages=(
 )
 developer_packages=(clang-format clang-tidy gcovr libomp-dev) # the last for clang-tidy to find omp.h
 cluster_packages=(slurm-wlm munge)
+browser_packages=(chromium chromium-driver)
 torch_packages=(python3-torch)
 bench_packages=("${torch_packages[@]}" libtorch-dev libopenblas0-openmp)
 
@@ -35,6 +37,7 @@ for argument in "$@"; do
   case $argument in
     --dev) packages+=("${developer_packages[@]}") ;;
     --cluster) packages+=("${cluster_packages[@]}") ;;
+    --browser) packages+=("${browser_packages[@]}") ;;
     --torch) packages+=("${torch_packages[@]}") ;;
     --bench) packages+=("${bench_packages[@]}") ;;
     --check) check_only=yes ;;
@@ -49,7 +52,7 @@ setup.sh: this system is not Debian 12 or 13; please install, at least in these 
   a C++20 compiler (g++ 12), CMake 3.25, Ninja, pkg-config, Python 3.9
   oneTBB 2021.8, oneDNN 2.6 (built for OpenMP), Google Highway 1.0, Open MPI 4.1, HDF5 1.10 built for it, zlib
   hwloc 2.4, backward-cpp 1.6 with libdw, Graphviz,
-  toml++ 3.3, nlohmann-json 3.11, CLI11 2.1, spdlog 1.10, Catch2 2.13, Google Benchmark 1.7, h5py, h5dump, tmux
+  toml++ 3.3, nlohmann-json 3.11, CLI11 2.1, spdlog 1.10, cpp-httplib 0.11, Catch2 2.13, Google Benchmark 1.7, h5py, h5dump, tmux
   Debian's names: ${packages[*]}
 Then set BACKFLOW_SKIP_SETUP=1, which makes this script do nothing.
 END
