@@ -5,7 +5,7 @@
 #include <type_traits>
 #include <utility>
 
-#include <backflow/io/idx.h>
+#include <backflow/io/datasets/idx.h>
 #include <backflow/ops/functions.h>
 
 namespace backflow::train {
