@@ -1,9 +1,9 @@
-#include <cstring>
 #include <set>
 
 #include <backflow/io/atomic_file.h>
 #include <backflow/io/dump_internal.h>
 #include <backflow/io/hdf5_internal.h>
+#include <backflow/io/row_major_internal.h>
 
 namespace backflow::io {
 namespace {
@@ -21,21 +21,6 @@ Hdf5Type file_type_of(ScalarType dtype, const std::string& path, const std::stri
                      : dtype == kFloat32  ? H5T_IEEE_F32LE
                                           : H5T_IEEE_F64LE;
   return {H5Tcopy(type), path, what};
-}
-
-// A strided tensor's elements in row-major order.
-std::vector<std::byte> row_major(const Tensor& x) {
-  const std::size_t element = x.element_size();
-  std::vector<std::byte> result(x.nbytes());
-  DimVector index(x.sizes().size(), 0);
-  const auto* data = static_cast<const std::byte*>(x.const_data_ptr());
-  for (std::size_t done = 0; done < result.size(); done += element) {
-    std::int64_t offset = 0;
-    for (std::size_t d = 0; d < index.size(); ++d) offset += index[d] * x.strides()[d];
-    std::memcpy(result.data() + done, data + offset * static_cast<std::int64_t>(element), element);
-    for (std::size_t d = index.size(); d-- > 0 && ++index[d] == x.sizes()[d];) index[d] = 0;
-  }
-  return result;
 }
 
 void check_names(const NamedTensors& tensors, const std::string& group, const std::string& path) {
@@ -59,7 +44,7 @@ Hdf5Properties utf8_names(const std::string& path) {
 void write_tensor(hid_t group, const std::string& name, const Tensor& tensor, const std::string& path) {
   const std::string what = "write '" + name + "'";
   std::vector<std::byte> copy;
-  if (!tensor.is_contiguous()) copy = row_major(tensor);
+  if (!tensor.is_contiguous()) copy = row_major_bytes(tensor);
   const void* data = tensor.is_contiguous() ? tensor.const_data_ptr() : copy.data();
   const std::vector<hsize_t> sizes(tensor.sizes().begin(), tensor.sizes().end());
   const Hdf5Type type = file_type_of(tensor.scalar_type(), path, what);
