@@ -42,9 +42,9 @@ io::Dump BatchStep::replica() const {
 
 void BatchStep::load_state(const io::Dump& dump) { load_optimizer(dump, *optimizer_, *model_.module); }
 
-Batch BatchStep::make_batch(const std::vector<std::int64_t>& indices) const {
+Batch BatchStep::make_batch(const std::vector<std::int64_t>& indices, std::int64_t epoch) const {
   const trace::Span span("data");
-  return data_.make(indices);
+  return data_.make(indices, epoch);
 }
 
 Tensor BatchStep::forward(const Batch& batch, std::int64_t global_n) const {

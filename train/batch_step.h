@@ -54,7 +54,7 @@ class BatchStep {
   BatchStep(const Experiment& experiment, const Model& model, const BatchMaker& data,
             std::shared_ptr<distributed::Communicator> world);
 
-  Batch make_batch(const std::vector<std::int64_t>& indices) const;
+  Batch make_batch(const std::vector<std::int64_t>& indices, std::int64_t epoch) const;
   /// The part of the mean loss over a global batch of `global_n` samples that comes from these.
   Tensor forward(const Batch& batch, std::int64_t global_n) const;
 

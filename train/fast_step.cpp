@@ -86,7 +86,7 @@ double FastStep::train_on(const distributed::LocalBatch& local) {
   for (std::int64_t part = 0; part < parts; ++part) {
     const auto begin = local.indices.begin() + part * n / parts;
     const auto end = local.indices.begin() + (part + 1) * n / parts;
-    const Batch batch = make_batch({begin, end});
+    const Batch batch = make_batch({begin, end}, local.epoch);
     const Tensor loss = forward(batch, local.global_n);
     total += loss.item<double>();
     const bool last = part + 1 == parts;

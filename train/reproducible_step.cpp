@@ -21,7 +21,7 @@ ReproducibleStep::ReproducibleStep(const Experiment& experiment, const Model& mo
 StepResult ReproducibleStep::run(std::int64_t step, const distributed::LocalBatch& batch) {
   const double loss = step_.run(step, batch.global_n, [&](const distributed::Shard& shard) {
     const auto first = batch.indices.begin();
-    return forward(make_batch({first + shard.begin, first + shard.end}), batch.global_n);
+    return forward(make_batch({first + shard.begin, first + shard.end}, batch.epoch), batch.global_n);
   });
   std::array<double, 1> stops = {stop_requested() ? 1.0 : 0.0};
   world_->all_reduce_sum(std::span(stops));

@@ -15,6 +15,7 @@
 #include <backflow/runtime/memory/memory.h>
 #include <backflow/runtime/trace/trace.h>
 #include <backflow/train/batch_step.h>
+#include <backflow/train/data/sample_order.h>
 #include <backflow/train/model/model_dump.h>
 #include <backflow/train/run/planted_fault.h>
 #include <backflow/train/run/replicas.h>
@@ -53,6 +54,16 @@ struct MeanLoss {
   std::int64_t n = 0;
 };
 
+distributed::SamplerOptions sampler_options_of(const Experiment& experiment, const BatchMaker& data,
+                                               std::pair<int, int> place) {
+  auto options = sampler_options(data, experiment.data, static_cast<std::uint64_t>(experiment.seed));
+  options.batch_size = experiment.train.batch_size;
+  options.drop_last = experiment.train.drop_last;
+  options.rank = place.first;
+  options.size = place.second;
+  return options;
+}
+
 /// One training run: epochs of steps (see BatchStep), each with its metrics, evaluations and dumps.
 class TrainingRun {
  public:
@@ -65,13 +76,7 @@ class TrainingRun {
         options_(options),
         world_(std::move(world)),
         batch_step_(BatchStep::make(experiment, model, train_data, world_)),
-        sampler_({.dataset_size = train_data.size(),
-                  .batch_size = experiment.train.batch_size,
-                  .seed = static_cast<std::uint64_t>(experiment.seed),
-                  .shuffle = experiment.data.shuffle,
-                  .drop_last = experiment.train.drop_last,
-                  .rank = batch_step_->place().first,
-                  .size = batch_step_->place().second}),
+        sampler_(sampler_options_of(experiment, train_data, batch_step_->place())),
         step_(options.start.dump.step),
         position_(start_position()),
         first_step_(step_),

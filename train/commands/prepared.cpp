@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <iostream>
+#include <numeric>
 #include <utility>
 
 #include <backflow/ops/creation/random.h>
 #include <backflow/ops/winograd.h>
 #include <backflow/runtime/base/warning.h>
-#include <backflow/train/data/idx_data.h>
+#include <backflow/train/data/formats.h>
+#include <backflow/train/data/load_data.h>
+#include <backflow/train/data/targets.h>
 #include <backflow/train/run/digest.h>
 
 namespace backflow::train {
@@ -17,7 +20,7 @@ namespace {
 void check_batch_size(const io::Config& config, const Experiment& e, std::int64_t samples) {
   if (e.train.batch_size > samples && distributed::environment_rank() == 0) {
     warn(config.section("train").where("batch_size"), ": 'batch_size' in [train] is ", e.train.batch_size, ", ",
-         e.data.path(e.data.train_images), " has ", samples, " samples: each step takes all of them");
+         e.data.path(file_of_part(e.data, Part::Train)), " has ", samples, " samples: each step takes all of them");
   }
 }
 
@@ -32,38 +35,61 @@ std::int64_t classes_of(const io::Dump& dump, const ModelOptions& mlp) {
   return 0;
 }
 
+/// The configuration with what was found in the training data, so that a dump is evaluated by the same numbers.
+io::Config settle(const io::Config& config, const std::vector<std::string>& settled) {
+  if (settled.empty()) {
+    return config;
+  }
+  io::Config result = io::Config::parse(config.resolved(), config.origin(), settled);
+  Experiment::read(result);
+  return result;
+}
+
+/// The data that a run is judged by.
+const BatchMaker& judged_by(const LoadedData& data, const Experiment& e) {
+  if (!data.test && !data.validation) {
+    e.data.section.fail("validation",
+                        "no test data and no validation data in [data]: need one of them; validation = 0.1 splits a "
+                        "tenth of the training data off");
+  }
+  return data.test ? *data.test : *data.validation;
+}
+
 }  // namespace
 
 Prepared prepare(const io::Config& config, const io::Dump* dump) {
   Experiment e = Experiment::read(config);
   e.check_files(config);
-  const auto read = [&e](const std::string& images, const std::string& labels) {
-    return BatchMaker(load_idx(e.data.path(images), e.data.path(labels)),
-                      {.dtype = e.train.dtype, .normalization = {{e.data.mean}, {e.data.std}}, .augmentation = {}});
-  };
-  std::optional<BatchMaker> train_data;
-  if (dump == nullptr) {
-    train_data.emplace(read(e.data.train_images, e.data.train_labels));
-    check_batch_size(config, e, train_data->size());
+  const auto purpose = dump == nullptr ? DataPurpose::Training : DataPurpose::Evaluation;
+  LoadedData data = load_data(e.data, e.train.dtype, static_cast<std::uint64_t>(e.seed), purpose);
+  BatchMaker judge = judged_by(data, e);
+  if (dump != nullptr) {
+    data.train.reset();
+  } else {
+    check_batch_size(config, e, data.train->size());
+    e.check_batch_size(config, data.train->size());
   }
-  BatchMaker test_data = read(e.data.test_images, e.data.test_labels);
-  const DataInfo& first = train_data ? train_data->info() : test_data.info();
-  check(first.sample_shape == test_data.info().sample_shape, e.data.path(e.data.test_images), ": samples of shape ",
-        test_data.info().sample_shape, ", in ", e.data.path(e.data.train_images), " of ", first.sample_shape,
-        ": need one shape");
-  if (train_data) {
-    e.check_batch_size(config, train_data->size());
-  }
+  const DataInfo& info = data.train ? data.train->info() : judge.info();
   manual_seed(static_cast<std::uint64_t>(e.seed));
   set_winograd(e.train.winograd);
-  std::int64_t classes = train_data ? train_data->info().classes : 0;
+  std::int64_t classes = data.train ? info.classes : 0;
   if (dump != nullptr && e.model.name == "mlp") {
     classes = std::max(classes_of(*dump, e.model), std::int64_t{1});
   }
-  Model model = build_model(e.model, first.sample_shape, classes, e.train.dtype, 2 + e.optimizer.state_tensors);
-  check_classes(dynamic_cast<const TensorSource&>(test_data.source()), e.data.path(e.data.test_labels), model.classes,
-                train_data ? e.data.path(e.data.train_labels) : "the model");
-  return {std::move(e), config, std::move(train_data), std::move(test_data), std::move(model)};
+  Model model = build_model(e.model, info.sample_shape, classes, e.train.dtype, 2 + e.optimizer.state_tensors);
+  if (dump != nullptr && info.target == TargetKind::Class) {
+    std::vector<std::int64_t> all(static_cast<std::size_t>(judge.source().size()));
+    std::iota(all.begin(), all.end(), 0);
+    const std::string labels = e.data.format == "idx" ? e.data.test_labels : file_of_part(e.data, Part::Test);
+    check_classes(judge.source().read_targets(all), e.data.path(labels), model.classes, "the model");
+  }
+  return {std::move(e),
+          config,
+          settle(config, data.settled),
+          std::move(data.train),
+          std::move(data.validation),
+          std::move(judge),
+          std::move(model)};
 }
 
 Platform start_platform(distributed::Communicator& world, const RankRequest& place,
@@ -81,7 +107,7 @@ Platform start_platform(distributed::Communicator& world, const RankRequest& pla
 }
 
 Facts facts_of(const Prepared& p) {
-  Facts facts = p.config.values();
+  Facts facts = p.settled.values();
   facts.emplace_back("data.train", p.train_data ? p.train_data->description() : "");
   facts.emplace_back("data.test", p.test_data.description());
   return facts;

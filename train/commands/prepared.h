@@ -18,8 +18,10 @@ namespace backflow::train {
 struct Prepared {
   Experiment experiment;
   io::Config config;
+  io::Config settled;  ///< the same with what was found in the training data, as their means: for dumps
   std::optional<BatchMaker> train_data;
-  BatchMaker test_data;
+  std::optional<BatchMaker> validation_data;
+  BatchMaker test_data;  ///< or validation data, where there are no test data
   Model model;
 };
 

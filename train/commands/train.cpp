@@ -117,7 +117,7 @@ int run_train(const Options& line) {
     }
     const Outcome outcome = train(p.experiment, p.model, *p.train_data, p.test_data,
                                   {.start = std::move(start),
-                                   .resolved_config = p.config.resolved(),
+                                   .resolved_config = p.settled.resolved(),
                                    .report = report,
                                    .train_data = value_of(facts, "data.train"),
                                    .test_data = value_of(facts, "data.test"),

@@ -6,6 +6,7 @@
 #include <backflow/runtime/memory/memory.h>
 #include <backflow/runtime/trace/trace.h>
 #include <backflow/train/cores/scaling.h>
+#include <backflow/train/data/sample_order.h>
 #include <backflow/train/views/communication_view.h>
 #include <backflow/train/views/profile.h>
 
@@ -15,13 +16,11 @@ namespace {
 constexpr int kWarmUp = 3;
 
 distributed::LocalBatch first_batch(const Experiment& experiment, const BatchMaker& data, std::pair<int, int> place) {
-  const distributed::ShardedSampler sampler({.dataset_size = data.size(),
-                                             .batch_size = experiment.train.batch_size,
-                                             .seed = static_cast<std::uint64_t>(experiment.seed),
-                                             .shuffle = experiment.data.shuffle,
-                                             .rank = place.first,
-                                             .size = place.second});
-  return sampler.batch(0, 0);
+  auto options = sampler_options(data, experiment.data, static_cast<std::uint64_t>(experiment.seed));
+  options.batch_size = experiment.train.batch_size;
+  options.rank = place.first;
+  options.size = place.second;
+  return distributed::ShardedSampler(options).batch(0, 0);
 }
 
 }  // namespace
