@@ -199,9 +199,9 @@ Hdf5Samples::Hdf5Samples(const std::string& path, const std::string& name, std::
   const OpenSamples& samples = *body_->samples;
   body_->block_rows = samples.block_rows();
   const std::uint64_t block_bytes = samples.row_bytes * static_cast<std::uint64_t>(body_->block_rows);
-  check(block_bytes <= cache_bytes, path, ": '", name, "' has chunks of ", samples.chunk_rows, " rows, ", block_bytes,
-        " bytes: need at most the ", cache_bytes,
-        " of the cache; 'h5repack -l CHUNK=...' makes a copy with smaller ones");
+  check(block_bytes <= cache_bytes, path, ": '", name, "' is read in blocks of ", body_->block_rows, " rows, ",
+        block_bytes, " bytes: need at most the ", cache_bytes,
+        " of the cache; 'h5repack -l CHUNK=...' makes a copy in smaller chunks");
   body_->kept_blocks = static_cast<std::size_t>(cache_bytes / block_bytes);
   body_->cache = std::make_unique<BlockCache>(body_->kept_blocks);
 }
