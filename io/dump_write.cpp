@@ -68,7 +68,7 @@ void write_group(hid_t file, const std::string& name, const NamedTensors& tensor
 }
 
 void write_information(hid_t file, const Dump& dump, const std::string& path) {
-  write_attribute(file, "format_version", kDumpFormat, path);
+  write_attribute(file, "format_version", dump.trained.empty() ? kPlainFormat : kDumpFormat, path);
   write_attribute(file, "step", dump.step, path);
   write_attribute(file, "epoch", dump.epoch, path);
   if (dump.sampler_epoch >= 0) {
@@ -88,8 +88,8 @@ std::size_t expected_bytes(const Dump& dump) {
   constexpr std::size_t kPerFile = 64 * 1024;
   constexpr std::size_t kPerTensor = 4 * 1024;
   std::size_t bytes = kPerFile + 2 * dump.config.size();
-  for (const NamedTensors* tensors : {&dump.parameters, &dump.buffers, &dump.optimizer}) {
-    for (const auto& [name, tensor] : *tensors) bytes += tensor.nbytes() + name.size() + kPerTensor;
+  for (const DumpGroup& group : kDumpGroups) {
+    for (const auto& [name, tensor] : dump.*group.tensors) bytes += tensor.nbytes() + name.size() + kPerTensor;
   }
   return bytes;
 }
@@ -102,17 +102,16 @@ void start_hdf5() {
 }
 
 void write_dump(const std::string& path, const Dump& dump) {
-  check_names(dump.parameters, "parameters", path);
-  check_names(dump.buffers, "buffers", path);
-  check_names(dump.optimizer, "optimizer", path);
+  for (const DumpGroup& group : kDumpGroups) check_names(dump.*group.tensors, group.name, path);
   // The target is opened first, so that a directory which cannot be written costs nothing.
   AtomicFile target(path);
   const Hdf5Lock lock;
   Hdf5MemoryFile file(expected_bytes(dump), path);
   write_information(file.id(), dump, path);
-  write_group(file.id(), "parameters", dump.parameters, path);
-  write_group(file.id(), "buffers", dump.buffers, path);
-  write_group(file.id(), "optimizer", dump.optimizer, path);
+  for (const DumpGroup& group : kDumpGroups) {
+    const NamedTensors& tensors = dump.*group.tensors;
+    if (is_always_written(group) || !tensors.empty()) write_group(file.id(), group.name, tensors, path);
+  }
   const std::span<const std::byte> image = file.finish();
   // HDF5 looks for the start of a file at 0, 512, 1024 ...: what is before it is a user block, as h5jam makes them too.
   const std::string block = user_block(kUserBlockBytes + image.size(), crc32(image));

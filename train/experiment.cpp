@@ -9,6 +9,7 @@ namespace backflow::train {
 namespace {
 
 constexpr std::int64_t kMaxSize = 1 << 24;
+constexpr std::int64_t kMostEpochs = 1'000'000;
 
 ModelOptions read_model(const io::Section& s) {
   ModelOptions model{.name = "", .hidden = {}, .layers = {}, .section = s};
@@ -31,9 +32,15 @@ ModelOptions read_model(const io::Section& s) {
 }
 
 TrainOptions read_train(const io::Section& s) {
-  TrainOptions train;
-  train.epochs = s.integer("epochs", {.at_least = 0, .at_most = 1'000'000}, 1);
-  train.max_steps = s.integer("max_steps", {.at_least = 0}, 0);
+  TrainOptions train{.section = s};
+  train.max_steps = s.integer({"max_steps", "steps after which the run ends, whatever `epochs` says; 0: no such limit"},
+                              {.at_least = 0}, 0);
+  // A run that counts steps has as many epochs as they take.
+  train.epochs = s.integer({"epochs",
+                            "passes over the training data; by default 1, or with `max_steps` as many as "
+                            "these take"},
+                           {.at_least = 0, .at_most = kMostEpochs}, train.max_steps > 0 ? kMostEpochs : 1);
+  train.counts_steps = train.max_steps > 0 && train.epochs == kMostEpochs;
   train.batch_size = s.integer("batch_size", {.at_least = 1, .at_most = kMaxSize}, 128);
   train.eval_batch_size = s.integer("eval_batch_size", {.at_least = 1, .at_most = kMaxSize}, 1000);
   train.dtype = dtype_from_name(s.choice("dtype", {"float32", "float64"}, "float32").c_str());
@@ -47,7 +54,7 @@ TrainOptions read_train(const io::Section& s) {
 
 DistributedOptions read_distributed(const io::Section& s) {
   constexpr std::int64_t kMostShards = 4096;
-  DistributedOptions options;
+  DistributedOptions options{.section = s};
   const bool is_fast = s.choice("reduction", {"fast", "reproducible"}, "fast") == "fast";
   options.reduction = is_fast ? GradientReduction::Fast : GradientReduction::Reproducible;
   options.shards = s.integer("shards", {.at_least = 1, .at_most = kMostShards}, options.shards);
@@ -71,8 +78,14 @@ DistributedOptions read_distributed(const io::Section& s) {
 }
 
 CheckpointOptions read_checkpoint(const io::Section& s) {
-  return {.every_steps = s.integer("every_steps", {.at_least = 0}, 0),
-          .keep_last = s.integer("keep_last", {.at_least = 1}, 3)};
+  return {
+      .every_steps = s.integer("every_steps", {.at_least = 0}, 0),
+      .keep_last = s.integer("keep_last", {.at_least = 1}, 3),
+      .best = s.string({"best",
+                        "metric of the evaluations, as `accuracy` or `loss`: whenever it is better than ever before, "
+                        "the model is written to checkpoints/best.h5; empty: never"},
+                       ""),
+      .section = s};
 }
 
 void check_compression(const io::Section& root, const Experiment& e) {
@@ -140,7 +153,13 @@ Experiment Experiment::read(const io::Config& config) {
                .optimizer = read_optimizer(root.section("optimizer")),
                .train = read_train(root.section("train")),
                .distributed = read_distributed(root.section("distributed")),
-               .checkpoint = read_checkpoint(root.section("checkpoint"))};
+               .checkpoint = read_checkpoint(root.section("checkpoint")),
+               .task = read_task(root.section("task")),
+               .schedule = read_schedule(root.section("schedule")),
+               .evaluation = read_evaluation(root.section("evaluation")),
+               .early_stopping = read_early_stopping(root.section("early_stopping")),
+               .ema = read_ema(root.section("ema")),
+               .init = read_init(root.section("init"))};
   check_compression(root, e);
   check_reproducible(root, e);
   config.check_all_read();
@@ -173,6 +192,26 @@ void Experiment::check_batch_size(const io::Config& config, std::int64_t samples
                                          "at most ",
                                          samples));
   }
+}
+
+void Experiment::check_gan() const {
+  const auto refuse = [](const io::Section& s, const char* key, const char* need) {
+    s.fail(key, to_text("'", key, "' in [", s.path(), "]: need ", need, " for the task \"gan\""));
+  };
+  if (distributed.reduction == GradientReduction::Reproducible) {
+    refuse(distributed.section, "reduction", "\"fast\"");
+  }
+  if (distributed.compression == distributed::Compression::PowerSgd) {
+    refuse(distributed.section, "compression", "\"none\" or \"bf16\"");
+  }
+  if (train.micro_batches > 1) {
+    refuse(train.section, "micro_batches", "1");
+  }
+}
+
+std::int64_t Experiment::copies() const {
+  constexpr std::int64_t kParameterAndGradient = 2;
+  return kParameterAndGradient + optimizer.state_tensors + (ema.decay > 0 ? 1 : 0);
 }
 
 void Experiment::check_ranks(const io::Config& config, int ranks) const {

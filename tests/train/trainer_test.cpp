@@ -21,6 +21,7 @@
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/train/support.h>
 #include <backflow/train/data/load_data.h>
+#include <backflow/train/task/task.h>
 
 using namespace backflow;
 
@@ -43,10 +44,10 @@ train::BatchMaker make_data(const test::TemporaryDirectory& directory) {
   }
   test::write_idx(directory.file("images"), {12, 2, 2}, pixels);
   test::write_idx(directory.file("labels"), {12}, classes);
-  const io::Config config = io::Config::parse(
-      "[data]\ntrain_images = '" + directory.file("images") + "'\ntrain_labels = '" + directory.file("labels") +
-          "'\ntest_images = ''\n",
-      "test.toml");
+  const io::Config config =
+      io::Config::parse("[data]\ntrain_images = '" + directory.file("images") + "'\ntrain_labels = '" +
+                            directory.file("labels") + "'\ntest_images = ''\n",
+                        "test.toml");
   return *train::load_data(train::read_data_options(config.section("data")), kFloat32, 1, train::DataPurpose::Training)
               .train;
 }
@@ -60,7 +61,9 @@ void run(const test::TemporaryDirectory& directory, const train::Experiment& exp
                              return network->forward(x);
                            }};
   const train::BatchMaker data = make_data(directory);
-  train::train(experiment, model, data, data, {.start = {.out = directory.file("run")}, .resolved_config = ""}, {},
+  const auto task = train::Task::make(experiment.task, data.info());
+  train::train(experiment, *task, model, {.train = data, .test = &data},
+               {.start = {.out = directory.file("run")}, .resolved_config = ""}, {},
                std::make_shared<distributed::NullCommunicator>());
 }
 

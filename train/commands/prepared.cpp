@@ -11,7 +11,10 @@
 #include <backflow/train/data/formats.h>
 #include <backflow/train/data/load_data.h>
 #include <backflow/train/data/targets.h>
+#include <backflow/train/loop/loop_control.h>
+#include <backflow/train/loop/parameter_groups.h>
 #include <backflow/train/run/digest.h>
+#include <backflow/train/trainer.h>
 
 namespace backflow::train {
 namespace {
@@ -45,51 +48,79 @@ io::Config settle(const io::Config& config, const std::vector<std::string>& sett
   return result;
 }
 
-/// The data that a run is judged by.
-const BatchMaker& judged_by(const LoadedData& data, const Experiment& e) {
-  if (!data.test && !data.validation) {
-    e.data.section.fail("validation",
-                        "no test data and no validation data in [data]: need one of them; validation = 0.1 splits a "
-                        "tenth of the training data off");
+/// A GAN's task needs a GAN, and the other way round; and some settings are not for it.
+void check_task(const Experiment& e, const Task& task, const Model& model) {
+  const bool is_gan = model.generator != nullptr;
+  if (is_gan != (task.name() == "gan")) {
+    e.task.section.fail("name",
+                        to_text("'name' in [task] is \"", e.task.name, "\" for the model \"", e.model.name, "\": need ",
+                                is_gan ? "\"gan\", or another model"
+                                       : "a model with a generator and a "
+                                         "discriminator, as \"dcgan\", or another task"));
   }
-  return data.test ? *data.test : *data.validation;
+  if (is_gan) {
+    e.check_gan();
+  }
+}
+
+/// The task, and a model with as many outputs as it needs. Of a dump the model alone may know how many classes there
+/// are.
+std::pair<std::shared_ptr<const Task>, Model> make_model(const Experiment& e, DataInfo info, const io::Dump* dump) {
+  if (dump != nullptr && info.target == TargetKind::Class) {
+    info.classes = e.model.name == "mlp" ? std::max(classes_of(*dump, e.model), std::int64_t{1}) : 0;
+  }
+  std::shared_ptr<const Task> task = Task::make(e.task, info);
+  Model model = build_model(e.model, info.sample_shape, numel_of(task->output_shape()), e.train.dtype, e.copies());
+  if (info.target == TargetKind::Class && info.classes == 0) {
+    info.classes = model.classes;
+    task = Task::make(e.task, info);
+  }
+  check_task(e, *task, model);
+  return {std::move(task), std::move(model)};
 }
 
 }  // namespace
+
+const BatchMaker* Prepared::judge() const {
+  return test_data ? &*test_data : validation_data ? &*validation_data : nullptr;
+}
 
 Prepared prepare(const io::Config& config, const io::Dump* dump) {
   Experiment e = Experiment::read(config);
   e.check_files(config);
   const auto purpose = dump == nullptr ? DataPurpose::Training : DataPurpose::Evaluation;
   LoadedData data = load_data(e.data, e.train.dtype, static_cast<std::uint64_t>(e.seed), purpose);
-  BatchMaker judge = judged_by(data, e);
   if (dump != nullptr) {
     data.train.reset();
+    if (!data.test && !data.validation) {
+      e.data.section.fail("test_file", "no test data and no validation data in [data]: need some to evaluate on");
+    }
   } else {
     check_batch_size(config, e, data.train->size());
     e.check_batch_size(config, data.train->size());
   }
-  const DataInfo& info = data.train ? data.train->info() : judge.info();
+  const BatchMaker& first = data.train ? *data.train : data.test ? *data.test : *data.validation;
   manual_seed(static_cast<std::uint64_t>(e.seed));
   set_winograd(e.train.winograd);
-  std::int64_t classes = data.train ? info.classes : 0;
-  if (dump != nullptr && e.model.name == "mlp") {
-    classes = std::max(classes_of(*dump, e.model), std::int64_t{1});
-  }
-  Model model = build_model(e.model, info.sample_shape, classes, e.train.dtype, 2 + e.optimizer.state_tensors);
-  if (dump != nullptr && info.target == TargetKind::Class) {
-    std::vector<std::int64_t> all(static_cast<std::size_t>(judge.source().size()));
+  auto [task, model] = make_model(e, first.info(), dump);
+  if (dump != nullptr && first.info().target == TargetKind::Class) {
+    std::vector<std::int64_t> all(static_cast<std::size_t>(first.source().size()));
     std::iota(all.begin(), all.end(), 0);
     const std::string labels = e.data.format == "idx" ? e.data.test_labels : file_of_part(e.data, Part::Test);
-    check_classes(judge.source().read_targets(all), e.data.path(labels), model.classes, "the model");
+    check_classes(first.source().read_targets(all), e.data.path(labels), model.classes, "the model");
+  }
+  if (data.train) {
+    freeze_parameters(e.optimizer, *model.module);
+    LoopControl::check(e, *task, data.test || data.validation, run_length(e.train, data.train->size()));
   }
   return {std::move(e),
           config,
           settle(config, data.settled),
           std::move(data.train),
           std::move(data.validation),
-          std::move(judge),
-          std::move(model)};
+          std::move(data.test),
+          std::move(model),
+          std::move(task)};
 }
 
 Platform start_platform(distributed::Communicator& world, const RankRequest& place,
@@ -109,7 +140,7 @@ Platform start_platform(distributed::Communicator& world, const RankRequest& pla
 Facts facts_of(const Prepared& p) {
   Facts facts = p.settled.values();
   facts.emplace_back("data.train", p.train_data ? p.train_data->description() : "");
-  facts.emplace_back("data.test", p.test_data.description());
+  facts.emplace_back("data.test", p.judge() != nullptr ? p.judge()->description() : "");
   return facts;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include <backflow/train/model/model.h>
 #include <backflow/train/run/agreement.h>
 #include <backflow/train/run/platform.h>
+#include <backflow/train/task/task.h>
 
 namespace backflow::train {
 
@@ -21,8 +23,12 @@ struct Prepared {
   io::Config settled;  ///< the same with what was found in the training data, as their means: for dumps
   std::optional<BatchMaker> train_data;
   std::optional<BatchMaker> validation_data;
-  BatchMaker test_data;  ///< or validation data, where there are no test data
+  std::optional<BatchMaker> test_data;
   Model model;
+  std::shared_ptr<const Task> task;
+
+  /// The test data, or where there are none the validation data; null where there are neither.
+  const BatchMaker* judge() const;
 };
 
 /// Reads and checks a configuration, its data and its model. With the dump, if it is one that is to be evaluated.

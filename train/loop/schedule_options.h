@@ -17,6 +17,7 @@ struct SchedulePhase {
   double length = 0;  ///< in the schedule's unit; 0: what is left of the run
   /// The curve over so many steps, `unit_steps` of which make one unit.
   std::function<std::unique_ptr<optim::ClosedFormLR>(optim::Optimizer&, std::int64_t steps, double unit_steps)> make;
+  io::Section section;  ///< for messages
 };
 
 /// Of name = "plateau".

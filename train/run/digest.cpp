@@ -75,7 +75,8 @@ std::string describe_program() {
 
 std::string describe_dump(const io::Dump& dump) {
   std::uint64_t state = 0;
-  for (const io::NamedTensors* tensors : {&dump.parameters, &dump.buffers, &dump.optimizer}) {
+  for (const io::NamedTensors* tensors :
+       {&dump.parameters, &dump.buffers, &dump.optimizer, &dump.trained, &dump.loop}) {
     for (const auto& [name, tensor] : *tensors) {
       state = mixed(mixed(state, digest_of(std::as_bytes(std::span(name)))), digest_of_tensor(tensor));
     }

@@ -11,7 +11,12 @@
 namespace backflow::train {
 namespace {
 
-constexpr std::array<std::string_view, 11> kFree = {"name",
+constexpr std::array<std::string_view, 16> kFree = {"name",
+                                                    "schedule",
+                                                    "evaluation",
+                                                    "early_stopping",
+                                                    "ema",
+                                                    "init",
                                                     "train.epochs",
                                                     "train.max_steps",
                                                     "train.eval_batch_size",

@@ -16,6 +16,7 @@ class Regression final : public Task {
   DimVector output_shape() const override { return data_.target_shape; }
   Tensor loss_sum(const Tensor& output, const Batch& batch) const override;
   std::vector<MetricInfo> metrics() const override;
+  std::string headline() const override { return "r2"; }
   BatchMeasure measure(const Tensor& output, const Batch& batch, double loss_sum) const override;
   Evaluation summary(const DataMeasure& data) const override;
   Tensor predict(const Tensor& output) const override { return output; }

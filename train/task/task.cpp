@@ -7,6 +7,7 @@
 #include <backflow/train/data/data_info.h>
 #include <backflow/train/task/autoencoder.h>
 #include <backflow/train/task/classification.h>
+#include <backflow/train/task/gan_task.h>
 #include <backflow/train/task/multi_label.h>
 #include <backflow/train/task/regression.h>
 
@@ -96,6 +97,9 @@ std::unique_ptr<Task> Task::make(const TaskOptions& options, const DataInfo& dat
   }
   if (known.name == "multi_label") {
     return std::make_unique<MultiLabel>(options, data);
+  }
+  if (known.name == "gan") {
+    return std::make_unique<GanTask>(options, loss, data);
   }
   return std::make_unique<Autoencoder>(options, loss, data);
 }

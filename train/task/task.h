@@ -40,6 +40,8 @@ class Task {
 
   /// The metrics, "loss" first.
   virtual std::vector<MetricInfo> metrics() const = 0;
+  /// The metric that people look at first.
+  virtual std::string headline() const { return metrics()[1].name; }
   /// What a batch contributes; `loss_sum` is its loss, from this task or from the model. Off the tape.
   virtual BatchMeasure measure(const Tensor& output, const Batch& batch, double loss_sum) const = 0;
   /// The metrics of a data set, from those of its batches.
