@@ -14,6 +14,7 @@
 #include <backflow/runtime/memory/memory.h>
 #include <backflow/runtime/trace/trace.h>
 #include <backflow/train/batch_step.h>
+#include <backflow/train/data/sample_order.h>
 #include <backflow/train/formatted.h>
 #include <backflow/train/loop/batch_feed.h>
 #include <backflow/train/loop/evaluation_text.h>
@@ -56,6 +57,16 @@ struct MeanLoss {
   std::int64_t n = 0;
 };
 
+distributed::SamplerOptions sampler_options_of(const Experiment& experiment, const BatchMaker& data,
+                                               std::pair<int, int> place) {
+  auto options = sampler_options(data, experiment.data, static_cast<std::uint64_t>(experiment.seed));
+  options.batch_size = experiment.train.batch_size;
+  options.drop_last = experiment.train.drop_last;
+  options.rank = place.first;
+  options.size = place.second;
+  return options;
+}
+
 /// One training run: epochs of steps (see BatchStep), each with its metrics, evaluations and dumps.
 class TrainingRun {
  public:
@@ -68,13 +79,7 @@ class TrainingRun {
         options_(options),
         world_(std::move(world)),
         batch_step_(BatchStep::make(experiment, task, model, world_)),
-        sampler_({.dataset_size = data.train.size(),
-                  .batch_size = experiment.train.batch_size,
-                  .seed = static_cast<std::uint64_t>(experiment.seed),
-                  .shuffle = experiment.data.shuffle,
-                  .drop_last = experiment.train.drop_last,
-                  .rank = batch_step_->place().first,
-                  .size = batch_step_->place().second}),
+        sampler_(sampler_options_of(experiment, data.train, batch_step_->place())),
         length_(run_length(experiment.train, data.train.size())),
         step_(options.start.dump.step),
         position_(start_position()),
@@ -92,7 +97,8 @@ class TrainingRun {
       });
     }
     open_files(platform);
-    feed_.emplace(data_.train, sampler_, *batch_step_, position_, total_steps() - step_);
+    const Prefetcher::Options prefetch{.depth = experiment.data.prefetch, .workers = experiment.data.workers};
+    feed_.emplace(data_.train, sampler_, *batch_step_, position_, total_steps() - step_, prefetch);
   }
 
   Outcome run() {
