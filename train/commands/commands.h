@@ -25,6 +25,8 @@ void add_train(CLI::App& app, Action& action);
 void add_profile(CLI::App& app, Action& action);
 /// `backflow evaluate FILE.h5`: loads a dump and evaluates it on the test data that its configuration names.
 void add_evaluate(CLI::App& app, Action& action);
+/// `backflow predict FILE.h5 -o OUT`: writes what the model gives for each sample, in their order.
+void add_predict(CLI::App& app, Action& action);
 /// `backflow inspect FILE.h5 [--diff OTHER.h5]`: prints what a dump holds, or in what two differ; kFailed when they do.
 void add_inspect(CLI::App& app, Action& action);
 /// `backflow config CONFIG`: checks a configuration and prints it with all defaults.
