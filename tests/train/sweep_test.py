@@ -126,6 +126,7 @@ def test_a_signal_ends_the_runs_in_order_and_says_how_to_go_on(folder):
     for number in (signal.SIGTERM, signal.SIGINT):
         resume = ["--resume"] if number == signal.SIGINT else []
         process = subprocess.Popen(command + resume, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+        process.stdout.readline()  # from now on it watches for signals
         while not any(log.stat().st_size > 2000 for log in (folder / "sweep").glob("runs/*/metrics.jsonl")):
             assert process.poll() is None, process.stdout.read()
             time.sleep(0.01)
