@@ -24,7 +24,7 @@ class Browser:
                                        stderr=subprocess.DEVNULL, text=True)
         self.address = None
         for line in self.driver.stdout:
-            if found := re.search(r"on port (\d+)", line):
+            if found := re.search(r"successfully on port (\d+)", line):
                 self.address = f"http://127.0.0.1:{found[1]}"
                 break
         options = ["--headless=new", "--disable-gpu", "--hide-scrollbars", "--no-first-run", "--disable-dev-shm-usage",
@@ -35,6 +35,8 @@ class Browser:
                   "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"}}
         self.session = ""
         self.session = "/session/" + self.call("POST", "/session", {"capabilities": {"alwaysMatch": wanted}})["sessionId"]
+        self.open("about:blank")  # in the place of the browser's own first page, which asks for much
+        self.requests(), self.complaints()
 
     def __enter__(self):
         return self

@@ -63,7 +63,7 @@ def test_a_report_draws_its_charts_at_any_width_and_in_the_dark(folder):
             browser.width(width)
             browser.scheme(scheme)
             browser.open_file(folder / f"{name}.html")
-            check_drawn(browser, 6)
+            check_drawn(browser, 5)
             check_quiet(browser)
             keep(browser, f"{name}-{width}-{scheme}.png")
 
@@ -86,7 +86,7 @@ def test_controls_of_a_report_work(folder):
         assert browser.run(seeds) == "0"
         browser.run("[...document.querySelectorAll('th button')].find((one) => one.textContent === 'seed').click()")
         assert browser.run(seeds) == "1"
-        check_drawn(browser, 6)
+        check_drawn(browser, 5)
         check_quiet(browser)
 
 
@@ -108,7 +108,7 @@ def test_nothing_in_a_run_becomes_markup(folder):
     run("report", evil, "-o", folder / "report.html")
     with Browser(folder / "profile") as browser:
         browser.open_file(folder / "report.html")
-        check_drawn(browser, 6)
+        check_drawn(browser, 5)
         browser.run("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
         assert browser.run("return document.images.length + document.scripts.length") == 2, "an element that is not ours"
         assert "broken" not in browser.run("return document.title").split("</")[0]
@@ -118,7 +118,7 @@ def test_nothing_in_a_run_becomes_markup(folder):
 
 def test_the_report_of_a_sweep_is_small_and_opens_at_once(folder):
     data = write_data(folder / "data", train=600)
-    (folder / "small.toml").write_text(config_text(data, rest="[log]\ntensorboard = true"))
+    (folder / "small.toml").write_text(config_text(data))
     run("sweep", folder / "small.toml", "--set", "optimizer.lr=0.1,0.03,0.01", "--set", "train.epochs=10", "--out", folder / "sweep")
     run("report", folder / "sweep")
     page = folder / "sweep/report.html"
@@ -126,7 +126,7 @@ def test_the_report_of_a_sweep_is_small_and_opens_at_once(folder):
     with Browser(folder / "profile") as browser:
         browser.width(1280)
         browser.open_file(page)
-        check_drawn(browser, 7)
+        check_drawn(browser, 6)
         check_quiet(browser)
         milliseconds = browser.run("return performance.timing.loadEventEnd - performance.timing.navigationStart")
         print(f"the report of 3 runs: {page.stat().st_size:,} bytes, opened in {milliseconds} ms")
@@ -142,7 +142,7 @@ def test_a_report_follows_a_run(folder):
         address = server.stdout.readline().split()[1]
         with Browser(folder / "profile") as browser:
             browser.open(address)
-            check_drawn(browser, 5)
+            check_drawn(browser, 4)
             points = "return Number(document.querySelector('.plot').dataset.points)"
             assert browser.run(points) == 3
             (made / "metrics.jsonl").write_text("".join(lines[:5]))

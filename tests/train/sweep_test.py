@@ -147,19 +147,23 @@ def test_a_signal_ends_the_runs_in_order_and_says_how_to_go_on(folder):
 
 def test_halving_stops_the_worst_early_and_decides_the_same_again(folder):
     config = prepare(folder)
-    sweep = ["sweep", config, "--set", "optimizer.lr=0.3,0.1,1e-5,1e-6", "--set", "train.epochs=8", "--halving", "--eta", 2,
+    # 400 epochs are far more than a run gets done until the signal that stops it after its first.
+    sweep = ["sweep", config, "--set", "optimizer.lr=0.1,1e-5,1e-6,1e-7", "--set", "train.epochs=400", "--halving", "--eta", 20,
              "--metric", "loss"]
     done = run(*sweep, "--out", folder / "a").stdout
     table = rows(folder / "a")
-    assert [row["status"] for row in table].count("finished") == 1 and table[0]["status"] == "finished", done
-    assert {row["optimizer.lr"] for row in table if row["status"] != "finished"} >= {"1e-5", "1e-6"}, table
-    assert "after 1 epoch 2 of 4 runs go on" in done, done
+    assert [row["status"] for row in table] == ["finished"] + 3 * ["dropped by halving"], done
+    assert table[0]["optimizer.lr"] == "0.1" and table[0]["epochs"] == "400" and int(table[1]["epochs"]) < 400, table
+    assert "after 1 epoch 1 of 4 runs go on" in done and "after 20 epochs 1 of 1 runs go on" in done, done
     run(*sweep, "--out", folder / "b", "--jobs", 2)
     kept = lambda name: {row["run"]: row["status"] for row in rows(folder / name)}
     assert kept("a") == kept("b")
     again = run(*sweep, "--out", folder / "a", "--resume").stdout
-    assert "start" not in again and kept("a") == kept("b"), again
-    assert "too few" in run(*sweep, "--set", "train.epochs=1", "--out", folder / "c", expect=2).stderr
+    assert "start  " not in again and kept("a") == kept("b"), again
+    run("train", config, "--set", "optimizer.lr=0.1", "--set", "train.epochs=400", "--out", folder / "alone")
+    run("inspect", newest(pathlib.Path(table[0]["directory"])), "--diff", newest(folder / "alone"))
+    short = run("sweep", config, "--set", "seed=1,2", "--set", "train.epochs=1", "--halving", "--out", folder / "c", expect=2)
+    assert "too few" in short.stderr, short.stderr
 
 
 def test_the_configuration_may_hold_the_sweep(folder):
