@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
@@ -30,6 +31,7 @@ bool LineReader::open() {
   }
   const bool same = file_ >= 0 && ::fstat(file_, &before) == 0 && before.st_ino == now.st_ino &&
                     before.st_dev == now.st_dev && now.st_size >= offset_;
+  end_ = now.st_size;
   if (same) {
     ::close(file);
     return false;
@@ -39,19 +41,23 @@ bool LineReader::open() {
   }
   file_ = file;
   offset_ = 0;
-  searched_ = 0;
+  taken_ = searched_ = 0;
   buffer_.clear();
   too_long_ = false;
   return true;
 }
 
 bool LineReader::fill() {
-  constexpr std::size_t kBlock = std::size_t{256} << 10;
+  constexpr std::int64_t kBlock = std::int64_t{256} << 10;
+  buffer_.erase(0, taken_);
+  searched_ -= taken_;
+  taken_ = 0;
   const std::size_t before = buffer_.size();
-  buffer_.resize(before + kBlock);
+  const auto wanted = static_cast<std::size_t>(std::min(kBlock, end_ - offset_));
+  buffer_.resize(before + wanted);
   ssize_t got = 0;
   do {
-    got = ::pread(file_, buffer_.data() + before, kBlock, offset_);
+    got = ::pread(file_, buffer_.data() + before, wanted, offset_);
   } while (got < 0 && errno == EINTR);
   buffer_.resize(before + static_cast<std::size_t>(got > 0 ? got : 0));
   check(got >= 0, path_, ": cannot read: ", std::strerror(errno));
@@ -63,18 +69,16 @@ LineReader::Found LineReader::next(std::string& line) {
   for (;;) {
     const std::size_t end = buffer_.find('\n', searched_);
     if (end != std::string::npos) {
-      const bool skip = too_long_ || end > longest_;
-      line.assign(buffer_, 0, skip ? 0 : end);
-      buffer_.erase(0, end + 1);
-      searched_ = 0;
+      const bool skip = too_long_ || end - taken_ > longest_;
+      line.assign(buffer_, taken_, skip ? 0 : end - taken_);
+      taken_ = searched_ = end + 1;
       too_long_ = false;
       return skip ? Found::TooLong : Found::Line;
     }
     searched_ = buffer_.size();
-    if (buffer_.size() > longest_) {
+    if (buffer_.size() - taken_ > longest_) {
       too_long_ = true;
-      buffer_.clear();
-      searched_ = 0;
+      taken_ = buffer_.size();
     }
     if (!fill()) {
       return Found::Nothing;

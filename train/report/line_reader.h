@@ -24,12 +24,13 @@ class LineReader {
   LineReader& operator=(const LineReader&) = delete;
 
   /// Looks at the file again: true when it is not the one of before, or has become shorter; reading then starts at its
-  /// beginning. Throws Error when it cannot be opened. To be called first.
+  /// beginning. next() goes as far as the file goes now, so it comes to an end however fast somebody writes. Throws
+  /// Error when it cannot be opened. To be called first.
   bool open();
   /// The next line, without its end. Throws Error when the file cannot be read.
   Found next(std::string& line);
   /// Whether there is a last line without an end, as of a writer that was killed. After Nothing.
-  bool has_rest() const { return !buffer_.empty() || too_long_; }
+  bool has_rest() const { return taken_ < buffer_.size() || too_long_; }
 
  private:
   bool fill();
@@ -37,9 +38,11 @@ class LineReader {
   std::string path_;
   std::size_t longest_;
   int file_ = -1;
-  std::int64_t offset_ = 0;
-  std::string buffer_;        ///< what has been read and is no line yet
-  std::size_t searched_ = 0;  ///< the part of it in which there is no line break
+  std::int64_t offset_ = 0;   ///< of what has not been read
+  std::int64_t end_ = 0;      ///< of the file when it was looked at
+  std::string buffer_;        ///< what has been read
+  std::size_t taken_ = 0;     ///< the part of it that has been given out
+  std::size_t searched_ = 0;  ///< the part of it behind which a line break may be
   bool too_long_ = false;     ///< inside a line that is left out
 };
 
