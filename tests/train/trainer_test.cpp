@@ -55,7 +55,9 @@ void run(const test::TemporaryDirectory& directory, const train::Experiment& exp
                              return network->forward(x);
                            }};
   const train::BatchMaker data = make_data(directory);
-  train::train(experiment, model, data, data, {.start = {.out = directory.file("run")}, .resolved_config = ""}, {},
+  const auto task = train::Task::make(experiment.task, data.info());
+  train::train(experiment, *task, model, {.train = data, .test = &data},
+               {.start = {.out = directory.file("run")}, .resolved_config = ""}, {},
                std::make_shared<distributed::NullCommunicator>());
 }
 
