@@ -59,8 +59,8 @@ struct MeanLoss {
 
 distributed::SamplerOptions sampler_options_of(const Experiment& experiment, const BatchMaker& data,
                                                std::pair<int, int> place) {
-  auto options = sampler_options(data, experiment.data, static_cast<std::uint64_t>(experiment.seed));
-  options.batch_size = experiment.train.batch_size;
+  auto options =
+      sampler_options(data, experiment.data, experiment.train.batch_size, static_cast<std::uint64_t>(experiment.seed));
   options.drop_last = experiment.train.drop_last;
   options.rank = place.first;
   options.size = place.second;
