@@ -6,7 +6,6 @@ namespace {
 using io::Section;
 
 constexpr std::int64_t kMaxSide = 1 << 14;
-constexpr std::int64_t kMaxSamples = std::int64_t{1} << 32;
 
 void read_idx_keys(const Section& s, DataOptions& data) {
   data.train_images = s.string({"train_images", "samples of the training data, an IDX file, plain or `.gz`"},
