@@ -182,20 +182,7 @@ std::vector<std::string> Experiment::keys() {
   return all;
 }
 
-void Experiment::check_files(const io::Config& config) const {
-  const std::pair<const char*, const std::string&> files[] = {{"train_images", data.train_images},
-                                                              {"train_labels", data.train_labels},
-                                                              {"test_images", data.test_images},
-                                                              {"test_labels", data.test_labels}};
-  for (const auto& [key, file] : files) {
-    const std::string path = data.path(file);
-    std::error_code error;
-    if (!std::filesystem::is_regular_file(path, error)) {
-      config.section("data").fail(key, to_text("'", key, "' in [data]: no such file: ", path,
-                                               ": need an IDX file; the package dataset-fashion-mnist has four"));
-    }
-  }
-}
+void Experiment::check_files(const io::Config&) const { check_data_files(data); }
 
 void Experiment::check_batch_size(const io::Config& config, std::int64_t samples) const {
   if (train.drop_last && samples < train.batch_size) {

@@ -10,6 +10,7 @@
 #include <backflow/distributed/sampler.h>
 #include <backflow/runtime/trace/trace.h>
 #include <backflow/train/batch_step.h>
+#include <backflow/train/data/sample_order.h>
 #include <backflow/train/formatted.h>
 #include <backflow/train/loop/batch_feed.h>
 #include <backflow/train/loop/loop_control.h>
@@ -39,14 +40,13 @@ struct MeanLoss {
   std::int64_t n = 0;
 };
 
-distributed::SamplerOptions sampling(const Experiment& experiment, std::int64_t samples, std::pair<int, int> place) {
-  return {.dataset_size = samples,
-          .batch_size = experiment.train.batch_size,
-          .seed = static_cast<std::uint64_t>(experiment.seed),
-          .shuffle = experiment.data.shuffle,
-          .drop_last = experiment.train.drop_last,
-          .rank = place.first,
-          .size = place.second};
+distributed::SamplerOptions sampling(const Experiment& experiment, const BatchMaker& data, std::pair<int, int> place) {
+  auto options =
+      sampler_options(data, experiment.data, experiment.train.batch_size, static_cast<std::uint64_t>(experiment.seed));
+  options.drop_last = experiment.train.drop_last;
+  options.rank = place.first;
+  options.size = place.second;
+  return options;
 }
 
 /// One training run: epochs of steps (see BatchStep), each with its metrics, evaluations and dumps.
@@ -59,7 +59,7 @@ class TrainingRun {
         options_(options),
         world_(std::move(world)),
         batch_step_(BatchStep::make(experiment, task, model, world_)),
-        sampler_(sampling(experiment, data.train.size(), batch_step_->place())),
+        sampler_(sampling(experiment, data.train, batch_step_->place())),
         clock_(on_all_ranks(*world_, [this] { return RunClock(experiment_.train, sampler_, start_dump()); })),
         first_step_(clock_.step()),
         control_(experiment, task, *model.module, batch_step_->optimizers(),
@@ -76,7 +76,8 @@ class TrainingRun {
       });
     }
     open(platform);
-    feed_.emplace(data.train, sampler_, *batch_step_, clock_.position(), clock_.total_steps() - first_step_);
+    feed_.emplace(data.train, sampler_, *batch_step_, clock_.position(), clock_.total_steps() - first_step_,
+                  {.depth = experiment.data.prefetch, .workers = experiment.data.workers});
   }
 
   Outcome run() {

@@ -12,6 +12,7 @@
 #include <backflow/train/loop/schedule.h>
 #include <backflow/train/run/platform.h>
 #include <backflow/train/run/run_start.h>
+#include <backflow/train/run_data.h>
 #include <backflow/train/views/progress.h>
 
 namespace backflow::train {
@@ -30,14 +31,6 @@ struct RunOptions {
   std::int64_t trace_steps = 0;  ///< steps that trace.json is to hold; 0 for no trace
   bool profile = false;          ///< print the table of operators at the end
   Progress::Verbosity verbosity = Progress::Verbosity::Normal;
-};
-
-/// What a run is trained and evaluated on. Evaluations between steps are on validation data, or on test data where
-/// there are none; the last one is on test data, too.
-struct RunData {
-  const BatchMaker& train;
-  const BatchMaker* validation = nullptr;  ///< may be null
-  const BatchMaker* test = nullptr;        ///< may be null
 };
 
 /// The steps of a run on so many samples.

@@ -62,7 +62,7 @@ int run_evaluate(const Options& line) {
     Facts facts = facts_of(p);
     facts.emplace_back("the dump", describe_dump(dump));
     check_agreement(*world, "evaluate", {}, facts);
-    const Evaluation result = evaluate(*p.task, p.model, p.test_data, p.experiment.train.eval_batch_size, *world);
+    const Evaluation result = evaluate(*p.task, p.model, *p.judge(), p.experiment.train.eval_batch_size, *world);
     if (world->rank() == 0) {
       print(result, *p.task, line.table, dump);
     }

@@ -23,6 +23,8 @@
 namespace backflow::train {
 namespace {
 
+const BatchMaker* pointer_to(const std::optional<BatchMaker>& data) { return data ? &*data : nullptr; }
+
 struct Options {
   ConfigSource config;
   std::string out;
@@ -111,7 +113,10 @@ int run_train(const Options& line) {
     check_agreement(*world, "train", options_of(line), facts, platform_facts(p.experiment, platform));
     on_all_ranks(*world, [&] { check_allowed_names(line.allowed, facts); });
     RunStart start = start_run({.out = line.out, .resume = line.resume, .overwrite = line.overwrite}, *world);
-    std::string report = start_report(p.experiment, p.model, *p.train_data, p.test_data, world->size(), platform);
+    std::string report = start_report(
+        p.experiment, p.model,
+        {.train = *p.train_data, .validation = pointer_to(p.validation_data), .test = pointer_to(p.test_data)},
+        world->size(), platform);
     if (start.dump_path.empty() && !p.experiment.init.file.empty()) {
       report += "\n" + on_all_ranks(*world, [&] {
                   return load_initial_values(p.experiment.init, *p.model.module).text(p.experiment.init.file);
@@ -126,16 +131,18 @@ int run_train(const Options& line) {
       }
       return kDone;
     }
-    const Outcome outcome = train(p.experiment, *p.task, p.model, {.train = *p.train_data, .test = &p.test_data},
-                                  {.start = std::move(start),
-                                   .resolved_config = p.config.resolved(),
-                                   .report = report,
-                                   .train_data = value_of(facts, "data.train"),
-                                   .test_data = value_of(facts, "data.test"),
-                                   .trace_steps = line.trace ? line.trace_steps : 0,
-                                   .profile = line.profile,
-                                   .verbosity = line.quiet ? Progress::Verbosity::Quiet : Progress::Verbosity::Normal},
-                                  platform, world);
+    const Outcome outcome =
+        train(p.experiment, *p.task, p.model,
+              {.train = *p.train_data, .validation = pointer_to(p.validation_data), .test = pointer_to(p.test_data)},
+              {.start = std::move(start),
+               .resolved_config = p.settled.resolved(),
+               .report = report,
+               .train_data = value_of(facts, "data.train"),
+               .test_data = value_of(facts, "data.test"),
+               .trace_steps = line.trace ? line.trace_steps : 0,
+               .profile = line.profile,
+               .verbosity = line.quiet ? Progress::Verbosity::Quiet : Progress::Verbosity::Normal},
+              platform, world);
     world->barrier();
     return outcome == Outcome::Stopped ? kStopped : kDone;
   });

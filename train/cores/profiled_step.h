@@ -7,6 +7,7 @@
 #include <backflow/distributed/communicator.h>
 #include <backflow/train/batch_step.h>
 #include <backflow/train/data/batch_maker.h>
+#include <backflow/train/data/prefetcher.h>
 
 namespace backflow::train {
 
@@ -26,12 +27,15 @@ class ProfiledStep {
   std::string on_cores(double bandwidth);
 
  private:
-  void run();
+  void run(const Batch& samples) { step_->run(number_++, batch_, samples); }
+  BatchRequest request() const;
+  Batch make_batch() const;
 
   const BatchMaker& data_;
   std::shared_ptr<distributed::Communicator> world_;
   std::unique_ptr<BatchStep> step_;
   distributed::LocalBatch batch_;
+  Prefetcher::Options prefetch_;
   std::int64_t number_ = 0;
 };
 

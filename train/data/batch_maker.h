@@ -45,14 +45,24 @@ class BatchMaker {
   const BatchOptions& options() const { return options_; }
   /// The number of a sample in source().
   std::int64_t source_index(std::int64_t index) const;
+  /// As SampleSource::block(); 1 for a part that was picked sample by sample.
+  std::int64_t block() const { return block_; }
   /// As SampleSource::description(), with "54000 of " in front of a part.
   std::string description() const;
 
  private:
+  /// Normalized and changed; of Input, `clean` is what it was before it was disturbed.
+  Tensor samples(const RawBatch& raw, const std::vector<std::int64_t>& indices, std::int64_t epoch,
+                 Tensor& clean) const;
+  Batch make_unmixed(const std::vector<std::int64_t>& indices, std::int64_t epoch) const;
+  void mix(Batch& batch, const std::vector<std::int64_t>& indices, std::int64_t epoch) const;
+  Tensor one_hot_rows(const Tensor& classes) const;
+
   std::shared_ptr<const SampleSource> source_;
   BatchOptions options_;
   std::shared_ptr<const std::vector<std::int64_t>> subset_;
   DataInfo info_;
+  std::int64_t block_;
 };
 
 /// The data of a run.

@@ -11,7 +11,8 @@ namespace {
 
 constexpr double kNanosecondsPerByte = 0.1;
 
-/// The rows of these numbers, row-major.
+}  // namespace
+
 Tensor rows_of(const Tensor& from, std::span<const std::int64_t> indices) {
   DimVector sizes(from.sizes());
   const auto n = static_cast<std::int64_t>(indices.size());
@@ -30,17 +31,17 @@ Tensor rows_of(const Tensor& from, std::span<const std::int64_t> indices) {
   return rows;
 }
 
-}  // namespace
-
-TensorSource::TensorSource(Tensor samples, Tensor targets, DataInfo info, std::string file)
-    : samples_(std::move(samples)), targets_(std::move(targets)), info_(std::move(info)), file_(std::move(file)) {
+TensorSource::TensorSource(Tensor samples, Tensor targets, DataInfo info)
+    : samples_(std::move(samples)), targets_(std::move(targets)), info_(std::move(info)) {
   info_.sample_dtype = samples_.scalar_type();
-  check(!targets_.defined() || targets_.size(0) == samples_.size(0), file_, ": ",
-        targets_.defined() ? targets_.size(0) : 0, " targets for ", samples_.size(0), " samples: need one for each");
 }
 
 RawBatch TensorSource::read(std::span<const std::int64_t> indices) const {
-  return {rows_of(samples_, indices), targets_.defined() ? rows_of(targets_, indices) : Tensor()};
+  return {rows_of(samples_, indices), read_targets(indices)};
+}
+
+Tensor TensorSource::read_targets(std::span<const std::int64_t> indices) const {
+  return targets_.defined() ? rows_of(targets_, indices) : Tensor();
 }
 
 std::string TensorSource::description() const {
@@ -52,8 +53,6 @@ std::string TensorSource::description() const {
   }
   return to_text(size(), " samples of ", sizes, describe_targets(info_), ", digest ", hexadecimal_digest(digest));
 }
-
-std::string TensorSource::where(std::int64_t index) const { return to_text(file_, ": sample ", index); }
 
 std::string describe_targets(const DataInfo& info) {
   switch (info.target) {
@@ -69,6 +68,14 @@ std::string describe_targets(const DataInfo& info) {
       return to_text(" of ", info.classes, " tokens");
   }
   return "";
+}
+
+DimVector shape_for_models(IntArrayRef stored) {
+  DimVector shape(stored);
+  if (shape.size() == 2 || shape.empty()) {
+    shape.insert(0, 1);
+  }
+  return shape;
 }
 
 }  // namespace backflow::train

@@ -3,17 +3,16 @@
 #include <optional>
 #include <utility>
 
-#include <backflow/runtime/trace/trace.h>
-
 namespace backflow::train {
 
 BatchFeed::BatchFeed(const BatchMaker& data, const distributed::ShardedSampler& sampler, const BatchStep& step,
-                     const RunPosition& start, std::int64_t steps)
+                     const RunPosition& start, std::int64_t steps, Prefetcher::Options prefetch)
     : sampler_(sampler),
       step_(step),
       position_(start),
       left_(sampler.steps_per_epoch() > 0 ? steps : 0),
-      prefetcher_(data, [this] { return request(); }, {}) {}
+      prefetcher_(
+          data, [this] { return request(); }, prefetch) {}
 
 std::optional<BatchRequest> BatchFeed::request() {
   if (left_ <= 0) {
@@ -31,7 +30,6 @@ std::optional<BatchRequest> BatchFeed::request() {
 }
 
 BatchFeed::Next BatchFeed::next() {
-  const trace::Span span("data");
   Batch samples = prefetcher_.next();
   const std::lock_guard lock(mutex_);
   Next next{std::move(requested_.front()), std::move(samples)};

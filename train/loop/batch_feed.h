@@ -17,7 +17,7 @@ class BatchFeed {
  public:
   /// From `start` on, `steps` batches. Keeps references to sampler and step.
   BatchFeed(const BatchMaker& data, const distributed::ShardedSampler& sampler, const BatchStep& step,
-            const RunPosition& start, std::int64_t steps);
+            const RunPosition& start, std::int64_t steps, Prefetcher::Options prefetch = {});
 
   struct Next {
     distributed::LocalBatch batch;
