@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 
+#include <backflow/io/dump.h>
 #include <backflow/nn/module.h>
 #include <backflow/train/model/model_options.h>
 
@@ -45,5 +46,9 @@ Model build_model(const ModelOptions& options, const ModelRequest& request);
 /// The same for classes: [num_classes] for each sample, or with 0 as many as the last layer gives.
 Model build_model(const ModelOptions& options, IntArrayRef sample_shape, std::int64_t num_classes, ScalarType dtype,
                   std::int64_t copies = 2);
+
+/// The outputs for one sample of the model that these parameters belong to, as those of a dump, found by names and
+/// shapes; 0 for a model that has no such number. `request` says all but the outputs.
+std::int64_t saved_outputs(const ModelOptions& options, ModelRequest request, const io::NamedTensors& parameters);
 
 }  // namespace backflow::train

@@ -20,8 +20,6 @@ struct ModelOptions {
 
   std::string name;  ///< "mlp", "layers", "resnet18", ...
   Make make;
-  /// The name of a parameter whose first dimension is the number of outputs, as "fc.weight"; empty if there is none.
-  std::string output_parameter;
   io::Section section;
 };
 
