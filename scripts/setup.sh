@@ -2,7 +2,7 @@
 # scripts/setup.sh [--dev] [--cluster] [--torch] [--bench] [--check]
 #
 # Installs what Backflow needs and this Debian 12 or 13 lacks, with apt. Does nothing when all is there.
-#   --dev     also what scripts/check.sh and scripts/coverage.sh need: clang-format, clang-tidy, gcovr
+#   --dev     also what scripts/check.sh, coverage.sh and fuzz.sh need: clang-format, clang-tidy, gcovr, clang
 #   --cluster also Slurm, of which a test starts one of its own; elsewhere that test is skipped
 #   --torch   also PyTorch, which scripts/compare_torch.py compares the operators with
 #   --bench   also the peers that the benches are compared with: PyTorch and libtorch
@@ -26,6 +26,7 @@ packages=(
   tmux                                                                  # to test what a terminal shows
 )
 developer_packages=(clang-format clang-tidy gcovr libomp-dev) # the last for clang-tidy to find omp.h
+developer_packages+=(clang libclang-rt-dev) # for scripts/fuzz.sh
 cluster_packages=(slurm-wlm munge)
 torch_packages=(python3-torch)
 bench_packages=("${torch_packages[@]}" libtorch-dev libopenblas0-openmp)

@@ -1,0 +1,71 @@
+#include <filesystem>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include <backflow/io/metrics.h>
+#include <backflow/train/commands/commands.h>
+#include <backflow/train/commands/options.h>
+#include <backflow/train/commands/prepared.h>
+#include <backflow/train/evaluation.h>
+#include <backflow/train/exit_code.h>
+#include <backflow/train/run/digest.h>
+#include <backflow/train/run/job.h>
+#include <backflow/train/run/resume.h>
+#include <backflow/train/run/shared_failure.h>
+
+namespace backflow::train {
+namespace {
+
+struct Options {
+  std::string file;
+  std::vector<std::string> overrides;
+  RankRequest place;
+};
+
+int run_evaluate(const Options& line) {
+  return run_job([&](const World& world) -> int {
+    io::Dump dump;
+    const Prepared p = on_all_ranks(*world, [&] {
+      if (!std::filesystem::exists(line.file)) {
+        throw io::ConfigError(to_text(line.file, ": no such file: need a dump, as checkpoints/step-000003752.h5"));
+      }
+      dump = io::read_dump(line.file);
+      check(!dump.config.empty(), line.file, ": holds no configuration: need a dump that 'backflow train' wrote");
+      Prepared prepared = prepare(io::Config::parse(dump.config, line.file + ":/config", line.overrides), &dump);
+      load_model(line.file, dump, *prepared.model.module);
+      return prepared;
+    });
+    start_platform(*world, line.place, {});
+    Facts facts = facts_of(p);
+    facts.emplace_back("the dump", describe_dump(dump));
+    check_agreement(*world, "evaluate", {}, facts);
+    const Evaluation result = evaluate(p.model, p.test_data, p.experiment.train.eval_batch_size, *world);
+    if (world->rank() == 0) {
+      std::cout << io::to_json({{"test_accuracy", result.accuracy},
+                                {"test_loss", result.loss},
+                                {"samples", p.test_data.dataset().size()},
+                                {"step", dump.step},
+                                {"epoch", dump.epoch}})
+                << std::endl;
+    }
+    return kDone;
+  });
+}
+
+}  // namespace
+
+void add_evaluate(CLI::App& app, Action& action) {
+  const auto line = std::make_shared<Options>();
+  CLI::App* evaluate = app.add_subcommand("evaluate", "evaluate a dump on the test data of its configuration");
+  evaluate->add_option("FILE", line->file, "dump, as checkpoints/step-000003752.h5")->required();
+  add_overrides(evaluate, line->overrides, "replace one key of the dump's configuration");
+  add_placement(evaluate, line->place);
+  evaluate->callback([line, &action] { action.run = [line] { return run_evaluate(*line); }; });
+}
+
+}  // namespace backflow::train
