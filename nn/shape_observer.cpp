@@ -13,9 +13,9 @@ constexpr std::string_view kInLayer = "; in layer ";
 /// Puts `name` in front of the path that the message ends with.
 std::string with_layer(const std::string& message, const std::string& name) {
   const std::size_t at = message.rfind(kInLayer);
-  return at == std::string::npos ? to_text(message, kInLayer, name)
-                                 : to_text(message.substr(0, at + kInLayer.size()), name, ".",
-                                           message.substr(at + kInLayer.size()));
+  return at == std::string::npos
+             ? to_text(message, kInLayer, name)
+             : to_text(message.substr(0, at + kInLayer.size()), name, ".", message.substr(at + kInLayer.size()));
 }
 
 }  // namespace

@@ -8,7 +8,7 @@
 #include <backflow/distributed/data_parallel.h>
 #include <backflow/io/config.h>
 #include <backflow/runtime/tensor/dtype.h>
-#include <backflow/train/model/layers.h>
+#include <backflow/train/model/model_options.h>
 #include <backflow/train/model/optimizer.h>
 
 namespace backflow::train {
@@ -25,14 +25,6 @@ struct DataOptions {
   bool shuffle = true;
 
   std::string path(const std::string& file) const;
-};
-
-/// [model]
-struct ModelOptions {
-  std::string name;                  ///< "mlp" or "layers"
-  std::vector<std::int64_t> hidden;  ///< of an mlp
-  std::vector<LayerOptions> layers;
-  io::Section section;
 };
 
 /// [train]

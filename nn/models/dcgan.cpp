@@ -62,8 +62,7 @@ std::int64_t dcgan_doublings(const DCGANOptions& options) {
 
 DCGANGeneratorImpl::DCGANGeneratorImpl(const DCGANOptions& options_) : options(options_) {
   std::int64_t channels = options.features() << (dcgan_doublings(options) - 1);
-  main_->push_back(
-      ConvTranspose2d(ConvTranspose2dOptions(options.latent(), channels, smallest(options)).bias(false)));
+  main_->push_back(ConvTranspose2d(ConvTranspose2dOptions(options.latent(), channels, smallest(options)).bias(false)));
   for (; channels > options.features(); channels /= 2) {
     main_->push_back(BatchNorm2d(channels));
     main_->push_back(ReLU());

@@ -18,8 +18,10 @@ AnyModule make() {
 }
 
 constexpr Activation kActivations[] = {
-    {"relu", make<ReLU>}, {"leaky_relu", make<LeakyReLU>}, {"elu", make<ELU>},   {"selu", make<SELU>},
-    {"gelu", make<GELU>}, {"silu", make<SiLU>},            {"mish", make<Mish>}, {"tanh", make<Tanh>},
+    {"relu", make<ReLU>},       {"leaky_relu", make<LeakyReLU>},
+    {"elu", make<ELU>},         {"selu", make<SELU>},
+    {"gelu", make<GELU>},       {"silu", make<SiLU>},
+    {"mish", make<Mish>},       {"tanh", make<Tanh>},
     {"sigmoid", make<Sigmoid>},
 };
 
@@ -27,7 +29,8 @@ constexpr Activation kActivations[] = {
 AnyModule between(const MLPOptions& options) {
   const auto* const found = std::find_if(std::begin(kActivations), std::end(kActivations),
                                          [&](const Activation& a) { return a.name == options.activation(); });
-  check(found != std::end(kActivations), "mlp: activation '", options.activation(), "': need relu or another of MLPOptions::activations()");
+  check(found != std::end(kActivations), "mlp: activation '", options.activation(),
+        "': need relu or another of MLPOptions::activations()");
   if (options.dropout() == 0) {
     return found->make();
   }

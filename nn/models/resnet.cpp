@@ -101,9 +101,8 @@ ResNetImpl::ResNetImpl(const ResNetOptions& options_) : options(options_) {
   const bool positive = std::all_of(blocks.begin(), blocks.end(), [](std::int64_t n) { return n >= 1; });
   check(positive && !blocks.empty() && blocks.size() <= 8, "resnet: blocks ", IntArrayRef(blocks),
         ": need positive numbers for 1 to 8 stages");
-  check(options.in_channels() >= 1 && options.classes() >= 1 && options.width() >= 1, "resnet: ",
-        options.in_channels(), " channels, ", options.classes(), " classes, width ", options.width(),
-        ": need positive numbers");
+  check(options.in_channels() >= 1 && options.classes() >= 1 && options.width() >= 1, "resnet: ", options.in_channels(),
+        " channels, ", options.classes(), " classes, width ", options.width(), ": need positive numbers");
   const bool large = options.stem() == ResNetStem::Imagenet;
   std::int64_t width = options.width();
   conv1_ = register_module("conv1", convolution(options.in_channels(), width, large ? 7 : 3, large ? 2 : 1));

@@ -76,7 +76,7 @@ class ResNetOptions {
   BACKFLOW_ARG(ResNetStem, stem) = ResNetStem::Imagenet;
   BACKFLOW_ARG(std::int64_t, in_channels) = 3;
   BACKFLOW_ARG(std::int64_t, classes) = 1000;
-  BACKFLOW_ARG(std::int64_t, width) = 64;           ///< channels of the first stage; each next has twice as many
+  BACKFLOW_ARG(std::int64_t, width) = 64;          ///< channels of the first stage; each next has twice as many
   BACKFLOW_ARG(bool, zero_init_residual) = false;  ///< blocks start as their shortcut (Goyal et al., 2017)
 
  public:

@@ -51,9 +51,8 @@ DimVector UpsampleImpl::output_shape(IntArrayRef input) const {
         ": need kLinear for 3 dimensions, kBilinear or kBicubic for 4, kTrilinear for 5, or kNearest or kArea");
   DimVector output(input);
   for (std::size_t d = 0; d < dims; ++d) {
-    const double size = options.size()
-                            ? static_cast<double>((*options.size())[d])
-                            : std::floor(static_cast<double>(input[2 + d]) * (*options.scale_factor())[d]);
+    const double size = options.size() ? static_cast<double>((*options.size())[d])
+                                       : std::floor(static_cast<double>(input[2 + d]) * (*options.scale_factor())[d]);
     check(size >= 1 && size < 0x1p40 && input[2 + d] >= 1, "upsample: shape ", input,
           ": need sizes and factors that give 1 or more elements, not ", size);
     output[2 + d] = static_cast<std::int64_t>(size);

@@ -20,15 +20,18 @@ void check_batch_size(const io::Config& config, const Experiment& e, std::int64_
   }
 }
 
-/// The classes of an mlp in a dump, which need not all occur in the test data; 0 if there are none.
-std::int64_t classes_of(const io::Dump& dump, const ModelOptions& mlp) {
-  const std::string last = to_text(2 * mlp.hidden.size(), ".weight");  // a ReLU stands between two layers
-  for (const auto& [name, value] : dump.parameters) {
-    if (name == last && value.dim() == 2) {
-      return value.size(0);
-    }
+/// What the data ask of the model. The classes of a model in a dump need not all occur in the test data.
+ModelRequest request_of(const Experiment& e, const Dataset& data, const io::Dump* dump) {
+  ModelRequest request{
+      .sample_shape = data.sample_shape(), .dtype = e.train.dtype, .copies = 2 + e.optimizer.state_tensors};
+  if (dump == nullptr) {
+    request.output_shape = {data.num_classes()};
+  } else if (e.model.name == "layers") {
+    request.any_output = true;
+  } else {
+    request.output_shape = {std::max(saved_outputs(e.model, request, dump->parameters), std::int64_t{1})};
   }
-  return 0;
+  return request;
 }
 
 }  // namespace
@@ -52,13 +55,10 @@ Prepared prepare(const io::Config& config, const io::Dump* dump) {
   if (train_data) {
     e.check_batch_size(config, train_data->dataset().size());
   }
-  manual_seed(static_cast<std::uint64_t>(e.seed));
   set_winograd(e.train.winograd);
-  std::int64_t classes = train_data ? train_data->dataset().num_classes() : 0;
-  if (dump != nullptr && e.model.name == "mlp") {
-    classes = std::max(classes_of(*dump, e.model), std::int64_t{1});
-  }
-  Model model = build_model(e.model, first.sample_shape(), classes, e.train.dtype, 2 + e.optimizer.state_tensors);
+  const ModelRequest request = request_of(e, first, dump);
+  manual_seed(static_cast<std::uint64_t>(e.seed));
+  Model model = build_model(e.model, request);
   check_classes(test_data.dataset(), e.data.path(e.data.test_labels), model.classes,
                 train_data ? e.data.path(e.data.train_labels) : "the model");
   return {std::move(e), config, std::move(train_data), std::move(test_data), std::move(model)};

@@ -13,6 +13,13 @@ std::string parameter_of(const io::Section& section, std::string_view key) {
   return text && text->starts_with('$') ? text->substr(1) : "";
 }
 
+/// An operator's message without the operator's name, as "inner dimensions differ" of "matmul: inner dimensions
+/// differ".
+std::string_view without_name(std::string_view message) {
+  const std::size_t colon = message.find(": ");
+  return colon == std::string_view::npos || message.find(' ') < colon ? message : message.substr(colon + 2);
+}
+
 }  // namespace
 
 LayerKeys::Source LayerKeys::source_of(std::string_view key) const {
@@ -33,12 +40,27 @@ LayerKeys::Source LayerKeys::source_of(std::string_view key) const {
                                use.block, ".defaults]"));
 }
 
+template <class F>
+void LayerKeys::for_each_default(std::string_view key, const F& f) const {
+  const std::string parameter = scope_.use == nullptr ? "" : parameter_of(section_, key);
+  if (parameter.empty() || !scope_.use->keys.has(parameter)) {
+    return;
+  }
+  if (scope_.use->defaults.has(parameter)) {
+    f(scope_.use->defaults, parameter);
+  }
+  scope_.use->keys.for_each_default(parameter, f);
+}
+
 template <class T, class Read>
 T LayerKeys::take(const io::Key& key, const std::optional<T>& fallback, const Read& read) const {
   // A block is read for each of its uses: what is a default for one need not be one for all.
   if (scope_.use != nullptr && fallback && !section_.has(key.name)) {
     return *fallback;
   }
+  for_each_default(key.name, [&](const io::Section& section, const std::string& parameter) {
+    read(section, io::Key(parameter, key.sentence));
+  });
   const Source source = source_of(key.name);
   return read(source.section, io::Key(source.key, key.sentence));
 }
@@ -106,7 +128,7 @@ bool LayerKeys::has_string(std::string_view key) const {
 }
 
 void LayerKeys::fail(std::string_view key, const std::string& message) const {
-  std::string text = to_text("in [", section_.path(), "], ", type_, type_.empty() ? "" : ": ", message);
+  std::string text = to_text("in [", section_.path(), "], ", type_, type_.empty() ? "" : ": ", without_name(message));
   for (const BlockUse* use = scope_.use.get(); use != nullptr; use = use->keys.scope_.use.get()) {
     text += to_text("; in block '", use->block, "' of [", use->keys.section_.path(), "], ",
                     use->keys.section_.where("use"));

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <backflow/io/config.h>
@@ -80,6 +81,9 @@ class LayerKeys {
     std::string key;
   };
   Source source_of(std::string_view key) const;
+  /// Calls f(section, key) for the defaults of parameters that a value replaces, which count as read.
+  template <class F>
+  void for_each_default(std::string_view key, const F& f) const;
   template <class T, class Read>
   T take(const io::Key& key, const std::optional<T>& fallback, const Read& read) const;
   std::vector<std::int64_t> list_of(const io::Key& key, std::size_t count, std::int64_t least,

@@ -98,9 +98,8 @@ void count_layers(const LayerKeys& keys, std::size_t further) {
 /// Appends the layers of a block, as often as they are repeated.
 void read_use(const LayerKeys& keys, std::vector<LayerOptions>& layers) {
   const std::string name = keys.string({kUse, "name of a block of `[model.blocks]`, whose layers stand here"});
-  const std::int64_t repeat =
-      keys.integer({"repeat", "how often they do, each time with parameters of their own"},
-                   {.at_least = 1, .at_most = static_cast<std::int64_t>(kMaxLayers)}, 1);
+  const std::int64_t repeat = keys.integer({"repeat", "how often they do, each time with parameters of their own"},
+                                           {.at_least = 1, .at_most = static_cast<std::int64_t>(kMaxLayers)}, 1);
   if (!keys.has(kUse)) {
     return;  // a blank configuration
   }

@@ -14,28 +14,28 @@ namespace backflow::train {
 struct Model {
   std::shared_ptr<nn::Module> module;
   std::function<Tensor(const Tensor&)> forward;  ///< [n, sample...] to [n, output_shape...]
-  DimVector output_shape;                        ///< of one sample, without the batch dimension
+  DimVector output_shape = {};                   ///< of one sample, without the batch dimension
   std::int64_t classes = 0;                      ///< the elements of output_shape when it has one dimension, else 0
 
   /// The loss of a model that has one of its own, as a vae: summed over the samples of a batch, in training and in
   /// evaluation. Empty for all others, whose task has the loss.
-  std::function<Tensor(const Tensor& x, const Tensor& target)> loss_sum;
+  std::function<Tensor(const Tensor& x, const Tensor& target)> loss_sum = {};
 
   /// The two networks of a GAN; null for all others. They are `module`'s children "generator" and "discriminator".
-  std::shared_ptr<nn::Module> generator;
-  std::shared_ptr<nn::Module> discriminator;
-  std::function<Tensor(std::int64_t n)> sample;  ///< n samples that the generator makes of random numbers
-  std::function<Tensor(const Tensor&)> judge;    ///< [n, sample...] to [n, 1]: the discriminator's scores (logits)
+  std::shared_ptr<nn::Module> generator = {};
+  std::shared_ptr<nn::Module> discriminator = {};
+  std::function<Tensor(std::int64_t n)> sample = {};  ///< n samples that the generator makes of random numbers
+  std::function<Tensor(const Tensor&)> judge = {};    ///< [n, sample...] to [n, 1]: the discriminator's scores (logits)
 };
 
 /// What the data and the task ask of a model.
 struct ModelRequest {
-  DimVector sample_shape;            ///< of one sample, without the batch dimension
-  std::int64_t vocabulary = 0;       ///< samples are int64 numbers below this, as of text; 0: floating point numbers
-  DimVector output_shape;            ///< what the model has to give for one sample, as [classes]
-  bool any_output = false;           ///< whatever the last layer gives; then output_shape is empty
-  ScalarType dtype = kFloat32;       ///< of the parameters
-  std::int64_t copies = 2;           ///< numbers in memory for each parameter, see ParameterBudget
+  DimVector sample_shape = {};  ///< of one sample, without the batch dimension
+  std::int64_t vocabulary = 0;  ///< samples are int64 numbers below this, as of text; 0: floating point numbers
+  DimVector output_shape = {};  ///< what the model has to give for one sample, as [classes]
+  bool any_output = false;      ///< whatever the last layer gives; then output_shape is empty
+  ScalarType dtype = kFloat32;  ///< of the parameters
+  std::int64_t copies = 2;      ///< numbers in memory for each parameter, see ParameterBudget
 };
 
 /// Builds the network. Its parameters are initialised from the generator's present state. Throws io::ConfigError, with

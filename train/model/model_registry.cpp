@@ -15,9 +15,9 @@ void check_last(const std::vector<LayerOptions>& layers, const DimVector& given,
     return;
   }
   layers.back().keys.fail(
-      "type", to_text("the last layer gives shape ", given, " for each sample: need ", request.output_shape,
-                      given.size() > request.output_shape.size() ? "; a flatten layer makes one dimension of several"
-                                                                 : ""));
+      "type",
+      to_text("the last layer gives shape ", given, " for each sample: need ", request.output_shape,
+              given.size() > request.output_shape.size() ? "; a flatten layer makes one dimension of several" : ""));
 }
 
 ModelOptions::Make written_out(const io::Section& s) {

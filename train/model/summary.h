@@ -19,9 +19,9 @@ struct LayerSummary {
   double flop = 0;              ///< of forward for one sample: two for each multiply-add of a product or a convolution
 };
 
-/// The layers of a model in the order in which forward meets them. Computes shapes alone, in no time and memory. Layers
-/// inside a module that has no `output_shape` are left out: such a module is one row, its shape found by a forward on
-/// one sample of zeros. Throws Error for a sample that the model does not take.
+/// The layers of a model in the order in which forward meets them. Computes shapes alone, in no time and memory. A
+/// model with a module that has no `output_shape` is one row, whose shape a forward on one sample of zeros finds.
+/// Throws Error for samples that the model does not take.
 std::vector<LayerSummary> summarize(const Model& model, IntArrayRef sample_shape);
 
 }  // namespace backflow::train

@@ -15,9 +15,7 @@ double alpha_of(const LayerKeys& keys) {
   return keys.number({"alpha", "the result for very negative numbers is minus this"}, {.above = 0}, 1.0);
 }
 
-LayerOptions::Make elu(const LayerKeys& keys) {
-  return with_options<nn::ELU>(nn::ELUOptions().alpha(alpha_of(keys)));
-}
+LayerOptions::Make elu(const LayerKeys& keys) { return with_options<nn::ELU>(nn::ELUOptions().alpha(alpha_of(keys))); }
 
 LayerOptions::Make celu(const LayerKeys& keys) {
   return with_options<nn::CELU>(nn::CELUOptions().alpha(alpha_of(keys)));
@@ -36,8 +34,8 @@ LayerOptions::Make rrelu(const LayerKeys& keys) {
 }
 
 LayerOptions::Make gelu(const LayerKeys& keys) {
-  const std::string how = keys.choice({"approximate", "the exact function, or its approximation by tanh"},
-                                      {"none", "tanh"}, "none");
+  const std::string how =
+      keys.choice({"approximate", "the exact function, or its approximation by tanh"}, {"none", "tanh"}, "none");
   return with_options<nn::GELU>(nn::GELUOptions().approximate(how));
 }
 

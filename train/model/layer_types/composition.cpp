@@ -26,10 +26,10 @@ void add_branch(nn::Branches& module, const Branch& branch, const LayerInput& in
 }
 
 LayerOptions::Make branches(const LayerKeys& keys) {
-  const auto combine = keys.choice({"combine", "results are added, or joined along `dim`"}, {"sum", "concat"}, "sum") ==
-                               "sum"
-                           ? kBranchSum
-                           : kBranchConcat;
+  const auto combine =
+      keys.choice({"combine", "results are added, or joined along `dim`"}, {"sum", "concat"}, "sum") == "sum"
+          ? kBranchSum
+          : kBranchConcat;
   const std::int64_t dim =
       combine == kBranchConcat
           ? keys.integer({"dim", "the dimension that results are joined along; the batch is 0"}, {.at_least = 1}, 1)
@@ -108,9 +108,10 @@ nn::Sequential projection(const LayerKeys& keys, const DimVector& in, const DimV
 LayerOptions::Make residual(const LayerKeys& keys) {
   const Branch body = {keys.layers({"layers", "layers whose result is added to the shortcut's"}), keys};
   const Branch shortcut = {keys.layers({"shortcut", "layers of the shortcut; none hand on the input"}), keys};
-  const bool projects = keys.boolean(
-      {"projection", "where shapes differ the shortcut is a 1x1 convolution and batch normalization, or a linear layer"},
-      false);
+  const bool projects =
+      keys.boolean({"projection",
+                    "where shapes differ the shortcut is a 1x1 convolution and batch normalization, or a linear layer"},
+                   false);
   if (body.layers.empty()) {
     keys.section().fail("layers", to_text("no layers in [", keys.section().path(), "]: need at least one in 'layers'"));
   }

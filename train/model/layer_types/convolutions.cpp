@@ -12,8 +12,8 @@ using ByDimensions = std::conditional_t<D == 1, OneD, std::conditional_t<D == 2,
 /// What both kinds of convolutions have.
 template <std::size_t D, class Options>
 Options common_options(const LayerKeys& keys) {
-  const std::int64_t out_channels = keys.integer({"out_channels", "channels of the result"},
-                                                 {.at_least = 1, .at_most = kMaxSize});
+  const std::int64_t out_channels =
+      keys.integer({"out_channels", "channels of the result"}, {.at_least = 1, .at_most = kMaxSize});
   Options options(1, out_channels,
                   keys.sizes<D>({"kernel_size", "size of the filters: one for all dimensions, or one each"}, 1));
   options.stride(
@@ -54,7 +54,8 @@ LayerOptions::Make conv(const LayerKeys& keys) {
   using Module = ByDimensions<D, nn::Conv1d, nn::Conv2d, nn::Conv3d>;
   auto options = common_options<D, nn::ConvOptions<D>>(keys);
   if (keys.has_string("padding")) {
-    const io::Key key = {"padding", "zeros around the input: one number, one for each dimension, \"same\" or \"valid\""};
+    const io::Key key = {"padding",
+                         "zeros around the input: one number, one for each dimension, \"same\" or \"valid\""};
     const bool same = keys.choice(key, {"same", "valid"}) == "same";
     if (same && std::any_of(options.stride()->begin(), options.stride()->end(), [](auto n) { return n != 1; })) {
       keys.fail("padding", "padding \"same\" with a stride above 1: need numbers, as padding = 1");

@@ -8,8 +8,8 @@ namespace {
 /// For inputs with `least` to `most` dimensions.
 template <class Module, std::size_t kLeast, std::size_t kMost>
 LayerOptions::Make dropout(const LayerKeys& keys) {
-  const double p = keys.number({"p", "probability that training drops a number or a channel"},
-                               {.at_least = 0, .at_most = 1}, 0.5);
+  const double p =
+      keys.number({"p", "probability that training drops a number or a channel"}, {.at_least = 0, .at_most = 1}, 0.5);
   return [=](LayerInput& input, ParameterBudget&) {
     constexpr const char* kNeed = kLeast == 4   ? "[batch, channels, height, width]"
                                   : kLeast == 5 ? "[batch, channels, depth, height, width]"

@@ -23,11 +23,11 @@ Table read_table(const LayerKeys& keys) {
                                {.at_least = 1, .at_most = kMaxSize});
   table.padding = keys.integer({"padding_idx", "a token whose vector stays 0 and is not trained; -1: none"},
                                {.at_least = -1, .at_most = kMaxSize}, -1);
-  table.max_norm = keys.number({"max_norm", "vectors are scaled to at most this norm; 0: not at all"},
-                               {.at_least = 0}, 0.0);
+  table.max_norm =
+      keys.number({"max_norm", "vectors are scaled to at most this norm; 0: not at all"}, {.at_least = 0}, 0.0);
   table.norm_type = keys.number({"norm_type", "order of that norm"}, {.above = 0}, 2.0);
-  table.scale = keys.boolean({"scale_grad_by_freq", "divide gradients by how often their token is in the batch"},
-                             false);
+  table.scale =
+      keys.boolean({"scale_grad_by_freq", "divide gradients by how often their token is in the batch"}, false);
   return table;
 }
 
@@ -67,8 +67,8 @@ LayerOptions::Make embedding(const LayerKeys& keys) {
 
 LayerOptions::Make embedding_bag(const LayerKeys& keys) {
   const Table table = read_table(keys);
-  const std::string mode = keys.choice({"mode", "how the vectors of a sample's tokens become one"},
-                                       {"mean", "sum", "max"}, "mean");
+  const std::string mode =
+      keys.choice({"mode", "how the vectors of a sample's tokens become one"}, {"mean", "sum", "max"}, "mean");
   if (table.scale && mode == "max") {
     keys.fail("mode", "mode \"max\" with scale_grad_by_freq: need one of the two");
   }

@@ -9,8 +9,8 @@ LayerOptions::Make linear(const LayerKeys& keys) {
   const std::int64_t in_features =
       keys.integer({"in_features", "size of the last dimension, which is checked; 0: whatever it is"},
                    {.at_least = 0, .at_most = kMaxSize}, 0);
-  const std::int64_t out_features = keys.integer({"out_features", "size of the last dimension of the result"},
-                                                 {.at_least = 1, .at_most = kMaxSize});
+  const std::int64_t out_features =
+      keys.integer({"out_features", "size of the last dimension of the result"}, {.at_least = 1, .at_most = kMaxSize});
   const bool bias = keys.boolean({"bias", "add a bias that is trained"}, true);
   return [=](LayerInput& input, ParameterBudget& budget) {
     const std::int64_t inputs = input.shape.back();

@@ -20,12 +20,11 @@ LayerOptions::Make running_norm(const LayerKeys& keys) {
   options.momentum(keys.number({"momentum", "share of a batch's statistics in the running ones"},
                                {.at_least = 0, .at_most = 1}, 0.1));
   options.affine(keys.boolean({"affine", "scale and shift each channel by numbers that are trained"}, kAffine));
-  options.track_running_stats(keys.boolean(
-      {"track_running_stats", "evaluation uses running statistics, not those of its input"}, kAffine));
+  options.track_running_stats(
+      keys.boolean({"track_running_stats", "evaluation uses running statistics, not those of its input"}, kAffine));
   return [=](LayerInput& input, ParameterBudget& budget) {
-    constexpr const char* kNeeds[] = {"[batch, channels] or [batch, channels, length]",
-                                      "[batch, channels, length]", "[batch, channels, height, width]",
-                                      "[batch, channels, depth, height, width]"};
+    constexpr const char* kNeeds[] = {"[batch, channels] or [batch, channels, length]", "[batch, channels, length]",
+                                      "[batch, channels, height, width]", "[batch, channels, depth, height, width]"};
     const std::size_t need = kLeast < kMost ? 0 : kLeast - 2;
     check_dims(keys, input, kLeast, kMost, kLeast + 1 < kMost ? "[batch, channels, ...]" : kNeeds[need]);
     const std::int64_t channels = input.shape[1];
@@ -45,8 +44,8 @@ std::vector<std::int64_t> normalized_shape(const LayerKeys& keys, const LayerInp
 }
 
 std::int64_t dims_of(const LayerKeys& keys) {
-  return keys.integer({"dims", "number of last dimensions that are normalized together"},
-                      {.at_least = 1, .at_most = 8}, 1);
+  return keys.integer({"dims", "number of last dimensions that are normalized together"}, {.at_least = 1, .at_most = 8},
+                      1);
 }
 
 bool elementwise_affine(const LayerKeys& keys, const char* sentence) {

@@ -1,4 +1,5 @@
 #include <backflow/nn/models/dcgan.h>
+#include <backflow/nn/shape_observer.h>
 #include <backflow/ops/functions.h>
 #include <backflow/train/model/layer_keys.h>
 #include <backflow/train/model/named_models/named_model.h>
@@ -13,6 +14,12 @@ class AdversarialImpl : public nn::Module {
       : generator(register_module("generator", nn::DCGANGenerator(options))),
         discriminator(register_module("discriminator", nn::DCGANDiscriminator(options))) {}
 
+  /// Of images: they are judged, and others are made of random numbers beside them.
+  DimVector output_shape(IntArrayRef input) const override {
+    nn::output_shape_of("generator", *generator, {input.empty() ? 1 : input[0], generator->options.latent()});
+    return nn::output_shape_of("discriminator", *discriminator, input);
+  }
+
   nn::DCGANGenerator generator;
   nn::DCGANDiscriminator discriminator;
 };
@@ -20,7 +27,8 @@ class AdversarialImpl : public nn::Module {
 /// The parameters of both networks, an upper bound that counts each convolution with normalization.
 double dcgan_parameters(const nn::DCGANOptions& options) {
   const std::int64_t doublings = nn::dcgan_doublings(options);
-  const double area = static_cast<double>(options.height() >> doublings) * static_cast<double>(options.width() >> doublings);
+  const double area =
+      static_cast<double>(options.height() >> doublings) * static_cast<double>(options.width() >> doublings);
   double channels = static_cast<double>(options.features());
   double one = 16 * channels * static_cast<double>(options.channels());
   for (std::int64_t i = 1; i < doublings; ++i, channels *= 2) {
@@ -30,8 +38,8 @@ double dcgan_parameters(const nn::DCGANOptions& options) {
 }
 
 ModelOptions::Make dcgan(const io::Section& s) {
-  const std::int64_t latent = s.integer({"latent", "random numbers that an image is made of"},
-                                        {.at_least = 1, .at_most = kMaxSize}, 100);
+  const std::int64_t latent =
+      s.integer({"latent", "random numbers that an image is made of"}, {.at_least = 1, .at_most = kMaxSize}, 100);
   const std::int64_t features =
       s.integer({"features", "channels next to the images; each halving of the images doubles them"},
                 {.at_least = 1, .at_most = kMaxSize}, 64);

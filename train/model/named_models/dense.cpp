@@ -13,8 +13,7 @@ std::vector<std::int64_t> read_hidden(const io::Section& s, const io::Key& key,
                                       const std::optional<std::vector<std::int64_t>>& usual) {
   std::vector<std::int64_t> hidden = s.integers(key, kSizes, usual);
   if (hidden.size() > kMaxLayers) {
-    s.fail("hidden", kMaxLayers,
-           to_text("'hidden' in [model]: ", hidden.size(), " layers: need at most ", kMaxLayers));
+    s.fail("hidden", kMaxLayers, to_text("'hidden' in [model]: ", hidden.size(), " layers: need at most ", kMaxLayers));
   }
   return hidden;
 }
@@ -38,8 +37,8 @@ void take_layers(const io::Section& s, const std::vector<std::int64_t>& sizes, c
 
 ModelOptions::Make mlp(const io::Section& s) {
   const auto hidden = read_hidden(s, {"hidden", "sizes of the hidden layers"}, {});
-  const std::string activation = s.choice({"activation", "what stands between the layers"},
-                                          nn::MLPOptions::activations(), "relu");
+  const std::string activation =
+      s.choice({"activation", "what stands between the layers"}, nn::MLPOptions::activations(), "relu");
   const double dropout = s.number({"dropout", "probability that training drops a number behind a hidden layer"},
                                   {.at_least = 0, .at_most = 1}, 0.0);
   return [=](const ModelRequest& request, ParameterBudget& budget) {
@@ -49,7 +48,7 @@ ModelOptions::Make mlp(const io::Section& s) {
     sizes.insert(sizes.end(), hidden.begin(), hidden.end());
     sizes.push_back(outputs);
     take_layers(s, sizes, to_text("the ", outputs, " classes after 'hidden'"), budget);
-    return model_of(nn::MLP(nn::MLPOptions(sizes).activation(activation).dropout(dropout)), request);
+    return model_of(nn::MLP(nn::MLPOptions(sizes).activation(activation).dropout(dropout)), request.output_shape);
   };
 }
 
@@ -68,9 +67,8 @@ std::vector<std::int64_t> coder_sizes(const ModelRequest& request, const std::ve
 void check_coder(const io::Section& s, const std::string& name, const ModelRequest& request) {
   check_numbers(s, name, request);
   if (!request.any_output && request.output_shape != request.sample_shape) {
-    s.fail("name", to_text("in [model], ", name, ": gives samples of shape ", request.sample_shape,
-                           ", the task needs ", request.output_shape,
-                           ": need a task whose targets are the samples, or another model"));
+    s.fail("name", to_text("in [model], ", name, ": gives samples of shape ", request.sample_shape, ", the task needs ",
+                           request.output_shape, ": need a task whose targets are the samples, or another model"));
   }
 }
 
@@ -97,10 +95,8 @@ ModelOptions::Make autoencoder(const io::Section& s) {
     check_coder(s, "autoencoder", request);
     take_layers(s, coder_sizes(request, hidden, latent), "the decoder after 'hidden'", budget);
     const DimVector& shape = request.sample_shape;
-    const nn::Autoencoder module(nn::AutoencoderOptions({shape.begin(), shape.end()})
-                                     .hidden(hidden)
-                                     .latent(latent)
-                                     .output(output));
+    const nn::Autoencoder module(
+        nn::AutoencoderOptions({shape.begin(), shape.end()}).hidden(hidden).latent(latent).output(output));
     Model model;
     model.module = module.ptr();
     model.forward = [module](const Tensor& x) { return module->forward(x); };
@@ -112,18 +108,17 @@ ModelOptions::Make autoencoder(const io::Section& s) {
 ModelOptions::Make vae(const io::Section& s) {
   const auto hidden = read_coder_hidden(s, 400);
   const std::int64_t latent = read_latent(s, 20);
-  const bool entropy =
-      s.choice({"reconstruction", "squared errors, or binary cross-entropy for data in [0, 1]"}, {"mse", "bce"},
-               "mse") == "bce";
-  const double beta = s.number({"beta", "weight of the divergence of the code from a standard normal one"},
-                               {.at_least = 0}, 1.0);
+  const bool entropy = s.choice({"reconstruction", "squared errors, or binary cross-entropy for data in [0, 1]"},
+                                {"mse", "bce"}, "mse") == "bce";
+  const double beta =
+      s.number({"beta", "weight of the divergence of the code from a standard normal one"}, {.at_least = 0}, 1.0);
   return [=](const ModelRequest& request, ParameterBudget& budget) {
     check_coder(s, "vae", request);
     take_layers(s, coder_sizes(request, hidden, 2 * latent), "the decoder after 'hidden'", budget);
     const DimVector& shape = request.sample_shape;
     nn::VAEOptions options({shape.begin(), shape.end()});
     options.hidden(hidden).latent(latent).beta(beta).reconstruction(entropy ? nn::Reconstruction::CrossEntropy
-                                                                           : nn::Reconstruction::MeanSquares);
+                                                                            : nn::Reconstruction::MeanSquares);
     const nn::VAE module(options);
     Model model;
     model.module = module.ptr();

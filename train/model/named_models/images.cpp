@@ -44,8 +44,9 @@ double resnet_parameters(const nn::ResNetOptions& options) {
 template <int kLayers>
 ModelOptions::Make resnet(const io::Section& s) {
   const std::string stem =
-      s.choice({"stem", "the first layers: a 3x3 convolution for small images, or 7x7 with stride 2 and pooling; "
-                        "`\"auto\"`: the second from 96x96 pixels on"},
+      s.choice({"stem",
+                "the first layers: a 3x3 convolution for small images, or 7x7 with stride 2 and pooling; "
+                "`\"auto\"`: the second from 96x96 pixels on"},
                {"auto", "cifar", "imagenet"}, "auto");
   const std::int64_t width = s.integer({"width", "channels of the first stage; each next one has twice as many"},
                                        {.at_least = 1, .at_most = kMaxSize}, 64);
@@ -53,13 +54,13 @@ ModelOptions::Make resnet(const io::Section& s) {
   return [=](const ModelRequest& request, ParameterBudget& budget) {
     const std::string name = to_text("resnet", kLayers);
     const ImageShape image = image_shape(s, name, request);
-    const bool large = stem == "imagenet" ||
-                       (stem == "auto" && image.height >= kLeastImagenet && image.width >= kLeastImagenet);
+    const bool large =
+        stem == "imagenet" || (stem == "auto" && image.height >= kLeastImagenet && image.width >= kLeastImagenet);
     auto options = nn::ResNetOptions::with_layers(kLayers);
     options.stem(large ? nn::ResNetStem::Imagenet : nn::ResNetStem::Cifar).in_channels(image.channels).width(width);
     options.classes(outputs_of(s, name, request)).zero_init_residual(zero);
     take_parameters(s, name, "width", resnet_parameters(options), budget);
-    return model_of(nn::ResNet(options), request);
+    return model_of(nn::ResNet(options), request.output_shape);
   };
 }
 
@@ -68,19 +69,17 @@ ModelOptions::Make lenet(const io::Section& s) {
     const ImageShape image = image_shape(s, "lenet", request);
     const std::int64_t classes = outputs_of(s, "lenet", request);
     if (image.height < 4 || image.width < 4) {
-      s.fail("name", to_text("in [model], lenet: samples of shape ", request.sample_shape,
-                             ": need images of at least 4x4"));
+      s.fail("name",
+             to_text("in [model], lenet: samples of shape ", request.sample_shape, ": need images of at least 4x4"));
     }
     take_parameters(s, "lenet", "name",
                     linear_parameters(64 * (image.height / 4) * (image.width / 4), 128) +
                         linear_parameters(9 * image.channels, 32) + linear_parameters(9 * 32, 64) +
                         linear_parameters(128, classes),
                     budget);
-    return model_of(nn::LeNet(nn::LeNetOptions(classes)
-                                  .in_channels(image.channels)
-                                  .height(image.height)
-                                  .width(image.width)),
-                    request);
+    return model_of(
+        nn::LeNet(nn::LeNetOptions(classes).in_channels(image.channels).height(image.height).width(image.width)),
+        request.output_shape);
   };
 }
 
@@ -95,7 +94,7 @@ ModelOptions::Make inception(const io::Section& s) {
     constexpr double kBlocks = 150'000;  // the four blocks have a little less
     take_parameters(s, "inception", "name",
                     kBlocks + linear_parameters(9 * image.channels, 64) + linear_parameters(128, classes), budget);
-    return model_of(nn::InceptionNet(classes, image.channels), request);
+    return model_of(nn::InceptionNet(classes, image.channels), request.output_shape);
   };
 }
 

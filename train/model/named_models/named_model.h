@@ -29,24 +29,5 @@ void check_numbers(const io::Section& s, const std::string& name, const ModelReq
 /// Takes the parameters of a model from the budget. Throws ConfigError at `key` when there is no room for them.
 void take_parameters(const io::Section& s, const std::string& name, std::string_view key, double count,
                      ParameterBudget& budget);
-/// The model of a module that maps [n, sample...] to [n, outputs], whose results take the shape of the request.
-template <class Module>
-Model model_of(const Module& module, const ModelRequest& request) {
-  const DimVector shape = request.output_shape;
-  const auto forward = [module, shape](const Tensor& x) {
-    const Tensor y = module->forward(x);
-    if (shape.size() == 1) {
-      return y;
-    }
-    DimVector sizes = shape;
-    sizes.insert(0, y.size(0));
-    return y.reshape(sizes);
-  };
-  Model model;
-  model.module = module.ptr();
-  model.forward = forward;
-  model.output_shape = shape;
-  return model;
-}
 
 }  // namespace backflow::train
