@@ -76,8 +76,8 @@ class TrainingRun {
       });
     }
     open(platform);
-    feed_.emplace(data.train, sampler_, *batch_step_, clock_.position(), clock_.total_steps() - first_step_,
-                  {.depth = experiment.data.prefetch, .workers = experiment.data.workers});
+    const Prefetcher::Options prefetch{.depth = experiment.data.prefetch, .workers = experiment.data.workers};
+    feed_.emplace(data.train, sampler_, *batch_step_, clock_.position(), clock_.total_steps() - first_step_, prefetch);
   }
 
   Outcome run() {
