@@ -143,7 +143,7 @@ def test_metrics_do_not_depend_on_the_number_of_ranks(folder):
     run("train", config, "--out", folder / "run", "--set", "train.eval_batch_size=3")
     dump = newest(folder / "run")
     alone = run("evaluate", dump).stdout
-    for ranks in (2, 3, 8):  # of seven batches, the last with two samples
+    for ranks in (2, 3, 5):  # of seven batches, the last with two samples
         assert run("evaluate", dump, ranks=ranks).stdout == alone
     result = json.loads(alone)
     assert {"test_loss", "test_accuracy", "test_top2", "test_precision", "test_recall", "test_f1"} <= set(result)
