@@ -184,6 +184,9 @@ void Experiment::check_gan() const {
   if (distributed.compression == distributed::Compression::PowerSgd) {
     refuse(distributed.section, "compression", "\"none\" or \"bf16\"");
   }
+  if (distributed.sync_batch_norm) {
+    refuse(distributed.section, "batch_norm", "\"local\"");
+  }
   if (train.micro_batches > 1) {
     refuse(train.section, "micro_batches", "1");
   }

@@ -208,6 +208,85 @@ def test_steps_without_epochs_take_as_many_as_they_need(folder):
     assert "epoch 4/4: loss" in done.stdout and len(losses(folder / "run")) == 20, done.stdout
 
 
+def write_synthetic(folder, data, rest="", hidden="[16]", name="task.toml"):
+    path = folder / name
+    path.write_text(f"""name = "task"
+seed = 1
+[data]
+format = "synthetic"
+{data}
+[model]
+name = "mlp"
+hidden = {hidden}
+[optimizer]
+name = "adam"
+lr = 0.01
+[train]
+epochs = 4
+batch_size = 50
+{rest}""")
+    return path
+
+
+def test_every_task_learns_and_is_evaluated_alike_on_any_number_of_ranks(folder):
+    regression = 'generator = "regression"\nsamples = 1000\ntest_samples = 210\nfeatures = 4'
+    spirals = 'generator = "spirals"\nsamples = 600\ntest_samples = 210\nclasses = 2'
+    for name, data, rest, metric in (("mse", regression, "", "r2"), ("huber", regression, '[task]\nloss = "huber"', "r2"),
+                                     ("classes", spirals, "[task]\nlabel_smoothing = 0.1", "f1"),
+                                     ("itself", spirals, '[task]\nname = "autoencoder"', "mse")):
+        config = write_synthetic(folder, data, rest, name=f"{name}.toml")
+        out = folder / name
+        run("train", config, "--out", out)
+        first, *_, last = metrics(out, "eval")
+        assert last["loss"] < first["loss"] and metric in last, (name, first, last)
+        result = json.loads(run("evaluate", newest(out)).stdout)
+        assert all(result["test_" + key] == last[key] for key in ("loss", metric))
+        assert json.loads(run("evaluate", newest(out), "--set", "train.eval_batch_size=1000", ranks=2).stdout) == result
+        run("train", config, "--out", folder / (name + "2"), ranks=2)
+        other = metrics(folder / (name + "2"), "eval")[-1]
+        assert abs(other["loss"] - last["loss"]) < 1e-4 * max(1, abs(last["loss"])), (name, other, last)
+
+
+def test_labels_of_a_table_are_learned_one_by_one(folder):
+    rows = ["a,b,both,neither"] + [f"{a},{b},{int(a > 0 and b > 0)},{int(a < 0 and b < 0)}"
+                                   for a in range(-10, 11, 1) for b in range(-10, 11, 1) if a and b]
+    (folder / "table.csv").write_text("\n".join(rows) + "\n")
+    config = write_synthetic(folder, "", "")
+    text = config.read_text().replace('format = "synthetic"\n', f"""format = "csv"
+train_file = "{folder}/table.csv"
+target_columns = ["both", "neither"]
+target = "labels"
+validation = 0.2
+""")
+    config.write_text(text)
+    out = folder / "run"
+    run("train", config, "--out", out, "--set", "train.epochs=20")
+    last = metrics(out, "eval")[-1]
+    assert last["split"] == "validation" and last["accuracy"] > 0.9 and last["exact_match"] > 0.8, last
+    assert "validation_f1" in metrics(out, "final")[0]
+    table = run("evaluate", newest(out), "--table").stdout
+    assert "\nboth " in table and "\nneither " in table, table
+
+
+def test_a_gan_trains_two_models_on_any_number_of_ranks(folder):
+    gan = 'name = "dcgan"\nlatent = 4\nfeatures = 4'
+    optimizer = 'name = "adam"\nlr = 0.01\nbetas = [0.5, 0.9]\n[[optimizer.groups]]\nmatch = ["discriminator.*"]\nlr_factor = 0.5'
+    config = write_config(folder, '[task]\nname = "gan"\n[ema]\ndecay = 0.5\n', model=gan, optimizer=optimizer)
+    for name, ranks, extra in (("alone", 0, []), ("two", 2, []), ("shared", 2, ["--set", "distributed.shard_optimizer=true"])):
+        (folder / name).mkdir()
+        whole = check_resume(folder / name, config, *extra, ranks=ranks)
+        step, last = metrics(whole, "step")[-1], metrics(whole, "eval")[-1]
+        assert step["discriminator_loss"] > 0
+        assert {"loss", "discriminator_loss", "real_accuracy", "fake_accuracy"} <= set(last)
+        tensors = contents(newest(whole))[0]
+        assert any(n.startswith("optimizer/generator.") for n in tensors) and \
+            any(n.startswith("optimizer/discriminator.") for n in tensors)
+    for extra, words in (("distributed.reduction=reproducible", "'reduction' in [distributed]: need \"fast\""),
+                         ("train.micro_batches=2", "'micro_batches' in [train]: need 1"),
+                         ("task.name=auto", "'name' in [task] is \"auto\" for the model \"dcgan\": need \"gan\"")):
+        assert words in errors(run("train", config, "--out", folder / "no", "--set", extra, expect=2))[0]
+
+
 def test_mistakes_are_found_before_anything_is_written(folder):
     config = write_config(folder)
     for extra, words in ((["early_stopping.patience=2", "early_stopping.metric=acuracy"],
