@@ -2,7 +2,7 @@
 # scripts/setup.sh [--dev] [--cluster] [--browser] [--torch] [--bench] [--check]
 #
 # Installs what Backflow needs and this Debian 12 or 13 lacks, with apt. Does nothing when all is there.
-#   --dev     also what scripts/check.sh and scripts/coverage.sh need: clang-format, clang-tidy, gcovr
+#   --dev     also what scripts/check.sh, coverage.sh and fuzz.sh need: clang-format, clang-tidy, gcovr, clang
 #   --cluster also Slurm, of which a test starts one of its own; elsewhere that test is skipped
 #   --browser also Chromium, in which a test opens reports and which draws `backflow report --png`; elsewhere both say so
 #   --torch   also PyTorch, which scripts/compare_torch.py compares the operators with
@@ -28,6 +28,7 @@ packages=(
   tmux                                                                  # to test what a terminal shows
 )
 developer_packages=(clang-format clang-tidy gcovr libomp-dev) # the last for clang-tidy to find omp.h
+developer_packages+=(clang libclang-rt-dev) # for scripts/fuzz.sh
 cluster_packages=(slurm-wlm munge)
 browser_packages=(chromium chromium-driver)
 torch_packages=(python3-torch)

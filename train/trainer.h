@@ -9,10 +9,13 @@
 #include <backflow/io/metrics.h>
 #include <backflow/io/run_directory.h>
 #include <backflow/train/evaluation.h>
+#include <backflow/train/experiment.h>
 #include <backflow/train/loop/schedule.h>
+#include <backflow/train/model/model.h>
 #include <backflow/train/run/platform.h>
 #include <backflow/train/run/run_start.h>
 #include <backflow/train/run_data.h>
+#include <backflow/train/task/task.h>
 #include <backflow/train/views/progress.h>
 
 namespace backflow::train {

@@ -210,7 +210,7 @@ def test_wrong_tables(folder):
     assert message(folder, base, 1).startswith(f"{path}:4: column 'y' has no value: need one")
     path.write_text("a,b,Y\n1,2,0\n3,4,1\n")
     text = message(folder, base)
-    assert text.endswith(f"no column 'y' in {path}: need one of its 3; did you mean 'Y'?") and "c.toml:8:19" in text, text
+    assert text.endswith(f"no column 'y' in {path}: need one of its 3; did you mean 'Y'?") and "c.toml:7:19" in text, text
     path.write_text("a,b,y\n1,2,0\n3,4,-1\n")
     assert "the label -1" in message(folder, base + 'target = "class"', 1)
     path.write_text("")
@@ -259,9 +259,16 @@ def test_larger_than_memory(folder):
     one = train(folder, data + reproducible, name="one", batch=500)
     assert "in a file" in h5py.File(newest(one)).attrs["train_data"]
     assert parameters(train(folder, data + reproducible, name="two", batch=500, ranks=2)) == parameters(one)
-    train(folder, data.replace("hdf5", "numpy").replace("t.h5", "x.npy") + 'train_targets_file = "y.npy"', name="npy",
-          batch=500)
-    assert "has the number nan: need finite numbers" in message(
+    # In the same order, what is read as it is needed has the same bits as what is in memory.
+    numpy = data.replace("hdf5", "numpy").replace("t.h5", "x.npy") + 'train_targets_file = "y.npy"\n'
+    in_order = data + "shuffle = false\n"
+    for name, keys in (("numpy", numpy.replace("cache_mb = 1\n", "")), ("order", in_order)):
+        streamed = parameters(train(folder, keys, name=name, batch=500))
+        in_memory = train(folder, keys.replace("memory_mb = 1\n", "memory_mb = 64\n"), name=f"{name}_all", batch=500)
+        assert "in a file" not in h5py.File(newest(in_memory)).attrs["train_data"]
+        if name == "numpy":
+            assert parameters(in_memory) == streamed
+    assert "sample 777, counted from 0, has the number nan: need finite numbers" in message(
         folder, data.replace("auto", "none") + 'x = "bad"\n', 1, ("--set", "train.batch_size=500"))
     assert "is compressed by filter 32000 (lzf): need gzip" in message(folder, data + 'x = "lzf"', 1)
     assert "'text' holds no numbers" in message(folder, data + 'x = "text"', 1)

@@ -193,16 +193,28 @@ TEST_CASE("data: an autoencoder's target is the sample without the noise") {
   CHECK(values(clean.x) == values(clean.target));
 }
 
-TEST_CASE("data: orders by blocks hold every sample once and read few blocks at a time") {
-  const std::vector<std::int64_t> order = train::shuffled_in_blocks(1003, 10, 4, 7, 2);
+TEST_CASE("data: orders by blocks hold every sample once, and each rank reads few blocks, of its own") {
+  const train::BlockOrder by{.block = 10, .window_blocks = 8, .batch_size = 20};
+  CHECK(by.lanes() == 4);
+  const std::vector<std::int64_t> order = train::shuffled_in_blocks(1003, by, 7, 2);
   CHECK(std::set<std::int64_t>(order.begin(), order.end()).size() == 1003);
-  CHECK(order == train::shuffled_in_blocks(1003, 10, 4, 7, 2));
-  CHECK(order != train::shuffled_in_blocks(1003, 10, 4, 7, 3));
-  std::set<std::int64_t> blocks;
-  for (std::size_t i = 0; i < 40; ++i) {
-    blocks.insert(order[i] / 10);
-  }
-  CHECK(blocks.size() <= 5);
+  CHECK(order == train::shuffled_in_blocks(1003, by, 7, 2));
+  CHECK(order != train::shuffled_in_blocks(1003, by, 7, 3));
+  const auto blocks = [&](std::int64_t first_batch, std::int64_t end_batch, std::int64_t rank, std::int64_t ranks) {
+    std::set<std::int64_t> seen;
+    for (std::int64_t batch = first_batch; batch < end_batch; ++batch) {
+      for (std::int64_t i = rank * 20 / ranks; i < (rank + 1) * 20 / ranks; ++i) {
+        seen.insert(order[static_cast<std::size_t>(batch * 20 + i)] / 10);
+      }
+    }
+    return seen;
+  };
+  CHECK(blocks(10, 12, 0, 1).size() <= 16);  // twice the window, which is what the cache holds
+  const std::set<std::int64_t> first = blocks(0, 50, 0, 2);
+  const std::set<std::int64_t> second = blocks(0, 50, 1, 2);
+  CHECK((first.size() <= 53 && second.size() <= 53));  // of 101
+  CHECK(train::BlockOrder{.block = 10, .window_blocks = 100, .batch_size = 15}.lanes() == 1);
+  CHECK(train::shuffled_in_blocks(7, {.block = 3, .window_blocks = 1, .batch_size = 15}, 7, 2).size() == 7);
 }
 
 TEST_CASE("data: samples are drawn in proportion to their weights") {
@@ -218,7 +230,7 @@ TEST_CASE("data: samples are drawn in proportion to their weights") {
   CHECK(std::abs(static_cast<double>(below(1000)) - 2250) < 120);
   const LoadedData data = load("generator = 'spirals'\nsamples = 300\nclasses = 3\n");
   const auto sampler = [&](const std::string& keys) {
-    return train::sampler_options(*data.train, options("generator = 'spirals'\nsamples = 300\n" + keys), 1);
+    return train::sampler_options(*data.train, options("generator = 'spirals'\nsamples = 300\n" + keys), 10, 1);
   };
   CHECK_FALSE(sampler("").order);
   const std::vector<std::int64_t> classes = sampler("sampling = 'classes'\nclass_weights = [0, 1, 0]\n").order(0);

@@ -30,9 +30,9 @@ struct Options {
   RankRequest place;
 };
 
-void print(const Evaluation& result, const Task& task, bool table, const io::Dump& dump) {
+void print(const Evaluation& result, const Task& task, const std::string& split, bool table, const io::Dump& dump) {
   if (table) {
-    std::cout << headline_text(task, result, "test") << '\n' << class_table(result);
+    std::cout << headline_text(task, result, split) << '\n' << class_table(result);
     for (const auto& [name, value] : result.metrics) {
       std::cout << formatted("%-20s %.6g\n", name.c_str(), value);
     }
@@ -40,7 +40,7 @@ void print(const Evaluation& result, const Task& task, bool table, const io::Dum
     return;
   }
   io::MetricRecord record;
-  append_metrics(result, record, "test_");
+  append_metrics(result, record, split + "_");
   record.insert(record.end(), {{"samples", result.samples}, {"step", dump.step}, {"epoch", dump.epoch}});
   std::cout << io::to_json(record) << std::endl;
 }
@@ -64,7 +64,7 @@ int run_evaluate(const Options& line) {
     check_agreement(*world, "evaluate", {}, facts);
     const Evaluation result = evaluate(*p.task, p.model, *p.judge(), p.experiment.train.eval_batch_size, *world);
     if (world->rank() == 0) {
-      print(result, *p.task, line.table, dump);
+      print(result, *p.task, p.test_data ? "test" : "validation", line.table, dump);
     }
     return kDone;
   });
@@ -74,7 +74,8 @@ int run_evaluate(const Options& line) {
 
 void add_evaluate(CLI::App& app, Action& action) {
   const auto line = std::make_shared<Options>();
-  CLI::App* evaluate = app.add_subcommand("evaluate", "evaluate a dump on the test data of its configuration");
+  CLI::App* evaluate = app.add_subcommand(
+      "evaluate", "evaluate a dump on the test data of its configuration, or the validation data where there are none");
   evaluate->add_option("FILE", line->file, "dump, as checkpoints/step-000003752.h5")->required();
   add_overrides(evaluate, line->overrides, "replace one key of the dump's configuration");
   evaluate->add_flag("--table", line->table, "print a table for people, with precision, recall and F1 of each class");

@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 
 #include <backflow/io/atomic_file.h>
+#include <backflow/train/batch_step.h>
 #include <backflow/train/commands/commands.h>
 #include <backflow/train/commands/options.h>
 #include <backflow/train/commands/prepared.h>
@@ -25,8 +26,12 @@ struct Options {
 
 /// Draws the step of an experiment into `file`, in the way that its suffix says, or prints it.
 void write_graph(const Prepared& p, const std::string& file) {
+  if (p.model.generator != nullptr) {
+    throw io::ConfigError("graph: the step of a GAN: need a model that one backward trains");
+  }
+  const Batch batch = zero_batch(p.train_data->info(), p.experiment.train.batch_size);
   const StepGraph graph =
-      observe_step(p.model, p.train_data->info().sample_shape, p.experiment.train.batch_size, p.experiment.train.dtype);
+      observe_step(p.model, batch, [&p](const Batch& given) { return loss_sum(*p.task, p.model, given); });
   const std::string& title = p.experiment.name;
   if (file.empty()) {
     std::cout << to_dot(graph, title);

@@ -27,17 +27,6 @@ void check_batch_size(const io::Config& config, const Experiment& e, std::int64_
   }
 }
 
-/// The classes of an mlp in a dump, which need not all occur in the test data; 0 if there are none.
-std::int64_t classes_of(const io::Dump& dump, const ModelOptions& mlp) {
-  const std::string last = to_text(2 * mlp.hidden.size(), ".weight");  // a ReLU stands between two layers
-  for (const auto& [name, value] : dump.parameters) {
-    if (name == last && value.dim() == 2) {
-      return value.size(0);
-    }
-  }
-  return 0;
-}
-
 /// The configuration with what was found in the training data, so that a dump is evaluated by the same numbers.
 io::Config settle(const io::Config& config, const std::vector<std::string>& settled) {
   if (settled.empty()) {
@@ -63,15 +52,27 @@ void check_task(const Experiment& e, const Task& task, const Model& model) {
   }
 }
 
-/// The task, and a model with as many outputs as it needs. Of a dump the model alone may know how many classes there
-/// are.
+/// The task, and a model that gives what it needs. The classes of a dump need not all occur in the test data: its model
+/// knows how many there are.
 std::pair<std::shared_ptr<const Task>, Model> make_model(const Experiment& e, DataInfo info, const io::Dump* dump) {
-  if (dump != nullptr && info.target == TargetKind::Class) {
-    info.classes = e.model.name == "mlp" ? std::max(classes_of(*dump, e.model), std::int64_t{1}) : 0;
+  const bool is_tokens = info.target == TargetKind::Tokens;
+  ModelRequest request{.sample_shape = info.sample_shape,
+                       .vocabulary = is_tokens ? info.classes : 0,
+                       .dtype = e.train.dtype,
+                       .copies = e.copies()};
+  const bool asks_model = dump != nullptr && info.target == TargetKind::Class;
+  if (asks_model && e.model.name == "layers") {
+    request.any_output = true;
+    info.classes = 0;
+  } else if (asks_model) {
+    info.classes = std::max(saved_outputs(e.model, request, dump->parameters), std::int64_t{1});
   }
   std::shared_ptr<const Task> task = Task::make(e.task, info);
-  Model model = build_model(e.model, info.sample_shape, numel_of(task->output_shape()), e.train.dtype, e.copies());
-  if (info.target == TargetKind::Class && info.classes == 0) {
+  if (!request.any_output) {
+    request.output_shape = task->output_shape();
+  }
+  Model model = build_model(e.model, request);
+  if (request.any_output) {
     info.classes = model.classes;
     task = Task::make(e.task, info);
   }
@@ -100,8 +101,8 @@ Prepared prepare(const io::Config& config, const io::Dump* dump) {
     e.check_batch_size(config, data.train->size());
   }
   const BatchMaker& first = data.train ? *data.train : data.test ? *data.test : *data.validation;
-  manual_seed(static_cast<std::uint64_t>(e.seed));
   set_winograd(e.train.winograd);
+  manual_seed(static_cast<std::uint64_t>(e.seed));
   auto [task, model] = make_model(e, first.info(), dump);
   if (dump != nullptr && first.info().target == TargetKind::Class) {
     std::vector<std::int64_t> all(static_cast<std::size_t>(first.source().size()));

@@ -16,8 +16,8 @@ namespace {
 constexpr int kWarmUp = 3;
 
 distributed::LocalBatch first_batch(const Experiment& experiment, const BatchMaker& data, std::pair<int, int> place) {
-  auto options = sampler_options(data, experiment.data, static_cast<std::uint64_t>(experiment.seed));
-  options.batch_size = experiment.train.batch_size;
+  auto options =
+      sampler_options(data, experiment.data, experiment.train.batch_size, static_cast<std::uint64_t>(experiment.seed));
   options.rank = place.first;
   options.size = place.second;
   return distributed::ShardedSampler(options).batch(0, 0);

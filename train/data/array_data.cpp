@@ -103,7 +103,7 @@ class FileSource : public SampleSource {
   const DataInfo& info() const override { return info_; }
   RawBatch read(std::span<const std::int64_t> indices) const override {
     Tensor samples = rows_.read(indices);
-    check_finite(samples, path_ + ": in a batch");
+    check_finite(samples, path_, indices);
     return {std::move(samples), read_targets(indices)};
   }
   Tensor read_targets(std::span<const std::int64_t> indices) const override {

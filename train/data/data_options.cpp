@@ -1,16 +1,11 @@
 #include <backflow/train/data/data_options.h>
 
-#include <filesystem>
-#include <string_view>
-#include <tuple>
-
 namespace backflow::train {
 namespace {
 
 using io::Section;
 
 constexpr std::int64_t kMaxSide = 1 << 14;
-constexpr std::int64_t kMaxSamples = std::int64_t{1} << 32;
 
 void read_idx_keys(const Section& s, DataOptions& data) {
   data.train_images = s.string({"train_images", "samples of the training data, an IDX file, plain or `.gz`"},
@@ -239,46 +234,6 @@ DataOptions read_data_options(const Section& s) {
   read_sampling(s, data);
   read_memory(s, data);
   return data;
-}
-
-std::string DataOptions::path(const std::string& file) const {
-  return (std::filesystem::path(directory) / file).lexically_normal().string();
-}
-
-void check_data_files(const DataOptions& o) {
-  const std::string idx = "need an IDX file; the package dataset-fashion-mnist has four";
-  const std::tuple<const char*, const std::string&, const std::string> files[] = {
-      {"train_images", o.train_images, idx},
-      {"train_labels", o.train_labels, idx},
-      {"test_images", o.test_images, idx},
-      {"test_labels", o.test_labels, idx},
-      {"train_file", o.train_file, "need a file of format \"" + o.format + "\""},
-      {"validation_file", o.validation_file, "need a file, or \"\" for none"},
-      {"test_file", o.test_file, "need a file, or \"\" for none"},
-      {"train_targets_file", o.train_targets_file, "need a .npy file"},
-      {"validation_targets_file", o.validation_targets_file, "need a .npy file"},
-      {"test_targets_file", o.test_targets_file, "need a .npy file"},
-      {"train_folder", o.train_folder, "need a folder with a folder for each class"},
-      {"validation_folder", o.validation_folder, "need a folder, or \"\" for none"},
-      {"test_folder", o.test_folder, "need a folder, or \"\" for none"},
-      {"weights_file", o.weights_file, "need a CSV or .npy file"}};
-  for (const auto& [key, file, need] : files) {
-    std::error_code error;
-    const bool folder = std::string_view(key).ends_with("_folder");
-    const std::string path = o.path(file);
-    const bool there =
-        folder ? std::filesystem::is_directory(path, error) : std::filesystem::is_regular_file(path, error);
-    if (!file.empty() && !there) {
-      o.section.fail(key,
-                     to_text("'", key, "' in [data]: no such ", folder ? "folder" : "file", ": ", path, ": ", need));
-    }
-  }
-}
-
-bool is_data_path(const std::string& key) {
-  return key == "data.directory" ||
-         (key.starts_with("data.") &&
-          (key.ends_with("_images") || key.ends_with("_labels") || key.ends_with("_file") || key.ends_with("_folder")));
 }
 
 }  // namespace backflow::train

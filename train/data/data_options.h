@@ -96,6 +96,10 @@ struct DataOptions {
 /// Reads [data]. Throws io::ConfigError.
 DataOptions read_data_options(const io::Section& s);
 
+/// The files of the binary version of CIFAR-10 or CIFAR-100, with their folder.
+std::vector<std::string> cifar_train_files(const DataOptions& options);
+std::string cifar_test_file(const DataOptions& options);
+
 /// Throws io::ConfigError for a file or folder that the options name and that is not there.
 void check_data_files(const DataOptions& options);
 

@@ -91,17 +91,8 @@ std::shared_ptr<const SampleSource> load_idx(const DataOptions& options, Part pa
 
 std::shared_ptr<const SampleSource> load_cifar(const DataOptions& options, Part part) {
   const bool ten = options.format == "cifar10";
-  std::vector<std::string> files;
-  if (part == Part::Test) {
-    files = {ten ? "test_batch.bin" : "test.bin"};
-  } else if (ten) {
-    files = {"data_batch_1.bin", "data_batch_2.bin", "data_batch_3.bin", "data_batch_4.bin", "data_batch_5.bin"};
-  } else {
-    files = {"train.bin"};
-  }
-  for (std::string& file : files) {
-    file = options.path(file);
-  }
+  const std::vector<std::string> files =
+      part == Part::Test ? std::vector{cifar_test_file(options)} : cifar_train_files(options);
   const bool coarse = options.labels == "coarse";
   io::LabelledImages data = io::read_cifar(files,
                                            ten      ? io::CifarLabels::Ten

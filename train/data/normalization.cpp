@@ -79,7 +79,7 @@ Normalization measure_normalization(const SampleSource& source, const std::vecto
   const auto n = static_cast<std::int64_t>(samples.size());
   const std::int64_t pieces = (n + piece - 1) / piece;
   std::vector<Moments> all(static_cast<std::size_t>(channels));
-  constexpr std::int64_t kAtOnce = 64;  // pieces in memory
+  constexpr std::int64_t kAtOnce = 16;  // pieces in memory
   for (std::int64_t first = 0; first < pieces; first += kAtOnce) {
     const std::int64_t count = std::min(kAtOnce, pieces - first);
     std::vector<std::vector<Moments>> parts(static_cast<std::size_t>(count));

@@ -85,33 +85,68 @@ std::vector<double> weights_in_file(const BatchMaker& data, const DataOptions& o
   return weights;
 }
 
-}  // namespace
-
-std::vector<std::int64_t> shuffled_in_blocks(std::int64_t n, std::int64_t block, std::int64_t blocks,
-                                             std::uint64_t seed, std::int64_t epoch) {
+/// The numbers 0 to n-1, blocks of them in a random order.
+std::vector<std::int64_t> in_shuffled_blocks(std::int64_t n, std::int64_t block, std::uint64_t seed,
+                                             std::int64_t epoch) {
   std::vector<std::int64_t> order;
   order.reserve(static_cast<std::size_t>(n));
-  std::int64_t in_window = 0;
-  auto window = static_cast<std::ptrdiff_t>(0);
-  PhiloxStream random(seed, kMixing | static_cast<std::uint64_t>(epoch));
-  const auto mix = [&] {
-    const std::span<std::int64_t> part(order.begin() + window, order.end());
-    for (std::size_t i = part.size(); i > 1; --i) {
-      std::swap(part[i - 1], part[random.below(i)]);
-    }
-    window = static_cast<std::ptrdiff_t>(order.size());
-    in_window = 0;
-  };
   for (const std::int64_t number : distributed::shuffled((n + block - 1) / block, seed, epoch)) {
     for (std::int64_t i = number * block; i < std::min(n, (number + 1) * block); ++i) {
       order.push_back(i);
     }
-    if (++in_window == blocks) {
-      mix();
+  }
+  return order;
+}
+
+/// Puts runs of `window` numbers, the first one of `first`, into a random order each.
+void mix_in_windows(std::vector<std::int64_t>& numbers, std::int64_t first, std::int64_t window, PhiloxStream random) {
+  const auto size = static_cast<std::int64_t>(numbers.size());
+  for (std::int64_t begin = 0, end = first; begin < size; begin = end, end += window) {
+    const std::span<std::int64_t> part(numbers.begin() + begin, numbers.begin() + std::min(end, size));
+    for (std::size_t i = part.size(); i > 1; --i) {
+      std::swap(part[i - 1], part[random.below(i)]);
     }
   }
-  mix();
+}
+
+}  // namespace
+
+std::vector<std::int64_t> shuffled_in_blocks(std::int64_t n, const BlockOrder& o, std::uint64_t seed,
+                                             std::int64_t epoch) {
+  const std::vector<std::int64_t> sequence = in_shuffled_blocks(n, o.block, seed, epoch);
+  const std::int64_t lanes = o.lanes();
+  const std::int64_t window = std::max<std::int64_t>(1, o.window_blocks / lanes) * o.block;
+  std::vector<std::vector<std::int64_t>> lane(static_cast<std::size_t>(lanes));
+  for (std::int64_t v = 0; v < lanes; ++v) {
+    auto& own = lane[static_cast<std::size_t>(v)];
+    own.assign(sequence.begin() + v * n / lanes, sequence.begin() + (v + 1) * n / lanes);
+    // The first windows differ in length, so that lanes come to new blocks one after the other.
+    mix_in_windows(
+        own, window * (v + 1) / lanes, window,
+        PhiloxStream(seed, kMixing | static_cast<std::uint64_t>(v) << 32 | static_cast<std::uint64_t>(epoch)));
+  }
+  std::vector<std::int64_t> order;
+  order.reserve(static_cast<std::size_t>(n));
+  const std::int64_t share = o.batch_size / lanes;
+  const std::int64_t full_batches = n / o.batch_size;
+  for (std::int64_t batch = 0; batch < full_batches; ++batch) {
+    for (const auto& own : lane) {
+      order.insert(order.end(), own.begin() + batch * share, own.begin() + (batch + 1) * share);
+    }
+  }
+  for (const auto& own : lane) {
+    order.insert(order.end(), own.begin() + full_batches * share, own.end());
+  }
   return order;
+}
+
+std::int64_t BlockOrder::lanes() const {
+  constexpr std::int64_t kMost = 64;
+  std::int64_t lanes = 1;
+  while (2 * lanes <= std::min(kMost, window_blocks) && batch_size % (2 * lanes) == 0) {
+    lanes *= 2;
+  }
+  return lanes;
 }
 
 std::vector<std::int64_t> drawn_by_weight(const std::vector<double>& weights, std::uint64_t seed, std::int64_t epoch) {
@@ -127,8 +162,10 @@ std::vector<std::int64_t> drawn_by_weight(const std::vector<double>& weights, st
   return drawn;
 }
 
-distributed::SamplerOptions sampler_options(const BatchMaker& data, const DataOptions& options, std::uint64_t seed) {
-  distributed::SamplerOptions result{.dataset_size = data.size(), .seed = seed, .shuffle = options.shuffle};
+distributed::SamplerOptions sampler_options(const BatchMaker& data, const DataOptions& options, std::int64_t batch_size,
+                                            std::uint64_t seed) {
+  distributed::SamplerOptions result{
+      .dataset_size = data.size(), .batch_size = batch_size, .seed = seed, .shuffle = options.shuffle};
   const std::int64_t block = data.block();
   if (options.sampling != "uniform") {
     auto weights = std::make_shared<const std::vector<double>>(
@@ -138,9 +175,11 @@ distributed::SamplerOptions sampler_options(const BatchMaker& data, const DataOp
           ": need a finite sum above 0");
     result.order = [weights, seed](std::int64_t epoch) { return drawn_by_weight(*weights, seed, epoch); };
   } else if (options.shuffle && block > 1) {
-    const std::int64_t blocks = std::max<std::int64_t>(1, data.source().kept_blocks() / 2);
-    result.order = [n = data.size(), block, blocks, seed](std::int64_t epoch) {
-      return shuffled_in_blocks(n, block, blocks, seed, epoch);
+    const BlockOrder order{.block = block,
+                           .window_blocks = std::max<std::int64_t>(1, data.source().kept_blocks() / 2),
+                           .batch_size = batch_size};
+    result.order = [n = data.size(), order, seed](std::int64_t epoch) {
+      return shuffled_in_blocks(n, order, seed, epoch);
     };
   }
   return result;

@@ -121,7 +121,7 @@ void check_classes(const Tensor& targets, const std::string& file, std::int64_t 
               to_text("one of the ", classes, " classes of ", whose, ", from 0 to ", classes - 1));
 }
 
-void check_finite(const Tensor& samples, const std::string& file) {
+void check_finite(const Tensor& samples, const std::string& file, std::span<const std::int64_t> numbers) {
   if (!samples.is_floating_point()) {
     return;
   }
@@ -129,8 +129,10 @@ void check_finite(const Tensor& samples, const std::string& file) {
   dispatch_floating(samples.scalar_type(), "data", [&](auto zero) {
     const auto* x = samples.const_data_ptr<decltype(zero)>();
     for (std::int64_t i = 0; i < samples.numel(); ++i) {
-      check(std::isfinite(x[i]), file, ": sample ", i / length, ", counted from 0, has the number ", x[i],
-            ": need finite numbers");
+      if (!std::isfinite(x[i])) {
+        const std::int64_t sample = numbers.empty() ? i / length : numbers[static_cast<std::size_t>(i / length)];
+        fail(file, ": sample ", sample, ", counted from 0, has the number ", x[i], ": need finite numbers");
+      }
     }
   });
 }

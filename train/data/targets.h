@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 
 #include <backflow/train/data/data_info.h>
@@ -22,7 +23,8 @@ Tensor make_targets(const Tensor& raw, std::int64_t samples, const std::string& 
 /// says.
 void check_classes(const Tensor& targets, const std::string& file, std::int64_t classes, const std::string& whose);
 
-/// Throws Error, which names the file and the sample, for a number that is not finite. Samples are [n, ...].
-void check_finite(const Tensor& samples, const std::string& file);
+/// Throws Error, which names the file and the sample, for a number that is not finite. `samples` [n, ...] are those of
+/// the given numbers, or the first n.
+void check_finite(const Tensor& samples, const std::string& file, std::span<const std::int64_t> numbers = {});
 
 }  // namespace backflow::train

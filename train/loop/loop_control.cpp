@@ -45,7 +45,7 @@ void LoopControl::check(const Experiment& e, const Task& task, bool can_evaluate
   if (e.schedule.name == "plateau") {
     check_metric(e.schedule.section, "metric", e.schedule.plateau.metric, task, can_evaluate);
   }
-  Schedule::check_lengths(e.schedule, run);
+  LrSchedule::check_lengths(e.schedule, run);
 }
 
 LoopControl::LoopControl(const Experiment& e, const Task& task, const nn::Module& module,
@@ -53,7 +53,7 @@ LoopControl::LoopControl(const Experiment& e, const Task& task, const nn::Module
     : ema_(e.ema, module), patience_(e.early_stopping.patience) {
   for (optim::Optimizer* const optimizer : optimizers) {
     schedules_.push_back(
-        std::make_unique<Schedule>(e.schedule, *optimizer, run, better_of(task, e.schedule.plateau.metric)));
+        std::make_unique<LrSchedule>(e.schedule, *optimizer, run, better_of(task, e.schedule.plateau.metric)));
   }
   if (patience_ > 0) {
     early_.emplace(e.early_stopping.metric, better_of(task, e.early_stopping.metric), e.early_stopping.min_delta);

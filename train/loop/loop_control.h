@@ -50,7 +50,7 @@ class LoopControl {
   void load(const io::Dump& dump);
 
  private:
-  std::vector<std::unique_ptr<Schedule>> schedules_;  ///< one for each optimizer
+  std::vector<std::unique_ptr<LrSchedule>> schedules_;  ///< one for each optimizer
   Ema ema_;
   std::int64_t patience_;
   std::optional<MetricWatch> early_;

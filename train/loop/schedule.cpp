@@ -52,7 +52,7 @@ Curve make_curve(const ScheduleOptions& options, Optimizer& optimizer, const Run
 
 }  // namespace
 
-void Schedule::check_lengths(const ScheduleOptions& options, const RunLength& run) {
+void LrSchedule::check_lengths(const ScheduleOptions& options, const RunLength& run) {
   const double unit = unit_of(options, run);
   const std::int64_t warmup = in_steps(options.warmup, unit);
   if (run.total_steps > 0 && warmup > run.total_steps) {
@@ -70,7 +70,7 @@ void Schedule::check_lengths(const ScheduleOptions& options, const RunLength& ru
   }
 }
 
-Schedule::Schedule(const ScheduleOptions& options, Optimizer& optimizer, const RunLength& run, Better better)
+LrSchedule::LrSchedule(const ScheduleOptions& options, Optimizer& optimizer, const RunLength& run, Better better)
     : optimizer_(optimizer) {
   Curve curve = make_curve(options, optimizer, run);
   curve_ = std::move(curve.of);
@@ -90,7 +90,7 @@ Schedule::Schedule(const ScheduleOptions& options, Optimizer& optimizer, const R
   }
 }
 
-void Schedule::before_step(std::int64_t done) {
+void LrSchedule::before_step(std::int64_t done) {
   // A plateau has no end; other curves stay where they end.
   const std::int64_t t = plateau_ == nullptr ? std::min(done, end_) : done;
   curve_->go_to(t);
@@ -104,14 +104,14 @@ void Schedule::before_step(std::int64_t done) {
   }
 }
 
-void Schedule::set_plateau_lrs() {
+void LrSchedule::set_plateau_lrs() {
   auto& groups = optimizer_.param_groups();
   for (std::size_t i = 0; i < groups.size(); ++i) {
     groups[i].options().set_lr(plateau_lrs_[i]);
   }
 }
 
-void Schedule::after_evaluation(const Evaluation& evaluation) {
+void LrSchedule::after_evaluation(const Evaluation& evaluation) {
   if (plateau_ == nullptr) {
     return;
   }
@@ -122,9 +122,9 @@ void Schedule::after_evaluation(const Evaluation& evaluation) {
   }
 }
 
-double Schedule::lr() const { return optimizer_.param_groups().front().options().get_lr(); }
+double LrSchedule::lr() const { return optimizer_.param_groups().front().options().get_lr(); }
 
-void Schedule::save(LoopState& state, const std::string& prefix) const {
+void LrSchedule::save(LoopState& state, const std::string& prefix) const {
   if (plateau_ == nullptr) {
     return;
   }
@@ -137,7 +137,7 @@ void Schedule::save(LoopState& state, const std::string& prefix) const {
   }
 }
 
-void Schedule::load(const LoopState& state, const std::string& prefix) {
+void LrSchedule::load(const LoopState& state, const std::string& prefix) {
   const bool has_all = plateau_ != nullptr && state.has(to_text(prefix, "plateau.lr.", plateau_lrs_.size() - 1)) &&
                        !state.has(to_text(prefix, "plateau.lr.", plateau_lrs_.size()));
   if (!has_all) {

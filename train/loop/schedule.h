@@ -22,11 +22,11 @@ struct RunLength {
 
 /// The learning rates of an optimizer over a run. They are a formula of the step, but for a plateau's, whose state goes
 /// into the dump.
-class Schedule {
+class LrSchedule {
  public:
   /// Keeps a reference to the optimizer, whose learning rates are the base. `better`: of the plateau's metric. Throws
   /// io::ConfigError for lengths that do not fit into the run.
-  Schedule(const ScheduleOptions& options, optim::Optimizer& optimizer, const RunLength& run,
+  LrSchedule(const ScheduleOptions& options, optim::Optimizer& optimizer, const RunLength& run,
            Better better = Better::Lower);
 
   /// Throws io::ConfigError for lengths that do not fit into a run.

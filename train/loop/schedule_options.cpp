@@ -23,7 +23,7 @@ using Curve = std::unique_ptr<ClosedFormLR>;
 using Make = decltype(SchedulePhase::make);
 
 constexpr io::NumberRange kLr{.at_least = 0, .at_most = 1e30};
-constexpr io::NumberRange kLength{.above = 0, .at_most = 1e12};
+constexpr io::NumberRange kLength{.at_most = 1e12, .above = 0};
 constexpr io::NumberRange kGamma{.at_least = 0, .at_most = 1e6};
 constexpr io::NumberRange kFactor{.at_least = 0, .at_most = 1};
 
@@ -111,7 +111,7 @@ Make exponential(const io::Section& s) {
 
 Make linear(const io::Section& s) {
   const double start =
-      s.number({"start_factor", "part of the optimizer's `lr` at the start"}, {.above = 0, .at_most = 1}, 1.0 / 3);
+      s.number({"start_factor", "part of the optimizer's `lr` at the start"}, {.at_most = 1, .above = 0}, 1.0 / 3);
   const double end = s.number({"end_factor", "part of the optimizer's `lr` at the end"}, kFactor, 1.0);
   return [=](Optimizer& o, std::int64_t steps, double) -> Curve {
     return std::make_unique<optim::LinearLR>(o, start, end, steps);
@@ -119,7 +119,7 @@ Make linear(const io::Section& s) {
 }
 
 Make polynomial(const io::Section& s) {
-  const double power = s.number({"power", "power of the steps that are left"}, {.above = 0, .at_most = 1000}, 1.0);
+  const double power = s.number({"power", "power of the steps that are left"}, {.at_most = 1000, .above = 0}, 1.0);
   return [=](Optimizer& o, std::int64_t steps, double) -> Curve {
     return std::make_unique<optim::PolynomialLR>(o, steps, power);
   };
@@ -202,7 +202,7 @@ ScheduleOptions read_schedule(const io::Section& s) {
   o.warmup = s.number({"warmup", "length of a linear rise of the learning rate before all else"},
                       {.at_least = 0, .at_most = 1e12}, 0.0);
   o.warmup_start = s.number({"warmup_start", "part of the learning rate that the rise starts with"},
-                            {.above = 0, .at_most = 1}, 0.01);
+                            {.at_most = 1, .above = 0}, 0.01);
   if (o.name == "plateau") {
     o.plateau = read_plateau(s);
   } else if (o.name == "chain") {

@@ -11,7 +11,7 @@
 namespace backflow::train {
 namespace {
 
-constexpr std::array<std::string_view, 16> kFree = {"name",
+constexpr std::array<std::string_view, 18> kFree = {"name",
                                                     "schedule",
                                                     "evaluation",
                                                     "early_stopping",
@@ -19,6 +19,8 @@ constexpr std::array<std::string_view, 16> kFree = {"name",
                                                     "init",
                                                     "train.epochs",
                                                     "train.max_steps",
+                                                    "data.prefetch",
+                                                    "data.workers",
                                                     "train.eval_batch_size",
                                                     "train.clip_grad_norm",
                                                     "train.check_gradients",

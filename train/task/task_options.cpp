@@ -18,7 +18,7 @@ TaskOptions read_task(const io::Section& s) {
   o.label_smoothing = s.number({"label_smoothing", "part of the target's probability that is spread over all classes"},
                                {.at_least = 0, .at_most = 1}, 0.0);
   o.huber_delta = s.number({"huber_delta", "error from which on the Huber loss grows linearly"},
-                           {.above = 0, .at_most = 1e30}, 1.0);
+                           {.at_most = 1e30, .above = 0}, 1.0);
   o.top_k = s.integers({"top_k", "for each k the metric `topk`: how often the class is among the k most probable"},
                        {.at_least = 1, .at_most = kMostClasses}, std::vector<std::int64_t>{});
   o.threshold =
