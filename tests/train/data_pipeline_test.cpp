@@ -45,7 +45,7 @@ const std::string kDigits = "generator = 'digits'\nsamples = 60\ntest_samples = 
 }  // namespace
 
 TEST_CASE("data: synthetic data depend on the seed alone, and train and test data differ") {
-  for (const std::string& generator : {"regression", "spirals", "digits", "copy"}) {
+  for (const std::string generator : {"regression", "spirals", "digits", "copy"}) {
     const std::string keys = "generator = '" + generator + "'\nsamples = 20\ntest_samples = 20\n";
     const auto first = [&](const BatchMaker& data) {
       const train::Batch batch = data.make(up_to(20));

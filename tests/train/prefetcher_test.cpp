@@ -57,7 +57,7 @@ Prefetcher::Sequence batches(std::int64_t first, std::int64_t count) {
 
 TEST_CASE("prefetcher: batches come in their order, whatever the depth and the number of workers") {
   const auto source = std::make_shared<Numbers>();
-  const train::BatchMaker data(source, {.dtype = kFloat64});
+  const train::BatchMaker data(source, {kFloat64, {}, nullptr});
   for (const Prefetcher::Options options : {Prefetcher::Options{0, 1}, {1, 1}, {2, 1}, {3, 4}, {64, 8}, {2, 5}}) {
     Prefetcher prefetcher(data, batches(100, 50), options);
     for (int i = 0; i < 50; ++i) {
@@ -69,7 +69,7 @@ TEST_CASE("prefetcher: batches come in their order, whatever the depth and the n
 }
 
 TEST_CASE("prefetcher: what making a batch throws comes in the place of that batch") {
-  const train::BatchMaker data(std::make_shared<Numbers>(), {.dtype = kFloat64});
+  const train::BatchMaker data(std::make_shared<Numbers>(), {kFloat64, {}, nullptr});
   for (const Prefetcher::Options options : {Prefetcher::Options{0, 1}, {4, 3}}) {
     Prefetcher prefetcher(data, batches(11, 5), options);
     CHECK(prefetcher.next().x.item<double>() == 11);
@@ -83,7 +83,7 @@ TEST_CASE("prefetcher: what making a batch throws comes in the place of that bat
 
 TEST_CASE("prefetcher: no more batches than its depth are made ahead") {
   const auto source = std::make_shared<Numbers>();
-  const train::BatchMaker data(source, {.dtype = kFloat64});
+  const train::BatchMaker data(source, {kFloat64, {}, nullptr});
   {
     Prefetcher prefetcher(data, batches(100, 900), {.depth = 3, .workers = 2});
     for (int i = 0; i < 5; ++i) {
