@@ -69,7 +69,7 @@ std::string browse(const std::string& browser, const Folder& folder, int height,
   }
   const std::string output = folder.file("output.txt");
   Child child(arguments, {.output = output});
-  constexpr double kMostSeconds = 60;
+  constexpr double kMostSeconds = 180;
   const std::optional<int> code = child.wait(kMostSeconds);
   check(code.has_value(), "report: --png: ", browser, " takes longer than ", kMostSeconds, " s");
   check(*code == 0, "report: --png: ", browser, " failed with exit code ", *code, ": ", tail_of(output, 300));
