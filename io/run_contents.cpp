@@ -9,6 +9,7 @@
 #include <tuple>
 
 #include <backflow/io/atomic_file.h>
+#include <backflow/io/event_file.h>
 #include <backflow/io/run_directory.h>
 #include <backflow/runtime/base/error.h>
 
@@ -33,19 +34,21 @@ std::optional<long long> step_of(std::string_view name) {
   return step && RunDirectory::checkpoint_name(*step) == name ? step : std::nullopt;
 }
 
+bool is_dump(std::string_view name) { return step_of(name) || name == RunDirectory::kBest; }
+
 bool is_set_aside(std::string_view name) {
   const std::size_t at = name.rfind(".old");
-  if (at == std::string_view::npos || !step_of(name.substr(0, at))) return false;
+  if (at == std::string_view::npos || !is_dump(name.substr(0, at))) return false;
   return name.substr(at) == ".old" || number_between(name.substr(at), ".old-", "");
 }
 
-bool is_checkpoint(const std::string& name) { return step_of(name) || is_set_aside(name) || is_temporary(name); }
+bool is_checkpoint(const std::string& name) { return is_dump(name) || is_set_aside(name) || is_temporary(name); }
 
 bool is_of_run(const std::string& name) {
   for (const char* own : {"config.toml", "environment.json", "metrics.jsonl", "log.txt", "trace.json"}) {
     if (name == own) return true;
   }
-  return number_between(name, "trace-rank", ".json") || is_temporary(name);
+  return number_between(name, "trace-rank", ".json") || EventFile::is_name(name) || is_temporary(name);
 }
 
 /// The names of files in a directory for which `wanted` holds, sorted.

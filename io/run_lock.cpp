@@ -64,6 +64,14 @@ std::string RunLock::holder(const std::string& directory) {
   return file >> host >> pid ? to_text("process ", pid, " on ", host) : "another process";
 }
 
+bool RunLock::is_taken(const std::string& directory) {
+  const int file = ::open(path_of(directory).c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (file < 0) return false;
+  const bool taken = ::flock(file, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  ::close(file);
+  return taken;
+}
+
 RunLock::~RunLock() {
   if (is_of_path()) ::unlink(path_.c_str());
   ::close(file_);

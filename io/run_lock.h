@@ -15,6 +15,8 @@ class RunLock {
   static std::shared_ptr<RunLock> try_take(const std::string& directory);
   /// The present or last holder: "process 123 on node7"; "another process" when the file does not say.
   static std::string holder(const std::string& directory);
+  /// Whether a process holds the lock now, as far as this file system can tell. For reports: it may end any time.
+  static bool is_taken(const std::string& directory);
 
   /// Removes the file.
   ~RunLock();

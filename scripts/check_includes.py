@@ -84,9 +84,11 @@ THIRD_PARTY = [
     (r"hdf5\.h|H5\w*\.h", ["io"]),
     (r"toml\+\+/", ["io"]),
     (r"zlib\.h", ["io"]),
+    (r"png\.h|jpeglib\.h", ["io"]),
     (r"nlohmann/", ["io", "train"]),
     (r"spdlog/", ["train"]),
     (r"CLI/", ["train"]),
+    (r"httplib\.h", ["train/report"]),
     (r"torch/", ["compat"]),
 ]
 IN_PUBLIC_HEADERS_TOO = r"(oneapi/)?tbb[/.]"

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# scripts/setup.sh [--dev] [--cluster] [--torch] [--bench] [--check]
+# scripts/setup.sh [--dev] [--cluster] [--browser] [--torch] [--bench] [--check]
 #
 # Installs what Backflow needs and this Debian 12 or 13 lacks, with apt. Does nothing when all is there.
-#   --dev     also what scripts/check.sh and scripts/coverage.sh need: clang-format, clang-tidy, gcovr
+#   --dev     also what scripts/check.sh, coverage.sh and fuzz.sh need: clang-format, clang-tidy, gcovr, clang
 #   --cluster also Slurm, of which a test starts one of its own; elsewhere that test is skipped
+#   --browser also Chromium, in which a test opens reports and which draws `backflow report --png`; elsewhere both say so
 #   --torch   also PyTorch, which scripts/compare_torch.py compares the operators with
 #   --bench   also the peers that the benches are compared with: PyTorch and libtorch
 #   --check   only list what is missing; exit code 1 if anything is
@@ -19,14 +20,17 @@ packages=(
   libbackward-cpp-dev libdw-dev                                         # to name the lines of a stack
   libopenmpi-dev openmpi-bin                                            # to communicate
   libhdf5-openmpi-dev zlib1g-dev libtomlplusplus-dev nlohmann-json3-dev # to read and write
-  libcli11-dev libspdlog-dev                                            # for the program
+  libpng-dev libjpeg62-turbo-dev                                        # to read pictures
+  libcli11-dev libspdlog-dev libcpp-httplib-dev                         # for the program
   graphviz                                                              # to draw graphs
   dataset-fashion-mnist                                                 # to train on
   catch2 libbenchmark-dev hdf5-tools python3-h5py python3-numpy         # to test and measure
   tmux                                                                  # to test what a terminal shows
 )
 developer_packages=(clang-format clang-tidy gcovr libomp-dev) # the last for clang-tidy to find omp.h
+developer_packages+=(clang libclang-rt-dev) # for scripts/fuzz.sh
 cluster_packages=(slurm-wlm munge)
+browser_packages=(chromium chromium-driver)
 torch_packages=(python3-torch)
 bench_packages=("${torch_packages[@]}" libtorch-dev libopenblas0-openmp)
 
@@ -35,6 +39,7 @@ for argument in "$@"; do
   case $argument in
     --dev) packages+=("${developer_packages[@]}") ;;
     --cluster) packages+=("${cluster_packages[@]}") ;;
+    --browser) packages+=("${browser_packages[@]}") ;;
     --torch) packages+=("${torch_packages[@]}") ;;
     --bench) packages+=("${bench_packages[@]}") ;;
     --check) check_only=yes ;;
@@ -47,9 +52,10 @@ explain_other_system() {
   cat >&2 <<END
 setup.sh: this system is not Debian 12 or 13; please install, at least in these versions, or as Debian's packages:
   a C++20 compiler (g++ 12), CMake 3.25, Ninja, pkg-config, Python 3.9
-  oneTBB 2021.8, oneDNN 2.6 (built for OpenMP), Google Highway 1.0, Open MPI 4.1, HDF5 1.10 built for it, zlib
+  oneTBB 2021.8, oneDNN 2.6 (built for OpenMP), Google Highway 1.0, Open MPI 4.1, HDF5 1.10 built for it, zlib,
+  libpng 1.6, libjpeg-turbo 2.1
   hwloc 2.4, backward-cpp 1.6 with libdw, Graphviz,
-  toml++ 3.3, nlohmann-json 3.11, CLI11 2.1, spdlog 1.10, Catch2 2.13, Google Benchmark 1.7, h5py, h5dump, tmux
+  toml++ 3.3, nlohmann-json 3.11, CLI11 2.1, spdlog 1.10, cpp-httplib 0.11, Catch2 2.13, Google Benchmark 1.7, h5py, h5dump, tmux
   Debian's names: ${packages[*]}
 Then set BACKFLOW_SKIP_SETUP=1, which makes this script do nothing.
 END

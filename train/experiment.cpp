@@ -5,50 +5,24 @@
 #include <filesystem>
 #include <utility>
 
+#include <backflow/train/sweep/sweep_options.h>
+
 namespace backflow::train {
 namespace {
 
 constexpr std::int64_t kMaxSize = 1 << 24;
-
-DataOptions read_data(const io::Section& s) {
-  s.choice("format", {"idx"}, "idx");
-  DataOptions data;
-  data.directory = s.string("directory", ".");
-  data.train_images = s.string("train_images", "train-images-idx3-ubyte.gz");
-  data.train_labels = s.string("train_labels", "train-labels-idx1-ubyte.gz");
-  data.test_images = s.string("test_images", "t10k-images-idx3-ubyte.gz");
-  data.test_labels = s.string("test_labels", "t10k-labels-idx1-ubyte.gz");
-  // What pixels become is a number that float32 holds.
-  data.mean = s.number("mean", {.at_least = -1e15, .at_most = 1e15}, 0.0);
-  data.std = s.number("std", {.at_least = 1e-15}, 1.0);
-  data.shuffle = s.boolean("shuffle", true);
-  return data;
-}
-
-ModelOptions read_model(const io::Section& s) {
-  ModelOptions model{.name = "", .hidden = {}, .layers = {}, .section = s};
-  model.name = s.choice("name", {"mlp", "layers"}, s.has("layers") ? "layers" : "mlp");
-  if (model.name == "layers") {
-    s.explain("hidden", "it is a key of name = \"mlp\", not of \"layers\"");
-    model.layers = read_layers(s);
-    if (model.layers.empty()) {
-      s.fail("layers", "no layers in [model]: need at least one [[model.layers]]");
-    }
-    return model;
-  }
-  s.explain("layers", "they belong to name = \"layers\", not to \"mlp\"");
-  model.hidden = s.integers("hidden", {.at_least = 1, .at_most = kMaxSize});
-  if (model.hidden.size() > kMaxLayers) {
-    s.fail("hidden", kMaxLayers,
-           to_text("'hidden' in [model]: ", model.hidden.size(), " layers: need at most ", kMaxLayers));
-  }
-  return model;
-}
+constexpr std::int64_t kMostEpochs = 1'000'000;
 
 TrainOptions read_train(const io::Section& s) {
-  TrainOptions train;
-  train.epochs = s.integer("epochs", {.at_least = 0, .at_most = 1'000'000}, 1);
-  train.max_steps = s.integer("max_steps", {.at_least = 0}, 0);
+  TrainOptions train{.section = s};
+  train.max_steps = s.integer({"max_steps", "steps after which the run ends, whatever `epochs` says; 0: no such limit"},
+                              {.at_least = 0}, 0);
+  // A run that counts steps has as many epochs as they take.
+  train.epochs = s.integer({"epochs",
+                            "passes over the training data; by default 1, or with `max_steps` as many as "
+                            "these take"},
+                           {.at_least = 0, .at_most = kMostEpochs}, train.max_steps > 0 ? kMostEpochs : 1);
+  train.counts_steps = train.max_steps > 0 && train.epochs == kMostEpochs;
   train.batch_size = s.integer("batch_size", {.at_least = 1, .at_most = kMaxSize}, 128);
   train.eval_batch_size = s.integer("eval_batch_size", {.at_least = 1, .at_most = kMaxSize}, 1000);
   train.dtype = dtype_from_name(s.choice("dtype", {"float32", "float64"}, "float32").c_str());
@@ -62,7 +36,7 @@ TrainOptions read_train(const io::Section& s) {
 
 DistributedOptions read_distributed(const io::Section& s) {
   constexpr std::int64_t kMostShards = 4096;
-  DistributedOptions options;
+  DistributedOptions options{.section = s};
   const bool is_fast = s.choice("reduction", {"fast", "reproducible"}, "fast") == "fast";
   options.reduction = is_fast ? GradientReduction::Fast : GradientReduction::Reproducible;
   options.shards = s.integer("shards", {.at_least = 1, .at_most = kMostShards}, options.shards);
@@ -86,8 +60,14 @@ DistributedOptions read_distributed(const io::Section& s) {
 }
 
 CheckpointOptions read_checkpoint(const io::Section& s) {
-  return {.every_steps = s.integer("every_steps", {.at_least = 0}, 0),
-          .keep_last = s.integer("keep_last", {.at_least = 1}, 3)};
+  return {
+      .every_steps = s.integer("every_steps", {.at_least = 0}, 0),
+      .keep_last = s.integer("keep_last", {.at_least = 1}, 3),
+      .best = s.string({"best",
+                        "metric of the evaluations, as `accuracy` or `loss`: whenever it is better than ever before, "
+                        "the model is written to checkpoints/best.h5; empty: never"},
+                       ""),
+      .section = s};
 }
 
 void check_compression(const io::Section& root, const Experiment& e) {
@@ -146,25 +126,26 @@ distributed::BucketLimits DistributedOptions::limits() const {
   return {std::min(distributed::BucketLimits{}.first_bytes, bytes), bytes};
 }
 
-std::string DataOptions::path(const std::string& file) const {
-  return (std::filesystem::path(directory) / file).lexically_normal().string();
-}
-
-bool is_data_path(const std::string& key) {
-  return key == "data.directory" ||
-         (key.starts_with("data.") && (key.ends_with("_images") || key.ends_with("_labels")));
-}
-
 Experiment Experiment::read(const io::Config& config) {
   const io::Section root = config.root();
   Experiment e{.name = root.string("name"),
                .seed = root.integer("seed", {.at_least = 0}, 0),
-               .data = read_data(root.section("data")),
+               .data = read_data_options(root.section("data")),
                .model = read_model(root.section("model")),
                .optimizer = read_optimizer(root.section("optimizer")),
                .train = read_train(root.section("train")),
                .distributed = read_distributed(root.section("distributed")),
-               .checkpoint = read_checkpoint(root.section("checkpoint"))};
+               .checkpoint = read_checkpoint(root.section("checkpoint")),
+               .task = read_task(root.section("task")),
+               .schedule = read_schedule(root.section("schedule")),
+               .evaluation = read_evaluation(root.section("evaluation")),
+               .early_stopping = read_early_stopping(root.section("early_stopping")),
+               .ema = read_ema(root.section("ema")),
+               .init = read_init(root.section("init")),
+               .log = read_log(root.section("log"))};
+  if (root.has("sweep")) {
+    read_sweep(root.section("sweep"));  // of `backflow sweep`; checked here too
+  }
   check_compression(root, e);
   check_reproducible(root, e);
   config.check_all_read();
@@ -187,20 +168,7 @@ std::vector<std::string> Experiment::keys() {
   return all;
 }
 
-void Experiment::check_files(const io::Config& config) const {
-  const std::pair<const char*, const std::string&> files[] = {{"train_images", data.train_images},
-                                                              {"train_labels", data.train_labels},
-                                                              {"test_images", data.test_images},
-                                                              {"test_labels", data.test_labels}};
-  for (const auto& [key, file] : files) {
-    const std::string path = data.path(file);
-    std::error_code error;
-    if (!std::filesystem::is_regular_file(path, error)) {
-      config.section("data").fail(key, to_text("'", key, "' in [data]: no such file: ", path,
-                                               ": need an IDX file; the package dataset-fashion-mnist has four"));
-    }
-  }
-}
+void Experiment::check_files(const io::Config&) const { check_data_files(data); }
 
 void Experiment::check_batch_size(const io::Config& config, std::int64_t samples) const {
   if (train.drop_last && samples < train.batch_size) {
@@ -210,6 +178,29 @@ void Experiment::check_batch_size(const io::Config& config, std::int64_t samples
                                          "at most ",
                                          samples));
   }
+}
+
+void Experiment::check_gan() const {
+  const auto refuse = [](const io::Section& s, const char* key, const char* need) {
+    s.fail(key, to_text("'", key, "' in [", s.path(), "]: need ", need, " for the task \"gan\""));
+  };
+  if (distributed.reduction == GradientReduction::Reproducible) {
+    refuse(distributed.section, "reduction", "\"fast\"");
+  }
+  if (distributed.compression == distributed::Compression::PowerSgd) {
+    refuse(distributed.section, "compression", "\"none\" or \"bf16\"");
+  }
+  if (distributed.sync_batch_norm) {
+    refuse(distributed.section, "batch_norm", "\"local\"");
+  }
+  if (train.micro_batches > 1) {
+    refuse(train.section, "micro_batches", "1");
+  }
+}
+
+std::int64_t Experiment::copies() const {
+  constexpr std::int64_t kParameterAndGradient = 2;
+  return kParameterAndGradient + optimizer.state_tensors + (ema.decay > 0 ? 1 : 0);
 }
 
 void Experiment::check_ranks(const io::Config& config, int ranks) const {

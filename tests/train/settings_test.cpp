@@ -9,6 +9,7 @@
 #include <backflow/train/usage.h>
 
 #include <backflow/tests/catch2.h>
+#include <backflow/tests/train/layer_samples.h>
 
 using namespace backflow;
 using namespace backflow::train;
@@ -112,16 +113,15 @@ TEST_CASE("settings: every key says its place, its name and what it needs of eve
 
 TEST_CASE("settings: every key of every layer does too", "[train]") {
   const std::string head = "name = 't'\n[optimizer]\nlr = 0.1\n[model]\n";
-  for (const std::string layer :
-       {"type = 'linear', out_features = 4", "type = 'conv2d', out_channels = 4, kernel_size = 3", "type = 'relu'",
-        "type = 'gelu'", "type = 'max_pool2d', kernel_size = 2", "type = 'avg_pool2d', kernel_size = 2",
-        "type = 'adaptive_avg_pool2d'", "type = 'batch_norm2d'", "type = 'layer_norm'", "type = 'flatten'",
-        "type = 'dropout'", "type = 'branches', combine = 'concat', branches = [{}]"}) {
-    const std::string text = head + "layers = [{" + layer + "}]\n";
+  for (const auto& [type, sentence] : layer_types()) {
+    if (type == "use") {
+      continue;  // it takes whatever parameters its block has
+    }
+    const std::string text = head + "layers = [" + test::sample_layer(type) + "]\n";
     const io::Config config = io::Config::parse(text, "x.toml");
     Experiment::read(config);
     for (const std::string& key : config.asked()) {
-      if (!key.starts_with("model.layers.0.") || key.find("branches.") != std::string::npos) {
+      if (!key.starts_with("model.layers.0.") || key.find('.', 15) != std::string::npos) {
         continue;
       }
       std::size_t refused = 0;
@@ -133,7 +133,7 @@ TEST_CASE("settings: every key of every layer does too", "[train]") {
           ++refused;
         }
       }
-      CAPTURE(key, refused);
+      CAPTURE(type, key, refused);
       CHECK(refused >= 3);
     }
   }
@@ -152,8 +152,9 @@ TEST_CASE("settings: a key of another optimizer, type or model says whose it is,
         "\"sgd\"; to leave it out: --set optimizer.betas=unset");
   CHECK_THAT(message_of(text, {"optimizer.momentun=1"}), ContainsSubstring("did you mean 'momentum'?"));
 
-  CHECK(message_of(text, {"model.name=resnet18"}) ==
-        "--set model.name=resnet18: 'name' in [model] is \"resnet18\": need \"mlp\" or \"layers\"");
+  CHECK_THAT(message_of(text, {"model.name=resnet19"}),
+             StartsWith("--set model.name=resnet19: 'name' in [model] is \"resnet19\": need \"layers\", \"mlp\", ") &&
+                 ContainsSubstring("did you mean \"resnet18\"?"));
   CHECK(message_of(text, {"model.name=layers"}) ==
         "x.toml:2:1: no layers in [model]: need at least one [[model.layers]]");
   CHECK(
@@ -167,7 +168,7 @@ TEST_CASE("settings: a key of another optimizer, type or model says whose it is,
   CHECK(message_of(text, {"model.layers=[{type = 'relu', kernel_size = 3}]", "model.hidden=unset"}) ==
         "--set model.layers=[{type = 'relu', kernel_size = 3}]: unknown key 'kernel_size' in [model.layers.0]: it is a "
         "key "
-        "of \"conv2d\", \"max_pool2d\", \"avg_pool2d\", not of \"relu\"; to leave it out: --set "
+        "of \"conv1d\", \"conv2d\", \"conv3d\", \"conv_transpose1d\" and 10 more, not of \"relu\"; to leave it out: --set "
         "model.layers.0.kernel_size=unset");
 }
 
@@ -200,7 +201,7 @@ TEST_CASE("settings: models have a bounded number of layers", "[train]") {
         "x.toml:5:20011: 'hidden' in [model]: 2000000 layers: need at most 10000");
   CHECK(message_of(head + repeat("[[model.layers]]\ntype = 'relu'\n", kMaxLayers)).empty());
   CHECK(message_of(head + repeat("[[model.layers]]\ntype = 'relu'\n", 100'000)) ==
-        "x.toml:20005:1: [model.layers.10000]: 100000 layers: need at most 10000");
+        "x.toml:20005:1: [model.layers.10000]: more than 10000 layers up to this one: need at most 10000");
   // Branches in branches, as deep as TOML goes.
   for (const int depth : {10, 1000, 100'000}) {
     const std::string message = message_of(head + "layers = [" + repeat("{type='branches',branches=[{layers=[", depth) +

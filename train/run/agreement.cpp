@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include <backflow/runtime/base/error.h>
-#include <backflow/train/commands.h>
+#include <backflow/train/exit_code.h>
 #include <backflow/train/run/rank_list.h>
 #include <backflow/train/run/shared_failure.h>
 

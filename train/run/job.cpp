@@ -11,7 +11,7 @@
 #include <backflow/distributed/environment.h>
 #include <backflow/io/config.h>
 #include <backflow/io/dump.h>
-#include <backflow/train/commands.h>
+#include <backflow/train/exit_code.h>
 #include <backflow/train/run/shared_failure.h>
 
 namespace backflow::train {

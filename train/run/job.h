@@ -10,7 +10,7 @@ namespace backflow::train {
 
 using World = std::shared_ptr<distributed::Communicator>;
 
-/// Runs `body` with the communicator of the job, and returns its exit code (see commands.h). A failure that all ranks
+/// Runs `body` with the communicator of the job, and returns its exit code (see exit_code.h). A failure that all ranks
 /// know of is told by rank 0. Any other is told by the rank that has it, which ends the whole job: the others may be
 /// waiting for it. Under mpirun a code other than 0 ends all ranks here, when all have come this far: mpirun has
 /// nothing to add then.

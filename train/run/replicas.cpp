@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include <backflow/train/commands.h>
+#include <backflow/train/exit_code.h>
 #include <backflow/train/run/agreement.h>
 #include <backflow/train/run/digest.h>
 #include <backflow/train/run/shared_failure.h>

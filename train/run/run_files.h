@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <backflow/io/dump.h>
+#include <backflow/io/event_file.h>
 #include <backflow/io/metrics.h>
 #include <backflow/io/run_directory.h>
 #include <backflow/io/run_lock.h>
@@ -30,22 +31,30 @@ class RunFiles {
   const std::string& directory() const { return directory_.path(); }
   /// What the user should know of the directory, a line each.
   const std::vector<std::string>& warnings() const { return warnings_; }
-  void metric(std::string_view event, const io::MetricRecord& fields) { metrics_->write(event, fields); }
+  /// A line of metrics.jsonl; steps and evaluations also go into the event file, if there is one.
+  void metric(std::string_view event, const io::MetricRecord& fields);
+  /// From now on TensorBoard's event file gets the same; `step` is the last one that is done.
+  void write_events(std::int64_t step) { events_.emplace(directory(), step > 0 ? step + 1 : 0); }
   /// A line of log.txt.
   void log(const std::string& text);
   /// Writes checkpoints/step-<step>.h5, then removes the oldest dumps of this run so that `keep_last` are left: those
   /// that it has written, and those from which on it goes. Returns its path.
   std::string checkpoint(const io::Dump& dump, std::int64_t keep_last);
+  /// Writes checkpoints/best.h5 in place of an earlier one. It is not among the dumps that `keep_last` counts.
+  std::string best(const io::Dump& dump);
 
  private:
   void take(const RunStart& start);
   void adopt_dumps(const RunStart& start);
+  void adopt_best(const RunStart& start);
+  void make_checkpoints() const;
 
   io::RunDirectory directory_;
   std::shared_ptr<io::RunLock> lock_;
   std::vector<std::string> warnings_;
   std::vector<std::string> dumps_;  ///< of this run, the newest last
   std::optional<io::MetricsWriter> metrics_;
+  std::optional<io::EventFile> events_;
   std::shared_ptr<spdlog::logger> logger_;
 };
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include <backflow/io/config.h>
-#include <backflow/train/commands.h>
+#include <backflow/train/exit_code.h>
 #include <backflow/train/run/rank_list.h>
 
 namespace backflow::train {

@@ -14,7 +14,7 @@
 namespace backflow::train {
 
 /// A failure that every rank knows of: each throws the same, at the same place, and none waits for another. So rank 0
-/// alone says it, and the job ends in order, with `exit_code()` of commands.h.
+/// alone says it, and the job ends in order, with `exit_code()` of exit_code.h.
 class SharedFailure : public Error {
  public:
   SharedFailure(const std::string& message, int exit_code) : Error(message), exit_code_(exit_code) {}

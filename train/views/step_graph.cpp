@@ -135,23 +135,22 @@ void add_groups(StepGraph& graph, const Schedule& schedule, const ItemNumbers& i
 
 }  // namespace
 
-StepGraph observe_step(const Model& model, IntArrayRef sample_shape, std::int64_t batch_size, ScalarType dtype) {
+StepGraph observe_step(const Model& model, const Batch& batch, const std::function<Tensor(const Batch&)>& loss_of) {
   StepGraph graph;
   StepObserver observer(graph);
-  DimVector shape(sample_shape);
-  shape.insert(0, batch_size);
-  const Tensor x = zeros(shape, dtype);
-  const Tensor target = zeros(DimVector{batch_size}, kInt64);
-  observer.add_given(Forward::Kind::Input, "samples", x);
-  observer.add_given(Forward::Kind::Input, "labels", target);
+  observer.add_given(Forward::Kind::Input, "samples", batch.x);
+  if (batch.target.defined()) {
+    observer.add_given(Forward::Kind::Input, batch.target.is_floating_point() ? "targets" : "labels", batch.target);
+  }
   for (const auto& parameter : model.module->named_parameters()) {
     observer.add_given(Forward::Kind::Parameter, parameter.key(), parameter.value());
   }
-  const Tensor one = ones(DimVector{}, dtype);
+
+  const std::vector<Tensor> parameters = model.module->parameters();
+  const Tensor one = ones(DimVector{}, parameters.empty() ? batch.x.scalar_type() : parameters.front().scalar_type());
 
   const Tracing tracing(observer);
-  const Tensor loss =
-      cross_entropy_loss(model.forward(x), target, {}, Reduction::Sum) / static_cast<double>(batch_size);
+  const Tensor loss = loss_of(batch) / static_cast<double>(batch.size());
   const Edge root = gradient_edge(loss);
   const Plan plan(std::span(&root, 1), {});
   Execution pass(plan, std::span(&one, 1), {}, {});
@@ -161,6 +160,32 @@ StepGraph observe_step(const Model& model, IntArrayRef sample_shape, std::int64_
   pass.finish();
   observer.finish(plan);
   return graph;
+}
+
+StepGraph observe_step(const Model& model, IntArrayRef sample_shape, std::int64_t batch_size, ScalarType dtype) {
+  const Batch batch = zero_batch({.sample_shape = DimVector(sample_shape),
+                                  .sample_dtype = dtype,
+                                  .target_shape = {},
+                                  .class_names = {},
+                                  .feature_names = {},
+                                  .target_names = {}},
+                                 batch_size);
+  return observe_step(model, batch, [&](const Batch& given) {
+    return cross_entropy_loss(model.forward(given.x), given.target, {}, Reduction::Sum);
+  });
+}
+
+Batch zero_batch(const DataInfo& data, std::int64_t batch_size) {
+  const auto zeros_of = [&](DimVector shape, ScalarType dtype) {
+    shape.insert(0, batch_size);
+    return zeros(shape, dtype);
+  };
+  Batch batch{.x = zeros_of(data.sample_shape, data.sample_dtype), .target = {}, .weight = {}};
+  const bool is_class = data.target == TargetKind::Class || data.target == TargetKind::Tokens;
+  if (data.target != TargetKind::Input) {
+    batch.target = zeros_of(data.target_shape, is_class ? kInt64 : data.sample_dtype);
+  }
+  return batch;
 }
 
 }  // namespace backflow::train

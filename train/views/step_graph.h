@@ -1,11 +1,13 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include <backflow/train/data/data_info.h>
 #include <backflow/train/model/model.h>
 
 namespace backflow::train {
@@ -54,9 +56,13 @@ struct StepGraph {
   double parallelism_bound() const { return critical_path > 0 ? work / critical_path : 1; }
 };
 
-/// Runs one forward and backward of `model` on a batch of zeros, of `batch_size` samples of this shape and class 0,
-/// with the loss that training has. Gradients of the parameters are added to. Throws Error when tracing is on already.
+/// Runs one forward and backward of `model` on a batch. `loss` is that of the batch, from what it runs the model with:
+/// one element. Gradients of the parameters are added to. Throws Error when tracing is on already.
+StepGraph observe_step(const Model& model, const Batch& batch, const std::function<Tensor(const Batch&)>& loss);
+/// The same on zeros, `batch_size` samples of this shape and class 0, with the cross-entropy of the model's scores.
 StepGraph observe_step(const Model& model, IntArrayRef sample_shape, std::int64_t batch_size, ScalarType dtype);
+/// A batch of zeros for these data.
+Batch zero_batch(const DataInfo& data, std::int64_t batch_size);
 
 /// The graph in Graphviz's language, folded (graph_folding.h): the forward goes down, the backward goes up beside it,
 /// groups are boxes, the critical path is red. Of what is drawn once for several, the box, the time and the place are

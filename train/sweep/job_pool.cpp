@@ -1,0 +1,125 @@
+#include <backflow/train/sweep/job_pool.h>
+
+#include <algorithm>
+#include <chrono>
+#include <csignal>
+#include <filesystem>
+#include <memory>
+#include <thread>
+#include <utility>
+
+#include <backflow/runtime/base/error.h>
+#include <backflow/train/run/child.h>
+#include <backflow/train/run/stop_signal.h>
+
+namespace backflow::train {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// The CPUs of each core, of those that may be used.
+std::vector<std::vector<int>> by_core(const Topology& topology, const std::vector<int>& cpus) {
+  std::vector<std::vector<int>> cores;
+  for (const Topology::Core& core : topology.cores) {
+    std::vector<int> usable;
+    std::copy_if(core.cpus.begin(), core.cpus.end(), std::back_inserter(usable),
+                 [&](int cpu) { return std::find(cpus.begin(), cpus.end(), cpu) != cpus.end(); });
+    if (!usable.empty()) {
+      cores.push_back(std::move(usable));
+    }
+  }
+  if (cores.empty()) {  // a machine that hwloc cannot tell
+    for (const int cpu : cpus) {
+      cores.push_back({cpu});
+    }
+  }
+  return cores;
+}
+
+struct Place {
+  std::unique_ptr<Child> child;
+  const SweepJob* job = nullptr;
+  Clock::time_point start;
+  bool told = false;  ///< that it should stop
+};
+
+/// Arguments that let a job compute on its part of the machine.
+std::vector<std::string> command_of(const SweepJob& job, std::int64_t threads, bool shares) {
+  std::vector<std::string> command = {std::filesystem::read_symlink("/proc/self/exe").string(), "train"};
+  command.insert(command.end(), job.arguments.begin(), job.arguments.end());
+  command.insert(command.end(), {"--threads", std::to_string(threads)});
+  if (shares) {
+    command.insert(command.end(), {"--bind", "none"});
+  }
+  return command;
+}
+
+}  // namespace
+
+std::int64_t count_cores(const Topology& topology, const std::vector<int>& cpus) {
+  return static_cast<std::int64_t>(by_core(topology, cpus).size());
+}
+
+std::vector<std::vector<int>> share_cores(const Topology& topology, const std::vector<int>& cpus, std::int64_t jobs) {
+  const std::vector<std::vector<int>> cores = by_core(topology, cpus);
+  const auto parts = static_cast<std::size_t>(jobs);
+  const std::size_t each = cores.size() / parts;
+  std::vector<std::vector<int>> shares;
+  for (std::size_t part = 0; each > 0 && part < parts; ++part) {
+    std::vector<int>& share = shares.emplace_back();
+    for (std::size_t core = part * each; core < (part + 1) * each; ++core) {
+      share.insert(share.end(), cores[core].begin(), cores[core].end());
+    }
+  }
+  return shares;
+}
+
+JobPool::JobPool(std::int64_t jobs, std::int64_t threads) : jobs_(jobs), threads_(1) {
+  const std::vector<int> cpus = cpus_of_this_thread();
+  const std::int64_t all = threads > 0 ? threads : count_cores(Topology::machine(), cpus);
+  threads_ = std::max<std::int64_t>(1, all / jobs);
+  if (jobs > 1 && threads == 0) {
+    cores_ = share_cores(Topology::machine(), cpus, jobs);
+  }
+}
+
+bool JobPool::run(const std::vector<SweepJob>& jobs, const Callbacks& callbacks) {
+  std::vector<Place> places(static_cast<std::size_t>(jobs_));
+  auto next = jobs.begin();
+  const auto start = [&](Place& place, std::size_t number) {
+    const SweepJob& job = *next++;
+    const std::vector<int> cores = cores_.empty() ? std::vector<int>() : cores_[number];
+    place = {nullptr, &job, Clock::now(), false};
+    callbacks.started(job);
+    place.child = std::make_unique<Child>(command_of(job, threads_, jobs_ > 1 && cores.empty()),
+                                          ChildOptions{.output = job.output, .cores = cores});
+  };
+  const auto look_at = [&](Place& place) {
+    if (const std::optional<int> code = place.child->poll()) {
+      const std::chrono::duration<double> took = Clock::now() - place.start;
+      place.child.reset();
+      callbacks.ended(*place.job, *code, took.count());
+    } else if (!place.told && (stop_requested() || callbacks.enough(*place.job))) {
+      place.told = true;
+      place.child->send(SIGTERM);
+    }
+  };
+  for (;;) {
+    bool busy = false;
+    for (std::size_t i = 0; i < places.size(); ++i) {
+      if (places[i].child) {
+        look_at(places[i]);
+      }
+      if (!places[i].child && next != jobs.end() && !stop_requested()) {
+        start(places[i], i);
+      }
+      busy = busy || places[i].child != nullptr;
+    }
+    if (!busy && (next == jobs.end() || stop_requested())) {
+      return !stop_requested();
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(30));
+  }
+}
+
+}  // namespace backflow::train

@@ -1,0 +1,37 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include <backflow/train/report/run_record.h>
+
+namespace backflow::train {
+
+/// What has become of a run of a sweep.
+enum class RunState { Waiting, Finished, Dropped, Failed, Interrupted };
+
+/// "finished", "dropped by halving" and so on.
+std::string state_name(RunState state);
+
+struct RunOutcome {
+  RunState state = RunState::Waiting;
+  std::string error;  ///< why it failed
+  RunRecord record;   ///< what its metrics.jsonl tells
+};
+
+/// The record of a run's directory; an empty one when it has none that can be read.
+RunRecord read_record(const std::string& directory);
+
+/// The metric that the runs are compared by: the one asked for, else accuracy where a run has it, else the loss.
+std::string choose_metric(const std::string& asked, const std::vector<RunOutcome>& runs);
+
+/// The last value of a metric on validation data, or else test data; NaN if there is none.
+double last_value(const RunRecord& record, const std::string& metric);
+/// Its value in the first evaluation after `epoch` epochs or more; NaN before that.
+double value_after(const RunRecord& record, const std::string& metric, std::int64_t epoch);
+
+/// The last line with an error in what a run printed, else its last line.
+std::string error_in(const std::string& output);
+
+}  // namespace backflow::train
