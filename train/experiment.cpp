@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <filesystem>
+#include <functional>
 #include <utility>
 
 namespace backflow::train {
@@ -47,47 +48,82 @@ ModelOptions read_model(const io::Section& s) {
 
 TrainOptions read_train(const io::Section& s) {
   TrainOptions train;
-  train.epochs = s.integer("epochs", {.at_least = 0, .at_most = 1'000'000}, 1);
-  train.max_steps = s.integer("max_steps", {.at_least = 0}, 0);
-  train.batch_size = s.integer("batch_size", {.at_least = 1, .at_most = kMaxSize}, 128);
-  train.eval_batch_size = s.integer("eval_batch_size", {.at_least = 1, .at_most = kMaxSize}, 1000);
-  train.dtype = dtype_from_name(s.choice("dtype", {"float32", "float64"}, "float32").c_str());
-  train.drop_last = s.boolean("drop_last", false);
-  train.micro_batches = s.integer("micro_batches", {.at_least = 1, .at_most = kMaxSize}, 1);
-  train.clip_grad_norm = s.number("clip_grad_norm", {.at_least = 0}, 0.0);
-  train.check_gradients = s.boolean("check_gradients", false);
-  train.winograd = s.boolean("winograd", false);
+  train.epochs = s.integer({"epochs", "passes over the training data"}, {.at_least = 0, .at_most = 1'000'000}, 1);
+  train.max_steps = s.integer({"max_steps", "steps after which the run ends; 0: no such limit"}, {.at_least = 0}, 0);
+  train.batch_size =
+      s.integer({"batch_size", "samples of a step, of all ranks together"}, {.at_least = 1, .at_most = kMaxSize}, 128);
+  train.eval_batch_size =
+      s.integer({"eval_batch_size", "samples that are evaluated at once"}, {.at_least = 1, .at_most = kMaxSize}, 1000);
+  train.dtype =
+      dtype_from_name(s.choice({"dtype", "of parameters and data"}, {"float32", "float64"}, "float32").c_str());
+  train.drop_last = s.boolean({"drop_last", "leave out a last batch that is smaller than the others"}, false);
+  train.micro_batches =
+      s.integer({"micro_batches", "pieces that each rank cuts its part of a batch into, to save memory"},
+                {.at_least = 1, .at_most = kMaxSize}, 1);
+  train.clip_grad_norm = s.number(
+      {"clip_grad_norm", "the largest norm of all gradients together, to which they are scaled down; 0: no such limit"},
+      {.at_least = 0}, 0.0);
+  train.check_gradients =
+      s.boolean({"check_gradients",
+                 "end the run at a NaN or infinite gradient, before anything is updated, and name the parameter"},
+                false);
+  train.winograd = s.boolean({"winograd",
+                              "3x3 convolutions may use Winograd's algorithm where it is faster; rounding errors are "
+                              "about ten times as large"},
+                             false);
   return train;
 }
 
 DistributedOptions read_distributed(const io::Section& s) {
   constexpr std::int64_t kMostShards = 4096;
   DistributedOptions options;
-  const bool is_fast = s.choice("reduction", {"fast", "reproducible"}, "fast") == "fast";
+  const bool is_fast =
+      s.choice(
+          {"reduction",
+           "`\"reproducible\"`: the same bits on any number of ranks, see [reproducibility.md](reproducibility.md)"},
+          {"fast", "reproducible"}, "fast") == "fast";
   options.reduction = is_fast ? GradientReduction::Fast : GradientReduction::Reproducible;
-  options.shards = s.integer("shards", {.at_least = 1, .at_most = kMostShards}, options.shards);
-  options.bucket_mb = s.number("bucket_mb", {.at_least = 0.001, .at_most = 1024}, options.bucket_mb);
-  const std::string hierarchy = s.choice("hierarchy", {"auto", "on", "off"}, "auto");
+  options.shards = s.integer(
+      {"shards",
+       "parts that each batch is cut into for `reduction = \"reproducible\"`; the number of ranks has to divide it"},
+      {.at_least = 1, .at_most = kMostShards}, options.shards);
+  options.bucket_mb =
+      s.number({"bucket_mb", "gradients that are sent over the ranks at once, in MiB; the first part is 1 MiB at most"},
+               {.at_least = 0.001, .at_most = 1024}, options.bucket_mb);
+  const std::string hierarchy = s.choice({"hierarchy",
+                                          "whether ranks of a node reduce through shared memory and one of them talks "
+                                          "to other nodes; `\"auto\"`: on up to 64 nodes"},
+                                         {"auto", "on", "off"}, "auto");
   options.hierarchy = hierarchy == "auto" ? distributed::Hierarchy::Auto
                       : hierarchy == "on" ? distributed::Hierarchy::On
                                           : distributed::Hierarchy::Off;
-  options.timeout_s = s.number("timeout_s", {.at_least = 0.1, .at_most = 1e6}, options.timeout_s);
-  options.check_every = s.integer("check_every", {.at_least = 0}, options.check_every);
-  const std::string compression = s.choice("compression", {"none", "bf16", "powersgd"}, "none");
+  options.timeout_s =
+      s.number({"timeout_s", "seconds that a rank waits for another; then the run ends with an error that names it"},
+               {.at_least = 0.1, .at_most = 1e6}, options.timeout_s);
+  options.check_every =
+      s.integer({"check_every", "steps after which the ranks compare digests of their models; 0: never"},
+                {.at_least = 0}, options.check_every);
+  const std::string compression =
+      s.choice({"compression", "gradients are sent in fewer bytes"}, {"none", "bf16", "powersgd"}, "none");
   if (compression == "bf16") {
     options.compression = distributed::Compression::BFloat16;
   } else if (compression == "powersgd") {
     options.compression = distributed::Compression::PowerSgd;
   }
-  options.powersgd_rank = s.integer("powersgd_rank", {.at_least = 1, .at_most = 1024}, options.powersgd_rank);
-  options.shard_optimizer = s.boolean("shard_optimizer", options.shard_optimizer);
-  options.sync_batch_norm = s.choice("batch_norm", {"local", "sync"}, "local") == "sync";
+  options.powersgd_rank = s.integer({"powersgd_rank", "of the matrices that `\"powersgd\"` sends"},
+                                    {.at_least = 1, .at_most = 1024}, options.powersgd_rank);
+  options.shard_optimizer =
+      s.boolean({"shard_optimizer", "each rank keeps and updates its share of the optimizer's state alone"},
+                options.shard_optimizer);
+  options.sync_batch_norm =
+      s.choice({"batch_norm", "`\"sync\"`: in training, batch norm takes its statistics over the parts of all ranks"},
+               {"local", "sync"}, "local") == "sync";
   return options;
 }
 
 CheckpointOptions read_checkpoint(const io::Section& s) {
-  return {.every_steps = s.integer("every_steps", {.at_least = 0}, 0),
-          .keep_last = s.integer("keep_last", {.at_least = 1}, 3)};
+  return {.every_steps = s.integer({"every_steps", "steps between two dumps; 0: one at the end"}, {.at_least = 0}, 0),
+          .keep_last = s.integer({"keep_last", "number of this run's dumps that are kept"}, {.at_least = 1}, 3)};
 }
 
 void check_compression(const io::Section& root, const Experiment& e) {
@@ -155,36 +191,55 @@ bool is_data_path(const std::string& key) {
          (key.starts_with("data.") && (key.ends_with("_images") || key.ends_with("_labels")));
 }
 
-Experiment Experiment::read(const io::Config& config) {
+namespace {
+
+/// Reads all sections. Mistakes are recorded in the configuration.
+Experiment read_sections(const io::Config& config) {
   const io::Section root = config.root();
-  Experiment e{.name = root.string("name"),
-               .seed = root.integer("seed", {.at_least = 0}, 0),
-               .data = read_data(root.section("data")),
-               .model = read_model(root.section("model")),
-               .optimizer = read_optimizer(root.section("optimizer")),
-               .train = read_train(root.section("train")),
-               .distributed = read_distributed(root.section("distributed")),
-               .checkpoint = read_checkpoint(root.section("checkpoint"))};
-  check_compression(root, e);
-  check_reproducible(root, e);
-  config.check_all_read();
-  check_name(root, e.name);
+  Experiment e;
+  e.name = root.string({"name", "of the run directory `runs/<name>/<date-time>`"});
+  e.seed = root.integer({"seed", "of parameters, of the order of samples, and of all else that is drawn"},
+                        {.at_least = 0}, 0);
+  const auto read = [&](const io::Key& key, const std::function<void(const io::Section&)>& section) {
+    root.section(key).attempt(section);
+  };
+  read({"data", "where the samples come from"}, [&](const auto& s) { e.data = read_data(s); });
+  read({"model", "what is trained"}, [&](const auto& s) { e.model = read_model(s); });
+  read({"optimizer", "what turns gradients into updates; keys mean what they mean in PyTorch"},
+       [&](const auto& s) { e.optimizer = read_optimizer(s); });
+  read({"train", "the training loop"}, [&](const auto& s) { e.train = read_train(s); });
+  read({"distributed", "how ranks work together"}, [&](const auto& s) { e.distributed = read_distributed(s); });
+  read({"checkpoint", "dumps while training"}, [&](const auto& s) { e.checkpoint = read_checkpoint(s); });
+  root.attempt([&](const auto& s) { check_name(s, e.name); });
   return e;
 }
 
+}  // namespace
+
+Experiment Experiment::read(const io::Config& config) {
+  Experiment e = read_sections(config);
+  config.check(schema);
+  // What several sections have to agree on.
+  const io::Section root = config.root();
+  root.attempt([&](const auto&) { check_compression(root, e); });
+  root.attempt([&](const auto&) { check_reproducible(root, e); });
+  config.check(schema);
+  return e;
+}
+
+const io::Schema& Experiment::schema() {
+  static const io::Schema schema = io::Schema::of([](const io::Config& config) { read_sections(config); });
+  return schema;
+}
+
 std::vector<std::string> Experiment::keys() {
-  const io::Config blank = io::Config::blank();
-  try {
-    read(blank);
-  } catch (const io::ConfigError&) {  // of the name, which is empty: the keys have been asked for
-  }
-  std::vector<std::string> all = blank.asked();
-  for (const std::string& key : optimizer_keys()) {
-    if (std::find(all.begin(), all.end(), "optimizer." + key) == all.end()) {
-      all.push_back("optimizer." + key);
+  std::vector<std::string> paths;
+  for (const io::SchemaKey& key : schema().keys()) {
+    if (!key.is_table() && key.path.find('[') == std::string::npos) {
+      paths.push_back(key.path);
     }
   }
-  return all;
+  return paths;
 }
 
 void Experiment::check_files(const io::Config& config) const {
