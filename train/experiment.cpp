@@ -10,21 +10,7 @@ namespace backflow::train {
 namespace {
 
 constexpr std::int64_t kMaxSize = 1 << 24;
-
-DataOptions read_data(const io::Section& s) {
-  s.choice("format", {"idx"}, "idx");
-  DataOptions data;
-  data.directory = s.string("directory", ".");
-  data.train_images = s.string("train_images", "train-images-idx3-ubyte.gz");
-  data.train_labels = s.string("train_labels", "train-labels-idx1-ubyte.gz");
-  data.test_images = s.string("test_images", "t10k-images-idx3-ubyte.gz");
-  data.test_labels = s.string("test_labels", "t10k-labels-idx1-ubyte.gz");
-  // What pixels become is a number that float32 holds.
-  data.mean = s.number("mean", {.at_least = -1e15, .at_most = 1e15}, 0.0);
-  data.std = s.number("std", {.at_least = 1e-15}, 1.0);
-  data.shuffle = s.boolean("shuffle", true);
-  return data;
-}
+constexpr std::int64_t kMostEpochs = 1'000'000;
 
 ModelOptions read_model(const io::Section& s) {
   ModelOptions model{.name = "", .hidden = {}, .layers = {}, .section = s};
@@ -47,9 +33,15 @@ ModelOptions read_model(const io::Section& s) {
 }
 
 TrainOptions read_train(const io::Section& s) {
-  TrainOptions train;
-  train.epochs = s.integer({"epochs", "passes over the training data"}, {.at_least = 0, .at_most = 1'000'000}, 1);
-  train.max_steps = s.integer({"max_steps", "steps after which the run ends; 0: no such limit"}, {.at_least = 0}, 0);
+  TrainOptions train{.section = s};
+  train.max_steps = s.integer({"max_steps", "steps after which the run ends, whatever `epochs` says; 0: no such limit"},
+                              {.at_least = 0}, 0);
+  // A run that counts steps has as many epochs as they take.
+  train.epochs = s.integer({"epochs",
+                            "passes over the training data; by default 1, or with `max_steps` as many as "
+                            "these take"},
+                           {.at_least = 0, .at_most = kMostEpochs}, train.max_steps > 0 ? kMostEpochs : 1);
+  train.counts_steps = train.max_steps > 0 && train.epochs == kMostEpochs;
   train.batch_size =
       s.integer({"batch_size", "samples of a step, of all ranks together"}, {.at_least = 1, .at_most = kMaxSize}, 128);
   train.eval_batch_size =
@@ -76,7 +68,7 @@ TrainOptions read_train(const io::Section& s) {
 
 DistributedOptions read_distributed(const io::Section& s) {
   constexpr std::int64_t kMostShards = 4096;
-  DistributedOptions options;
+  DistributedOptions options{.section = s};
   const bool is_fast =
       s.choice(
           {"reduction",
@@ -122,20 +114,27 @@ DistributedOptions read_distributed(const io::Section& s) {
 }
 
 CheckpointOptions read_checkpoint(const io::Section& s) {
-  return {.every_steps = s.integer({"every_steps", "steps between two dumps; 0: one at the end"}, {.at_least = 0}, 0),
-          .keep_last = s.integer({"keep_last", "number of this run's dumps that are kept"}, {.at_least = 1}, 3)};
+  return {
+      .every_steps = s.integer({"every_steps", "steps between two dumps; 0: one at the end"}, {.at_least = 0}, 0),
+      .keep_last = s.integer({"keep_last", "number of this run's dumps that are kept"}, {.at_least = 1}, 3),
+      .best = s.string({"best",
+                        "metric of the evaluations, as `accuracy` or `loss`: whenever it is better than ever before, "
+                        "the model is written to checkpoints/best.h5; empty: never"},
+                       ""),
+      .section = s};
 }
 
 void check_compression(const io::Section& root, const Experiment& e) {
   const distributed::Compression compression = e.distributed.compression;
   const io::Section s = root.section("distributed");
   if (compression == distributed::Compression::BFloat16 && e.train.dtype != kFloat32) {
-    s.fail("compression", "'compression' in [distributed] is \"bf16\": need train.dtype = \"float32\", or another one");
+    s.report("compression",
+             "'compression' in [distributed] is \"bf16\": need train.dtype = \"float32\", or another one");
   }
   if (compression == distributed::Compression::PowerSgd && e.distributed.shard_optimizer) {
-    s.fail("compression",
-           "'compression' in [distributed] is \"powersgd\", with shard_optimizer: need one of the two, since "
-           "no rank has all of a sum");
+    s.report("compression",
+             "'compression' in [distributed] is \"powersgd\", with shard_optimizer: need one of the two, since "
+             "no rank has all of a sum");
   }
 }
 
@@ -146,7 +145,7 @@ void check_reproducible(const io::Section& root, const Experiment& e) {
   }
   const io::Section s = root.section("distributed");
   const auto refuse = [&](const char* key, const char* plain) {
-    s.fail(key, to_text("'", key, "' in [distributed]: need reduction = \"fast\", or ", plain, " here"));
+    s.report(key, to_text("'", key, "' in [distributed]: need reduction = \"fast\", or ", plain, " here"));
   };
   if (e.distributed.compression != distributed::Compression::None) {
     refuse("compression", "\"none\"");
@@ -168,9 +167,9 @@ void check_name(const io::Section& s, const std::string& name) {
     std::string shown = name.substr(0, kMostBytes);
     std::replace_if(
         shown.begin(), shown.end(), [](unsigned char c) { return std::iscntrl(c) != 0; }, '?');
-    s.fail("name",
-           to_text("'name' in the top level is \"", shown, "\": need a name that a directory can have, of at most ",
-                   kMostBytes, " bytes, without '/' and control characters"));
+    s.report("name",
+             to_text("'name' in the top level is \"", shown, "\": need a name that a directory can have, of at most ",
+                     kMostBytes, " bytes, without '/' and control characters"));
   }
 }
 
@@ -180,15 +179,6 @@ distributed::BucketLimits DistributedOptions::limits() const {
   constexpr double kMiB = 1 << 20;
   const auto bytes = static_cast<std::size_t>(bucket_mb * kMiB);
   return {std::min(distributed::BucketLimits{}.first_bytes, bytes), bytes};
-}
-
-std::string DataOptions::path(const std::string& file) const {
-  return (std::filesystem::path(directory) / file).lexically_normal().string();
-}
-
-bool is_data_path(const std::string& key) {
-  return key == "data.directory" ||
-         (key.starts_with("data.") && (key.ends_with("_images") || key.ends_with("_labels")));
 }
 
 namespace {
@@ -203,14 +193,23 @@ Experiment read_sections(const io::Config& config) {
   const auto read = [&](const io::Key& key, const std::function<void(const io::Section&)>& section) {
     root.section(key).attempt(section);
   };
-  read({"data", "where the samples come from"}, [&](const auto& s) { e.data = read_data(s); });
+  read({"data", "where the samples come from"}, [&](const auto& s) { e.data = read_data_options(s); });
   read({"model", "what is trained"}, [&](const auto& s) { e.model = read_model(s); });
   read({"optimizer", "what turns gradients into updates; keys mean what they mean in PyTorch"},
        [&](const auto& s) { e.optimizer = read_optimizer(s); });
   read({"train", "the training loop"}, [&](const auto& s) { e.train = read_train(s); });
   read({"distributed", "how ranks work together"}, [&](const auto& s) { e.distributed = read_distributed(s); });
   read({"checkpoint", "dumps while training"}, [&](const auto& s) { e.checkpoint = read_checkpoint(s); });
-  root.attempt([&](const auto& s) { check_name(s, e.name); });
+  read({"task", "what the model learns"}, [&](const auto& s) { e.task = read_task(s); });
+  read({"schedule", "the learning rate over the steps"}, [&](const auto& s) { e.schedule = read_schedule(s); });
+  read({"evaluation", "when and how the model is evaluated"},
+       [&](const auto& s) { e.evaluation = read_evaluation(s); });
+  read({"early_stopping", "ends a run that gets no better"},
+       [&](const auto& s) { e.early_stopping = read_early_stopping(s); });
+  read({"ema", "an average of the weights over the steps, which is evaluated and dumped"},
+       [&](const auto& s) { e.ema = read_ema(s); });
+  read({"init", "parameters to start from"}, [&](const auto& s) { e.init = read_init(s); });
+  check_name(root, e.name);
   return e;
 }
 
@@ -221,8 +220,8 @@ Experiment Experiment::read(const io::Config& config) {
   config.check(schema);
   // What several sections have to agree on.
   const io::Section root = config.root();
-  root.attempt([&](const auto&) { check_compression(root, e); });
-  root.attempt([&](const auto&) { check_reproducible(root, e); });
+  check_compression(root, e);
+  check_reproducible(root, e);
   config.check(schema);
   return e;
 }
@@ -242,20 +241,7 @@ std::vector<std::string> Experiment::keys() {
   return paths;
 }
 
-void Experiment::check_files(const io::Config& config) const {
-  const std::pair<const char*, const std::string&> files[] = {{"train_images", data.train_images},
-                                                              {"train_labels", data.train_labels},
-                                                              {"test_images", data.test_images},
-                                                              {"test_labels", data.test_labels}};
-  for (const auto& [key, file] : files) {
-    const std::string path = data.path(file);
-    std::error_code error;
-    if (!std::filesystem::is_regular_file(path, error)) {
-      config.section("data").fail(key, to_text("'", key, "' in [data]: no such file: ", path,
-                                               ": need an IDX file; the package dataset-fashion-mnist has four"));
-    }
-  }
-}
+void Experiment::check_files(const io::Config&) const { check_data_files(data); }
 
 void Experiment::check_batch_size(const io::Config& config, std::int64_t samples) const {
   if (train.drop_last && samples < train.batch_size) {
@@ -265,6 +251,26 @@ void Experiment::check_batch_size(const io::Config& config, std::int64_t samples
                                          "at most ",
                                          samples));
   }
+}
+
+void Experiment::check_gan() const {
+  const auto refuse = [](const io::Section& s, const char* key, const char* need) {
+    s.fail(key, to_text("'", key, "' in [", s.path(), "]: need ", need, " for the task \"gan\""));
+  };
+  if (distributed.reduction == GradientReduction::Reproducible) {
+    refuse(distributed.section, "reduction", "\"fast\"");
+  }
+  if (distributed.compression == distributed::Compression::PowerSgd) {
+    refuse(distributed.section, "compression", "\"none\" or \"bf16\"");
+  }
+  if (train.micro_batches > 1) {
+    refuse(train.section, "micro_batches", "1");
+  }
+}
+
+std::int64_t Experiment::copies() const {
+  constexpr std::int64_t kParameterAndGradient = 2;
+  return kParameterAndGradient + optimizer.state_tensors + (ema.decay > 0 ? 1 : 0);
 }
 
 void Experiment::check_ranks(const io::Config& config, int ranks) const {

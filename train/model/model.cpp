@@ -21,7 +21,10 @@ Model mlp(const ModelOptions& options, IntArrayRef sample_shape, std::int64_t nu
     }
   }
   const nn::MLP module(sizes);
-  return {module.ptr(), [module](const Tensor& x) { return module->forward(x); }, num_classes};
+  return {.module = module.ptr(),
+          .forward = [module](const Tensor& x) { return module->forward(x); },
+          .output_shape = {num_classes},
+          .classes = num_classes};
 }
 
 Model layers(const ModelOptions& options, IntArrayRef sample_shape, std::int64_t num_classes, ParameterBudget& budget) {
@@ -36,7 +39,10 @@ Model layers(const ModelOptions& options, IntArrayRef sample_shape, std::int64_t
                                       shape, " for each sample, the data have ", num_classes, " classes: need [",
                                       num_classes, "]; a flatten layer makes one dimension of several"));
   }
-  return {network.ptr(), [network](const Tensor& x) { return network->forward(x); }, shape[1]};
+  return {.module = network.ptr(),
+          .forward = [network](const Tensor& x) { return network->forward(x); },
+          .output_shape = {shape[1]},
+          .classes = shape[1]};
 }
 
 }  // namespace

@@ -12,8 +12,19 @@ namespace backflow::train {
 /// A network as a configuration describes it.
 struct Model {
   std::shared_ptr<nn::Module> module;
-  std::function<Tensor(const Tensor&)> forward;  ///< [n, ...] samples to [n, classes] scores
-  std::int64_t classes = 0;
+  std::function<Tensor(const Tensor&)> forward;  ///< [n, sample...] to [n, output_shape...]
+  DimVector output_shape = {};                   ///< of one sample, without the batch dimension
+  std::int64_t classes = 0;                      ///< the elements of output_shape when it has one dimension, else 0
+
+  /// The loss of a model that has one of its own, as a vae: summed over the samples of a batch, in training and in
+  /// evaluation. Empty for all others, whose task has the loss.
+  std::function<Tensor(const Tensor& x, const Tensor& target)> loss_sum = {};
+
+  /// The two networks of a GAN; null for all others. They are `module`'s children "generator" and "discriminator".
+  std::shared_ptr<nn::Module> generator = {};
+  std::shared_ptr<nn::Module> discriminator = {};
+  std::function<Tensor(std::int64_t n)> sample = {};  ///< n samples that the generator makes of random numbers
+  std::function<Tensor(const Tensor&)> judge = {};    ///< [n, sample...] to [n, 1]: the discriminator's scores (logits)
 };
 
 /// Builds the network for samples of this shape; with 0 classes, which an mlp can't have, for as many as the last layer

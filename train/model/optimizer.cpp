@@ -92,9 +92,18 @@ OptimizerOptions read(const io::Section& s) {
   return {.name = "",
           .lr = options.lr(),
           .state_tensors = state_tensors(options),
-          .make = [options](std::vector<Tensor> parameters) {
-            return std::make_unique<Optimizer>(std::move(parameters), options);
-          }};
+          .make =
+              [options](std::vector<Tensor> parameters) {
+                return std::make_unique<Optimizer>(std::move(parameters), options);
+              },
+          .make_options =
+              [options](double lr_factor, std::optional<double> weight_decay) {
+                auto own = options;
+                own.lr(options.lr() * lr_factor);
+                own.weight_decay(weight_decay.value_or(options.weight_decay()));
+                return own.clone();
+              },
+          .groups = {}};
 }
 
 /// A name in a configuration, and what reads the keys that belong to it.
@@ -124,6 +133,7 @@ OptimizerOptions read_optimizer(const io::Section& s) {
     }
   }
   options.name = name;
+  options.groups = read_parameter_groups(s);
   return options;
 }
 
