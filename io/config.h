@@ -124,6 +124,9 @@ class Section {
   /// True when the configuration gives `key`, right or wrong. The key counts as known (a hint may name it), but not as
   /// read.
   bool has(std::string_view key) const;
+  /// Whether the configuration gives an array for `key`, and the string that it gives; as `has` otherwise.
+  bool has_array(std::string_view key) const;
+  std::optional<std::string> given_string(std::string_view key) const;
   /// The keys that the configuration gives, in their order. Records none of them as read.
   std::vector<std::string> keys() const;
   /// "model.layers.0"; empty at the top level.

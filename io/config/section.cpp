@@ -275,6 +275,17 @@ void Section::obsolete(std::string_view key, const std::string& value, const std
 
 bool Section::has(std::string_view key) const { return table_->at(key).given; }
 
+bool Section::has_array(std::string_view key) const {
+  const ConfigEntry& entry = table_->at(key);
+  return entry.given && std::holds_alternative<ConfigValue::List>(entry.value.data);
+}
+
+std::optional<std::string> Section::given_string(std::string_view key) const {
+  const ConfigEntry& entry = table_->at(key);
+  const std::string* text = entry.given ? std::get_if<std::string>(&entry.value.data) : nullptr;
+  return text == nullptr ? std::nullopt : std::optional(*text);
+}
+
 std::vector<std::string> Section::keys() const {
   std::vector<std::string> result;
   for (const auto& entry : table_->entries) {
