@@ -12,26 +12,6 @@ namespace {
 constexpr std::int64_t kMaxSize = 1 << 24;
 constexpr std::int64_t kMostEpochs = 1'000'000;
 
-ModelOptions read_model(const io::Section& s) {
-  ModelOptions model{.name = "", .hidden = {}, .layers = {}, .section = s};
-  model.name = s.choice("name", {"mlp", "layers"}, s.has("layers") ? "layers" : "mlp");
-  if (model.name == "layers") {
-    s.explain("hidden", "it is a key of name = \"mlp\", not of \"layers\"");
-    model.layers = read_layers(s);
-    if (model.layers.empty()) {
-      s.fail("layers", "no layers in [model]: need at least one [[model.layers]]");
-    }
-    return model;
-  }
-  s.explain("layers", "they belong to name = \"layers\", not to \"mlp\"");
-  model.hidden = s.integers("hidden", {.at_least = 1, .at_most = kMaxSize});
-  if (model.hidden.size() > kMaxLayers) {
-    s.fail("hidden", kMaxLayers,
-           to_text("'hidden' in [model]: ", model.hidden.size(), " layers: need at most ", kMaxLayers));
-  }
-  return model;
-}
-
 TrainOptions read_train(const io::Section& s) {
   TrainOptions train{.section = s};
   train.max_steps = s.integer({"max_steps", "steps after which the run ends, whatever `epochs` says; 0: no such limit"},

@@ -12,19 +12,11 @@
 #include <backflow/train/data/data_options.h>
 #include <backflow/train/loop/loop_options.h>
 #include <backflow/train/loop/schedule_options.h>
-#include <backflow/train/model/layers.h>
+#include <backflow/train/model/model_options.h>
 #include <backflow/train/model/optimizer.h>
 #include <backflow/train/task/task_options.h>
 
 namespace backflow::train {
-
-/// [model]
-struct ModelOptions {
-  std::string name;                  ///< "mlp" or "layers"
-  std::vector<std::int64_t> hidden;  ///< of an mlp
-  std::vector<LayerOptions> layers;
-  io::Section section;
-};
 
 /// [train]
 struct TrainOptions {

@@ -130,32 +130,46 @@ class Inception(Classifier):
 
 
 class BasicBlock(nn.Module):
-    """Two convolutions with batch normalization, and a shortcut around them."""
+    """Two convolutions with batch normalization, and a shortcut around them; torchvision's names."""
 
     def __init__(self, channels, out, stride):
         super().__init__()
-        self.c1 = nn.Conv2d(channels, out, 3, stride, 1, bias=False)
-        self.b1 = nn.BatchNorm2d(out)
-        self.c2 = nn.Conv2d(out, out, 3, 1, 1, bias=False)
-        self.b2 = nn.BatchNorm2d(out)
-        self.sc = nn.Identity()
+        self.conv1 = nn.Conv2d(channels, out, 3, stride, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(out)
+        self.conv2 = nn.Conv2d(out, out, 3, 1, 1, bias=False)
+        self.bn2 = nn.BatchNorm2d(out)
+        self.downsample = nn.Identity()
         if stride != 1 or channels != out:
-            self.sc = nn.Sequential(nn.Conv2d(channels, out, 1, stride, bias=False), nn.BatchNorm2d(out))
+            self.downsample = nn.Sequential(nn.Conv2d(channels, out, 1, stride, bias=False), nn.BatchNorm2d(out))
 
     def forward(self, x):
-        return F.relu(self.b2(self.c2(F.relu(self.b1(self.c1(x))))) + self.sc(x))
+        return F.relu(self.bn2(self.conv2(F.relu(self.bn1(self.conv1(x))))) + self.downsample(x))
+
+
+class ResNet18Module(nn.Module):
+    """For small images: a 3x3 convolution, four stages of two blocks."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, width, 3, 1, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
+        for i in range(4):
+            out = width << i
+            setattr(self, f"layer{i + 1}", nn.Sequential(BasicBlock(out if i == 0 else out // 2, out, 1 if i == 0 else 2),
+                                                        BasicBlock(out, out, 1)))
+        self.fc = nn.Linear(8 * width, 10)
+
+    def forward(self, x):
+        x = F.relu(self.bn1(self.conv1(x)))
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        return self.fc(F.adaptive_avg_pool2d(x, 1).flatten(1))
 
 
 class ResNet18(Classifier):
     WIDTH = 64
 
     def make(self):
-        layers = [nn.Conv2d(3, self.WIDTH, 3, 1, 1, bias=False), nn.BatchNorm2d(self.WIDTH), nn.ReLU()]
-        channels = self.WIDTH
-        for factor, stride in ((1, 1), (1, 1), (2, 2), (2, 1), (4, 2), (4, 1), (8, 2), (8, 1)):
-            layers.append(BasicBlock(channels, factor * self.WIDTH, stride))
-            channels = factor * self.WIDTH
-        return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, 10))
+        return ResNet18Module(self.WIDTH)
 
 
 class SmallResNet18(ResNet18):

@@ -6,6 +6,7 @@
 #include <backflow/nn/functional.h>
 #include <backflow/nn/modules/activation.h>
 #include <backflow/nn/modules/linear.h>
+#include <backflow/nn/shape_observer.h>
 #include <backflow/ops/functions.h>
 #include <backflow/runtime/engine/parallel.h>
 
@@ -44,13 +45,16 @@ Tensor InceptionBlockImpl::forward(const Tensor& input) const {
 
 DimVector InceptionBlockImpl::output_shape(IntArrayRef input) const {
   check(input.size() == 4, "inception block: input shape ", input, ": need [batch, channels, height, width]");
-  DimVector shape = b1_->output_shape(input);
+  DimVector shape = output_shape_of("b1", *b1_, input);
+  output_shape_of("b2b", *b2b_, output_shape_of("b2a", *b2a_, input));
+  output_shape_of("b3b", *b3b_, output_shape_of("b3a", *b3a_, input));
+  output_shape_of("b4", *b4_, input);
   shape[1] = kChannels;
   return shape;
 }
 
-InceptionNetImpl::InceptionNetImpl(std::int64_t classes) {
-  push_back(same_size(3, 64, 3));
+InceptionNetImpl::InceptionNetImpl(std::int64_t classes, std::int64_t channels) {
+  push_back(same_size(channels, 64, 3));
   push_back(ReLU());
   push_back(InceptionBlock(64));
   push_back(InceptionBlock(InceptionBlockImpl::kChannels));

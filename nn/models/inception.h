@@ -32,12 +32,12 @@ class InceptionBlockImpl : public Module {
 };
 BACKFLOW_MODULE(InceptionBlock);
 
-/// A network of four inception blocks for colour images: a convolution to 64 channels, two blocks, max pooling over
-/// 2x2, two blocks, global average pooling, a linear layer. Input [batch, 3, height, width] with sizes of at least 2,
-/// result [batch, classes]. Parameters: "0.weight", "0.bias", "2.b1.weight", ..., "9.bias".
+/// A network of four inception blocks for images: a convolution to 64 channels, two blocks, max pooling over
+/// 2x2, two blocks, global average pooling, a linear layer. Input [batch, channels, height, width] with sizes of at
+/// least 2, result [batch, classes]. Parameters: "0.weight", "0.bias", "2.b1.weight", ..., "9.bias".
 class InceptionNetImpl : public SequentialImpl {
  public:
-  explicit InceptionNetImpl(std::int64_t classes = 10);
+  explicit InceptionNetImpl(std::int64_t classes = 10, std::int64_t channels = 3);
 };
 BACKFLOW_MODULE(InceptionNet);
 

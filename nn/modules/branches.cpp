@@ -4,6 +4,7 @@
 #include <ostream>
 #include <string>
 
+#include <backflow/nn/shape_observer.h>
 #include <backflow/ops/functions.h>
 #include <backflow/ops/operators.h>
 #include <backflow/runtime/engine/parallel.h>
@@ -67,7 +68,7 @@ DimVector BranchesImpl::output_shape(IntArrayRef input) const {
   DimVector shape;
   std::size_t index = 0;
   for (const auto& child : children_) {
-    const DimVector result = detail::output_shape_of(child.key(), *child.value(), input);
+    const DimVector result = output_shape_of(child.key(), *child.value(), input);
     if (index == 0) {
       shape = result;
       if (options.combine() == kBranchConcat) {

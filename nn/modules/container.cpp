@@ -1,5 +1,7 @@
 #include <backflow/nn/modules/container.h>
 
+#include <backflow/nn/shape_observer.h>
+
 namespace backflow::nn {
 
 SequentialImpl::SequentialImpl(std::initializer_list<NamedAnyModule> modules) {
@@ -31,20 +33,9 @@ Tensor SequentialImpl::forward(const Tensor& input) const {
 DimVector SequentialImpl::output_shape(IntArrayRef input) const {
   DimVector shape(input);
   for (const auto& child : children_) {
-    shape = detail::output_shape_of(child.key(), *child.value(), shape);
+    shape = output_shape_of(child.key(), *child.value(), shape);
   }
   return shape;
-}
-
-DimVector detail::output_shape_of(const std::string& name, const Module& child, IntArrayRef input) {
-  try {
-    return child.output_shape(input);
-  } catch (const Error& error) {
-    const std::string message = error.what();
-    const std::size_t at = message.rfind("; in layer ");
-    fail(at == std::string::npos ? message + "; in layer " + name
-                                 : message.substr(0, at + 11) + name + "." + message.substr(at + 11));
-  }
 }
 
 }  // namespace backflow::nn

@@ -44,11 +44,6 @@ class AnyModule {
   std::function<Tensor(const Tensor&)> forward_;
 };
 
-namespace detail {
-/// child.output_shape(input). Its Error ends with the path of the child: "...; in layer 2.0".
-DimVector output_shape_of(const std::string& name, const Module& child, IntArrayRef input);
-}  // namespace detail
-
 using NamedAnyModule = std::pair<std::string, AnyModule>;
 
 /// Modules one after the other: the result of each is the input of the next. Their names are "0", "1", ... unless

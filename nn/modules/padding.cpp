@@ -1,5 +1,7 @@
 #include <backflow/nn/modules/padding.h>
 
+#include <algorithm>
+#include <limits>
 #include <ostream>
 #include <vector>
 
@@ -32,7 +34,16 @@ DimVector PadModule<Options, kMode>::output_shape(IntArrayRef input) const {
   check(2 * input.size() >= padding.size(), "pad: shape ", input, ": need ", padding.size() / 2, " dimensions");
   DimVector output(input);
   for (std::size_t i = 0; i < padding.size(); ++i) {
-    output[output.size() - 1 - i / 2] += padding[i];
+    const std::size_t d = output.size() - 1 - i / 2;
+    // What is mirrored has to be there: all but the element at the border.
+    const std::int64_t most = kMode == kReflect ? input[d] - 1 : std::numeric_limits<std::int32_t>::max();
+    check(padding[i] <= most && (kMode == kConstant || input[d] > 0), "pad: ", padding[i], " at dimension ", d,
+          " of shape ", input, ": need at most ", most, ", and a size of 1 or more");
+    output[d] += padding[i];
+  }
+  for (std::size_t d = 0; d < output.size(); ++d) {
+    check(output[d] >= (kMode == kConstant ? 0 : std::min<std::int64_t>(input[d], 1)), "pad: padding ", padding,
+          " of shape ", input, ": need a size that stays above 0");
   }
   return output;
 }

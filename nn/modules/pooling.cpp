@@ -2,13 +2,19 @@
 
 #include <optional>
 #include <ostream>
+#include <string>
 #include <type_traits>
 
 #include <backflow/nn/modules/unpooling.h>
-#include <backflow/ops/creation/creation.h>
+#include <backflow/ops/pooling/pooled_shape.h>
 
 namespace backflow::nn::detail {
 namespace {
+
+template <std::size_t D>
+using AdaptiveMaxPoolOptions =
+    std::conditional_t<D == 1, AdaptiveMaxPool1dOptions,
+                       std::conditional_t<D == 2, AdaptiveMaxPool2dOptions, AdaptiveMaxPool3dOptions>>;
 
 /// As Python prints it: one number where all are equal, else a tuple.
 template <class Values>
@@ -78,20 +84,53 @@ DimVector unpooled_shape(IntArrayRef input, const MaxUnpoolOptions<D>& options) 
   return output;
 }
 
-/// The shape of what `module` makes of `input`.
-template <std::size_t kDims, class Self>
-DimVector pooled_shape(const Self& module, IntArrayRef input) {
-  // Of one sample and one channel, whose pooling costs little; the others change nothing but these sizes.
-  DimVector one(input);
-  const std::size_t lead = input.size() > kDims ? input.size() - kDims : 0;
-  for (std::size_t i = 0; i < lead; ++i) {
-    one[i] = 1;
+/// The operator's name without the number of dimensions, for messages.
+template <std::size_t D, class Options>
+constexpr const char* family() {
+  if constexpr (std::is_same_v<Options, MaxPoolOptions<D>>) {
+    return "max_pool";
+  } else if constexpr (std::is_same_v<Options, AvgPoolOptions<D>>) {
+    return "avg_pool";
+  } else if constexpr (std::is_same_v<Options, LPPoolOptions<D>>) {
+    return "lp_pool";
+  } else if constexpr (std::is_same_v<Options, AdaptiveMaxPoolOptions<D>>) {
+    return "adaptive_max_pool";
+  } else {
+    return "adaptive_avg_pool";
   }
-  DimVector output(module.forward(zeros(one)).sizes());
-  for (std::size_t i = 0; i < lead; ++i) {
-    output[i] = input[i];
+}
+
+/// The sizes of an adaptive pooling's result: the input's own where one is left out.
+template <class Sizes>
+DimVector adaptive_sizes(IntArrayRef input, const Sizes& output_size) {
+  DimVector sizes;
+  const std::size_t dims = (*output_size).size();
+  for (std::size_t i = 0; i < dims; ++i) {
+    const std::optional<std::int64_t> size = (*output_size)[i];
+    // An input with too few dimensions is for the check of its shape to report.
+    sizes.push_back(size.value_or(input.size() >= dims ? input[input.size() - dims + i] : 1));
   }
-  return output;
+  return sizes;
+}
+
+/// The shape of what a pooling with these options makes of `input`.
+template <std::size_t D, class Options>
+DimVector shape_with(const Options& options, IntArrayRef input) {
+  const std::string where = to_text(family<D, Options>(), D, "d");
+  if constexpr (requires { options.output_size(); }) {
+    return adaptive_pooled_shape(where.c_str(), input, D, adaptive_sizes(input, options.output_size()));
+  } else {
+    DimVector padding(D, 0);
+    DimVector dilation(D, 1);
+    if constexpr (requires { options.padding(); }) {
+      padding = IntArrayRef(options.padding());
+    }
+    if constexpr (requires { options.dilation(); }) {
+      dilation = IntArrayRef(options.dilation());
+    }
+    return pooled_shape(where.c_str(), input, D, options.kernel_size(), options.stride(), padding, dilation,
+                        options.ceil_mode());
+  }
 }
 
 }  // namespace
@@ -101,7 +140,7 @@ DimVector PoolModule<kDims, Self, Options>::output_shape(IntArrayRef input) cons
   if constexpr (std::is_same_v<Options, MaxUnpoolOptions<kDims>>) {
     return unpooled_shape(input, options);
   } else {
-    return pooled_shape<kDims>(static_cast<const Self&>(*this), input);
+    return shape_with<kDims>(options, input);
   }
 }
 

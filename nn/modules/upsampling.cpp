@@ -15,6 +15,22 @@ void print(std::ostream& stream, const char* what, const std::vector<T>& list) {
   stream << ']';
 }
 
+/// Whether a mode resizes so many dimensions.
+bool fits(enumtype::Interpolation mode, std::size_t dims) {
+  using enumtype::Interpolation;
+  switch (mode) {
+    case Interpolation::Linear:
+      return dims == 1;
+    case Interpolation::Bilinear:
+    case Interpolation::Bicubic:
+      return dims == 2;
+    case Interpolation::Trilinear:
+      return dims == 3;
+    default:
+      return dims <= 3;
+  }
+}
+
 }  // namespace
 
 Tensor UpsampleImpl::forward(const Tensor& input) const {
@@ -31,12 +47,15 @@ DimVector UpsampleImpl::output_shape(IntArrayRef input) const {
                                                     : 0;
   check(dims > 0 && input.size() == dims + 2, "upsample: shape ", input, ": need [batch, channels] and ", dims,
         " dimensions, as many as sizes or factors");
+  check(fits(options.mode(), dims), "upsample: shape ", input,
+        ": need kLinear for 3 dimensions, kBilinear or kBicubic for 4, kTrilinear for 5, or kNearest or kArea");
   DimVector output(input);
   for (std::size_t d = 0; d < dims; ++d) {
-    output[2 + d] =
-        options.size()
-            ? (*options.size())[d]
-            : static_cast<std::int64_t>(std::floor(static_cast<double>(input[2 + d]) * (*options.scale_factor())[d]));
+    const double size = options.size() ? static_cast<double>((*options.size())[d])
+                                       : std::floor(static_cast<double>(input[2 + d]) * (*options.scale_factor())[d]);
+    check(size >= 1 && size < 0x1p40 && input[2 + d] >= 1, "upsample: shape ", input,
+          ": need sizes and factors that give 1 or more elements, not ", size);
+    output[2 + d] = static_cast<std::int64_t>(size);
   }
   return output;
 }

@@ -89,12 +89,12 @@ TEST_CASE("models: ResNet-18", "[nn]") {
   const Strings names = model->named_parameters().keys();
   CHECK(names.size() == 62);
   CHECK(Strings(names.begin(), names.begin() + 5) ==
-        Strings{"0.weight", "1.weight", "1.bias", "3.c1.weight", "3.b1.weight"});
-  CHECK(names.back() == "13.bias");
+        Strings{"conv1.weight", "bn1.weight", "bn1.bias", "layer1.0.conv1.weight", "layer1.0.bn1.weight"});
+  CHECK(names.back() == "fc.bias");
   check_shapes(model, {2, 3, 16, 16}, {2, 5});
   const Strings state = model->state_dict().keys();
   CHECK(state.size() == 122);
-  CHECK(std::find(state.begin(), state.end(), "5.sc.1.num_batches_tracked") != state.end());
+  CHECK(std::find(state.begin(), state.end(), "layer2.0.downsample.1.num_batches_tracked") != state.end());
 }
 
 TEST_CASE("models: a block of ResNet is its layers one by one, bit by bit", "[nn]") {
@@ -109,14 +109,119 @@ TEST_CASE("models: a block of ResNet is its layers one by one, bit by bit", "[nn
     return F::conv2d(x, p[name + ".weight"], F::Conv2dFuncOptions().stride(stride).padding(padding));
   };
   const Tensor x = backflow::randn({2, 4, 7, 8});
-  const Tensor y = norm(convolution(F::relu(norm(convolution(x, "c1", 2, 1), "b1")), "c2", 1, 1), "b2");
-  const Tensor expected = F::relu(y + norm(convolution(x, "sc.0", 2, 0), "sc.1"));
+  const Tensor y = norm(convolution(F::relu(norm(convolution(x, "conv1", 2, 1), "bn1")), "conv2", 1, 1), "bn2");
+  const Tensor expected = F::relu(y + norm(convolution(x, "downsample.0", 2, 0), "downsample.1"));
   CHECK(backflow::equal(block(x), expected));
 }
 
 TEST_CASE("models: a block of ResNet has a shortcut of its own where the shape changes", "[nn]") {
-  CHECK(nn::BasicBlock(4, 4)->named_children().keys() == Strings{"c1", "b1", "c2", "b2"});
+  CHECK(nn::BasicBlock(4, 4)->named_children().keys() == Strings{"conv1", "bn1", "conv2", "bn2"});
   const nn::BasicBlock block(4, 6, 2);
-  CHECK(block->named_children().keys() == Strings{"c1", "b1", "c2", "b2", "sc"});
+  CHECK(block->named_children().keys() == Strings{"conv1", "bn1", "conv2", "bn2", "downsample"});
   check_shapes(block, {2, 4, 7, 8}, {2, 6, 4, 4});
+}
+
+TEST_CASE("models: a bottleneck block is its layers one by one", "[nn]") {
+  namespace F = backflow::nn::functional;
+  const nn::Bottleneck block(4, 3, 2);
+  CHECK(block->named_children().keys() == Strings{"conv1", "bn1", "conv2", "bn2", "conv3", "bn3", "downsample"});
+  CHECK(nn::Bottleneck(12, 3)->named_children().keys() ==
+        Strings{"conv1", "bn1", "conv2", "bn2", "conv3", "bn3"});
+  check_shapes(block, {2, 4, 7, 8}, {2, 12, 4, 4});
+  const auto p = block->named_parameters();
+  const auto norm = [&](const Tensor& x, const std::string& name) {
+    return F::batch_norm(x, {}, {},
+                         F::BatchNormFuncOptions().weight(p[name + ".weight"]).bias(p[name + ".bias"]).training(true));
+  };
+  const auto convolution = [&](const Tensor& x, const std::string& name, int stride, int padding) {
+    return F::conv2d(x, p[name + ".weight"], F::Conv2dFuncOptions().stride(stride).padding(padding));
+  };
+  const Tensor x = backflow::randn({2, 4, 7, 8});
+  const Tensor a = F::relu(norm(convolution(x, "conv1", 1, 0), "bn1"));
+  const Tensor b = F::relu(norm(convolution(a, "conv2", 2, 1), "bn2"));
+  const Tensor y = norm(convolution(b, "conv3", 1, 0), "bn3");
+  const Tensor expected = F::relu(y + norm(convolution(x, "downsample.0", 2, 0), "downsample.1"));
+  CHECK(backflow::equal(block(x), expected));
+}
+
+TEST_CASE("models: residual networks with the ImageNet stem, and blocks that start as their shortcut", "[nn]") {
+  const nn::ResNet model(nn::ResNetOptions::with_layers(50).width(2).classes(3).zero_init_residual(true));
+  check_shapes(model, {2, 3, 33, 40}, {2, 3});
+  CHECK((model->named_parameters()["layer1.0.bn3.weight"] == 0).all().item<bool>());
+  CHECK_THROWS_AS(nn::ResNetOptions::with_layers(20), Error);
+  CHECK_THROWS_AS(nn::ResNet(nn::ResNetOptions().blocks({})), Error);
+  CHECK_THROWS_AS(nn::ResNet(nn::ResNetOptions().width(0)), Error);
+}
+
+TEST_CASE("models: LeNet and the inception network for other images", "[nn]") {
+  check_shapes(nn::LeNet(nn::LeNetOptions(4).in_channels(3).height(9).width(6)), {2, 3, 9, 6}, {2, 4});
+  CHECK_THROWS_AS(nn::LeNet(nn::LeNetOptions(4).height(3)), Error);
+  check_shapes(nn::InceptionNet(4, 1), {2, 1, 6, 6}, {2, 4});
+}
+
+TEST_CASE("models: an MLP with another activation and dropout keeps the names of its layers", "[nn]") {
+  const nn::MLP model(nn::MLPOptions({6, 5, 4, 3}).activation("tanh").dropout(0.5));
+  CHECK(model->named_parameters().keys() == nn::MLP(6, 5, 4, 3)->named_parameters().keys());
+  check_shapes(model, {4, 2, 3}, {4, 3});
+  CHECK_THROWS_AS(nn::MLP(nn::MLPOptions({6, 5, 3}).activation("rely")), Error);
+  model->eval();
+  const Tensor x = backflow::randn({4, 6});
+  CHECK(backflow::equal(model(x), model(x)));
+}
+
+TEST_CASE("models: an autoencoder gives samples back", "[nn]") {
+  const nn::Autoencoder model(nn::AutoencoderOptions({2, 3, 4}).hidden({7, 5}).latent(2).output("sigmoid"));
+  check_shapes(model, {3, 2, 3, 4}, {3, 2, 3, 4});
+  CHECK(model->encode(backflow::randn({3, 2, 3, 4})).sizes() == backflow::IntArrayRef({3, 2}));
+  CHECK(count(*model) == 25 * 7 + 8 * 5 + 6 * 2 + 3 * 5 + 6 * 7 + 8 * 24);
+  const Tensor y = model(backflow::randn({3, 2, 3, 4}));
+  CHECK((y > 0).all().item<bool>());
+  CHECK((y < 1).all().item<bool>());
+  CHECK_THROWS_AS(model->output_shape({3, 24}), Error);
+  CHECK_THROWS_AS(nn::Autoencoder(nn::AutoencoderOptions({4}).output("relu")), Error);
+  CHECK_THROWS_AS(nn::Autoencoder(nn::AutoencoderOptions({4}).hidden({})), Error);
+}
+
+TEST_CASE("models: the loss of a variational autoencoder is that of its formula", "[nn]") {
+  const nn::VAE model(nn::VAEOptions({5}).hidden({4}).latent(3).beta(0.5));
+  model->eval();  // no random numbers: the code is its mean
+  const Tensor x = backflow::randn({6, 5});
+  const auto [mean, log_variance] = model->encode(x);
+  const Tensor squares = ((model->decode(mean) - x) * (model->decode(mean) - x)).sum() / 2;
+  const Tensor divergence = (mean * mean + log_variance.exp() - log_variance - 1).sum() / 2;
+  const double expected = (squares + divergence * 0.5).item<double>();
+  CHECK(model->loss_sum(x).item<double>() == Approx(expected).epsilon(1e-5));
+  CHECK(backflow::equal(model(x), model(x)));
+  model->train();
+  CHECK(!backflow::equal(model(x), model(x)));
+  CHECK_THROWS_AS(model->output_shape({6, 4}), Error);
+
+  const nn::VAE entropy(nn::VAEOptions({1, 2, 3}).reconstruction(nn::Reconstruction::CrossEntropy));
+  const Tensor y = entropy(backflow::rand({4, 1, 2, 3}));
+  CHECK(y.sizes() == backflow::IntArrayRef({4, 1, 2, 3}));
+  CHECK((y > 0).all().item<bool>());
+}
+
+TEST_CASE("models: DCGAN makes and judges images of one shape", "[nn]") {
+  const auto options = nn::DCGANOptions(3, 64, 64).features(4).latent(5);
+  CHECK(nn::dcgan_doublings(options) == 4);
+  const nn::DCGANGenerator generator(options);
+  const nn::DCGANDiscriminator discriminator(options);
+  check_shapes(generator, {2, 5, 1, 1}, {2, 3, 64, 64});
+  check_shapes(discriminator, {2, 3, 64, 64}, {2, 1});
+  CHECK(generator(backflow::randn({2, 5})).sizes() == backflow::IntArrayRef({2, 3, 64, 64}));
+  // The names of PyTorch's example.
+  CHECK(generator->named_parameters().keys() ==
+        Strings{"main.0.weight", "main.1.weight", "main.1.bias", "main.3.weight", "main.4.weight", "main.4.bias",
+                "main.6.weight", "main.7.weight", "main.7.bias", "main.9.weight", "main.10.weight", "main.10.bias",
+                "main.12.weight"});
+  CHECK(discriminator->named_parameters().keys() ==
+        Strings{"main.0.weight", "main.2.weight", "main.3.weight", "main.3.bias", "main.5.weight", "main.6.weight",
+                "main.6.bias", "main.8.weight", "main.9.weight", "main.9.bias", "main.11.weight"});
+  CHECK(nn::dcgan_doublings(nn::DCGANOptions(1, 28, 28)) == 2);
+  CHECK(nn::dcgan_doublings(nn::DCGANOptions(1, 32, 96)) == 3);
+  CHECK_THROWS_AS(nn::dcgan_doublings(nn::DCGANOptions(1, 27, 27)), Error);
+  CHECK_THROWS_AS(nn::dcgan_doublings(nn::DCGANOptions(1, 8, 512)), Error);
+  CHECK_THROWS_AS(nn::DCGANGenerator(nn::DCGANOptions(1, 28, 28).latent(0)), Error);
+  CHECK_THROWS_AS(discriminator->output_shape({2, 3, 32, 32}), Error);
 }

@@ -97,14 +97,13 @@ TEST_CASE("model: a layer that does not fit is named with its place, path, type 
       "x.toml:5:19: in [model.layers.0], flatten: dimension 3 of a tensor with 3 dimensions: need one in [-3, 2]; for "
       "inputs of shape [1, 1, 6]");
   CHECK(message_of(layers("{type = 'relu'}")) ==
-        "x.toml:5:19: in [model.layers.0], relu: the last layer gives shape [6] for each sample, the data have 4 "
-        "classes: need [4]; a flatten layer makes one dimension of several");
+        "x.toml:5:19: in [model.layers.0], relu: the last layer gives shape [6] for each sample: need [4]");
 }
 
 TEST_CASE("model: wrong keys of layers", "[train]") {
   CHECK_THAT(message_of(layers("{type = 'conv'}")),
-             StartsWith("x.toml:5:19: 'type' in [model.layers.0] is \"conv\": need \"linear\", \"conv2d\", ") &&
-                 ContainsSubstring("\"dropout\" or \"branches\""));
+             StartsWith("x.toml:5:19: 'type' in [model.layers.0] is \"conv\": need \"linear\", \"conv1d\", ") &&
+                 ContainsSubstring("\"residual\" or \"use\""));
   CHECK_THAT(message_of(layers("{}")), StartsWith("x.toml:5:11: missing key 'type' in [model.layers.0]"));
   CHECK_THAT(message_of(layers("{type = 'linear'}")), ContainsSubstring("missing key 'out_features'"));
   CHECK_THAT(message_of(layers("{type = 'relu', p = 0.5}")),

@@ -7,6 +7,7 @@
 #include <backflow/train/usage.h>
 
 #include <backflow/tests/catch2.h>
+#include <backflow/tests/train/layer_samples.h>
 
 using namespace backflow;
 using namespace backflow::train;
@@ -35,8 +36,9 @@ TEST_CASE("settings: a key of another optimizer, type or model says whose it is,
         "or \"adamw\", not of \"sgd\"; to leave it out: --set optimizer.betas=unset");
   CHECK_THAT(message_of(text, {"optimizer.momentun=1"}), ContainsSubstring("did you mean 'momentum'?"));
 
-  CHECK(message_of(text, {"model.name=resnet18"}) ==
-        "--set model.name=resnet18: 'name' in [model] is \"resnet18\": need \"mlp\" or \"layers\"");
+  CHECK_THAT(message_of(text, {"model.name=resnet19"}),
+             StartsWith("--set model.name=resnet19: 'name' in [model] is \"resnet19\": need \"layers\", \"mlp\", ") &&
+                 ContainsSubstring("did you mean \"resnet18\"?"));
   CHECK(message_of(text, {"model.name=layers"}) ==
         "x.toml:2:1: no layers in [model]: need at least one [[model.layers]]");
   CHECK(
@@ -50,7 +52,7 @@ TEST_CASE("settings: a key of another optimizer, type or model says whose it is,
   CHECK(message_of(text, {"model.layers=[{type = 'relu', kernel_size = 3}]", "model.hidden=unset"}) ==
         "--set model.layers=[{type = 'relu', kernel_size = 3}]: unknown key 'kernel_size' in [model.layers.0]: it is a "
         "key "
-        "of \"conv2d\", \"max_pool2d\", \"avg_pool2d\", not of \"relu\"; to leave it out: --set "
+        "of \"conv1d\", \"conv2d\", \"conv3d\", \"conv_transpose1d\" and 10 more, not of \"relu\"; to leave it out: --set "
         "model.layers.0.kernel_size=unset");
 }
 
@@ -83,7 +85,7 @@ TEST_CASE("settings: models have a bounded number of layers", "[train]") {
         "x.toml:5:20011: 'hidden' in [model]: 2000000 layers: need at most 10000");
   CHECK(message_of(head + repeat("[[model.layers]]\ntype = 'relu'\n", kMaxLayers)).empty());
   CHECK(message_of(head + repeat("[[model.layers]]\ntype = 'relu'\n", 100'000)) ==
-        "x.toml:20005:1: [model.layers.10000]: 100000 layers: need at most 10000");
+        "x.toml:20005:1: [model.layers.10000]: more than 10000 layers up to this one: need at most 10000");
   // Branches in branches, as deep as TOML goes.
   for (const int depth : {10, 1000, 100'000}) {
     const std::string message = message_of(head + "layers = [" + repeat("{type='branches',branches=[{layers=[", depth) +

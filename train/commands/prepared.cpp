@@ -27,17 +27,6 @@ void check_batch_size(const io::Config& config, const Experiment& e, std::int64_
   }
 }
 
-/// The classes of an mlp in a dump, which need not all occur in the test data; 0 if there are none.
-std::int64_t classes_of(const io::Dump& dump, const ModelOptions& mlp) {
-  const std::string last = to_text(2 * mlp.hidden.size(), ".weight");  // a ReLU stands between two layers
-  for (const auto& [name, value] : dump.parameters) {
-    if (name == last && value.dim() == 2) {
-      return value.size(0);
-    }
-  }
-  return 0;
-}
-
 /// The configuration with what was found in the training data, so that a dump is evaluated by the same numbers.
 io::Config settle(const io::Config& config, const std::vector<std::string>& settled) {
   if (settled.empty()) {
@@ -64,13 +53,24 @@ void check_task(const Experiment& e, const Task& task, const Model& model) {
 }
 
 /// The task, and a model with as many outputs as it needs. Of a dump the model alone may know how many classes there
-/// are.
+/// are: they need not all occur in the data.
 std::pair<std::shared_ptr<const Task>, Model> make_model(const Experiment& e, DataInfo info, const io::Dump* dump) {
+  ModelRequest request{.sample_shape = info.sample_shape,
+                       .vocabulary = info.sample_dtype == kInt64 ? info.classes : 0,
+                       .dtype = e.train.dtype,
+                       .copies = e.copies()};
   if (dump != nullptr && info.target == TargetKind::Class) {
-    info.classes = e.model.name == "mlp" ? std::max(classes_of(*dump, e.model), std::int64_t{1}) : 0;
+    const bool written_out = e.model.name == "layers";  // its last layer says how many
+    info.classes =
+        written_out ? 0 : std::max(saved_outputs(e.model, request, dump->parameters), std::int64_t{1});
   }
   std::shared_ptr<const Task> task = Task::make(e.task, info);
-  Model model = build_model(e.model, info.sample_shape, numel_of(task->output_shape()), e.train.dtype, e.copies());
+  request.output_shape = task->output_shape();
+  request.any_output = numel_of(request.output_shape) == 0;
+  if (request.any_output) {
+    request.output_shape = {};
+  }
+  Model model = build_model(e.model, request);
   if (info.target == TargetKind::Class && info.classes == 0) {
     info.classes = model.classes;
     task = Task::make(e.task, info);

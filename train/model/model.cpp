@@ -1,59 +1,49 @@
 #include <backflow/train/model/model.h>
 
-#include <utility>
-
-#include <backflow/nn/models.h>
+#include <backflow/train/model/parameter_budget.h>
 
 namespace backflow::train {
-namespace {
 
-Model mlp(const ModelOptions& options, IntArrayRef sample_shape, std::int64_t num_classes, ParameterBudget& budget) {
-  std::vector<std::int64_t> sizes = {numel_of(sample_shape)};
-  sizes.insert(sizes.end(), options.hidden.begin(), options.hidden.end());
-  sizes.push_back(num_classes);
-  for (std::size_t i = 0; i + 1 < sizes.size(); ++i) {
-    const std::string problem = budget.take((static_cast<double>(sizes[i]) + 1) * static_cast<double>(sizes[i + 1]));
-    if (!problem.empty()) {
-      // Behind the last element: the classes' layer.
-      const std::string layer = i < options.hidden.size() ? to_text("'hidden[", i, "]'")
-                                                          : to_text("the ", num_classes, " classes after 'hidden'");
-      options.section.fail("hidden", i, to_text(layer, " in [model]: ", problem));
-    }
-  }
-  const nn::MLP module(sizes);
-  return {.module = module.ptr(),
-          .forward = [module](const Tensor& x) { return module->forward(x); },
-          .output_shape = {num_classes},
-          .classes = num_classes};
+Model build_model(const ModelOptions& options, const ModelRequest& request) {
+  ParameterBudget budget(request.dtype, request.copies);
+  Model model = options.make(request, budget);
+  model.classes = model.output_shape.size() == 1 ? model.output_shape[0] : 0;
+  model.module->to(request.dtype);
+  return model;
 }
-
-Model layers(const ModelOptions& options, IntArrayRef sample_shape, std::int64_t num_classes, ParameterBudget& budget) {
-  DimVector shape(sample_shape);
-  shape.insert(0, 1);  // of a batch of one
-  const nn::Sequential network = make_layers(options.layers, shape, budget);
-  const bool any = num_classes == 0 && shape.size() == 2;
-  if (!any && shape != DimVector{1, num_classes}) {
-    shape.erase(0);
-    const LayerOptions& last = options.layers.back();
-    last.section.fail("type", to_text("in [", last.section.path(), "], ", last.type, ": the last layer gives shape ",
-                                      shape, " for each sample, the data have ", num_classes, " classes: need [",
-                                      num_classes, "]; a flatten layer makes one dimension of several"));
-  }
-  return {.module = network.ptr(),
-          .forward = [network](const Tensor& x) { return network->forward(x); },
-          .output_shape = {shape[1]},
-          .classes = shape[1]};
-}
-
-}  // namespace
 
 Model build_model(const ModelOptions& options, IntArrayRef sample_shape, std::int64_t num_classes, ScalarType dtype,
                   std::int64_t copies) {
-  ParameterBudget budget(dtype, copies);
-  Model model = options.name == "mlp" ? mlp(options, sample_shape, num_classes, budget)
-                                      : layers(options, sample_shape, num_classes, budget);
-  model.module->to(dtype);
-  return model;
+  ModelRequest request{.sample_shape = sample_shape, .dtype = dtype, .copies = copies};
+  request.any_output = num_classes == 0;
+  if (num_classes > 0) {
+    request.output_shape = {num_classes};
+  }
+  return build_model(options, request);
+}
+
+std::int64_t saved_outputs(const ModelOptions& options, ModelRequest request, const io::NamedTensors& parameters) {
+  const auto shapes = [&](std::int64_t outputs) {
+    request.any_output = false;
+    request.output_shape = {outputs};
+    return build_model(options, request).module->named_parameters();
+  };
+  // The dimension that grows with the outputs.
+  const auto one = shapes(1);
+  const auto two = shapes(2);
+  for (const auto& [name, saved] : parameters) {
+    const Tensor* small = one.find(name);
+    const Tensor* large = two.find(name);
+    if (small == nullptr || large == nullptr || saved.dim() != small->dim()) {
+      continue;
+    }
+    for (std::size_t d = 0; d < small->sizes().size(); ++d) {
+      if (small->sizes()[d] != large->sizes()[d]) {
+        return saved.sizes()[d];
+      }
+    }
+  }
+  return 0;
 }
 
 }  // namespace backflow::train

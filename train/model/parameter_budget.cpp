@@ -34,7 +34,21 @@ double memory_of_machine() {
 }
 
 ParameterBudget::ParameterBudget(ScalarType dtype, std::int64_t copies, double bytes)
-    : bytes_of_each_(static_cast<double>(element_size(dtype)) * static_cast<double>(copies)), bytes_(bytes) {}
+    : element_bytes_(static_cast<double>(element_size(dtype))),
+      bytes_of_each_(element_bytes_ * static_cast<double>(copies)),
+      bytes_(bytes) {}
+
+std::string ParameterBudget::check_result(IntArrayRef shape) const {
+  double bytes = element_bytes_;
+  for (std::size_t d = 1; d < shape.size(); ++d) {
+    bytes *= static_cast<double>(shape[d]);
+  }
+  if (bytes <= bytes_) {
+    return "";
+  }
+  return to_text("the result of shape ", shape, " takes ", gibibytes(bytes), " for one sample: need at most the ",
+                 gibibytes(bytes_), " of this machine");
+}
 
 std::string ParameterBudget::take(double count) {
   count_ += count;

@@ -4,6 +4,7 @@
 #include <string>
 
 #include <backflow/runtime/tensor/dtype.h>
+#include <backflow/runtime/tensor/shape.h>
 
 namespace backflow::train {
 
@@ -17,10 +18,14 @@ class ParameterBudget {
   /// For parameters of `dtype`, each of which takes `copies` numbers: itself, its gradient, the optimizer's state.
   explicit ParameterBudget(ScalarType dtype, std::int64_t copies = 2, double bytes = memory_of_machine());
 
+  /// What is wrong with a layer's result of this shape, batch dimension included: that of one sample does not fit into
+  /// memory. Nothing if it does.
+  std::string check_result(IntArrayRef shape) const;
   /// Takes so many further parameters. Returns what is wrong, or nothing if there is room for them.
   std::string take(double count);
 
  private:
+  double element_bytes_;
   double bytes_of_each_;
   double bytes_;
   double count_ = 0;
