@@ -7,6 +7,7 @@
 
 #include <backflow/distributed/data_parallel.h>
 #include <backflow/io/config.h>
+#include <backflow/io/schema.h>
 #include <backflow/runtime/tensor/dtype.h>
 #include <backflow/train/data/data_options.h>
 #include <backflow/train/loop/loop_options.h>
@@ -71,8 +72,10 @@ struct CheckpointOptions {
 struct Experiment {
   /// Throws io::ConfigError for anything that is wrong with the configuration, keys that nobody knows included.
   static Experiment read(const io::Config& config);
-  /// All keys that there are, as "train.epochs", those of every optimizer included; not those of layers.
+  /// All keys that there are, as "train.epochs", those of every choice included; not those in arrays of tables.
   static std::vector<std::string> keys();
+  /// All that there is to know of the keys, made from the readers when it is first asked for.
+  static const io::Schema& schema();
   /// Throws io::ConfigError when one of the data files is not there.
   void check_files(const io::Config& config) const;
   /// Throws io::ConfigError when an epoch of so many samples has no step: drop_last leaves out a smaller batch.

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdint>
 #include <iostream>
 #include <memory>
@@ -19,6 +20,7 @@
 #include <backflow/train/run/start_report.h>
 #include <backflow/train/run/stop_signal.h>
 #include <backflow/train/trainer.h>
+#include <backflow/train/views/plan_table.h>
 
 namespace backflow::train {
 namespace {
@@ -65,11 +67,22 @@ Facts platform_facts(const Experiment& experiment, const Platform& platform) {
   return {{"the instruction set", platform.place.instruction_sets}};
 }
 
-void print_plan(const Prepared& p, const RunStart& start, const std::string& report) {
-  for (const auto& parameter : p.model.module->named_parameters()) {
-    std::cout << "  " << parameter.key() << "  " << describe(parameter.value()) << '\n';
-  }
-  std::cout << report << std::endl;
+/// What a rank's part of a batch, or of a piece of it, is at most.
+std::int64_t samples_of_rank(const TrainOptions& train, std::int64_t samples, int ranks) {
+  const std::int64_t parts = ranks * train.micro_batches;
+  return (std::min(train.batch_size, samples) + parts - 1) / parts;
+}
+
+void print_plan(const Prepared& p, const RunStart& start, const std::string& report, int ranks) {
+  const std::int64_t samples = p.train_data->size();
+  const RunLength length = run_length(p.experiment.train, samples);
+  std::cout << plan_table(p.model, {.sample_shape = p.train_data->info().sample_shape,
+                                    .samples_of_rank = samples_of_rank(p.experiment.train, samples, ranks),
+                                    .dtype = p.experiment.train.dtype,
+                                    .copies = p.experiment.copies(),
+                                    .steps_per_epoch = length.steps_per_epoch,
+                                    .steps = length.total_steps})
+            << report << std::endl;
   for (const std::string& warning : start.warnings) {
     std::cout << "warning: " << warning << std::endl;
   }
@@ -127,7 +140,7 @@ int run_train(const Options& line) {
     }
     if (line.dry_run) {
       if (world->rank() == 0) {
-        print_plan(p, start, report);
+        print_plan(p, start, report, world->size());
       }
       return kDone;
     }

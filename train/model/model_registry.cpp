@@ -25,6 +25,13 @@ ModelOptions::Make written_out(const io::Section& s) {
                             .layers = std::make_shared<std::size_t>(0),
                             .use = nullptr};
   const std::vector<LayerOptions> layers = read_layers(s, {"layers", "the layers in their order"}, scope);
+  if (s.is_blank()) {
+    for (const auto& [name, block] :
+         s.named_sections({"blocks", "layers that are used again, by the name of the block"})) {
+      block.section({"defaults", "values of the block's parameters"});
+      read_layers(block, {"layers", "layers of the block in their order"}, scope);
+    }
+  }
   for (const std::string& block : scope.blocks.keys()) {
     scope.blocks.explain(block, "no layer uses this block");
   }

@@ -29,7 +29,4 @@ struct OptimizerOptions {
 /// Throws io::ConfigError for an optimizer that does not exist, and for wrong options.
 OptimizerOptions read_optimizer(const io::Section& s);
 
-/// The keys of [optimizer], those of every optimizer, in their order.
-std::vector<std::string> optimizer_keys();
-
 }  // namespace backflow::train

@@ -13,8 +13,7 @@ static constexpr void toml_assert(bool holds) {
 #define TOML_ASSERT(condition) toml_assert(static_cast<bool>(condition))
 #include <toml++/toml.h>
 
-#include <backflow/io/config.h>
-#include <backflow/io/config_internal.h>
+#include <backflow/io/config/tree_internal.h>
 
 namespace backflow::io::detail {
 namespace {
@@ -87,42 +86,39 @@ void check_before_parsing(std::string_view text) {
 // Turns toml++'s nodes into ours.
 class Converter {
  public:
-  explicit Converter(const std::string& origin) : origin_(origin) {}
+  Converter(const std::string& origin, std::uint32_t file) : origin_(origin), file_(file) {}
 
   void table(const toml::table& from, ConfigTable& to) const {
     for (const auto& [key, node] : from) {
       auto entry = std::make_unique<ConfigEntry>();
       entry->key = key.str();
-      entry->line = key.source().begin.line;
-      entry->column = key.source().begin.column;
-      entry->key_where = location(origin_, key.source().begin);
+      entry->place = place(key.source().begin);
       entry->given = true;
       entry->has_value = true;
-      entry->value = value(node, join_path(to.path, quote_key(entry->key)), entry->key_where);
+      entry->value = value(node, join_path(to.path, quote_key(entry->key)), entry->place);
       to.entries.push_back(std::move(entry));
     }
     // toml++ sorts by key; people, and messages, go by place.
-    std::stable_sort(to.entries.begin(), to.entries.end(), [](const auto& a, const auto& b) {
-      return std::pair(a->line, a->column) < std::pair(b->line, b->column);
-    });
+    std::stable_sort(to.entries.begin(), to.entries.end(),
+                     [](const auto& a, const auto& b) { return a->place.order() < b->place.order(); });
   }
 
-  ConfigValue value(const toml::node& node, const std::string& path, const std::string& key_where) const {
+  ConfigValue value(const toml::node& node, const std::string& path, const Place& of_key) const {
     ConfigValue result;
     // Tables that no header opens, as `a` of [a.b], may have no place of their own.
-    result.where = node.source().begin ? location(origin_, node.source().begin) : key_where;
+    result.place = node.source().begin ? place(node.source().begin) : of_key;
     node.visit([&](const auto& typed) {
       using Node = std::remove_cvref_t<decltype(typed)>;
       if constexpr (std::is_same_v<Node, toml::table>) {
         auto made = std::make_shared<ConfigTable>();
         made->path = path;
-        made->where = result.where;
+        made->place = result.place;
         table(typed, *made);
         result.data = std::move(made);
       } else if constexpr (std::is_same_v<Node, toml::array>) {
         ConfigValue::List list;
         for (const toml::node& element : typed) {
-          list.push_back(value(element, join_path(path, std::to_string(list.size())), result.where));
+          list.push_back(value(element, join_path(path, std::to_string(list.size())), result.place));
         }
         result.data = std::move(list);
       } else if constexpr (toml::is_string<Node> || toml::is_integer<Node> || toml::is_floating_point<Node> ||
@@ -136,7 +132,10 @@ class Converter {
   }
 
  private:
+  Place place(const toml::source_position& at) const { return {location(origin_, at), file_, at.line, at.column}; }
+
   const std::string& origin_;
+  std::uint32_t file_;
 };
 
 bool breaks_assertion(std::string_view text) {
@@ -173,21 +172,12 @@ toml::table parse_toml(std::string_view text) {
 
 }  // namespace
 
-std::string one_line(std::string text) {
-  std::replace_if(
-      text.begin(), text.end(), [](unsigned char c) { return std::iscntrl(c) != 0; }, ' ');
-  return text;
-}
-
-std::shared_ptr<ConfigTree> parse_config(std::string_view text, const std::string& origin) {
-  auto tree = std::make_shared<ConfigTree>();
-  tree->origin = origin;
+void parse_text(std::string_view text, const std::string& origin, std::uint32_t number, ConfigTable& to) {
   try {
-    Converter(origin).table(parse_toml(text), tree->root);
+    Converter(origin, number).table(parse_toml(text), to);
   } catch (const ParseProblem& problem) {
     throw ConfigError(location(origin, problem.at) + ": not TOML: " + problem.what);
   }
-  return tree;
 }
 
 std::string toml_version() { return to_text(TOML_LIB_MAJOR, ".", TOML_LIB_MINOR, ".", TOML_LIB_PATCH); }
@@ -195,7 +185,7 @@ std::string toml_version() { return to_text(TOML_LIB_MAJOR, ".", TOML_LIB_MINOR,
 std::optional<ConfigValue> parse_value(const std::string& text, const std::string& path, std::string& problem) {
   try {
     const toml::table parsed = parse_toml("x = " + text);
-    if (parsed.size() == 1) return Converter("").value(*parsed.get("x"), path, "");
+    if (parsed.size() == 1) return Converter("", kOverrides).value(*parsed.get("x"), path, {});
     problem = "more than one value";
   } catch (const ParseProblem& found) {
     problem = found.what;

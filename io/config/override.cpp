@@ -4,8 +4,7 @@
 #include <cmath>
 #include <utility>
 
-#include <backflow/io/config.h>
-#include <backflow/io/config_internal.h>
+#include <backflow/io/config/tree_internal.h>
 #include <backflow/io/nearest.h>
 
 // Overrides of a configuration, "a.b=value" and "a.b=unset".
@@ -17,11 +16,11 @@ constexpr std::size_t kMaxParts = 100;  // of a key, as in a file
 
 // The value of an override. Anything that is no TOML value is a string, unless it starts like an array, a table or a
 // quoted string and fails to end like one.
-ConfigValue override_value(const std::string& text, const std::string& where, const std::string& path) {
+ConfigValue override_value(const std::string& text, const Place& place, const std::string& path) {
   std::string problem;
   if (std::optional<ConfigValue> value = parse_value(text, path, problem)) return *std::move(value);
   if (std::string_view("[{\"'").find(text.front()) != std::string_view::npos) {
-    throw ConfigError(where + ": not a TOML value: " + problem);
+    throw ConfigError(place.text + ": not a TOML value: " + problem);
   }
   ConfigValue value;
   value.data = text;
@@ -29,15 +28,15 @@ ConfigValue override_value(const std::string& text, const std::string& where, co
   return value;
 }
 
-void set_where(ConfigValue& value, const std::string& where) {
-  value.where = where;
+void set_place(ConfigValue& value, const Place& place) {
+  value.place = place;
   if (auto* list = std::get_if<ConfigValue::List>(&value.data)) {
-    for (ConfigValue& element : *list) set_where(element, where);
+    for (ConfigValue& element : *list) set_place(element, place);
   } else if (auto* table = std::get_if<std::shared_ptr<ConfigTable>>(&value.data)) {
-    (*table)->where = where;
+    (*table)->place = place;
     for (const auto& entry : (*table)->entries) {
-      entry->key_where = where;
-      set_where(entry->value, where);
+      entry->place = place;
+      set_place(entry->value, place);
     }
   }
 }
@@ -95,26 +94,26 @@ std::size_t index_of(const ConfigValue::List& list, const std::string& part, con
 }
 
 // The holder that `part` of `holder` is, made if there is none.
-Holder descend(const Holder& holder, const std::string& part, const std::string& where) {
+Holder descend(const Holder& holder, const std::string& part, const Place& place) {
   ConfigValue* value = nullptr;
   if (holder.list != nullptr) {
-    value = &(*holder.list)[index_of(*holder.list, part, where)];
+    value = &(*holder.list)[index_of(*holder.list, part, place.text)];
   } else {
     ConfigEntry& entry = holder.table->at(part);
     value = &entry.value;
     if (!entry.given) {
       auto made = std::make_shared<ConfigTable>();
       made->path = holder.path_of(part);
-      made->where = where;
+      made->place = place;
       entry.given = entry.has_value = true;
-      entry.key_where = value->where = where;
+      entry.place = value->place = place;
       value->data = std::move(made);
     }
   }
   if (is_table(*value))
     return {std::get<std::shared_ptr<ConfigTable>>(value->data).get(), nullptr, holder.path_of(part)};
   if (auto* list = std::get_if<ConfigValue::List>(&value->data)) return {nullptr, list, holder.path_of(part)};
-  throw ConfigError(to_text(where, ": '", part, "' in ", holder.name(), " is not a table (", value->where,
+  throw ConfigError(to_text(place.text, ": '", part, "' in ", holder.name(), " is not a table (", value->place.text,
                             "): need a table to set a key of it"));
 }
 
@@ -136,17 +135,18 @@ ConfigEntry& given_entry(ConfigTable& table, const std::string& part, const std:
   return *entry;
 }
 
-void set(const Holder& holder, const std::string& part, const std::string& text, const std::string& where) {
-  ConfigValue value = override_value(text, where, holder.path_of(part));
-  set_where(value, where);
-  if (holder.list != nullptr) {
-    (*holder.list)[index_of(*holder.list, part, where)] = std::move(value);
-    return;
+void set(const Holder& holder, const std::string& part, const std::string& text, const Place& place) {
+  ConfigEntry* entry = nullptr;
+  if (holder.list == nullptr) {
+    entry = &holder.table->at(part);
+    entry->place = place;
+    entry->given = entry->has_value = entry->wrong = true;  // until it is known to be a value
   }
-  ConfigEntry& entry = holder.table->at(part);
-  entry.value = std::move(value);
-  entry.key_where = where;
-  entry.given = entry.has_value = true;
+  ConfigValue& target = entry != nullptr ? entry->value : (*holder.list)[index_of(*holder.list, part, place.text)];
+  target.place = place;
+  target = override_value(text, place, holder.path_of(part));
+  set_place(target, place);
+  if (entry != nullptr) entry->wrong = false;
 }
 
 void unset(const Holder& holder, const std::string& part, const std::string& where) {
@@ -185,20 +185,28 @@ std::string toml_spelling(const std::string& word) {
   return (minus ? "-" : "") + digits;
 }
 
-void apply_override(ConfigTree& tree, const std::string& text) {
-  const std::string where = "--set " + one_line(text);
-  const std::size_t equals = text.find('=');
-  if (equals == std::string::npos || equals + 1 == text.size()) {
-    throw ConfigError(where + ": no value: need KEY=VALUE, as in train.batch_size=64");
+void apply_override(ConfigTree& tree, const std::string& text, std::uint32_t number) {
+  const Place place{"--set " + one_line(text), kOverrides, number, 0};
+  const std::string& where = place.text;
+  try {
+    const std::size_t equals = text.find('=');
+    if (equals == std::string::npos || equals + 1 == text.size()) {
+      throw ConfigError(where + ": no value: need KEY=VALUE, as in train.batch_size=64");
+    }
+    const std::vector<std::string> parts = split_path(text.substr(0, equals), where);
+    if (parts.size() == 1 && parts.front() == "include") {
+      throw ConfigError(where + ": files can only be included by a file: need keys that belong to them");
+    }
+    const std::string value = text.substr(equals + 1);
+    Holder holder{&tree.root, nullptr, ""};
+    for (std::size_t i = 0; i + 1 < parts.size(); ++i) {
+      if (value == "unset" && holder.table != nullptr) given_entry(*holder.table, parts[i], where);
+      holder = descend(holder, parts[i], place);
+    }
+    value == "unset" ? unset(holder, parts.back(), where) : set(holder, parts.back(), value, place);
+  } catch (const ConfigError& error) {
+    tree.problems.push_back({place, error.what()});
   }
-  const std::vector<std::string> parts = split_path(text.substr(0, equals), where);
-  const std::string value = text.substr(equals + 1);
-  Holder holder{&tree.root, nullptr, ""};
-  for (std::size_t i = 0; i + 1 < parts.size(); ++i) {
-    if (value == "unset" && holder.table != nullptr) given_entry(*holder.table, parts[i], where);
-    holder = descend(holder, parts[i], where);
-  }
-  value == "unset" ? unset(holder, parts.back(), where) : set(holder, parts.back(), value, where);
 }
 
 }  // namespace backflow::io::detail

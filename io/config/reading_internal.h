@@ -7,17 +7,19 @@
 #include <variant>
 #include <vector>
 
-#include <backflow/io/config.h>
-#include <backflow/io/config_internal.h>
+#include <backflow/io/config/tree_internal.h>
 
 // How a reader of a Section turns a value into what it needs, and what it says about one that is something else.
 
 namespace backflow::io::detail {
 
-/// "need an integer from 1 to 9", of what a reader accepts.
-std::string need_of(const IntegerRange& range);
-std::string need_of(const NumberRange& range);
-std::string need_of(const std::vector<std::string>& choices);
+/// "an integer from 1 to 9", of what a reader accepts.
+std::string accepted(const Accepts& accepts);
+bool accepts(const IntegerRange& range, std::int64_t x);
+bool accepts(const NumberRange& range, double x);
+/// Some number of a range.
+std::int64_t accepted_integer(const IntegerRange& range);
+double accepted_number(const NumberRange& range);
 
 /// A value under a name such as "'hidden[1]' in [model]", with what a reader needs of it. Its functions throw
 /// ConfigError for another type, and for a number that is out of range.
@@ -27,6 +29,7 @@ struct Reading {
   std::string need;
 
   const std::string& string() const;
+  std::string choice(const std::vector<std::string>& choices) const;
   bool boolean() const;
   std::int64_t integer(const IntegerRange& range) const;
   double number(const NumberRange& range) const;
