@@ -1,5 +1,6 @@
 // Blocks of layers that are used again, and residual layers.
 #include <backflow/nn/module.h>
+#include <backflow/ops/functions.h>
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/arrays.h>
 #include <backflow/tests/train/layer_samples.h>
@@ -32,13 +33,9 @@ void check_same(const std::string& first, const std::string& second, IntArrayRef
   const Model b = model_of(second, sample_shape);
   CHECK(to_text(*a.module) == to_text(*b.module));
   CHECK(a.module->state_dict().keys() == b.module->state_dict().keys());
-  const Tensor x = test::random_tensor(
-      [&] {
-        DimVector shape(sample_shape);
-        shape.insert(0, 4);
-        return shape;
-      }(),
-      "x");
+  DimVector batch(sample_shape);
+  batch.insert(0, 4);
+  const Tensor x = randn(batch);
   CHECK(bitwise_equal(a.forward(x), b.forward(x)));
 }
 

@@ -168,7 +168,8 @@ TEST_CASE("settings: a key of another optimizer, type or model says whose it is,
   CHECK(message_of(text, {"model.layers=[{type = 'relu', kernel_size = 3}]", "model.hidden=unset"}) ==
         "--set model.layers=[{type = 'relu', kernel_size = 3}]: unknown key 'kernel_size' in [model.layers.0]: it is a "
         "key "
-        "of \"conv1d\", \"conv2d\", \"conv3d\", \"conv_transpose1d\" and 10 more, not of \"relu\"; to leave it out: --set "
+        "of \"conv1d\", \"conv2d\", \"conv3d\", \"conv_transpose1d\" and 10 more, not of \"relu\"; to leave it out: "
+        "--set "
         "model.layers.0.kernel_size=unset");
 }
 

@@ -119,7 +119,7 @@ LayerOptions::Make residual(const LayerKeys& keys) {
     keys.fail("projection", "projection beside 'shortcut': need one of the two");
   }
   return [=](LayerInput& input, ParameterBudget& budget) {
-    nn::Branches module(nn::BranchesOptions(kBranchSum));
+    nn::Branches module{nn::BranchesOptions(kBranchSum)};
     LayerInput result = input;
     add_branch(module, body, input, result, budget);
     LayerInput around = input;

@@ -50,7 +50,7 @@ LayerOptions::Make avg_pool(const LayerKeys& keys) {
 
 template <class Module, std::size_t D>
 LayerOptions::Make lp_pool(const LayerKeys& keys) {
-  const double order = keys.number({"norm_type", "order of the norm"}, {.above = 0, .at_most = 1000}, 2.0);
+  const double order = keys.number({"norm_type", "order of the norm"}, {.at_most = 1000, .above = 0}, 2.0);
   const ExpandingArray<D> kernel = kernel_of<D>(keys);
   nn::LPPoolOptions<D> options(order, kernel);
   options.stride(stride_of<D>(keys, kernel));

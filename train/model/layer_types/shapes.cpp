@@ -46,7 +46,7 @@ LayerOptions::Make upsample(const LayerKeys& keys) {
                      "goes instead"},
                     {.at_least = 1, .at_most = kMaxSize}, std::vector<std::int64_t>{});
   const double factor = keys.number({"scale_factor", "factor of all sizes behind the channels"},
-                                    {.above = 0, .at_most = 1024}, sized ? 1.0 : 2.0);
+                                    {.at_most = 1024, .above = 0}, sized ? 1.0 : 2.0);
   const std::string mode =
       keys.choice({"mode", "nearest element, mean of an area, or interpolation in one, two or three dimensions"},
                   {"nearest", "area", "linear", "bilinear", "bicubic", "trilinear"}, "nearest");
