@@ -74,5 +74,5 @@
 #endif
 #if __has_include(<backflow/io/dump.h>)
 #include <backflow/io/dump.h>
-#include <backflow/io/idx.h>
+#include <backflow/io/datasets/idx.h>
 #endif

@@ -22,6 +22,8 @@ endif()
 if(BACKFLOW_WITH_HDF5)
   find_package(ParallelHDF5 REQUIRED)
   find_package(ZLIB REQUIRED)
+  find_package(PNG REQUIRED)
+  find_package(JPEG REQUIRED)
   find_package(nlohmann_json REQUIRED)
   # As headers alone: Debian's compiled toml++ would be one more library to find at run time.
   find_path(TomlPlusPlus_INCLUDE_DIR toml++/toml.h REQUIRED)

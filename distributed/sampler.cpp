@@ -50,6 +50,7 @@ LocalBatch ShardedSampler::batch(std::int64_t epoch, std::int64_t step) const {
   const Order order = order_of(epoch);
   const std::int64_t begin = step * options_.batch_size;
   LocalBatch out;
+  out.epoch = epoch;
   out.global_n = std::min(options_.batch_size, options_.dataset_size - begin);
   const std::int64_t first = begin + out.global_n * options_.rank / options_.size;
   const std::int64_t last = begin + out.global_n * (options_.rank + 1) / options_.size;
@@ -59,10 +60,15 @@ LocalBatch ShardedSampler::batch(std::int64_t epoch, std::int64_t step) const {
 
 ShardedSampler::Order ShardedSampler::order_of(std::int64_t epoch) const {
   const std::lock_guard lock(mutex_);
-  const bool same = options_.shuffle ? epoch == epoch_ : order_ != nullptr;
+  const bool changes = options_.shuffle || options_.order;
+  const bool same = changes ? epoch == epoch_ : order_ != nullptr;
   if (!same) {
-    order_ = std::make_shared<const std::vector<std::int64_t>>(
-        options_.shuffle ? shuffled(options_.dataset_size, options_.seed, epoch) : in_order(options_.dataset_size));
+    auto order = options_.order     ? options_.order(epoch)
+                 : options_.shuffle ? shuffled(options_.dataset_size, options_.seed, epoch)
+                                    : in_order(options_.dataset_size);
+    check(static_cast<std::int64_t>(order.size()) == options_.dataset_size, "sampler: an order of ", order.size(),
+          " samples: need ", options_.dataset_size);
+    order_ = std::make_shared<const std::vector<std::int64_t>>(std::move(order));
     epoch_ = epoch;
   }
   return order_;

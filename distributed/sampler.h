@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -15,12 +16,16 @@ struct SamplerOptions {
   bool drop_last = false;  ///< leave out a last batch that is smaller than the others
   int rank = 0;
   int size = 1;
+  /// The numbers of the samples of an epoch, `dataset_size` of them, which may repeat; empty: a permutation, as
+  /// `shuffle` says. Must depend on the epoch alone.
+  std::function<std::vector<std::int64_t>(std::int64_t epoch)> order = {};
 };
 
 /// This rank's part of a global batch.
 struct LocalBatch {
   std::vector<std::int64_t> indices;  ///< of samples in the data set; perhaps none
   std::int64_t global_n = 0;          ///< samples of all ranks: what a sum over samples has to be divided by
+  std::int64_t epoch = 0;             ///< in which they are used
 
   std::int64_t local_n() const { return static_cast<std::int64_t>(indices.size()); }
 };

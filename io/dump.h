@@ -18,6 +18,8 @@ struct Dump {
   NamedTensors parameters;
   NamedTensors buffers;
   NamedTensors optimizer;
+  NamedTensors trained;  ///< parameters and buffers of training, where those above are averages over steps; else empty
+  NamedTensors loop;     ///< numbers that the training loop goes on from, as "early_stopping.bad"
   std::int64_t step = 0;
   std::int64_t epoch = 0;                       ///< epochs that have been evaluated
   std::int64_t sampler_epoch = -1;              ///< the epoch whose samples are being used; -1: unknown
@@ -36,7 +38,9 @@ void start_hdf5();
 /// Writes `dump` to an HDF5 file that h5py, h5dump and h5ls read:
 ///
 ///   /parameters/<name>, /buffers/<name>, /optimizer/<name>   a dataset for each tensor, row-major and little-endian
-///   attributes of /          format_version, step, epoch, config; sampler_epoch and sampler_position if known;
+///   /trained/<name>, /loop/<name>                            likewise; these groups are left out when empty
+///   attributes of /          format_version (2 with /trained, which a reader must know, else 1), step, epoch, config;
+///   sampler_epoch and sampler_position if known;
 ///                            train_data and test_data unless they are empty
 ///   attributes of /versions  one text for each library
 ///

@@ -11,7 +11,8 @@
 
 namespace backflow::io::detail {
 
-inline constexpr std::int64_t kDumpFormat = 1;
+inline constexpr std::int64_t kDumpFormat = 2;   // the newest that is known
+inline constexpr std::int64_t kPlainFormat = 1;  // of dumps without /trained
 inline constexpr std::size_t kUserBlockBytes = 512;
 
 /// CRC-32 as zlib's.
@@ -23,6 +24,21 @@ std::string user_block(std::uint64_t file_bytes, std::uint32_t crc);
 enum class Digest { Verified, Absent };
 /// Compares a file with the digest in its user block. Throws Error when the file cannot be read or does not match.
 Digest verify_digest(const std::string& path);
+
+/// A group of tensors in the file, and where a Dump has them.
+struct DumpGroup {
+  const char* name;
+  NamedTensors Dump::*tensors;
+};
+inline constexpr DumpGroup kDumpGroups[] = {{"parameters", &Dump::parameters},
+                                            {"buffers", &Dump::buffers},
+                                            {"optimizer", &Dump::optimizer},
+                                            {"trained", &Dump::trained},
+                                            {"loop", &Dump::loop}};
+/// Whether a group is written even when it has no tensor.
+constexpr bool is_always_written(const DumpGroup& group) {
+  return group.tensors != &Dump::trained && group.tensors != &Dump::loop;
+}
 
 /// A tensor of a dump, with the checksum that its file states, if any, and the one it has.
 struct DumpEntry {

@@ -41,8 +41,8 @@ RawDump DumpReader::read() {
   const Hdf5File file = open();
   read_information(file, dump);
   check(has_link(file, "parameters"), path_, ": no group /parameters: need a dump of parameters");
-  for (const char* group : {"parameters", "buffers", "optimizer"}) {
-    if (has_link(file, group)) read_group(file, group, dump.entries);
+  for (const DumpGroup& group : kDumpGroups) {
+    if (has_link(file, group.name)) read_group(file, group.name, dump.entries);
   }
   return dump;
 }
@@ -236,10 +236,9 @@ Dump read_dump(const std::string& path) {
   for (detail::DumpEntry& entry : raw.entries) {
     check(entry.is_intact(), path, ": '/", entry.group, "/", entry.name,
           "' does not match its checksum: need an intact copy");
-    NamedTensors& tensors = entry.group == "parameters" ? dump.parameters
-                            : entry.group == "buffers"  ? dump.buffers
-                                                        : dump.optimizer;
-    tensors.emplace_back(entry.name, std::move(entry.value));
+    const auto* group = std::find_if(std::begin(detail::kDumpGroups), std::end(detail::kDumpGroups),
+                                     [&](const detail::DumpGroup& known) { return entry.group == known.name; });
+    (dump.*group->tensors).emplace_back(entry.name, std::move(entry.value));
   }
   return dump;
 }

@@ -1,9 +1,9 @@
-#include <cstring>
 #include <set>
 
 #include <backflow/io/atomic_file.h>
 #include <backflow/io/dump_internal.h>
 #include <backflow/io/hdf5_internal.h>
+#include <backflow/io/row_major_internal.h>
 
 namespace backflow::io {
 namespace {
@@ -21,21 +21,6 @@ Hdf5Type file_type_of(ScalarType dtype, const std::string& path, const std::stri
                      : dtype == kFloat32  ? H5T_IEEE_F32LE
                                           : H5T_IEEE_F64LE;
   return {H5Tcopy(type), path, what};
-}
-
-// A strided tensor's elements in row-major order.
-std::vector<std::byte> row_major(const Tensor& x) {
-  const std::size_t element = x.element_size();
-  std::vector<std::byte> result(x.nbytes());
-  DimVector index(x.sizes().size(), 0);
-  const auto* data = static_cast<const std::byte*>(x.const_data_ptr());
-  for (std::size_t done = 0; done < result.size(); done += element) {
-    std::int64_t offset = 0;
-    for (std::size_t d = 0; d < index.size(); ++d) offset += index[d] * x.strides()[d];
-    std::memcpy(result.data() + done, data + offset * static_cast<std::int64_t>(element), element);
-    for (std::size_t d = index.size(); d-- > 0 && ++index[d] == x.sizes()[d];) index[d] = 0;
-  }
-  return result;
 }
 
 void check_names(const NamedTensors& tensors, const std::string& group, const std::string& path) {
@@ -59,7 +44,7 @@ Hdf5Properties utf8_names(const std::string& path) {
 void write_tensor(hid_t group, const std::string& name, const Tensor& tensor, const std::string& path) {
   const std::string what = "write '" + name + "'";
   std::vector<std::byte> copy;
-  if (!tensor.is_contiguous()) copy = row_major(tensor);
+  if (!tensor.is_contiguous()) copy = row_major_bytes(tensor);
   const void* data = tensor.is_contiguous() ? tensor.const_data_ptr() : copy.data();
   const std::vector<hsize_t> sizes(tensor.sizes().begin(), tensor.sizes().end());
   const Hdf5Type type = file_type_of(tensor.scalar_type(), path, what);
@@ -83,7 +68,7 @@ void write_group(hid_t file, const std::string& name, const NamedTensors& tensor
 }
 
 void write_information(hid_t file, const Dump& dump, const std::string& path) {
-  write_attribute(file, "format_version", kDumpFormat, path);
+  write_attribute(file, "format_version", dump.trained.empty() ? kPlainFormat : kDumpFormat, path);
   write_attribute(file, "step", dump.step, path);
   write_attribute(file, "epoch", dump.epoch, path);
   if (dump.sampler_epoch >= 0) {
@@ -103,8 +88,8 @@ std::size_t expected_bytes(const Dump& dump) {
   constexpr std::size_t kPerFile = 64 * 1024;
   constexpr std::size_t kPerTensor = 4 * 1024;
   std::size_t bytes = kPerFile + 2 * dump.config.size();
-  for (const NamedTensors* tensors : {&dump.parameters, &dump.buffers, &dump.optimizer}) {
-    for (const auto& [name, tensor] : *tensors) bytes += tensor.nbytes() + name.size() + kPerTensor;
+  for (const DumpGroup& group : kDumpGroups) {
+    for (const auto& [name, tensor] : dump.*group.tensors) bytes += tensor.nbytes() + name.size() + kPerTensor;
   }
   return bytes;
 }
@@ -117,17 +102,16 @@ void start_hdf5() {
 }
 
 void write_dump(const std::string& path, const Dump& dump) {
-  check_names(dump.parameters, "parameters", path);
-  check_names(dump.buffers, "buffers", path);
-  check_names(dump.optimizer, "optimizer", path);
+  for (const DumpGroup& group : kDumpGroups) check_names(dump.*group.tensors, group.name, path);
   // The target is opened first, so that a directory which cannot be written costs nothing.
   AtomicFile target(path);
   const Hdf5Lock lock;
   Hdf5MemoryFile file(expected_bytes(dump), path);
   write_information(file.id(), dump, path);
-  write_group(file.id(), "parameters", dump.parameters, path);
-  write_group(file.id(), "buffers", dump.buffers, path);
-  write_group(file.id(), "optimizer", dump.optimizer, path);
+  for (const DumpGroup& group : kDumpGroups) {
+    const NamedTensors& tensors = dump.*group.tensors;
+    if (is_always_written(group) || !tensors.empty()) write_group(file.id(), group.name, tensors, path);
+  }
   const std::span<const std::byte> image = file.finish();
   // HDF5 looks for the start of a file at 0, 512, 1024 ...: what is before it is a user block, as h5jam makes them too.
   const std::string block = user_block(kUserBlockBytes + image.size(), crc32(image));

@@ -28,6 +28,8 @@ struct ToJson {
     if (std::isinf(x)) return x < 0 ? "-Infinity" : "Infinity";
     return x;
   }
+  Json operator()(const std::vector<std::string>& x) const { return x; }
+  Json operator()(const std::vector<std::vector<std::int64_t>>& x) const { return x; }
 };
 
 // Text that is not UTF-8 (a path may be anything) must not stop a run: the bad bytes are replaced.
@@ -82,7 +84,14 @@ MetricValue from_json(const Json& json, const std::string& path) {
   if (json.is_boolean()) return json.get<bool>();
   if (json.is_number_integer()) return json.get<std::int64_t>();
   if (json.is_number()) return json.get<double>();
-  check(json.is_string(), path, ": last line: a field is ", json.type_name(), ": need numbers, texts, true or false");
+  const auto is_all = [&](const auto& fits) { return json.is_array() && std::all_of(json.begin(), json.end(), fits); };
+  if (is_all([](const Json& x) { return x.is_string(); })) return json.get<std::vector<std::string>>();
+  const auto is_row = [](const Json& row) {
+    return row.is_array() && std::all_of(row.begin(), row.end(), [](const Json& x) { return x.is_number_integer(); });
+  };
+  if (is_all(is_row)) return json.get<std::vector<std::vector<std::int64_t>>>();
+  check(json.is_string(), path, ": last line: a field is ", json.type_name(),
+        ": need numbers, texts, true or false, or a list of texts or of rows of integers");
   return json.get<std::string>();
 }
 

@@ -11,8 +11,9 @@
 
 namespace backflow::io {
 
-/// A value of a metric: an integer, a number, text, or true/false.
-using MetricValue = std::variant<std::int64_t, double, std::string, bool>;
+/// A value of a metric: an integer, a number, text, true/false, a list of texts, or a matrix of integers, row by row.
+using MetricValue = std::variant<std::int64_t, double, std::string, bool, std::vector<std::string>,
+                                 std::vector<std::vector<std::int64_t>>>;
 
 /// The fields of one event in their order, as {{"step", 10}, {"loss", 0.25}}.
 using MetricRecord = std::vector<std::pair<std::string, MetricValue>>;
@@ -44,7 +45,7 @@ class MetricsWriter {
 };
 
 /// The last complete line of a metrics file, "event" included: {"event": "final", ...} once the run is over. Nothing if
-/// there is no line yet. Throws Error when the file cannot be read or the line is no flat JSON object.
+/// there is no line yet. Throws Error when the file cannot be read or the line is no JSON object of such values.
 std::optional<MetricRecord> last_metrics(const std::string& path);
 
 /// The number in the field `key`: an integer, a number or one of the three texts. Throws Error if it is not there.

@@ -33,13 +33,15 @@ std::optional<long long> step_of(std::string_view name) {
   return step && RunDirectory::checkpoint_name(*step) == name ? step : std::nullopt;
 }
 
+bool is_dump(std::string_view name) { return step_of(name) || name == RunDirectory::kBest; }
+
 bool is_set_aside(std::string_view name) {
   const std::size_t at = name.rfind(".old");
-  if (at == std::string_view::npos || !step_of(name.substr(0, at))) return false;
+  if (at == std::string_view::npos || !is_dump(name.substr(0, at))) return false;
   return name.substr(at) == ".old" || number_between(name.substr(at), ".old-", "");
 }
 
-bool is_checkpoint(const std::string& name) { return step_of(name) || is_set_aside(name) || is_temporary(name); }
+bool is_checkpoint(const std::string& name) { return is_dump(name) || is_set_aside(name) || is_temporary(name); }
 
 bool is_of_run(const std::string& name) {
   for (const char* own : {"config.toml", "environment.json", "metrics.jsonl", "log.txt", "trace.json"}) {

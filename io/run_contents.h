@@ -8,7 +8,7 @@ namespace backflow::io {
 /// The files of runs in a run directory (see RunDirectory), recognised by their names; other files are ignored. A
 /// missing directory counts as empty. All functions throw Error for a directory that cannot be read or changed.
 
-/// A dump, checkpoints/step-<digits>.h5.
+/// A dump, checkpoints/step-<digits>.h5. The best one, checkpoints/best.h5, is not among them.
 struct DumpFile {
   long long step = 0;  ///< by its name
   std::string path;

@@ -25,6 +25,8 @@ class RunDirectory {
   std::string checkpoint(long long step) const;
   /// Its name there, "step-000000938.h5".
   static std::string checkpoint_name(long long step);
+  /// The name of the checkpoint that was best by a metric.
+  static constexpr const char* kBest = "best.h5";
 
  private:
   explicit RunDirectory(std::string path);

@@ -3,7 +3,7 @@
 #include <zlib.h>
 #include <nlohmann/json_fwd.hpp>
 
-#include <backflow/io/config_internal.h>
+#include <backflow/io/config/tree_internal.h>
 #include <backflow/io/hdf5_internal.h>
 #include <backflow/runtime/base/error.h>
 

@@ -3,10 +3,10 @@
 #include <utility>
 
 #include <backflow/ops/functions.h>
-#include <backflow/ops/losses/loss_reduction.h>
 #include <backflow/ops/operators.h>
 #include <backflow/runtime/trace/trace.h>
 #include <backflow/train/fast_step.h>
+#include <backflow/train/gan_step.h>
 #include <backflow/train/model/model_dump.h>
 #include <backflow/train/reproducible_step.h>
 #include <backflow/train/run/planted_fault.h>
@@ -14,44 +14,49 @@
 
 namespace backflow::train {
 
-std::unique_ptr<BatchStep> BatchStep::make(const Experiment& experiment, const Model& model, const BatchMaker& data,
+std::unique_ptr<BatchStep> BatchStep::make(const Experiment& experiment, const Task& task, const Model& model,
                                            const std::shared_ptr<distributed::Communicator>& world) {
-  if (experiment.distributed.reduction == GradientReduction::Reproducible) {
-    return std::make_unique<ReproducibleStep>(experiment, model, data, world);
+  if (model.generator != nullptr) {
+    return std::make_unique<GanStep>(experiment, task, model, world);
   }
-  return std::make_unique<FastStep>(experiment, model, data, world);
+  if (experiment.distributed.reduction == GradientReduction::Reproducible) {
+    return std::make_unique<ReproducibleStep>(experiment, task, model, world);
+  }
+  return std::make_unique<FastStep>(experiment, task, model, world);
 }
 
-BatchStep::BatchStep(const Experiment& experiment, const Model& model, const BatchMaker& data,
+BatchStep::BatchStep(const Experiment& experiment, const Task& task, const Model& model,
                      std::shared_ptr<distributed::Communicator> world)
-    : experiment_(experiment),
-      model_(model),
-      data_(data),
-      world_(std::move(world)),
-      optimizer_(experiment.optimizer.make(model.module->parameters())) {}
+    : experiment_(experiment), task_(task), model_(model), world_(std::move(world)) {}
 
-io::NamedTensors BatchStep::optimizer_state() { return train::optimizer_state(*optimizer_, *model_.module); }
-
-io::Dump BatchStep::replica() const {
-  io::Dump dump = make_dump(*model_.module, *optimizer_);
-  if (experiment_.distributed.shard_optimizer) {
-    dump.optimizer.clear();
+io::Dump BatchStep::replica() {
+  io::Dump dump = make_dump(*model_.module);
+  if (!experiment_.distributed.shard_optimizer) {
+    for (const optim::Optimizer* optimizer : optimizers()) {
+      append_optimizer_state(*optimizer, *model_.module, dump.optimizer);
+    }
   }
   return dump;
 }
 
-void BatchStep::load_state(const io::Dump& dump) { load_optimizer(dump, *optimizer_, *model_.module); }
-
-Batch BatchStep::make_batch(const std::vector<std::int64_t>& indices) const {
-  const trace::Span span("data");
-  return data_.make(indices);
+void BatchStep::load_state(const io::Dump& dump) {
+  for (optim::Optimizer* optimizer : optimizers()) {
+    load_optimizer(dump, *optimizer, *model_.module);
+  }
 }
 
 Tensor BatchStep::forward(const Batch& batch, std::int64_t global_n) const {
   const trace::Span span("forward");
-  const Tensor scores = model_.forward(batch.x);
-  PlantedFault::after_forward(scores);
-  return cross_entropy_loss(scores, batch.target, {}, Reduction::Sum) / static_cast<double>(global_n);
+  return loss_sum(task_, model_, batch) / static_cast<double>(global_n);
+}
+
+Tensor loss_sum(const Task& task, const Model& model, const Batch& batch) {
+  if (model.loss_sum) {
+    return model.loss_sum(batch.x, batch.target);
+  }
+  const Tensor output = model.forward(batch.x);
+  PlantedFault::after_forward(output);
+  return task.loss_sum(output, batch);
 }
 
 }  // namespace backflow::train

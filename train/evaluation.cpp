@@ -1,60 +1,90 @@
 #include <backflow/train/evaluation.h>
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include <backflow/ops/functions.h>
-#include <backflow/ops/losses/loss_reduction.h>
 #include <backflow/runtime/tape/grad_mode.h>
+#include <backflow/runtime/tensor/generator.h>
+#include <backflow/train/batch_step.h>
 
 namespace backflow::train {
 namespace {
 
-/// Rows whose largest score is at the target's index; of equal scores the first counts.
-std::int64_t count_correct(const Tensor& scores, const Tensor& target) {
-  const Tensor rows = contiguous(scores);
-  const std::int64_t n = rows.size(1);
-  std::int64_t correct = 0;
-  dispatch_floating(rows.scalar_type(), "accuracy", [&](auto zero) {
-    for (std::int64_t i = 0; i < rows.size(0); ++i) {
-      const auto* row = rows.const_data_ptr<decltype(zero)>() + i * n;
-      correct += std::max_element(row, row + n) - row == target.const_data_ptr<std::int64_t>()[i];
-    }
-  });
-  return correct;
+/// What the task measures: for a GAN the scores of samples and of as many that the generator makes.
+Tensor output_of(const Model& model, const Batch& batch, std::int64_t number) {
+  if (model.generator == nullptr) {
+    return model.forward(batch.x);
+  }
+  manual_seed(static_cast<std::uint64_t>(number));
+  return cat({model.judge(batch.x), model.judge(model.sample(batch.size()))}, 0);
+}
+
+BatchMeasure measure(const Task& task, const Model& model, const Batch& batch, std::int64_t number) {
+  const Tensor output = output_of(model, batch, number);
+  const Tensor loss = model.loss_sum ? model.loss_sum(batch.x, batch.target) : task.loss_sum(output, batch);
+  return task.measure(output, batch, loss.item<double>());
+}
+
+/// The model evaluates while this lives, and then trains again.
+class Evaluating {
+ public:
+  explicit Evaluating(nn::Module& module) : module_(module) { module_.eval(); }
+  ~Evaluating() { module_.train(); }
+  Evaluating(const Evaluating&) = delete;
+  Evaluating& operator=(const Evaluating&) = delete;
+
+ private:
+  nn::Module& module_;
+};
+
+/// Sums of all batches over the ranks, each of which has some: what others have is zero here, so sums are exact.
+DataMeasure over_ranks(std::vector<std::pair<std::int64_t, BatchMeasure>> own, std::int64_t batches,
+                       distributed::Communicator& world) {
+  // Rank 0 has the first batch, and so knows the sizes.
+  std::array<std::int64_t, 2> sizes = {};
+  if (world.rank() == 0 && !own.empty()) {
+    sizes = {std::ssize(own.front().second.parts), std::ssize(own.front().second.counts)};
+  }
+  world.all_reduce_sum(std::span(sizes));
+  const auto width = static_cast<std::size_t>(sizes[0]);
+  std::vector<double> parts(static_cast<std::size_t>(batches) * width);
+  DataMeasure all{.parts = {}, .counts = std::vector<std::int64_t>(static_cast<std::size_t>(sizes[1]))};
+  for (const auto& [number, measure] : own) {
+    std::copy(measure.parts.begin(), measure.parts.end(),
+              parts.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(number) * width));
+    std::transform(measure.counts.begin(), measure.counts.end(), all.counts.begin(), all.counts.begin(), std::plus<>());
+  }
+  world.all_reduce_sum(std::span(parts));
+  world.all_reduce_sum(std::span(all.counts));
+  for (std::size_t b = 0; b < static_cast<std::size_t>(batches); ++b) {
+    const auto begin = parts.begin() + static_cast<std::ptrdiff_t>(b * width);
+    all.parts.emplace_back(begin, begin + static_cast<std::ptrdiff_t>(width));
+  }
+  return all;
 }
 
 }  // namespace
 
-Evaluation evaluate(const Model& model, const BatchMaker& data, std::int64_t batch_size,
+Evaluation evaluate(const Task& task, const Model& model, const BatchMaker& data, std::int64_t batch_size,
                     distributed::Communicator& world) {
   const NoGradGuard no_grad;
-  model.module->eval();
-  const std::int64_t n = data.dataset().size();
+  const Evaluating evaluating(*model.module);
+  const std::int64_t n = data.size();
   const std::int64_t batches = (n + batch_size - 1) / batch_size;
-  // Loss and hits of every batch; those of other ranks are zero here, so that the sum over the ranks is exact.
-  std::vector<double> sums(static_cast<std::size_t>(2 * batches), 0.0);
+  std::vector<std::pair<std::int64_t, BatchMeasure>> own;
   for (std::int64_t b = world.rank(); b < batches; b += world.size()) {
     std::vector<std::int64_t> indices(static_cast<std::size_t>(std::min(batch_size, n - b * batch_size)));
     std::iota(indices.begin(), indices.end(), b * batch_size);
-    const Batch batch = data.make(indices);
-    const Tensor scores = model.forward(batch.x);
-    const Tensor loss = cross_entropy_loss(scores, batch.target, {}, Reduction::Sum);
-    sums[static_cast<std::size_t>(2 * b)] = loss.item<double>();
-    sums[static_cast<std::size_t>(2 * b + 1)] = static_cast<double>(count_correct(scores, batch.target));
+    own.emplace_back(b, measure(task, model, data.make(indices), b));
   }
-  world.all_reduce_sum(std::span(sums));
-  Evaluation result;
-  for (std::size_t b = 0; b < sums.size(); b += 2) {
-    result.loss += sums[b];
-    result.accuracy += sums[b + 1];
-  }
-  result.loss /= static_cast<double>(n);
-  result.accuracy /= static_cast<double>(n);
-  model.module->train();
-  return result;
+  DataMeasure all = over_ranks(std::move(own), batches, world);
+  all.samples = n;
+  return task.summary(all);
 }
 
 }  // namespace backflow::train

@@ -3,83 +3,118 @@
 #include <algorithm>
 #include <cctype>
 #include <filesystem>
+#include <functional>
 #include <utility>
 
 namespace backflow::train {
 namespace {
 
 constexpr std::int64_t kMaxSize = 1 << 24;
-
-DataOptions read_data(const io::Section& s) {
-  s.choice("format", {"idx"}, "idx");
-  DataOptions data;
-  data.directory = s.string("directory", ".");
-  data.train_images = s.string("train_images", "train-images-idx3-ubyte.gz");
-  data.train_labels = s.string("train_labels", "train-labels-idx1-ubyte.gz");
-  data.test_images = s.string("test_images", "t10k-images-idx3-ubyte.gz");
-  data.test_labels = s.string("test_labels", "t10k-labels-idx1-ubyte.gz");
-  // What pixels become is a number that float32 holds.
-  data.mean = s.number("mean", {.at_least = -1e15, .at_most = 1e15}, 0.0);
-  data.std = s.number("std", {.at_least = 1e-15}, 1.0);
-  data.shuffle = s.boolean("shuffle", true);
-  return data;
-}
+constexpr std::int64_t kMostEpochs = 1'000'000;
 
 TrainOptions read_train(const io::Section& s) {
-  TrainOptions train;
-  train.epochs = s.integer("epochs", {.at_least = 0, .at_most = 1'000'000}, 1);
-  train.max_steps = s.integer("max_steps", {.at_least = 0}, 0);
-  train.batch_size = s.integer("batch_size", {.at_least = 1, .at_most = kMaxSize}, 128);
-  train.eval_batch_size = s.integer("eval_batch_size", {.at_least = 1, .at_most = kMaxSize}, 1000);
-  train.dtype = dtype_from_name(s.choice("dtype", {"float32", "float64"}, "float32").c_str());
-  train.drop_last = s.boolean("drop_last", false);
-  train.micro_batches = s.integer("micro_batches", {.at_least = 1, .at_most = kMaxSize}, 1);
-  train.clip_grad_norm = s.number("clip_grad_norm", {.at_least = 0}, 0.0);
-  train.check_gradients = s.boolean("check_gradients", false);
-  train.winograd = s.boolean("winograd", false);
+  TrainOptions train{.section = s};
+  train.max_steps = s.integer({"max_steps", "steps after which the run ends, whatever `epochs` says; 0: no such limit"},
+                              {.at_least = 0}, 0);
+  // A run that counts steps has as many epochs as they take.
+  train.epochs = s.integer({"epochs",
+                            "passes over the training data; by default 1, or with `max_steps` as many as "
+                            "these take"},
+                           {.at_least = 0, .at_most = kMostEpochs}, train.max_steps > 0 ? kMostEpochs : 1);
+  train.counts_steps = train.max_steps > 0 && train.epochs == kMostEpochs;
+  train.batch_size =
+      s.integer({"batch_size", "samples of a step, of all ranks together"}, {.at_least = 1, .at_most = kMaxSize}, 128);
+  train.eval_batch_size =
+      s.integer({"eval_batch_size", "samples that are evaluated at once"}, {.at_least = 1, .at_most = kMaxSize}, 1000);
+  train.dtype =
+      dtype_from_name(s.choice({"dtype", "of parameters and data"}, {"float32", "float64"}, "float32").c_str());
+  train.drop_last = s.boolean({"drop_last", "leave out a last batch that is smaller than the others"}, false);
+  train.micro_batches =
+      s.integer({"micro_batches", "pieces that each rank cuts its part of a batch into, to save memory"},
+                {.at_least = 1, .at_most = kMaxSize}, 1);
+  train.clip_grad_norm = s.number(
+      {"clip_grad_norm", "the largest norm of all gradients together, to which they are scaled down; 0: no such limit"},
+      {.at_least = 0}, 0.0);
+  train.check_gradients =
+      s.boolean({"check_gradients",
+                 "end the run at a NaN or infinite gradient, before anything is updated, and name the parameter"},
+                false);
+  train.winograd = s.boolean({"winograd",
+                              "3x3 convolutions may use Winograd's algorithm where it is faster; rounding errors are "
+                              "about ten times as large"},
+                             false);
   return train;
 }
 
 DistributedOptions read_distributed(const io::Section& s) {
   constexpr std::int64_t kMostShards = 4096;
-  DistributedOptions options;
-  const bool is_fast = s.choice("reduction", {"fast", "reproducible"}, "fast") == "fast";
+  DistributedOptions options{.section = s};
+  const bool is_fast =
+      s.choice(
+          {"reduction",
+           "`\"reproducible\"`: the same bits on any number of ranks, see [reproducibility.md](reproducibility.md)"},
+          {"fast", "reproducible"}, "fast") == "fast";
   options.reduction = is_fast ? GradientReduction::Fast : GradientReduction::Reproducible;
-  options.shards = s.integer("shards", {.at_least = 1, .at_most = kMostShards}, options.shards);
-  options.bucket_mb = s.number("bucket_mb", {.at_least = 0.001, .at_most = 1024}, options.bucket_mb);
-  const std::string hierarchy = s.choice("hierarchy", {"auto", "on", "off"}, "auto");
+  options.shards = s.integer(
+      {"shards",
+       "parts that each batch is cut into for `reduction = \"reproducible\"`; the number of ranks has to divide it"},
+      {.at_least = 1, .at_most = kMostShards}, options.shards);
+  options.bucket_mb =
+      s.number({"bucket_mb", "gradients that are sent over the ranks at once, in MiB; the first part is 1 MiB at most"},
+               {.at_least = 0.001, .at_most = 1024}, options.bucket_mb);
+  const std::string hierarchy = s.choice({"hierarchy",
+                                          "whether ranks of a node reduce through shared memory and one of them talks "
+                                          "to other nodes; `\"auto\"`: on up to 64 nodes"},
+                                         {"auto", "on", "off"}, "auto");
   options.hierarchy = hierarchy == "auto" ? distributed::Hierarchy::Auto
                       : hierarchy == "on" ? distributed::Hierarchy::On
                                           : distributed::Hierarchy::Off;
-  options.timeout_s = s.number("timeout_s", {.at_least = 0.1, .at_most = 1e6}, options.timeout_s);
-  options.check_every = s.integer("check_every", {.at_least = 0}, options.check_every);
-  const std::string compression = s.choice("compression", {"none", "bf16", "powersgd"}, "none");
+  options.timeout_s =
+      s.number({"timeout_s", "seconds that a rank waits for another; then the run ends with an error that names it"},
+               {.at_least = 0.1, .at_most = 1e6}, options.timeout_s);
+  options.check_every =
+      s.integer({"check_every", "steps after which the ranks compare digests of their models; 0: never"},
+                {.at_least = 0}, options.check_every);
+  const std::string compression =
+      s.choice({"compression", "gradients are sent in fewer bytes"}, {"none", "bf16", "powersgd"}, "none");
   if (compression == "bf16") {
     options.compression = distributed::Compression::BFloat16;
   } else if (compression == "powersgd") {
     options.compression = distributed::Compression::PowerSgd;
   }
-  options.powersgd_rank = s.integer("powersgd_rank", {.at_least = 1, .at_most = 1024}, options.powersgd_rank);
-  options.shard_optimizer = s.boolean("shard_optimizer", options.shard_optimizer);
-  options.sync_batch_norm = s.choice("batch_norm", {"local", "sync"}, "local") == "sync";
+  options.powersgd_rank = s.integer({"powersgd_rank", "of the matrices that `\"powersgd\"` sends"},
+                                    {.at_least = 1, .at_most = 1024}, options.powersgd_rank);
+  options.shard_optimizer =
+      s.boolean({"shard_optimizer", "each rank keeps and updates its share of the optimizer's state alone"},
+                options.shard_optimizer);
+  options.sync_batch_norm =
+      s.choice({"batch_norm", "`\"sync\"`: in training, batch norm takes its statistics over the parts of all ranks"},
+               {"local", "sync"}, "local") == "sync";
   return options;
 }
 
 CheckpointOptions read_checkpoint(const io::Section& s) {
-  return {.every_steps = s.integer("every_steps", {.at_least = 0}, 0),
-          .keep_last = s.integer("keep_last", {.at_least = 1}, 3)};
+  return {
+      .every_steps = s.integer({"every_steps", "steps between two dumps; 0: one at the end"}, {.at_least = 0}, 0),
+      .keep_last = s.integer({"keep_last", "number of this run's dumps that are kept"}, {.at_least = 1}, 3),
+      .best = s.string({"best",
+                        "metric of the evaluations, as `accuracy` or `loss`: whenever it is better than ever before, "
+                        "the model is written to checkpoints/best.h5; empty: never"},
+                       ""),
+      .section = s};
 }
 
 void check_compression(const io::Section& root, const Experiment& e) {
   const distributed::Compression compression = e.distributed.compression;
   const io::Section s = root.section("distributed");
   if (compression == distributed::Compression::BFloat16 && e.train.dtype != kFloat32) {
-    s.fail("compression", "'compression' in [distributed] is \"bf16\": need train.dtype = \"float32\", or another one");
+    s.report("compression",
+             "'compression' in [distributed] is \"bf16\": need train.dtype = \"float32\", or another one");
   }
   if (compression == distributed::Compression::PowerSgd && e.distributed.shard_optimizer) {
-    s.fail("compression",
-           "'compression' in [distributed] is \"powersgd\", with shard_optimizer: need one of the two, since "
-           "no rank has all of a sum");
+    s.report("compression",
+             "'compression' in [distributed] is \"powersgd\", with shard_optimizer: need one of the two, since "
+             "no rank has all of a sum");
   }
 }
 
@@ -90,7 +125,7 @@ void check_reproducible(const io::Section& root, const Experiment& e) {
   }
   const io::Section s = root.section("distributed");
   const auto refuse = [&](const char* key, const char* plain) {
-    s.fail(key, to_text("'", key, "' in [distributed]: need reduction = \"fast\", or ", plain, " here"));
+    s.report(key, to_text("'", key, "' in [distributed]: need reduction = \"fast\", or ", plain, " here"));
   };
   if (e.distributed.compression != distributed::Compression::None) {
     refuse("compression", "\"none\"");
@@ -112,9 +147,9 @@ void check_name(const io::Section& s, const std::string& name) {
     std::string shown = name.substr(0, kMostBytes);
     std::replace_if(
         shown.begin(), shown.end(), [](unsigned char c) { return std::iscntrl(c) != 0; }, '?');
-    s.fail("name",
-           to_text("'name' in the top level is \"", shown, "\": need a name that a directory can have, of at most ",
-                   kMostBytes, " bytes, without '/' and control characters"));
+    s.report("name",
+             to_text("'name' in the top level is \"", shown, "\": need a name that a directory can have, of at most ",
+                     kMostBytes, " bytes, without '/' and control characters"));
   }
 }
 
@@ -126,61 +161,67 @@ distributed::BucketLimits DistributedOptions::limits() const {
   return {std::min(distributed::BucketLimits{}.first_bytes, bytes), bytes};
 }
 
-std::string DataOptions::path(const std::string& file) const {
-  return (std::filesystem::path(directory) / file).lexically_normal().string();
-}
+namespace {
 
-bool is_data_path(const std::string& key) {
-  return key == "data.directory" ||
-         (key.starts_with("data.") && (key.ends_with("_images") || key.ends_with("_labels")));
-}
-
-Experiment Experiment::read(const io::Config& config) {
+/// Reads all sections. Mistakes are recorded in the configuration.
+Experiment read_sections(const io::Config& config) {
   const io::Section root = config.root();
-  Experiment e{.name = root.string("name"),
-               .seed = root.integer("seed", {.at_least = 0}, 0),
-               .data = read_data(root.section("data")),
-               .model = read_model(root.section("model")),
-               .optimizer = read_optimizer(root.section("optimizer")),
-               .train = read_train(root.section("train")),
-               .distributed = read_distributed(root.section("distributed")),
-               .checkpoint = read_checkpoint(root.section("checkpoint"))};
-  check_compression(root, e);
-  check_reproducible(root, e);
-  config.check_all_read();
+  Experiment e;
+  e.name = root.string({"name", "of the run directory `runs/<name>/<date-time>`"});
+  e.seed = root.integer({"seed", "of parameters, of the order of samples, and of all else that is drawn"},
+                        {.at_least = 0}, 0);
+  const auto read = [&](const io::Key& key, const std::function<void(const io::Section&)>& section) {
+    root.section(key).attempt(section);
+  };
+  read({"data", "where the samples come from"}, [&](const auto& s) { e.data = read_data_options(s); });
+  read({"model", "what is trained"}, [&](const auto& s) { e.model = read_model(s); });
+  read({"optimizer", "what turns gradients into updates; keys mean what they mean in PyTorch"},
+       [&](const auto& s) { e.optimizer = read_optimizer(s); });
+  read({"train", "the training loop"}, [&](const auto& s) { e.train = read_train(s); });
+  read({"distributed", "how ranks work together"}, [&](const auto& s) { e.distributed = read_distributed(s); });
+  read({"checkpoint", "dumps while training"}, [&](const auto& s) { e.checkpoint = read_checkpoint(s); });
+  read({"task", "what the model learns"}, [&](const auto& s) { e.task = read_task(s); });
+  read({"schedule", "the learning rate over the steps"}, [&](const auto& s) { e.schedule = read_schedule(s); });
+  read({"evaluation", "when and how the model is evaluated"},
+       [&](const auto& s) { e.evaluation = read_evaluation(s); });
+  read({"early_stopping", "ends a run that gets no better"},
+       [&](const auto& s) { e.early_stopping = read_early_stopping(s); });
+  read({"ema", "an average of the weights over the steps, which is evaluated and dumped"},
+       [&](const auto& s) { e.ema = read_ema(s); });
+  read({"init", "parameters to start from"}, [&](const auto& s) { e.init = read_init(s); });
   check_name(root, e.name);
   return e;
 }
 
-std::vector<std::string> Experiment::keys() {
-  const io::Config blank = io::Config::blank();
-  try {
-    read(blank);
-  } catch (const io::ConfigError&) {  // of the name, which is empty: the keys have been asked for
-  }
-  std::vector<std::string> all = blank.asked();
-  for (const std::string& key : optimizer_keys()) {
-    if (std::find(all.begin(), all.end(), "optimizer." + key) == all.end()) {
-      all.push_back("optimizer." + key);
-    }
-  }
-  return all;
+}  // namespace
+
+Experiment Experiment::read(const io::Config& config) {
+  Experiment e = read_sections(config);
+  config.check(schema);
+  // What several sections have to agree on.
+  const io::Section root = config.root();
+  check_compression(root, e);
+  check_reproducible(root, e);
+  config.check(schema);
+  return e;
 }
 
-void Experiment::check_files(const io::Config& config) const {
-  const std::pair<const char*, const std::string&> files[] = {{"train_images", data.train_images},
-                                                              {"train_labels", data.train_labels},
-                                                              {"test_images", data.test_images},
-                                                              {"test_labels", data.test_labels}};
-  for (const auto& [key, file] : files) {
-    const std::string path = data.path(file);
-    std::error_code error;
-    if (!std::filesystem::is_regular_file(path, error)) {
-      config.section("data").fail(key, to_text("'", key, "' in [data]: no such file: ", path,
-                                               ": need an IDX file; the package dataset-fashion-mnist has four"));
+const io::Schema& Experiment::schema() {
+  static const io::Schema schema = io::Schema::of([](const io::Config& config) { read_sections(config); });
+  return schema;
+}
+
+std::vector<std::string> Experiment::keys() {
+  std::vector<std::string> paths;
+  for (const io::SchemaKey& key : schema().keys()) {
+    if (!key.is_table() && key.path.find('[') == std::string::npos) {
+      paths.push_back(key.path);
     }
   }
+  return paths;
 }
+
+void Experiment::check_files(const io::Config&) const { check_data_files(data); }
 
 void Experiment::check_batch_size(const io::Config& config, std::int64_t samples) const {
   if (train.drop_last && samples < train.batch_size) {
@@ -190,6 +231,26 @@ void Experiment::check_batch_size(const io::Config& config, std::int64_t samples
                                          "at most ",
                                          samples));
   }
+}
+
+void Experiment::check_gan() const {
+  const auto refuse = [](const io::Section& s, const char* key, const char* need) {
+    s.fail(key, to_text("'", key, "' in [", s.path(), "]: need ", need, " for the task \"gan\""));
+  };
+  if (distributed.reduction == GradientReduction::Reproducible) {
+    refuse(distributed.section, "reduction", "\"fast\"");
+  }
+  if (distributed.compression == distributed::Compression::PowerSgd) {
+    refuse(distributed.section, "compression", "\"none\" or \"bf16\"");
+  }
+  if (train.micro_batches > 1) {
+    refuse(train.section, "micro_batches", "1");
+  }
+}
+
+std::int64_t Experiment::copies() const {
+  constexpr std::int64_t kParameterAndGradient = 2;
+  return kParameterAndGradient + optimizer.state_tensors + (ema.decay > 0 ? 1 : 0);
 }
 
 void Experiment::check_ranks(const io::Config& config, int ranks) const {

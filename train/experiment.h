@@ -7,30 +7,22 @@
 
 #include <backflow/distributed/data_parallel.h>
 #include <backflow/io/config.h>
+#include <backflow/io/schema.h>
 #include <backflow/runtime/tensor/dtype.h>
+#include <backflow/train/data/data_options.h>
+#include <backflow/train/loop/loop_options.h>
+#include <backflow/train/loop/schedule_options.h>
 #include <backflow/train/model/model_options.h>
 #include <backflow/train/model/optimizer.h>
+#include <backflow/train/task/task_options.h>
 
 namespace backflow::train {
-
-/// [data]: where the samples come from.
-struct DataOptions {
-  std::string directory;     ///< of the four files, unless their names are absolute
-  std::string train_images;  ///< IDX files, plain or .gz
-  std::string train_labels;
-  std::string test_images;
-  std::string test_labels;
-  double mean = 0;  ///< subtracted from samples that have been scaled to [0, 1]
-  double std = 1;   ///< and divided by
-  bool shuffle = true;
-
-  std::string path(const std::string& file) const;
-};
 
 /// [train]
 struct TrainOptions {
   std::int64_t epochs = 1;
   std::int64_t max_steps = 0;     ///< ends the run early when above 0
+  bool counts_steps = false;      ///< `epochs` follows from max_steps
   std::int64_t batch_size = 128;  ///< of all ranks together
   std::int64_t eval_batch_size = 1000;
   ScalarType dtype = kFloat32;
@@ -39,6 +31,7 @@ struct TrainOptions {
   double clip_grad_norm = 0;       ///< the largest norm of all gradients together when above 0
   bool check_gradients = false;    ///< NaN and infinite gradients end the run
   bool winograd = false;           ///< see ops/winograd.h
+  io::Section section;
 };
 
 /// How gradients and all else are summed over the ranks.
@@ -59,6 +52,7 @@ struct DistributedOptions {
   distributed::Hierarchy hierarchy = distributed::Hierarchy::Auto;
   double timeout_s = 300;          ///< how long a rank waits for another
   std::int64_t check_every = 100;  ///< steps after which the ranks compare their models; 0: never
+  io::Section section;
 
   /// The sizes of buckets; the first is small.
   distributed::BucketLimits limits() const;
@@ -68,22 +62,27 @@ struct DistributedOptions {
 struct CheckpointOptions {
   std::int64_t every_steps = 0;  ///< 0: only at the end
   std::int64_t keep_last = 3;
+  std::string best;  ///< the metric whose best value makes checkpoints/best.h5; empty: none
+  io::Section section;
 };
-
-/// Whether a key says where data files lie: nodes may have copies of their own, so what is in them counts.
-bool is_data_path(const std::string& key);
 
 /// One training run, as a configuration file describes it. Every key is read and checked here; docs/configuration.md
 /// lists them.
 struct Experiment {
   /// Throws io::ConfigError for anything that is wrong with the configuration, keys that nobody knows included.
   static Experiment read(const io::Config& config);
-  /// All keys that there are, as "train.epochs", those of every optimizer included; not those of layers.
+  /// All keys that there are, as "train.epochs", those of every choice included; not those in arrays of tables.
   static std::vector<std::string> keys();
+  /// All that there is to know of the keys, made from the readers when it is first asked for.
+  static const io::Schema& schema();
   /// Throws io::ConfigError when one of the data files is not there.
   void check_files(const io::Config& config) const;
   /// Throws io::ConfigError when an epoch of so many samples has no step: drop_last leaves out a smaller batch.
   void check_batch_size(const io::Config& config, std::int64_t samples) const;
+  /// Throws io::ConfigError for settings that a GAN's step does not know.
+  void check_gan() const;
+  /// Numbers in memory for each parameter: itself, its gradient, the optimizer's state, an average.
+  std::int64_t copies() const;
   /// Throws io::ConfigError when so many ranks cannot share the shards out.
   void check_ranks(const io::Config& config, int ranks) const;
 
@@ -95,6 +94,12 @@ struct Experiment {
   TrainOptions train;
   DistributedOptions distributed;
   CheckpointOptions checkpoint;
+  TaskOptions task;
+  ScheduleOptions schedule;
+  EvaluationOptions evaluation;
+  EarlyStoppingOptions early_stopping;
+  EmaOptions ema;
+  InitOptions init;
 };
 
 }  // namespace backflow::train

@@ -11,54 +11,46 @@
 #include <backflow/distributed/sync_batch_norm.h>
 #include <backflow/runtime/tensor/generator.h>
 #include <backflow/runtime/trace/trace.h>
+#include <backflow/train/loop/parameter_groups.h>
 #include <backflow/train/run/stop_signal.h>
 
 namespace backflow::train {
-namespace {
 
-std::vector<std::string> parameter_names(const nn::Module& module) {
-  std::vector<std::string> names;
-  for (const auto& parameter : module.named_parameters()) {
-    names.push_back(parameter.key());
-  }
-  return names;
-}
-
-distributed::DataParallelOptions parallel_options(const Experiment& experiment, const nn::Module& module) {
+distributed::DataParallelOptions parallel_options(const Experiment& experiment, std::vector<std::string> names) {
   using distributed::OptimizerState;
   const DistributedOptions& options = experiment.distributed;
   return {.limits = options.limits(),
-          .names = parameter_names(module),
+          .names = std::move(names),
           .compression = options.compression,
           .optimizer_state = options.shard_optimizer ? OptimizerState::Sharded : OptimizerState::Replicated,
           .power_sgd_rank = options.powersgd_rank,
           .power_sgd_seed = static_cast<std::uint64_t>(experiment.seed)};
 }
 
-}  // namespace
+std::vector<Tensor> buffers_to_combine(const Experiment& experiment, const nn::Module& module,
+                                       distributed::Communicator& world) {
+  if (experiment.distributed.sync_batch_norm) {
+    distributed::sync_batch_norm(module, world);
+  }
+  return distributed::buffers_to_combine(module);
+}
 
-FastStep::FastStep(const Experiment& experiment, const Model& model, const BatchMaker& data,
+FastStep::FastStep(const Experiment& experiment, const Task& task, const Model& model,
                    std::shared_ptr<distributed::Communicator> world)
-    : BatchStep(experiment, model, data, std::move(world)),
-      parallel_(model.module->parameters(), world_, parallel_options(experiment, *model.module)),
+    : BatchStep(experiment, task, model, std::move(world)),
+      optimizer_(make_optimizer(experiment.optimizer, model.module->named_parameters())),
+      parallel_(model.module->parameters(), world_,
+                parallel_options(experiment, model.module->named_parameters().keys())),
       training_step_(
           parallel_, *optimizer_,
           {.clip_grad_norm = experiment.train.clip_grad_norm, .check_gradients = experiment.train.check_gradients}),
-      buffers_(buffers_after_sync(), world_) {}
+      buffers_(buffers_to_combine(experiment, *model.module, *world_), world_) {}
 
-/// The buffers that each rank changes in its own way.
-std::vector<Tensor> FastStep::buffers_after_sync() const {
-  if (experiment_.distributed.sync_batch_norm) {
-    distributed::sync_batch_norm(*model_.module, *world_);
-  }
-  return distributed::buffers_to_combine(*model_.module);
-}
-
-StepResult FastStep::run(std::int64_t step, const distributed::LocalBatch& batch) {
+StepResult FastStep::run(std::int64_t step, const distributed::LocalBatch& batch, const Batch& samples) {
   // A run that goes on from a dump draws what one without a break does.
   manual_seed(distributed::shard_seed(static_cast<std::uint64_t>(experiment_.seed), step, world_->rank()));
   parallel_.zero_grad();
-  const double loss = train_on(batch);
+  const double loss = train_on(batch, samples);
   // One reduction carries all: the loss, whether a signal has reached any rank, and the statistics of batch norm, in
   // every step, so that their bits don't depend on when there was a dump.
   std::vector<double> shared = {loss, stop_requested() ? 1.0 : 0.0};
@@ -70,7 +62,7 @@ StepResult FastStep::run(std::int64_t step, const distributed::LocalBatch& batch
 }
 
 /// Returns this rank's part of the loss.
-double FastStep::train_on(const distributed::LocalBatch& local) {
+double FastStep::train_on(const distributed::LocalBatch& local, const Batch& samples) {
   const bool sync = experiment_.distributed.sync_batch_norm && world_->size() > 1;
   if (local.indices.empty() && !sync) {
     training_step_.reduce_now();
@@ -84,10 +76,7 @@ double FastStep::train_on(const distributed::LocalBatch& local) {
   const std::int64_t parts = std::min(experiment_.train.micro_batches, most);
   double total = 0;
   for (std::int64_t part = 0; part < parts; ++part) {
-    const auto begin = local.indices.begin() + part * n / parts;
-    const auto end = local.indices.begin() + (part + 1) * n / parts;
-    const Batch batch = make_batch({begin, end});
-    const Tensor loss = forward(batch, local.global_n);
+    const Tensor loss = forward(samples.slice(part * n / parts, (part + 1) * n / parts), local.global_n);
     total += loss.item<double>();
     const bool last = part + 1 == parts;
     const trace::Span span("backward");

@@ -9,6 +9,7 @@
 #include <CLI/CLI.hpp>
 
 #include <backflow/io/config.h>
+#include <backflow/io/schema.h>
 #include <backflow/ops/kernels/elementwise/loops.h>
 #include <backflow/ops/kernels/versions.h>
 #include <backflow/train/commands/commands.h>
@@ -76,13 +77,23 @@ int main(int argc, char** argv) {
   CLI::App app("Backflow trains neural networks on CPU clusters. Start it with mpirun or srun for several ranks.",
                "backflow");
   app.add_flag("--version", version, "versions of Backflow and of the libraries that run");
+  std::string key;
+  app.add_option("--help-config", key, "all keys of configurations, or what is to say of one, as train.epochs")
+      ->type_name("[KEY]");
   add_commands(app, action);
   try {
+    // Read here, since a key may be called as a command is.
+    if (argc > 1 && std::string(argv[1]) == "--help-config") {
+      std::cout << io::schema_text(Experiment::schema(), argc > 2 ? argv[2] : "");
+      return kDone;
+    }
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp& help) {
     return app.exit(help);
   } catch (const CLI::ParseError& error) {
     return fail_usage(explain(app, argc, argv, error));
+  } catch (const io::ConfigError& error) {
+    return fail_usage(error.what());
   }
   try {
     if (version) {

@@ -4,13 +4,17 @@
 #include <span>
 #include <utility>
 
+#include <backflow/distributed/shards.h>
+#include <backflow/train/loop/parameter_groups.h>
+#include <backflow/train/run/resume.h>
 #include <backflow/train/run/stop_signal.h>
 
 namespace backflow::train {
 
-ReproducibleStep::ReproducibleStep(const Experiment& experiment, const Model& model, const BatchMaker& data,
+ReproducibleStep::ReproducibleStep(const Experiment& experiment, const Task& task, const Model& model,
                                    std::shared_ptr<distributed::Communicator> world)
-    : BatchStep(experiment, model, data, std::move(world)),
+    : BatchStep(experiment, task, model, std::move(world)),
+      optimizer_(make_optimizer(experiment.optimizer, model.module->named_parameters())),
       step_(*model.module, *optimizer_, world_,
             {.shards = static_cast<int>(experiment.distributed.shards),
              .seed = static_cast<std::uint64_t>(experiment.seed),
@@ -18,14 +22,27 @@ ReproducibleStep::ReproducibleStep(const Experiment& experiment, const Model& mo
              .clip_grad_norm = experiment.train.clip_grad_norm,
              .check_gradients = experiment.train.check_gradients}) {}
 
-StepResult ReproducibleStep::run(std::int64_t step, const distributed::LocalBatch& batch) {
+std::int64_t ReproducibleStep::first_sample(std::int64_t global_n) const {
+  const auto shards = static_cast<int>(experiment_.distributed.shards);
+  return distributed::samples_of_shard(global_n, step_.shards().begin, shards).begin;
+}
+
+std::vector<std::int64_t> ReproducibleStep::needed(const distributed::LocalBatch& batch) const {
+  const auto shards = static_cast<int>(experiment_.distributed.shards);
+  const std::int64_t end = distributed::samples_of_shard(batch.global_n, step_.shards().end - 1, shards).end;
+  return {batch.indices.begin() + first_sample(batch.global_n), batch.indices.begin() + end};
+}
+
+StepResult ReproducibleStep::run(std::int64_t step, const distributed::LocalBatch& batch, const Batch& samples) {
+  const std::int64_t first = first_sample(batch.global_n);
   const double loss = step_.run(step, batch.global_n, [&](const distributed::Shard& shard) {
-    const auto first = batch.indices.begin();
-    return forward(make_batch({first + shard.begin, first + shard.end}), batch.global_n);
+    return forward(samples.slice(shard.begin - first, shard.end - first), batch.global_n);
   });
   std::array<double, 1> stops = {stop_requested() ? 1.0 : 0.0};
   world_->all_reduce_sum(std::span(stops));
   return {.loss = loss, .stop = stops[0] > 0};
 }
+
+io::NamedTensors ReproducibleStep::optimizer_state() { return train::optimizer_state(*optimizer_, *model_.module); }
 
 }  // namespace backflow::train

@@ -9,8 +9,10 @@
 #include <backflow/io/metrics.h>
 #include <backflow/io/run_directory.h>
 #include <backflow/train/evaluation.h>
+#include <backflow/train/loop/schedule.h>
 #include <backflow/train/run/platform.h>
 #include <backflow/train/run/run_start.h>
+#include <backflow/train/run_data.h>
 #include <backflow/train/views/progress.h>
 
 namespace backflow::train {
@@ -31,21 +33,24 @@ struct RunOptions {
   Progress::Verbosity verbosity = Progress::Verbosity::Normal;
 };
 
-/// Trains a model: data-parallel gradient descent over all ranks of `world`, metrics, dumps, and an evaluation on the
-/// test data at the end of each epoch. Rank 0 writes the run directory:
+/// The steps of a run on so many samples.
+RunLength run_length(const TrainOptions& options, std::int64_t samples);
+
+/// Trains a model: data-parallel gradient descent over all ranks of `world`, metrics, dumps, and evaluations as
+/// experiment.evaluation says. Rank 0 writes the run directory:
 ///
-///   config.toml  environment.json  metrics.jsonl  log.txt  checkpoints/step-*.h5
+///   config.toml  environment.json  metrics.jsonl  log.txt  checkpoints/step-*.h5  checkpoints/best.h5
 ///
 /// and every rank its trace, when one is asked for: trace.json, trace-rank1.json and so on.
 ///
-/// A run that goes on from a dump takes over optimizer state, step and epoch, and computes the same bits as one that
-/// was never interrupted. It appends to the files that it finds. Nothing is written before all that can be checked has
-/// been; an error after that also goes to log.txt, with the number of the rank.
+/// A run that goes on from a dump takes over optimizer state, the state of the loop (LoopControl), step and epoch, and
+/// computes the same bits as one that was never interrupted. It appends to the files that it finds. Nothing is written
+/// before all that can be checked has been; an error after that also goes to log.txt, with the number of the rank.
 ///
 /// Collective: every rank calls it with the same arguments. A signal that asks to stop (see stop_signal.h) ends the run
 /// after the present step, with a dump. Throws Error.
-Outcome train(const Experiment& experiment, const Model& model, const BatchMaker& train_data,
-              const BatchMaker& test_data, const RunOptions& options, const Platform& platform,
+Outcome train(const Experiment& experiment, const Task& task, const Model& model, const RunData& data,
+              const RunOptions& options, const Platform& platform,
               const std::shared_ptr<distributed::Communicator>& world);
 
 }  // namespace backflow::train

@@ -59,7 +59,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   try {
     const Config config = Config::parse(text, "fuzz.toml", overrides);
     read(config);
-    config.check_all_read();
+    config.check();
     const std::string resolved = config.resolved();
     const Config again = Config::parse(resolved, "resolved.toml");
     read(again);

@@ -80,7 +80,7 @@ TEST_CASE("config: values, defaults and tables are read") {
   CHECK(s.nesterov);
   CHECK(s.batch_size == 128);
   CHECK(s.mode == "fast");
-  CHECK_NOTHROW(config.check_all_read());
+  CHECK_NOTHROW(config.check());
 }
 
 TEST_CASE("config: the resolved text reads back to the same, and is stable") {
@@ -91,7 +91,7 @@ TEST_CASE("config: the resolved text reads back to the same, and is stable") {
   INFO(text);
   const Config again = Config::parse(text, "resolved.toml");
   CHECK(read(again) == s);
-  CHECK_NOTHROW(again.check_all_read());
+  CHECK_NOTHROW(again.check());
   CHECK(again.resolved() == text);
   CHECK_THAT(text, StartsWith("name = \"x#y\"\nseed = 7\nnote = "));
   CHECK_THAT(text, ContainsSubstring("\n[train]\nbatch_size = 128\nmode = \"fast\"\ntags = []\n"));
@@ -119,7 +119,7 @@ TEST_CASE("config: a key that is no longer needed may stay, and says so") {
     const Config config = Config::parse(text, "a.toml", overrides);
     config.root().integer("x", {}, 1);
     config.section("old").obsolete("way", "fast", "there is one way");
-    config.check_all_read();
+    config.check();
     return config;
   };
   CHECK(read_old("x = 1\n").notes().empty());
@@ -197,7 +197,7 @@ TEST_CASE("config: arrays of inline tables and dotted keys are tables like other
   CHECK(config.root().sections("layers")[0].integer("n") == 1);
   CHECK(config.root().sections("none").empty());
   CHECK(config.root().sections("absent").empty());
-  CHECK_NOTHROW(config.check_all_read());
+  CHECK_NOTHROW(config.check());
   const Config again = Config::parse(config.resolved(), "again.toml");
   CHECK(again.root().sections("layers").size() == 2);
 }

@@ -234,7 +234,7 @@ class DumpTest(unittest.TestCase):
 
             return write
 
-        self.assertIn("format version 2: need at most 1", self.refusal(attribute("format_version", 2)))
+        self.assertIn("format version 3: need at most 2", self.refusal(attribute("format_version", 3)))
         self.assertIn("'step' is no integer", self.refusal(attribute("step", "x")))
         self.assertIn("'step' is not a single value", self.refusal(attribute("step", [1, 2])))
         self.assertIn("'config' is no text", self.refusal(attribute("config", 1)))

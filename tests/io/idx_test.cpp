@@ -1,4 +1,4 @@
-#include <backflow/io/idx.h>
+#include <backflow/io/datasets/idx.h>
 
 #include <cstdint>
 #include <numeric>

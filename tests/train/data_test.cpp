@@ -5,7 +5,9 @@
 
 #include <backflow/runtime/threads/threads.h>
 #include <backflow/tests/train/support.h>
-#include <backflow/train/data.h>
+#include <backflow/train/data/batch_maker.h>
+#include <backflow/train/data/load_data.h>
+#include <backflow/train/data/targets.h>
 
 using namespace backflow;
 using train::BatchMaker;
@@ -16,6 +18,14 @@ struct Files {
   test::TemporaryDirectory directory;
   std::string images = directory.file("images");
   std::string labels = directory.file("labels");
+
+  /// Both as training data and as test data, as [data] with further keys describes.
+  train::LoadedData load(const std::string& keys = "", ScalarType dtype = kFloat32) const {
+    const std::string text = "[data]\ntrain_images = '" + images + "'\ntrain_labels = '" + labels +
+                             "'\ntest_images = ''\n" + keys;
+    const io::Config config = io::Config::parse(text, "test.toml");
+    return train::load_data(train::read_data_options(config.section("data")), dtype, 1, train::DataPurpose::Training);
+  }
 };
 
 }  // namespace
@@ -24,12 +34,9 @@ TEST_CASE("batches are scaled, normalized and in the order of their indices") {
   const Files files;
   test::write_idx(files.images, {3, 1, 2}, {0, 255, 51, 102, 5, 10});
   test::write_idx(files.labels, {3}, {2, 0, 1});
-  train::DataOptions options;
-  options.mean = 0.2;
-  options.std = 0.5;
-  const BatchMaker data(train::load_dataset(files.images, files.labels), options, kFloat64);
-  CHECK(data.dataset().num_classes() == 3);
-  CHECK(data.dataset().sample_shape() == DimVector{1, 1, 2});
+  const BatchMaker data = *files.load("mean = 0.2\nstd = 0.5\n", kFloat64).train;
+  CHECK(data.info().classes == 3);
+  CHECK(data.info().sample_shape == DimVector{1, 1, 2});
 
   const train::Batch batch = data.make({1, 0});
   CHECK(batch.x.sizes() == IntArrayRef({2, 1, 1, 2}));
@@ -47,19 +54,19 @@ TEST_CASE("samples and classes that do not belong together are an error that nam
   const Files files;
   test::write_idx(files.images, {3, 1, 2}, {0, 255, 51, 102, 5, 10});
   test::write_idx(files.labels, {2}, {2, 0});
-  CHECK_THROWS_WITH(train::load_dataset(files.images, files.labels), ContainsSubstring("2 classes for 3 samples"));
+  CHECK_THROWS_WITH(files.load(), ContainsSubstring("2 classes for 3 samples"));
   test::write_idx(files.labels, {3, 1}, {2, 0, 1});
-  CHECK_THROWS_WITH(train::load_dataset(files.images, files.labels), ContainsSubstring(files.labels));
+  CHECK_THROWS_WITH(files.load(), ContainsSubstring(files.labels));
   test::write_idx(files.images, {0, 1, 2}, {});
   test::write_idx(files.labels, {0}, {});
-  CHECK_THROWS_WITH(train::load_dataset(files.images, files.labels), ContainsSubstring("no samples"));
+  CHECK_THROWS_WITH(files.load(), ContainsSubstring("no samples"));
 }
 
 TEST_CASE("data: samples and classes of different number name both files") {
   const Files files;
   test::write_idx(files.images, {3, 1, 2}, {0, 255, 51, 102, 5, 10});
   test::write_idx(files.labels, {2}, {2, 0});
-  CHECK_THROWS_WITH(train::load_dataset(files.images, files.labels),
+  CHECK_THROWS_WITH(files.load(),
                     files.labels + ": 2 classes for 3 samples in " + files.images + ": need one for each");
 }
 
@@ -69,7 +76,7 @@ TEST_CASE("data: samples without a number are an error that names the file") {
   for (const std::vector<std::uint32_t>& sizes :
        {std::vector<std::uint32_t>{3, 0, 28}, std::vector<std::uint32_t>{3, 28, 0}, std::vector<std::uint32_t>{3, 0}}) {
     test::write_idx(files.images, sizes, {});
-    CHECK_THROWS_WITH(train::load_dataset(files.images, files.labels),
+    CHECK_THROWS_WITH(files.load(),
                       StartsWith(files.images + ": holds ") && EndsWith(": need samples that are not empty"));
   }
 }
@@ -86,7 +93,7 @@ TEST_CASE("data: a label that is no class is an error with file, sample and valu
     }
     out.close();
     try {
-      train::load_dataset(files.images, files.labels);
+      files.load();
     } catch (const Error& error) {
       REQUIRE_THAT(error.what(), StartsWith(files.labels + ": "));
       return std::string(error.what()).substr(files.labels.size() + 2);
@@ -129,9 +136,9 @@ TEST_CASE("data: labels of the test data are among the classes") {
   const Files files;
   test::write_idx(files.images, {3, 1, 1}, {0, 1, 2});
   test::write_idx(files.labels, {3}, {2, 0, 3});
-  const train::Dataset test_data = train::load_dataset(files.images, files.labels);
-  CHECK_NOTHROW(train::check_classes(test_data, files.labels, 4, "train-labels"));
-  CHECK_THROWS_WITH(train::check_classes(test_data, files.labels, 3, "train-labels"),
+  const train::RawBatch raw = files.load().train->source().read(std::vector<std::int64_t>{0, 1, 2});
+  CHECK_NOTHROW(train::check_classes(raw.targets, files.labels, 4, "train-labels"));
+  CHECK_THROWS_WITH(train::check_classes(raw.targets, files.labels, 3, "train-labels"),
                     files.labels +
                         ": sample 2, counted from 0, has the label 3: need one of the 3 classes of "
                         "train-labels, from 0 to 2");

@@ -18,7 +18,7 @@ namespace backflow::test {
 inline train::ModelOptions model_options(const std::string& text) {
   const io::Config config = io::Config::parse("[model]\n" + text, "x.toml");
   train::ModelOptions options = train::read_model(config.section("model"));
-  config.check_all_read();
+  config.check();
   return options;
 }
 

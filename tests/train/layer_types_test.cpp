@@ -171,11 +171,7 @@ TEST_CASE("layers: whatever keys a configuration accepts, the layer runs", "[tra
   for (const std::string& type : type_names()) {
     const std::string sample = sample_layer(type);
     const io::Config config = io::Config::parse("layers = [" + sample + "]\n", "x.toml");
-    try {
-      read_layers(config.root(), "layers", {config.section("blocks"), std::make_shared<std::size_t>(0), nullptr});
-    } catch (const io::ConfigError&) {
-      continue;
-    }
+    read_layers(config.root(), "layers", {std::make_shared<Blocks>(), std::make_shared<std::size_t>(0), nullptr});
     for (const std::string& path : config.asked()) {
       const std::string key = path.substr(path.rfind('.') + 1);
       if (!path.starts_with("layers.0.") || path.find('.', 9) != std::string::npos || key == "type") {

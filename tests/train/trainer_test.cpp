@@ -20,6 +20,8 @@
 #include <backflow/runtime/base/warning.h>
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/train/support.h>
+#include <backflow/train/data/load_data.h>
+#include <backflow/train/task/task.h>
 
 using namespace backflow;
 
@@ -42,7 +44,12 @@ train::BatchMaker make_data(const test::TemporaryDirectory& directory) {
   }
   test::write_idx(directory.file("images"), {12, 2, 2}, pixels);
   test::write_idx(directory.file("labels"), {12}, classes);
-  return {train::load_dataset(directory.file("images"), directory.file("labels")), {}, kFloat32};
+  const io::Config config =
+      io::Config::parse("[data]\ntrain_images = '" + directory.file("images") + "'\ntrain_labels = '" +
+                            directory.file("labels") + "'\ntest_images = ''\n",
+                        "test.toml");
+  return *train::load_data(train::read_data_options(config.section("data")), kFloat32, 1, train::DataPurpose::Training)
+              .train;
 }
 
 /// Trains for one epoch in steps of four samples; `before` runs before every forward.
@@ -54,7 +61,9 @@ void run(const test::TemporaryDirectory& directory, const train::Experiment& exp
                              return network->forward(x);
                            }};
   const train::BatchMaker data = make_data(directory);
-  train::train(experiment, model, data, data, {.start = {.out = directory.file("run")}, .resolved_config = ""}, {},
+  const auto task = train::Task::make(experiment.task, data.info());
+  train::train(experiment, *task, model, {.train = data, .test = &data},
+               {.start = {.out = directory.file("run")}, .resolved_config = ""}, {},
                std::make_shared<distributed::NullCommunicator>());
 }
 

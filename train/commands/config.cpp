@@ -4,6 +4,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <backflow/io/schema.h>
 #include <backflow/train/commands/commands.h>
 #include <backflow/train/commands/options.h>
 #include <backflow/train/commands/prepared.h>
@@ -14,9 +15,23 @@
 namespace backflow::train {
 namespace {
 
-int run_config(const ConfigSource& source) {
+struct Options {
+  ConfigSource source;
+  bool schema = false;
+  bool markdown = false;
+};
+
+int run_config(const Options& line) {
+  if (line.schema || line.markdown) {
+    std::cout << (line.schema ? io::schema_json(Experiment::schema()) : io::schema_markdown(Experiment::schema()));
+    return kDone;
+  }
+  if (line.source.file.empty()) {
+    throw io::ConfigError("config: no CONFIG: need the TOML file of an experiment, --schema or --markdown");
+  }
   return run_job([&](const World& world) -> int {
-    const Prepared p = on_all_ranks(*world, [&] { return prepare(io::Config::load(source.file, source.overrides)); });
+    const Prepared p =
+        on_all_ranks(*world, [&] { return prepare(io::Config::load(line.source.file, line.source.overrides)); });
     if (world->rank() == 0) {
       std::cout << p.config.resolved();
       for (const std::string& note : p.config.notes()) {
@@ -30,10 +45,16 @@ int run_config(const ConfigSource& source) {
 }  // namespace
 
 void add_config(CLI::App& app, Action& action) {
-  const auto source = std::make_shared<ConfigSource>();
+  const auto line = std::make_shared<Options>();
   CLI::App* config = app.add_subcommand("config", "check a configuration and print it with all defaults");
-  add_config_source(config, *source);
-  config->callback([source, &action] { action.run = [source] { return run_config(*source); }; });
+  add_config_source(config, line->source);
+  CLI::Option* file = config->get_option("CONFIG")->required(false);
+  CLI::Option* schema = config->add_flag("--schema", line->schema, "print a JSON schema of all keys, for editors");
+  CLI::Option* markdown =
+      config->add_flag("--markdown", line->markdown, "print all keys, as docs/configuration.md has them");
+  schema->excludes(file)->excludes(markdown);
+  markdown->excludes(file);
+  config->callback([line, &action] { action.run = [line] { return run_config(*line); }; });
 }
 
 }  // namespace backflow::train

@@ -13,6 +13,8 @@
 #include <backflow/train/commands/prepared.h>
 #include <backflow/train/evaluation.h>
 #include <backflow/train/exit_code.h>
+#include <backflow/train/formatted.h>
+#include <backflow/train/loop/evaluation_text.h>
 #include <backflow/train/run/digest.h>
 #include <backflow/train/run/job.h>
 #include <backflow/train/run/resume.h>
@@ -24,8 +26,24 @@ namespace {
 struct Options {
   std::string file;
   std::vector<std::string> overrides;
+  bool table = false;
   RankRequest place;
 };
+
+void print(const Evaluation& result, const Task& task, bool table, const io::Dump& dump) {
+  if (table) {
+    std::cout << headline_text(task, result, "test") << '\n' << class_table(result);
+    for (const auto& [name, value] : result.metrics) {
+      std::cout << formatted("%-20s %.6g\n", name.c_str(), value);
+    }
+    std::cout << std::flush;
+    return;
+  }
+  io::MetricRecord record;
+  append_metrics(result, record, "test_");
+  record.insert(record.end(), {{"samples", result.samples}, {"step", dump.step}, {"epoch", dump.epoch}});
+  std::cout << io::to_json(record) << std::endl;
+}
 
 int run_evaluate(const Options& line) {
   return run_job([&](const World& world) -> int {
@@ -44,14 +62,9 @@ int run_evaluate(const Options& line) {
     Facts facts = facts_of(p);
     facts.emplace_back("the dump", describe_dump(dump));
     check_agreement(*world, "evaluate", {}, facts);
-    const Evaluation result = evaluate(p.model, p.test_data, p.experiment.train.eval_batch_size, *world);
+    const Evaluation result = evaluate(*p.task, p.model, *p.judge(), p.experiment.train.eval_batch_size, *world);
     if (world->rank() == 0) {
-      std::cout << io::to_json({{"test_accuracy", result.accuracy},
-                                {"test_loss", result.loss},
-                                {"samples", p.test_data.dataset().size()},
-                                {"step", dump.step},
-                                {"epoch", dump.epoch}})
-                << std::endl;
+      print(result, *p.task, line.table, dump);
     }
     return kDone;
   });
@@ -64,6 +77,7 @@ void add_evaluate(CLI::App& app, Action& action) {
   CLI::App* evaluate = app.add_subcommand("evaluate", "evaluate a dump on the test data of its configuration");
   evaluate->add_option("FILE", line->file, "dump, as checkpoints/step-000003752.h5")->required();
   add_overrides(evaluate, line->overrides, "replace one key of the dump's configuration");
+  evaluate->add_flag("--table", line->table, "print a table for people, with precision, recall and F1 of each class");
   add_placement(evaluate, line->place);
   evaluate->callback([line, &action] { action.run = [line] { return run_evaluate(*line); }; });
 }

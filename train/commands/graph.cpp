@@ -25,8 +25,8 @@ struct Options {
 
 /// Draws the step of an experiment into `file`, in the way that its suffix says, or prints it.
 void write_graph(const Prepared& p, const std::string& file) {
-  const StepGraph graph = observe_step(p.model, p.train_data->dataset().sample_shape(), p.experiment.train.batch_size,
-                                       p.experiment.train.dtype);
+  const StepGraph graph =
+      observe_step(p.model, p.train_data->info().sample_shape, p.experiment.train.batch_size, p.experiment.train.dtype);
   const std::string& title = p.experiment.name;
   if (file.empty()) {
     std::cout << to_dot(graph, title);

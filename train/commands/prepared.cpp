@@ -2,12 +2,19 @@
 
 #include <algorithm>
 #include <iostream>
+#include <numeric>
 #include <utility>
 
 #include <backflow/ops/creation/random.h>
 #include <backflow/ops/winograd.h>
 #include <backflow/runtime/base/warning.h>
+#include <backflow/train/data/formats.h>
+#include <backflow/train/data/load_data.h>
+#include <backflow/train/data/targets.h>
+#include <backflow/train/loop/loop_control.h>
+#include <backflow/train/loop/parameter_groups.h>
 #include <backflow/train/run/digest.h>
+#include <backflow/train/trainer.h>
 
 namespace backflow::train {
 namespace {
@@ -16,52 +23,103 @@ namespace {
 void check_batch_size(const io::Config& config, const Experiment& e, std::int64_t samples) {
   if (e.train.batch_size > samples && distributed::environment_rank() == 0) {
     warn(config.section("train").where("batch_size"), ": 'batch_size' in [train] is ", e.train.batch_size, ", ",
-         e.data.path(e.data.train_images), " has ", samples, " samples: each step takes all of them");
+         e.data.path(file_of_part(e.data, Part::Train)), " has ", samples, " samples: each step takes all of them");
   }
 }
 
-/// What the data ask of the model. The classes of a model in a dump need not all occur in the test data.
-ModelRequest request_of(const Experiment& e, const Dataset& data, const io::Dump* dump) {
-  ModelRequest request{
-      .sample_shape = data.sample_shape(), .dtype = e.train.dtype, .copies = 2 + e.optimizer.state_tensors};
-  if (dump == nullptr) {
-    request.output_shape = {data.num_classes()};
-  } else if (e.model.name == "layers") {
-    request.any_output = true;
-  } else {
-    request.output_shape = {std::max(saved_outputs(e.model, request, dump->parameters), std::int64_t{1})};
+/// The configuration with what was found in the training data, so that a dump is evaluated by the same numbers.
+io::Config settle(const io::Config& config, const std::vector<std::string>& settled) {
+  if (settled.empty()) {
+    return config;
   }
-  return request;
+  io::Config result = io::Config::parse(config.resolved(), config.origin(), settled);
+  Experiment::read(result);
+  return result;
+}
+
+/// A GAN's task needs a GAN, and the other way round; and some settings are not for it.
+void check_task(const Experiment& e, const Task& task, const Model& model) {
+  const bool is_gan = model.generator != nullptr;
+  if (is_gan != (task.name() == "gan")) {
+    e.task.section.fail("name",
+                        to_text("'name' in [task] is \"", e.task.name, "\" for the model \"", e.model.name, "\": need ",
+                                is_gan ? "\"gan\", or another model"
+                                       : "a model with a generator and a "
+                                         "discriminator, as \"dcgan\", or another task"));
+  }
+  if (is_gan) {
+    e.check_gan();
+  }
+}
+
+/// The task, and a model with as many outputs as it needs. Of a dump the model alone may know how many classes there
+/// are.
+std::pair<std::shared_ptr<const Task>, Model> make_model(const Experiment& e, DataInfo info, const io::Dump* dump) {
+  ModelRequest request{.sample_shape = info.sample_shape,
+                       .vocabulary = info.sample_dtype == kInt64 ? info.classes : 0,
+                       .dtype = e.train.dtype,
+                       .copies = e.copies()};
+  if (dump != nullptr && info.target == TargetKind::Class) {
+    const bool open = e.model.name == "layers";
+    info.classes = open ? 0 : std::max(saved_outputs(e.model, request, dump->parameters), std::int64_t{1});
+    manual_seed(static_cast<std::uint64_t>(e.seed));
+  }
+  std::shared_ptr<const Task> task = Task::make(e.task, info);
+  request.any_output = numel_of(task->output_shape()) == 0;
+  if (!request.any_output) {
+    request.output_shape = task->output_shape();
+  }
+  Model model = build_model(e.model, request);
+  if (info.target == TargetKind::Class && info.classes == 0) {
+    info.classes = model.classes;
+    task = Task::make(e.task, info);
+  }
+  check_task(e, *task, model);
+  return {std::move(task), std::move(model)};
 }
 
 }  // namespace
 
+const BatchMaker* Prepared::judge() const {
+  return test_data ? &*test_data : validation_data ? &*validation_data : nullptr;
+}
+
 Prepared prepare(const io::Config& config, const io::Dump* dump) {
   Experiment e = Experiment::read(config);
   e.check_files(config);
-  const auto read = [&e](const std::string& images, const std::string& labels) {
-    return BatchMaker(load_dataset(e.data.path(images), e.data.path(labels)), e.data, e.train.dtype);
-  };
-  std::optional<BatchMaker> train_data;
-  if (dump == nullptr) {
-    train_data.emplace(read(e.data.train_images, e.data.train_labels));
-    check_batch_size(config, e, train_data->dataset().size());
+  const auto purpose = dump == nullptr ? DataPurpose::Training : DataPurpose::Evaluation;
+  LoadedData data = load_data(e.data, e.train.dtype, static_cast<std::uint64_t>(e.seed), purpose);
+  if (dump != nullptr) {
+    data.train.reset();
+    if (!data.test && !data.validation) {
+      e.data.section.fail("test_file", "no test data and no validation data in [data]: need some to evaluate on");
+    }
+  } else {
+    check_batch_size(config, e, data.train->size());
+    e.check_batch_size(config, data.train->size());
   }
-  BatchMaker test_data = read(e.data.test_images, e.data.test_labels);
-  const Dataset& first = train_data ? train_data->dataset() : test_data.dataset();
-  check(first.sample_shape() == test_data.dataset().sample_shape(), e.data.path(e.data.test_images),
-        ": samples of shape ", test_data.dataset().sample_shape(), ", in ", e.data.path(e.data.train_images), " of ",
-        first.sample_shape(), ": need one shape");
-  if (train_data) {
-    e.check_batch_size(config, train_data->dataset().size());
-  }
-  set_winograd(e.train.winograd);
-  const ModelRequest request = request_of(e, first, dump);
+  const BatchMaker& first = data.train ? *data.train : data.test ? *data.test : *data.validation;
   manual_seed(static_cast<std::uint64_t>(e.seed));
-  Model model = build_model(e.model, request);
-  check_classes(test_data.dataset(), e.data.path(e.data.test_labels), model.classes,
-                train_data ? e.data.path(e.data.train_labels) : "the model");
-  return {std::move(e), config, std::move(train_data), std::move(test_data), std::move(model)};
+  set_winograd(e.train.winograd);
+  auto [task, model] = make_model(e, first.info(), dump);
+  if (dump != nullptr && first.info().target == TargetKind::Class) {
+    std::vector<std::int64_t> all(static_cast<std::size_t>(first.source().size()));
+    std::iota(all.begin(), all.end(), 0);
+    const std::string labels = e.data.format == "idx" ? e.data.test_labels : file_of_part(e.data, Part::Test);
+    check_classes(first.source().read_targets(all), e.data.path(labels), model.classes, "the model");
+  }
+  if (data.train) {
+    freeze_parameters(e.optimizer, *model.module);
+    LoopControl::check(e, *task, data.test || data.validation, run_length(e.train, data.train->size()));
+  }
+  return {std::move(e),
+          config,
+          settle(config, data.settled),
+          std::move(data.train),
+          std::move(data.validation),
+          std::move(data.test),
+          std::move(model),
+          std::move(task)};
 }
 
 Platform start_platform(distributed::Communicator& world, const RankRequest& place,
@@ -79,9 +137,9 @@ Platform start_platform(distributed::Communicator& world, const RankRequest& pla
 }
 
 Facts facts_of(const Prepared& p) {
-  Facts facts = p.config.values();
-  facts.emplace_back("data.train", p.train_data ? describe_data(p.train_data->dataset()) : "");
-  facts.emplace_back("data.test", describe_data(p.test_data.dataset()));
+  Facts facts = p.settled.values();
+  facts.emplace_back("data.train", p.train_data ? p.train_data->description() : "");
+  facts.emplace_back("data.test", p.judge() != nullptr ? p.judge()->description() : "");
   return facts;
 }
 

@@ -1,16 +1,18 @@
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include <backflow/io/config.h>
 #include <backflow/io/dump.h>
-#include <backflow/train/data.h>
+#include <backflow/train/data/batch_maker.h>
 #include <backflow/train/experiment.h>
 #include <backflow/train/model/model.h>
 #include <backflow/train/run/agreement.h>
 #include <backflow/train/run/platform.h>
+#include <backflow/train/task/task.h>
 
 namespace backflow::train {
 
@@ -18,9 +20,15 @@ namespace backflow::train {
 struct Prepared {
   Experiment experiment;
   io::Config config;
+  io::Config settled;  ///< the same with what was found in the training data, as their means: for dumps
   std::optional<BatchMaker> train_data;
-  BatchMaker test_data;
+  std::optional<BatchMaker> validation_data;
+  std::optional<BatchMaker> test_data;
   Model model;
+  std::shared_ptr<const Task> task;
+
+  /// The test data, or where there are none the validation data; null where there are neither.
+  const BatchMaker* judge() const;
 };
 
 /// Reads and checks a configuration, its data and its model. With the dump, if it is one that is to be evaluated.

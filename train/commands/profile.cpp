@@ -35,7 +35,7 @@ int run_profile(const Options& line) {
     });
     start_platform(*world, line.place, p.config.notes());
     check_agreement(*world, "profile", {}, facts_of(p));
-    ProfiledStep step(p.experiment, p.model, *p.train_data, world);
+    ProfiledStep step(p.experiment, *p.task, p.model, *p.train_data, world);
     const std::string text = line.cores ? step.on_cores(line.bandwidth) : step.profile(line.steps);
     if (world->rank() == 0) {
       std::cout << text << std::flush;

@@ -11,6 +11,7 @@
 #include <backflow/train/commands/options.h>
 #include <backflow/train/commands/prepared.h>
 #include <backflow/train/exit_code.h>
+#include <backflow/train/loop/initial_values.h>
 #include <backflow/train/run/job.h>
 #include <backflow/train/run/resume.h>
 #include <backflow/train/run/resume_changes.h>
@@ -22,9 +23,12 @@
 namespace backflow::train {
 namespace {
 
+const BatchMaker* pointer_to(const std::optional<BatchMaker>& data) { return data ? &*data : nullptr; }
+
 struct Options {
   ConfigSource config;
   std::string out;
+  std::string init;                  ///< file with parameters to start from
   std::string resume;                ///< a dump, or "auto"
   std::vector<std::string> allowed;  ///< --allow-change: keys that may differ from the dump's
   bool overwrite = false;            ///< removes the run that --out holds
@@ -85,7 +89,7 @@ std::vector<std::string> take_over(RunStart& start, const std::vector<std::strin
     start.dump.optimizer.clear();
     changes.notes.push_back("the optimizer's state starts anew");
   }
-  load_model(start.dump_path, start.dump, *p.model.module);
+  load_trained_model(start.dump_path, start.dump, *p.model.module);
   return changes.notes;
 }
 
@@ -94,7 +98,11 @@ int run_train(const Options& line) {
   return run_job([&](const World& world) -> int {
     world->set_wait_limits({.stop_requested = stop_requested});
     const Prepared p = on_all_ranks(*world, [&] {
-      Prepared prepared = prepare(io::Config::load(line.config.file, line.config.overrides));
+      std::vector<std::string> overrides = line.config.overrides;
+      if (!line.init.empty()) {
+        overrides.push_back("init.file='" + line.init + "'");
+      }
+      Prepared prepared = prepare(io::Config::load(line.config.file, overrides));
       prepared.experiment.check_ranks(prepared.config, world->size());
       return prepared;
     });
@@ -105,7 +113,15 @@ int run_train(const Options& line) {
     check_agreement(*world, "train", options_of(line), facts, platform_facts(p.experiment, platform));
     on_all_ranks(*world, [&] { check_allowed_names(line.allowed, facts); });
     RunStart start = start_run({.out = line.out, .resume = line.resume, .overwrite = line.overwrite}, *world);
-    std::string report = start_report(p.experiment, p.model, *p.train_data, p.test_data, world->size(), platform);
+    std::string report = start_report(
+        p.experiment, p.model,
+        {.train = *p.train_data, .validation = pointer_to(p.validation_data), .test = pointer_to(p.test_data)},
+        world->size(), platform);
+    if (start.dump_path.empty() && !p.experiment.init.file.empty()) {
+      report += "\n" + on_all_ranks(*world, [&] {
+                  return load_initial_values(p.experiment.init, *p.model.module).text(p.experiment.init.file);
+                });
+    }
     for (const std::string& note : on_all_ranks(*world, [&] { return take_over(start, line.allowed, facts, p); })) {
       report += "\n" + wrapped("note: " + note);
     }
@@ -115,16 +131,18 @@ int run_train(const Options& line) {
       }
       return kDone;
     }
-    const Outcome outcome = train(p.experiment, p.model, *p.train_data, p.test_data,
-                                  {.start = std::move(start),
-                                   .resolved_config = p.config.resolved(),
-                                   .report = report,
-                                   .train_data = value_of(facts, "data.train"),
-                                   .test_data = value_of(facts, "data.test"),
-                                   .trace_steps = line.trace ? line.trace_steps : 0,
-                                   .profile = line.profile,
-                                   .verbosity = line.quiet ? Progress::Verbosity::Quiet : Progress::Verbosity::Normal},
-                                  platform, world);
+    const Outcome outcome =
+        train(p.experiment, *p.task, p.model,
+              {.train = *p.train_data, .validation = pointer_to(p.validation_data), .test = pointer_to(p.test_data)},
+              {.start = std::move(start),
+               .resolved_config = p.settled.resolved(),
+               .report = report,
+               .train_data = value_of(facts, "data.train"),
+               .test_data = value_of(facts, "data.test"),
+               .trace_steps = line.trace ? line.trace_steps : 0,
+               .profile = line.profile,
+               .verbosity = line.quiet ? Progress::Verbosity::Quiet : Progress::Verbosity::Normal},
+              platform, world);
     world->barrier();
     return outcome == Outcome::Stopped ? kStopped : kDone;
   });
@@ -139,6 +157,13 @@ void add_train(CLI::App& app, Action& action) {
   train->add_option("--out", line->out, "run directory; runs/<name>/<date-time> unless given")
       ->check(not_empty, "")
       ->type_name("DIR");
+  train
+      ->add_option(
+          "--init", line->init,
+          "start from the parameters in this file as far as they fit: a dump, .safetensors, .npz, .pt; the same "
+          "as --set init.file=FILE")
+      ->check(not_empty, "")
+      ->type_name("FILE");
   CLI::Option* resume =
       train
           ->add_option("--resume", line->resume,

@@ -6,6 +6,7 @@
 #include <backflow/runtime/memory/memory.h>
 #include <backflow/runtime/trace/trace.h>
 #include <backflow/train/cores/scaling.h>
+#include <backflow/train/data/sample_order.h>
 #include <backflow/train/views/communication_view.h>
 #include <backflow/train/views/profile.h>
 
@@ -15,30 +16,41 @@ namespace {
 constexpr int kWarmUp = 3;
 
 distributed::LocalBatch first_batch(const Experiment& experiment, const BatchMaker& data, std::pair<int, int> place) {
-  const distributed::ShardedSampler sampler({.dataset_size = data.dataset().size(),
-                                             .batch_size = experiment.train.batch_size,
-                                             .seed = static_cast<std::uint64_t>(experiment.seed),
-                                             .shuffle = experiment.data.shuffle,
-                                             .rank = place.first,
-                                             .size = place.second});
-  return sampler.batch(0, 0);
+  auto options =
+      sampler_options(data, experiment.data, experiment.train.batch_size, static_cast<std::uint64_t>(experiment.seed));
+  options.rank = place.first;
+  options.size = place.second;
+  return distributed::ShardedSampler(options).batch(0, 0);
 }
 
 }  // namespace
 
-ProfiledStep::ProfiledStep(const Experiment& experiment, const Model& model, const BatchMaker& data,
+ProfiledStep::ProfiledStep(const Experiment& experiment, const Task& task, const Model& model, const BatchMaker& data,
                            std::shared_ptr<distributed::Communicator> world)
-    : world_(std::move(world)),
-      step_(BatchStep::make(experiment, model, data, world_)),
-      batch_(first_batch(experiment, data, step_->place())) {
-  for (optim::OptimizerParamGroup& group : step_->optimizer().param_groups()) {
-    group.options().set_lr(0);  // a hundred steps on one batch could end in NaN, which some settings refuse
+    : data_(data),
+      world_(std::move(world)),
+      step_(BatchStep::make(experiment, task, model, world_)),
+      batch_(first_batch(experiment, data, step_->place())),
+      prefetch_{.depth = experiment.data.prefetch, .workers = experiment.data.workers} {
+  for (optim::Optimizer* const optimizer : step_->optimizers()) {
+    for (optim::OptimizerParamGroup& group : optimizer->param_groups()) {
+      group.options().set_lr(0);  // a hundred steps on one batch could end in NaN, which some settings refuse
+    }
   }
 }
 
+BatchRequest ProfiledStep::request() const { return {.indices = step_->needed(batch_), .epoch = 0}; }
+
+Batch ProfiledStep::make_batch() const {
+  const trace::Span span("data");
+  return data_.make(request().indices);
+}
+
 std::string ProfiledStep::profile(std::int64_t steps) {
+  Prefetcher batches(
+      data_, [this] { return std::optional(request()); }, prefetch_);
   for (int i = 0; i < kWarmUp; ++i) {
-    run();
+    run(batches.next());
   }
   Profile profile;
   distributed::CommunicationTimes communication;
@@ -49,7 +61,7 @@ std::string ProfiledStep::profile(std::int64_t steps) {
     reset_peak_memory();
     {
       const trace::Span span("step");
-      run();
+      run(batches.next());
     }
     const std::vector<trace::ThreadEvents> threads = trace::collect(start);
     profile.add_step(threads, memory_stats().peak_bytes);
@@ -67,7 +79,7 @@ std::string ProfiledStep::profile(std::int64_t steps) {
 std::string ProfiledStep::on_cores(double bandwidth) {
   Machine machine = measure_machine();
   machine.bandwidth_limit = bandwidth;
-  return scaling_report(predict_scaling([this] { run(); }, {}, machine));
+  return scaling_report(predict_scaling([this] { run(make_batch()); }, {}, machine));
 }
 
 }  // namespace backflow::train

@@ -6,6 +6,8 @@
 
 #include <backflow/distributed/communicator.h>
 #include <backflow/train/batch_step.h>
+#include <backflow/train/data/batch_maker.h>
+#include <backflow/train/data/prefetcher.h>
 
 namespace backflow::train {
 
@@ -13,8 +15,8 @@ namespace backflow::train {
 /// looks at its time.
 class ProfiledStep {
  public:
-  /// Collective. Keeps references to experiment, model and data.
-  ProfiledStep(const Experiment& experiment, const Model& model, const BatchMaker& data,
+  /// Collective. Keeps references to experiment, task, model and data.
+  ProfiledStep(const Experiment& experiment, const Task& task, const Model& model, const BatchMaker& data,
                std::shared_ptr<distributed::Communicator> world);
 
   /// Where the time of so many steps goes on this rank, operator by operator and, of several ranks, in communication.
@@ -25,11 +27,15 @@ class ProfiledStep {
   std::string on_cores(double bandwidth);
 
  private:
-  void run() { step_->run(number_++, batch_); }
+  void run(const Batch& samples) { step_->run(number_++, batch_, samples); }
+  BatchRequest request() const;
+  Batch make_batch() const;
 
+  const BatchMaker& data_;
   std::shared_ptr<distributed::Communicator> world_;
   std::unique_ptr<BatchStep> step_;
   distributed::LocalBatch batch_;
+  Prefetcher::Options prefetch_;
   std::int64_t number_ = 0;
 };
 

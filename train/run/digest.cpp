@@ -35,12 +35,6 @@ std::uint64_t digest_of_piece(std::span<const std::byte> bytes) {
   return mixed(state, rest);
 }
 
-std::string hexadecimal(std::uint64_t digest) {
-  char text[20];
-  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(digest));
-  return text;
-}
-
 }  // namespace
 
 std::uint64_t digest_of(std::span<const std::byte> bytes) {
@@ -63,32 +57,33 @@ std::uint64_t digest_of_tensor(const Tensor& x) {
   return digest_of(std::span(static_cast<const std::byte*>(dense.const_data_ptr()), dense.nbytes()));
 }
 
-std::string describe_data(const Dataset& data) {
-  const std::uint64_t digest = mixed(digest_of_tensor(data.images), digest_of_tensor(data.labels));
-  DimVector sizes(data.images.sizes());
-  sizes.erase(0);
-  return to_text(data.size(), " samples of ", sizes, " in ", data.num_classes(), " classes, digest ",
-                 hexadecimal(digest));
+std::uint64_t combined_digest(std::uint64_t first, std::uint64_t second) { return mixed(first, second); }
+
+std::string hexadecimal_digest(std::uint64_t digest) {
+  char text[20];
+  std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(digest));
+  return text;
 }
 
 std::string describe_program() {
   std::ifstream in("/proc/self/exe", std::ios::binary);
   const std::string content{std::istreambuf_iterator<char>(in), {}};
-  return content.empty()
-             ? ""
-             : to_text(content.size(), " bytes, digest ", hexadecimal(digest_of(std::as_bytes(std::span(content)))));
+  return content.empty() ? ""
+                         : to_text(content.size(), " bytes, digest ",
+                                   hexadecimal_digest(digest_of(std::as_bytes(std::span(content)))));
 }
 
 std::string describe_dump(const io::Dump& dump) {
   std::uint64_t state = 0;
-  for (const io::NamedTensors* tensors : {&dump.parameters, &dump.buffers, &dump.optimizer}) {
+  for (const io::NamedTensors* tensors :
+       {&dump.parameters, &dump.buffers, &dump.optimizer, &dump.trained, &dump.loop}) {
     for (const auto& [name, tensor] : *tensors) {
       state = mixed(mixed(state, digest_of(std::as_bytes(std::span(name)))), digest_of_tensor(tensor));
     }
   }
   state = mixed(mixed(state, static_cast<std::uint64_t>(dump.sampler_epoch)),
                 static_cast<std::uint64_t>(dump.sampler_position));
-  return to_text("step ", dump.step, ", epoch ", dump.epoch, ", digest ", hexadecimal(state));
+  return to_text("step ", dump.step, ", epoch ", dump.epoch, ", digest ", hexadecimal_digest(state));
 }
 
 }  // namespace backflow::train

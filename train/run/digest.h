@@ -6,7 +6,7 @@
 #include <string>
 
 #include <backflow/io/dump.h>
-#include <backflow/train/data.h>
+#include <backflow/runtime/tensor/tensor.h>
 
 namespace backflow::train {
 
@@ -17,9 +17,11 @@ std::uint64_t digest_of(std::span<const std::byte> bytes);
 /// Of a tensor's elements; it may be strided.
 std::uint64_t digest_of_tensor(const Tensor& x);
 
-/// What a data set is, for comparing it: "60000 samples of [28, 28] in 10 classes, digest 0f3a...". Reads all bytes:
-/// tens of milliseconds a gigabyte on two cores.
-std::string describe_data(const Dataset& data);
+/// Of two digests, in their order.
+std::uint64_t combined_digest(std::uint64_t first, std::uint64_t second);
+/// "0f3a...": sixteen digits.
+std::string hexadecimal_digest(std::uint64_t digest);
+
 /// Which file this program is: "15351232 bytes, digest 0f3a..."; empty when it cannot be read.
 std::string describe_program();
 /// Which dump it is: "step 938, epoch 1, digest 0f3a...", of parameters, buffers and optimizer state, names included.

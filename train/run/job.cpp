@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <exception>
 #include <iostream>
+#include <sstream>
+#include <string>
 #include <thread>
 
 #include <backflow/distributed/environment.h>
@@ -33,6 +35,15 @@ int end_job(distributed::Communicator& world, int code) {
   return code;
 }
 
+/// A line for each mistake: a configuration may have several.
+void print_error(const std::string& rank, const std::string& text) {
+  std::istringstream lines(text);
+  for (std::string line; std::getline(lines, line);) {
+    std::cerr << "backflow: error: " << rank << line << '\n';
+  }
+  std::cerr << std::flush;
+}
+
 }  // namespace
 
 int run_job(const std::function<int(const World&)>& body) {
@@ -42,7 +53,7 @@ int run_job(const std::function<int(const World&)>& body) {
     return end_job(*world, body(world));
   } catch (const SharedFailure& failure) {
     if (world->rank() == 0) {
-      std::cerr << "backflow: error: " << failure.what() << std::endl;
+      print_error("", failure.what());
     }
     return end_job(*world, failure.exit_code());
   } catch (const distributed::RanksDisagree& disagreement) {
@@ -62,7 +73,7 @@ int run_job(const std::function<int(const World&)>& body) {
                                 : is_of_first_node ? std::chrono::seconds(0)
                                                    : kFirstNodeSpeaks);
     const std::string rank = world->size() > 1 ? to_text("rank ", world->rank(), ": ") : "";
-    std::cerr << "backflow: error: " << rank << error.what() << std::endl;
+    print_error(rank, error.what());
     world->abort(kFailed);
     return kFailed;
   }
@@ -84,8 +95,7 @@ int fail_usage(const std::string& error) {
   if (launch.rank > 0) {
     std::this_thread::sleep_for(std::chrono::seconds(3));
   }
-  std::cerr << "backflow: error: " << (launch.rank > 0 ? to_text("rank ", launch.rank, ": ") : "") << error
-            << std::endl;
+  print_error(launch.rank > 0 ? to_text("rank ", launch.rank, ": ") : "", error);
   return kWrongUsage;
 }
 

@@ -1,6 +1,7 @@
 #include <backflow/train/run/resume.h>
 
 #include <map>
+#include <set>
 
 #include <backflow/distributed/power_sgd.h>
 #include <backflow/ops/functions.h>
@@ -38,13 +39,36 @@ io::NamedTensors optimizer_state(const optim::Optimizer& optimizer, const nn::Mo
 }
 
 void load_optimizer(const io::Dump& dump, optim::Optimizer& optimizer, const nn::Module& module) {
+  std::set<const TensorImpl*> own;
+  for (const optim::OptimizerParamGroup& group : optimizer.param_groups()) {
+    for (const Tensor& parameter : group.params()) {
+      own.insert(&parameter.impl());
+    }
+  }
+  const Named parameters = module.named_parameters();
   Named state;
   for (const auto& [name, value] : dump.optimizer) {
-    if (!distributed::PowerSgd::is_own(name)) {
+    const Tensor* const parameter = parameters.find(name.substr(0, name.rfind('.')));
+    // Of a model's parameters, some may be frozen since, or be those of another optimizer.
+    const bool is_others = parameter != nullptr && !own.contains(&parameter->impl());
+    if (!is_others && !distributed::PowerSgd::is_own(name)) {
       state.insert(name, value);
     }
   }
-  optimizer.load_state(state, module.named_parameters());
+  optimizer.load_state(state, parameters);
+}
+
+void load_trained_model(const std::string& path, const io::Dump& dump, const nn::Module& module) {
+  if (dump.trained.empty()) {
+    load_model(path, dump, module);
+    return;
+  }
+  const Named buffers = module.named_buffers();
+  io::Dump trained;
+  for (const auto& [name, value] : dump.trained) {
+    (buffers.contains(name) ? trained.buffers : trained.parameters).emplace_back(name, value);
+  }
+  load_model(path, trained, module);
 }
 
 }  // namespace backflow::train

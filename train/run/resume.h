@@ -12,9 +12,13 @@ namespace backflow::train {
 /// dtype. Throws Error, which names `path`, when they are not.
 void load_model(const std::string& path, const io::Dump& dump, const nn::Module& module);
 
+/// The same for training to go on: of a dump whose parameters are averages, those that were trained.
+void load_trained_model(const std::string& path, const io::Dump& dump, const nn::Module& module);
+
 /// The optimizer's state as a dump holds it.
 io::NamedTensors optimizer_state(const optim::Optimizer& optimizer, const nn::Module& module);
-/// Gives it back. Throws Error for a state that is not of this optimizer and model.
+/// Gives it back, but for parameters of the model that the optimizer does not have. Throws Error for a state that is
+/// not of this optimizer and model.
 void load_optimizer(const io::Dump& dump, optim::Optimizer& optimizer, const nn::Module& module);
 
 }  // namespace backflow::train

@@ -11,9 +11,16 @@
 namespace backflow::train {
 namespace {
 
-constexpr std::array<std::string_view, 11> kFree = {"name",
+constexpr std::array<std::string_view, 18> kFree = {"name",
+                                                    "schedule",
+                                                    "evaluation",
+                                                    "early_stopping",
+                                                    "ema",
+                                                    "init",
                                                     "train.epochs",
                                                     "train.max_steps",
+                                                    "data.prefetch",
+                                                    "data.workers",
                                                     "train.eval_batch_size",
                                                     "train.clip_grad_norm",
                                                     "train.check_gradients",

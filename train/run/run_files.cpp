@@ -9,6 +9,7 @@
 
 #include <backflow/io/atomic_file.h>
 #include <backflow/io/run_contents.h>
+#include <backflow/runtime/base/error.h>
 
 namespace backflow::train {
 namespace {
@@ -33,6 +34,7 @@ RunFiles::RunFiles(const RunStart& start, const std::string& name, const std::st
       warnings_(start.warnings) {
   take(start);
   adopt_dumps(start);
+  adopt_best(start);
   io::write_file_atomically(directory_.file("config.toml"), config);
   io::write_file_atomically(directory_.file("environment.json"), environment);
   metrics_.emplace(directory_.file("metrics.jsonl"), io::MetricsWriter::Mode::Append);
@@ -69,12 +71,42 @@ void RunFiles::adopt_dumps(const RunStart& start) {
   }
 }
 
+/// A best dump of steps that this run has still to do would be in its way.
+void RunFiles::adopt_best(const RunStart& start) {
+  const std::string path = directory_.checkpoints() + "/" + io::RunDirectory::kBest;
+  std::error_code error;
+  if (!std::filesystem::exists(path, error)) {
+    return;
+  }
+  bool is_of_past = false;
+  try {
+    is_of_past = !start.dump_path.empty() && io::read_dump(path).step <= start.dump.step;
+  } catch (const Error& damage) {
+    warnings_.push_back(damage.what());
+  }
+  if (!is_of_past) {
+    warnings_.push_back(to_text(path, ": is newer than the dump that this run goes on from, or damaged: kept as ",
+                                io::set_aside(path)));
+  }
+}
+
+void RunFiles::make_checkpoints() const {
+  std::error_code error;  // writing says it better
+  std::filesystem::create_directory(directory_.checkpoints(), error);  // somebody may have removed it
+}
+
+std::string RunFiles::best(const io::Dump& dump) {
+  make_checkpoints();
+  const std::string path = directory_.checkpoints() + "/" + io::RunDirectory::kBest;
+  io::write_dump(path, dump);
+  return path;
+}
+
 void RunFiles::log(const std::string& text) { logger_->info(text); }
 
 std::string RunFiles::checkpoint(const io::Dump& dump, std::int64_t keep_last) {
   const std::string path = directory_.checkpoint(dump.step);
-  std::error_code error;                                               // writing says it better
-  std::filesystem::create_directory(directory_.checkpoints(), error);  // somebody may have removed it
+  make_checkpoints();
   io::write_dump(path, dump);
   std::erase(dumps_, path);
   dumps_.push_back(path);

@@ -36,10 +36,14 @@ class RunFiles {
   /// Writes checkpoints/step-<step>.h5, then removes the oldest dumps of this run so that `keep_last` are left: those
   /// that it has written, and those from which on it goes. Returns its path.
   std::string checkpoint(const io::Dump& dump, std::int64_t keep_last);
+  /// Writes checkpoints/best.h5 in place of an earlier one. It is not among the dumps that `keep_last` counts.
+  std::string best(const io::Dump& dump);
 
  private:
   void take(const RunStart& start);
   void adopt_dumps(const RunStart& start);
+  void adopt_best(const RunStart& start);
+  void make_checkpoints() const;
 
   io::RunDirectory directory_;
   std::shared_ptr<io::RunLock> lock_;

@@ -89,15 +89,25 @@ std::string micro_batches_note(const Model& model, std::int64_t micro_batches) {
   return to_text("train.micro_batches = ", micro_batches, " computes something else than whole batches: ", why);
 }
 
-std::string start_report(const Experiment& experiment, const Model& model, const BatchMaker& train_data,
-                         const BatchMaker& test_data, int ranks, const Platform& platform) {
-  const Dataset& data = train_data.dataset();
-  std::vector<std::string> lines = {
-      describe_model(experiment, *model.module),
-      to_text("data: ", counted(data.size(), "sample", "samples"), " of ", data.sample_shape(), " in ",
-              counted(data.num_classes(), "class", "classes"), ", ", with_commas(test_data.dataset().size()),
-              " for testing"),
-      describe_steps(experiment, data.size(), ranks)};
+namespace {
+
+std::string describe_data(const RunData& data) {
+  const DataInfo& info = data.train.info();
+  std::string text = to_text("data: ", counted(data.train.size(), "sample", "samples"), " of ", info.sample_shape);
+  text +=
+      info.target == TargetKind::Class ? " in " + counted(info.classes, "class", "classes") : describe_targets(info);
+  if (data.validation != nullptr) {
+    text += ", " + with_commas(data.validation->size()) + " for validation";
+  }
+  return data.test != nullptr ? text + ", " + with_commas(data.test->size()) + " for testing" : text;
+}
+
+}  // namespace
+
+std::string start_report(const Experiment& experiment, const Model& model, const RunData& data, int ranks,
+                         const Platform& platform) {
+  std::vector<std::string> lines = {describe_model(experiment, *model.module), describe_data(data),
+                                    describe_steps(experiment, data.train.size(), ranks)};
   lines.insert(lines.end(), platform.nodes.begin(), platform.nodes.end());
   lines.push_back("instruction sets: " + platform.place.instruction_sets);
   if (const std::string note = micro_batches_note(model, experiment.train.micro_batches); !note.empty()) {

@@ -2,10 +2,10 @@
 
 #include <string>
 
-#include <backflow/train/data.h>
 #include <backflow/train/experiment.h>
 #include <backflow/train/model/model.h>
 #include <backflow/train/run/platform.h>
+#include <backflow/train/run_data.h>
 
 namespace backflow::train {
 
@@ -16,8 +16,8 @@ namespace backflow::train {
 ///   10 epochs of 469 steps, 128 samples a step: 64 on each of 2 ranks
 ///   node01: ranks 0-1: 1 thread each, cores 0-1
 ///   instruction sets: oneDNN avx512_core_amx, Highway AVX3_SPR
-std::string start_report(const Experiment& experiment, const Model& model, const BatchMaker& train_data,
-                         const BatchMaker& test_data, int ranks, const Platform& platform);
+std::string start_report(const Experiment& experiment, const Model& model, const RunData& data, int ranks,
+                         const Platform& platform);
 
 /// What to say of train.micro_batches for a model whose layers don't compute sample by sample, or draw numbers; empty
 /// when it has none, or a batch stays whole.

@@ -3,14 +3,17 @@
 namespace backflow::optim {
 
 void LRScheduler::step() {
-  const std::vector<double> lrs = get_lrs();
+  set_lrs(get_lrs());
+  ++step_count_;
+}
+
+void LRScheduler::set_lrs(const std::vector<double>& lrs) {
   std::vector<OptimizerParamGroup>& groups = optimizer_.param_groups();
   check(lrs.size() == groups.size(), "lr_scheduler: ", lrs.size(), " learning rates for ", groups.size(),
         " groups: need one for each");
   for (std::size_t i = 0; i < lrs.size(); ++i) {
     groups[i].options().set_lr(lrs[i]);
   }
-  ++step_count_;
 }
 
 std::vector<double> LRScheduler::get_current_lrs() const {

@@ -22,6 +22,9 @@ class LRScheduler {
   virtual std::vector<double> get_lrs() = 0;
   /// The present learning rates of the groups.
   std::vector<double> get_current_lrs() const;
+  /// Sets them. Throws Error unless there is one for each group.
+  void set_lrs(const std::vector<double>& lrs);
+  Optimizer& optimizer() { return optimizer_; }
 
   unsigned step_count_ = 0;  ///< steps so far
 

@@ -5,7 +5,7 @@
 
 namespace backflow::optim {
 
-ReduceLROnPlateauScheduler::ReduceLROnPlateauScheduler(Optimizer& optimizer, SchedulerMode mode, float factor,
+ReduceLROnPlateauScheduler::ReduceLROnPlateauScheduler(Optimizer& optimizer, SchedulerMode mode, double factor,
                                                        int patience, double threshold, ThresholdMode threshold_mode,
                                                        int cooldown, const std::vector<float>& min_lr, double eps)
     : optimizer_(optimizer),
@@ -28,7 +28,7 @@ ReduceLROnPlateauScheduler::ReduceLROnPlateauScheduler(Optimizer& optimizer, Sch
         " groups: need one, or one for each");
 }
 
-void ReduceLROnPlateauScheduler::step(float metric) {
+void ReduceLROnPlateauScheduler::step(double metric) {
   if (is_better(metric)) {
     best_ = metric;
     bad_steps_ = 0;
@@ -44,6 +44,12 @@ void ReduceLROnPlateauScheduler::step(float metric) {
     cooldown_left_ = cooldown_;
     bad_steps_ = 0;
   }
+}
+
+void ReduceLROnPlateauScheduler::load_state(const State& state) {
+  best_ = state.best;
+  bad_steps_ = state.bad_steps;
+  cooldown_left_ = state.cooldown_left;
 }
 
 bool ReduceLROnPlateauScheduler::is_better(double metric) const {

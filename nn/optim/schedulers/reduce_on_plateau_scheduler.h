@@ -21,14 +21,23 @@ class ReduceLROnPlateauScheduler {
 
   /// Throws Error for a factor outside [0, 1), for negative numbers, and unless `min_lr` has no number, one, or one for
   /// each group.
-  explicit ReduceLROnPlateauScheduler(Optimizer& optimizer, SchedulerMode mode = min, float factor = 0.1F,
+  explicit ReduceLROnPlateauScheduler(Optimizer& optimizer, SchedulerMode mode = min, double factor = 0.1,
                                       int patience = 10, double threshold = 1e-4, ThresholdMode threshold_mode = rel,
                                       int cooldown = 0, const std::vector<float>& min_lr = {}, double eps = 1e-8);
   virtual ~ReduceLROnPlateauScheduler() = default;
   ReduceLROnPlateauScheduler(const ReduceLROnPlateauScheduler&) = delete;
   ReduceLROnPlateauScheduler& operator=(const ReduceLROnPlateauScheduler&) = delete;
 
-  void step(float metric);
+  void step(double metric);
+
+  /// What it remembers from step to step, for a checkpoint.
+  struct State {
+    double best;        ///< the best metric so far
+    int bad_steps;      ///< since the last improvement or change
+    int cooldown_left;  ///< steps that are not counted as bad
+  };
+  State state() const { return {best_, bad_steps_, cooldown_left_}; }
+  void load_state(const State& state);
 
  private:
   bool is_better(double metric) const;

@@ -1,0 +1,66 @@
+#include <backflow/io/datasets/cifar.h>
+
+#include <cstring>
+
+#include <backflow/io/byte_source_internal.h>
+
+namespace backflow::io {
+namespace {
+
+constexpr std::size_t kImageBytes = 3 * 32 * 32;
+
+/// Appends the records of a file.
+class CifarReader {
+ public:
+  CifarReader(CifarLabels kind, std::uint64_t most_bytes)
+      : label_bytes_(kind == CifarLabels::Ten ? 1 : 2),
+        label_at_(kind == CifarLabels::Fine ? 1 : 0),
+        classes_(kind == CifarLabels::Ten    ? 10
+                 : kind == CifarLabels::Fine ? 100
+                                             : 20),
+        most_bytes_(most_bytes) {}
+
+  void read(const std::string& path) {
+    detail::ByteSource source(path);
+    std::vector<std::uint8_t> record(label_bytes_ + kImageBytes);
+    for (std::size_t number = 0;; ++number) {
+      const std::size_t got = source.read(record.data(), record.size());
+      if (got == 0 && number > 0) return;
+      check(got == record.size(), path, ": record ", number, " has ", got, " bytes: need ", record.size(),
+            "; is it the binary version?");
+      const std::uint8_t label = record[label_at_];
+      check(label < classes_, path, ": record ", number, " has the label ", static_cast<int>(label),
+            ": need a class from 0 to ", classes_ - 1);
+      check(pixels_.size() + kImageBytes <= most_bytes_, path, ": more than ", most_bytes_,
+            " bytes of pictures: need fewer");
+      labels_.push_back(label);
+      pixels_.insert(pixels_.end(), record.begin() + static_cast<std::ptrdiff_t>(label_bytes_), record.end());
+    }
+  }
+
+  LabelledImages images() const {
+    const auto n = static_cast<std::int64_t>(labels_.size());
+    LabelledImages result{empty_tensor({n, 3, 32, 32}, kUInt8), empty_tensor({n}, kInt64)};
+    std::memcpy(result.images.mutable_data_ptr(), pixels_.data(), pixels_.size());
+    std::copy(labels_.begin(), labels_.end(), result.labels.mutable_data_ptr<std::int64_t>());
+    return result;
+  }
+
+ private:
+  std::size_t label_bytes_;
+  std::size_t label_at_;
+  int classes_;
+  std::uint64_t most_bytes_;
+  std::vector<std::uint8_t> pixels_;
+  std::vector<std::uint8_t> labels_;
+};
+
+}  // namespace
+
+LabelledImages read_cifar(const std::vector<std::string>& paths, CifarLabels labels, std::uint64_t most_bytes) {
+  CifarReader reader(labels, most_bytes);
+  for (const std::string& path : paths) reader.read(path);
+  return reader.images();
+}
+
+}  // namespace backflow::io

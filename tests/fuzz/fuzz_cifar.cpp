@@ -1,0 +1,20 @@
+// CIFAR-10 and CIFAR-100, plain and compressed.
+#include <backflow/io/datasets/cifar.h>
+#include <backflow/ops/functions.h>
+#include <backflow/runtime/base/error.h>
+#include <backflow/runtime/base/warning.h>
+#include <backflow/tests/fuzz/input.h>
+
+using namespace backflow;
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  static const WarningHandler silent = set_warning_handler([](const std::string&) {});
+  const fuzz::InputFile file(data, size);
+  for (const io::CifarLabels kind : {io::CifarLabels::Ten, io::CifarLabels::Fine, io::CifarLabels::Coarse}) {
+    try {
+      io::read_cifar({file.path()}, kind, 1 << 24);
+    } catch (const Error&) {
+    }
+  }
+  return 0;
+}

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <backflow/train/data/batch_maker.h>
+#include <backflow/train/data/data_options.h>
+
+namespace backflow::train {
+
+/// The data that a configuration describes.
+struct LoadedData {
+  std::optional<BatchMaker> train;
+  std::optional<BatchMaker> validation;
+  std::optional<BatchMaker> test;
+  /// Overrides, as "data.means=[0.25]", for what was found in the training data: normalization, names of classes,
+  /// categories, values for missing cells. A configuration with them reads other data by the training data's numbers.
+  std::vector<std::string> settled;
+};
+
+enum class DataPurpose : std::uint8_t {
+  Training,    ///< all data
+  Evaluation,  ///< test data and files of validation data, by a configuration that is settled. What was split off from
+               ///< the training data is read where there are no test data
+};
+
+/// Reads the data. Validation data are split off from the training data by the seed, sample by sample; of a file that
+/// is read as it is needed, block by block. The same on all ranks. Throws io::ConfigError for options that do not fit
+/// the data or each other, and Error for damaged files, which name file and record.
+LoadedData load_data(const DataOptions& options, ScalarType dtype, std::uint64_t seed, DataPurpose purpose);
+
+}  // namespace backflow::train
