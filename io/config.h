@@ -110,6 +110,11 @@ class Section {
   /// The tables below [key], whose names the user chooses: {"encoder", [key.encoder]}, in their order.
   std::vector<std::pair<std::string, Section>> named_sections(const Key& key) const;
 
+  /// True in Config::blank(). Readers may then ask for keys to which other configurations lead in another way.
+  bool is_blank() const;
+  /// Says, for the schema alone, that the number just read as `key` may be an array of such numbers as well.
+  void accepts_array_too(std::string_view key) const;
+
   /// Calls `read(*this)`, and records a ConfigError that it throws. Keys that it has not come to then are no mistakes.
   void attempt(const std::function<void(const Section&)>& read) const;
   /// Records a mistake that only the reader can find, as "need two elements", and goes on. Without effect when a value

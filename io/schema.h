@@ -43,6 +43,7 @@ struct KeyVariant {
   bool required = false;
   std::string fallback;  ///< the default as TOML writes it; empty when the key is required, and for tables
   std::string sentence;
+  bool array_too = false;  ///< an array of such values is accepted as well
 
   /// "an integer of at least 0", as messages say it.
   std::string accepts() const;

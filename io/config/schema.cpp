@@ -40,7 +40,8 @@ KeyVariant variant_of(const ConfigEntry& entry) {
           .choices = entry.accepts->choices,
           .required = entry.required,
           .fallback = entry.accepts->fallback,
-          .sentence = entry.sentence};
+          .sentence = entry.sentence,
+          .array_too = entry.accepts->array_too};
 }
 
 class Enumerator {
@@ -212,7 +213,8 @@ bool is_number(const std::string& text) {
 }  // namespace
 
 std::string KeyVariant::accepts() const {
-  return detail::accepted({.kind = kind, .integers = integers, .numbers = numbers, .choices = choices});
+  return detail::accepted({.kind = kind, .integers = integers, .numbers = numbers, .choices = choices}) +
+         (array_too ? ", or an array of such" : "");
 }
 
 std::map<std::string, std::string> KeyVariant::forced() const {

@@ -37,6 +37,8 @@ Json choice_schema(const std::vector<std::string>& choices) {
   return {{"anyOf", Json::array({{{"type", "string"}, {"enum", choices}}, variable})}};
 }
 
+Json any_of(std::vector<Json> schemas) { return {{"anyOf", std::move(schemas)}}; }
+
 Json array_of(Json items) { return {{"type", "array"}, {"items", std::move(items)}}; }
 
 Json value_schema(const KeyVariant& variant) {
@@ -80,7 +82,12 @@ std::string definition_name(std::string table) {
 
 class Writer {
  public:
-  explicit Writer(const Schema& schema) : schema_(schema) {}
+  explicit Writer(const Schema& schema) : schema_(schema) {
+    for (const SchemaKey& key : schema.keys()) {
+      const bool in_named = key.path.find(".NAME.") != std::string::npos;
+      if (in_named && key.variants.front().kind == KeyKind::TableArray) templates_.insert(key.inside());
+    }
+  }
 
   /// The object that a table is.
   Json table(const std::string& path) {
@@ -100,8 +107,10 @@ class Writer {
     Json object = {{"type", "object"}};
     if (path.empty()) properties["include"] = include();
     object["properties"] = std::move(properties);
-    object["additionalProperties"] = false;
-    if (!required.empty()) object["required"] = std::move(required);
+    // What a user has named may have parameters, of any name: "$channels" stands for one.
+    const bool is_open = templates_.contains(path) || object["properties"].empty();
+    object["additionalProperties"] = is_open;
+    if (!required.empty() && !is_open) object["required"] = std::move(required);
     if (!conditions.empty()) object["allOf"] = std::move(conditions);
     return object;
   }
@@ -150,10 +159,13 @@ class Writer {
   }
 
   /// Any of what the variants accept.
-  static Json values(const SchemaKey& key) {
+  Json values(const SchemaKey& key) const {
+    const bool is_template = templates_.contains(key.table());
     std::vector<Json> schemas;
     for (const KeyVariant& variant : key.variants) {
       Json schema = value_schema(variant);
+      if (variant.array_too) schema = any_of({schema, array_of(schema)});
+      if (is_template) schema = any_of({schema, {{"type", "string"}, {"pattern", "^\\$"}}});
       if (std::find(schemas.begin(), schemas.end(), schema) == schemas.end()) schemas.push_back(std::move(schema));
     }
     return schemas.size() == 1 ? schemas.front() : Json{{"anyOf", schemas}};
@@ -190,6 +202,7 @@ class Writer {
   }
 
   const Schema& schema_;
+  std::set<std::string> templates_;  // arrays of tables that stand below a name that users choose, too
 };
 
 }  // namespace

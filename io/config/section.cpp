@@ -239,6 +239,13 @@ std::vector<std::pair<std::string, Section>> Section::named_sections(const Key& 
   return found;
 }
 
+bool Section::is_blank() const { return tree_->blank; }
+
+void Section::accepts_array_too(std::string_view key) const {
+  ConfigEntry& entry = table_->at(key);
+  if (entry.accepts) entry.accepts->array_too = true;
+}
+
 void Section::attempt(const std::function<void(const Section&)>& read) const {
   try {
     read(*this);

@@ -53,6 +53,7 @@ struct Accepts {
   NumberRange numbers = {};
   std::vector<std::string> choices = {};
   std::string fallback = {};  // the default as TOML writes it
+  bool array_too = false;     // an array of such values as well
 };
 
 /// A key that the document gives, or that a reader has asked for.

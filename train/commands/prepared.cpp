@@ -53,21 +53,22 @@ void check_task(const Experiment& e, const Task& task, const Model& model) {
 }
 
 /// The task, and a model with as many outputs as it needs. Of a dump the model alone may know how many classes there
-/// are.
+/// are: they need not all occur in the data.
 std::pair<std::shared_ptr<const Task>, Model> make_model(const Experiment& e, DataInfo info, const io::Dump* dump) {
   ModelRequest request{.sample_shape = info.sample_shape,
                        .vocabulary = info.sample_dtype == kInt64 ? info.classes : 0,
                        .dtype = e.train.dtype,
                        .copies = e.copies()};
   if (dump != nullptr && info.target == TargetKind::Class) {
-    const bool open = e.model.name == "layers";
-    info.classes = open ? 0 : std::max(saved_outputs(e.model, request, dump->parameters), std::int64_t{1});
+    const bool written_out = e.model.name == "layers";  // its last layer says how many
+    info.classes = written_out ? 0 : std::max(saved_outputs(e.model, request, dump->parameters), std::int64_t{1});
     manual_seed(static_cast<std::uint64_t>(e.seed));
   }
   std::shared_ptr<const Task> task = Task::make(e.task, info);
-  request.any_output = numel_of(task->output_shape()) == 0;
-  if (!request.any_output) {
-    request.output_shape = task->output_shape();
+  request.output_shape = task->output_shape();
+  request.any_output = numel_of(request.output_shape) == 0;
+  if (request.any_output) {
+    request.output_shape = {};
   }
   Model model = build_model(e.model, request);
   if (info.target == TargetKind::Class && info.classes == 0) {

@@ -111,7 +111,9 @@ std::vector<std::int64_t> LayerKeys::list_of(const io::Key& key, std::size_t cou
     if (!s.has_array(actual.name) && (!fallback || uniform || s.has(actual.name))) {
       const std::optional<std::int64_t> usual =
           uniform ? std::optional(fallback->front()) : std::optional<std::int64_t>();
-      return std::vector<std::int64_t>(count, s.integer(actual, range, usual));
+      const std::int64_t one = s.integer(actual, range, usual);
+      s.accepts_array_too(actual.name);
+      return std::vector<std::int64_t>(count, one);
     }
     const std::vector<std::int64_t> list = s.integers(actual, range, fallback);
     if (list.size() != count) {

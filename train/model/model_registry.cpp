@@ -21,19 +21,18 @@ void check_last(const std::vector<LayerOptions>& layers, const DimVector& given,
 }
 
 ModelOptions::Make written_out(const io::Section& s) {
-  const LayerScope scope = {.blocks = std::make_shared<const Blocks>(s.named_sections(
-                                {"blocks", "layers that are used again, by the name of the block"})),
+  const LayerScope scope = {.blocks = std::make_shared<const Blocks>(
+                                s.named_sections({"blocks", "layers that are used again, by the name of the block"})),
                             .layers = std::make_shared<std::size_t>(0),
                             .use = nullptr};
   const std::vector<LayerOptions> layers = read_layers(s, {"layers", "the layers in their order"}, scope);
   for (const auto& [name, block] : *scope.blocks) {
-    if (s.has("blocks")) {
-      block.explain("layers", "no layer uses this block");
-      block.explain("defaults", "no layer uses this block");
-    } else {  // a blank configuration, whose blocks nobody uses
+    if (s.is_blank()) {  // its keys are asked for, although nobody uses it
       read_layers(block, {"layers", "layers of the block in their order"}, scope);
       block.section({"defaults", "values of the block's parameters"});
     }
+    block.explain("layers", "no layer uses this block");
+    block.explain("defaults", "no layer uses this block");
   }
   if (layers.empty()) {
     s.fail("layers", "no layers in [model]: need at least one [[model.layers]]");
