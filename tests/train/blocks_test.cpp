@@ -91,8 +91,9 @@ TEST_CASE("blocks: the resolved form reads back as the same model", "[train]") {
 }
 
 TEST_CASE("blocks: mistakes are found where they are", "[train]") {
-  CHECK(message_of("layers = [{use = 'dens', size = 5}]\n" + kBlock) ==
-        "x.toml:2:18: in [model.layers.0], use: no block 'dens': need one of [model.blocks]: \"dense\"");
+  CHECK_THAT(
+      message_of("layers = [{use = 'dens', size = 5}]\n" + kBlock),
+      StartsWith("x.toml:2:18: in [model.layers.0], use: no block 'dens': need one of [model.blocks]: \"dense\""));
   CHECK(message_of("layers = [{use = 'dense'}]\n" + kBlock) ==
         "x.toml:2:18: in [model.layers.0], use: block 'dense' has the parameter 'size', the 'out_features' of "
         "[model.blocks.dense.layers.0]: need 'size' beside 'use', or in [model.blocks.dense.defaults]");
@@ -108,7 +109,7 @@ TEST_CASE("blocks: mistakes are found where they are", "[train]") {
   CHECK_THAT(message_of("layers = [{use = 'dense', size = 3, repeat = 0}]\n" + kBlock),
              StartsWith("x.toml:2:46: 'repeat' in [model.layers.0] is 0: need an integer from 1 to "));
   CHECK_THAT(message_of("layers = [{type = 'linear', out_features = 3}]\n" + kBlock),
-             ContainsSubstring("[model.blocks.dense]") && ContainsSubstring("no layer uses this block"));
+             ContainsSubstring("[model.blocks.dense") && ContainsSubstring("no layer uses this block"));
   CHECK_THAT(message_of("layers = [{use = 'dense', size = 3}]\nblocks.dense.layers = []\n"),
              ContainsSubstring("block 'dense' has no layers"));
   // A layer of the block that does not take its input names the block's layer, and the use.

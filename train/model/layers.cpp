@@ -61,7 +61,7 @@ void read_use(const LayerKeys& keys, std::vector<LayerOptions>& layers) {
   const std::size_t before = *scope.layers;
   const std::vector<LayerOptions> body =
       read_layers(scope.use->section, {"layers", "layers of the block in their order"}, scope);
-  if (body.empty()) {
+  if (scope.use->section.sections("layers").empty()) {
     keys.fail(kUse, to_text("block '", name, "' has no layers: need at least one in [model.blocks.", name, "]"));
   }
   const auto copies = static_cast<std::size_t>(repeat);
@@ -123,6 +123,9 @@ nn::AnyModule make_layer(const LayerOptions& layer, LayerInput& input, Parameter
 std::vector<LayerOptions> read_layers(const io::Section& s, const io::Key& key, const LayerScope& scope) {
   std::vector<LayerOptions> layers;
   for (const io::Section& layer : s.sections(key)) {
+    if (*scope.layers > kMaxLayers) {
+      break;  // that is recorded, and blocks in blocks may go on for ever
+    }
     layer.attempt([&](const io::Section&) { read_layer(layer, scope, layers); });
   }
   return layers;

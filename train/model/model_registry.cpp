@@ -34,7 +34,7 @@ ModelOptions::Make written_out(const io::Section& s) {
     block.explain("layers", "no layer uses this block");
     block.explain("defaults", "no layer uses this block");
   }
-  if (layers.empty()) {
+  if (s.sections("layers").empty()) {
     s.fail("layers", "no layers in [model]: need at least one [[model.layers]]");
   }
   return [=](const ModelRequest& request, ParameterBudget& budget) {
