@@ -1,5 +1,6 @@
 // Blocks of layers that are used again, and residual layers.
 #include <backflow/nn/module.h>
+#include <backflow/ops/functions.h>
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/arrays.h>
 #include <backflow/tests/train/layer_samples.h>
@@ -32,13 +33,9 @@ void check_same(const std::string& first, const std::string& second, IntArrayRef
   const Model b = model_of(second, sample_shape);
   CHECK(to_text(*a.module) == to_text(*b.module));
   CHECK(a.module->state_dict().keys() == b.module->state_dict().keys());
-  const Tensor x = test::random_tensor(
-      [&] {
-        DimVector shape(sample_shape);
-        shape.insert(0, 4);
-        return shape;
-      }(),
-      "x");
+  DimVector batch(sample_shape);
+  batch.insert(0, 4);
+  const Tensor x = randn(batch);
   CHECK(bitwise_equal(a.forward(x), b.forward(x)));
 }
 
@@ -94,8 +91,9 @@ TEST_CASE("blocks: the resolved form reads back as the same model", "[train]") {
 }
 
 TEST_CASE("blocks: mistakes are found where they are", "[train]") {
-  CHECK(message_of("layers = [{use = 'dens', size = 5}]\n" + kBlock) ==
-        "x.toml:2:18: in [model.layers.0], use: no block 'dens': need one of [model.blocks]: \"dense\"");
+  CHECK_THAT(
+      message_of("layers = [{use = 'dens', size = 5}]\n" + kBlock),
+      StartsWith("x.toml:2:18: in [model.layers.0], use: no block 'dens': need one of [model.blocks]: \"dense\""));
   CHECK(message_of("layers = [{use = 'dense'}]\n" + kBlock) ==
         "x.toml:2:18: in [model.layers.0], use: block 'dense' has the parameter 'size', the 'out_features' of "
         "[model.blocks.dense.layers.0]: need 'size' beside 'use', or in [model.blocks.dense.defaults]");
@@ -111,7 +109,7 @@ TEST_CASE("blocks: mistakes are found where they are", "[train]") {
   CHECK_THAT(message_of("layers = [{use = 'dense', size = 3, repeat = 0}]\n" + kBlock),
              StartsWith("x.toml:2:46: 'repeat' in [model.layers.0] is 0: need an integer from 1 to "));
   CHECK_THAT(message_of("layers = [{type = 'linear', out_features = 3}]\n" + kBlock),
-             ContainsSubstring("[model.blocks.dense]") && ContainsSubstring("no layer uses this block"));
+             ContainsSubstring("[model.blocks.dense") && ContainsSubstring("no layer uses this block"));
   CHECK_THAT(message_of("layers = [{use = 'dense', size = 3}]\nblocks.dense.layers = []\n"),
              ContainsSubstring("block 'dense' has no layers"));
   // A layer of the block that does not take its input names the block's layer, and the use.

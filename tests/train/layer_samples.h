@@ -7,6 +7,8 @@
 #include <backflow/io/config.h>
 #include <backflow/ops/creation/creation.h>
 #include <backflow/ops/creation/random.h>
+#include <backflow/ops/functions.h>
+#include <backflow/ops/operators.h>
 #include <backflow/train/model/layers.h>
 #include <backflow/train/model/model.h>
 

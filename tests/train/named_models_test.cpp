@@ -3,6 +3,7 @@
 
 #include <backflow/nn/functional.h>
 #include <backflow/nn/module.h>
+#include <backflow/nn/modules/linear.h>
 #include <backflow/nn/optim/sgd.h>
 #include <backflow/ops/functions.h>
 #include <backflow/tests/catch2.h>
@@ -99,7 +100,7 @@ TEST_CASE("models by name: each trains a step", "[train]") {
     optimizer.step();
     std::size_t changed = 0;
     for (std::size_t i = 0; i < before.size(); ++i) {
-      changed += equal(before[i], model.module->parameters()[i].detach()) ? 0 : 1;
+      changed += before[i].equal(model.module->parameters()[i].detach()) ? 0 : 1;
     }
     CHECK(changed > 0);
     DimVector output = c.output;
@@ -189,7 +190,7 @@ TEST_CASE("models by name: summaries of all count each parameter once", "[train]
       parameters += layer.parameters;
     }
     CHECK(parameters == count(*model.module));
-    CHECK(summarize(model, c.sample).size() > 1);
+    CHECK(summarize(model, c.sample).back().type != "Sequential");
   }
 }
 
@@ -206,8 +207,8 @@ TEST_CASE("models by name: samples, outputs and sizes that don't fit are refused
   CHECK_THAT(message_of("name = 'resnet50'\nwidth = 16777216\n", {3, 32, 32}, {10}),
              StartsWith("x.toml:3:9: in [model], resnet50: with this layer the model has "));
   CHECK_THAT(message_of("name = 'dcgan'\nfeatures = 16777216\n", {3, 32, 32}, {1}), StartsWith("x.toml:3:12: "));
-  CHECK_THAT(message_of("name = 'vae'\nhidden = [16777216, 16777216]\n", {3, 32, 32}, {3, 32, 32}),
-             StartsWith("x.toml:3:21: 'hidden[1]' in [model]: with this layer "));
+  CHECK_THAT(message_of("name = 'vae'\nhidden = [4, 16777216, 16777216]\n", {1, 2, 2}, {1, 2, 2}),
+             StartsWith("x.toml:3:24: 'hidden[2]' in [model]: with this layer "));
   CHECK_THAT(message_of("name = 'mlp'\nhidden = [4]\nstem = 'cifar'\n", {6}, {2}),
              StartsWith("x.toml:4:1: unknown key 'stem' in [model]: it is a key of name = \"resnet18\", not of "));
   CHECK_THAT(message_of("name = 'resnet19'\n", {3, 8, 8}, {2}),

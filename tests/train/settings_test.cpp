@@ -4,10 +4,10 @@
 
 #include <backflow/io/config.h>
 #include <backflow/train/experiment.h>
+#include <backflow/train/model/layers.h>
 #include <backflow/train/usage.h>
 
 #include <backflow/tests/catch2.h>
-#include <backflow/tests/train/layer_samples.h>
 
 using namespace backflow;
 using namespace backflow::train;
@@ -52,7 +52,7 @@ TEST_CASE("settings: a key of another optimizer, type or model says whose it is,
   CHECK(message_of(text, {"model.layers=[{type = 'relu', kernel_size = 3}]", "model.hidden=unset"}) ==
         "--set model.layers=[{type = 'relu', kernel_size = 3}]: unknown key 'kernel_size' in [model.layers.0]: it is a "
         "key "
-        "of \"conv1d\", \"conv2d\", \"conv3d\", \"conv_transpose1d\" and 10 more, not of \"relu\"; to leave it out: --set "
+        "of \"conv2d\", \"max_pool2d\", \"avg_pool2d\", not of \"relu\"; to leave it out: --set "
         "model.layers.0.kernel_size=unset");
 }
 

@@ -66,6 +66,7 @@ std::pair<std::shared_ptr<const Task>, Model> make_model(const Experiment& e, Da
     info.classes = 0;
   } else if (asks_model) {
     info.classes = std::max(saved_outputs(e.model, request, dump->parameters), std::int64_t{1});
+    manual_seed(static_cast<std::uint64_t>(e.seed));  // as if no model had been made before
   }
   std::shared_ptr<const Task> task = Task::make(e.task, info);
   if (!request.any_output) {

@@ -20,9 +20,12 @@ inline constexpr std::int64_t kMaxSize = 1 << 24;
 
 struct BlockUse;
 
+/// The tables below [model.blocks], by name.
+using Blocks = std::vector<std::pair<std::string, io::Section>>;
+
 /// What the lists of layers of a model share while they are read.
 struct LayerScope {
-  io::Section blocks;                   ///< [model.blocks]
+  std::shared_ptr<const Blocks> blocks;
   std::shared_ptr<std::size_t> layers;  ///< read so far, those of used blocks included
   std::shared_ptr<const BlockUse> use;  ///< whose block's layers are read; null outside of blocks
 };
@@ -97,6 +100,7 @@ class LayerKeys {
 /// A layer that uses a block, whose other keys are the block's parameters.
 struct BlockUse {
   std::string block;
+  io::Section section;  ///< of the block
   LayerKeys keys;
   io::Section defaults;  ///< of the block's parameters
 };

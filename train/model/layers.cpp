@@ -17,61 +17,13 @@ const LayerType* find_type(std::string_view name) {
   return found == all.end() ? nullptr : &*found;
 }
 
-/// The keys of a type, besides `type`.
-std::vector<std::string> keys_of(const LayerType& type) {
-  const io::Config blank = io::Config::blank();
-  try {
-    const LayerScope scope = {.blocks = blank.section("blocks"), .layers = std::make_shared<std::size_t>(), .use = {}};
-    type.read(LayerKeys(blank.root(), scope));
-  } catch (const io::ConfigError&) {  // as of no branches: the keys have been asked for
-  }
-  return blank.asked();
-}
-
-/// What a key belongs to, as "it is a key of \"linear\", \"conv2d\" and 5 more"; empty for a key of no type.
-std::string owners_of(const std::string& key, std::string_view chosen) {
-  static const std::vector<std::vector<std::string>> kKeys = [] {
-    std::vector<std::vector<std::string>> all;
-    for (const LayerType& type : all_layer_types()) {
-      all.push_back(keys_of(type));
-    }
-    return all;
-  }();
-  constexpr std::size_t kShown = 4;
-  std::string text;
-  std::size_t owners = 0;
-  for (std::size_t i = 0; i < kKeys.size(); ++i) {
-    const char* name = all_layer_types()[i].name;
-    if (std::find(kKeys[i].begin(), kKeys[i].end(), key) == kKeys[i].end()) {
-      continue;
-    }
-    if (name == chosen) {
-      return "";
-    }
-    if (++owners <= kShown) {
-      text += to_text(owners == 1 ? "\"" : ", \"", name, "\"");
-    }
-  }
-  return owners > kShown ? to_text(text, " and ", owners - kShown, " more") : text;
-}
-
-/// Says of the keys that only layers of other types have whose they are.
-void explain_foreign_keys(const io::Section& s, const std::string& chosen) {
-  for (const std::string& key : s.keys()) {
-    const std::string owners = key == "type" ? "" : owners_of(key, chosen);
-    if (!owners.empty()) {
-      s.explain(key, to_text("it is a key of ", owners, ", not of \"", chosen, "\""));
-    }
-  }
-}
-
 /// The block that a layer uses. Throws ConfigError for one that is not there, or is being expanded.
 std::shared_ptr<const BlockUse> open_block(const LayerKeys& keys, const std::string& name) {
-  const io::Section& blocks = keys.scope().blocks;
-  const std::vector<std::string> names = blocks.keys();
-  if (std::find(names.begin(), names.end(), name) == names.end()) {
+  const Blocks& blocks = *keys.scope().blocks;
+  const auto found = std::find_if(blocks.begin(), blocks.end(), [&](const auto& block) { return block.first == name; });
+  if (found == blocks.end()) {
     std::string all;
-    for (const std::string& known : names) {
+    for (const auto& [known, section] : blocks) {
       all += (all.empty() ? "\"" : ", \"") + known + "\"";
     }
     keys.fail(kUse, to_text("no block '", name, "': need one of [model.blocks]", all.empty() ? "" : ": ", all));
@@ -81,8 +33,9 @@ std::shared_ptr<const BlockUse> open_block(const LayerKeys& keys, const std::str
       keys.fail(kUse, to_text("block '", name, "' uses itself: need blocks that end"));
     }
   }
-  const io::Section defaults = blocks.section(name).section({"defaults", "values of the block's parameters"});
-  return std::make_shared<BlockUse>(BlockUse{.block = name, .keys = keys, .defaults = defaults});
+  const io::Section defaults = found->second.section({"defaults", "values of the block's parameters"});
+  return std::make_shared<BlockUse>(
+      BlockUse{.block = name, .section = found->second, .keys = keys, .defaults = defaults});
 }
 
 /// Takes further layers of those that a model may have.
@@ -107,8 +60,8 @@ void read_use(const LayerKeys& keys, std::vector<LayerOptions>& layers) {
   scope.use = open_block(keys, name);
   const std::size_t before = *scope.layers;
   const std::vector<LayerOptions> body =
-      read_layers(scope.blocks.section(name), {"layers", "layers of the block in their order"}, scope);
-  if (body.empty()) {
+      read_layers(scope.use->section, {"layers", "layers of the block in their order"}, scope);
+  if (scope.use->section.sections("layers").empty()) {
     keys.fail(kUse, to_text("block '", name, "' has no layers: need at least one in [model.blocks.", name, "]"));
   }
   const auto copies = static_cast<std::size_t>(repeat);
@@ -132,7 +85,6 @@ void read_layer(const io::Section& s, const LayerScope& scope, std::vector<Layer
   if (name == kUse) {
     read_use(keys, layers);
   } else if (const LayerType* type = find_type(name)) {
-    explain_foreign_keys(s, name);
     count_layers(keys, 1);
     layers.push_back({type->read(keys), keys});
   }
@@ -171,7 +123,10 @@ nn::AnyModule make_layer(const LayerOptions& layer, LayerInput& input, Parameter
 std::vector<LayerOptions> read_layers(const io::Section& s, const io::Key& key, const LayerScope& scope) {
   std::vector<LayerOptions> layers;
   for (const io::Section& layer : s.sections(key)) {
-    read_layer(layer, scope, layers);
+    if (*scope.layers > kMaxLayers) {
+      break;  // that is recorded, and blocks in blocks may go on for ever
+    }
+    layer.attempt([&](const io::Section&) { read_layer(layer, scope, layers); });
   }
   return layers;
 }

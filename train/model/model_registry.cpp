@@ -21,21 +21,20 @@ void check_last(const std::vector<LayerOptions>& layers, const DimVector& given,
 }
 
 ModelOptions::Make written_out(const io::Section& s) {
-  const LayerScope scope = {.blocks = s.section({"blocks", "layers that are used again, by the name of the block"}),
+  const LayerScope scope = {.blocks = std::make_shared<const Blocks>(
+                                s.named_sections({"blocks", "layers that are used again, by the name of the block"})),
                             .layers = std::make_shared<std::size_t>(0),
                             .use = nullptr};
   const std::vector<LayerOptions> layers = read_layers(s, {"layers", "the layers in their order"}, scope);
-  if (s.is_blank()) {
-    for (const auto& [name, block] :
-         s.named_sections({"blocks", "layers that are used again, by the name of the block"})) {
-      block.section({"defaults", "values of the block's parameters"});
+  for (const auto& [name, block] : *scope.blocks) {
+    if (s.is_blank()) {  // its keys are asked for, although nobody uses it
       read_layers(block, {"layers", "layers of the block in their order"}, scope);
+      block.section({"defaults", "values of the block's parameters"});
     }
+    block.explain("layers", "no layer uses this block");
+    block.explain("defaults", "no layer uses this block");
   }
-  for (const std::string& block : scope.blocks.keys()) {
-    scope.blocks.explain(block, "no layer uses this block");
-  }
-  if (layers.empty()) {
+  if (s.sections("layers").empty()) {
     s.fail("layers", "no layers in [model]: need at least one [[model.layers]]");
   }
   return [=](const ModelRequest& request, ParameterBudget& budget) {
@@ -69,33 +68,6 @@ const ModelType* find_type(const std::string& name) {
   return found == all.end() ? nullptr : &*found;
 }
 
-/// The keys of a model, besides `name`.
-std::vector<std::string> keys_of(const ModelType& type) {
-  const io::Config blank = io::Config::blank();
-  try {
-    type.read(blank.root());
-  } catch (const io::ConfigError&) {  // as of no layers: the keys have been asked for
-  }
-  return blank.asked();
-}
-
-/// Says of the keys that only other models have whose they are.
-void explain_foreign_keys(const io::Section& s, const ModelType& chosen) {
-  const std::vector<std::string> own = keys_of(chosen);
-  for (const ModelType& type : all_types()) {
-    for (const std::string& key : keys_of(type)) {
-      if (std::find(own.begin(), own.end(), key) == own.end()) {
-        s.explain(key, to_text("it is a key of name = \"", type.name, "\", not of \"", chosen.name, "\""));
-      }
-    }
-  }
-  if (chosen.name != "layers") {
-    for (const char* key : {"layers", "blocks"}) {
-      s.explain(key, to_text("they belong to name = \"layers\", not to \"", chosen.name, "\""));
-    }
-  }
-}
-
 }  // namespace
 
 void register_model(ModelType type) {
@@ -118,7 +90,11 @@ ModelOptions read_model(const io::Section& s) {
   if (type == nullptr) {
     return options;  // a blank configuration
   }
-  explain_foreign_keys(s, *type);
+  if (options.name != "layers") {
+    for (const char* key : {"layers", "blocks"}) {
+      s.explain(key, to_text("they belong to name = \"layers\", not to \"", options.name, "\""));
+    }
+  }
   options.make = type->read(s);
   return options;
 }

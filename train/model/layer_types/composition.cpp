@@ -112,7 +112,7 @@ LayerOptions::Make residual(const LayerKeys& keys) {
       keys.boolean({"projection",
                     "where shapes differ the shortcut is a 1x1 convolution and batch normalization, or a linear layer"},
                    false);
-  if (body.layers.empty()) {
+  if (keys.section().sections("layers").empty()) {
     keys.section().fail("layers", to_text("no layers in [", keys.section().path(), "]: need at least one in 'layers'"));
   }
   if (projects && !shortcut.layers.empty()) {

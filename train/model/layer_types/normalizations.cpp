@@ -103,6 +103,10 @@ LayerOptions::Make local_response_norm(const LayerKeys& keys) {
   options.k(keys.number({"k", "added to the average of the squares"}, {}, 1.0));
   return [=](LayerInput& input, ParameterBudget&) {
     check_dims(keys, input, 3, 8, "[batch, channels, length, ...]");
+    if (options.size() > 2 * input.shape[1]) {
+      keys.fail("size", to_text("size ", options.size(), " for inputs of shape ", input.shape, ": need at most ",
+                                2 * input.shape[1], ", which takes in all channels"));
+    }
     return nn::LocalResponseNorm(options);
   };
 }
