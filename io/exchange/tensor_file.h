@@ -43,7 +43,7 @@ enum class Access : std::uint8_t {
 
 struct ReadOptions {
   /// Of a .pt file that holds several dictionaries: the one to read, as "model" or "state.model".
-  std::string key;
+  std::string key = {};
   Access access = Access::Copy;
 };
 
