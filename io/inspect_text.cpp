@@ -43,12 +43,18 @@ std::string table_text(const std::vector<Row>& rows) {
   return text;
 }
 
-/// The start of a text, on one line and without what a terminal would obey.
+/// The text on one line, without what a terminal would obey.
+std::string one_line(std::string text) {
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < ' ' || c == 0x7f) c = ' ';
+  }
+  return text;
+}
+
+/// The start of it.
 std::string short_text(const std::string& text) {
   constexpr std::size_t kLongest = 60;
-  std::string line;
-  for (const char c : text.substr(0, kLongest)) line += static_cast<unsigned char>(c) < ' ' || c == 0x7f ? ' ' : c;
-  return line + (text.size() > kLongest ? "..." : "");
+  return one_line(text.substr(0, kLongest)) + (text.size() > kLongest ? "..." : "");
 }
 
 std::string list_text(const char* title, const std::map<std::string, std::string>& texts, const char* between) {
@@ -78,7 +84,7 @@ std::string dump(const Json& json) { return json.dump(2, ' ', false, Json::error
 std::string inspection_text(const FileFigures& file) {
   std::vector<Row> rows{{"name", "dtype", "shape", "bytes", "min", "mean", "max", "NaN", "digest"}};
   for (const TensorFigures& x : file.tensors) {
-    rows.push_back({x.name, name(x.type), to_text(x.sizes), std::to_string(x.bytes), short_number(x.min),
+    rows.push_back({one_line(x.name), name(x.type), to_text(x.sizes), std::to_string(x.bytes), short_number(x.min),
                     short_number(x.mean), short_number(x.max), std::to_string(x.nans), x.digest});
   }
   const bool is_dump = file.format == TensorFormat::Hdf5;
@@ -116,9 +122,9 @@ std::string inspection_json(const FileFigures& file) {
 }
 
 std::string TensorDifference::text() const {
-  if (problem != "values") return name + ": " + problem;
-  return to_text(name, ": ", elements, elements == 1 ? " element differs" : " elements differ", ", by at most ",
-                 short_number(max_difference));
+  if (problem != "values") return one_line(name) + ": " + problem;
+  return to_text(one_line(name), ": ", elements, elements == 1 ? " element differs" : " elements differ",
+                 ", by at most ", short_number(max_difference));
 }
 
 std::string differences_json(const std::vector<TensorDifference>& differences) {

@@ -16,8 +16,8 @@
 namespace backflow::test {
 
 inline std::string bytes_of(const Tensor& x) {
-  const auto bytes = io::EncodedElements(x, io::elements_of_dtype(x.scalar_type())).bytes();
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+  const io::EncodedElements elements(x, io::elements_of_dtype(x.scalar_type()));
+  return {reinterpret_cast<const char*>(elements.bytes().data()), elements.bytes().size()};
 }
 
 /// Names, dtypes, shapes and bits.
