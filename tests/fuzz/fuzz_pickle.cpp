@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include <backflow/io/exchange/state_dict_internal.h>
+#include <backflow/ops/functions.h>
 
 using namespace backflow;
 
