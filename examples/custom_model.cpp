@@ -22,13 +22,17 @@ struct NormalNet : torch::nn::Module {
 
 int main(int argc, char** argv) {
   train::register_model({"normal", "a normal distribution for each target", [](const backflow::io::Section& model) {
-    const auto hidden = model.integer({"hidden", "size of the hidden layer"}, {.at_least = 1, .at_most = 4096}, 32);
-    return [hidden](const train::ModelRequest& request, train::ParameterBudget&) {
-      const auto net = std::make_shared<NormalNet>(request.sample_shape[0], hidden, request.output_shape[0]);
-      train::Model result = train::model_of(net, request.output_shape);
-      result.loss_sum = [net](const torch::Tensor& x, const torch::Tensor& target) { return net->loss_sum(x, target); };
-      return result;
-    };
-  }});
+                           const auto hidden = model.integer({"hidden", "size of the hidden layer"},
+                                                             {.at_least = 1, .at_most = 4096}, 32);
+                           return [hidden](const train::ModelRequest& request, train::ParameterBudget&) {
+                             const auto net =
+                                 std::make_shared<NormalNet>(request.sample_shape[0], hidden, request.output_shape[0]);
+                             train::Model result = train::model_of(net, request.output_shape);
+                             result.loss_sum = [net](const torch::Tensor& x, const torch::Tensor& target) {
+                               return net->loss_sum(x, target);
+                             };
+                             return result;
+                           };
+                         }});
   return train::main(argc, argv);
 }

@@ -210,7 +210,7 @@ TEST_CASE("models by name: samples, outputs and sizes that don't fit are refused
   CHECK_THAT(message_of("name = 'vae'\nhidden = [4, 16777216, 16777216]\n", {1, 2, 2}, {1, 2, 2}),
              StartsWith("x.toml:3:24: 'hidden[2]' in [model]: with this layer "));
   CHECK_THAT(message_of("name = 'mlp'\nhidden = [4]\nstem = 'cifar'\n", {6}, {2}),
-             StartsWith("x.toml:4:1: unknown key 'stem' in [model]: it is a key of name = \"resnet18\", not of "));
+             StartsWith("x.toml:4:1: unknown key 'stem' in [model]"));
   CHECK_THAT(message_of("name = 'resnet19'\n", {3, 8, 8}, {2}),
              StartsWith("x.toml:2:8: 'name' in [model] is \"resnet19\": need ") &&
                  ContainsSubstring("did you mean \"resnet18\"?"));
