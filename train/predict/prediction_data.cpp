@@ -85,15 +85,19 @@ TargetKind target_kind(const Experiment& e) {
   return TargetKind::Class;
 }
 
-/// The outputs of an mlp in a dump; 0 for a model that knows by itself.
-std::int64_t outputs_of(const Experiment& e, const io::Dump& dump) {
-  const std::string last = to_text(2 * e.model.hidden.size(), ".weight");  // a ReLU stands between two layers
-  for (const auto& [name, value] : dump.parameters) {
-    if (e.model.name == "mlp" && name == last && value.dim() == 2) {
-      return value.size(0);
-    }
+/// The model of a dump, which says itself how many outputs it has.
+Model model_of_dump(const Experiment& e, const DataInfo& samples, const io::Dump& dump) {
+  const bool is_tokens = samples.sample_dtype == kInt64;
+  ModelRequest request{.sample_shape = samples.sample_shape,
+                       .vocabulary = is_tokens ? samples.classes : 0,
+                       .dtype = e.train.dtype,
+                       .copies = 1};
+  if (e.model.name == "layers") {
+    request.any_output = true;
+  } else if (const std::int64_t outputs = saved_outputs(e.model, request, dump.parameters); outputs > 0) {
+    request.output_shape = {outputs};
   }
-  return 0;
+  return build_model(e.model, request);
 }
 
 /// What the samples and the outputs are, as the task has to know it.
@@ -119,7 +123,7 @@ PredictionSetup set_up_prediction(const Experiment& e, const io::Dump& dump, con
   if (!data.test) {
     e.data.section.fail("test_file", "no test data in [data]: need --data FILE to predict");
   }
-  Model model = build_model(e.model, data.test->info().sample_shape, outputs_of(e, dump), e.train.dtype, 1);
+  Model model = model_of_dump(e, data.test->info(), dump);
   std::shared_ptr<const Task> task = Task::make(e.task, info_of(e, data.test->info(), model));
   return {*std::move(data.test), std::move(task), std::move(model)};
 }
