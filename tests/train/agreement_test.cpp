@@ -10,6 +10,7 @@
 #include <backflow/io/config.h>
 #include <backflow/tests/catch2.h>
 #include <backflow/train/exit_code.h>
+#include <backflow/train/experiment.h>
 #include <backflow/train/run/digest.h>
 #include <backflow/train/run/resume_changes.h>
 #include <backflow/train/run/shared_failure.h>
