@@ -28,6 +28,7 @@ struct Dump {
   std::string train_data;                       ///< description of the training data, with a digest; may be empty
   std::string test_data;                        ///< likewise
   std::map<std::string, std::string> versions;  ///< of the libraries that made it, as {"onednn", "2.6.3"}
+  std::map<std::string, std::string> metadata;  ///< text that other formats had, as {"author", "..."}
 };
 
 /// Starts HDF5; a second call does nothing. A program that uses MPI calls this before MPI_Init. Started later, a
@@ -43,6 +44,7 @@ void start_hdf5();
 ///   sampler_epoch and sampler_position if known;
 ///                            train_data and test_data unless they are empty
 ///   attributes of /versions  one text for each library
+///   attributes of /metadata  one text for each key; no such group when there are none
 ///
 /// Dtypes of datasets: float32, float64, int64, int32, uint8, bool (h5py's enumeration FALSE, TRUE of int8), bfloat16
 /// (its bits as uint16, with the attribute `dtype` "bfloat16"). The attribute `checksum` is the CRC-32 of the bytes

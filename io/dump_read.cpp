@@ -21,7 +21,7 @@ class DumpReader {
  private:
   Hdf5File open();
   void read_information(hid_t file, RawDump& dump) const;
-  void read_versions(hid_t file, Dump& info) const;
+  std::map<std::string, std::string> read_texts(hid_t file, const std::string& group) const;
   void read_group(hid_t file, const std::string& name, std::vector<DumpEntry>& entries) const;
   DumpEntry read_tensor(hid_t group, const std::string& group_name, const std::string& name) const;
   ScalarType dtype_of(hid_t dataset, const std::string& name) const;
@@ -91,21 +91,28 @@ void DumpReader::read_information(hid_t file, RawDump& dump) const {
   dump.info.config = text("config");
   dump.info.train_data = text("train_data");
   dump.info.test_data = text("test_data");
-  if (has_link(file, "versions")) read_versions(file, dump.info);
+  if (has_link(file, "versions")) dump.info.versions = read_texts(file, "versions");
+  if (has_link(file, "metadata")) dump.info.metadata = read_texts(file, "metadata");
 }
 
-void DumpReader::read_versions(hid_t file, Dump& info) const {
-  const std::string what = "read '/versions'";
-  const Hdf5Object versions = open_object(file, "versions", "/versions");
-  const int count = H5Aget_num_attrs(versions);
+std::map<std::string, std::string> DumpReader::read_texts(hid_t file, const std::string& group) const {
+  const std::string what = "read '/" + group + "'";
+  const Hdf5Object object = open_object(file, group, "/" + group);
+  std::map<std::string, std::string> texts;
+  const int count = H5Aget_num_attrs(object);
   for (int i = 0; i < count; ++i) {
     const Hdf5Attribute attribute(
-        H5Aopen_by_idx(versions, ".", H5_INDEX_NAME, H5_ITER_INC, static_cast<hsize_t>(i), H5P_DEFAULT, H5P_DEFAULT),
+        H5Aopen_by_idx(object, ".", H5_INDEX_NAME, H5_ITER_INC, static_cast<hsize_t>(i), H5P_DEFAULT, H5P_DEFAULT),
         path_, what);
-    char name[256] = {};
-    if (H5Aget_name(attribute, sizeof name, name) < 0) fail_hdf5(path_, what);
-    info.versions[name] = read_text_attribute(versions, name, path_);
+    constexpr ssize_t kLongestName = 4096;
+    const ssize_t length = H5Aget_name(attribute, 0, nullptr);
+    if (length < 0 || length > kLongestName) fail_hdf5(path_, what);
+    std::string name(static_cast<std::size_t>(length) + 1, '\0');
+    if (H5Aget_name(attribute, name.size(), name.data()) < 0) fail_hdf5(path_, what);
+    name.pop_back();
+    texts[name] = read_text_attribute(object, name, path_);
   }
+  return texts;
 }
 
 void DumpReader::read_group(hid_t file, const std::string& name, std::vector<DumpEntry>& entries) const {

@@ -67,6 +67,14 @@ void write_group(hid_t file, const std::string& name, const NamedTensors& tensor
   for (const auto& [tensor_name, tensor] : tensors) write_tensor(group, tensor_name, tensor, path);
 }
 
+// A group whose attributes are these texts.
+void write_texts(hid_t file, const std::string& name, const std::map<std::string, std::string>& texts,
+                 const std::string& path) {
+  const Hdf5Group group(H5Gcreate2(file, name.c_str(), H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), path,
+                        "write '/" + name + "'");
+  for (const auto& [key, text] : texts) write_attribute(group, key, text, path);
+}
+
 void write_information(hid_t file, const Dump& dump, const std::string& path) {
   write_attribute(file, "format_version", dump.trained.empty() ? kPlainFormat : kDumpFormat, path);
   write_attribute(file, "step", dump.step, path);
@@ -78,9 +86,8 @@ void write_information(hid_t file, const Dump& dump, const std::string& path) {
   write_attribute(file, "config", dump.config, path);
   if (!dump.train_data.empty()) write_attribute(file, "train_data", dump.train_data, path);
   if (!dump.test_data.empty()) write_attribute(file, "test_data", dump.test_data, path);
-  const Hdf5Group versions(H5Gcreate2(file, "versions", H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), path,
-                           "write '/versions'");
-  for (const auto& [library, version] : dump.versions) write_attribute(versions, library, version, path);
+  write_texts(file, "versions", dump.versions, path);
+  if (!dump.metadata.empty()) write_texts(file, "metadata", dump.metadata, path);
 }
 
 // What the file will take, and a little more.

@@ -25,19 +25,18 @@ Tensor from_column_major(const Tensor& x, IntArrayRef sizes) {
   return result;
 }
 
-/// The array behind a header.
-Tensor read_data(ByteStream& stream, const NpyHeader& header) {
+}  // namespace
+
+Tensor read_npy_data(ByteStream& stream, const NpyHeader& header) {
   const bool turned = header.order == MemoryOrder::ColumnMajor && header.sizes.size() > 1;
   Tensor result = empty_tensor(turned ? IntArrayRef(header.numel()) : IntArrayRef(header.sizes), header.dtype());
   read_elements(stream, header.type, header.byte_order, header.numel(), result, 0);
   return turned ? from_column_major(result, header.sizes) : result;
 }
 
-}  // namespace
-
 Tensor read_npy(ByteStream& stream) {
   const NpyHeader header = read_npy_header(stream);
-  return read_data(stream, header);
+  return read_npy_data(stream, header);
 }
 
 Tensor read_npy(const std::string& path) {
@@ -66,7 +65,7 @@ NpyArray NpyArray::open(const std::string& path) {
   FileStream stream(body->file);
   body->header = read_npy_header(stream);
   body->offset = body->file.size() - stream.left();
-  if (body->header.order == MemoryOrder::ColumnMajor) body->value = read_data(stream, body->header);
+  if (body->header.order == MemoryOrder::ColumnMajor) body->value = read_npy_data(stream, body->header);
   return NpyArray(std::move(body));
 }
 
@@ -84,7 +83,7 @@ NpyArray NpyArray::open(const std::string& path, const std::string& name) {
   body->header = read_npy_header(*stream);
   body->offset = entry->offset + entry->bytes - stream->left();
   const bool stays = entry->method == ZipMethod::Stored && body->header.order == MemoryOrder::RowMajor;
-  if (!stays) body->value = read_data(*stream, body->header);
+  if (!stays) body->value = read_npy_data(*stream, body->header);
   return NpyArray(std::move(body));
 }
 

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
-#include <backflow/io/dump.h>
 #include <backflow/io/exchange/byte_stream.h>
 #include <backflow/io/exchange/element_type.h>
+#include <backflow/io/exchange/tensor_file.h>
 
 namespace backflow::io {
 
@@ -36,6 +36,8 @@ NpyHeader read_npy_header(ByteStream& stream);
 /// The whole array as a row-major tensor, whatever its byte and memory order. Throws Error as read_npy_header(). Memory
 /// is asked for after the sizes were compared with those of the file.
 Tensor read_npy(ByteStream& stream);
+/// The rest of it, when the header has been read.
+Tensor read_npy_data(ByteStream& stream, const NpyHeader& header);
 Tensor read_npy(const std::string& path);
 
 /// An array in a .npy file or in an archive, of which samples are read as they are needed. A row-major array in a .npy
@@ -66,7 +68,7 @@ class NpyArray {
 std::vector<std::string> npz_names(const std::string& path);
 /// All arrays of a .npz archive (numpy.savez, numpy.savez_compressed). Throws Error as read_npy(), and for entries that
 /// are no arrays.
-NamedTensors read_npz(const InputFile& file);
+TensorFile read_npz(const InputFile& file);
 
 /// Writes a tensor of any strides as numpy.save would: version 1, row-major, little-endian. NumPy lacks bfloat16: it is
 /// written as "V2", two bytes without a meaning, as the package ml_dtypes does, and read_npy() reads those as bfloat16.

@@ -26,14 +26,17 @@ std::vector<std::string> npz_names(const std::string& path) {
   return names;
 }
 
-NamedTensors read_npz(const InputFile& file) {
+TensorFile read_npz(const InputFile& file) {
   const ZipReader archive(file);
-  NamedTensors tensors;
+  TensorFile result;
   for (const ZipEntry& entry : archive.entries()) {
     std::string name = array_name(entry, file.path());
-    tensors.emplace_back(std::move(name), read_npy(*archive.open(entry)));
+    const std::unique_ptr<ByteStream> stream = archive.open(entry);
+    const NpyHeader header = read_npy_header(*stream);
+    result.tensors.emplace_back(std::move(name), read_npy_data(*stream, header));
+    result.types.push_back(header.type);
   }
-  return tensors;
+  return result;
 }
 
 void write_npz(const std::string& path, const NamedTensors& tensors, std::optional<ElementType> floating_point) {

@@ -64,6 +64,7 @@ TensorFile read_safetensors(const InputFile& file, Access access) {
   TensorFile result;
   for (SafetensorsEntry& entry : header.entries) {
     const std::uint64_t offset = start + entry.begin;
+    result.types.push_back(entry.type);
     if (map && can_be_mapped(entry, offset)) {
       result.tensors.emplace_back(std::move(entry.name), mapped_tensor(map, offset, entry));
       continue;

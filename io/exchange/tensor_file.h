@@ -18,7 +18,7 @@ enum class TensorFormat : std::uint8_t {
   Safetensors,  ///< .safetensors
   Npz,          ///< .npz: NumPy's archive
   Npy,          ///< .npy: one array of NumPy
-  Torch,        ///< .pt, .pth, .bin: PyTorch's state dictionary
+  Torch,        ///< .pt, .pth: PyTorch's state dictionary
 };
 
 /// "safetensors", for messages.
@@ -32,6 +32,7 @@ TensorFormat format_of_file(const std::string& path);
 /// What a file holds.
 struct TensorFile {
   NamedTensors tensors;
+  std::vector<ElementType> types;               ///< what each of them is stored as
   std::map<std::string, std::string> metadata;  ///< text by key, as far as the format has any
 };
 
@@ -42,7 +43,7 @@ enum class Access : std::uint8_t {
 
 struct ReadOptions {
   /// Of a .pt file that holds several dictionaries: the one to read, as "model" or "state.model".
-  std::string key;
+  std::string key = {};
   Access access = Access::Copy;
 };
 

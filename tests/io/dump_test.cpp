@@ -273,14 +273,14 @@ TEST_CASE("inspect: differences of two dumps") {
   dump.config = "other";
   dump.optimizer.clear();
   write_dump(b, dump);
-  CHECK(diff_dumps(a, b).empty());
+  CHECK(diff_files(a, b).empty());
   dump.parameters[0].second = make_tensor<float>({2, 3}, {1, -2.5F, 3.5F, 0, INFINITY, 0.0F});
   dump.parameters[1].second = make_tensor<float>({}, {1});
   dump.parameters[2].second = make_tensor<float>({0, 5}, {});
   dump.buffers[0].first = "other";
   write_dump(b, dump);
   std::string text;
-  for (const DumpDifference& difference : diff_dumps(a, b)) text += difference.text() + "\n";
+  for (const TensorDifference& difference : diff_files(a, b)) text += difference.text() + "\n";
   CHECK(text ==
         "/parameters/10.weight: 2 elements differ, by at most 0.5\n"
         "/parameters/2.weight: dtypes float64 and float32\n"

@@ -328,7 +328,7 @@ def small_data(folder, labels=bytes(range(10)) * 2, test_labels=bytes(range(10))
 
 def test_a_mistake_on_the_command_line_gets_the_right_words(folder):
     for arguments, words in (
-            (["trian", CONFIG], "unknown command 'trian': need train, profile, evaluate, inspect, config, graph or ops; did you mean 'train'?"),
+            (["trian", CONFIG], "unknown command 'trian': need train, profile, evaluate, inspect, convert, config, graph or ops; did you mean 'train'?"),
             (["train", CONFIG, "--epochs", "2"], "unknown option --epochs; did you mean --set train.epochs=2?"),
             (["train", "--epochs", "2", CONFIG], "unknown option --epochs; did you mean --set train.epochs=2?"),
             (["train", "--lr=0.1", CONFIG], "unknown option --lr; did you mean --set optimizer.lr=0.1?"),

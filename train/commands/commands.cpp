@@ -3,7 +3,8 @@
 namespace backflow::train {
 
 void add_commands(CLI::App& app, Action& action) {
-  for (const auto add : {add_train, add_profile, add_evaluate, add_inspect, add_config, add_graph, add_ops}) {
+  for (const auto add :
+       {add_train, add_profile, add_evaluate, add_inspect, add_convert, add_config, add_graph, add_ops}) {
     add(app, action);
   }
 }

@@ -25,8 +25,11 @@ void add_train(CLI::App& app, Action& action);
 void add_profile(CLI::App& app, Action& action);
 /// `backflow evaluate FILE.h5`: loads a dump and evaluates it on the test data that its configuration names.
 void add_evaluate(CLI::App& app, Action& action);
-/// `backflow inspect FILE.h5 [--diff OTHER.h5]`: prints what a dump holds, or in what two differ; kFailed when they do.
+/// `backflow inspect FILE [--diff OTHER]`: prints the tensors of a file of any format, or in which of them two files
+/// differ; kFailed when they do.
 void add_inspect(CLI::App& app, Action& action);
+/// `backflow convert FROM TO`: writes the tensors of one file in the format of another.
+void add_convert(CLI::App& app, Action& action);
 /// `backflow config CONFIG`: checks a configuration and prints it with all defaults.
 void add_config(CLI::App& app, Action& action);
 /// `backflow graph CONFIG [--output FILE]`: runs one step on zeros and draws it; the suffix of the file says how: .dot,

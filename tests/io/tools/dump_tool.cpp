@@ -59,9 +59,9 @@ int main(int argc, char** argv) {
     const std::string command = words.at(0);
     if (command == "write") write(words.at(1));
     if (command == "read") read(words.at(1));
-    if (command == "inspect") std::cout << inspect_dump(words.at(1));
+    if (command == "inspect") std::cout << inspection_text(inspect_file(words.at(1)));
     if (command == "diff") {
-      for (const auto& difference : diff_dumps(words.at(1), words.at(2))) std::cout << difference.text() << "\n";
+      for (const auto& difference : diff_files(words.at(1), words.at(2))) std::cout << difference.text() << "\n";
     }
   } catch (const std::exception& error) {
     std::cout << error.what() << "\n";

@@ -1,0 +1,22 @@
+#pragma once
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <backflow/io/exchange/pickle_internal.h>
+
+namespace backflow::io::detail {
+
+/// The tensors of a dictionary, by their index in Pickle::tensors, and the numbers and texts beside them.
+struct StateDict {
+  std::vector<std::pair<std::string, std::size_t>> tensors;
+  std::map<std::string, std::string> metadata;
+};
+
+/// Finds the dictionary `key` in a pickle, or without a key the one that read_torch() names. Throws Error, which
+/// `where` starts, when there is none or a choice.
+StateDict find_state_dict(const Pickle& pickle, const std::string& key, const std::string& where);
+
+}  // namespace backflow::io::detail

@@ -1,0 +1,19 @@
+// safetensors: tensors, or an Error. All elements are looked at.
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include <backflow/io/exchange/safetensors.h>
+#include <backflow/ops/functions.h>
+
+using namespace backflow;
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  try {
+    const io::InputFile file(std::as_bytes(std::span(data, size)), "fuzz");
+    for (const auto& [name, x] : io::read_safetensors(file).tensors)
+      io::EncodedElements(x, io::elements_of_dtype(x.scalar_type()));
+  } catch (const Error&) {
+  }
+  return 0;
+}

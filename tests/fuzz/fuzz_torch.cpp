@@ -1,0 +1,19 @@
+// Files of torch.save(), in the zip format and the one before it: tensors, or an Error.
+#include <cstddef>
+#include <cstdint>
+#include <span>
+
+#include <backflow/io/exchange/torch_file.h>
+#include <backflow/ops/functions.h>
+
+using namespace backflow;
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  try {
+    const io::InputFile file(std::as_bytes(std::span(data, size)), "fuzz");
+    for (const auto& [name, x] : io::read_torch(file).tensors)
+      io::EncodedElements(x, io::elements_of_dtype(x.scalar_type()));
+  } catch (const Error&) {
+  }
+  return 0;
+}
