@@ -28,7 +28,7 @@ namespace {
 NamedTensors dump_entries(const std::string& path) {
   NamedTensors tensors;
   for (detail::DumpEntry& entry : detail::read_raw_dump(path).entries) {
-    if (entry.group == "optimizer") continue;
+    if (entry.group != "parameters" && entry.group != "buffers") continue;
     const std::string name = "/" + entry.group + "/" + entry.name;
     check(entry.is_intact(), path, ": '", name, "' does not match its checksum: need an intact copy");
     tensors.emplace_back(name, std::move(entry.value));
