@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""scripts/bench_tables.py [RECORD.json [CORES.json [RANKS.json]]] [--check]
+"""scripts/bench_tables.py [RECORD.json [CORES.json [RANKS.json [WEAK.json]]]] [--check]
 
 Writes the tables of README.md, docs/performance.md and docs/internals/benchmarks.md, and docs/performance.svg, from one
 run of the bench: the file that "scripts/bench.sh --record bench/results/latest.json" wrote. Those of docs/scaling.md, and
 docs/scaling.svg, are from "scripts/bench.sh --only cores --record bench/results/cores.json", those about ranks and docs/ranks.svg
-from "bench/validate_scaling.py --json bench/results/ranks.json". In the documents a table stands between the comments
+from "bench/validate_scaling.py --json bench/results/ranks.json", and those about weak scaling and all-reduce from
+"scripts/bench.sh --only weak,allreduce --record bench/results/weak.json". In the documents a table stands between the comments
 <!-- bench: NAME --> and <!-- bench end -->. With --check nothing is written: exit code 1 if a document differs from the
 record, or if a measured figure stands outside of the tables.
 """
@@ -25,6 +26,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 RECORD = "bench/results/latest.json"
 CORES = "bench/results/cores.json"
 RANKS = "bench/results/ranks.json"
+WEAK = "bench/results/weak.json"
 # Figures with a unit of time, memory or speed: outside of the tables they would not follow the next run.
 FIGURE = re.compile(r"(?<![\w.])\d[\d.,]*\s?(ns|us|ms|KB|MB|GB|GFLOP|%)(?!\w)|\d[\d.,]* times (as fast|faster|as long|slower)")
 
@@ -200,12 +202,34 @@ def efficiency(record):
     return table(("efficiency on so many ranks", "network", *shown), ("---", "---", *["---:"] * len(shown)), lines)
 
 
+def weak(record):
+    """A step of two ranks of one thread against DDP's, and each side's efficiency."""
+    found = record["weak"]
+    rows = {(r["name"], r["metric"]): r for r in found["rows"]}
+    lines = []
+    for (name, metric), step in rows.items():
+        if metric == "step_us":
+            efficiency = rows[name, "efficiency"]
+            lines.append((f"`{name}`", f"{step['ours']:,.0f} us", *(f"{x:,.0f} us" if x else "-" for x in [step["peer"]]),
+                          f"{step['ratio']:.1f}" if step["ratio"] else "-", f"{efficiency['ours']:.2f}",
+                          f"{efficiency['peer']:.2f}" if efficiency["peer"] else "-"))
+    head = ("2 ranks of 1 thread", "ours", "DDP over gloo", "ratio", "efficiency, ours", "efficiency, DDP")
+    return [circumstances(found), "", *table(head, ("---", *["---:"] * 5), lines)]
+
+
+def all_reduce(record):
+    """Ours against MPI's between the ranks of this machine."""
+    lines = [(f"`{r['name']}`", f"{r['ours']:,.0f} us", f"{r['peer']:,.0f} us", f"{r['ratio']:.1f}")
+             for r in record["weak"]["rows"] if r["metric"] == "all_reduce_us"]
+    return table(("all-reduce, size and ranks", "ours", "`MPI_Allreduce`", "ratio"), ("---", "---:", "---:", "---:"), lines)
+
+
 # The record of each document, and what makes its tables.
 BLOCKS = {"README.md": {"readme": readme},
           "docs/performance.md": {"workloads": workloads},
           "docs/internals/benchmarks.md": {"best": best, "operators": operators},
           "docs/scaling.md": {"scaling": scaling, "lost": lost, "limits": limits, "validation": validation, "costs": costs,
-                              "ranks": ranks, "efficiency": efficiency}}
+                              "ranks": ranks, "efficiency": efficiency, "weak": weak, "all_reduce": all_reduce}}
 OF_CORES = ("docs/scaling.md", "docs/scaling.svg", "docs/ranks.svg")
 MARKED = re.compile(r"(<!-- bench: (\w+) -->\n)(.*?)(<!-- bench end -->\n)", re.DOTALL)
 
@@ -263,11 +287,13 @@ def main():
     parser.add_argument("record", type=pathlib.Path, nargs="?", default=ROOT / RECORD, metavar="RECORD.json")
     parser.add_argument("cores", type=pathlib.Path, nargs="?", default=ROOT / CORES, metavar="CORES.json")
     parser.add_argument("ranks", type=pathlib.Path, nargs="?", default=ROOT / RANKS, metavar="RANKS.json")
+    parser.add_argument("weak", type=pathlib.Path, nargs="?", default=ROOT / WEAK, metavar="WEAK.json")
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--root", type=pathlib.Path, default=ROOT, help="the tree whose documents are meant")
     options = parser.parse_args()
     records = [json.loads(path.read_text()) for path in (options.record, options.cores)]
     records[1]["ranks"] = json.loads(options.ranks.read_text())
+    records[1]["weak"] = json.loads(options.weak.read_text())
 
     def record_of(name):
         return records[name in OF_CORES]

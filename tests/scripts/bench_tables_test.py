@@ -105,6 +105,17 @@ def check_what_the_tables_of_cores_say():
     assert bench_tables.costs(CORES)[2] == "| a second core has a task of a loop | 1,500 ns |", bench_tables.costs(CORES)
 
 
+def check_what_the_tables_of_weak_scaling_say():
+    record = {"weak": {**RECORD, "rows": [
+        row("weak_mlp", 1, "step_us", 2000.0, "DDP gloo", 3000.0), row("weak_mlp", 1, "efficiency", 0.9, "DDP gloo", 0.5),
+        row("weak_lenet", 1, "step_us", 100.0, "DDP gloo", None), row("weak_lenet", 1, "efficiency", 0.8, "DDP gloo", None),
+        row("allreduce_1mb_2", 1, "all_reduce_us", 50.0, "MPI_Allreduce", 200.0)]}}
+    assert bench_tables.weak(record)[4:] == [
+        "| `weak_mlp` | 2,000 us | 3,000 us | 1.5 | 0.90 | 0.50 |",
+        "| `weak_lenet` | 100 us | - | - | 0.80 | - |"], bench_tables.weak(record)
+    assert bench_tables.all_reduce(record)[2:] == ["| `allreduce_1mb_2` | 50 us | 200 us | 4.0 |"], bench_tables.all_reduce(record)
+
+
 def check_what_the_tables_of_ranks_say():
     assert bench_tables.ranks({"ranks": RANKS})[4:] == [
         "| `mlp` | 2 hosts, 1000 us | 9.00 | 20.00 | 22.20 | 0.90 |"], bench_tables.ranks({"ranks": RANKS})
@@ -166,6 +177,7 @@ def check_that_a_difference_is_found(root):
 check_what_the_tables_say()
 check_what_the_tables_of_cores_say()
 check_what_the_tables_of_ranks_say()
+check_what_the_tables_of_weak_scaling_say()
 check_what_counts_as_a_stray_figure()
 with tempfile.TemporaryDirectory() as folder:
     check_that_a_difference_is_found(pathlib.Path(folder))
