@@ -107,7 +107,7 @@ int main(int argc, char** argv) {
   } catch (const io::ConfigError& error) {
     return fail_usage(error.what());
   } catch (const std::exception& error) {
-    std::cerr << "backflow: error: " << error.what() << std::endl;
+    std::cerr << to_text("backflow: error: ", error.what(), '\n') << std::flush;
     return kFailed;
   }
 }

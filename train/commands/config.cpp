@@ -35,7 +35,7 @@ int run_config(const Options& line) {
     if (world->rank() == 0) {
       std::cout << p.config.resolved();
       for (const std::string& note : p.config.notes()) {
-        std::cerr << "backflow: note: " << note << '\n';
+        std::cerr << "backflow: note: " + note + '\n';
       }
     }
     return kDone;

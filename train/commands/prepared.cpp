@@ -130,10 +130,10 @@ Platform start_platform(distributed::Communicator& world, const RankRequest& pla
   Platform platform = set_up_platform(world, place);
   if (world.rank() == 0) {
     for (const std::string& note : notes) {
-      std::cerr << "backflow: note: " << note << '\n';
+      std::cerr << "backflow: note: " + note + '\n';
     }
     for (const std::string& warning : platform.warnings) {
-      std::cerr << "backflow: warning: " << warning << '\n';
+      std::cerr << "backflow: warning: " + warning + '\n';
     }
   }
   return platform;

@@ -35,13 +35,14 @@ int end_job(distributed::Communicator& world, int code) {
   return code;
 }
 
-/// A line for each mistake: a configuration may have several.
+/// A line for each mistake: a configuration may have several. In one piece, since other ranks write to the same place.
 void print_error(const std::string& rank, const std::string& text) {
+  std::string said;
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {
-    std::cerr << "backflow: error: " << rank << line << '\n';
+    said += "backflow: error: " + rank + line + '\n';
   }
-  std::cerr << std::flush;
+  std::cerr << said << std::flush;
 }
 
 }  // namespace
@@ -62,7 +63,7 @@ int run_job(const std::function<int(const World&)>& body) {
     if (world->rank() > 0) {
       std::this_thread::sleep_for(kRank0Speaks);
     }
-    std::cerr << "backflow: error: " << disagreement.what() << std::endl;
+    print_error("", disagreement.what());
     world->abort(kFailed);
     return kFailed;
   } catch (const std::exception& error) {
