@@ -50,7 +50,7 @@ void write_tensor(hid_t group, const std::string& name, const Tensor& tensor, co
   const Hdf5Type type = file_type_of(tensor.scalar_type(), path, what);
   const Hdf5Space space(H5Screate_simple(static_cast<int>(sizes.size()), sizes.data(), nullptr), path, what);
   const Hdf5Properties links = utf8_names(path);
-  const Hdf5Dataset dataset(H5Dcreate2(group, name.c_str(), type, space, links, H5P_DEFAULT, H5P_DEFAULT), path, what);
+  const Hdf5Dataset dataset = make_dataset(group, name, type, space, links, path, what);
   if (tensor.numel() > 0 && H5Dwrite(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, data) < 0) fail_hdf5(path, what);
   if (tensor.scalar_type() == kBFloat16) write_attribute(dataset, "dtype", backflow::name(kBFloat16), path);
   const auto checksum = crc32({static_cast<const std::byte*>(data), tensor.nbytes()});

@@ -67,6 +67,13 @@ void fail_hdf5(const std::string& path, const std::string& what) {
   fail(path, ": cannot ", what, ": ", reason.empty() ? "HDF5 gives no reason" : reason);
 }
 
+Hdf5Dataset make_dataset(hid_t group, const std::string& name, hid_t type, hid_t space, hid_t links,
+                         const std::string& path, const std::string& what) {
+  const Hdf5Properties creation(H5Pcreate(H5P_DATASET_CREATE), path, what);
+  if (H5Pset_obj_track_times(creation, false) < 0) fail_hdf5(path, what);
+  return {H5Dcreate2(group, name.c_str(), type, space, links, creation, H5P_DEFAULT), path, what};
+}
+
 void write_attribute(hid_t object, const std::string& name, const std::string& text, const std::string& path) {
   check(text.find('\0') == std::string::npos, path, ": text of '", name, "' contains a NUL: need text without");
   const Hdf5Type type = text_type(path);

@@ -59,6 +59,11 @@ using Hdf5Type = Hdf5Handle<H5Tclose>;
 using Hdf5Attribute = Hdf5Handle<H5Aclose>;
 using Hdf5Properties = Hdf5Handle<H5Pclose>;
 
+/// A new dataset without the time of its last change: equal contents make equal files. `path` is the file's, and `what`
+/// what is done, for messages.
+Hdf5Dataset make_dataset(hid_t group, const std::string& name, hid_t type, hid_t space, hid_t links,
+                         const std::string& path, const std::string& what);
+
 /// Attributes. `path` is the file's, for messages. Text is UTF-8 of variable length, which has no limit of 64 KB and
 /// which h5py reads as str; it must not contain a NUL.
 void write_attribute(hid_t object, const std::string& name, const std::string& text, const std::string& path);

@@ -146,7 +146,7 @@ class Hdf5Rows : public RowFile {
     std::vector<hsize_t> extents(sizes.begin(), sizes.end());
     const detail::Hdf5Space space(H5Screate_simple(static_cast<int>(extents.size()), extents.data(), nullptr), path_,
                                   "write");
-    return {H5Dcreate2(*file_, name, type, space, H5P_DEFAULT, H5P_DEFAULT, H5P_DEFAULT), path_, "write"};
+    return detail::make_dataset(*file_, name, type, space, H5P_DEFAULT, path_, "write");
   }
 
   void write(hid_t dataset, const DimVector& sizes, std::int64_t rows, hid_t type, const void* data) const {

@@ -16,10 +16,14 @@ namespace {
 
 using Overrides = std::vector<std::string>;
 
-// The error of reading `text` with `read`.
+// The error of reading `text` with `read` and then checking that all was read.
 std::string message(const std::string& text, const std::function<void(const Config&)>& read,
                     const Overrides& overrides) {
-  return error_of([&] { read(Config::parse(text, "x.toml", overrides)); });
+  return error_of([&] {
+    const Config config = Config::parse(text, "x.toml", overrides);
+    read(config);
+    config.check();
+  });
 }
 
 }  // namespace
@@ -49,19 +53,22 @@ TEST_CASE("config: an override takes a key, a table or an element out, and quote
 }
 
 TEST_CASE("config errors: what is unset has to be there") {
-  const auto nothing = [](const Config&) {};
+  const auto read = [](const Config& config) {
+    config.section("t").integer("momentum");
+    config.root().sections("l");
+  };
   const std::string text = "[t]\nmomentum = 1\n[[l]]\n";
   CHECK(
-      message(text, nothing, {"t.momentun=unset"}) ==
+      message(text, read, {"t.momentun=unset"}) ==
       "--set t.momentun=unset: no key 'momentun' in [t]: need one that is there to unset it; did you mean 'momentum'?");
-  CHECK(message(text, nothing, {"u.x=unset"}) ==
+  CHECK(message(text, read, {"u.x=unset"}) ==
         "--set u.x=unset: no key 'u' in the top level: need one that is there to unset it");
-  CHECK(message(text, nothing, {"l.1=unset"}) == "--set l.1=unset: no element '1': need a number from 0 to 0");
-  CHECK(message(text, nothing, {"l.0=unset", "l.0=unset"}) ==
+  CHECK(message(text, read, {"l.1=unset"}) == "--set l.1=unset: no element '1': need a number from 0 to 0");
+  CHECK(message(text, read, {"l.0=unset", "l.0=unset"}) ==
         "--set l.0=unset: no element '0': the array is empty: need a key");
-  CHECK(message(text, nothing, {"l.0.n=unset"}) ==
+  CHECK(message(text, read, {"l.0.n=unset"}) ==
         "--set l.0.n=unset: no key 'n' in [l.0]: need one that is there to unset it");
-  CHECK(message(text, nothing, {"t.momentum.x=unset"}) ==
+  CHECK(message(text, read, {"t.momentum.x=unset"}) ==
         "--set t.momentum.x=unset: 'momentum' in [t] is not a table (x.toml:2:12): need a table to set a key of it");
 }
 

@@ -6,6 +6,7 @@ Needs python3-h5py and hdf5-tools, and the program io_dump_tool in $BACKFLOW_BIN
 
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import tempfile
@@ -79,6 +80,15 @@ class DumpTest(unittest.TestCase):
                 for dataset in file[group].values():
                     self.assertEqual(dataset.attrs["checksum_kind"], "crc32")
                     self.assertEqual(dataset.attrs["checksum"], zlib.crc32(dataset[()].tobytes()))
+
+    def test_no_time_is_written_so_that_equal_dumps_are_equal_files(self):
+        # "Object Modification Time" of the format: type 0x12, 8 bytes, flags, and version 1 before the seconds.
+        time = re.compile(rb"\x12\x00\x08\x00.\x00\x00\x00\x01\x00\x00\x00", re.DOTALL)
+        self.write_ours()
+        self.assertIsNone(time.search(self.path.read_bytes()))
+        with h5py.File(self.path, "w") as file:
+            file.create_dataset("x", data=[1], track_times=True)
+        self.assertIsNotNone(time.search(self.path.read_bytes()))
 
     def test_the_digest_is_what_its_text_says(self):
         self.write_ours()

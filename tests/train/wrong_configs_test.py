@@ -1,6 +1,7 @@
 """Wrong configurations: what the program says of each, at which line, and that it ends with 2. The sweep over all keys and
 all kinds of values is config_sweep_test.cpp; here are files, and what several keys say together.
 """
+import gzip
 import pathlib
 import re
 import tempfile
@@ -18,6 +19,14 @@ lr = 0.1
 epochs = 1
 batch_size = 8
 """
+
+
+def write_files(folder):
+    """Data under the names that [data] has by default."""
+    write_data(folder)
+    for path in list(folder.iterdir()):
+        path.with_name(path.name + ".gz").write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
 
 
 def config(folder, text, name="x.toml"):
@@ -119,5 +128,5 @@ if __name__ == "__main__":
         if name.startswith("test_"):
             with tempfile.TemporaryDirectory() as temporary:
                 folder = pathlib.Path(temporary)
-                write_data(folder / "data")
+                write_files(folder / "data")
                 test(folder)

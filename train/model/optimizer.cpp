@@ -26,8 +26,7 @@ optim::SGDOptions sgd(const io::Section& s) {
   o.weight_decay(s.number(kWeightDecay, kNotNegative, o.weight_decay()));
   o.nesterov(s.boolean({"nesterov", "Nesterov's momentum; needs a momentum above 0 and no dampening"}, o.nesterov()));
   if (o.nesterov() && (o.momentum() == 0 || o.dampening() != 0)) {
-    s.fail({"nesterov", "Nesterov's momentum; needs a momentum above 0 and no dampening"},
-           "'nesterov' in [optimizer]: need a momentum above 0 and no dampening");
+    s.report("nesterov", "'nesterov' in [optimizer]: need a momentum above 0 and no dampening");
   }
   return o;
 }
