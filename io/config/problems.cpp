@@ -47,25 +47,44 @@ std::string chosen(const ConfigTable& table, const KeyCondition& condition) {
   return "";
 }
 
-// Which choices a key belongs to that does not belong here; empty when there are none.
-std::string foreign(const Schema& schema, const ConfigTable& table, const std::string& path) {
-  const SchemaKey* key = schema.find(path);
-  if (key == nullptr) return "";
-  std::vector<std::string> values;
-  const KeyCondition* condition = nullptr;
-  for (const KeyVariant& variant : key->variants) {
+// The choices on which a key depends, each with all values for which there is such a key.
+std::vector<KeyCondition> conditions_of(const SchemaKey& key) {
+  std::vector<KeyCondition> all;
+  for (const KeyVariant& variant : key.variants) {
     for (const KeyCondition& one : variant.when) {
-      if (condition != nullptr && condition->key != one.key) continue;
-      condition = &one;
+      const auto known = std::find_if(all.begin(), all.end(), [&](const auto& other) { return other.key == one.key; });
+      if (known == all.end()) {
+        all.push_back(one);
+        continue;
+      }
       for (const std::string& value : one.values) {
-        if (std::find(values.begin(), values.end(), value) == values.end()) values.push_back(value);
+        if (std::find(known->values.begin(), known->values.end(), value) == known->values.end()) {
+          known->values.push_back(value);
+        }
       }
     }
   }
-  if (condition == nullptr) return "";
-  const std::string name = condition->key.substr(condition->key.rfind('.') + 1);
-  const std::string here = chosen(table, *condition);
-  return to_text("it is a key of ", name, " = ", quoted(values), here.empty() ? "" : ", not of " + here);
+  return all;
+}
+
+// Which choice a key belongs to that does not belong here; empty when there is none. A choice of the same table comes
+// first, as the type of a layer before the name of the model.
+std::string foreign(const Schema& schema, const ConfigTable& table, const std::string& path) {
+  const SchemaKey* key = schema.find(path);
+  if (key == nullptr) return "";
+  const std::vector<KeyCondition> conditions = conditions_of(*key);
+  const KeyCondition* missed = conditions.empty() ? nullptr : &conditions.front();
+  for (const KeyCondition& condition : conditions) {
+    if (join_path(key->table(), condition.key.substr(condition.key.rfind('.') + 1)) != condition.key) continue;
+    missed = &condition;
+    const std::string here = chosen(table, condition);
+    const auto is_here = [&](const std::string& value) { return "\"" + value + "\"" == here; };
+    if (std::none_of(condition.values.begin(), condition.values.end(), is_here)) break;
+  }
+  if (missed == nullptr) return "";
+  const std::string name = missed->key.substr(missed->key.rfind('.') + 1);
+  const std::string here = chosen(table, *missed);
+  return to_text("it is a key of ", name, " = ", quoted(missed->values), here.empty() ? "" : ", not of " + here);
 }
 
 // What a reader or the schema says of the key; or what it may have been meant to be: a key of the same table, the same
@@ -137,6 +156,9 @@ void Config::check(const std::function<const Schema&()>& schema) const {
   const Schema* all = strays.empty() || !schema ? nullptr : &schema();
   std::vector<detail::Problem> problems = tree_->problems;
   for (const detail::Stray& stray : strays) {
+    // A key of another word than the one that was guessed: that one may have been meant.
+    const std::string path = detail::join_path(stray.table->path, detail::quote_key(stray.entry->key));
+    if (stray.table->guessed && all != nullptr && all->find(path) != nullptr) continue;
     problems.push_back({stray.entry->place, detail::describe(*tree_, stray, all)});
   }
   detail::throw_problems(problems);

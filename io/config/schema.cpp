@@ -138,12 +138,11 @@ class Enumerator {
     }
   }
 
-  // The array whose elements have the same keys as those of this one, as layers in layers: it has the same name, and
-  // the elements have the same choice.
+  // The array whose elements have the same keys as those of this one, as layers in layers: they have the same choice.
   std::string same_as(const ConfigTable& element) {
     for (const ConfigEntry* entry : in_order_read(element)) {
       if (entry->accepts->kind != KeyKind::Choice) continue;
-      std::string signature = element.path.substr(element.path.rfind('.') + 1) + " " + entry->key;
+      std::string signature = entry->key;
       for (const std::string& choice : entry->accepts->choices) signature += " " + choice;
       const std::string& first = arrays_.emplace(signature, element.path).first->second;
       return first == element.path ? "" : first;

@@ -1,6 +1,5 @@
 // Every type of layer: that there is one for each module, and that what a configuration accepts runs.
 #include <algorithm>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -43,11 +42,9 @@ std::string read_file(const std::filesystem::path& path) {
 
 /// The modules that nn/modules declares, with the header of each.
 std::map<std::string, std::string> declared_modules() {
-  const char* const source = std::getenv("BACKFLOW_SOURCE");
-  REQUIRE(source != nullptr);
   const std::regex declaration(R"(BACKFLOW_MODULE\((\w+)\)|class (\w+) : public ModuleHolder<)");
   std::map<std::string, std::string> modules;
-  for (const auto& file : std::filesystem::directory_iterator(std::filesystem::path(source) / "nn" / "modules")) {
+  for (const auto& file : std::filesystem::directory_iterator(std::filesystem::path(BACKFLOW_MODULES_DIR))) {
     if (file.path().extension() != ".h") {
       continue;
     }

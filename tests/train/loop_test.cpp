@@ -33,7 +33,9 @@ namespace {
 
 ScheduleOptions schedule(const std::string& lines) {
   const io::Config config = io::Config::parse("[schedule]\n" + lines, "loop.toml");
-  return read_schedule(config.section("schedule"));
+  ScheduleOptions options = read_schedule(config.section("schedule"));
+  config.check();
+  return options;
 }
 
 optim::SGD sgd() { return {std::vector<Tensor>{zeros(1).requires_grad_()}, optim::SGDOptions(2.0).momentum(0.9)}; }
@@ -85,7 +87,7 @@ TEST_CASE("schedule: lengths are in epochs or steps, and a warm-up comes before"
   check_near(lrs("", run, 3), {2, 2, 2});
   check_near(lrs("name = 'linear'\nstart_factor = 1\nend_factor = 0", run, 9),
              {2, 1.75, 1.5, 1.25, 1, 0.75, 0.5, 0.25, 0});
-  check_near(lrs("name = 'step'\nstep_size = 1\ngamma = 0.5", run, 9), {2, 2, 2, 2, 1, 1, 1, 1, 1});
+  check_near(lrs("name = 'step'\nstep_size = 1\ngamma = 0.5", run, 9), {2, 2, 2, 2, 1, 1, 1, 1, 0.5});
   check_near(lrs("name = 'step'\nstep_size = 3\ngamma = 0.5\nunit = 'step'", run, 8), {2, 2, 2, 1, 1, 1, 0.5, 0.5});
   check_near(lrs("name = 'multi_step'\nmilestones = [0.5, 1.5]\ngamma = 0.5", run, 8), {2, 2, 1, 1, 1, 1, 0.5, 0.5});
   check_near(lrs("name = 'exponential'\ngamma = 0.5", run, 8), {2, 2, 2, 2, 1, 1, 1, 1});
@@ -97,8 +99,8 @@ TEST_CASE("schedule: lengths are in epochs or steps, and a warm-up comes before"
 
 TEST_CASE("schedule: the peak of one cycle is the optimizer's learning rate") {
   check_near(lrs("name = 'one_cycle'", {.steps_per_epoch = 5, .total_steps = 10}, 10),
-             {0.08, 1.04, 2, 1.9009692640268, 1.6234913078978, 1.2225240438657, 0.7774839561273, 0.3765166921003,
-              0.0990387359731, 8e-06});
+             {0.08, 1.04, 2, 1.9009692640269473, 1.6234913078995261, 1.2225240438725786, 0.7774839561274215,
+              0.37651669210047395, 0.09903873597305257, 8e-06});
 }
 
 TEST_CASE("schedule: a chain, whose last part takes what is left") {
@@ -108,7 +110,7 @@ TEST_CASE("schedule: a chain, whose last part takes what is left") {
   check_near(lrs(chain, {.steps_per_epoch = 4, .total_steps = 8}, 9), {1, 1.5, 2, 2, 2, 1.5, 1, 0.5, 0});
   CHECK_THROWS_WITH(
       LrSchedule::check_lengths(schedule(chain), {.steps_per_epoch = 2, .total_steps = 4}),
-      StartsWith("loop.toml:11:8: 'name' in [schedule.chain.2] is \"polynomial\": starts after step 4, the "
+      StartsWith("loop.toml:12:8: 'name' in [schedule.chain.2] is \"polynomial\": starts after step 4, the "
                  "run has 4"));
   CHECK_THROWS_WITH(LrSchedule::check_lengths(schedule("warmup = 3"), {.steps_per_epoch = 2, .total_steps = 4}),
                     StartsWith("loop.toml:2:10: 'warmup' in [schedule] takes 6 steps, the run has 4"));
@@ -117,7 +119,7 @@ TEST_CASE("schedule: a chain, whose last part takes what is left") {
 TEST_CASE("schedule: momentum goes against the learning rate of one cycle, if asked to") {
   optim::SGD optimizer = sgd();
   LrSchedule s(schedule("name = 'one_cycle'\ncycle_momentum = true"), optimizer,
-             {.steps_per_epoch = 5, .total_steps = 10});
+               {.steps_per_epoch = 5, .total_steps = 10});
   s.before_step(2);
   CHECK_THAT(*optim::momentum_of(optimizer.param_groups()[0].options()), WithinRel(0.85, 1e-12));
 }

@@ -49,6 +49,8 @@ Evaluation measure(const Task& task, const std::vector<std::pair<Tensor, Tensor>
   return task.summary(data);
 }
 
+Tensor doubles(std::initializer_list<NestedNumbers> values) { return tensor(values, kFloat64); }
+
 Tensor classes(std::vector<std::int64_t> values) { return tensor(values, kInt64); }
 
 std::string error_of(const std::string& lines, const DataInfo& data) {
@@ -66,8 +68,8 @@ TEST_CASE("task: a classification counts hits, the k best, and pairs of classes"
   const auto task = Task::make(options("top_k = [2]"), info_of(TargetKind::Class, 3, {}));
   CHECK(task->name() == "classification");
   CHECK(task->output_shape() == DimVector{3});
-  const Tensor first = tensor({{3.0, 1.0, 2.0}, {0.0, 5.0, 1.0}, {2.0, 2.0, 1.0}});
-  const Tensor second = tensor({{0.0, 2.0, 1.0}});
+  const Tensor first = doubles({{3.0, 1.0, 2.0}, {0.0, 5.0, 1.0}, {2.0, 2.0, 1.0}});
+  const Tensor second = doubles({{0.0, 2.0, 1.0}});
   // Predicted: 0, 1, 0 (of equal scores the first), then 1.
   const Evaluation e = measure(*task, {{first, classes({0, 2, 1})}, {second, classes({2})}});
   CHECK(e.samples == 4);
@@ -93,23 +95,23 @@ TEST_CASE("task: a classification counts hits, the k best, and pairs of classes"
 
 TEST_CASE("task: macro means leave out classes that occur nowhere") {
   const auto task = Task::make(options(""), info_of(TargetKind::Class, 3, {}));
-  const Evaluation e = measure(*task, {{tensor({{1.0, 0.0, 0.0}, {0.0, 1.0, 0.0}}), classes({0, 1})}});
+  const Evaluation e = measure(*task, {{doubles({{1.0, 0.0, 0.0}, {0.0, 1.0, 0.0}}), classes({0, 1})}});
   CHECK(e.metric("f1") == 1);
 }
 
 TEST_CASE("task: label smoothing, weights and targets that are probabilities") {
   const auto plain = Task::make(options(""), info_of(TargetKind::Class, 2, {}));
   const auto smooth = Task::make(options("label_smoothing = 0.2"), info_of(TargetKind::Class, 2, {}));
-  const Tensor output = tensor({{1.0, 0.0}, {0.0, 3.0}});
+  const Tensor output = doubles({{1.0, 0.0}, {0.0, 3.0}});
   const double a = std::log(1 + std::exp(-1.0));
   const double b = std::log(1 + std::exp(-3.0));
   const Batch batch{.x = {}, .target = classes({0, 1}), .weight = {}};
   CHECK_THAT(plain->loss_sum(output, batch).item<double>(), WithinRel(a + b, 1e-12));
   CHECK_THAT(smooth->loss_sum(output, batch).item<double>(),
              WithinRel(0.9 * a + 0.1 * (a + 1) + 0.9 * b + 0.1 * (b + 3), 1e-12));
-  const Batch weighted{.x = {}, .target = classes({0, 1}), .weight = tensor({2.0, 0.5})};
+  const Batch weighted{.x = {}, .target = classes({0, 1}), .weight = doubles({2.0, 0.5})};
   CHECK_THAT(plain->loss_sum(output, weighted).item<double>(), WithinRel(2 * a + 0.5 * b, 1e-12));
-  const Batch soft{.x = {}, .target = tensor({{0.75, 0.25}, {0.0, 1.0}}), .weight = {}};
+  const Batch soft{.x = {}, .target = doubles({{0.75, 0.25}, {0.0, 1.0}}), .weight = {}};
   CHECK_THAT(plain->loss_sum(output, soft).item<double>(), WithinRel(0.75 * a + 0.25 * (a + 1) + b, 1e-12));
 }
 
@@ -117,7 +119,7 @@ TEST_CASE("task: tokens are classes at every place of a sequence") {
   DataInfo info = info_of(TargetKind::Tokens, 2, {2});
   const auto task = Task::make(options(""), info);
   CHECK(task->output_shape() == DimVector{2, 2});
-  const Tensor output = tensor({{{1.0, 0.0}, {0.0, 1.0}}});
+  const Tensor output = doubles({{{1.0, 0.0}, {0.0, 1.0}}});
   const Evaluation e = measure(*task, {{output, tensor({{0, 0}}, kInt64)}});
   CHECK(e.metric("accuracy") == 0.5);
   const double right = std::log(1 + std::exp(-1.0));
@@ -128,8 +130,8 @@ TEST_CASE("task: a regression has the errors and the explained variance of all s
   for (const auto& [lines, loss] : {std::pair("", 5.0 / 4), {"loss = 'l1'", 3.0 / 4}, {"loss = 'huber'", 2.0 / 4}}) {
     const auto task = Task::make(options(lines), info_of(TargetKind::Values, 0, {1}));
     CHECK(task->name() == "regression");
-    const Tensor t = tensor({{1.0}, {2.0}, {3.0}, {6.0}});
-    const Tensor y = tensor({{1.0}, {3.0}, {3.0}, {4.0}});
+    const Tensor t = doubles({{1.0}, {2.0}, {3.0}, {6.0}});
+    const Tensor y = doubles({{1.0}, {3.0}, {3.0}, {4.0}});
     const Evaluation whole = measure(*task, {{y, t}});
     const Evaluation parts =
         measure(*task, {{y.narrow(0, 0, 3), t.narrow(0, 0, 3)}, {y.narrow(0, 3, 1), t.narrow(0, 3, 1)}});
@@ -151,24 +153,25 @@ TEST_CASE("task: a regression has the errors and the explained variance of all s
 TEST_CASE("task: r2 holds for targets far from zero, which sums of squares would not bear") {
   const auto task = Task::make(options(""), info_of(TargetKind::Values, 0, {1}));
   const double far = 1e9;
-  const Evaluation e = measure(*task, {{tensor({{far + 1}, {far + 2}}), tensor({{far + 1}, {far + 3}})},
-                                       {tensor({{far + 5}}), tensor({{far + 5}})}});
+  const Evaluation e = measure(*task, {{doubles({{far + 1}, {far + 2}}), doubles({{far + 1}, {far + 3}})},
+                                       {doubles({{far + 5}}), doubles({{far + 5}})}});
   CHECK_THAT(e.metric("r2"), WithinRel(1 - 1.0 / 8, 1e-9));
 }
 
 TEST_CASE("task: targets without the last dimension of size 1 are those of outputs with it") {
   const auto task = Task::make(options(""), info_of(TargetKind::Values, 0, {}));
-  const Batch batch{.x = {}, .target = tensor({1.0, 2.0}), .weight = tensor({1.0, 3.0})};
-  CHECK(task->loss_sum(tensor({{2.0}, {4.0}}), batch).item<double>() == 13);
-  CHECK_THROWS_WITH(task->loss_sum(tensor({{2.0, 1.0}, {4.0, 1.0}}), batch), StartsWith("task: outputs f64[2, 2] for"));
+  const Batch batch{.x = {}, .target = doubles({1.0, 2.0}), .weight = doubles({1.0, 3.0})};
+  CHECK(task->loss_sum(doubles({{2.0}, {4.0}}), batch).item<double>() == 13);
+  CHECK_THROWS_WITH(task->loss_sum(doubles({{2.0, 1.0}, {4.0, 1.0}}), batch),
+                    StartsWith("task: outputs f64[2, 2] for"));
 }
 
 TEST_CASE("task: labels are counted one by one and together") {
   const auto task = Task::make(options("threshold = 0.6"), info_of(TargetKind::Labels, 0, {2}));
   CHECK(task->name() == "multi_label");
   // 0.5 is below the threshold, 0.73 is not.
-  const Tensor output = tensor({{1.0, -1.0}, {0.0, 1.0}, {-2.0, -2.0}});
-  const Evaluation e = measure(*task, {{output, tensor({{1.0, 0.0}, {1.0, 1.0}, {0.0, 1.0}})}});
+  const Tensor output = doubles({{1.0, -1.0}, {0.0, 1.0}, {-2.0, -2.0}});
+  const Evaluation e = measure(*task, {{output, doubles({{1.0, 0.0}, {1.0, 1.0}, {0.0, 1.0}})}});
   CHECK(e.metric("exact_match") == 1.0 / 3);
   CHECK(e.metric("accuracy") == 4.0 / 6);
   CHECK(e.classes[0].recall == 0.5);
@@ -180,13 +183,13 @@ TEST_CASE("task: labels are counted one by one and together") {
 TEST_CASE("task: an autoencoder's target is the sample") {
   const auto task = Task::make(options(""), info_of(TargetKind::Input, 0, {2}));
   CHECK(task->name() == "autoencoder");
-  const Tensor x = tensor({{0.0, 1.0}, {1.0, 1.0}});
+  const Tensor x = doubles({{0.0, 1.0}, {1.0, 1.0}});
   const Batch batch{.x = x, .target = {}, .weight = {}};
-  CHECK(task->loss_sum(tensor({{1.0, 1.0}, {1.0, 3.0}}), batch).item<double>() == 2.5);
+  CHECK(task->loss_sum(doubles({{1.0, 1.0}, {1.0, 3.0}}), batch).item<double>() == 2.5);
   const auto bce = Task::make(options("name = 'autoencoder'\nloss = 'bce'"), info_of(TargetKind::Class, 3, {}));
-  CHECK_THAT(bce->loss_sum(tensor({{0.0, 0.0}, {0.0, 0.0}}), batch).item<double>(),
+  CHECK_THAT(bce->loss_sum(doubles({{0.0, 0.0}, {0.0, 0.0}}), batch).item<double>(),
              WithinRel(2 * std::log(2.0), 1e-12));
-  const Tensor output = tensor({{0.0, 0.0}, {0.0, 0.0}});
+  const Tensor output = doubles({{0.0, 0.0}, {0.0, 0.0}});
   DataMeasure data{.parts = {bce->measure(output, batch, 0).parts}, .counts = {}, .samples = 2};
   CHECK(bce->summary(data).metric("mse") == 0.25);
 }

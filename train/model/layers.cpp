@@ -1,6 +1,7 @@
 #include <backflow/train/model/layers.h>
 
 #include <algorithm>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -38,13 +39,18 @@ std::shared_ptr<const BlockUse> open_block(const LayerKeys& keys, const std::str
       BlockUse{.block = name, .section = found->second, .keys = keys, .defaults = defaults});
 }
 
+/// Ends the reading of the whole model: blocks in blocks may go on for ever.
+struct TooManyLayers : io::ConfigError {
+  using ConfigError::ConfigError;
+};
+
 /// Takes further layers of those that a model may have.
 void count_layers(const LayerKeys& keys, std::size_t further) {
   std::size_t& all = *keys.scope().layers;
   all += further;
   if (all > kMaxLayers) {
-    throw io::ConfigError(to_text(keys.section().where(), ": [", keys.section().path(), "]: more than ", kMaxLayers,
-                                  " layers up to this one: need at most ", kMaxLayers));
+    throw TooManyLayers(to_text(keys.section().where(), ": [", keys.section().path(), "]: more than ", kMaxLayers,
+                                " layers up to this one: need at most ", kMaxLayers));
   }
 }
 
@@ -123,10 +129,17 @@ nn::AnyModule make_layer(const LayerOptions& layer, LayerInput& input, Parameter
 std::vector<LayerOptions> read_layers(const io::Section& s, const io::Key& key, const LayerScope& scope) {
   std::vector<LayerOptions> layers;
   for (const io::Section& layer : s.sections(key)) {
-    if (*scope.layers > kMaxLayers) {
-      break;  // that is recorded, and blocks in blocks may go on for ever
+    std::optional<TooManyLayers> too_many;
+    layer.attempt([&](const io::Section&) {
+      try {
+        read_layer(layer, scope, layers);
+      } catch (const TooManyLayers& error) {
+        too_many = error;
+      }
+    });
+    if (too_many) {
+      throw TooManyLayers(*too_many);
     }
-    layer.attempt([&](const io::Section&) { read_layer(layer, scope, layers); });
   }
   return layers;
 }

@@ -21,6 +21,8 @@ void check_last(const std::vector<LayerOptions>& layers, const DimVector& given,
 }
 
 ModelOptions::Make written_out(const io::Section& s) {
+  // Asked for before the blocks, so that the schema lists the keys of layers here.
+  const bool has_layers = !s.sections({"layers", "the layers in their order"}).empty();
   const LayerScope scope = {.blocks = std::make_shared<const Blocks>(
                                 s.named_sections({"blocks", "layers that are used again, by the name of the block"})),
                             .layers = std::make_shared<std::size_t>(0),
@@ -34,7 +36,7 @@ ModelOptions::Make written_out(const io::Section& s) {
     block.explain("layers", "no layer uses this block");
     block.explain("defaults", "no layer uses this block");
   }
-  if (s.sections("layers").empty()) {
+  if (!has_layers) {
     s.fail("layers", "no layers in [model]: need at least one [[model.layers]]");
   }
   return [=](const ModelRequest& request, ParameterBudget& budget) {
