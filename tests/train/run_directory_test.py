@@ -62,13 +62,15 @@ def test_a_directory_that_holds_a_run_is_refused_and_left_as_it_is(folder):
 def test_overwrite_removes_a_run_and_nothing_else(folder):
     out, fresh = folder / "run", folder / "fresh"
     train(out, *steps(4), *every(1), "--trace")
-    for foreign in ("notes.txt", "checkpoints/best.h5", "checkpoints/step-old.h5"):
+    mine = ("notes.txt", "checkpoints/best-model.h5", "checkpoints/step-old.h5")
+    for foreign in mine:
         (out / foreign).write_text("mine")
-    (out / "checkpoints" / (name(7) + ".old")).write_text("set aside by an earlier run")
+    for own in (name(7) + ".old", "best.h5", "best.h5.old"):
+        (out / "checkpoints" / own).write_text("of an earlier run")
     train(out, *steps(2), "--set", "seed=2", "--overwrite")
     train(fresh, *steps(2), "--set", "seed=2")
     files = snapshot(out)
-    assert all(files.pop(foreign) == b"mine" for foreign in ("notes.txt", "checkpoints/best.h5", "checkpoints/step-old.h5"))
+    assert all(files.pop(foreign) == b"mine" for foreign in mine)
     assert sorted(files) == sorted(snapshot(fresh))
     assert bits(newest_of(out)) == bits(newest_of(fresh))
     assert [m["step"] for m in metrics(out, "step")] == [1, 2]
