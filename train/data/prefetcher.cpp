@@ -60,7 +60,7 @@ void Prefetcher::run() {
       const std::int64_t number = started_++;
       lock.unlock();
       Made made = make(*request);
-      memory_stats();  // counts the batch before the thread that takes it counts it as freed: small ones would go below 0
+      memory_stats();  // adds this thread's count, before the taker counts the batch as freed
       lock.lock();
       ready_[number] = std::move(made);
     }
