@@ -38,13 +38,27 @@ std::string quoted(const std::vector<std::string>& words) {
   return text;
 }
 
-// "model.layers[].type" of a condition, read in a table inside "model.layers.2": its value there.
-std::string chosen(const ConfigTable& table, const KeyCondition& condition) {
+// "model.layers[].type" of a condition, read in a table inside "model.layers.2": its entry there, or none.
+const ConfigEntry* chosen(const ConfigTable& table, const KeyCondition& condition) {
   const std::string name = condition.key.substr(condition.key.rfind('.') + 1);
   for (const auto& entry : table.entries) {
-    if (entry->key == name) return to_toml(entry->value);
+    if (entry->key == name) return entry.get();
   }
-  return "";
+  return nullptr;
+}
+
+// Whether the key belongs to some values of a choice in its table whose own value is wrong, as optimizer.momentum with
+// name = "adma": what is wrong is the name alone, which has its error.
+bool waits_for_choice(const Schema& schema, const Stray& stray) {
+  const SchemaKey* key = schema.find(join_path(stray.table->path, quote_key(stray.entry->key)));
+  if (key == nullptr) return false;
+  for (const KeyVariant& variant : key->variants) {
+    for (const KeyCondition& one : variant.when) {
+      const ConfigEntry* choice = chosen(*stray.table, one);
+      if (choice != nullptr && choice->wrong) return true;
+    }
+  }
+  return false;
 }
 
 // Which choices a key belongs to that does not belong here; empty when there are none.
@@ -64,8 +78,9 @@ std::string foreign(const Schema& schema, const ConfigTable& table, const std::s
   }
   if (condition == nullptr) return "";
   const std::string name = condition->key.substr(condition->key.rfind('.') + 1);
-  const std::string here = chosen(table, *condition);
-  return to_text("it is a key of ", name, " = ", quoted(values), here.empty() ? "" : ", not of " + here);
+  const ConfigEntry* choice = chosen(table, *condition);
+  return to_text("it is a key of ", name, " = ", quoted(values),
+                 choice == nullptr ? "" : ", not of " + to_toml(choice->value));
 }
 
 // What a reader or the schema says of the key; or what it may have been meant to be: a key of the same table, the same
@@ -137,6 +152,7 @@ void Config::check(const std::function<const Schema&()>& schema) const {
   const Schema* all = strays.empty() || !schema ? nullptr : &schema();
   std::vector<detail::Problem> problems = tree_->problems;
   for (const detail::Stray& stray : strays) {
+    if (all != nullptr && detail::waits_for_choice(*all, stray)) continue;
     problems.push_back({stray.entry->place, detail::describe(*tree_, stray, all)});
   }
   detail::throw_problems(problems);
