@@ -38,13 +38,27 @@ std::string quoted(const std::vector<std::string>& words) {
   return text;
 }
 
-// "model.layers[].type" of a condition, read in a table inside "model.layers.2": its value there.
-std::string chosen(const ConfigTable& table, const KeyCondition& condition) {
+// "model.layers[].type" of a condition, read in a table inside "model.layers.2": its entry there, or none.
+const ConfigEntry* chosen(const ConfigTable& table, const KeyCondition& condition) {
   const std::string name = condition.key.substr(condition.key.rfind('.') + 1);
   for (const auto& entry : table.entries) {
-    if (entry->key == name) return to_toml(entry->value);
+    if (entry->key == name) return entry.get();
   }
-  return "";
+  return nullptr;
+}
+
+// Whether the key belongs to some values of a choice in its table whose own value is wrong, as optimizer.momentum with
+// name = "adma": what is wrong is the name alone, which has its error.
+bool waits_for_choice(const Schema& schema, const Stray& stray) {
+  const SchemaKey* key = schema.find(join_path(stray.table->path, quote_key(stray.entry->key)));
+  if (key == nullptr) return false;
+  for (const KeyVariant& variant : key->variants) {
+    for (const KeyCondition& one : variant.when) {
+      const ConfigEntry* choice = chosen(*stray.table, one);
+      if (choice != nullptr && choice->wrong) return true;
+    }
+  }
+  return false;
 }
 
 // The choices on which a key depends, each with all values for which there is such a key.
@@ -77,13 +91,15 @@ std::string foreign(const Schema& schema, const ConfigTable& table, const std::s
   for (const KeyCondition& condition : conditions) {
     if (join_path(key->table(), condition.key.substr(condition.key.rfind('.') + 1)) != condition.key) continue;
     missed = &condition;
-    const std::string here = chosen(table, condition);
+    const ConfigEntry* const choice = chosen(table, condition);
+    const std::string here = choice != nullptr ? to_toml(choice->value) : "";
     const auto is_here = [&](const std::string& value) { return "\"" + value + "\"" == here; };
     if (std::none_of(condition.values.begin(), condition.values.end(), is_here)) break;
   }
   if (missed == nullptr) return "";
   const std::string name = missed->key.substr(missed->key.rfind('.') + 1);
-  const std::string here = chosen(table, *missed);
+  const ConfigEntry* const choice = chosen(table, *missed);
+  const std::string here = choice != nullptr ? to_toml(choice->value) : "";
   return to_text("it is a key of ", name, " = ", quoted(missed->values), here.empty() ? "" : ", not of " + here);
 }
 

@@ -146,6 +146,11 @@ TEST_CASE("schema: a key of another choice is explained") {
       message("[optimizer]\nname = 'adagrad'\ndecay = 1\n") ==
       "x.toml:3:1: unknown key 'decay' in [optimizer]: it is a key of name = \"sgd\" or \"adam\", not of \"adagrad\"; "
       "to leave it out: --set optimizer.decay=unset");
+  // Of a choice that is itself mistaken the keys may be right.
+  const std::string mistyped = message("[optimizer]\nname = 'adamm'\non = []\n");
+  CAPTURE(mistyped);
+  CHECK(mistyped.starts_with("x.toml:2:8: 'name' in [optimizer] is \"adamm\": "));
+  CHECK(mistyped.find('\n') == std::string::npos);
 }
 
 TEST_CASE("schema: texts") {

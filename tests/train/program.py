@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import subprocess
 import sys
 import tempfile
@@ -40,6 +41,18 @@ def without_warnings(text):
     has ended the job and is gone.
     """
     return [line for line in text.splitlines() if not line.startswith("[warn] Epoll")]
+
+
+def ranks_at(said, host):
+    """The ranks that the line of a host names at the start. Those placed alike stand together, as "ranks 0-1: ", and those
+    with cores of their own apart, as "rank 0: ...; rank 1: ".
+    """
+    line = next(line for line in said.splitlines() if line.startswith(f"{host}: "))
+    ranks = []
+    for part in ",".join(re.findall(r"ranks? ([\d,-]+): ", line)).split(","):
+        first, _, last = part.partition("-")
+        ranks += range(int(first), int(last or first) + 1)
+    return ranks
 
 
 def metrics(out, event):

@@ -5,7 +5,7 @@ usage: ranks_test.py [NAME...]  runs the tests of these names, or all.
 import json
 import os
 
-from program import MPIRUN, BACKFLOW, config_text, main, metrics, newest, run, run_command, write_data
+from program import MPIRUN, BACKFLOW, config_text, main, metrics, newest, ranks_at, run, run_command, write_data
 
 NORM = "\n".join(f"[[model.layers]]\n{layer}" for layer in (
     'type = "conv2d"\nout_channels = 4\nkernel_size = 3\npadding = 1', 'type = "batch_norm2d"', 'type = "relu"',
@@ -154,7 +154,7 @@ def test_the_start_says_what_is_trained_and_where(folder):
                  "2 epochs of 6 steps, 10 samples a step: 5 on each of 2 ranks"):
         assert line in said.splitlines(), (line, said)
     place = next(line for line in said.splitlines() if line.startswith(f"{host}: "))
-    assert "ranks 0-1: " in place and "thread" in place and "core" in place, place
+    assert ranks_at(said, host) == [0, 1] and "thread" in place and "core" in place, place
     assert "instruction sets: oneDNN " in said, said
     assert said.splitlines()[0].startswith("model mlp") and place in (folder / "run/log.txt").read_text()
     assert "3 or 4 on each of 3 ranks" in run("train", config, "--dry-run", ranks=3).stdout

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include <backflow/runtime/base/error.h>
+#include <backflow/runtime/memory/memory.h>
 #include <backflow/runtime/threads/threads.h>
 #include <backflow/runtime/trace/trace.h>
 
@@ -59,6 +60,7 @@ void Prefetcher::run() {
       const std::int64_t number = started_++;
       lock.unlock();
       Made made = make(*request);
+      memory_stats();  // adds this thread's count, before the taker counts the batch as freed
       lock.lock();
       ready_[number] = std::move(made);
     }

@@ -21,9 +21,12 @@ Tensor rows_of(const Tensor& output) {
 
 bool has_probabilities(const Batch& batch) { return batch.target.is_floating_point(); }
 
+/// Class numbers, int64 [n] or for tokens [n, length], as [positions].
+Tensor by_position(const Tensor& target) { return target.dim() == 1 ? target : target.reshape({-1}); }
+
 /// The classes int64 [positions], those of probabilities included.
 Tensor classes_of(const Batch& batch) {
-  return has_probabilities(batch) ? argmax(batch.target, -1, false) : batch.target.reshape({-1});
+  return has_probabilities(batch) ? argmax(batch.target, -1, false) : by_position(batch.target);
 }
 
 }  // namespace
@@ -41,7 +44,7 @@ DimVector Classification::output_shape() const {
 
 Tensor Classification::loss_sum(const Tensor& output, const Batch& batch) const {
   const Tensor scores = rows_of(output);
-  const Tensor target = has_probabilities(batch) ? batch.target : batch.target.reshape({-1});
+  const Tensor target = has_probabilities(batch) ? batch.target : by_position(batch.target);
   const std::int64_t n = output.size(0);
   const std::int64_t length = n > 0 ? scores.size(0) / n : 1;
   const auto loss = [&](std::int64_t reduction) {
