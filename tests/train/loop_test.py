@@ -55,7 +55,7 @@ def losses(out):
 
 def check_resume(folder, config, *args, ranks=0):
     """A run that goes on from each of its dumps ends with the same bits, steps and evaluations."""
-    common = ["--set", "checkpoint.every_steps=7", "--set", "checkpoint.keep_last=100", *args]
+    common = ["--set", "train.epochs=3", "--set", "checkpoint.every_steps=7", "--set", "checkpoint.keep_last=100", *args]
     whole = folder / "whole"
     run("train", config, "--out", whole, *common, ranks=ranks)
     for start in (whole / "checkpoints/step-000000007.h5", whole / "checkpoints/step-000000014.h5"):
@@ -71,7 +71,7 @@ def check_resume(folder, config, *args, ranks=0):
 
 def test_a_run_that_goes_on_from_a_dump_remembers_all(folder):
     config = write_config(folder, LOOP + "[checkpoint]\nbest = \"loss\"\n")
-    whole = check_resume(folder, config, "--set", "train.epochs=4")
+    whole = check_resume(folder, config)
     tensors, _ = contents(newest(whole))
     assert {"trained/0.weight", "loop/plateau.best", "loop/early_stopping.loss.bad", "loop/best.loss.best"} <= set(tensors)
     assert len({lr for _, _, lr in losses(whole)}) > 5  # warm-up, and at least one plateau
