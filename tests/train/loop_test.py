@@ -55,7 +55,7 @@ def losses(out):
 
 def check_resume(folder, config, *args, ranks=0):
     """A run that goes on from each of its dumps ends with the same bits, steps and evaluations."""
-    common = ["--set", "train.epochs=4", "--set", "checkpoint.every_steps=7", "--set", "checkpoint.keep_last=100", *args]
+    common = ["--set", "train.epochs=3", "--set", "checkpoint.every_steps=7", "--set", "checkpoint.keep_last=100", *args]
     whole = folder / "whole"
     run("train", config, "--out", whole, *common, ranks=ranks)
     for start in (whole / "checkpoints/step-000000007.h5", whole / "checkpoints/step-000000014.h5"):
