@@ -77,7 +77,7 @@ ConfigEntry& Section::ask(const Key& key, const Accepts& accepts) const {
 }
 
 void Section::report_missing(const ConfigEntry& entry, const std::string& need) const {
-  if (table_->partial) return;
+  if (table_->partial || table_->guessed) return;
   // A misspelt key is the likeliest reason for a missing one.
   std::vector<std::string> strays;
   for (const auto& other : table_->entries) {
@@ -151,7 +151,7 @@ std::string Section::choice(const Key& key, const std::vector<std::string>& choi
   // The keys that belong to it are those of the word that was meant.
   const auto* word = std::get_if<std::string>(&entry.value.data);
   const std::string meant = word != nullptr ? nearest(*word, choices) : "";
-  if (meant.empty()) table_->partial = true;
+  (meant.empty() ? table_->partial : table_->guessed) = true;
   return meant.empty() ? value : meant;
 }
 

@@ -76,6 +76,7 @@ struct ConfigTable {
   Place place;             // of the table's header; empty when the document has none
   bool has_wrong = false;  // a value in it has been reported
   bool partial = false;    // it is not known which keys it should have
+  bool guessed = false;    // they are those of a choice that was misspelt
   std::vector<std::unique_ptr<ConfigEntry>> entries;
   std::vector<std::pair<std::string, std::string>> notes;  // why a key does not belong here, by key
 
