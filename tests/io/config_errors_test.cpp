@@ -119,9 +119,11 @@ TEST_CASE("config errors: what may follow from another mistake is not said") {
     }
     if (s.number("momentum", {}, 0.0) == 0) s.report("momentum", "'momentum' in [optimizer]: need more");
   };
-  // The keys of the word that was meant are known, and none of a word that means nothing.
+  // The keys of the word that was meant are known, and none of a word that means nothing. Neither makes a key missing.
   CHECK(message("[optimizer]\nname = 'adm'\nbetas = [1]\nmomentum = 1\n", read) ==
         "x.toml:2:8: 'name' in [optimizer] is \"adm\": need \"sgd\" or \"adam\"; did you mean \"adam\"?");
+  CHECK(message("[optimizer]\nname = 'sgdd'\n", read) ==
+        "x.toml:2:8: 'name' in [optimizer] is \"sgdd\": need \"sgd\" or \"adam\"; did you mean \"sgd\"?");
   CHECK(message("[optimizer]\nname = 'xxxxxxx'\nbetas = [1]\n", read) ==
         "x.toml:2:8: 'name' in [optimizer] is \"xxxxxxx\": need \"sgd\" or \"adam\"");
   // A wrong momentum is none of 0; a key that is misspelt is not also unknown; a table that is none lacks no keys.
