@@ -37,7 +37,9 @@ std::vector<std::string> lines_with(const KeyVariant& variant) {
   }
   std::istringstream text(blank.resolved());
   std::vector<std::string> lines;
-  for (std::string line; std::getline(text, line);) lines.push_back(line);
+  for (std::string line; std::getline(text, line);) {
+    lines.push_back(line == "use = \"text\"" ? "use = \"NAME\"" : line);  // the block that there is
+  }
   return lines;
 }
 

@@ -36,21 +36,20 @@ LayerOptions::Make shuffle(const LayerKeys& keys) {
 
 LayerOptions::Make upsample(const LayerKeys& keys) {
   nn::UpsampleOptions options;
-  const bool sized = keys.has("size");
-  if (sized && keys.has("scale_factor")) {
-    keys.fail("scale_factor", "'scale_factor' beside 'size': need one of the two");
-  }
   const std::vector<std::int64_t> size =
       keys.integers({"size",
                      "height and width of the result, or as many sizes as there are dimensions; 'scale_factor' "
                      "goes instead"},
                     {.at_least = 1, .at_most = kMaxSize}, std::vector<std::int64_t>{});
   const double factor = keys.number({"scale_factor", "factor of all sizes behind the channels"},
-                                    {.at_most = 1024, .above = 0}, sized ? 1.0 : 2.0);
+                                    {.at_most = 1024, .above = 0}, size.empty() ? 2.0 : 1.0);
   const std::string mode =
       keys.choice({"mode", "nearest element, mean of an area, or interpolation in one, two or three dimensions"},
                   {"nearest", "area", "linear", "bilinear", "bicubic", "trilinear"}, "nearest");
   const bool align = keys.boolean({"align_corners", "corners of input and result are the same points"}, false);
+  if (!size.empty() && factor != 1) {
+    keys.fail("scale_factor", "'scale_factor' beside 'size': need one of the two");
+  }
   if (align && (mode == "nearest" || mode == "area")) {
     keys.fail("align_corners", to_text("align_corners with mode \"", mode, "\": need another mode, as \"bilinear\""));
   }
