@@ -73,6 +73,6 @@
 #include <backflow/distributed/training_step.h>
 #endif
 #if __has_include(<backflow/io/dump.h>)
-#include <backflow/io/dump.h>
 #include <backflow/io/datasets/idx.h>
+#include <backflow/io/dump.h>
 #endif

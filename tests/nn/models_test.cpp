@@ -125,8 +125,7 @@ TEST_CASE("models: a bottleneck block is its layers one by one", "[nn]") {
   namespace F = backflow::nn::functional;
   const nn::Bottleneck block(4, 3, 2);
   CHECK(block->named_children().keys() == Strings{"conv1", "bn1", "conv2", "bn2", "conv3", "bn3", "downsample"});
-  CHECK(nn::Bottleneck(12, 3)->named_children().keys() ==
-        Strings{"conv1", "bn1", "conv2", "bn2", "conv3", "bn3"});
+  CHECK(nn::Bottleneck(12, 3)->named_children().keys() == Strings{"conv1", "bn1", "conv2", "bn2", "conv3", "bn3"});
   check_shapes(block, {2, 4, 7, 8}, {2, 12, 4, 4});
   const auto p = block->named_parameters();
   const auto norm = [&](const Tensor& x, const std::string& name) {

@@ -21,8 +21,8 @@ struct Files {
 
   /// Both as training data and as test data, as [data] with further keys describes.
   train::LoadedData load(const std::string& keys = "", ScalarType dtype = kFloat32) const {
-    const std::string text = "[data]\ntrain_images = '" + images + "'\ntrain_labels = '" + labels +
-                             "'\ntest_images = ''\n" + keys;
+    const std::string text =
+        "[data]\ntrain_images = '" + images + "'\ntrain_labels = '" + labels + "'\ntest_images = ''\n" + keys;
     const io::Config config = io::Config::parse(text, "test.toml");
     return train::load_data(train::read_data_options(config.section("data")), dtype, 1, train::DataPurpose::Training);
   }

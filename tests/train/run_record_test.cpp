@@ -112,12 +112,12 @@ TEST_CASE("report: the timeline is that of the last step, with slices inside oth
   const test::TemporaryDirectory folder;
   const std::string path = folder.file("trace.json");
   const auto slice = [](const char* name, int thread, double start, double us) {
-    return to_text(R"({"name":")", name, R"(","cat":"span","ph":"X","tid":)", thread, R"(,"ts":)", start, R"(,"dur":)", us,
-                   R"(,"args":{}},)", "\n");
+    return to_text(R"({"name":")", name, R"(","cat":"span","ph":"X","tid":)", thread, R"(,"ts":)", start, R"(,"dur":)",
+                   us, R"(,"args":{}},)", "\n");
   };
   append(path, "{\"traceEvents\": [\n" + slice("step", 0, 0, 50) + slice("a", 0, 10, 5) + "{broken\n" +
-                   slice("step", 0, 100, 40) + slice("b", 0, 105, 20) + slice("c", 0, 106, 3) + slice("d", 1, 110, 100) +
-                   slice("e", 1, 110, 5) + "]}\n");
+                   slice("step", 0, 100, 40) + slice("b", 0, 105, 20) + slice("c", 0, 106, 3) +
+                   slice("d", 1, 110, 100) + slice("e", 1, 110, 5) + "]}\n");
   const auto timeline = read_timeline(path);
   REQUIRE(timeline);
   CHECK(timeline->us == 40);

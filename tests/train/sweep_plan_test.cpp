@@ -41,9 +41,26 @@ TEST_CASE("sweep: ranges and functions give numbers") {
 }
 
 TEST_CASE("sweep: what is no list of values is refused") {
-  for (const char* text : {"a", "a=", "=1", "a=1,,2", "a=1,", "a=[1", "a=(", "a='x", "a=1,1", "a=3..1", "a=1..5..0",
-                           "a=1..1000000", "a=log(0..1)", "a=log(1..nan)", "a=log(2..1)", "a=log(1..2, 1)",
-                           "a=log(1..2, 2, 3)", "a=uniform(1)", "a=log(1..2),3", "a=1..99999999999999999..1"}) {
+  for (const char* text : {"a",
+                           "a=",
+                           "=1",
+                           "a=1,,2",
+                           "a=1,",
+                           "a=[1",
+                           "a=(",
+                           "a='x",
+                           "a=1,1",
+                           "a=3..1",
+                           "a=1..5..0",
+                           "a=1..1000000",
+                           "a=log(0..1)",
+                           "a=log(1..nan)",
+                           "a=log(2..1)",
+                           "a=log(1..2, 1)",
+                           "a=log(1..2, 2, 3)",
+                           "a=uniform(1)",
+                           "a=log(1..2),3",
+                           "a=1..99999999999999999..1"}) {
     CAPTURE(text);
     CHECK_THROWS_AS(read_axis(text), io::ConfigError);
   }
@@ -63,8 +80,8 @@ TEST_CASE("sweep: a grid has all combinations, with names that tell them apart")
 }
 
 TEST_CASE("sweep: names of directories are safe and never collide") {
-  const std::vector<PlannedRun> runs =
-      plan_grid({read_axis("name=../../x,'..-..-x',\"a b\",'a-b'," + std::string(500, 'l') + "," + std::string(501, 'l'))});
+  const std::vector<PlannedRun> runs = plan_grid(
+      {read_axis("name=../../x,'..-..-x',\"a b\",'a-b'," + std::string(500, 'l') + "," + std::string(501, 'l'))});
   std::set<std::string> names;
   for (const PlannedRun& run : runs) {
     CAPTURE(run.name);
@@ -120,7 +137,8 @@ TEST_CASE("sweep: the summary is CSV as RFC 4180 has it, the best run first") {
   for (std::size_t i = 0; i < 2; ++i) {
     results.outcomes[i].state = RunState::Finished;
     const std::string loss = i == 0 ? "2" : "1";
-    REQUIRE(results.outcomes[i].record.take(R"({"event":"eval","split":"test","step":5,"epoch":1,"loss":)" + loss + "}"));
+    REQUIRE(
+        results.outcomes[i].record.take(R"({"event":"eval","split":"test","step":5,"epoch":1,"loss":)" + loss + "}"));
   }
   results.outcomes[1].error = "two\nlines";
   CHECK(results.order() == std::vector<std::size_t>{1, 0});

@@ -27,7 +27,7 @@ class LrSchedule {
   /// Keeps a reference to the optimizer, whose learning rates are the base. `better`: of the plateau's metric. Throws
   /// io::ConfigError for lengths that do not fit into the run.
   LrSchedule(const ScheduleOptions& options, optim::Optimizer& optimizer, const RunLength& run,
-           Better better = Better::Lower);
+             Better better = Better::Lower);
 
   /// Throws io::ConfigError for lengths that do not fit into a run.
   static void check_lengths(const ScheduleOptions& options, const RunLength& run);
