@@ -7,6 +7,7 @@
 namespace backflow::nn {
 
 AutoencoderImpl::AutoencoderImpl(const AutoencoderOptions& options_) : options(options_) {
+  detail::check_output(options.output());
   const detail::CoderSizes sizes = detail::coder_sizes("autoencoder", options);
   encoder_ = register_module("encoder", detail::dense_encoder(sizes));
   encoder_->push_back(Linear(sizes.hidden.back(), options.latent()));

@@ -28,6 +28,11 @@ Sequential dense_decoder(const CoderSizes& sizes) {
   return network;
 }
 
+void check_output(const std::string& function) {
+  check(function == "identity" || function == "sigmoid" || function == "tanh", "autoencoder: output '", function,
+        "': need identity, sigmoid or tanh");
+}
+
 Tensor with_output(const Tensor& x, const std::string& function) {
   if (function == "sigmoid") {
     return functional::sigmoid(x);
@@ -35,7 +40,6 @@ Tensor with_output(const Tensor& x, const std::string& function) {
   if (function == "tanh") {
     return functional::tanh(x);
   }
-  check(function == "identity", "autoencoder: output '", function, "': need identity, sigmoid or tanh");
   return x;
 }
 

@@ -35,7 +35,9 @@ CoderSizes coder_sizes(const char* where, const Options& options) {
 Sequential dense_encoder(const CoderSizes& sizes);
 /// [batch, latent] to [batch, sample]: linear layers with ReLU between them.
 Sequential dense_decoder(const CoderSizes& sizes);
-/// x, or its sigmoid or tanh. Throws Error for another function.
+/// Throws Error for a function that with_output() does not have.
+void check_output(const std::string& function);
+/// x, or its sigmoid or tanh.
 Tensor with_output(const Tensor& x, const std::string& function);
 /// [batch, numbers] as [batch, sample_shape...].
 Tensor to_samples(const Tensor& x, const std::vector<std::int64_t>& sample_shape);
