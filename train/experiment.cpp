@@ -227,8 +227,6 @@ std::vector<std::string> Experiment::keys() {
   return paths;
 }
 
-void Experiment::check_files(const io::Config&) const { check_data_files(data); }
-
 void Experiment::check_batch_size(const io::Config& config, std::int64_t samples) const {
   if (train.drop_last && samples < train.batch_size) {
     config.section("train").fail("batch_size",

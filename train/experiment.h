@@ -76,8 +76,6 @@ struct Experiment {
   static std::vector<std::string> keys();
   /// All that there is to know of the keys, made from the readers when it is first asked for.
   static const io::Schema& schema();
-  /// Throws io::ConfigError when one of the data files is not there.
-  void check_files(const io::Config& config) const;
   /// Throws io::ConfigError when an epoch of so many samples has no step: drop_last leaves out a smaller batch.
   void check_batch_size(const io::Config& config, std::int64_t samples) const;
   /// Throws io::ConfigError for settings that a GAN's step does not know.

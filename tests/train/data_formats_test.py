@@ -218,8 +218,8 @@ def test_wrong_tables(folder):
 
 
 def test_missing_values_and_categories(folder):
-    x, y = table(60, 2)
-    rows = [f"{a!r},{b!r},{'red' if i % 3 else 'blue'},{k}" for i, (a, b, k) in enumerate(zip(*map(list, x.T), y))]
+    x, y = table(60)
+    rows = [f"{a!r},{b!r},{'red' if i % 3 else 'blue'},{k}" for i, ((a, b), k) in enumerate(zip(x[:, :2].tolist(), y))]
     rows[4] = rows[4].replace(rows[4].split(",")[0], "NA", 1)
     path = folder / "t.csv"
     path.write_text("a,b,color,y\n" + "\n".join(rows) + "\n")
@@ -241,7 +241,7 @@ def test_missing_values_and_categories(folder):
 def test_larger_than_memory(folder):
     """A file that is read as it is needed: every sample once in an epoch, the same on any number of ranks; NaN in it is an
     error, as is a filter that is not there."""
-    x, y = table(40000, 6)  # 1.8 MiB
+    x, y = table(100000, 6)  # 4.6 MiB, of which 1 MiB is a block
     with h5py.File(folder / "t.h5", "w") as file:
         file.create_dataset("x", data=x, chunks=(500, 6), compression="gzip")
         file.create_dataset("y", data=y)
@@ -249,11 +249,11 @@ def test_larger_than_memory(folder):
         bad[777, 3] = np.nan
         file.create_dataset("bad", data=bad, chunks=(500, 6))
         file.create_dataset("lzf", data=x, chunks=(500, 6), compression="lzf")
-        file.create_dataset("text", data=[b"a"] * 40000)
+        file.create_dataset("text", data=[b"a"] * 100000)
         file.create_dataset("z", data=y[:-1])
     np.save(folder / "x.npy", x)
     np.save(folder / "y.npy", y)
-    data = (f'directory = "{folder}"\nformat = "hdf5"\ntrain_file = "t.h5"\nvalidation = 0.1\nnormalize = "auto"\n'
+    data = (f'directory = "{folder}"\nformat = "hdf5"\ntrain_file = "t.h5"\nvalidation = 0.2\nnormalize = "auto"\n'
             "memory_mb = 1\ncache_mb = 1\n")
     reproducible = '[distributed]\nreduction = "reproducible"\nshards = 2'
     one = train(folder, data + reproducible, name="one", batch=500)
@@ -272,14 +272,13 @@ def test_larger_than_memory(folder):
         folder, data.replace("auto", "none") + 'x = "bad"\n', 1, ("--set", "train.batch_size=500"))
     assert "is compressed by filter 32000 (lzf): need gzip" in message(folder, data + 'x = "lzf"', 1)
     assert "'text' holds no numbers" in message(folder, data + 'x = "text"', 1)
-    assert "39999 targets for 40000 samples" in message(folder, data + 'y = "z"', 1)
+    assert "99999 targets for 100000 samples" in message(folder, data + 'y = "z"', 1)
 
 
 def test_options_that_do_not_fit(folder):
     """Contradictions are found before anything is computed, at their line."""
     synthetic = 'format = "synthetic"\ngenerator = "spirals"\nsamples = 30\n'
     cases = {
-        synthetic + "test_samples = 0": "no test data and no validation data in [data]",
         synthetic + 'normalize = "auto"\nmean = 1.0': "it is a key of normalize = \"given\"",
         synthetic + "means = [1.0]": "'stds' in [data] has 0 numbers, 'means' 1",
         synthetic + "means = [1.0, 2.0, 3.0]\nstds = [1.0, 1.0, 1.0]": "'means' in [data] has 3 numbers",
@@ -296,6 +295,9 @@ def test_options_that_do_not_fit(folder):
     for data, text in cases.items():
         found = message(folder, data)
         assert text in found and "c.toml" in found, (data, found)
+    nothing = newest(train(folder, synthetic + "test_samples = 0", name="nothing", batch=10))
+    found = errors(run("evaluate", nothing, expect=2))
+    assert len(found) == 1 and "no test data and no validation data in [data]" in found[0], found
 
 
 if __name__ == "__main__":

@@ -89,7 +89,7 @@ def test_mistakes_leave_nothing_behind(folder):
     assert "need a name that ends with" in run("predict", dump, "-o", folder / "p.txt", expect=2).stderr
     assert "no such file" in run("predict", dump, "--data", folder / "no.csv", "-o", folder / "p.csv", expect=2).stderr
     (folder / "other.csv").write_text("x1\n1\n2\n")
-    run("predict", dump, "--data", folder / "other.csv", "-o", folder / "p.csv", expect=1)
+    run("predict", dump, "--data", folder / "other.csv", "-o", folder / "p.csv", expect=2)
     assert "no such file" in run("predict", folder / "no.h5", "-o", folder / "p.csv", expect=2).stderr
     run("predict", dump, "-o", folder / "no/p.csv", expect=1)
     assert not list(folder.glob("p.*")) and not list(folder.glob(".backflow*"))

@@ -10,6 +10,7 @@
 #include <backflow/runtime/base/warning.h>
 #include <backflow/train/data/formats.h>
 #include <backflow/train/data/load_data.h>
+#include <backflow/train/data/sample_order.h>
 #include <backflow/train/data/targets.h>
 #include <backflow/train/loop/loop_control.h>
 #include <backflow/train/loop/parameter_groups.h>
@@ -89,8 +90,8 @@ const BatchMaker* Prepared::judge() const {
 
 Prepared prepare(const io::Config& config, const io::Dump* dump) {
   Experiment e = Experiment::read(config);
-  e.check_files(config);
   const auto purpose = dump == nullptr ? DataPurpose::Training : DataPurpose::Evaluation;
+  check_data_files(e.data, purpose);
   LoadedData data = load_data(e.data, e.train.dtype, static_cast<std::uint64_t>(e.seed), purpose);
   if (dump != nullptr) {
     data.train.reset();
@@ -100,6 +101,7 @@ Prepared prepare(const io::Config& config, const io::Dump* dump) {
   } else {
     check_batch_size(config, e, data.train->size());
     e.check_batch_size(config, data.train->size());
+    check_sampling(*data.train, e.data);
   }
   const BatchMaker& first = data.train ? *data.train : data.test ? *data.test : *data.validation;
   set_winograd(e.train.winograd);

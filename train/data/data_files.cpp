@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include <backflow/train/data/data_options.h>
+#include <backflow/train/data/formats.h>
 
 namespace backflow::train {
 
@@ -28,8 +29,8 @@ std::string cifar_test_file(const DataOptions& options) {
 
 namespace {
 
-void check_cifar_files(const DataOptions& options) {
-  std::vector<std::string> files = cifar_train_files(options);
+void check_cifar_files(const DataOptions& options, bool with_training) {
+  std::vector<std::string> files = with_training ? cifar_train_files(options) : std::vector<std::string>();
   files.push_back(cifar_test_file(options));
   for (const std::string& file : files) {
     std::error_code error;
@@ -40,11 +41,19 @@ void check_cifar_files(const DataOptions& options) {
   }
 }
 
+/// Whether a key names a file of which only training has need.
+bool is_of_training(std::string_view key) { return key.starts_with("train_") || key == "weights_file"; }
+
 }  // namespace
 
-void check_data_files(const DataOptions& o) {
+bool reads_training_data(const DataOptions& options, DataPurpose purpose) {
+  return purpose == DataPurpose::Training || (options.validation > 0 && file_of_part(options, Part::Test).empty());
+}
+
+void check_data_files(const DataOptions& o, DataPurpose purpose) {
+  const bool with_training = reads_training_data(o, purpose);
   if (o.format.starts_with("cifar")) {
-    return check_cifar_files(o);
+    return check_cifar_files(o, with_training);
   }
 
   const std::string idx = "need an IDX file; the package dataset-fashion-mnist has four";
@@ -64,6 +73,9 @@ void check_data_files(const DataOptions& o) {
       {"test_folder", o.test_folder, "need a folder, or \"\" for none"},
       {"weights_file", o.weights_file, "need a CSV or .npy file"}};
   for (const auto& [key, file, need] : files) {
+    if (is_of_training(key) && !with_training) {
+      continue;
+    }
     std::error_code error;
     const bool folder = std::string_view(key).ends_with("_folder");
     const std::string path = o.path(file);

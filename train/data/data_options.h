@@ -100,8 +100,18 @@ DataOptions read_data_options(const io::Section& s);
 std::vector<std::string> cifar_train_files(const DataOptions& options);
 std::string cifar_test_file(const DataOptions& options);
 
-/// Throws io::ConfigError for a file or folder that the options name and that is not there.
-void check_data_files(const DataOptions& options);
+/// What data are read for.
+enum class DataPurpose : std::uint8_t {
+  Training,    ///< all data
+  Evaluation,  ///< test data and files of validation data, by a configuration that is settled. What was split off from
+               ///< the training data is read where there are no test data
+};
+
+/// Whether the training data are read.
+bool reads_training_data(const DataOptions& options, DataPurpose purpose);
+
+/// Throws io::ConfigError for a file or folder that the options name, that is read and that is not there.
+void check_data_files(const DataOptions& options, DataPurpose purpose);
 
 /// Whether a key says where data files lie: nodes may have copies of their own, so what is in them counts.
 bool is_data_path(const std::string& key);

@@ -118,8 +118,7 @@ class DataLoader {
     }
     LoadedData data;
     std::shared_ptr<const SampleSource> source;
-    const bool needs_split = options_.validation > 0 && file_of_part(options_, Part::Test).empty();
-    if (purpose == DataPurpose::Training || needs_split) {
+    if (reads_training_data(options_, purpose)) {
       source = load_part(options_, Part::Train, seed_);
       add_training(source, data);
     }

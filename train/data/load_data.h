@@ -20,12 +20,6 @@ struct LoadedData {
   std::vector<std::string> settled;
 };
 
-enum class DataPurpose : std::uint8_t {
-  Training,    ///< all data
-  Evaluation,  ///< test data and files of validation data, by a configuration that is settled. What was split off from
-               ///< the training data is read where there are no test data
-};
-
 /// Reads the data. Validation data are split off from the training data by the seed, sample by sample; of a file that
 /// is read as it is needed, block by block. The same on all ranks. Throws io::ConfigError for options that do not fit
 /// the data or each other, and Error for damaged files, which name file and record.

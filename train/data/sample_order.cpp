@@ -36,22 +36,15 @@ std::vector<std::int64_t> classes_of(const BatchMaker& data) {
 }
 
 std::vector<double> weights_by_class(const BatchMaker& data, const DataOptions& options) {
-  const auto count = static_cast<std::size_t>(data.info().classes);
-  if (data.info().target != TargetKind::Class) {
-    options.section.fail("sampling", to_text("'sampling' in [data] is \"", options.sampling, "\": the targets are ",
-                                             name_of(data.info().target), ": need classes"));
-  }
+  check_sampling(data, options);
   const std::vector<std::int64_t> classes = classes_of(data);
   std::vector<double> of_class = options.class_weights;
   if (options.sampling == "balanced") {
-    of_class.assign(count, 0);
+    of_class.assign(static_cast<std::size_t>(data.info().classes), 0);
     for (const std::int64_t label : classes) {
       of_class[static_cast<std::size_t>(label)] += 1;
     }
     std::transform(of_class.begin(), of_class.end(), of_class.begin(), [](double n) { return n > 0 ? 1 / n : 0; });
-  } else if (of_class.size() != count) {
-    options.section.fail("class_weights", to_text("'class_weights' in [data] has ", of_class.size(), " numbers: need ",
-                                                  count, ", one for each class"));
   }
   std::vector<double> weights;
   for (const std::int64_t label : classes) {
@@ -160,6 +153,21 @@ std::vector<std::int64_t> drawn_by_weight(const std::vector<double>& weights, st
     number = std::min<std::int64_t>(at - sums.begin(), static_cast<std::int64_t>(sums.size()) - 1);
   }
   return drawn;
+}
+
+void check_sampling(const BatchMaker& data, const DataOptions& options) {
+  if (options.sampling != "balanced" && options.sampling != "classes") {
+    return;
+  }
+  if (data.info().target != TargetKind::Class) {
+    options.section.fail("sampling", to_text("'sampling' in [data] is \"", options.sampling, "\": the targets are ",
+                                             name_of(data.info().target), ": need classes"));
+  }
+  const std::size_t given = options.class_weights.size();
+  if (options.sampling == "classes" && static_cast<std::int64_t>(given) != data.info().classes) {
+    options.section.fail("class_weights", to_text("'class_weights' in [data] has ", given, " numbers: need ",
+                                                  data.info().classes, ", one for each class"));
+  }
 }
 
 distributed::SamplerOptions sampler_options(const BatchMaker& data, const DataOptions& options, std::int64_t batch_size,

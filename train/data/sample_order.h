@@ -20,6 +20,9 @@ namespace backflow::train {
 distributed::SamplerOptions sampler_options(const BatchMaker& data, const DataOptions& options, std::int64_t batch_size,
                                             std::uint64_t seed);
 
+/// Throws io::ConfigError where data.sampling or data.class_weights do not fit the targets of the training data.
+void check_sampling(const BatchMaker& data, const DataOptions& options);
+
 /// How a file is read in blocks of samples.
 struct BlockOrder {
   std::int64_t block = 1;          ///< samples of a block
