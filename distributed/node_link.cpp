@@ -47,21 +47,24 @@ NodeLink::~NodeLink() {
   }
 }
 
+/// By a message from each to each, so that a node that does not come is known by its number.
 void NodeLink::begin_agreement(const MpiCall& call, Agreement here) {
   const auto words = call.words();
   std::copy(words.begin(), words.end(), mine_.begin());
   mine_.back() = static_cast<std::int64_t>(here);
   calls_.resize(ranks_.size());
-  const int count = static_cast<int>(mine_.size());
-  world_.check_mpi(
-      MPI_Iallgather(mine_.data(), count, MPI_INT64_T, calls_.data(), count, MPI_INT64_T, leaders_, &agreement_),
-      "MPI_Iallgather");
+  constexpr std::int64_t kBytes = sizeof mine_;
+  for (int node = 0; node < size(); ++node) {
+    if (node == index_) {
+      calls_[static_cast<std::size_t>(node)] = mine_;
+      continue;
+    }
+    receive(reinterpret_cast<std::byte*>(calls_[static_cast<std::size_t>(node)].data()), kBytes, node);
+    send(reinterpret_cast<std::byte*>(mine_.data()), kBytes, node);
+  }
 }
 
 Agreement NodeLink::end_agreement() {
-  // One request stands for all nodes: which one does not come is not known.
-  requests_.push_back(agreement_);
-  nodes_.push_back(-1);
   wait_for_all();
   std::int64_t least = calls_.front().back();
   for (const auto& call : calls_) {

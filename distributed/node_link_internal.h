@@ -44,7 +44,6 @@ class NodeLink final : public BetweenNodes {
 
   std::array<std::int64_t, 5> mine_{};  ///< the call's words, and the node's Agreement
   std::vector<std::array<std::int64_t, 5>> calls_;
-  MPI_Request agreement_ = MPI_REQUEST_NULL;
 
   std::vector<MPI_Request> requests_;  ///< under way
   std::vector<int> nodes_;             ///< that these concern
