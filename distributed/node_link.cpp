@@ -66,13 +66,14 @@ void NodeLink::begin_agreement(const MpiCall& call, Agreement here) {
 
 Agreement NodeLink::end_agreement() {
   wait_for_all();
-  std::int64_t least = calls_.front().back();
+  const auto& first = calls_.front();
+  if (!std::all_of(calls_.begin(), calls_.end(),
+                   [&](const auto& call) { return std::equal(call.begin(), call.end() - 1, first.begin()); })) {
+    return Agreement::None;
+  }
+  std::int64_t least = first.back();
   for (const auto& call : calls_) {
-    const bool same = std::equal(call.begin(), call.end() - 1, calls_.front().begin());
-    least = same ? std::min(least, call.back()) : static_cast<std::int64_t>(Agreement::None);
-    if (!same) {
-      break;
-    }
+    least = std::min(least, call.back());
   }
   return static_cast<Agreement>(least);
 }

@@ -94,6 +94,9 @@ void ShardedStep::make_tasks() {
     const std::vector<Tensor> own = gradients_->leaves(b);
     leaves.insert(leaves.end(), own.begin(), own.end());
   }
+  limited_.clear();
+  std::copy_if(parameters_.begin(), parameters_.end(), std::back_inserter(limited_),
+               [&](const Tensor& p) { return ours.contains(&p.impl()); });
   const auto frozen = static_cast<std::size_t>(
       std::count_if(ours.begin(), ours.end(), [](const TensorImpl* p) { return !p->requires_grad; }));
   check(found + frozen == ours.size(), "sharded step: ", ours.size() - found - frozen, " of ", ours.size(),
@@ -148,14 +151,7 @@ void ShardedStep::update(std::size_t bucket) {
 
 /// What happens once all gradients are complete, before any update. They have the same bits on all ranks.
 void ShardedStep::prepare_gradients() {
-  std::unordered_set<const TensorImpl*> ours;
-  for (const std::vector<Tensor>& of_bucket : updates_) {
-    std::for_each(of_bucket.begin(), of_bucket.end(), [&](const Tensor& p) { ours.insert(&p.impl()); });
-  }
-  std::vector<Tensor> updated;  // in the order of the model, whatever the buckets: a norm's bits depend on it
-  std::copy_if(parameters_.begin(), parameters_.end(), std::back_inserter(updated),
-               [&](const Tensor& p) { return ours.contains(&p.impl()); });
-  grad_norm_ = limits_.apply(updated, [this](const Tensor& p) {
+  grad_norm_ = limits_.apply(limited_, [this](const Tensor& p) {
     const auto same = [&p](const Tensor& x) { return &x.impl() == &p.impl(); };
     return names_[static_cast<std::size_t>(std::find_if(parameters_.begin(), parameters_.end(), same) -
                                            parameters_.begin())];

@@ -99,6 +99,7 @@ class ShardedStep {
   std::unique_ptr<ShardedGradients> gradients_;
   std::size_t updated_ = 0;                   ///< parameters of the optimizer when the tasks were made
   std::vector<std::vector<Tensor>> updates_;  ///< by bucket: the optimizer's parameters
+  std::vector<Tensor> limited_;  ///< the same in the model's order, whatever the buckets: for a norm's bits
   IndexedVector<TaskIndex, PassTask> tasks_;
   double grad_norm_ = 0;
 };
