@@ -31,23 +31,24 @@ job_is_up() {
   done
 }
 
-# stop_job PID: the first time asks the ranks to stop, as soon as they can be asked, for which it waits five seconds at
-# most: a signal that comes before is lost, or kills them. A second or more later it kills them. It is the ranks that it
-# kills, not mpirun unless it has none: 4.1 crashes when it is told to stop while it stops. In a trap a plain return would
-# have the status of what the signal interrupted, and end the script.
+# stop_job PID TIME: obeys a signal that came at this time, in microseconds. The first asks the ranks to stop, as soon as
+# they can be asked, for which it waits five seconds at most: a signal that comes before is lost, or kills them. One that
+# comes a second or more later kills them. It is the ranks that it kills, not mpirun unless it has none: 4.1 crashes when it
+# is told to stop while it stops. Yet another second later mpirun is killed too.
 stop_job() {
-  local i ranks
-  if [[ $stop_asked == enough ]]; then
-    return 0 # one signal comes while another is looked after, or when all are killed
-  elif [[ -n $stop_asked ]]; then
-    if ((${EPOCHREALTIME//[.,]/} - stop_asked >= 1000000)); then
-      stop_asked=enough
-      ranks=$(ranks_of "$1")
-      kill -KILL ${ranks:-"$1"} 2>/dev/null || true
+  local i victims
+  if [[ -n $asked_at ]]; then
+    if (($2 - asked_at >= 1000000)); then
+      victims=$(ranks_of "$1")
+      if [[ -z $victims || $ranks_killed == yes ]]; then
+        victims="$victims $1"
+      fi
+      ranks_killed=yes
+      kill -KILL $victims 2>/dev/null || true
+      asked_at=${EPOCHREALTIME//[.,]/}
     fi
-    return 0
+    return
   fi
-  stop_asked=enough
   for ((i = 0; i < 100; i++)); do
     if job_is_up "$1" || ! kill -0 "$1" 2>/dev/null; then
       break
@@ -55,13 +56,33 @@ stop_job() {
     sleep 0.05
   done
   kill -USR1 "$1" 2>/dev/null || true
-  stop_asked=${EPOCHREALTIME//[.,]/}
+  asked_at=${EPOCHREALTIME//[.,]/}
 }
 
 # relay: copies standard input to standard output until nobody reads that any more, then to nowhere.
 relay() {
   trap '' PIPE TERM INT HUP QUIT USR1 USR2
   cat 2>/dev/null || cat >/dev/null
+}
+
+# launch_mpi STDOUT ARGUMENT...: runs mpirun and tells its end on standard output: "pid N", "code N", and the end of the file
+# when all is printed. What mpirun prints goes to the descriptor STDOUT and to standard error.
+launch_mpi() {
+  local out=1 err=2 code=0
+  exec 3>&1 1>&"$1"
+  # mpirun 4.1 crashes, and its ranks with it, when who reads what it prints has gone, as in "| head -1".
+  if [[ -p /dev/stdout ]]; then
+    exec {out}> >(relay)
+  fi
+  if [[ -p /dev/stderr ]]; then
+    exec {err}> >(relay >&2)
+  fi
+  # With epoll libevent warns at times, when 4.1 answers a rank that has ended the job and is gone; with poll it does not.
+  EVENT_NOEPOLL=1 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 \
+    mpirun "${@:2}" </dev/null >&"$out" 2>&"$err" 3>&- &
+  echo "pid $!" >&3
+  wait "$!" || code=$?
+  echo "code $code" >&3
 }
 
 # run_mpi ARGUMENT...: mpirun, for Open MPI 4.1 and 5, with
@@ -73,47 +94,36 @@ relay() {
 #   or SIGHUP. Its odls_base_sigkill_timeout is no help: 4.1 waits that long before SIGTERM too, and after every failure;
 #   5 does not read it. In a session of its own, mpirun sees no Ctrl-C.
 run_mpi() {
-  local i pid= interrupted=no code=0 stop_asked= out=1 err=2 relays=() mapping=() arguments=() srun=() print=no
+  local pid= code=1 signals=() asked_at= ranks_killed=no stdout events event value status
+  local mapping=() arguments=() srun=() print=no
   plan_mpi "$@"
   if [[ $print == yes ]]; then
     printf 'mpirun%s\n' "$(printf ' %q' "${mapping[@]}" "${arguments[@]}")"
     ((${#srun[@]} == 0)) || printf 'srun%s\n' "$(printf ' %q' "${srun[@]}")"
     return
   fi
-  # mpirun 4.1 crashes, and its ranks with it, when who reads what it prints has gone, as in "| head -1".
-  if [[ -p /dev/stdout ]]; then
-    exec {out}> >(relay)
-    relays+=($!)
-  fi
-  if [[ -p /dev/stderr ]]; then
-    exec {err}> >(relay >&2)
-    relays+=($!)
-  fi
-  trap 'interrupted=yes; [[ -z $pid ]] || stop_job "$pid"' TERM INT HUP QUIT USR1 USR2
-  # With epoll libevent warns at times, when 4.1 answers a rank that has ended the job and is gone; with poll it does not.
-  EVENT_NOEPOLL=1 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 \
-    setsid mpirun "${mapping[@]}" "${arguments[@]}" </dev/null >&"$out" 2>&"$err" &
-  pid=$!
-  if [[ $interrupted == yes ]]; then # before there was anything to stop
-    stop_job "$pid"
-  fi
-  # A signal ends wait, not the job: it is over when mpirun is gone, and then its exit code can be had again.
-  while
-    wait "$pid" || true
-    kill -0 "$pid" 2>/dev/null
-  do :; done
-  trap '' TERM INT HUP QUIT USR1 USR2
-  # A signal that comes while bash collects the end of mpirun can make it forget that end: it would wait for ever.
-  if grep -qx "$pid" <<<"$(jobs -pr)"; then
-    code=1
-  else
-    wait "$pid" && code=0 || code=$?
-  fi
-  ((out == 1)) || exec {out}>&-
-  ((err == 2)) || exec {err}>&-
-  for i in ${relays[@]+"${relays[@]}"}; do
-    wait "$i" || true
+  # A trap that runs during "read -t" is given up when the time of that is over. So it only notes the signal.
+  trap 'signals+=("${EPOCHREALTIME//[.,]/}")' TERM INT HUP QUIT USR1 USR2
+  # Bash can forget the end of a child when a signal comes at that moment, and wait for ever. So it reads of the end.
+  exec {stdout}>&1
+  exec {events}< <(exec setsid bash -c 'source "$0"; launch_mpi "$@"' "${BASH_SOURCE[0]}" "$stdout" \
+    "${mapping[@]}" "${arguments[@]}")
+  while true; do
+    if read -r -t 0.1 -u "$events" event value; then
+      case $event in
+        pid) pid=$value ;;
+        code) code=$value pid= ;;
+      esac
+    else
+      status=$?
+      ((status > 128)) || break # above it, the time is over
+    fi
+    while [[ -n $pid ]] && ((${#signals[@]} > 0)); do
+      stop_job "$pid" "${signals[0]}"
+      signals=("${signals[@]:1}")
+    done
   done
+  exec {stdout}>&- {events}<&-
   trap - TERM INT HUP QUIT USR1 USR2
   return "$code"
 }

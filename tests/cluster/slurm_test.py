@@ -51,6 +51,8 @@ class Slurm:
             (folder / name).mkdir()
         (folder / "slurm.conf").write_text(SETTINGS.format(folder=folder))
         (folder / "cgroup.conf").write_text("CgroupAutomount=no\n")
+        # Or PMIx makes /tmp/spmix_appdir_UID_JOB.STEP, and a step fails where one of an ended Slurm was left.
+        (folder / "mpi.conf").write_text(f"PMIxCliTmpDirBase={folder}\n")
         self.folder = folder
         self.environment = {**os.environ, "SLURM_CONF": str(folder / "slurm.conf")}
         key = folder / "munge.key"
@@ -159,7 +161,7 @@ def test_a_job_that_is_requeued_stopped_and_cancelled_ends_as_if_it_had_not_been
 
     job = slurm.submit(*arguments)
     slurm.wait_for_end(job)
-    assert "resumed after step" in slurm.log_of(job) and metrics(out, "final"), slurm.log_of(job)
+    assert "resumed after step" in slurm.log_of(job) and metrics(out, "final"), slurm.log_of(job) + slurm.logs()
     run("inspect", newest(whole), "--diff", newest(out))
 
     # Open MPI finds the nodes of a job by itself.
