@@ -140,7 +140,7 @@ def typical_profile(path, quantile=0.5):
 
 
 def plan_buckets(gradients, limit):
-    """[(when it is complete, bytes)], as distributed/bucket_plan.h plans them."""
+    """[(when it is complete, bytes)], as distributed/buckets/bucket_plan.h plans them."""
     buckets, size, ready = [], 0, 0
     most = min(FIRST_BUCKET, limit)
     for moment, more in gradients:

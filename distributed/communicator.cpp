@@ -4,9 +4,9 @@
 #include <mutex>
 #include <utility>
 
-#include <backflow/distributed/mpi_communicator.h>
+#include <backflow/distributed/mpi/mpi_communicator.h>
 #include <backflow/distributed/null_communicator.h>
-#include <backflow/distributed/shards.h>
+#include <backflow/distributed/shards/shards.h>
 
 namespace backflow::distributed {
 

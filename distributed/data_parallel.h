@@ -5,13 +5,13 @@
 #include <string>
 #include <vector>
 
-#include <backflow/distributed/bucket_shares.h>
-#include <backflow/distributed/buckets.h>
+#include <backflow/distributed/buckets/bucket_shares.h>
+#include <backflow/distributed/buckets/buckets.h>
+#include <backflow/distributed/buckets/exchange.h>
+#include <backflow/distributed/buckets/plan_watch.h>
+#include <backflow/distributed/buckets/power_sgd.h>
+#include <backflow/distributed/buckets/reducer.h>
 #include <backflow/distributed/communicator.h>
-#include <backflow/distributed/exchange.h>
-#include <backflow/distributed/plan_watch.h>
-#include <backflow/distributed/power_sgd.h>
-#include <backflow/distributed/reducer.h>
 #include <backflow/runtime/engine/pass_task.h>
 
 namespace backflow::distributed {

@@ -2,7 +2,7 @@
 
 #include <cstdlib>
 
-#include <backflow/distributed/communication_thread.h>
+#include <backflow/distributed/calls/communication_thread.h>
 
 namespace backflow::distributed {
 

@@ -8,7 +8,7 @@
 #include <unordered_map>
 #include <utility>
 
-#include <backflow/distributed/gradient_limits.h>
+#include <backflow/distributed/buckets/gradient_limits.h>
 #include <backflow/ops/functions.h>
 #include <backflow/ops/kernels/reductions/norm.h>
 #include <backflow/runtime/tape/grad_mode.h>

@@ -5,7 +5,7 @@
 #include <set>
 #include <sstream>
 
-#include <backflow/distributed/own_place_internal.h>
+#include <backflow/distributed/calls/own_place_internal.h>
 #include <backflow/ops/kernels/elementwise/loops.h>
 #include <backflow/ops/kernels/versions.h>
 #include <backflow/runtime/base/error.h>

@@ -6,12 +6,12 @@
 #include <string>
 #include <vector>
 
+#include <backflow/distributed/buckets/gradient_limits.h>
 #include <backflow/distributed/communicator.h>
-#include <backflow/distributed/gradient_limits.h>
-#include <backflow/distributed/shard_scope.h>
-#include <backflow/distributed/shard_sums.h>
-#include <backflow/distributed/sharded_gradients.h>
-#include <backflow/distributed/shards.h>
+#include <backflow/distributed/shards/shard_scope.h>
+#include <backflow/distributed/shards/shard_sums.h>
+#include <backflow/distributed/shards/sharded_gradients.h>
+#include <backflow/distributed/shards/shards.h>
 #include <backflow/nn/module.h>
 #include <backflow/nn/optim/optimizer.h>
 #include <backflow/runtime/engine/pass_task.h>

@@ -7,6 +7,7 @@
 #include <unordered_set>
 #include <utility>
 
+#include <backflow/distributed/calls/memory_work.h>
 #include <backflow/nn/utils/clip_grad.h>
 #include <backflow/runtime/engine/autograd.h>
 
@@ -17,7 +18,6 @@ using Parameters = std::unordered_set<const TensorImpl*>;
 
 // Updating so many elements takes less than 20 us, which is what the engine makes a group of work of.
 constexpr std::int64_t kTiny = 8192;
-constexpr double kBytesPerNanosecond = 10;  // of memory, on one core
 
 Parameters parameters_of(const optim::Optimizer& optimizer) {
   Parameters set;
@@ -175,8 +175,7 @@ void TrainingStep::make_sharded_tasks() {
     tasks_.push_back({.run = [this, b] { shards_->take(b); },
                       .after = {gathered},
                       .name = to_text("take bucket ", b.value()),
-                      .work = static_cast<float>(static_cast<double>(parallel_.buckets()[b].flat().nbytes()) * 2 /
-                                                 kBytesPerNanosecond)});
+                      .work = memory_work(2 * static_cast<double>(parallel_.buckets()[b].flat().nbytes()))});
   }
 }
 

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
+#include <backflow/distributed/buckets/gradient_limits.h>
 #include <backflow/distributed/data_parallel.h>
-#include <backflow/distributed/gradient_limits.h>
 #include <backflow/distributed/optimizer_shards.h>
 #include <backflow/nn/optim/optimizer.h>
 #include <backflow/runtime/engine/pass_task.h>

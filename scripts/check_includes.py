@@ -65,6 +65,13 @@ ROOMS = {
         "reductions": ["elementwise", "layout"],
         "resampling": ["elementwise", "layout"],
     },
+    "distributed": {
+        "calls": [],
+        "node": ["calls"],
+        "buckets": ["calls"],
+        "shards": ["buckets", "calls"],
+        "mpi": ["calls", "node", "shards"],
+    },
 }
 KERNELS_FOR_ALL = ["elementwise", "layout"]
 # Layers whose sources form no cycle: a unit is a header with the source and the private header of its name.

@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
-#include <backflow/distributed/power_sgd.h>
-#include <backflow/distributed/shards.h>
+#include <backflow/distributed/buckets/power_sgd.h>
+#include <backflow/distributed/shards/shards.h>
 #include <backflow/distributed/sync_batch_norm.h>
 #include <backflow/runtime/tensor/generator.h>
 #include <backflow/runtime/trace/trace.h>

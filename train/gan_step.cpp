@@ -3,7 +3,7 @@
 #include <span>
 #include <string>
 
-#include <backflow/distributed/shards.h>
+#include <backflow/distributed/shards/shards.h>
 #include <backflow/ops/functions.h>
 #include <backflow/ops/operators.h>
 #include <backflow/runtime/tensor/generator.h>

@@ -4,7 +4,7 @@
 #include <span>
 #include <utility>
 
-#include <backflow/distributed/shards.h>
+#include <backflow/distributed/shards/shards.h>
 #include <backflow/train/loop/parameter_groups.h>
 #include <backflow/train/run/resume.h>
 #include <backflow/train/run/stop_signal.h>

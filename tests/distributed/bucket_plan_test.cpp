@@ -1,4 +1,4 @@
-#include <backflow/distributed/bucket_plan.h>
+#include <backflow/distributed/buckets/bucket_plan.h>
 
 #include <cstddef>
 #include <string>

@@ -1,4 +1,4 @@
-#include <backflow/distributed/buckets.h>
+#include <backflow/distributed/buckets/buckets.h>
 
 #include <cstdint>
 #include <functional>

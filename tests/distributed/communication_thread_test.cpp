@@ -1,4 +1,4 @@
-#include <backflow/distributed/communication_thread.h>
+#include <backflow/distributed/calls/communication_thread.h>
 
 #include <atomic>
 #include <future>

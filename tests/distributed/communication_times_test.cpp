@@ -1,4 +1,4 @@
-#include <backflow/distributed/communication_times.h>
+#include <backflow/distributed/calls/communication_times.h>
 
 #include <chrono>
 #include <cmath>
@@ -8,7 +8,7 @@
 #include <thread>
 #include <vector>
 
-#include <backflow/distributed/call_slices.h>
+#include <backflow/distributed/calls/call_slices.h>
 #include <backflow/distributed/training_step.h>
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/distributed/support.h>

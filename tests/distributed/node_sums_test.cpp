@@ -1,4 +1,4 @@
-#include <backflow/distributed/node_sums_internal.h>
+#include <backflow/distributed/node/node_sums_internal.h>
 
 #include <algorithm>
 #include <atomic>

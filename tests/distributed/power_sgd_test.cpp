@@ -1,4 +1,4 @@
-#include <backflow/distributed/power_sgd.h>
+#include <backflow/distributed/buckets/power_sgd.h>
 
 #include <cmath>
 #include <cstddef>
@@ -7,8 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include <backflow/distributed/buckets/low_rank_internal.h>
 #include <backflow/distributed/data_parallel.h>
-#include <backflow/distributed/low_rank_internal.h>
 #include <backflow/ops/functions.h>
 #include <backflow/ops/operators.h>
 #include <backflow/runtime/tape/grad_mode.h>

@@ -8,7 +8,7 @@
 #include <string>
 #include <utility>
 
-#include <backflow/distributed/reduction_tag.h>
+#include <backflow/distributed/calls/reduction_tag.h>
 #include <backflow/runtime/engine/completion.h>
 #include <backflow/tests/distributed/support.h>
 

@@ -1,4 +1,4 @@
-#include <backflow/distributed/shards.h>
+#include <backflow/distributed/shards/shards.h>
 
 #include <string>
 #include <vector>

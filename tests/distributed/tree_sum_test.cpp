@@ -2,8 +2,8 @@
 #include <string>
 #include <vector>
 
-#include <backflow/distributed/shards.h>
-#include <backflow/distributed/tree_reduction.h>
+#include <backflow/distributed/shards/shards.h>
+#include <backflow/distributed/shards/tree_reduction.h>
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/distributed/support.h>
 #include <backflow/tests/support/arrays.h>

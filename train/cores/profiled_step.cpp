@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include <backflow/distributed/communication_times.h>
+#include <backflow/distributed/calls/communication_times.h>
 #include <backflow/runtime/memory/memory.h>
 #include <backflow/runtime/trace/trace.h>
 #include <backflow/train/cores/scaling.h>

@@ -3,7 +3,7 @@
 #include <map>
 #include <set>
 
-#include <backflow/distributed/power_sgd.h>
+#include <backflow/distributed/buckets/power_sgd.h>
 #include <backflow/ops/functions.h>
 #include <backflow/runtime/tape/grad_mode.h>
 

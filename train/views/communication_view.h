@@ -3,7 +3,7 @@
 #include <cstddef>
 #include <string>
 
-#include <backflow/distributed/communication_times.h>
+#include <backflow/distributed/calls/communication_times.h>
 #include <backflow/io/metrics.h>
 
 namespace backflow::train {

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <string>
 
-#include <backflow/distributed/communication_times.h>
+#include <backflow/distributed/calls/communication_times.h>
 #include <backflow/train/views/profile.h>
 
 namespace backflow::train {
