@@ -78,6 +78,24 @@ void normalize_bytes(const Tensor& raw, const Groups& groups, const Normalizatio
   });
 }
 
+/// Samples [features], each feature by numbers of its own.
+template <class Stored, class T>
+void normalize_features(const Tensor& raw, const Normalization& by, Tensor& x) {
+  const auto features = static_cast<std::int64_t>(by.means.size());
+  const double* const means = by.means.data();
+  const double* const stds = by.stds.data();
+  parallel_ranges(raw.size(0), kNanosecondsPerNumber * static_cast<double>(raw.numel()),
+                  [&](std::int64_t i, std::int64_t end) {
+                    const Stored* from = raw.const_data_ptr<Stored>() + i * features;
+                    T* to = x.mutable_data_ptr<T>() + i * features;
+                    for (; i < end; ++i, from += features, to += features) {
+                      for (std::int64_t k = 0; k < features; ++k) {
+                        to[k] = static_cast<T>((number_of(from[k]) - means[k]) / stds[k]);
+                      }
+                    }
+                  });
+}
+
 template <class Stored, class T>
 void normalize_numbers(const Tensor& raw, const Groups& groups, const Normalization& by, Tensor& x) {
   const std::int64_t n = raw.size(0) * groups.groups;
@@ -103,8 +121,10 @@ Tensor normalized(const Tensor& raw, const DataInfo& info, const Normalization& 
     if (raw.scalar_type() == kUInt8) {
       normalize_bytes<T>(raw, groups, by, x);
     } else {
-      dispatch_numeric(raw.scalar_type(), "data",
-                       [&](auto stored) { normalize_numbers<decltype(stored), T>(raw, groups, by, x); });
+      dispatch_numeric(raw.scalar_type(), "data", [&](auto stored) {
+        groups.length == 1 ? normalize_features<decltype(stored), T>(raw, by, x)
+                           : normalize_numbers<decltype(stored), T>(raw, groups, by, x);
+      });
     }
   });
   return x;
