@@ -76,8 +76,9 @@ class TrainingRun {
       });
     }
     open(platform);
-    const Prefetcher::Options prefetch{.depth = experiment.data.prefetch, .workers = experiment.data.workers};
-    feed_.emplace(data.train, sampler_, *batch_step_, clock_.position(), clock_.total_steps() - first_step_, prefetch);
+    const std::int64_t samples = experiment.train.batch_size / batch_step_->place().second;
+    feed_.emplace(data.train, sampler_, *batch_step_, clock_.position(), clock_.total_steps() - first_step_,
+                  prefetch_options(experiment.data, data.train.info(), samples));
   }
 
   Outcome run() {

@@ -58,7 +58,8 @@ Prefetcher::Sequence batches(std::int64_t first, std::int64_t count) {
 TEST_CASE("prefetcher: batches come in their order, whatever the depth and the number of workers") {
   const auto source = std::make_shared<Numbers>();
   const train::BatchMaker data(source, {kFloat64, {}, nullptr});
-  for (const Prefetcher::Options options : {Prefetcher::Options{0, 1}, {1, 1}, {2, 1}, {3, 4}, {64, 8}, {2, 5}}) {
+  for (const Prefetcher::Options options :
+       {Prefetcher::Options{0, 1}, {1, 1}, {2, 1}, {3, 4}, {64, 8}, {2, 5}, {32, 1}}) {
     Prefetcher prefetcher(data, batches(100, 50), options);
     for (int i = 0; i < 50; ++i) {
       REQUIRE(prefetcher.next().x.item<double>() == 100 + i);
@@ -79,6 +80,22 @@ TEST_CASE("prefetcher: what making a batch throws comes in the place of that bat
   }
   Prefetcher failing(data, []() -> std::optional<BatchRequest> { fail("no order"); }, {});
   CHECK(test::error_of([&] { failing.next(); }) == "no order");
+}
+
+TEST_CASE("prefetcher: by default small batches are made farther ahead than large ones") {
+  train::DataInfo info;
+  info.sample_shape = {1024};
+  const auto depth = [&](std::int64_t prefetch, std::int64_t samples) {
+    train::DataOptions options;
+    options.prefetch = prefetch;
+    return train::prefetch_options(options, info, samples).depth;
+  };
+  CHECK(depth(-1, 0) == 32);
+  CHECK(depth(-1, 16) == 32);
+  CHECK(depth(-1, 1000) == 4);
+  CHECK(depth(-1, 1'000'000) == 2);
+  CHECK(depth(0, 16) == 0);
+  CHECK(depth(7, 1'000'000) == 7);
 }
 
 TEST_CASE("prefetcher: no more batches than its depth are made ahead") {

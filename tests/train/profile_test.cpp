@@ -98,6 +98,13 @@ backward of a step: 16.000 ms, nodes and tasks 28.000 ms, tasks alone 4.000 ms,
   CHECK(std::count(all.begin(), all.end(), '\n') == 2 + 1 + 4 + 1);
 }
 
+TEST_CASE("a profile says which part of a step waits for data") {
+  Profile profile;
+  const trace::ThreadEvents thread = {"main", 0, {event("data", Kind::kSpan, 3), event("step", Kind::kSpan, 40)}, 0};
+  profile.add_step(std::vector{thread}, 0);
+  CHECK_THAT(profile.table(), StartsWith("profile of 1 step, 40.000 ms each, data 3.000 (7.5%), tensors at most"));
+}
+
 TEST_CASE("the table of a profile fits the terminal") {
   Profile profile;
   profile.add_step(a_step(), 3'000'000);

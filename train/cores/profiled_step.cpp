@@ -31,7 +31,7 @@ ProfiledStep::ProfiledStep(const Experiment& experiment, const Task& task, const
       world_(std::move(world)),
       step_(BatchStep::make(experiment, task, model, world_)),
       batch_(first_batch(experiment, data, step_->place())),
-      prefetch_{.depth = experiment.data.prefetch, .workers = experiment.data.workers} {
+      prefetch_(prefetch_options(experiment.data, data.info(), experiment.train.batch_size / step_->place().second)) {
   for (optim::Optimizer* const optimizer : step_->optimizers()) {
     for (optim::OptimizerParamGroup& group : optimizer->param_groups()) {
       group.options().set_lr(0);  // a hundred steps on one batch could end in NaN, which some settings refuse

@@ -107,16 +107,15 @@ void Augmentation::change_place(double* x, std::int64_t number, std::int64_t epo
 
 void Augmentation::crop(double* x, std::int64_t dy, std::int64_t dx) const {
   std::vector<double> plane(static_cast<std::size_t>(height_ * width_));
+  // The columns of a row that come from inside of the picture.
+  const std::int64_t first = std::clamp<std::int64_t>(-dx, 0, width_);
+  const std::int64_t count = std::clamp<std::int64_t>(width_ - dx, 0, width_) - first;
   for (std::int64_t c = 0; c < channels_; ++c) {
     double* const to = x + c * height_ * width_;
     std::copy_n(to, plane.size(), plane.begin());
-    for (std::int64_t row = 0; row < height_; ++row) {
-      for (std::int64_t column = 0; column < width_; ++column) {
-        const std::int64_t y = row + dy;
-        const std::int64_t z = column + dx;
-        const bool inside = y >= 0 && y < height_ && z >= 0 && z < width_;
-        to[row * width_ + column] = inside ? plane[static_cast<std::size_t>(y * width_ + z)] : 0;
-      }
+    std::fill_n(to, plane.size(), 0.0);
+    for (std::int64_t row = std::max<std::int64_t>(0, -dy); row < std::min(height_, height_ - dy); ++row) {
+      std::copy_n(plane.data() + (row + dy) * width_ + first + dx, count, to + row * width_ + first);
     }
   }
 }

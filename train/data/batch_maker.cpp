@@ -19,6 +19,8 @@ constexpr double kNanosecondsPerNumber = 0.5;
 struct Groups {
   std::int64_t groups = 1;
   std::int64_t length = 1;
+  /// The next one in turn; without a division, which would take longer than a number of a table.
+  std::int64_t after(std::int64_t group) const { return group + 1 < groups ? group + 1 : 0; }
 };
 
 Groups groups_of(const DataInfo& info, const Normalization& normalization) {
@@ -68,12 +70,30 @@ void normalize_bytes(const Tensor& raw, const Groups& groups, const Normalizatio
   const auto* from = raw.const_data_ptr<std::uint8_t>();
   T* to = x.mutable_data_ptr<T>();
   parallel_ranges(n, kNanosecondsPerNumber * static_cast<double>(raw.numel()), [&](std::int64_t i, std::int64_t end) {
-    for (; i < end; ++i) {
-      const auto& table = tables[static_cast<std::size_t>(i % groups.groups)].value_of;
+    for (std::int64_t g = i % groups.groups; i < end; ++i, g = groups.after(g)) {
+      const auto& table = tables[static_cast<std::size_t>(g)].value_of;
       const std::int64_t at = i * groups.length;
       std::transform(from + at, from + at + groups.length, to + at, [&](std::uint8_t byte) { return table[byte]; });
     }
   });
+}
+
+/// Samples [features], each feature by numbers of its own.
+template <class Stored, class T>
+void normalize_features(const Tensor& raw, const Normalization& by, Tensor& x) {
+  const auto features = static_cast<std::int64_t>(by.means.size());
+  const double* const means = by.means.data();
+  const double* const stds = by.stds.data();
+  parallel_ranges(raw.size(0), kNanosecondsPerNumber * static_cast<double>(raw.numel()),
+                  [&](std::int64_t i, std::int64_t end) {
+                    const Stored* from = raw.const_data_ptr<Stored>() + i * features;
+                    T* to = x.mutable_data_ptr<T>() + i * features;
+                    for (; i < end; ++i, from += features, to += features) {
+                      for (std::int64_t k = 0; k < features; ++k) {
+                        to[k] = static_cast<T>((number_of(from[k]) - means[k]) / stds[k]);
+                      }
+                    }
+                  });
 }
 
 template <class Stored, class T>
@@ -82,8 +102,8 @@ void normalize_numbers(const Tensor& raw, const Groups& groups, const Normalizat
   const Stored* from = raw.const_data_ptr<Stored>();
   T* to = x.mutable_data_ptr<T>();
   parallel_ranges(n, kNanosecondsPerNumber * static_cast<double>(raw.numel()), [&](std::int64_t i, std::int64_t end) {
-    for (; i < end; ++i) {
-      const auto group = static_cast<std::size_t>(i % groups.groups);
+    for (std::int64_t g = i % groups.groups; i < end; ++i, g = groups.after(g)) {
+      const auto group = static_cast<std::size_t>(g);
       const std::int64_t at = i * groups.length;
       normalize(from + at, to + at, groups.length, by.means[group], by.stds[group]);
     }
@@ -101,8 +121,10 @@ Tensor normalized(const Tensor& raw, const DataInfo& info, const Normalization& 
     if (raw.scalar_type() == kUInt8) {
       normalize_bytes<T>(raw, groups, by, x);
     } else {
-      dispatch_numeric(raw.scalar_type(), "data",
-                       [&](auto stored) { normalize_numbers<decltype(stored), T>(raw, groups, by, x); });
+      dispatch_numeric(raw.scalar_type(), "data", [&](auto stored) {
+        groups.length == 1 ? normalize_features<decltype(stored), T>(raw, by, x)
+                           : normalize_numbers<decltype(stored), T>(raw, groups, by, x);
+      });
     }
   });
   return x;

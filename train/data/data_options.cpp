@@ -198,9 +198,10 @@ void read_sampling(const Section& s, DataOptions& data) {
 void read_memory(const Section& s, DataOptions& data) {
   constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
   constexpr std::int64_t kMost = 1 << 30;
-  data.prefetch =
-      s.integer({"prefetch", "batches that are made ahead on threads of their own; 0: each is made when it is needed"},
-                {.at_least = 0, .at_most = 1024}, 2);
+  data.prefetch = s.integer({"prefetch",
+                             "batches that are made ahead on threads of their own; 0: each is made when it is needed; "
+                             "-1: from 2 to 32, as many as 16 MiB hold"},
+                            {.at_least = -1, .at_most = 1024}, -1);
   data.workers = s.integer({"workers", "threads that make batches ahead"}, {.at_least = 1, .at_most = 256}, 1);
   data.memory_bytes =
       kMiB * static_cast<std::uint64_t>(s.integer({"memory_mb",

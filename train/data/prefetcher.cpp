@@ -1,5 +1,6 @@
 #include <backflow/train/data/prefetcher.h>
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -23,64 +24,88 @@ Prefetcher::~Prefetcher() {
     const std::lock_guard lock(mutex_);
     stop_ = true;
   }
-  changed_.notify_all();
+  taken_some_.notify_all();
   for (std::thread& thread : threads_) {
     thread.join();
   }
 }
 
-/// Under the lock. An error of the sequence takes the place of a batch, and ends it.
-std::optional<BatchRequest> Prefetcher::next_request() {
+/// Batches ahead below which idle workers are woken. Waking one takes some microseconds, too much for each short step.
+std::int64_t Prefetcher::refill_depth() const { return options_.depth - options_.depth / 4; }
+
+bool Prefetcher::has_room(std::int64_t depth) const {
+  return stop_ || at_end_ || options_.depth == 0 || started_ - taken_ < depth;
+}
+
+/// Waits until a batch should be made. The next request may take long, as where a new epoch is shuffled: batches that
+/// are ready can be taken meanwhile. An error of the sequence takes the place of a batch, and ends it.
+std::optional<Prefetcher::Job> Prefetcher::next_job() {
+  const std::lock_guard in_order(order_mutex_);
+  std::unique_lock lock(mutex_);
+  if (!has_room(options_.depth)) {
+    taken_some_.wait(lock, [this] { return has_room(refill_depth()); });
+  }
+  if (stop_ || at_end_) {
+    return std::nullopt;
+  }
+  const std::int64_t number = started_++;
+  lock.unlock();
   std::optional<BatchRequest> request;
+  std::exception_ptr error;
   try {
     request = sequence_();
   } catch (...) {
-    ready_[started_++] = {.batch = {}, .error = std::current_exception()};
+    error = std::current_exception();
   }
-  at_end_ = !request.has_value();
-  return request;
+  if (request) {
+    return Job{number, std::move(*request)};
+  }
+  lock.lock();
+  at_end_ = true;
+  if (error) {
+    ready_[number] = {.batch = {}, .error = error};
+  } else {
+    --started_;
+  }
+  made_.notify_one();
+  return std::nullopt;
 }
 
-Prefetcher::Made Prefetcher::make(const BatchRequest& request) const {
+void Prefetcher::make(const Job& job) {
+  Made made;
   try {
-    return {.batch = data_.make(request.indices, request.epoch), .error = nullptr};
+    made.batch = data_.make(job.request.indices, job.request.epoch);
   } catch (...) {
-    return {.batch = {}, .error = std::current_exception()};
+    made.error = std::current_exception();
   }
+  memory_stats();  // adds this thread's count, before the taker counts the batch as freed
+  const std::lock_guard lock(mutex_);
+  ready_[job.number] = std::move(made);
+  made_.notify_one();
 }
 
 void Prefetcher::run() {
-  std::unique_lock lock(mutex_);
-  while (true) {
-    changed_.wait(lock, [this] { return stop_ || at_end_ || started_ < taken_ + options_.depth; });
-    if (stop_ || at_end_) {
-      return;
-    }
-    if (const std::optional<BatchRequest> request = next_request()) {
-      const std::int64_t number = started_++;
-      lock.unlock();
-      Made made = make(*request);
-      memory_stats();  // adds this thread's count, before the taker counts the batch as freed
-      lock.lock();
-      ready_[number] = std::move(made);
-    }
-    changed_.notify_all();
+  while (const std::optional<Job> job = next_job()) {
+    make(*job);
   }
 }
 
 Prefetcher::Made Prefetcher::take() {
-  std::unique_lock lock(mutex_);
-  if (threads_.empty() && !at_end_) {
-    if (const std::optional<BatchRequest> request = next_request()) {
-      ready_[started_++] = make(*request);
+  if (options_.depth == 0) {
+    if (const std::optional<Job> job = next_job()) {
+      make(*job);
     }
   }
-  changed_.wait(lock, [this] { return ready_.contains(taken_) || (at_end_ && taken_ == started_); });
+  std::unique_lock lock(mutex_);
+  made_.wait(lock, [this] { return ready_.contains(taken_) || (at_end_ && taken_ == started_); });
   check(ready_.contains(taken_), "prefetcher: no batch is left: need no call after the last");
   Made made = std::move(ready_.extract(taken_).mapped());
   ++taken_;
+  const bool is_low = has_room(refill_depth());
   lock.unlock();
-  changed_.notify_all();
+  if (is_low) {
+    taken_some_.notify_one();
+  }
   return made;
 }
 
@@ -93,6 +118,18 @@ Batch Prefetcher::next() {
     std::rethrow_exception(made.error);
   }
   return std::move(made.batch);
+}
+
+Prefetcher::Options prefetch_options(const DataOptions& options, const DataInfo& info, std::int64_t samples) {
+  constexpr double kBytes = 16 << 20;
+  constexpr double kLeast = 2;
+  constexpr double kMost = 32;
+  const auto numbers = static_cast<double>(numel_of(info.sample_shape) + numel_of(info.target_shape));
+  const double bytes =
+      std::max(1.0, static_cast<double>(samples) * numbers * static_cast<double>(element_size(info.sample_dtype)));
+  const std::int64_t depth =
+      options.prefetch >= 0 ? options.prefetch : static_cast<std::int64_t>(std::clamp(kBytes / bytes, kLeast, kMost));
+  return {.depth = depth, .workers = options.workers};
 }
 
 }  // namespace backflow::train

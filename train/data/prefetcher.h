@@ -11,6 +11,7 @@
 #include <vector>
 
 #include <backflow/train/data/batch_maker.h>
+#include <backflow/train/data/data_options.h>
 
 namespace backflow::train {
 
@@ -51,18 +52,27 @@ class Prefetcher {
     Batch batch;
     std::exception_ptr error;
   };
+  struct Job {
+    std::int64_t number = 0;
+    BatchRequest request;
+  };
 
   void run();
-  std::optional<BatchRequest> next_request();
-  Made make(const BatchRequest& request) const;
+  /// Under the lock: whether fewer batches than `depth` are ahead, or there is nothing to wait for.
+  bool has_room(std::int64_t depth) const;
+  std::int64_t refill_depth() const;
+  std::optional<Job> next_job();
+  void make(const Job& job);
   Made take();
 
   BatchMaker data_;
   Sequence sequence_;
   Options options_;
   double stall_seconds_ = 0;
-  std::mutex mutex_;  // guards what follows, and calls of sequence_
-  std::condition_variable changed_;
+  std::mutex order_mutex_;              // guards calls of sequence_; taken before the other
+  std::mutex mutex_;                    // guards what follows
+  std::condition_variable made_;        // for the thread that takes
+  std::condition_variable taken_some_;  // for the one that waits to make more
   std::map<std::int64_t, Made> ready_;  // by number
   std::int64_t started_ = 0;            // batches whose making has begun
   std::int64_t taken_ = 0;
@@ -70,5 +80,9 @@ class Prefetcher {
   bool stop_ = false;
   std::vector<std::thread> threads_;
 };
+
+/// What [data] asks for. Without a depth, as many batches as 16 MiB hold, from 2 to 32: where steps are short, a worker
+/// should make several each time that it gets a core. `samples`: of a batch on this rank.
+Prefetcher::Options prefetch_options(const DataOptions& options, const DataInfo& info, std::int64_t samples);
 
 }  // namespace backflow::train

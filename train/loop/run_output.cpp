@@ -52,6 +52,8 @@ void RunOutput::open(const Platform& platform) {
 
 void RunOutput::step(const StepFacts& facts, const StepResult& result) {
   const double rate = static_cast<double>(facts.samples) / std::max(facts.seconds, 1e-9);
+  step_seconds_ += facts.seconds;
+  stall_seconds_ += facts.stall_seconds;
   if (files_) {
     io::MetricRecord record = {{"step", facts.step},         {"epoch", facts.epoch},
                                {"loss", result.loss},        {"lr", facts.lr},
@@ -117,6 +119,11 @@ void RunOutput::end(const RunEnd& end) {
     text += to_text("best ", end.best->metric(), formatted(" %.4f", *end.best->best()), " after ",
                     end.best->best_step(), " steps: checkpoints/best.h5\n");
   }
+  if (step_seconds_ > 0) {
+    text += formatted("waiting for data: %.2f%% of the steps' time\n", 100 * stall_seconds_ / step_seconds_);
+  }
+  record.emplace_back("step_seconds", step_seconds_);
+  record.emplace_back("stall_seconds", stall_seconds_);
   record.emplace_back("seconds", end.seconds);
   record.emplace_back("steps", end.steps);
   record.emplace_back("dump", end.dump);

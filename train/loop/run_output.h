@@ -83,6 +83,8 @@ class RunOutput {
   RunReport report_;
   std::optional<RunFiles> files_;
   std::string directory_;
+  double step_seconds_ = 0;   ///< all steps together
+  double stall_seconds_ = 0;  ///< of them, waiting for data
   const Warnings warnings_{report_};
 };
 

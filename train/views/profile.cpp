@@ -11,6 +11,7 @@ namespace {
 
 constexpr double kMillisecond = 1e6;  // ns
 constexpr const char* kStep = "step";
+constexpr const char* kData = "data";
 
 double total(const std::vector<Profile::Row>& rows) {
   return std::accumulate(rows.begin(), rows.end(), 0.0,
@@ -88,6 +89,11 @@ std::vector<Profile::Row> Profile::rows() const {
   return rows;
 }
 
+double Profile::span(std::string_view name) const {
+  const auto it = std::find_if(spans_.begin(), spans_.end(), [&](const auto& s) { return s.first == name; });
+  return it == spans_.end() ? 0 : it->second;
+}
+
 std::string Profile::head(std::size_t columns) const {
   const std::string all =
       formatted("profile of %lld %s", static_cast<long long>(steps_), steps_ == 1 ? "step" : "steps");
@@ -97,7 +103,8 @@ std::string Profile::head(std::size_t columns) const {
     if (name == kStep) {
       parts.front() += formatted(", %.3f ms each", each);
     } else {
-      parts.push_back(formatted("%.*s %.3f", static_cast<int>(name.size()), name.data(), each));
+      const std::string share = name == kData ? formatted(" (%.1f%%)", 100 * ratio(nanoseconds, span(kStep))) : "";
+      parts.push_back(formatted("%.*s %.3f", static_cast<int>(name.size()), name.data(), each) + share);
     }
   }
   parts.push_back(formatted("tensors at most %.1f MB", static_cast<double>(peak_bytes_) / 1e6));

@@ -50,6 +50,8 @@ class Profile {
  private:
   static double ratio(double a, double b) { return b > 0 ? a / b : 0; }
   void add(const trace::Event& event);
+  /// The time of all spans of this name, ns; 0 if there are none.
+  double span(std::string_view name) const;
   std::string head(std::size_t columns) const;
   std::string backward(std::size_t columns) const;
 
