@@ -2,15 +2,13 @@
 import gzip
 import os
 import pathlib
-import struct
 import sys
-import zlib
 
 import h5py
 import numpy as np
 
 sys.path.insert(0, os.path.dirname(__file__))
-from program import errors, main, metrics, newest, run  # noqa: E402
+from program import errors, main, metrics, newest, png, run  # noqa: E402
 
 TAIL = """
 [model]
@@ -61,18 +59,6 @@ def write_csv(path, x, y, names=None):
     lines = [",".join([*names, "y"])]
     lines += [",".join([*(repr(float(v)) for v in row), str(label)]) for row, label in zip(x, y)]
     path.write_text("\n".join(lines) + "\n")
-
-
-def png(pixels):
-    """A PNG of uint8 [h, w] or [h, w, 3]."""
-    height, width = pixels.shape[:2]
-    raw = b"".join(b"\0" + pixels[row].tobytes() for row in range(height))
-
-    def chunk(kind, body):
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 2 if pixels.ndim == 3 else 0, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(raw)) + chunk(b"IEND", b"")
 
 
 def test_one_table_in_many_files(folder):

@@ -83,6 +83,41 @@ def test_values_of_a_table_without_targets_keep_their_order(folder):
     assert numpy.load(folder / "p.npy").shape == (50, 1)
 
 
+def test_columns_are_found_by_their_names_and_targets_are_not_looked_at(folder):
+    run("train", csv_config(folder), "--out", folder / "run")
+    dump = newest(folder / "run")
+    run("predict", dump, "-o", folder / "p.npy")
+    lines = (folder / "test.csv").read_text().splitlines()[1:]
+    mixed = [",".join((x2, "", "note", x1)) for x1, x2, _ in (line.split(",") for line in lines)]
+    (folder / "mixed.csv").write_text("x2,y,remark,x1\n" + "\n".join(mixed) + "\n")
+    run("predict", dump, "--data", folder / "mixed.csv", "-o", folder / "q.npy")
+    assert (numpy.load(folder / "p.npy") == numpy.load(folder / "q.npy")).all()
+    (folder / "less.csv").write_text("x2,z\n1,2\n")
+    done = run("predict", dump, "--data", folder / "less.csv", "-o", folder / "q.npy", expect=2)
+    assert "'feature_columns' in [data]: no column 'x1' in" in done.stderr, done.stderr
+    # A row without a value would be missing among the predictions.
+    (folder / "holes.csv").write_text("x1,x2\n1,2\n,2\n")
+    done = run("predict", dump, "--set", "data.missing=drop", "--data", folder / "holes.csv", "-o", folder / "q.npy", expect=1)
+    assert "holes.csv:3: column 'x1' has no value: need one" in done.stderr, done.stderr
+
+
+def test_arrays_without_targets_are_what_the_training_data_were(folder):
+    """Whole numbers are classes in training, and floating-point numbers values; new data hold none to tell by."""
+    source = numpy.random.default_rng(1)
+    x = source.normal(size=(60, 2))
+    for name, y, columns in (("class", numpy.arange(60) % 3, 3), ("values", x[:, :1], 1), ("labels", numpy.arange(120).reshape(60, 2) % 2, 2)):
+        numpy.savez(folder / "data.npz", x=x, y=y)
+        text = csv_config(folder).read_text()
+        text = text[:text.index("[data]")] + f'[data]\nformat = "numpy"\ntrain_file = "{folder}/data.npz"\nvalidation = 0.2\n' + \
+            text[text.index("[model]"):]
+        (folder / "numpy.toml").write_text(text.replace("epochs = 30", "epochs = 1"))
+        run("train", folder / "numpy.toml", "--out", folder / name)
+        assert f'target = "{name}"' in (folder / name / "config.toml").read_text()
+        numpy.savez(folder / "new.npz", x=x[:7])
+        run("predict", newest(folder / name), "--data", folder / "new.npz", "-o", folder / "p.npy")
+        assert numpy.load(folder / "p.npy").shape == (7, columns)
+
+
 def test_mistakes_leave_nothing_behind(folder):
     run("train", csv_config(folder), "--out", folder / "run")
     dump = newest(folder / "run")

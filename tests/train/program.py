@@ -4,9 +4,11 @@ import os
 import pathlib
 import random
 import re
+import struct
 import subprocess
 import sys
 import tempfile
+import zlib
 
 SOURCE = pathlib.Path(os.environ["BACKFLOW_SOURCE"])
 BACKFLOW = str(pathlib.Path(os.environ["BACKFLOW_BIN"]) / "backflow")
@@ -87,6 +89,18 @@ def config_text(data, model="name = \"mlp\"\nhidden = [4]", optimizer="name = \"
         "test_images": "t10k-images-idx3-ubyte", "test_labels": "t10k-labels-idx1-ubyte"}.items())
     return (f'name = "small"\nseed = 1\n[data]\ndirectory = "{data}"\n{files}\n[model]\n{model}\n[optimizer]\n{optimizer}\n'
             f"[train]\nepochs = 2\nbatch_size = 10\n{rest}")
+
+
+def png(pixels):
+    """A PNG of uint8 [h, w] or [h, w, 3]."""
+    height, width = pixels.shape[:2]
+    raw = b"".join(b"\0" + pixels[row].tobytes() for row in range(height))
+
+    def chunk(kind, body):
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2 if pixels.ndim == 3 else 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(raw)) + chunk(b"IEND", b"")
 
 
 def main(names):

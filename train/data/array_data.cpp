@@ -1,17 +1,21 @@
 #include <filesystem>
 #include <fstream>
 #include <functional>
+#include <numeric>
 #include <utility>
 
 #include <backflow/io/datasets/hdf5_samples.h>
 #include <backflow/io/exchange/npy.h>
 #include <backflow/ops/functions.h>
 #include <backflow/train/data/formats.h>
+#include <backflow/train/data/missing_values.h>
 #include <backflow/train/data/targets.h>
 #include <backflow/train/run/digest.h>
 
 namespace backflow::train::detail {
 namespace {
+
+const std::string kMissingHint = "; data.missing says what becomes of missing ones";
 
 /// An array in a file whose first dimension counts samples.
 struct FileRows {
@@ -94,8 +98,13 @@ std::uint64_t digest_of_file(const std::string& path) {
 /// Samples that stay in their file, with targets in memory.
 class FileSource : public SampleSource {
  public:
-  FileSource(FileRows rows, Tensor targets, DataInfo info, std::string path)
-      : rows_(std::move(rows)), targets_(std::move(targets)), info_(std::move(info)), path_(std::move(path)) {
+  /// `fill` is what missing values of each feature become; empty: they are errors.
+  FileSource(FileRows rows, Tensor targets, DataInfo info, std::string path, std::vector<double> fill)
+      : rows_(std::move(rows)),
+        targets_(std::move(targets)),
+        info_(std::move(info)),
+        path_(std::move(path)),
+        fill_(std::move(fill)) {
     info_.sample_dtype = read(std::array<std::int64_t, 1>{0}).samples.scalar_type();
   }
 
@@ -103,7 +112,10 @@ class FileSource : public SampleSource {
   const DataInfo& info() const override { return info_; }
   RawBatch read(std::span<const std::int64_t> indices) const override {
     Tensor samples = rows_.read(indices);
-    check_finite(samples, path_, indices);
+    if (!fill_.empty()) {
+      fill_missing(samples, fill_);
+    }
+    check_finite(samples, path_, indices, kMissingHint);
     return {std::move(samples), read_targets(indices)};
   }
   Tensor read_targets(std::span<const std::int64_t> indices) const override {
@@ -127,7 +139,65 @@ class FileSource : public SampleSource {
   Tensor targets_;
   DataInfo info_;
   std::string path_;
+  std::vector<double> fill_;
 };
+
+/// The means of the features, of all rows, block by block.
+std::vector<double> means_of(const FileRows& rows, std::int64_t features) {
+  constexpr std::int64_t kLeastRows = 1024;
+  FeatureMeans means(features);
+  const std::int64_t piece = (kLeastRows + rows.block - 1) / rows.block * rows.block;
+  for (std::int64_t begin = 0; begin < rows.sizes[0]; begin += piece) {
+    std::vector<std::int64_t> numbers(static_cast<std::size_t>(std::min(piece, rows.sizes[0] - begin)));
+    std::iota(numbers.begin(), numbers.end(), begin);
+    means.add(rows.read(numbers));
+  }
+  return means.means();
+}
+
+/// Leaves out samples with missing values or targets.
+void drop_missing(Tensor& samples, Tensor& targets, const std::string& path) {
+  if (targets.defined() && (targets.dim() == 0 || targets.size(0) != samples.size(0))) {
+    return;  // is an error of its own
+  }
+  const std::vector<std::int64_t> rows = complete_rows(samples, targets);
+  check(!rows.empty(), path, ": no samples without missing values: need at least one");
+  if (static_cast<std::int64_t>(rows.size()) < samples.size(0)) {
+    samples = rows_of(samples, rows);
+    targets = targets.defined() ? rows_of(targets, rows) : targets;
+  }
+}
+
+/// Does with missing values of samples in memory what the options say.
+void settle_missing(Tensor& samples, Tensor& targets, std::int64_t features, const std::string& path,
+                    DataOptions& options) {
+  if (options.missing == "drop") {
+    drop_missing(samples, targets, path);
+  } else if (options.missing != "error") {
+    fill_missing(samples, fill_values(options, static_cast<std::size_t>(features), [&] {
+                   FeatureMeans means(features);
+                   means.add(samples);
+                   return means.means();
+                 }));
+  }
+  check_finite(samples, path, {}, kMissingHint);
+}
+
+/// Samples that stay in their file.
+std::shared_ptr<const SampleSource> file_source(FileRows x, const Tensor& raw, DataInfo info, const std::string& path,
+                                                const std::string& targets_path, DataOptions& options) {
+  if (options.missing == "drop") {
+    options.section.fail("missing", to_text("'missing' in [data] is \"drop\" for ", path,
+                                            ", which is larger than data.memory_mb: need \"mean\" or \"fill\""));
+  }
+  const std::int64_t features = features_of(info.sample_shape);
+  std::vector<double> fill;
+  if (options.missing != "error") {
+    fill = fill_values(options, static_cast<std::size_t>(features), [&] { return means_of(x, features); });
+  }
+  Tensor targets = make_targets(raw, x.sizes[0], options.target, targets_path, info);
+  return std::make_shared<FileSource>(std::move(x), std::move(targets), std::move(info), path, std::move(fill));
+}
 
 void check_memory(const FileRows& rows, const DataOptions& options, const std::string& file) {
   constexpr std::uint64_t kMiB = std::uint64_t{1} << 20;
@@ -138,7 +208,7 @@ void check_memory(const FileRows& rows, const DataOptions& options, const std::s
 /// `open_targets` is not called where the targets are the samples.
 std::shared_ptr<const SampleSource> source_of(FileRows x, const std::function<FileRows()>& open_targets,
                                               const std::string& path, const std::string& targets_path,
-                                              const DataOptions& options) {
+                                              DataOptions& options) {
   DataInfo info;
   DimVector stored(x.sizes);
   stored.erase(0);
@@ -149,28 +219,28 @@ std::shared_ptr<const SampleSource> source_of(FileRows x, const std::function<Fi
     check_memory(y, options, targets_path);
     raw = y.read_all();
   }
-  Tensor targets = make_targets(raw, x.sizes[0], options.target, targets_path, info);
   if (x.bytes > options.memory_bytes) {
-    return std::make_shared<FileSource>(std::move(x), std::move(targets), std::move(info), path);
+    return file_source(std::move(x), raw, std::move(info), path, targets_path, options);
   }
   Tensor samples = x.read_all();
   if (stored.empty()) {
     samples = samples.reshape({samples.size(0), 1});
   }
-  check_finite(samples, path);
+  settle_missing(samples, raw, features_of(info.sample_shape), path, options);
+  Tensor targets = make_targets(raw, samples.size(0), options.target, targets_path, info);
   return std::make_shared<TensorSource>(std::move(samples), std::move(targets), std::move(info));
 }
 
 }  // namespace
 
-std::shared_ptr<const SampleSource> load_hdf5(const DataOptions& options, Part part) {
+std::shared_ptr<const SampleSource> load_hdf5(DataOptions& options, Part part) {
   const std::string path = options.path(file_of_part(options, part));
   return source_of(
       rows_of_hdf5(path, options.x, options.cache_bytes),
       [&] { return rows_of_hdf5(path, options.y, options.cache_bytes); }, path, path + ":" + options.y, options);
 }
 
-std::shared_ptr<const SampleSource> load_numpy(const DataOptions& options, Part part) {
+std::shared_ptr<const SampleSource> load_numpy(DataOptions& options, Part part) {
   const std::string path = options.path(file_of_part(options, part));
   const char* const key = part == Part::Train        ? "train_targets_file"
                           : part == Part::Validation ? "validation_targets_file"

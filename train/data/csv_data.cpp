@@ -7,6 +7,7 @@
 #include <backflow/io/nearest.h>
 #include <backflow/runtime/tensor/tensor.h>
 #include <backflow/train/data/formats.h>
+#include <backflow/train/data/missing_values.h>
 #include <backflow/train/data/targets.h>
 
 namespace backflow::train::detail {
@@ -33,6 +34,7 @@ class TableSource {
 
   std::shared_ptr<const SampleSource> make() {
     check_columns("target_columns", options_.target_columns);
+    check_columns("feature_columns", options_.feature_columns);
     check_columns("ignore_columns", options_.ignore_columns);
     check_columns("category_columns", options_.category_columns);
     find_features();
@@ -71,18 +73,46 @@ class TableSource {
     }
   }
 
-  void find_features() {
+  /// The columns that are features, in their order. Those of the training data are put into the options, so that other
+  /// files may have more columns, in another order.
+  std::vector<const io::CsvColumn*> feature_columns() {
+    std::vector<const io::CsvColumn*> columns;
+    for (std::size_t i = 0; i < options_.feature_columns.size(); ++i) {
+      const std::string& name = options_.feature_columns[i];
+      const bool is_target = contains(options_.target_columns, name);
+      if (is_target || contains(options_.ignore_columns, name)) {
+        options_.section.fail(
+            "feature_columns", i,
+            to_text("'feature_columns' in [data]: '", name, "' is one of '",
+                    is_target ? "target_columns" : "ignore_columns", "' too: need it in one of them"));
+      }
+      columns.push_back(&table_.columns[static_cast<std::size_t>(table_.find(name))]);
+    }
+    if (!columns.empty()) {
+      return columns;
+    }
     for (const io::CsvColumn& column : table_.columns) {
-      if (contains(options_.target_columns, column.name) || contains(options_.ignore_columns, column.name)) {
+      if (!contains(options_.target_columns, column.name) && !contains(options_.ignore_columns, column.name)) {
+        columns.push_back(&column);
+      }
+    }
+    if (part_ == Part::Train) {
+      for (const io::CsvColumn* column : columns) {
+        options_.feature_columns.push_back(column->name);
+      }
+    }
+    return columns;
+  }
+
+  void find_features() {
+    for (const io::CsvColumn* column : feature_columns()) {
+      if (contains(options_.category_columns, column->name)) {
+        add_categories(*column);
         continue;
       }
-      if (contains(options_.category_columns, column.name)) {
-        add_categories(column);
-        continue;
-      }
-      check(column.is_numeric, path_, ":", column.first_word_line, ": column '", column.name, "' has '",
-            column.first_word, "': need a number; name it in data.category_columns or data.ignore_columns otherwise");
-      features_.push_back({&column, column.name, kNumber});
+      check(column->is_numeric, path_, ":", column->first_word_line, ": column '", column->name, "' has '",
+            column->first_word, "': need a number; name it in data.category_columns or data.ignore_columns otherwise");
+      features_.push_back({column, column->name, kNumber});
     }
     if (features_.empty()) {
       options_.section.fail("ignore_columns", to_text("no column of ", path_, " is left as a feature: need one"));
@@ -129,8 +159,11 @@ class TableSource {
         dropped[static_cast<std::size_t>(record)] = true;
       }
     };
-    for (const std::string& name : options_.target_columns) {
-      drop(table_.columns[static_cast<std::size_t>(table_.find(name))], "; missing = \"drop\" leaves such records out");
+    if (options_.target != "input") {
+      for (const std::string& name : options_.target_columns) {
+        drop(table_.columns[static_cast<std::size_t>(table_.find(name))],
+             "; missing = \"drop\" leaves such records out");
+      }
     }
     const bool filled = options_.missing == "mean" || options_.missing == "fill";
     for (const Feature& feature : features_) {
@@ -147,27 +180,12 @@ class TableSource {
           ": need at least one");
   }
 
-  /// What a missing value of each feature becomes.
-  std::vector<double> fill_values() {
-    if (options_.missing == "mean") {
-      std::vector<double> means;
-      for (const Feature& feature : features_) {
-        means.push_back(feature.word == kNumber ? mean_of(*feature.column) : 0);
-      }
-      options_.missing = "fill";
-      options_.fill_values = means;
+  std::vector<double> means() const {
+    std::vector<double> means;
+    for (const Feature& feature : features_) {
+      means.push_back(feature.word == kNumber ? mean_of(*feature.column) : 0);
     }
-    std::vector<double> values = options_.fill_values;
-    if (values.size() == 1) {
-      values.assign(features_.size(), values.front());
-    }
-    if (options_.missing == "fill" && values.size() != features_.size()) {
-      options_.section.fail("fill_values",
-                            to_text("'fill_values' in [data] has ", values.size(), " numbers: need one, or ",
-                                    features_.size(), ", one for each feature"));
-    }
-    values.resize(features_.size());
-    return values;
+    return means;
   }
 
   static double mean_of(const io::CsvColumn& column) {
@@ -176,9 +194,9 @@ class TableSource {
   }
 
   Tensor make_samples() {
-    const std::vector<double> fill = fill_values();
     const std::size_t n = records_.size();
     const std::size_t width = features_.size();
+    const std::vector<double> fill = fill_values(options_, width, [&] { return means(); });
     check(n <= options_.memory_bytes / sizeof(double) / width, path_, ": ", n, " records of ", width,
           " features need more than the ", options_.memory_bytes, " bytes of data.memory_mb: need fewer categories");
     Tensor samples = empty_tensor({static_cast<std::int64_t>(n), static_cast<std::int64_t>(width)}, kFloat64);

@@ -28,6 +28,17 @@ void read_file_keys(const Section& s, DataOptions& data) {
   data.test_file = s.string({"test_file", "the file of the test data; empty for none"}, "");
 }
 
+void read_missing_keys(const Section& s, DataOptions& data) {
+  data.missing = s.choice({"missing",
+                           "what a sample without a value does, that is a cell of `missing_cells` or NaN: an error, or "
+                           "it is dropped, or gets the feature's mean in the training data, or `fill_values`"},
+                          {"error", "drop", "mean", "fill"}, "error");
+  if (data.missing == "fill") {
+    data.fill_values = s.numbers({"fill_values", "what missing values become: one number, or one for each feature"}, {},
+                                 std::vector<double>{0.0});
+  }
+}
+
 void read_csv_keys(const Section& s, DataOptions& data) {
   read_file_keys(s, data);
   const std::string separator =
@@ -36,6 +47,10 @@ void read_csv_keys(const Section& s, DataOptions& data) {
   data.header =
       s.boolean({"header", "whether the first record names the columns; else they are \"1\", \"2\" and so on"}, true);
   data.target_columns = s.strings({"target_columns", "names of the columns that are to be predicted"});
+  data.feature_columns =
+      s.strings({"feature_columns",
+                 "names of the columns that a model gets, in this order; empty: all others of the training data"},
+                std::vector<std::string>{});
   data.ignore_columns = s.strings({"ignore_columns", "names of columns that are not used"}, std::vector<std::string>{});
   data.category_columns =
       s.strings({"category_columns", "names of columns of words, each word of which becomes a feature of 0 or 1"},
@@ -44,20 +59,14 @@ void read_csv_keys(const Section& s, DataOptions& data) {
                               std::vector<std::string>{});
   data.missing_cells = s.strings({"missing_cells", "cells that stand for no value"},
                                  std::vector<std::string>{"", "NA", "N/A", "NaN", "nan", "null", "?"});
-  data.missing = s.choice({"missing",
-                           "what a record without a value does: an error, or it is dropped, or gets the feature's mean "
-                           "in the training data, or `fill_values`"},
-                          {"error", "drop", "mean", "fill"}, "error");
-  if (data.missing == "fill") {
-    data.fill_values = s.numbers({"fill_values", "what missing values become: one number, or one for each feature"}, {},
-                                 std::vector<double>{0.0});
-  }
+  read_missing_keys(s, data);
 }
 
 void read_hdf5_keys(const Section& s, DataOptions& data) {
   read_file_keys(s, data);
   data.x = s.string({"x", "the dataset of the samples, [n, ...]"}, "x");
   data.y = s.string({"y", "the dataset of their targets, [n] or [n, ...]"}, "y");
+  read_missing_keys(s, data);
 }
 
 void read_numpy_keys(const Section& s, DataOptions& data) {
@@ -67,6 +76,7 @@ void read_numpy_keys(const Section& s, DataOptions& data) {
   data.test_targets_file = s.string({"test_targets_file", "likewise of test data"}, "");
   data.x = s.string({"x", "the array of the samples in a `.npz`"}, "x");
   data.y = s.string({"y", "the array of their targets in a `.npz`"}, "y");
+  read_missing_keys(s, data);
 }
 
 void read_images_keys(const Section& s, DataOptions& data) {

@@ -53,12 +53,13 @@ struct DataOptions {
   char separator = ',';  ///< csv
   bool header = true;
   std::vector<std::string> target_columns;
+  std::vector<std::string> feature_columns;  ///< in their order; empty: those of the training data
   std::vector<std::string> ignore_columns;
   std::vector<std::string> category_columns;
   std::vector<std::string>
       categories;  ///< "color=red", in the order of the features; empty: those of the training data
   std::vector<std::string> missing_cells;
-  std::string missing;              ///< "error", "drop", "mean" or "fill"
+  std::string missing;              ///< csv, hdf5, numpy: "error", "drop", "mean" or "fill"
   std::vector<double> fill_values;  ///< by feature, or one for all
 
   std::int64_t length = 0;  ///< text: tokens of a sample

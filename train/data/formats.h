@@ -13,8 +13,8 @@ namespace backflow::train {
 
 enum class Part : std::uint8_t { Train, Validation, Test };
 
-/// Of the training data, names of classes, categories and values for missing cells are put into the options, where they
-/// are not given; other parts are read by these. Null where the options name no such data.
+/// Of the training data, names of classes and features, categories and values for missing ones are put into the
+/// options, where they are not given; other parts are read by these. Null where the options name no such data.
 std::shared_ptr<const SampleSource> load_part(DataOptions& options, Part part, std::uint64_t seed);
 
 /// The file or folder that the options name for a part; empty for none. For messages and checks.
@@ -24,8 +24,8 @@ namespace detail {
 std::shared_ptr<const SampleSource> load_idx(const DataOptions& options, Part part);
 std::shared_ptr<const SampleSource> load_cifar(const DataOptions& options, Part part);
 std::shared_ptr<const SampleSource> load_csv(DataOptions& options, Part part);
-std::shared_ptr<const SampleSource> load_hdf5(const DataOptions& options, Part part);
-std::shared_ptr<const SampleSource> load_numpy(const DataOptions& options, Part part);
+std::shared_ptr<const SampleSource> load_hdf5(DataOptions& options, Part part);
+std::shared_ptr<const SampleSource> load_numpy(DataOptions& options, Part part);
 std::shared_ptr<const SampleSource> load_images(DataOptions& options, Part part);
 std::shared_ptr<const SampleSource> load_text(const DataOptions& options, Part part);
 /// Sample i depends on (seed, part, i) alone.

@@ -120,6 +120,9 @@ class DataLoader {
     std::shared_ptr<const SampleSource> source;
     if (reads_training_data(options_, purpose)) {
       source = load_part(options_, Part::Train, seed_);
+      if (options_.target == "auto" && (options_.format == "hdf5" || options_.format == "numpy")) {
+        options_.target = name_of(source->info().target);  // of other files too, and of those without targets
+      }
       add_training(source, data);
     }
     add_other(Part::Validation, data.validation, source);
@@ -202,6 +205,12 @@ class DataLoader {
     }
     if (options_.class_names != given_.class_names) {
       add("class_names", list_of(options_.class_names));
+    }
+    if (options_.feature_columns != given_.feature_columns) {
+      add("feature_columns", list_of(options_.feature_columns));
+    }
+    if (options_.target != given_.target) {
+      add("target", quoted(options_.target));
     }
     if (options_.categories != given_.categories) {
       add("categories", list_of(options_.categories));

@@ -15,8 +15,9 @@ struct LoadedData {
   std::optional<BatchMaker> train;
   std::optional<BatchMaker> validation;
   std::optional<BatchMaker> test;
-  /// Overrides, as "data.means=[0.25]", for what was found in the training data: normalization, names of classes,
-  /// categories, values for missing cells. A configuration with them reads other data by the training data's numbers.
+  /// Overrides, as "data.means=[0.25]", for what was found in the training data: normalization, names of classes
+  /// and features, the kind of targets, categories, values for missing ones. A configuration with them reads other data
+  /// by the training data's numbers.
   std::vector<std::string> settled;
 };
 

@@ -121,7 +121,8 @@ void check_classes(const Tensor& targets, const std::string& file, std::int64_t 
               to_text("one of the ", classes, " classes of ", whose, ", from 0 to ", classes - 1));
 }
 
-void check_finite(const Tensor& samples, const std::string& file, std::span<const std::int64_t> numbers) {
+void check_finite(const Tensor& samples, const std::string& file, std::span<const std::int64_t> numbers,
+                  const std::string& hint) {
   if (!samples.is_floating_point()) {
     return;
   }
@@ -131,7 +132,8 @@ void check_finite(const Tensor& samples, const std::string& file, std::span<cons
     for (std::int64_t i = 0; i < samples.numel(); ++i) {
       if (!std::isfinite(x[i])) {
         const std::int64_t sample = numbers.empty() ? i / length : numbers[static_cast<std::size_t>(i / length)];
-        fail(file, ": sample ", sample, ", counted from 0, has the number ", x[i], ": need finite numbers");
+        fail(file, ": sample ", sample, ", counted from 0, has the number ", x[i], ": need finite numbers",
+             std::isnan(x[i]) ? hint : std::string());
       }
     }
   });

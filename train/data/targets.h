@@ -24,7 +24,8 @@ Tensor make_targets(const Tensor& raw, std::int64_t samples, const std::string& 
 void check_classes(const Tensor& targets, const std::string& file, std::int64_t classes, const std::string& whose);
 
 /// Throws Error, which names the file and the sample, for a number that is not finite. `samples` [n, ...] are those of
-/// the given numbers, or the first n.
-void check_finite(const Tensor& samples, const std::string& file, std::span<const std::int64_t> numbers = {});
+/// the given numbers, or the first n. `hint` ends the message of a NaN.
+void check_finite(const Tensor& samples, const std::string& file, std::span<const std::int64_t> numbers = {},
+                  const std::string& hint = {});
 
 }  // namespace backflow::train

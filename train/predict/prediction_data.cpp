@@ -46,6 +46,9 @@ DataOptions without_targets(const Experiment& e, const std::string& file) {
   if (options.format != "text") {
     options.target = "input";
   }
+  if (options.missing == "drop") {
+    options.missing = "error";  // each row of the predictions belongs to the sample of its number
+  }
   if (options.format == "csv") {
     const std::vector<std::string> columns = columns_of(options, options.path(options.test_file));
     const auto is_missing = [&](const std::string& name) {
