@@ -101,6 +101,17 @@ def test_one_table_in_many_files(folder):
         assert parameters(train(folder, files + keys, name=name)) == wanted, name
 
 
+def test_classes_that_are_numbers_may_have_names(folder):
+    x, y = table(200)
+    np.savez(folder / "t.npz", x=x, y=y)
+    data = f'directory = "{folder}"\nformat = "numpy"\ntrain_file = "t.npz"\nvalidation = 0.2\ntarget = "class"\nclass_names = '
+    out = train(folder, data + '["no", "yes", "maybe"]')
+    assert metrics(out, "confusion")[-1]["classes"] == ["no", "yes", "maybe"], "a class that no sample has is there too"
+    (folder / "few.toml").write_text((folder / "run.toml").read_text().replace('["no", "yes", "maybe"]', '["no"]'))
+    said = errors(run("train", folder / "few.toml", "--out", folder / "few", expect=1))[0]
+    assert "has the label 1: need one of the 1 classes that data.class_names names" in said, said
+
+
 def test_ranks_and_threads(folder):
     """Split, normalization, augmentation and drawing by weight are the same on any number of ranks and threads."""
     data = ('format = "synthetic"\ngenerator = "digits"\nsamples = 320\ntest_samples = 40\nnormalize = "auto"\n'

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import time
@@ -30,8 +31,9 @@ def runs(sweep):
 def test_a_grid_trains_every_combination_and_compares(folder):
     config = prepare(folder)
     done = run("sweep", config, "--set", "optimizer.lr=0.2,0.001", "--set", "seed=1..3", "--set", "train.epochs=3",
-               "--out", folder / "sweep", "--jobs", 2)
+               "--out", folder / "sweep", "--jobs", 2, "--trace")
     assert len(runs(folder / "sweep")) == 6
+    assert all((one / "trace.json").stat().st_size > 1000 for one in runs(folder / "sweep"))
     table = rows(folder / "sweep")
     assert {(row["optimizer.lr"], row["seed"]) for row in table} == {(lr, s) for lr in ("0.2", "0.001") for s in "123"}
     assert all(row["status"] == "finished" and row["epochs"] == "3" and row["train.epochs"] == "3" for row in table)
@@ -177,6 +179,19 @@ def test_the_configuration_may_hold_the_sweep(folder):
     run("train", config, "--out", folder / "alone")
     wrong = prepare(folder, rest='[sweep]\nsets = ["seed=1..2"]\n')
     assert "did you mean 'set'" in run("train", wrong, "--out", folder / "wrong", expect=2).stderr
+
+
+def test_a_program_that_is_replaced_meanwhile_does_not_end_the_sweep(folder):
+    program = folder / "backflow"
+    shutil.copy(BACKFLOW, program)
+    command = [str(program), "sweep", str(prepare(folder)), "--set", "seed=1..3", "--out", str(folder / "sweep")]
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    process.stdout.readline()
+    program.unlink()
+    program.write_text("#!/bin/sh\nexit 7\n")
+    program.chmod(0o755)
+    output = process.communicate(timeout=120)[0]
+    assert process.returncode == 0 and len(runs(folder / "sweep")) == 3, output
 
 
 def test_runs_that_go_on_at_once_share_the_cores(folder):

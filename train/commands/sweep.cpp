@@ -152,6 +152,7 @@ void add_sweep(CLI::App& app, Action& action) {
   sweep->add_flag("--resume", line->command.resume, "go on with the sweep that --out holds, if it holds one")
       ->needs(sweep->get_option("--out"));
   sweep->add_flag("--dry-run", line->command.dry_run, "check all configurations and list the runs");
+  sweep->add_flag("--trace", line->command.trace, "each run writes the time line of one step, which reports show");
   add_judging(sweep, *line);
   sweep->callback([line, &action, sweep] { action.run = [line, sweep] { return run(*line, *sweep); }; });
 }

@@ -213,6 +213,7 @@ std::shared_ptr<const SampleSource> source_of(FileRows x, const std::function<Fi
   DimVector stored(x.sizes);
   stored.erase(0);
   info.sample_shape = shape_for_models(stored);
+  info.class_names = options.class_names;
   Tensor raw;
   if (options.target != "input") {
     const FileRows y = open_targets();

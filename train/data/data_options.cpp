@@ -234,9 +234,11 @@ DataOptions read_data_options(const Section& s) {
                           "what targets are: a class, numbers, several labels of 0 or 1, or the sample itself; "
                           "`\"auto\"`: as the data suggest"},
                          {"auto", "class", "values", "labels", "input"}, "auto");
-  data.class_names = s.strings(
-      {"class_names", "words or folders that are classes, in their order; empty: those of the training data, sorted"},
-      std::vector<std::string>{});
+  data.class_names = s.strings({"class_names",
+                                "words or folders that are classes, in their order, or names of the classes 0, 1, ...; "
+                                "empty: words or folders of "
+                                "the training data, sorted"},
+                               std::vector<std::string>{});
   data.validation =
       s.number({"validation", "the part of the training data that is split off for validation, by the seed"},
                {.at_least = 0, .at_most = 0.9}, 0.0);

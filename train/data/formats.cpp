@@ -74,6 +74,7 @@ std::shared_ptr<const SampleSource> load_idx(const DataOptions& options, Part pa
   DimVector stored(samples.sizes());
   stored.erase(0);
   info.sample_shape = shape_for_models(stored);
+  info.class_names = options.class_names;
   if (options.target == "input") {
     make_targets({}, samples.size(0), "input", labels, info);
     return std::make_shared<TensorSource>(std::move(samples), Tensor(), std::move(info));
@@ -101,11 +102,17 @@ std::shared_ptr<const SampleSource> load_cifar(const DataOptions& options, Part 
                                            options.memory_bytes);
   DataInfo info;
   info.sample_shape = {3, 32, 32};
+  info.class_names = options.class_names;
   constexpr std::int64_t kClasses[] = {10, 20, 100};
   Tensor targets = make_targets(data.labels, data.labels.numel(), options.target == "auto" ? "class" : options.target,
                                 files.front(), info);
   if (info.target == TargetKind::Class) {
     info.classes = ten ? kClasses[0] : coarse ? kClasses[1] : kClasses[2];
+    const auto names = static_cast<std::int64_t>(options.class_names.size());
+    if (names != 0 && names != info.classes) {
+      options.section.fail("class_names", to_text("'class_names' in [data] has ", names, " names: need ", info.classes,
+                                                  ", one for each class"));
+    }
   }
   return std::make_shared<TensorSource>(std::move(data.images), std::move(targets), std::move(info));
 }

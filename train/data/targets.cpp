@@ -55,8 +55,15 @@ Tensor make_classes(const Tensor& raw, const std::string& file, DataInfo& info) 
   check_below(classes, file, most,
               to_text("a class below ", most, ", that is below ", kFewClasses, " or ", kMostClassesPerSample,
                       " times the number of samples, ", n));
-  const auto* first = classes.const_data_ptr<std::int64_t>();
   info.target = TargetKind::Class;
+  if (!info.class_names.empty()) {
+    info.classes = static_cast<std::int64_t>(info.class_names.size());
+    check_below(
+        classes, file, info.classes,
+        to_text("one of the ", info.classes, " classes that data.class_names names, from 0 to ", info.classes - 1));
+    return classes;
+  }
+  const auto* first = classes.const_data_ptr<std::int64_t>();
   info.classes = *std::max_element(first, first + n) + 1;
   return classes;
 }

@@ -1,6 +1,8 @@
 #include <backflow/train/report/run_texts.h>
 
 #include <algorithm>
+#include <charconv>
+#include <cmath>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -37,6 +39,24 @@ std::string prefix_of(std::string_view header, std::map<std::string, int>& count
   const std::size_t brackets = is_array ? 2 : 1;
   std::string name(trimmed(header.substr(brackets, header.size() - std::min(header.size(), 2 * brackets))));
   return is_array ? name + "." + std::to_string(counts[name]++) + "." : name + ".";
+}
+
+/// 3e-04 as 0.0003; what is no such number as it is.
+std::string without_exponent(const std::string& text) {
+  double number = 0;
+  const char* const end = text.data() + text.size();
+  if (const auto read = std::from_chars(text.data(), end, number);
+      read.ec != std::errc() || read.ptr != end || text.find('e') == std::string::npos) {
+    return text;
+  }
+  constexpr double kSmallest = 1e-7;
+  constexpr double kLargest = 1e15;
+  if (std::fabs(number) < kSmallest || std::fabs(number) >= kLargest) {
+    return text;
+  }
+  char digits[64];
+  const auto [last, error] = std::to_chars(digits, digits + sizeof digits, number, std::chars_format::fixed);
+  return error == std::errc() ? std::string(digits, last) : text;
 }
 
 const std::string* value_in(const Settings& settings, const std::string& key) {
@@ -122,7 +142,7 @@ Differences differences(const std::vector<Settings>& all) {
       found.keys.push_back(key);
       for (std::size_t run = 0; run < all.size(); ++run) {
         const std::string* value = value_in(all[run], key);
-        found.values[run].push_back(value != nullptr ? *value : "");
+        found.values[run].push_back(value != nullptr ? without_exponent(*value) : "");
       }
     }
   }

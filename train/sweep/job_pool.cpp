@@ -43,9 +43,18 @@ struct Place {
   bool told = false;  ///< that it should stop
 };
 
+/// The file of this program. Where it has been replaced since, the name by which the kernel still knows the old one:
+/// all runs of a sweep have one program.
+std::string this_program() {
+  const std::filesystem::path self = "/proc/self/exe";
+  const std::filesystem::path file = std::filesystem::read_symlink(self);
+  std::error_code error;
+  return std::filesystem::equivalent(file, self, error) ? file.string() : self.string();
+}
+
 /// Arguments that let a job compute on its part of the machine.
 std::vector<std::string> command_of(const SweepJob& job, std::int64_t threads, bool shares) {
-  std::vector<std::string> command = {std::filesystem::read_symlink("/proc/self/exe").string(), "train"};
+  std::vector<std::string> command = {this_program(), "train"};
   command.insert(command.end(), job.arguments.begin(), job.arguments.end());
   command.insert(command.end(), {"--threads", std::to_string(threads)});
   if (shares) {

@@ -47,7 +47,12 @@ class Sweep {
  public:
   Sweep(const SweepCommand& command, const SweepOptions& options, SweepResults& results, SweepDirectory& directory,
         const std::function<void(const std::string&)>& say)
-      : options_(options), results_(results), directory_(directory), say_(say), pool_(command.jobs, command.threads) {
+      : options_(options),
+        trace_(command.trace),
+        results_(results),
+        directory_(directory),
+        say_(say),
+        pool_(command.jobs, command.threads) {
     for (std::size_t i = 0; i < results_.runs.size(); ++i) {
       refresh(i);
     }
@@ -102,14 +107,22 @@ class Sweep {
     return outcome.state == RunState::Finished || (epoch && !std::isnan(value_after(outcome.record, "epoch", *epoch)));
   }
 
+  /// Of `backflow train`, for a run of this name.
+  std::vector<std::string> arguments(const std::string& name) const {
+    std::vector<std::string> all = {
+        directory_.config(name), "--out", directory_.run(name), "--resume", "auto", "--quiet"};
+    if (trace_) {
+      all.insert(all.end(), {"--trace", "--trace-steps", "1"});
+    }
+    return all;
+  }
+
   bool run_until(const std::vector<std::size_t>& runs, const std::optional<std::int64_t>& epoch) {
     std::vector<SweepJob> jobs;
     for (const std::size_t i : runs) {
       if (!is_done(i, epoch) && results_.outcomes[i].state != RunState::Failed) {
         const std::string& name = results_.runs[i].name;
-        jobs.push_back({i,
-                        {directory_.config(name), "--out", directory_.run(name), "--resume", "auto", "--quiet"},
-                        directory_.log(name)});
+        jobs.push_back({i, arguments(name), directory_.log(name)});
       }
     }
     watched_.clear();
@@ -191,6 +204,7 @@ class Sweep {
   }
 
   const SweepOptions& options_;
+  bool trace_;
   SweepResults& results_;
   SweepDirectory& directory_;
   const std::function<void(const std::string&)>& say_;

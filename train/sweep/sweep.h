@@ -16,6 +16,7 @@ struct SweepCommand {
   std::int64_t jobs = 1;     ///< runs at once
   std::int64_t threads = 0;  ///< that they share; 0 for all cores
   bool resume = false;       ///< go on with the sweep that `out` holds, if it holds one
+  bool trace = false;        ///< each run writes the time line of one step, which reports show
   bool dry_run = false;      ///< say what would run
 };
 

@@ -45,7 +45,9 @@ const secondsText = (s) => {
 };
 
 const microsecondsText = (us) =>
-  us >= 1e6 ? `${(us / 1e6).toPrecision(4)} s` : us >= 1e3 ? `${(us / 1e3).toPrecision(4)} ms` : `${us.toPrecision(3)} µs`;
+  us >= 1e6 ? `${Number((us / 1e6).toPrecision(4))} s` : us >= 1e3 ? `${Number((us / 1e3).toPrecision(4))} ms` : `${Number(us.toPrecision(3))} µs`;
+
+const durationText = (s) => (s === 0 ? "0" : microsecondsText(1e6 * s));
 
 const words = (name) => {
   const text = name.replaceAll("_", " ");

@@ -1,6 +1,6 @@
 // Curves over steps, drawn by uPlot. All charts share smoothing, hidden runs and the logarithmic scale of the loss.
 
-const view = {smoothing: 0, logarithmic: false, hidden: new Set(), zoom: new Map(), run: 0, charts: []};
+const view = {smoothing: 0, logarithmic: false, hidden: new Set(), zoom: new Map(), run: null, lastStep: 1, charts: []};
 
 /// Exponential moving average without the bias towards its start; gaps stay gaps.
 const smoothed = (values, weight) => {
@@ -15,8 +15,21 @@ const smoothed = (values, weight) => {
 
 const withAlpha = (hex, alpha) => hex + Math.round(alpha * 255).toString(16).padStart(2, "0");
 
-/// What uPlot needs of the curves: their common steps, and a value or nothing for each.
-const table = (curves) => uPlot.join(curves.map((curve) => [curve.x, curve.y]));
+/// What uPlot needs of the curves: their common steps, and a value or nothing for each. All charts begin at step 0 and end at
+/// the last step of any run.
+const table = (curves) => {
+  const ends = [[0, view.lastStep], [null, null]];
+  return uPlot.join([ends, ...curves.map((curve) => [curve.x, curve.y])]).toSpliced(1, 1);
+};
+
+/// The values that a chart shows, between `chart.from` and `chart.to` where it has them. A constant has room around it.
+const rangeOf = (chart, logarithmic) => (_, min, max) => {
+  if (!Number.isFinite(min) || !Number.isFinite(max)) return [0, 1];
+  if (logarithmic) return uPlot.rangeLog(min, max, 10, true);
+  const low = Math.min(min, chart.from ?? min), room = max > low ? 0.08 * (max - low) : Math.abs(max) / 10 || 1;
+  const bottom = low >= 0 ? Math.max(0, low - room) : low - room;
+  return [bottom, max <= chart.to ? Math.min(max + room, chart.to + room / 4) : max + room];
+};
 
 /// The curves as uPlot draws them: with smoothing each has a pale one behind it.
 const layers = (curves, smooth) =>
@@ -31,8 +44,8 @@ const seriesOf = (layer, format) => ({
   stroke: () => (layer.pale ? withAlpha(colour(layer.colour), 0.28) : colour(layer.colour)),
   width: layer.pale ? 1 : 1.8,
   dash: layer.dash ? [6, 4] : undefined,
-  points: {show: layer.x.length < 40 && !layer.pale, size: 6},
-  value: (_, x) => (x === null || x === undefined ? "–" : format(x)),
+  points: {show: layer.x.length < 40 && !layer.pale, size: layer.dash ? 8 : 6, ...(layer.dash ? {fill: () => colour(layer.colour)} : {})},
+  value: (_, x) => (x === null || x === undefined ? "" : format(x)),
 });
 
 const axisOf = (format, extra) => ({
@@ -54,10 +67,10 @@ const optionsOf = (chart, drawn, width) => {
   const zoomed = view.zoom.get(chart.title);
   return {
     width, height: 240,
-    scales: {x: {time: false, ...(zoomed ? {min: zoomed[0], max: zoomed[1]} : {})}, y: {distr: logarithmic ? 3 : 1}},
+    scales: {x: {time: false, ...(zoomed ? {min: zoomed[0], max: zoomed[1]} : {})}, y: {distr: logarithmic ? 3 : 1, range: rangeOf(chart, logarithmic)}},
     axes: [axisOf(shortSteps, {label: "step", labelSize: 18, labelFont: "12px system-ui, sans-serif", size: 34}),
-           axisOf(chart.format, {size: 74})],
-    series: [{label: "step", value: (_, x) => (x === null ? "–" : numberText(x))},
+           axisOf(chart.format, {size: 62})],
+    series: [{label: "step", value: (_, x) => (x === null || x === undefined ? "" : numberText(x))},
              ...drawn.map((layer) => seriesOf(layer, chart.format))],
     legend: {show: true, live: true},
     cursor: {drag: {x: true, y: false}, sync: {key: "steps", setSeries: false}, focus: {prox: 24}},
@@ -81,7 +94,7 @@ const hidePale = (plot, drawn) => {
   });
 };
 
-/// A chart: {title, note, curves: [{label, run, colour, dash, x, y}], format, smooth, logarithmic}.
+/// A chart: {title, note, curves: [{label, run, colour, dash, x, y}], format, smooth, logarithmic, from, to}.
 const drawChart = (chart) => {
   const place = element("div", {class: "plot"});
   const draw = () => {
@@ -92,7 +105,7 @@ const drawChart = (chart) => {
     chart.drawn = drawn;
     chart.plot = new uPlot(optionsOf(shown, drawn, widthOf(place)), table(drawn), place);
     hidePale(chart.plot, drawn);
-    place.dataset.points = String(chart.plot.data[0].length);
+    place.dataset.points = String(Math.max(...chart.curves.map((curve) => curve.x.length)));
   };
   chart.draw = draw;
   chart.place = place;

@@ -2,15 +2,19 @@
 
 const STEP_CHARTS = [
   ["lr", "Learning rate", "", numberText, false],
-  ["grad_norm", "Gradient norm", "of all parameters, before clipping", numberText, true],
+  ["grad_norm", "Gradient norm", "all parameters, before clipping", numberText, true],
   ["samples_per_second", "Throughput", "samples per second", numberText, true],
   ["peak_bytes", "Memory", "most bytes of tensors in a step, rank 0", bytesText, false],
-  ["stall_seconds", "Waiting for data", "seconds of a step", numberText, true],
+  ["stall_seconds", "Waiting for data", "time in a step", durationText, true],
 ];
 
-const meanNote = (curves) => {
-  const most = Math.max(1, ...curves.map((curve) => curve.mean_of));
-  return most > 1 ? `a point is the mean of ${numberText(most)} values` : "";
+/// Metrics that are parts of a whole, 0 to 1.
+const isPart = (name) => /^(accuracy|precision|recall|f1|top_?\d+)/.test(name);
+
+/// What a point of a long run's curves is.
+const meanNote = (data) => {
+  const most = Math.max(1, ...data.runs.flatMap((run) => Object.values(run.steps).map((curve) => curve.mean_of)));
+  return most > 1 ? `each point of a curve of steps is the mean of ${numberText(most)}` : "";
 };
 
 const curveOf = (data, run, curve, label, options = {}) => ({
@@ -27,14 +31,20 @@ const evaluationCurves = (data, name, from = 0) =>
     Object.entries(run.evaluations).flatMap(([split, curves], j) =>
       curves[name]?.x.length ? [curveOf(data, i, curves[name], split, {colour: from + j, dash: split !== "validation" && j > 0})] : []));
 
-/// Curves of several splits, as validation and test, have them in their labels.
+const splitsOf = (curves) => [...new Set(curves.map((curve) => curve.of))];
+
+/// Of several splits, as validation and test, the first stands in the note and the others in the labels.
 const labelled = (curves) => {
-  const several = new Set(curves.map((curve) => curve.of)).size > 1;
-  return curves.map((curve) => (several && curve.label !== curve.of ? {...curve, label: `${curve.label}: ${curve.of}`} : curve));
+  const [first] = splitsOf(curves);
+  return curves.map((curve) => (curve.of !== first && curve.label !== curve.of ? {...curve, label: `${curve.label} ${curve.of}`} : curve));
 };
 
-const chartOf = (title, note, curves, format = numberText, extra = {}) =>
-  curves.length ? {title, note: [note, meanNote(curves)].filter(Boolean).join("; "), curves: labelled(curves), format, ...extra} : null;
+const chartOf = (title, note, curves, format = numberText, extra = {}) => {
+  if (!curves.length) return null;
+  const shown = labelled(curves);
+  const several = shown.some((curve, i) => curve.label !== curves[i].label);
+  return {title, note: several ? `${splitsOf(curves)[0]} unless the legend says other` : note, curves: shown, format, ...extra};
+};
 
 const lossCharts = (data) => {
   const training = stepCurves(data, "loss", "training");
@@ -42,7 +52,7 @@ const lossCharts = (data) => {
   const extra = {smooth: true, logarithmic: true};
   if (data.runs.length === 1) return [chartOf("Loss", "", [...training, ...evaluated], numberText, extra)];
   return [chartOf("Training loss", "", training, numberText, extra),
-          chartOf("Loss on data that is not trained on", "", evaluated, numberText, {logarithmic: true})];
+          chartOf(splitsOf(evaluated).length > 1 ? "Evaluation loss" : words(`${evaluated[0]?.of} loss`), "", evaluated, numberText, {logarithmic: true})];
 };
 
 const metricNames = (data) =>
@@ -54,9 +64,9 @@ const allCharts = (data) => {
   const others = [...new Set(data.runs.flatMap((run) => Object.keys(run.steps)))].filter((name) => !known.has(name));
   return {
     results: [...lossCharts(data),
-              ...metricNames(data).map((name) => chartOf(words(name), "", evaluationCurves(data, name, 1)))].filter(Boolean),
+              ...metricNames(data).map((name) => chartOf(words(name), "", evaluationCurves(data, name, 1), numberText, isPart(name) ? {to: 1} : {}))].filter(Boolean),
     training: [...STEP_CHARTS.map(([name, title, note, format, smooth]) =>
-                 chartOf(title, note, stepCurves(data, name, title), format, {smooth})),
+                 chartOf(title, note, stepCurves(data, name, title), format, {smooth, from: 0})),
                ...others.map((name) => chartOf(words(name), "", stepCurves(data, name, words(name)), numberText, {smooth: true}))]
       .filter(Boolean),
   };

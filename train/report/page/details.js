@@ -12,7 +12,7 @@ const matrixTable = (confusion) => {
   const sums = matrix.map((row) => row.reduce((a, b) => a + b, 0));
   const columnSums = classes.map((_, j) => matrix.reduce((sum, row) => sum + row[j], 0));
   const percent = (x, of) => (of > 0 ? `${(100 * x / of).toFixed(1)}%` : "–");
-  const head = element("tr", {}, element("th", {}, "class / taken for"), classes.map((name) => element("th", {scope: "col"}, name)), element("th", {}, "recall"));
+  const head = element("tr", {}, element("th", {}, "true ↓ taken for →"), classes.map((name) => element("th", {scope: "col"}, name)), element("th", {}, "recall"));
   const rows = matrix.map((row, i) => element("tr", {}, element("th", {scope: "row"}, classes[i]),
     row.map((count, j) => element("td", {style: cellStyle(sums[i] ? count / sums[i] : 0, i === j),
       title: `${classes[i]} taken for ${classes[j]}: ${count} of ${sums[i]}`}, numberText(count))),
@@ -27,10 +27,11 @@ const confusionCard = (confusion) => {
   const worst = confusion.mistakes.slice(0, 10).map(([from, to, count]) =>
     element("tr", {}, element("td", {class: "wide"}, classes[from]), element("td", {class: "wide"}, classes[to]), element("td", {class: "n"}, numberText(count))));
   return card("Confusion matrix", `${confusion.split} data after step ${numberText(confusion.step)}; rows are the true classes`,
-    confusion.matrix.length ? matrixTable(confusion) : element("p", {class: "soft"}, `${classes.length} classes are too many to draw.`),
-    worst.length ? element("details", {"data-key": `mistakes ${confusion.split}`}, element("summary", {}, "Most frequent mistakes"),
-      element("table", {}, element("thead", {}, element("tr", {}, element("th", {}, "class"), element("th", {}, "taken for"), element("th", {class: "n"}, "samples"))),
-        element("tbody", {}, worst))) : null);
+    element("div", {class: "beside"},
+      confusion.matrix.length ? matrixTable(confusion) : element("p", {class: "soft"}, `${classes.length} classes are too many to draw.`),
+      worst.length ? element("table", {class: "narrow"}, element("caption", {}, "Most frequent mistakes"),
+        element("thead", {}, element("tr", {}, element("th", {}, "class"), element("th", {}, "taken for"), element("th", {class: "n"}, "samples"))),
+        element("tbody", {}, worst)) : null));
 };
 
 /// A step as one bar: data, forward, backward and the rest.

@@ -33,7 +33,7 @@ const runDetails = (data, place) => {
 
 const detailsPart = (data) => {
   const place = element("div");
-  view.run = Math.min(view.run, data.runs.length - 1);
+  view.run = Math.min(view.run ?? bestRun(data), data.runs.length - 1);
   const picker = element("select", {"aria-label": "run", onchange: (event) => { view.run = Number(event.target.value); runDetails(data, place); }},
     data.runs.map((run, i) => element("option", {value: String(i), ...(i === view.run ? {selected: ""} : {})}, run.label)));
   runDetails(data, place);
@@ -55,11 +55,12 @@ const show = (data) => {
   document.querySelector("h1").textContent = titleOf(data);
   document.querySelector("#about").textContent =
     `${data.runs.length === 1 ? "1 run" : `${data.runs.length} runs`} · ${data.generator} · ${data.made}`;
+  view.lastStep = Math.max(1, ...data.runs.map((run) => run.step));
   const charts = allCharts(data);
   const compared = differencesTable(data);
   document.querySelector("main").replaceChildren(...[
-    notesCard(data), ...part(data.runs.length > 1 ? "Runs" : "Summary", element("section", {class: "card"}, runsTable(data))),
-    element("h2", {}, "Curves"), toolbar(data), element("p", {class: "hint"}), grid(charts.results),
+    notesCard(data), ...part(data.runs.length > 1 ? "Runs" : "Summary", element("section", {class: "card"}, runsTable(data), resultsDetails(data))),
+    element("h2", {}, "Curves"), toolbar(data), element("p", {class: "hint"}, meanNote(data)), grid(charts.results),
     ...part("Training and machine", charts.training.length ? grid(charts.training) : null),
     ...detailsPart(data),
     ...part("Differences of the configurations", compared ? element("section", {class: "card"}, compared) : null),

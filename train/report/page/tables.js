@@ -56,7 +56,41 @@ const resultNames = (data) => {
   const names = data.runs.flatMap((run) => [
     ...Object.entries(run.evaluations).flatMap(([split, curves]) => Object.keys(curves).map((name) => `${split}_${name}`)),
     ...Object.keys(run.final).filter((name) => typeof run.final[name] === "number" && !skip.has(name))]);
-  return [...new Set(names)].slice(0, 12);
+  return [...new Set(names)];
+};
+
+/// For each split the loss and the metric that comes first.
+const mainResults = (data) => {
+  const names = resultNames(data), splits = new Set(names.map((name) => name.split("_")[0]));
+  return [...splits].flatMap((split) => {
+    const own = names.filter((name) => name.startsWith(`${split}_`));
+    const loss = own.filter((name) => name === `${split}_loss`);
+    return [...loss, ...own.filter((name) => !loss.includes(name)).slice(0, 1)];
+  }).slice(0, 6);
+};
+
+/// The number of the run with the best metric, or the first.
+const bestRun = (data) => {
+  const names = mainResults(data), name = names.find((one) => !lowerIsBetter(one)) ?? names[0];
+  const values = data.runs.map((run) => (name ? resultOf(run, name) : null)), numbers = values.filter((x) => x !== null);
+  if (!numbers.length) return 0;
+  return values.indexOf(lowerIsBetter(name) ? Math.min(...numbers) : Math.max(...numbers));
+};
+
+/// A row for each metric and a column for each run; nothing where the table of runs has all.
+const resultsDetails = (data) => {
+  const names = resultNames(data);
+  if (names.length === mainResults(data).length) return null;
+  const rowOf = (name) => {
+    const values = data.runs.map((run) => resultOf(run, name)), numbers = values.filter((x) => x !== null);
+    const best = lowerIsBetter(name) ? Math.min(...numbers) : Math.max(...numbers);
+    return element("tr", {}, element("td", {}, words(name)),
+      values.map((x) => element("td", {class: data.runs.length > 1 && x === best ? "n best" : "n"}, numberText(x))));
+  };
+  return element("details", {"data-key": "metrics"}, element("summary", {}, "All metrics"),
+    element("div", {class: "scroll"}, element("table", {class: "narrow"},
+      element("thead", {}, element("tr", {}, ["metric", ...data.runs.map((run) => run.label)].map((title, i) => element("th", {class: i ? "n" : ""}, title)))),
+      element("tbody", {}, names.map(rowOf)))));
 };
 
 const runsTable = (data) => sortableTable([
@@ -69,7 +103,7 @@ const runsTable = (data) => sortableTable([
   {title: "Steps", of: (run) => run.step},
   {title: "Epochs", of: (run) => run.epoch},
   {title: "Training loss", of: (run) => run.steps.loss?.last ?? null, best: "low"},
-  ...resultNames(data).map((name) => ({title: words(name), of: (run) => resultOf(run, name), best: lowerIsBetter(name) ? "low" : "high"})),
+  ...mainResults(data).map((name) => ({title: words(name), of: (run) => resultOf(run, name), best: lowerIsBetter(name) ? "low" : "high"})),
   {title: "Time", of: (run) => run.final.seconds ?? null, show: secondsText},
 ], data.runs);
 
