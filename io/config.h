@@ -117,6 +117,8 @@ class Section {
 
   /// Calls `read(*this)`, and records a ConfigError that it throws. Keys that it has not come to then are no mistakes.
   void attempt(const std::function<void(const Section&)>& read) const;
+  /// Whether no mistake is known in this section or below it, unknown keys included, after all have been read.
+  bool is_sound() const;
   /// Records a mistake that only the reader can find, as "need two elements", and goes on. Without effect when a value
   /// of this section is wrong already, since the one may follow from the other.
   void report(const std::string& key, const std::string& message) const;

@@ -202,13 +202,19 @@ Experiment read_sections(const io::Config& config) {
 }  // namespace
 
 Experiment Experiment::read(const io::Config& config) {
+  Mistakes mistakes;
+  Experiment e = read(config, mistakes);
+  mistakes.check();
+  return e;
+}
+
+Experiment Experiment::read(const io::Config& config, Mistakes& mistakes) {
   Experiment e = read_sections(config);
-  config.check(schema);
   // What several sections have to agree on.
   const io::Section root = config.root();
   check_compression(root, e);
   check_reproducible(root, e);
-  config.check(schema);
+  mistakes.attempt([&] { config.check(schema); });
   return e;
 }
 
@@ -238,8 +244,10 @@ void Experiment::check_batch_size(const io::Config& config, std::int64_t samples
 }
 
 void Experiment::check_gan() const {
-  const auto refuse = [](const io::Section& s, const char* key, const char* need) {
-    s.fail(key, to_text("'", key, "' in [", s.path(), "]: need ", need, " for the task \"gan\""));
+  Mistakes mistakes;
+  const auto refuse = [&](const io::Section& s, const char* key, const char* need) {
+    mistakes.attempt(
+        [&] { s.fail(key, to_text("'", key, "' in [", s.path(), "]: need ", need, " for the task \"gan\"")); });
   };
   if (distributed.reduction == GradientReduction::Reproducible) {
     refuse(distributed.section, "reduction", "\"fast\"");
@@ -253,6 +261,7 @@ void Experiment::check_gan() const {
   if (train.micro_batches > 1) {
     refuse(train.section, "micro_batches", "1");
   }
+  mistakes.check();
 }
 
 std::int64_t Experiment::copies() const {

@@ -15,6 +15,7 @@
 #include <backflow/train/model/model_options.h>
 #include <backflow/train/model/optimizer.h>
 #include <backflow/train/run/log_options.h>
+#include <backflow/train/run/mistakes.h>
 #include <backflow/train/task/task_options.h>
 
 namespace backflow::train {
@@ -72,13 +73,15 @@ struct CheckpointOptions {
 struct Experiment {
   /// Throws io::ConfigError for anything that is wrong with the configuration, keys that nobody knows included.
   static Experiment read(const io::Config& config);
+  /// The same, with the error noted: of a section that is not sound (io::Section::is_sound) some values are others.
+  static Experiment read(const io::Config& config, Mistakes& mistakes);
   /// All keys that there are, as "train.epochs", those of every choice included; not those in arrays of tables.
   static std::vector<std::string> keys();
   /// All that there is to know of the keys, made from the readers when it is first asked for.
   static const io::Schema& schema();
   /// Throws io::ConfigError when an epoch of so many samples has no step: drop_last leaves out a smaller batch.
   void check_batch_size(const io::Config& config, std::int64_t samples) const;
-  /// Throws io::ConfigError for settings that a GAN's step does not know.
+  /// Throws io::ConfigError, of all settings that a GAN's step does not know.
   void check_gan() const;
   /// Numbers in memory for each parameter: itself, its gradient, the optimizer's state, an average.
   std::int64_t copies() const;

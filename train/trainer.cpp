@@ -100,8 +100,26 @@ class TrainingRun {
       const bool has_files = output_.files() != nullptr;
       recorder_.set_directory(has_files ? output_.directory() : io::RunDirectory::at(output_.directory()).path());
     }
+    check_best();
     if (start_dump() != nullptr) {
       output_.say(to_text("resumed after step ", first_step_, ": ", options_.start.dump_path));
+    }
+  }
+
+  /// A best value without its dump, which somebody has removed, or which another directory has, would keep this run
+  /// from writing one.
+  void check_best() {
+    if (control_.best() == nullptr || !control_.best()->best()) {
+      return;
+    }
+    RunFiles* const files = output_.files();
+    const bool is_gone = !world_->all_gather(files != nullptr && !files->had_best() ? "gone" : "").front().empty();
+    if (is_gone) {
+      control_.forget_best();
+    }
+    if (is_gone && files != nullptr) {
+      output_.report().warn(to_text(files->directory(), "/checkpoints/", io::RunDirectory::kBest,
+                                    ": is not there: the best evaluation from now on writes it"));
     }
   }
 
@@ -109,7 +127,7 @@ class TrainingRun {
     Outcome outcome = Outcome::Done;
     output_.report().start_progress(first_step_);
     while (outcome == Outcome::Done && clock_.is_epoch_left() && !control_.is_hopeless()) {
-      outcome = run_epoch();
+      outcome = is_paused() ? Outcome::Stopped : run_epoch();
     }
     if (recorder_.end_run()) {
       output_.say("trace: " + recorder_.trace_path());
@@ -119,7 +137,10 @@ class TrainingRun {
     }
     const std::string dump = save();
     if (outcome == Outcome::Stopped) {
-      output_.say(to_text("stopped by a signal after step ", clock_.step(), "; dump: ", dump));
+      const std::string why = is_paused()
+                                  ? to_text("after epoch ", clock_.epochs_done(), ", as --stop-after-epoch says")
+                                  : to_text("by a signal after step ", clock_.step());
+      output_.say(to_text("stopped ", why, "; dump: ", dump));
       output_.report().result(dump);
       return outcome;
     }
@@ -149,6 +170,12 @@ class TrainingRun {
     }
     say_epoch(seconds_since(start), is_due);
     return Outcome::Done;
+  }
+
+  /// Whether the epochs are over that the command line asks for.
+  bool is_paused() const {
+    const std::int64_t last = options_.stop_after_epoch;
+    return last > 0 && clock_.epochs_done() >= last && clock_.position().steps == 0;
   }
 
   bool is_evaluated(std::int64_t epoch) const {

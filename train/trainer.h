@@ -32,7 +32,9 @@ struct RunOptions {
   std::string train_data = "";   ///< what the training data are, for the dumps
   std::string test_data = "";    ///< likewise
   std::int64_t trace_steps = 0;  ///< steps that trace.json is to hold; 0 for no trace
-  bool profile = false;          ///< print the table of operators at the end
+  /// Ends the run, as a signal would, when so many epochs are over and it has more; 0: never.
+  std::int64_t stop_after_epoch = 0;
+  bool profile = false;  ///< print the table of operators at the end
   Progress::Verbosity verbosity = Progress::Verbosity::Normal;
 };
 

@@ -166,6 +166,19 @@ void throw_problems(const std::vector<Problem>& problems) {
 
 }  // namespace detail
 
+bool Section::is_sound() const {
+  const auto is_wrong = [](const detail::ConfigTable& table) {
+    return table.has_wrong || table.reported || table.partial || table.guessed;
+  };
+  std::vector<detail::Stray> strays;
+  detail::find_strays(*table_, strays);
+  bool sound = strays.empty() && !is_wrong(*table_);
+  detail::for_each_entry(*table_, [&](const detail::ConfigTable& table, const detail::ConfigEntry& entry) {
+    sound = sound && !is_wrong(table) && !entry.wrong;
+  });
+  return sound;
+}
+
 void Config::check(const std::function<const Schema&()>& schema) const {
   std::vector<detail::Stray> strays;
   detail::find_strays(tree_->root, strays);

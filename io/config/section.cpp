@@ -260,6 +260,7 @@ void Section::attempt(const std::function<void(const Section&)>& read) const {
 
 void Section::report(const std::string& key, const std::string& message) const {
   if (table_->has_wrong || table_->partial) return;
+  table_->reported = true;
   const ConfigEntry* entry = table_->find(key);
   const detail::Place& place = entry != nullptr && entry->given ? entry->value.place : table_->place;
   tree_->problems.push_back({place, where(key) + ": " + message});

@@ -75,6 +75,7 @@ struct ConfigTable {
   std::string path;
   Place place;             // of the table's header; empty when the document has none
   bool has_wrong = false;  // a value in it has been reported
+  bool reported = false;   // Section::report() was called
   bool partial = false;    // it is not known which keys it should have
   bool guessed = false;    // the keys that it should have follow from the word that a wrong choice may have meant
   std::vector<std::unique_ptr<ConfigEntry>> entries;

@@ -12,8 +12,11 @@ constexpr std::size_t kImageBytes = 3 * 32 * 32;
 /// Appends the records of a file.
 class CifarReader {
  public:
-  CifarReader(CifarLabels kind, std::uint64_t most_bytes)
-      : label_bytes_(kind == CifarLabels::Ten ? 1 : 2),
+  enum class Kept : std::uint8_t { All, Labels };
+
+  CifarReader(CifarLabels kind, std::uint64_t most_bytes, Kept kept)
+      : kept_(kept),
+        label_bytes_(kind == CifarLabels::Ten ? 1 : 2),
         label_at_(kind == CifarLabels::Fine ? 1 : 0),
         classes_(kind == CifarLabels::Ten    ? 10
                  : kind == CifarLabels::Fine ? 100
@@ -31,22 +34,29 @@ class CifarReader {
       const std::uint8_t label = record[label_at_];
       check(label < classes_, path, ": record ", number, " has the label ", static_cast<int>(label),
             ": need a class from 0 to ", classes_ - 1);
-      check(pixels_.size() + kImageBytes <= most_bytes_, path, ": more than ", most_bytes_,
+      check((labels_.size() + 1) * kImageBytes <= most_bytes_, path, ": more than ", most_bytes_,
             " bytes of pictures: need fewer");
       labels_.push_back(label);
-      pixels_.insert(pixels_.end(), record.begin() + static_cast<std::ptrdiff_t>(label_bytes_), record.end());
+      if (kept_ == Kept::All) {
+        pixels_.insert(pixels_.end(), record.begin() + static_cast<std::ptrdiff_t>(label_bytes_), record.end());
+      }
     }
   }
 
-  LabelledImages images() const {
-    const auto n = static_cast<std::int64_t>(labels_.size());
-    LabelledImages result{empty_tensor({n, 3, 32, 32}, kUInt8), empty_tensor({n}, kInt64)};
-    std::memcpy(result.images.mutable_data_ptr(), pixels_.data(), pixels_.size());
-    std::copy(labels_.begin(), labels_.end(), result.labels.mutable_data_ptr<std::int64_t>());
+  Tensor labels() const {
+    Tensor result = empty_tensor({static_cast<std::int64_t>(labels_.size())}, kInt64);
+    std::copy(labels_.begin(), labels_.end(), result.mutable_data_ptr<std::int64_t>());
+    return result;
+  }
+
+  Tensor images() const {
+    Tensor result = empty_tensor({static_cast<std::int64_t>(labels_.size()), 3, 32, 32}, kUInt8);
+    std::memcpy(result.mutable_data_ptr(), pixels_.data(), pixels_.size());
     return result;
   }
 
  private:
+  Kept kept_;
   std::size_t label_bytes_;
   std::size_t label_at_;
   int classes_;
@@ -58,9 +68,15 @@ class CifarReader {
 }  // namespace
 
 LabelledImages read_cifar(const std::vector<std::string>& paths, CifarLabels labels, std::uint64_t most_bytes) {
-  CifarReader reader(labels, most_bytes);
+  CifarReader reader(labels, most_bytes, CifarReader::Kept::All);
   for (const std::string& path : paths) reader.read(path);
-  return reader.images();
+  return {reader.images(), reader.labels()};
+}
+
+Tensor read_cifar_labels(const std::vector<std::string>& paths, CifarLabels labels, std::uint64_t most_bytes) {
+  CifarReader reader(labels, most_bytes, CifarReader::Kept::Labels);
+  for (const std::string& path : paths) reader.read(path);
+  return reader.labels();
 }
 
 }  // namespace backflow::io

@@ -25,5 +25,7 @@ enum class CifarLabels {
 /// files with no record, and for more than `most_bytes` of pictures. Thread-safe. Format:
 /// https://www.cs.toronto.edu/~kriz/cifar.html
 LabelledImages read_cifar(const std::vector<std::string>& paths, CifarLabels labels, std::uint64_t most_bytes);
+/// The labels of such files alone, int64 [n], after the same checks. No picture is kept.
+Tensor read_cifar_labels(const std::vector<std::string>& paths, CifarLabels labels, std::uint64_t most_bytes);
 
 }  // namespace backflow::io

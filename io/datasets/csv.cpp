@@ -32,7 +32,9 @@ class TableReader {
       : path_(path),
         options_(options),
         missing_(options.missing.begin(), options.missing.end()),
-        text_columns_(options.text_columns.begin(), options.text_columns.end()) {}
+        text_columns_(options.text_columns.begin(), options.text_columns.end()) {
+    if (options.kept_columns) kept_columns_.emplace(options.kept_columns->begin(), options.kept_columns->end());
+  }
 
   CsvTable read() {
     find_types();
@@ -54,6 +56,7 @@ class TableReader {
       const bool is_new = numbers_.emplace(column.name, i).second;
       check(is_new, path_, ":", records.line(), ": two columns are called '", column.name, "': need different names");
       column.is_numeric = !text_columns_.contains(column.name);
+      kept_.push_back(!kept_columns_ || kept_columns_->contains(column.name));
       table_.columns.push_back(std::move(column));
     }
     return options_.header;
@@ -93,8 +96,9 @@ class TableReader {
     check(count_ <= options_.most_bytes / record_bytes, path_, ": ", count_, " records of ", table_.columns.size(),
           " columns need ", count_ * record_bytes, " bytes of memory: need at most ", options_.most_bytes);
     table_.lines.reserve(count_);
-    for (CsvColumn& column : table_.columns) {
-      column.is_numeric ? column.numbers.reserve(count_) : column.words.reserve(count_);
+    for (std::size_t i = 0; i < table_.columns.size(); ++i) {
+      CsvColumn& column = table_.columns[i];
+      if (kept_[i]) column.is_numeric ? column.numbers.reserve(count_) : column.words.reserve(count_);
     }
   }
 
@@ -105,20 +109,21 @@ class TableReader {
     while (records.next()) {
       check(records.size() == table_.columns.size() && table_.lines.size() < count_, path_,
             ": changed while it was read: need a file that nobody writes to");
-      for (std::size_t i = 0; i < records.size(); ++i) add(table_.columns[i], records.cell(i), known[i]);
+      for (std::size_t i = 0; i < records.size(); ++i) add(i, records.cell(i), known[i]);
       table_.lines.push_back(records.line());
     }
   }
 
-  void add(CsvColumn& column, const CsvCell& cell, std::unordered_map<std::string, std::uint32_t>& known) {
+  void add(std::size_t number, const CsvCell& cell, std::unordered_map<std::string, std::uint32_t>& known) {
+    CsvColumn& column = table_.columns[number];
     const bool missing = is_missing(cell);
     if (missing) column.missing.push_back(table_.records());
     if (column.is_numeric) {
-      column.numbers.push_back(missing ? 0 : number_of(cell.text).value_or(0));
+      if (kept_[number]) column.numbers.push_back(missing ? 0 : number_of(cell.text).value_or(0));
       return;
     }
     if (missing) {
-      column.words.push_back(0);
+      if (kept_[number]) column.words.push_back(0);
       return;
     }
     const auto next = static_cast<std::uint32_t>(column.dictionary.size());
@@ -127,7 +132,7 @@ class TableReader {
       count_text(cell.text.size());
       column.dictionary.push_back(cell.text);
     }
-    column.words.push_back(place->second);
+    if (kept_[number]) column.words.push_back(place->second);
   }
 
   void count_text(std::size_t bytes) {
@@ -141,6 +146,8 @@ class TableReader {
   const CsvOptions& options_;
   std::unordered_set<std::string> missing_;
   std::unordered_set<std::string> text_columns_;
+  std::optional<std::unordered_set<std::string>> kept_columns_;
+  std::vector<bool> kept_;  // by column
   std::unordered_map<std::string, std::size_t> numbers_;
   std::uint64_t count_ = 0;
   std::uint64_t text_bytes_ = 0;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,8 @@ struct CsvOptions {
   std::vector<std::string> missing = {""};     ///< cells without quotes that stand for no value
   std::vector<std::string> text_columns = {};  ///< names of columns whose cells are text, numbers too
   std::uint64_t most_bytes = std::uint64_t{1} << 30;  ///< of memory that the table may take
+  /// Columns whose `numbers` or `words` are kept; all unless given. Others are checked as well.
+  std::optional<std::vector<std::string>> kept_columns = {};
 };
 
 /// A column: numbers, or words where a cell is none.

@@ -119,6 +119,16 @@ std::uint64_t data_bytes(const Header& header, const ElementType& type, const de
 
 }  // namespace
 
+IdxHeader read_idx_header(const std::string& path) {
+  detail::ByteSource source(path);
+  const Header header = read_header(source, path);
+  const ElementType type = element_type(header.code, path);
+  const std::uint64_t end = header.bytes + data_bytes(header, type, source, path);
+  check(source.is_compressed() || source.size_bound() == end, path, ": offset ", end, ": more bytes than sizes ",
+        header.sizes, " need: need a file that ends here");
+  return {header.sizes, type.dtype};
+}
+
 Tensor read_idx(const std::string& path) {
   detail::ByteSource source(path);
   const Header header = read_header(source, path);

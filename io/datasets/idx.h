@@ -15,4 +15,14 @@ namespace backflow::io {
 /// allocated. Thread-safe. Format: http://yann.lecun.com/exdb/mnist/
 Tensor read_idx(const std::string& path);
 
+/// What the header of such a file says.
+struct IdxHeader {
+  DimVector sizes;
+  ScalarType dtype = kUInt8;  ///< of the tensor that read_idx() gives
+};
+
+/// Reads the header alone, and compares its sizes with the size of the file: of a compressed one, with the most that it
+/// can hold. Throws Error as read_idx() does. Thread-safe.
+IdxHeader read_idx_header(const std::string& path);
+
 }  // namespace backflow::io

@@ -33,6 +33,19 @@ Tensor read_bytes(const std::string& path, std::uint64_t most_bytes) {
   return result;
 }
 
+std::int64_t count_bytes(const std::string& path, std::uint64_t most_bytes) {
+  detail::ByteSource source(path);
+  std::vector<char> piece(std::size_t{1} << 16);
+  std::uint64_t bytes = 0;
+  for (std::size_t got = piece.size(); got == piece.size();) {
+    got = source.read(piece.data(), piece.size());
+    bytes += got;
+    check(bytes <= most_bytes, path, ": more than ", most_bytes, " bytes: need fewer");
+  }
+  check(bytes > 0, path, ": no bytes: need at least one");
+  return static_cast<std::int64_t>(bytes);
+}
+
 std::vector<std::string> read_lines(const std::string& path) {
   constexpr std::uint64_t kMost = std::uint64_t{1} << 20;
   const std::vector<char> bytes = read_all(path, kMost);

@@ -25,7 +25,30 @@ Tensor from_column_major(const Tensor& x, IntArrayRef sizes) {
   return result;
 }
 
+/// The entry of an array.
+const ZipEntry& entry_of(const ZipReader& archive, const std::string& path, const std::string& name) {
+  const ZipEntry* entry = archive.find(name + ".npy");
+  if (entry == nullptr) {
+    std::string names;
+    for (const std::string& known : npz_names(path)) names += (names.empty() ? "" : ", ") + known;
+    fail(path, ": no array '", name, "': need one of its arrays: ", names.empty() ? "it has none" : names);
+  }
+  return *entry;
+}
+
 }  // namespace
+
+NpyHeader npy_header(const std::string& path) {
+  const InputFile file(path);
+  FileStream stream(file);
+  return read_npy_header(stream);
+}
+
+NpyHeader npz_header(const std::string& path, const std::string& name) {
+  const InputFile file(path);
+  const ZipReader archive(file);
+  return read_npy_header(*archive.open(entry_of(archive, path, name)));
+}
 
 Tensor read_npy_data(ByteStream& stream, const NpyHeader& header) {
   const bool turned = header.order == MemoryOrder::ColumnMajor && header.sizes.size() > 1;
@@ -72,17 +95,12 @@ NpyArray NpyArray::open(const std::string& path) {
 NpyArray NpyArray::open(const std::string& path, const std::string& name) {
   auto body = std::make_unique<Body>(path);
   const ZipReader archive(body->file);
-  const ZipEntry* entry = archive.find(name + ".npy");
-  if (entry == nullptr) {
-    std::string names;
-    for (const std::string& known : npz_names(path)) names += (names.empty() ? "" : ", ") + known;
-    fail(path, ": no array '", name, "': need one of its arrays: ", names.empty() ? "it has none" : names);
-  }
-  const std::unique_ptr<ByteStream> stream = archive.open(*entry);
+  const ZipEntry& entry = entry_of(archive, path, name);
+  const std::unique_ptr<ByteStream> stream = archive.open(entry);
   body->where = stream->where();
   body->header = read_npy_header(*stream);
-  body->offset = entry->offset + entry->bytes - stream->left();
-  const bool stays = entry->method == ZipMethod::Stored && body->header.order == MemoryOrder::RowMajor;
+  body->offset = entry.offset + entry.bytes - stream->left();
+  const bool stays = entry.method == ZipMethod::Stored && body->header.order == MemoryOrder::RowMajor;
   if (!stays) body->value = read_npy_data(*stream, body->header);
   return NpyArray(std::move(body));
 }

@@ -40,6 +40,11 @@ Tensor read_npy(ByteStream& stream);
 Tensor read_npy_data(ByteStream& stream, const NpyHeader& header);
 Tensor read_npy(const std::string& path);
 
+/// The header of a .npy file, and of the array `name` of a .npz archive, whatever the size of the data. Throw Error as
+/// NpyArray::open().
+NpyHeader npy_header(const std::string& path);
+NpyHeader npz_header(const std::string& path, const std::string& name);
+
 /// An array in a .npy file or in an archive, of which samples are read as they are needed. A row-major array in a .npy
 /// file, or stored uncompressed in a .npz, stays in the file; any other is read into memory at once. Thread-safe.
 class NpyArray {

@@ -149,24 +149,50 @@ def test_a_signal_ends_the_runs_in_order_and_says_how_to_go_on(folder):
 
 def test_halving_stops_the_worst_early_and_decides_the_same_again(folder):
     config = prepare(folder)
-    # 400 epochs are far more than a run gets done until the signal that stops it after its first.
-    sweep = ["sweep", config, "--set", "optimizer.lr=0.1,1e-5,1e-6,1e-7", "--set", "train.epochs=400", "--halving", "--eta", 20,
+    sweep = ["sweep", config, "--set", "optimizer.lr=0.1,1e-5,1e-6,1e-7", "--set", "train.epochs=40", "--halving", "--eta", 6,
              "--metric", "loss"]
     done = run(*sweep, "--out", folder / "a").stdout
     table = rows(folder / "a")
     assert [row["status"] for row in table] == ["finished"] + 3 * ["dropped by halving"], done
-    assert table[0]["optimizer.lr"] == "0.1" and table[0]["epochs"] == "400" and int(table[1]["epochs"]) < 400, table
-    assert "after 1 epoch 1 of 4 runs go on" in done and "after 20 epochs 1 of 1 runs go on" in done, done
+    assert table[0]["optimizer.lr"] == "0.1" and [row["epochs"] for row in table] == ["40", "1", "1", "1"], table
+    assert "after 1 epoch 1 of 4 runs go on" in done and "after 6 epochs 1 of 1 runs go on" in done, done
     kept = {row["run"]: row["status"] for row in table}
     again = run(*sweep, "--out", folder / "a", "--resume").stdout
     assert "start  " not in again and {row["run"]: row["status"] for row in rows(folder / "a")} == kept, again
-    # Several at once: the best goes on too, whatever else is under way when it is found.
-    run(*sweep, "--out", folder / "b", "--jobs", 2)
-    assert rows(folder / "b")[0]["optimizer.lr"] == "0.1" and rows(folder / "b")[0]["status"] == "finished", rows(folder / "b")
-    run("train", config, "--set", "optimizer.lr=0.1", "--set", "train.epochs=400", "--out", folder / "alone")
+    # Several at once: the same runs come to the same epochs, whichever is faster.
+    run(*sweep, "--out", folder / "b", "--jobs", 3)
+    timeless = lambda name: [{k: v for k, v in row.items() if k not in ("seconds", "directory")} for row in rows(folder / name)]
+    assert timeless("a") == timeless("b"), (timeless("a"), timeless("b"))
+    run("train", config, "--set", "optimizer.lr=0.1", "--set", "train.epochs=40", "--out", folder / "alone")
     run("inspect", newest(pathlib.Path(table[0]["directory"])), "--diff", newest(folder / "alone"))
     short = run("sweep", config, "--set", "seed=1,2", "--set", "train.epochs=1", "--halving", "--out", folder / "c", expect=2)
     assert "too few" in short.stderr, short.stderr
+    never = run("sweep", config, "--set", "seed=1,2", "--set", "evaluation.every_epochs=0", "--set", "train.epochs=9", "--halving",
+                "--out", folder / "c", expect=2)
+    assert "need evaluation.every_epochs" in never.stderr, never.stderr
+
+
+def test_halving_judges_runs_where_they_are_evaluated(folder):
+    config = prepare(folder)
+    done = run("sweep", config, "--set", "optimizer.lr=0.1,1e-5,1e-6", "--set", "train.epochs=9", "--set", "evaluation.every_epochs=2",
+               "--set", "evaluation.every_steps=1", "--halving", "--out", folder / "a", "--metric", "loss").stdout
+    table = rows(folder / "a")
+    assert [row["status"] for row in table] == ["finished"] + 2 * ["dropped by halving"], done
+    assert [row["epochs"] for row in table] == ["9", "2", "2"] and table[0]["optimizer.lr"] == "0.1", table
+
+
+def test_the_runs_of_a_sweep_may_have_several_ranks(folder):
+    config = prepare(folder)
+    sweep = ["sweep", config, "--set", "seed=1,2", "--ranks", 2, "--out", folder / "sweep"]
+    assert "1 at once on 2 ranks each with" in run(*sweep).stdout
+    for one in runs(folder / "sweep"):
+        assert json.loads((one / "environment.json").read_text())["ranks"] == 2, one
+    run("train", config, "--set", "seed=2", "--out", folder / "alone", ranks=2)
+    (second,) = [r for r in runs(folder / "sweep") if r.name.startswith("seed=2")]
+    run("inspect", newest(second), "--diff", newest(folder / "alone"))
+    wrong = prepare(folder, rest='[distributed]\nreduction = "reproducible"\nshards = 4\n[sweep]\nranks = 3\n')
+    said = errors(run("sweep", wrong, "--set", "seed=1,2", "--out", folder / "wrong", expect=2))
+    assert len(said) == 1 and "there are 3 ranks" in said[0] and not (folder / "wrong").exists(), said
 
 
 def test_the_configuration_may_hold_the_sweep(folder):

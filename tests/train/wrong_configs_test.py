@@ -1,32 +1,20 @@
 """Wrong configurations: what the program says of each, at which line, and that it ends with 2. The sweep over all keys and
 all kinds of values is config_sweep_test.cpp; here are files, and what several keys say together.
 """
-import gzip
+import concurrent.futures
+import os
 import pathlib
 import re
 import tempfile
 
-from program import BACKFLOW, SOURCE, errors, run, write_data
+import wrong_cases
+import wrong_data
+from program import BACKFLOW, SOURCE, errors, run
+from wrong_cases import IDX
 
-GOOD = """name = "t"
-[data]
-directory = "{data}"
-[model]
-hidden = [4]
-[optimizer]
-lr = 0.1
-[train]
-epochs = 1
-batch_size = 8
-"""
-
-
-def write_files(folder):
-    """Data under the names that [data] has by default."""
-    write_data(folder)
-    for path in list(folder.iterdir()):
-        path.with_name(path.name + ".gz").write_bytes(gzip.compress(path.read_bytes()))
-        path.unlink()
+GOOD = IDX
+OF_CONFIGS = [case for name in ("TYPOS", "TYPES", "RANGES", "CHOICES", "TOGETHER", "MODELS", "FILES")
+              for case in getattr(wrong_cases, name)]
 
 
 def config(folder, text, name="x.toml"):
@@ -36,52 +24,63 @@ def config(folder, text, name="x.toml"):
     return path
 
 
-def said(folder, text, *arguments, expect=2, **options):
+def said(folder, text, *arguments, expect=2, command="config"):
     """The errors of a configuration, without the folder's name."""
-    done = run("config", config(folder, text), *arguments, expect=expect, **options)
-    assert "terminate" not in done.stderr
-    return [line.removeprefix("backflow: error: ").replace(f"{folder}/", "") for line in errors(done)]
+    with tempfile.TemporaryDirectory(dir=folder) as own:
+        link = pathlib.Path(own)
+        (link / "data").symlink_to(folder / "data")
+        done = run(command, config(link, text), *arguments, expect=expect)
+    assert "terminate" not in done.stderr, done.stderr
+    return [line.removeprefix("backflow: error: ").replace(f"{own}/", "") for line in errors(done)]
 
 
-# What replaces what in GOOD; the line of the error; what it has to say.
-WRONG = [
-    ('hidden = [4]', 'hiden = [4]', 4, "missing key 'hidden'"),
-    ('lr = 0.1', 'lr = 0.1\nmomentun = 0.9', 8, "did you mean 'momentum'?"),
-    ('lr = 0.1', 'lr = -1', 7, "need a number of at least 0 (learning rate)"),
-    ('lr = 0.1', 'lr = 0.1\nbetas = [0.9, 0.9]', 8, 'it is a key of name = "adam" or "adamw", not of "sgd"'),
-    ('lr = 0.1', 'name = "adma"', 7, 'did you mean "adam"?'),
-    ('lr = 0.1', 'name = "adam"\nbetas = [0.9]', 8, "need two"),
-    ('lr = 0.1', 'lr = 0.1\nnesterov = true', 8, "need a momentum above 0"),
-    ('epochs = 1', 'epochs = 1.5', 9, "is a float: need an integer"),
-    ('epochs = 1', 'epochs = "1"', 9, "is a string: need an integer"),
-    ('epochs = 1', 'epochs = 2000-01-01', 9, "is a date"),
-    ('epochs = 1', 'epochs = 1\nepochs = 2', 10, "not TOML"),
-    ('[train]', '[train', 8, "not TOML"),
-    ('[train]', '[trian]', 8, "did you mean [train]?"),
-    ('batch_size = 8', 'batch_size = 8\n[distributed]\ncompression = "bf16"\nreduction = "reproducible"', 12, '"none" here'),
-    ('batch_size = 8', 'batch_size = 8\ndtype = "float64"\n[distributed]\ncompression = "bf16"', 13, "need train.dtype"),
-    ('batch_size = 8', 'batch_size = 8\n[distributed]\ncompression = "powersgd"\nshard_optimizer = true', 12, "one of the two"),
-    ('batch_size = 8', 'batch_size = 100\ndrop_last = true', 10, "samples"),
-    ('directory = "{data}"', 'directory = "/nowhere"', 2, "/nowhere"),
-    ('directory = "{data}"', 'directory = "${BACKFLOW_NO_SUCH_VARIABLE}"', 3, "is not set"),
-    ('directory = "{data}"', 'directory = "${"', 3, "without '}'"),
-    ('name = "t"', 'name = "a/b"', 1, "a name that a directory can have"),
-    ('name = "t"', 'include = "none.toml"\nname = "t"', 0, "included at"),
-    ('name = "t"', 'include = "x.toml"\nname = "t"', 1, "includes itself"),
-    ('name = "t"', 'include = 3\nname = "t"', 1, "need the name of a file"),
-    ('hidden = [4]', 'name = "layers"', 4, "no layers"),
-    ('hidden = [4]', 'layers = [{type = "flatten"}, {type = "linear"}]', 5, "missing key 'out_features'"),
-    ('hidden = [4]', 'layers = [{type = "conv2d", out_channels = 2, kernel_size = 99}]', 5, "conv2d"),
-    ('hidden = [4]', 'layers = [{type = "linar"}]', 5, 'did you mean "linear"?'),
-]
+def place_of_mark(text):
+    """Line and column of the mark, from 1, in a text whose variables are filled in."""
+    before = text[:text.index("§")]
+    return f"x.toml:{before.count(chr(10)) + 1}:{len(before) - before.rfind(chr(10))}: "
 
 
-def test_one_mistake_is_one_error_at_its_line(folder):
-    assert said(folder, GOOD, expect=0) == []
-    for old, new, line, words in WRONG:
-        lines = said(folder, GOOD.replace(old, new))
-        assert len(lines) == 1 and words in lines[0], (new, lines)
-        assert not line or lines[0].startswith(f"x.toml:{line}:"), (new, lines)
+def check_config(folder, case):
+    base, old, new, words = case
+    assert base.count(old) >= 1, case
+    text = base.replace(old, new, 1)
+    lines = said(folder, text.replace("§", ""))
+    assert len(lines) == 1 and words in lines[0], (new, words, lines)
+    if "§" in text:
+        assert lines[0].startswith(place_of_mark(text)), (new, place_of_mark(text), lines)
+    else:
+        assert re.match(r"(x|none)\.toml", lines[0]), (new, lines)
+
+
+def check_data(folder, case):
+    base, old, new, place, words = case
+    assert base.count(old) >= 1, case
+    lines = said(folder, base.replace(old, new, 1), expect=1)
+    assert len(lines) == 1 and lines[0].startswith(place) and words in lines[0], (new, place, words, lines)
+
+
+def for_all(folder, check, cases):
+    failures = []
+    with concurrent.futures.ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        for done in [pool.submit(check, folder, case) for case in cases]:
+            if done.exception() is not None:
+                failures.append(f"{type(done.exception()).__name__}: {done.exception()}")
+    assert not failures, "\n".join(failures)
+
+
+def test_one_mistake_is_one_error_at_its_place(folder):
+    assert len(OF_CONFIGS) + len(wrong_cases.DATA) >= 120 and len(set(OF_CONFIGS)) == len(OF_CONFIGS)
+    for_all(folder, check_config, OF_CONFIGS)
+
+
+def test_wrong_data_are_named_with_their_record(folder):
+    for_all(folder, check_data, wrong_cases.DATA)
+
+
+def test_what_is_right_has_no_error(folder):
+    for base in (wrong_cases.IDX, wrong_cases.CSV, wrong_cases.H5, wrong_cases.NPY, wrong_cases.NPZ, wrong_cases.IMAGES,
+                 wrong_cases.TEXT, wrong_cases.SYNTHETIC, wrong_cases.CIFAR):
+        assert said(folder, base, expect=0) == []
 
 
 def test_all_mistakes_of_a_file_are_said_at_once(folder):
@@ -120,7 +119,7 @@ def test_dry_run_shows_the_model(folder):
     done = run("train", config(folder, GOOD), "--dry-run", "--set", "optimizer.momentum=0.9").stdout
     assert re.search(r"Linear +\[4\] +260 ", done), done  # 8x8 bytes
     assert re.search(r"all +\[3\] +275 ", done), done
-    assert "memory of a rank, about" in done and "8 steps per epoch, 8 in all" in done, done
+    assert "memory of a rank, about" in done and "8 steps per epoch, 16 in all" in done, done
 
 
 if __name__ == "__main__":
@@ -128,5 +127,5 @@ if __name__ == "__main__":
         if name.startswith("test_"):
             with tempfile.TemporaryDirectory() as temporary:
                 folder = pathlib.Path(temporary)
-                write_files(folder / "data")
+                wrong_data.write_all(folder / "data")
                 test(folder)

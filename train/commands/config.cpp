@@ -9,6 +9,7 @@
 #include <backflow/train/commands/options.h>
 #include <backflow/train/commands/prepared.h>
 #include <backflow/train/exit_code.h>
+#include <backflow/train/loop/initial_values.h>
 #include <backflow/train/run/job.h>
 #include <backflow/train/run/shared_failure.h>
 
@@ -30,8 +31,14 @@ int run_config(const Options& line) {
     throw io::ConfigError("config: no CONFIG: need the TOML file of an experiment, --schema or --markdown");
   }
   return run_job([&](const World& world) -> int {
-    const Prepared p =
-        on_all_ranks(*world, [&] { return prepare(io::Config::load(line.source.file, line.source.overrides)); });
+    const Prepared p = on_all_ranks(*world, [&] {
+      Mistakes mistakes;
+      Prepared prepared =
+          prepare(io::Config::load(line.source.file, line.source.overrides), Contents::Shapes, mistakes);
+      mistakes.attempt([&] { check_initial_file(prepared.experiment.init); });
+      mistakes.check();
+      return prepared;
+    });
     if (world->rank() == 0) {
       std::cout << p.config.resolved();
       for (const std::string& note : p.config.notes()) {

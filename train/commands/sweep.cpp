@@ -45,6 +45,7 @@ SweepOptions merge(const Options& line, const CLI::App& sweep) {
   take("--halving", options.halving, line.given.halving);
   take("--eta", options.eta, line.given.eta);
   take("--min-epochs", options.min_epochs, line.given.min_epochs);
+  take("--ranks", options.ranks, line.given.ranks);
   if (options.set.empty()) {
     throw io::ConfigError(line.command.config +
                           ": nothing to vary: need --set KEY=VALUES, as in --set optimizer.lr=0.1,0.01, or a [sweep]");
@@ -143,6 +144,9 @@ void add_sweep(CLI::App& app, Action& action) {
       ->check(not_empty, "")
       ->type_name("DIR");
   sweep->add_option("--jobs", line->command.jobs, "runs at once, which share the cores; 1 unless given")
+      ->check(CLI::Range(1, 1024))
+      ->type_name("N");
+  sweep->add_option("--ranks", line->given.ranks, "ranks of each run, started by mpirun.sh; 1 unless given")
       ->check(CLI::Range(1, 1024))
       ->type_name("N");
   sweep

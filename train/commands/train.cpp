@@ -1,4 +1,3 @@
-#include <algorithm>
 #include <cstdint>
 #include <iostream>
 #include <memory>
@@ -9,23 +8,20 @@
 #include <CLI/CLI.hpp>
 
 #include <backflow/train/commands/commands.h>
+#include <backflow/train/commands/dry_run.h>
 #include <backflow/train/commands/options.h>
 #include <backflow/train/commands/prepared.h>
 #include <backflow/train/exit_code.h>
 #include <backflow/train/loop/initial_values.h>
 #include <backflow/train/run/job.h>
-#include <backflow/train/run/resume.h>
 #include <backflow/train/run/resume_changes.h>
 #include <backflow/train/run/shared_failure.h>
 #include <backflow/train/run/start_report.h>
 #include <backflow/train/run/stop_signal.h>
 #include <backflow/train/trainer.h>
-#include <backflow/train/views/plan_table.h>
 
 namespace backflow::train {
 namespace {
-
-const BatchMaker* pointer_to(const std::optional<BatchMaker>& data) { return data ? &*data : nullptr; }
 
 struct Options {
   ConfigSource config;
@@ -40,6 +36,7 @@ struct Options {
   bool profile = false;
   bool trace = false;
   std::int64_t trace_steps = 50;
+  std::int64_t stop_after_epoch = 0;
 };
 
 std::string joined(const std::vector<std::string>& words) {
@@ -56,108 +53,75 @@ Facts options_of(const Options& line) {
           {"--overwrite", line.overwrite ? "on" : "off"},
           {"--allow-change", joined(line.allowed)},
           {"--dry-run", line.dry_run ? "on" : "off"},
+          {"--stop-after-epoch", to_text(line.stop_after_epoch)},
           {"--trace", line.trace ? to_text(line.trace_steps, " steps") : "off"}};
 }
 
-/// What else has to be the same where the bits have to be.
-Facts platform_facts(const Experiment& experiment, const Platform& platform) {
-  if (experiment.distributed.reduction == GradientReduction::Fast) {
-    return {};
+io::Config load_config(const Options& line) {
+  std::vector<std::string> overrides = line.config.overrides;
+  if (!line.init.empty()) {
+    overrides.push_back("init.file='" + line.init + "'");
   }
-  return {{"the instruction set", platform.place.instruction_sets}};
+  return io::Config::load(line.config.file, overrides);
 }
 
-/// What a rank's part of a batch, or of a piece of it, is at most.
-std::int64_t samples_of_rank(const TrainOptions& train, std::int64_t samples, int ranks) {
-  const std::int64_t parts = ranks * train.micro_batches;
-  return (std::min(train.batch_size, samples) + parts - 1) / parts;
+/// What the run starts from besides random numbers; returns what the user should know of it.
+std::string take_values(RunStart& start, const Options& line, const Facts& facts, const Prepared& p,
+                        distributed::Communicator& world) {
+  std::string report;
+  const InitOptions& init = p.experiment.init;
+  if (start.dump_path.empty() && !init.file.empty()) {
+    report += "\n" + on_all_ranks(world, [&] { return load_initial_values(init, *p.model.module).text(init.file); });
+  }
+  for (const std::string& note : on_all_ranks(world, [&] { return take_over(start, line.allowed, facts, p); })) {
+    report += "\n" + wrapped("note: " + note);
+  }
+  return report;
 }
 
-void print_plan(const Prepared& p, const RunStart& start, const std::string& report, int ranks) {
-  const std::int64_t samples = p.train_data->size();
-  const RunLength length = run_length(p.experiment.train, samples);
-  std::cout << plan_table(p.model, {.sample_shape = p.train_data->info().sample_shape,
-                                    .samples_of_rank = samples_of_rank(p.experiment.train, samples, ranks),
-                                    .dtype = p.experiment.train.dtype,
-                                    .copies = p.experiment.copies(),
-                                    .steps_per_epoch = length.steps_per_epoch,
-                                    .steps = length.total_steps})
-            << report << std::endl;
-  for (const std::string& warning : start.warnings) {
-    std::cout << "warning: " << warning << std::endl;
+int train_on(const World& world, const Options& line) {
+  const StartOptions places{.out = line.out, .resume = line.resume, .overwrite = line.overwrite};
+  if (line.dry_run) {
+    return dry_run(world, {.load = [&] { return load_config(line); },
+                           .start = places,
+                           .allowed = line.allowed,
+                           .place = line.place,
+                           .options = options_of(line)});
   }
-  if (!start.dump_path.empty()) {
-    std::cout << "goes on after step " << start.dump.step << ": " << start.dump_path << std::endl;
-  }
-}
-
-/// Takes the dump over into the model, after a look at what has changed since; returns what the user should know of it.
-std::vector<std::string> take_over(RunStart& start, const std::vector<std::string>& allowed, const Facts& facts,
-                                   const Prepared& p) {
-  if (start.dump_path.empty()) {
-    return {};
-  }
-  AllowedChanges changes = check_changes(start.dump_path, start.dump, facts, allowed);
-  if (changes.of_optimizer_state) {
-    start.dump.optimizer.clear();
-    changes.notes.push_back("the optimizer's state starts anew");
-  }
-  load_trained_model(start.dump_path, start.dump, *p.model.module);
-  return changes.notes;
+  const Prepared p = on_all_ranks(*world, [&] {
+    Prepared prepared = prepare(load_config(line));
+    prepared.experiment.check_ranks(prepared.config, world->size());
+    return prepared;
+  });
+  world->set_wait_limits({.timeout_s = p.experiment.distributed.timeout_s, .stop_requested = stop_requested});
+  world->set_hierarchy(p.experiment.distributed.hierarchy);
+  const Platform platform = start_platform(*world, line.place, p.config.notes());
+  const Facts facts = facts_of(p);
+  check_agreement(*world, "train", options_of(line), facts, platform_facts(p.experiment, platform));
+  on_all_ranks(*world, [&] { check_allowed_names(line.allowed, facts); });
+  RunStart start = start_run(places, *world);
+  std::string report = start_report(p.experiment, p.model, p.run_data(), world->size(), platform);
+  report += take_values(start, line, facts, p, *world);
+  const Outcome outcome = train(p.experiment, *p.task, p.model, p.run_data(),
+                                {.start = std::move(start),
+                                 .resolved_config = p.settled.resolved(),
+                                 .report = report,
+                                 .train_data = value_of(facts, "data.train"),
+                                 .test_data = value_of(facts, "data.test"),
+                                 .trace_steps = line.trace ? line.trace_steps : 0,
+                                 .stop_after_epoch = line.stop_after_epoch,
+                                 .profile = line.profile,
+                                 .verbosity = line.quiet ? Progress::Verbosity::Quiet : Progress::Verbosity::Normal},
+                                platform, world);
+  world->barrier();
+  return outcome == Outcome::Stopped ? kStopped : kDone;
 }
 
 int run_train(const Options& line) {
   watch_stop_signals();
   return run_job([&](const World& world) -> int {
     world->set_wait_limits({.stop_requested = stop_requested});
-    const Prepared p = on_all_ranks(*world, [&] {
-      std::vector<std::string> overrides = line.config.overrides;
-      if (!line.init.empty()) {
-        overrides.push_back("init.file='" + line.init + "'");
-      }
-      Prepared prepared = prepare(io::Config::load(line.config.file, overrides));
-      prepared.experiment.check_ranks(prepared.config, world->size());
-      return prepared;
-    });
-    world->set_wait_limits({.timeout_s = p.experiment.distributed.timeout_s, .stop_requested = stop_requested});
-    world->set_hierarchy(p.experiment.distributed.hierarchy);
-    const Platform platform = start_platform(*world, line.place, p.config.notes());
-    const Facts facts = facts_of(p);
-    check_agreement(*world, "train", options_of(line), facts, platform_facts(p.experiment, platform));
-    on_all_ranks(*world, [&] { check_allowed_names(line.allowed, facts); });
-    RunStart start = start_run({.out = line.out, .resume = line.resume, .overwrite = line.overwrite}, *world);
-    std::string report = start_report(
-        p.experiment, p.model,
-        {.train = *p.train_data, .validation = pointer_to(p.validation_data), .test = pointer_to(p.test_data)},
-        world->size(), platform);
-    if (start.dump_path.empty() && !p.experiment.init.file.empty()) {
-      report += "\n" + on_all_ranks(*world, [&] {
-                  return load_initial_values(p.experiment.init, *p.model.module).text(p.experiment.init.file);
-                });
-    }
-    for (const std::string& note : on_all_ranks(*world, [&] { return take_over(start, line.allowed, facts, p); })) {
-      report += "\n" + wrapped("note: " + note);
-    }
-    if (line.dry_run) {
-      if (world->rank() == 0) {
-        print_plan(p, start, report, world->size());
-      }
-      return kDone;
-    }
-    const Outcome outcome =
-        train(p.experiment, *p.task, p.model,
-              {.train = *p.train_data, .validation = pointer_to(p.validation_data), .test = pointer_to(p.test_data)},
-              {.start = std::move(start),
-               .resolved_config = p.settled.resolved(),
-               .report = report,
-               .train_data = value_of(facts, "data.train"),
-               .test_data = value_of(facts, "data.test"),
-               .trace_steps = line.trace ? line.trace_steps : 0,
-               .profile = line.profile,
-               .verbosity = line.quiet ? Progress::Verbosity::Quiet : Progress::Verbosity::Normal},
-              platform, world);
-    world->barrier();
-    return outcome == Outcome::Stopped ? kStopped : kDone;
+    return train_on(world, line);
   });
 }
 
@@ -201,6 +165,11 @@ void add_train(CLI::App& app, Action& action) {
                    "steps that the trace holds, after 10 to warm up; 50 unless given")
       ->needs(trace)
       ->check(CLI::Range(1, 1000000));
+  train
+      ->add_option("--stop-after-epoch", line->stop_after_epoch,
+                   "end the run after this epoch, as a signal would: with a dump to go on from")
+      ->check(CLI::Range(1, 1000000))
+      ->type_name("N");
   add_placement(train, line->place);
   train->callback([line, &action] { action = {[line] { return run_train(*line); }, false}; });
 }

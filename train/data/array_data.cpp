@@ -54,14 +54,21 @@ FileRows rows_of_hdf5(const std::string& path, const std::string& name, std::uin
   return rows;
 }
 
-FileRows rows_of_numpy(const std::string& path, const std::string& name) {
-  const auto file = std::make_shared<io::NpyArray>(path.ends_with(".npz") ? io::NpyArray::open(path, name)
-                                                                          : io::NpyArray::open(path));
+bool is_archive(const std::string& path) { return path.ends_with(".npz"); }
+
+FileRows rows_of_header(const io::NpyHeader& header, const std::string& path) {
   FileRows rows;
-  rows.sizes = file->header().sizes;
+  rows.sizes = header.sizes;
   check(!rows.sizes.empty() && numel_of(rows.sizes) > 0, path, ": holds an array ", rows.sizes,
         ": need a row for each sample");
-  rows.bytes = static_cast<std::uint64_t>(numel_of(rows.sizes)) * element_size(file->header().dtype());
+  rows.bytes = static_cast<std::uint64_t>(numel_of(rows.sizes)) * element_size(header.dtype());
+  return rows;
+}
+
+FileRows rows_of_numpy(const std::string& path, const std::string& name) {
+  const auto file =
+      std::make_shared<io::NpyArray>(is_archive(path) ? io::NpyArray::open(path, name) : io::NpyArray::open(path));
+  FileRows rows = rows_of_header(file->header(), path);
   rows.read_all = [file] { return as_samples(file->rows(0, file->header().sizes[0])); };
   rows.read = [file](std::span<const std::int64_t> numbers) {
     DimVector sizes(file->header().sizes);
@@ -208,7 +215,7 @@ void check_memory(const FileRows& rows, const DataOptions& options, const std::s
 /// `open_targets` is not called where the targets are the samples.
 std::shared_ptr<const SampleSource> source_of(FileRows x, const std::function<FileRows()>& open_targets,
                                               const std::string& path, const std::string& targets_path,
-                                              DataOptions& options) {
+                                              DataOptions& options, Contents contents) {
   DataInfo info;
   DimVector stored(x.sizes);
   stored.erase(0);
@@ -219,6 +226,11 @@ std::shared_ptr<const SampleSource> source_of(FileRows x, const std::function<Fi
     const FileRows y = open_targets();
     check_memory(y, options, targets_path);
     raw = y.read_all();
+  }
+  if (contents == Contents::Shapes) {
+    Tensor targets = make_targets(raw, x.sizes[0], options.target, targets_path, info);
+    return std::make_shared<DescribedSource>(x.sizes[0], std::move(targets), std::move(info),
+                                             x.bytes > options.memory_bytes ? x.block : 1);
   }
   if (x.bytes > options.memory_bytes) {
     return file_source(std::move(x), raw, std::move(info), path, targets_path, options);
@@ -234,14 +246,15 @@ std::shared_ptr<const SampleSource> source_of(FileRows x, const std::function<Fi
 
 }  // namespace
 
-std::shared_ptr<const SampleSource> load_hdf5(DataOptions& options, Part part) {
+std::shared_ptr<const SampleSource> load_hdf5(DataOptions& options, Part part, Contents contents) {
   const std::string path = options.path(file_of_part(options, part));
   return source_of(
       rows_of_hdf5(path, options.x, options.cache_bytes),
-      [&] { return rows_of_hdf5(path, options.y, options.cache_bytes); }, path, path + ":" + options.y, options);
+      [&] { return rows_of_hdf5(path, options.y, options.cache_bytes); }, path, path + ":" + options.y, options,
+      contents);
 }
 
-std::shared_ptr<const SampleSource> load_numpy(DataOptions& options, Part part) {
+std::shared_ptr<const SampleSource> load_numpy(DataOptions& options, Part part, Contents contents) {
   const std::string path = options.path(file_of_part(options, part));
   const char* const key = part == Part::Train        ? "train_targets_file"
                           : part == Part::Validation ? "validation_targets_file"
@@ -249,16 +262,21 @@ std::shared_ptr<const SampleSource> load_numpy(DataOptions& options, Part part) 
   const std::string& file = part == Part::Train        ? options.train_targets_file
                             : part == Part::Validation ? options.validation_targets_file
                                                        : options.test_targets_file;
-  const bool archive = path.ends_with(".npz");
+  const bool archive = is_archive(path);
   if (!archive && file.empty() && options.target != "input") {
     options.section.fail(key, to_text("'", key, "' in [data]: none for ", path,
                                       ": need a .npy file of targets, or a .npz that holds both"));
   }
   const std::string targets_path = archive ? path + ":" + options.y : options.path(file);
+  const auto open_samples = [&] {
+    if (contents == Contents::Samples) {
+      return rows_of_numpy(path, options.x);
+    }
+    return rows_of_header(archive ? io::npz_header(path, options.x) : io::npy_header(path), path);
+  };
   return source_of(
-      rows_of_numpy(path, options.x),
-      [&] { return archive ? rows_of_numpy(path, options.y) : rows_of_numpy(targets_path, ""); }, path, targets_path,
-      options);
+      open_samples(), [&] { return archive ? rows_of_numpy(path, options.y) : rows_of_numpy(targets_path, ""); }, path,
+      targets_path, options, contents);
 }
 
 }  // namespace backflow::train::detail

@@ -29,8 +29,12 @@ bool contains(const std::vector<std::string>& names, const std::string& name) {
 
 class TableSource {
  public:
-  TableSource(DataOptions& options, Part part)
-      : options_(options), part_(part), path_(options.path(file_of_part(options, part))), table_(read()) {}
+  TableSource(DataOptions& options, Part part, Contents contents)
+      : options_(options),
+        part_(part),
+        contents_(contents),
+        path_(options.path(file_of_part(options, part))),
+        table_(read()) {}
 
   std::shared_ptr<const SampleSource> make() {
     check_columns("target_columns", options_.target_columns);
@@ -45,16 +49,25 @@ class TableSource {
       info.feature_names.push_back(feature.name);
     }
     Tensor targets = make_table_targets(info);
-    return std::make_shared<TensorSource>(make_samples(), std::move(targets), std::move(info));
+    const std::vector<double> fill = fill_values(options_, features_.size(), [&] { return means(); });
+    check_memory();
+    if (contents_ == Contents::Shapes) {
+      return std::make_shared<DescribedSource>(std::ssize(records_), std::move(targets), std::move(info));
+    }
+    return std::make_shared<TensorSource>(make_samples(fill), std::move(targets), std::move(info));
   }
 
  private:
   io::CsvTable read() const {
-    return io::read_csv(path_, {.separator = options_.separator,
-                                .header = options_.header,
-                                .missing = options_.missing_cells,
-                                .text_columns = options_.category_columns,
-                                .most_bytes = options_.memory_bytes});
+    io::CsvOptions options{.separator = options_.separator,
+                           .header = options_.header,
+                           .missing = options_.missing_cells,
+                           .text_columns = options_.category_columns,
+                           .most_bytes = options_.memory_bytes};
+    if (contents_ == Contents::Shapes) {
+      options.kept_columns = options_.target_columns;
+    }
+    return io::read_csv(path_, options);
   }
 
   void check_columns(const char* key, const std::vector<std::string>& names) const {
@@ -193,12 +206,16 @@ class TableSource {
     return n > 0 ? std::accumulate(column.numbers.begin(), column.numbers.end(), 0.0) / n : 0;
   }
 
-  Tensor make_samples() {
+  void check_memory() const {
     const std::size_t n = records_.size();
     const std::size_t width = features_.size();
-    const std::vector<double> fill = fill_values(options_, width, [&] { return means(); });
     check(n <= options_.memory_bytes / sizeof(double) / width, path_, ": ", n, " records of ", width,
           " features need more than the ", options_.memory_bytes, " bytes of data.memory_mb: need fewer categories");
+  }
+
+  Tensor make_samples(const std::vector<double>& fill) const {
+    const std::size_t n = records_.size();
+    const std::size_t width = features_.size();
     Tensor samples = empty_tensor({static_cast<std::int64_t>(n), static_cast<std::int64_t>(width)}, kFloat64);
     double* const x = samples.mutable_data_ptr<double>();
     for (std::size_t f = 0; f < width; ++f) {
@@ -286,6 +303,7 @@ class TableSource {
 
   DataOptions& options_;
   Part part_;
+  Contents contents_;
   std::string path_;
   io::CsvTable table_;
   std::vector<Feature> features_;
@@ -294,8 +312,8 @@ class TableSource {
 
 }  // namespace
 
-std::shared_ptr<const SampleSource> load_csv(DataOptions& options, Part part) {
-  return TableSource(options, part).make();
+std::shared_ptr<const SampleSource> load_csv(DataOptions& options, Part part, Contents contents) {
+  return TableSource(options, part, contents).make();
 }
 
 }  // namespace backflow::train::detail

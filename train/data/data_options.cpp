@@ -1,5 +1,7 @@
 #include <backflow/train/data/data_options.h>
 
+#include <algorithm>
+
 namespace backflow::train {
 namespace {
 
@@ -39,6 +41,32 @@ void read_missing_keys(const Section& s, DataOptions& data) {
   }
 }
 
+/// Names that stand in a list twice, or in one that contradicts it.
+void check_columns(const Section& s, const DataOptions& data) {
+  const auto report = [&](const char* key, const std::string& name, const char* what) {
+    s.report(key, to_text("'", key, "' in [data] has '", name, "' ", what));
+  };
+  const std::pair<const char*, const std::vector<std::string>&> lists[] = {{"target_columns", data.target_columns},
+                                                                           {"ignore_columns", data.ignore_columns},
+                                                                           {"category_columns", data.category_columns}};
+  for (const auto& [key, names] : lists) {
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      const auto earlier = names.begin() + static_cast<std::ptrdiff_t>(i);
+      if (std::find(names.begin(), earlier, names[i]) != earlier) {
+        report(key, names[i], "twice: need each column once");
+      }
+    }
+  }
+  for (const std::string& name : data.ignore_columns) {
+    const auto has = [&](const std::vector<std::string>& names) {
+      return std::find(names.begin(), names.end(), name) != names.end();
+    };
+    if (has(data.target_columns) || has(data.category_columns)) {
+      report("ignore_columns", name, "of target_columns or category_columns: need it in one of them");
+    }
+  }
+}
+
 void read_csv_keys(const Section& s, DataOptions& data) {
   read_file_keys(s, data);
   const std::string separator =
@@ -60,6 +88,7 @@ void read_csv_keys(const Section& s, DataOptions& data) {
   data.missing_cells = s.strings({"missing_cells", "cells that stand for no value"},
                                  std::vector<std::string>{"", "NA", "N/A", "NaN", "nan", "null", "?"});
   read_missing_keys(s, data);
+  check_columns(s, data);
 }
 
 void read_hdf5_keys(const Section& s, DataOptions& data) {

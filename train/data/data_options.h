@@ -111,9 +111,6 @@ enum class DataPurpose : std::uint8_t {
 /// Whether the training data are read.
 bool reads_training_data(const DataOptions& options, DataPurpose purpose);
 
-/// Throws io::ConfigError for a file or folder that the options name, that is read and that is not there.
-void check_data_files(const DataOptions& options, DataPurpose purpose);
-
 /// Whether a key says where data files lie: nodes may have copies of their own, so what is in them counts.
 bool is_data_path(const std::string& key);
 

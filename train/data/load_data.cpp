@@ -108,30 +108,39 @@ void check_alike(const DataOptions& options, const SampleSource& data, const std
 
 class DataLoader {
  public:
-  DataLoader(const DataOptions& options, ScalarType dtype, std::uint64_t seed)
-      : given_(options), options_(options), dtype_(dtype), seed_(seed) {}
+  DataLoader(const DataOptions& options, ScalarType dtype, std::uint64_t seed, Contents contents)
+      : given_(options), options_(options), dtype_(dtype), seed_(seed), contents_(contents) {}
 
-  LoadedData load(DataPurpose purpose) {
-    if (options_.validation > 0 && !file_of_part(options_, Part::Validation).empty()) {
-      options_.section.fail("validation",
-                            "'validation' in [data] is given, and a file of validation data too: need one");
-    }
+  LoadedData load(DataPurpose purpose, Mistakes& mistakes) {
     LoadedData data;
-    std::shared_ptr<const SampleSource> source;
-    if (reads_training_data(options_, purpose)) {
-      source = load_part(options_, Part::Train, seed_);
+    std::shared_ptr<const SampleSource> training;
+    mistakes.attempt([&] { check_validation(); });
+    needs_training_ = reads_training_data(options_, purpose);
+    if (needs_training_ && mistakes.attempt([&] { training = load_files(Part::Train); })) {
       if (options_.target == "auto" && (options_.format == "hdf5" || options_.format == "numpy")) {
-        options_.target = name_of(source->info().target);  // of other files too, and of those without targets
+        options_.target = name_of(training->info().target);  // of other files too, and of those without targets
       }
-      add_training(source, data);
+      mistakes.attempt([&] { add_training(training, data); });
     }
-    add_other(Part::Validation, data.validation, source);
-    add_other(Part::Test, data.test, source);
+    mistakes.attempt([&] { add_other(Part::Validation, data.validation, training); });
+    mistakes.attempt([&] { add_other(Part::Test, data.test, training); });
     data.settled = settled();
     return data;
   }
 
  private:
+  void check_validation() const {
+    if (options_.validation > 0 && !file_of_part(options_, Part::Validation).empty()) {
+      options_.section.fail("validation",
+                            "'validation' in [data] is given, and a file of validation data too: need one");
+    }
+  }
+
+  std::shared_ptr<const SampleSource> load_files(Part part) {
+    check_files(options_, part);
+    return load_part(options_, part, seed_, contents_);
+  }
+
   void add_training(const std::shared_ptr<const SampleSource>& source, LoadedData& data) {
     Numbers kept;
     Numbers held;
@@ -150,7 +159,7 @@ class DataLoader {
   }
 
   void add_other(Part part, std::optional<BatchMaker>& to, const std::shared_ptr<const SampleSource>& training) {
-    const std::shared_ptr<const SampleSource> source = load_part(options_, part, seed_);
+    const std::shared_ptr<const SampleSource> source = load_files(part);
     if (!source) {
       return;
     }
@@ -158,10 +167,10 @@ class DataLoader {
       check_alike(options_, *source, options_.path(file_of_part(options_, part)), training->info(),
                   options_.path(file_of_part(options_, Part::Train)));
     }
-    if (!normalization_) {
+    if (!normalization_ && !needs_training_) {
       normalization_ = normalization(*source, nullptr);
     }
-    to.emplace(source, BatchOptions{dtype_, *normalization_, nullptr});
+    to.emplace(source, BatchOptions{dtype_, normalization_.value_or(Normalization{}), nullptr});
   }
 
   /// Of no samples: the numbers that the options give.
@@ -171,6 +180,9 @@ class DataLoader {
       return {};
     }
     if (options_.normalize == "auto") {
+      if (contents_ == Contents::Shapes) {
+        return {};
+      }
       if (!samples) {
         options_.section.fail(
             "normalize", "'normalize' in [data] is \"auto\": need \"given\" with the numbers of the training data");
@@ -226,13 +238,23 @@ class DataLoader {
   DataOptions options_;
   ScalarType dtype_;
   std::uint64_t seed_;
+  Contents contents_;
+  bool needs_training_ = false;
   std::optional<Normalization> normalization_;
 };
 
 }  // namespace
 
+LoadedData load_data(const DataOptions& options, ScalarType dtype, std::uint64_t seed, DataPurpose purpose,
+                     Contents contents, Mistakes& mistakes) {
+  return DataLoader(options, dtype, seed, contents).load(purpose, mistakes);
+}
+
 LoadedData load_data(const DataOptions& options, ScalarType dtype, std::uint64_t seed, DataPurpose purpose) {
-  return DataLoader(options, dtype, seed).load(purpose);
+  Mistakes mistakes;
+  LoadedData data = load_data(options, dtype, seed, purpose, Contents::Samples, mistakes);
+  mistakes.check();
+  return data;
 }
 
 }  // namespace backflow::train

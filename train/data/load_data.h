@@ -7,6 +7,8 @@
 
 #include <backflow/train/data/batch_maker.h>
 #include <backflow/train/data/data_options.h>
+#include <backflow/train/data/formats.h>
+#include <backflow/train/run/mistakes.h>
 
 namespace backflow::train {
 
@@ -22,8 +24,13 @@ struct LoadedData {
 };
 
 /// Reads the data. Validation data are split off from the training data by the seed, sample by sample; of a file that
-/// is read as it is needed, block by block. The same on all ranks. Throws io::ConfigError for options that do not fit
-/// the data or each other, and Error for damaged files, which name file and record.
+/// is read as it is needed, block by block. The same on all ranks. Notes io::ConfigError for files that are not there
+/// and for options that do not fit the data or each other, and Error for damaged files, which name file and record.
+/// Parts with a mistake are left out, and the others are read all the same. With Contents::Shapes nothing is measured:
+/// normalize = "auto" gives no numbers.
+LoadedData load_data(const DataOptions& options, ScalarType dtype, std::uint64_t seed, DataPurpose purpose,
+                     Contents contents, Mistakes& mistakes);
+/// The same, all samples; throws the mistakes.
 LoadedData load_data(const DataOptions& options, ScalarType dtype, std::uint64_t seed, DataPurpose purpose);
 
 }  // namespace backflow::train

@@ -35,8 +35,20 @@ std::vector<std::int64_t> classes_of(const BatchMaker& data) {
   return classes;
 }
 
+void check_class_weights(const BatchMaker& data, const DataOptions& options) {
+  if (data.info().target != TargetKind::Class) {
+    options.section.fail("sampling", to_text("'sampling' in [data] is \"", options.sampling, "\": the targets are ",
+                                             name_of(data.info().target), ": need classes"));
+  }
+  const std::size_t given = options.class_weights.size();
+  if (options.sampling == "classes" && static_cast<std::int64_t>(given) != data.info().classes) {
+    options.section.fail("class_weights", to_text("'class_weights' in [data] has ", given, " numbers: need ",
+                                                  data.info().classes, ", one for each class"));
+  }
+}
+
 std::vector<double> weights_by_class(const BatchMaker& data, const DataOptions& options) {
-  check_sampling(data, options);
+  check_class_weights(data, options);
   const std::vector<std::int64_t> classes = classes_of(data);
   std::vector<double> of_class = options.class_weights;
   if (options.sampling == "balanced") {
@@ -74,6 +86,19 @@ std::vector<double> weights_in_file(const BatchMaker& data, const DataOptions& o
     check(std::isfinite(weight) && weight >= 0, path, ": record ", data.source_index(i), " has the weight ", weight,
           ": need finite numbers of at least 0");
     weights.push_back(weight);
+  }
+  return weights;
+}
+
+/// By which samples are drawn.
+std::vector<double> weights_of(const BatchMaker& data, const DataOptions& options) {
+  const bool of_file = options.sampling == "file";
+  std::vector<double> weights = of_file ? weights_in_file(data, options) : weights_by_class(data, options);
+  const double sum = std::accumulate(weights.begin(), weights.end(), 0.0);
+  if (!(sum > 0 && std::isfinite(sum))) {
+    const char* const key = of_file ? "weights_file" : "class_weights";
+    options.section.fail(key, to_text("'", key, "' in [data]: the weights of all training samples add up to ", sum,
+                                      ": need a finite sum above 0"));
   }
   return weights;
 }
@@ -156,17 +181,8 @@ std::vector<std::int64_t> drawn_by_weight(const std::vector<double>& weights, st
 }
 
 void check_sampling(const BatchMaker& data, const DataOptions& options) {
-  if (options.sampling != "balanced" && options.sampling != "classes") {
-    return;
-  }
-  if (data.info().target != TargetKind::Class) {
-    options.section.fail("sampling", to_text("'sampling' in [data] is \"", options.sampling, "\": the targets are ",
-                                             name_of(data.info().target), ": need classes"));
-  }
-  const std::size_t given = options.class_weights.size();
-  if (options.sampling == "classes" && static_cast<std::int64_t>(given) != data.info().classes) {
-    options.section.fail("class_weights", to_text("'class_weights' in [data] has ", given, " numbers: need ",
-                                                  data.info().classes, ", one for each class"));
+  if (options.sampling != "uniform") {
+    weights_of(data, options);
   }
 }
 
@@ -176,11 +192,7 @@ distributed::SamplerOptions sampler_options(const BatchMaker& data, const DataOp
       .dataset_size = data.size(), .batch_size = batch_size, .seed = seed, .shuffle = options.shuffle};
   const std::int64_t block = data.block();
   if (options.sampling != "uniform") {
-    auto weights = std::make_shared<const std::vector<double>>(
-        options.sampling == "file" ? weights_in_file(data, options) : weights_by_class(data, options));
-    const double sum = std::accumulate(weights->begin(), weights->end(), 0.0);
-    check(sum > 0 && std::isfinite(sum), "data: the weights of all samples add up to ", sum,
-          ": need a finite sum above 0");
+    auto weights = std::make_shared<const std::vector<double>>(weights_of(data, options));
     result.order = [weights, seed](std::int64_t epoch) { return drawn_by_weight(*weights, seed, epoch); };
   } else if (options.shuffle && block > 1) {
     const BlockOrder order{.block = block,

@@ -54,6 +54,21 @@ std::string TensorSource::description() const {
   return to_text(size(), " samples of ", sizes, describe_targets(info_), ", digest ", hexadecimal_digest(digest));
 }
 
+DescribedSource::DescribedSource(std::int64_t size, Tensor targets, DataInfo info, std::int64_t block)
+    : size_(size), targets_(std::move(targets)), info_(std::move(info)), block_(block) {}
+
+RawBatch DescribedSource::read(std::span<const std::int64_t> indices) const {
+  fail("data: ", indices.size(), " samples of data of which the shape alone has been read: need all of them");
+}
+
+Tensor DescribedSource::read_targets(std::span<const std::int64_t> indices) const {
+  return targets_.defined() ? rows_of(targets_, indices) : Tensor();
+}
+
+std::string DescribedSource::description() const {
+  return to_text(size_, " samples of ", info_.sample_shape, describe_targets(info_));
+}
+
 std::string describe_targets(const DataInfo& info) {
   switch (info.target) {
     case TargetKind::Class:

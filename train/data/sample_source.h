@@ -59,6 +59,28 @@ class TensorSource : public SampleSource {
   DataInfo info_;
 };
 
+/// Samples of which the number, the shape and the targets alone are known, for a look at what a run would be.
+class DescribedSource : public SampleSource {
+ public:
+  /// `targets` [size, ...], or undefined where the kind is Input.
+  DescribedSource(std::int64_t size, Tensor targets, DataInfo info, std::int64_t block = 1);
+
+  std::int64_t size() const override { return size_; }
+  const DataInfo& info() const override { return info_; }
+  /// Throws Error.
+  RawBatch read(std::span<const std::int64_t> indices) const override;
+  Tensor read_targets(std::span<const std::int64_t> indices) const override;
+  /// Without a digest.
+  std::string description() const override;
+  std::int64_t block() const override { return block_; }
+
+ private:
+  std::int64_t size_;
+  Tensor targets_;
+  DataInfo info_;
+  std::int64_t block_;
+};
+
 /// The rows of these numbers of a row-major tensor [n, ...].
 Tensor rows_of(const Tensor& from, std::span<const std::int64_t> indices);
 

@@ -173,8 +173,9 @@ std::shared_ptr<const SampleSource> copy(const DataOptions& o, Part part, std::u
 
 }  // namespace
 
-std::shared_ptr<const SampleSource> make_synthetic(const DataOptions& options, Part part, std::uint64_t seed) {
-  const std::int64_t n = part == Part::Train ? options.samples : options.test_samples;
+namespace {
+
+std::shared_ptr<const SampleSource> make(const DataOptions& options, Part part, std::uint64_t seed, std::int64_t n) {
   if (options.generator == "regression") {
     return regression(options, part, seed, n);
   }
@@ -182,6 +183,27 @@ std::shared_ptr<const SampleSource> make_synthetic(const DataOptions& options, P
     return spirals(options, part, seed, n);
   }
   return options.generator == "digits" ? digits(options, part, seed, n) : copy(options, part, seed, n);
+}
+
+}  // namespace
+
+std::shared_ptr<const SampleSource> make_synthetic(const DataOptions& options, Part part, std::uint64_t seed,
+                                                   Contents contents) {
+  const std::int64_t n = part == Part::Train ? options.samples : options.test_samples;
+  if (contents == Contents::Samples) {
+    return make(options, part, seed, n);
+  }
+  constexpr std::int64_t kFew = 256;  // among which all classes are
+  const DataInfo info = make(options, part, seed, std::min(n, kFew))->info();
+  Tensor targets;  // classes come in turn
+  if (info.target == TargetKind::Class) {
+    targets = empty_tensor({n}, kInt64);
+    auto* const label = targets.mutable_data_ptr<std::int64_t>();
+    for (std::int64_t i = 0; i < n; ++i) {
+      label[i] = i % info.classes;
+    }
+  }
+  return std::make_shared<DescribedSource>(n, std::move(targets), info);
 }
 
 }  // namespace backflow::train::detail

@@ -11,13 +11,25 @@ namespace {
 class TextSource : public SampleSource {
  public:
   TextSource(Tensor text, std::int64_t length, std::int64_t stride)
-      : text_(std::move(text)), length_(length), stride_(stride), size_((text_.numel() - 1 - length) / stride + 1) {
+      : text_(std::move(text)),
+        length_(length),
+        stride_(stride),
+        size_(count(text_.numel(), length, stride)),
+        info_(info_of(length)) {}
+
+  /// The samples in so many bytes.
+  static std::int64_t count(std::int64_t bytes, std::int64_t length, std::int64_t stride) {
+    return (bytes - 1 - length) / stride + 1;
+  }
+  static DataInfo info_of(std::int64_t length) {
     constexpr std::int64_t kBytes = 256;
-    info_.sample_shape = {length};
-    info_.sample_dtype = kInt64;
-    info_.target = TargetKind::Tokens;
-    info_.classes = kBytes;
-    info_.target_shape = {length};
+    DataInfo info;
+    info.sample_shape = {length};
+    info.sample_dtype = kInt64;
+    info.target = TargetKind::Tokens;
+    info.classes = kBytes;
+    info.target_shape = {length};
+    return info;
   }
 
   std::int64_t size() const override { return size_; }
@@ -51,16 +63,22 @@ class TextSource : public SampleSource {
 
 }  // namespace
 
-std::shared_ptr<const SampleSource> load_text(const DataOptions& options, Part part) {
+std::shared_ptr<const SampleSource> load_text(const DataOptions& options, Part part, Contents contents) {
   const std::string path = options.path(file_of_part(options, part));
   if (options.target != "auto") {
     options.section.fail("target", to_text("'target' in [data] is \"", options.target,
                                            "\": the target of text is its next byte: need \"auto\""));
   }
-  Tensor text = io::read_bytes(path, options.memory_bytes);
-  if (text.numel() <= options.length) {
-    options.section.fail("length", to_text("'length' in [data] is ", options.length, ", ", path, " has ", text.numel(),
-                                           " bytes: need at most ", text.numel() - 1));
+  const bool shapes = contents == Contents::Shapes;
+  Tensor text = shapes ? Tensor() : io::read_bytes(path, options.memory_bytes);
+  const std::int64_t bytes = shapes ? io::count_bytes(path, options.memory_bytes) : text.numel();
+  if (bytes <= options.length) {
+    options.section.fail("length", to_text("'length' in [data] is ", options.length, ", ", path, " has ", bytes,
+                                           " bytes: need at most ", bytes - 1));
+  }
+  if (shapes) {
+    return std::make_shared<DescribedSource>(TextSource::count(bytes, options.length, options.stride), Tensor(),
+                                             TextSource::info_of(options.length));
   }
   return std::make_shared<TextSource>(std::move(text), options.length, options.stride);
 }

@@ -76,12 +76,16 @@ InitReport load_initial_values(const io::NamedTensors& tensors, const std::vecto
   return report;
 }
 
-InitReport load_initial_values(const InitOptions& options, const nn::Module& module) {
+void check_initial_file(const InitOptions& options) {
   std::error_code error;
-  if (!std::filesystem::is_regular_file(options.file, error)) {
+  if (!options.file.empty() && !std::filesystem::is_regular_file(options.file, error)) {
     options.section.fail("file", to_text("'file' in [init]: no such file: ", options.file,
                                          ": need a dump, or another file with parameters"));
   }
+}
+
+InitReport load_initial_values(const InitOptions& options, const nn::Module& module) {
+  check_initial_file(options);
   InitReport report = load_initial_values(io::read_tensors(options.file), options.exclude, module);
   if (report.loaded.empty()) {
     options.section.fail(

@@ -31,5 +31,7 @@ InitReport load_initial_values(const io::NamedTensors& tensors, const std::vecto
 /// The same from a file: a dump, or what io::read_tensors() reads. Throws io::ConfigError, at the key init.file, when
 /// there is no such file, nothing in it fits, or init.strict asks for more than fits; Error for a damaged file.
 InitReport load_initial_values(const InitOptions& options, const nn::Module& module);
+/// Throws io::ConfigError, at the key init.file, when that names a file that is not there.
+void check_initial_file(const InitOptions& options);
 
 }  // namespace backflow::train

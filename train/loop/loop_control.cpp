@@ -35,17 +35,19 @@ void check_metric(const io::Section& s, const char* key, const std::string& name
 
 }  // namespace
 
-void LoopControl::check(const Experiment& e, const Task& task, bool can_evaluate, const RunLength& run) {
+void LoopControl::check_metrics(const Experiment& e, const Task& task, bool can_evaluate, Mistakes& mistakes) {
+  const auto look = [&](const io::Section& s, const char* key, const std::string& name) {
+    mistakes.attempt([&] { check_metric(s, key, name, task, can_evaluate); });
+  };
   if (e.early_stopping.patience > 0) {
-    check_metric(e.early_stopping.section, "metric", e.early_stopping.metric, task, can_evaluate);
+    look(e.early_stopping.section, "metric", e.early_stopping.metric);
   }
   if (!e.checkpoint.best.empty()) {
-    check_metric(e.checkpoint.section, "best", e.checkpoint.best, task, can_evaluate);
+    look(e.checkpoint.section, "best", e.checkpoint.best);
   }
   if (e.schedule.name == "plateau") {
-    check_metric(e.schedule.section, "metric", e.schedule.plateau.metric, task, can_evaluate);
+    look(e.schedule.section, "metric", e.schedule.plateau.metric);
   }
-  LrSchedule::check_lengths(e.schedule, run);
 }
 
 LoopControl::LoopControl(const Experiment& e, const Task& task, const nn::Module& module,
@@ -84,6 +86,12 @@ bool LoopControl::after_evaluation(const Evaluation& evaluation, std::int64_t st
     early_->update(evaluation, step);
   }
   return best_ && best_->update(evaluation, step);
+}
+
+void LoopControl::forget_best() {
+  if (best_) {
+    best_->forget();
+  }
 }
 
 bool LoopControl::is_hopeless() const { return early_ && early_->bad() >= patience_; }

@@ -18,13 +18,14 @@ namespace backflow::train {
 /// evaluation was the best. All that it remembers goes into dumps.
 class LoopControl {
  public:
-  /// Keeps references to the module's tensors and to the optimizers. Throws io::ConfigError as check() does.
+  /// Keeps references to the module's tensors and to the optimizers. Throws io::ConfigError for a
+  /// schedule that does not fit into the run.
   LoopControl(const Experiment& experiment, const Task& task, const nn::Module& module,
               const std::vector<optim::Optimizer*>& optimizers, const RunLength& run);
 
-  /// Throws io::ConfigError, at its key, for a metric that the task does not have, for one when there is nothing to
-  /// evaluate on, and for a schedule that does not fit into the run.
-  static void check(const Experiment& experiment, const Task& task, bool can_evaluate, const RunLength& run);
+  /// Notes io::ConfigError, at its key, for each metric that the task does not have, and for those when there is
+  /// nothing to evaluate on.
+  static void check_metrics(const Experiment& experiment, const Task& task, bool can_evaluate, Mistakes& mistakes);
 
   /// Before the step that follows on `done` steps.
   void before_step(std::int64_t done);
@@ -43,6 +44,9 @@ class LoopControl {
   std::int64_t evaluated_step() const { return evaluated_step_; }
   /// Of checkpoint.best; null without it.
   const MetricWatch* best() const { return best_ ? &*best_ : nullptr; }
+
+  /// The next evaluation is the best again, as when nobody has the model of the best one any more.
+  void forget_best();
 
   Ema& ema() { return ema_; }
 

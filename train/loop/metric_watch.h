@@ -18,6 +18,9 @@ class MetricWatch {
   /// min_delta.
   bool update(const Evaluation& evaluation, std::int64_t step);
 
+  /// Whatever comes next is better.
+  void forget() { best_.reset(); }
+
   const std::string& metric() const { return metric_; }
   std::optional<double> best() const { return best_; }
   std::int64_t best_step() const { return best_step_; }

@@ -5,6 +5,7 @@
 
 #include <backflow/train/loop/name_pattern.h>
 #include <backflow/train/model/optimizer.h>
+#include <backflow/train/run/mistakes.h>
 
 namespace backflow::train {
 namespace {
@@ -70,17 +71,21 @@ void freeze_parameters(const OptimizerOptions& options, const nn::Module& module
     }
     is_any_trained = is_any_trained || item.value().requires_grad();
   }
+  Mistakes mistakes;
   for (std::size_t i = 0; i < groups.size(); ++i) {
     const io::Section& s = groups[i].section;
-    if (!is_used[i]) {
-      s.fail("match",
-             to_text("'match' in [", s.path(), "]: takes no parameter that is in no group before; the model has '",
-                     first, "' and so on: need a pattern that fits, or no such group"));
-    }
-    if (groups[i].frozen && !is_any_trained) {
-      s.fail("frozen", to_text("'frozen' in [", s.path(), "]: no parameter is left to train: need at least one"));
-    }
+    mistakes.attempt([&] {
+      if (!is_used[i]) {
+        s.fail("match",
+               to_text("'match' in [", s.path(), "]: takes no parameter that is in no group before; the model has '",
+                       first, "' and so on: need a pattern that fits, or no such group"));
+      }
+      if (groups[i].frozen && !is_any_trained) {
+        s.fail("frozen", to_text("'frozen' in [", s.path(), "]: no parameter is left to train: need at least one"));
+      }
+    });
   }
+  mistakes.check();
 }
 
 std::unique_ptr<optim::Optimizer> make_optimizer(const OptimizerOptions& options,

@@ -14,9 +14,11 @@ namespace {
 std::vector<std::string> columns_of(const DataOptions& options, const std::string& path) {
   constexpr std::uint64_t kMostBytes = std::uint64_t{1} << 30;
   std::vector<std::string> names;
-  for (const io::CsvColumn& column :
-       io::read_csv(path, {.separator = options.separator, .header = options.header, .most_bytes = kMostBytes})
-           .columns) {
+  for (const io::CsvColumn& column : io::read_csv(path, {.separator = options.separator,
+                                                        .header = options.header,
+                                                        .most_bytes = kMostBytes,
+                                                        .kept_columns = std::vector<std::string>()})
+                                         .columns) {
     names.push_back(column.name);
   }
   return names;

@@ -107,7 +107,8 @@ void RunFiles::metric(std::string_view event, const io::MetricRecord& fields) {
 void RunFiles::adopt_best(const RunStart& start) {
   const std::string path = directory_.checkpoints() + "/" + io::RunDirectory::kBest;
   std::error_code error;
-  if (!std::filesystem::exists(path, error)) {
+  has_best_ = std::filesystem::exists(path, error);
+  if (!has_best_) {
     return;
   }
   bool is_of_past = false;

@@ -31,6 +31,8 @@ class RunFiles {
   const std::string& directory() const { return directory_.path(); }
   /// What the user should know of the directory, a line each.
   const std::vector<std::string>& warnings() const { return warnings_; }
+  /// Whether the directory had a best dump when the run took it over.
+  bool had_best() const { return has_best_; }
   /// A line of metrics.jsonl; steps and evaluations also go into the event file, if there is one.
   void metric(std::string_view event, const io::MetricRecord& fields);
   /// From now on TensorBoard's event file gets the same; `step` is the last one that is done.
@@ -52,6 +54,7 @@ class RunFiles {
   io::RunDirectory directory_;
   std::shared_ptr<io::RunLock> lock_;
   std::vector<std::string> warnings_;
+  bool has_best_ = false;
   std::vector<std::string> dumps_;  ///< of this run, the newest last
   std::optional<io::MetricsWriter> metrics_;
   std::optional<io::EventFile> events_;

@@ -8,6 +8,7 @@
 #include <thread>
 #include <utility>
 
+#include <backflow/io/config.h>
 #include <backflow/runtime/base/error.h>
 #include <backflow/train/run/child.h>
 #include <backflow/train/run/stop_signal.h>
@@ -52,15 +53,17 @@ std::string this_program() {
   return std::filesystem::equivalent(file, self, error) ? file.string() : self.string();
 }
 
-/// Arguments that let a job compute on its part of the machine.
-std::vector<std::string> command_of(const SweepJob& job, std::int64_t threads, bool shares) {
-  std::vector<std::string> command = {this_program(), "train"};
-  command.insert(command.end(), job.arguments.begin(), job.arguments.end());
-  command.insert(command.end(), {"--threads", std::to_string(threads)});
-  if (shares) {
-    command.insert(command.end(), {"--bind", "none"});
+/// This program, and what starts it on several ranks.
+std::vector<std::string> program_on(std::int64_t ranks) {
+  if (ranks == 1) {
+    return {this_program(), "train"};
   }
-  return command;
+  const std::filesystem::path program = std::filesystem::read_symlink("/proc/self/exe");
+  const std::string start = (program.parent_path() / "mpirun.sh").string();
+  if (find_program(start).empty()) {
+    throw io::ConfigError(start + ": no such script: need it beside the program, to start runs on several ranks");
+  }
+  return {start, "-n", std::to_string(ranks), program.string(), "train"};
 }
 
 }  // namespace
@@ -83,13 +86,31 @@ std::vector<std::vector<int>> share_cores(const Topology& topology, const std::v
   return shares;
 }
 
-JobPool::JobPool(std::int64_t jobs, std::int64_t threads) : jobs_(jobs), threads_(1) {
+JobPool::JobPool(std::int64_t jobs, std::int64_t threads, std::int64_t ranks)
+    : jobs_(jobs), ranks_(ranks), program_(program_on(ranks)), threads_(1) {
   const std::vector<int> cpus = cpus_of_this_thread();
   const std::int64_t all = threads > 0 ? threads : count_cores(Topology::machine(), cpus);
-  threads_ = std::max<std::int64_t>(1, all / jobs);
+  threads_ = std::max<std::int64_t>(1, all / jobs / ranks);
   if (jobs > 1 && threads == 0) {
     cores_ = share_cores(Topology::machine(), cpus, jobs);
   }
+}
+
+std::string JobPool::text() const {
+  const std::string of_ranks = ranks_ > 1 ? to_text(" on ", ranks_, " ranks each") : "";
+  return to_text(jobs_, " at once", of_ranks, " with ", threads_, threads_ == 1 ? " thread" : " threads",
+                 ranks_ > 1 ? " a rank" : " each");
+}
+
+/// Arguments that let a job compute on its part of the machine.
+std::vector<std::string> JobPool::command_of(const SweepJob& job, bool has_cores) const {
+  std::vector<std::string> command = program_;
+  command.insert(command.end(), job.arguments.begin(), job.arguments.end());
+  command.insert(command.end(), {"--threads", std::to_string(threads_)});
+  if (jobs_ > 1 && !has_cores) {
+    command.insert(command.end(), {"--bind", "none"});
+  }
+  return command;
 }
 
 bool JobPool::run(const std::vector<SweepJob>& jobs, const Callbacks& callbacks) {
@@ -100,15 +121,15 @@ bool JobPool::run(const std::vector<SweepJob>& jobs, const Callbacks& callbacks)
     const std::vector<int> cores = cores_.empty() ? std::vector<int>() : cores_[number];
     place = {nullptr, &job, Clock::now(), false};
     callbacks.started(job);
-    place.child = std::make_unique<Child>(command_of(job, threads_, jobs_ > 1 && cores.empty()),
-                                          ChildOptions{.output = job.output, .cores = cores});
+    place.child =
+        std::make_unique<Child>(command_of(job, !cores.empty()), ChildOptions{.output = job.output, .cores = cores});
   };
   const auto look_at = [&](Place& place) {
     if (const std::optional<int> code = place.child->poll()) {
       const std::chrono::duration<double> took = Clock::now() - place.start;
       place.child.reset();
       callbacks.ended(*place.job, *code, took.count());
-    } else if (!place.told && (stop_requested() || callbacks.enough(*place.job))) {
+    } else if (!place.told && stop_requested()) {
       place.told = true;
       place.child->send(SIGTERM);
     }

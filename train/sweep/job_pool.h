@@ -28,21 +28,25 @@ class JobPool {
  public:
   struct Callbacks {
     std::function<void(const SweepJob&)> started;
-    /// Whether a job has done what is wanted of it; asked a few times a second. It then gets SIGTERM, once.
-    std::function<bool(const SweepJob&)> enough;
     std::function<void(const SweepJob&, int code, double seconds)> ended;
   };
-  /// `threads`: cores to share out; 0 for those that this process may use.
-  JobPool(std::int64_t jobs, std::int64_t threads);
+  /// `threads`: cores to share out; 0 for those that this process may use. `ranks`: of each job. Several are started by
+  /// mpirun.sh, which lies beside this program; throws io::ConfigError when it does not.
+  JobPool(std::int64_t jobs, std::int64_t threads, std::int64_t ranks);
 
   /// Runs all. After stop_requested() it starts none, sends SIGTERM to those that run, and waits for them; false then.
   bool run(const std::vector<SweepJob>& jobs, const Callbacks& callbacks);
 
-  std::int64_t threads_of_each() const { return threads_; }
+  /// "2 at once with 4 threads each".
+  std::string text() const;
 
  private:
+  std::vector<std::string> command_of(const SweepJob& job, bool has_cores) const;
+
   std::int64_t jobs_;
-  std::int64_t threads_;
+  std::int64_t ranks_;
+  std::vector<std::string> program_;     ///< what stands before the arguments of a job
+  std::int64_t threads_;                 ///< of a rank
   std::vector<std::vector<int>> cores_;  ///< of each place; empty when all is shared
 };
 

@@ -13,6 +13,7 @@ namespace backflow::train {
 namespace {
 
 constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max() / 2;
 
 const Series* evaluation(const RunRecord& record, const std::string& metric) {
   const auto* main = record.main_evaluations();
@@ -70,23 +71,30 @@ double last_value(const RunRecord& record, const std::string& metric) {
   return std::isnan(test) ? number_of(record.final, metric) : test;
 }
 
-double value_after(const RunRecord& record, const std::string& metric, std::int64_t epoch) {
+double value_at(const RunRecord& record, const std::string& metric, std::int64_t epoch) {
   const Series* values = evaluation(record, metric);
   const Series* epochs = evaluation(record, "epoch");
   if (values == nullptr || epochs == nullptr) {
     return kNone;
   }
-  constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max() / 2;
-  const std::vector<Series::Point> at = epochs->points(kAll);
-  const auto reached = std::find_if(
-      at.begin(), at.end(), [&](const Series::Point& point) { return point.mean >= static_cast<double>(epoch); });
-  if (reached == at.end()) {
-    return kNone;
+  std::int64_t last_step = -1;
+  for (const Series::Point& point : epochs->points(kAll)) {
+    if (point.mean <= static_cast<double>(epoch)) {
+      last_step = point.step;
+    }
   }
-  const std::vector<Series::Point> all = values->points(kAll);
-  const auto value =
-      std::find_if(all.begin(), all.end(), [&](const Series::Point& point) { return point.step >= reached->step; });
-  return value == all.end() ? kNone : value->mean;
+  double value = kNone;
+  for (const Series::Point& point : values->points(kAll)) {
+    if (point.step <= last_step) {
+      value = point.mean;
+    }
+  }
+  return value;
+}
+
+bool has_reached(const RunRecord& record, std::int64_t epoch) {
+  const Series* epochs = evaluation(record, "epoch");
+  return epochs != nullptr && epochs->last() >= static_cast<double>(epoch);
 }
 
 std::string error_in(const std::string& output) {

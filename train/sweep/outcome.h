@@ -28,8 +28,10 @@ std::string choose_metric(const std::string& asked, const std::vector<RunOutcome
 
 /// The last value of a metric on validation data, or else test data; NaN if there is none.
 double last_value(const RunRecord& record, const std::string& metric);
-/// Its value in the first evaluation after `epoch` epochs or more; NaN before that.
-double value_after(const RunRecord& record, const std::string& metric, std::int64_t epoch);
+/// Its value in the last evaluation within the first `epoch` epochs; NaN if there is none.
+double value_at(const RunRecord& record, const std::string& metric, std::int64_t epoch);
+/// Whether the run was evaluated in this epoch or a later one.
+bool has_reached(const RunRecord& record, std::int64_t epoch);
 
 /// The last line with an error in what a run printed, else its last line.
 std::string error_in(const std::string& output);

@@ -2,16 +2,15 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
-#include <memory>
 #include <optional>
-#include <set>
 #include <utility>
 
 #include <backflow/io/atomic_file.h>
+#include <backflow/train/exit_code.h>
 #include <backflow/train/experiment.h>
 #include <backflow/train/formatted.h>
 #include <backflow/train/run/start_report.h>
+#include <backflow/train/run/stop_signal.h>
 #include <backflow/train/sweep/halving.h>
 #include <backflow/train/sweep/job_pool.h>
 #include <backflow/train/sweep/sweep_directory.h>
@@ -24,10 +23,17 @@ struct CheckedRun {
   std::string text;
   std::string name;  ///< of the experiment
   std::int64_t epochs = 0;
+  std::int64_t evaluated_every = 0;  ///< epochs
+  bool evaluates_steps = false;      ///< within epochs as well
+
+  /// The epoch after which a rung judges it: the first from the rung on that ends with an evaluation.
+  std::int64_t stop_of(std::int64_t rung) const {
+    return evaluated_every == 0 ? rung : (rung + evaluated_every - 1) / evaluated_every * evaluated_every;
+  }
 };
 
 /// Reads the configuration of each run, so that all mistakes are found before the first starts.
-std::vector<CheckedRun> check_runs(const std::string& file, const std::vector<PlannedRun>& runs) {
+std::vector<CheckedRun> check_runs(const std::string& file, const std::vector<PlannedRun>& runs, std::int64_t ranks) {
   const bool has_sweep = io::Config::load(file).root().has("sweep");
   std::vector<CheckedRun> checked;
   for (const PlannedRun& run : runs) {
@@ -37,7 +43,12 @@ std::vector<CheckedRun> check_runs(const std::string& file, const std::vector<Pl
     }
     const io::Config config = io::Config::load(file, overrides);
     const Experiment experiment = Experiment::read(config);
-    checked.push_back({config.resolved(), experiment.name, experiment.train.epochs});
+    experiment.check_ranks(config, static_cast<int>(ranks));
+    checked.push_back({.text = config.resolved(),
+                       .name = experiment.name,
+                       .epochs = experiment.train.epochs,
+                       .evaluated_every = experiment.evaluation.every_epochs,
+                       .evaluates_steps = experiment.evaluation.every_steps > 0});
   }
   return checked;
 }
@@ -46,30 +57,31 @@ std::vector<CheckedRun> check_runs(const std::string& file, const std::vector<Pl
 class Sweep {
  public:
   Sweep(const SweepCommand& command, const SweepOptions& options, SweepResults& results, SweepDirectory& directory,
-        const std::function<void(const std::string&)>& say)
+        const std::vector<CheckedRun>& checked, const std::function<void(const std::string&)>& say)
       : options_(options),
         trace_(command.trace),
         results_(results),
         directory_(directory),
+        checked_(checked),
         say_(say),
-        pool_(command.jobs, command.threads) {
+        pool_(command.jobs, command.threads, options.ranks),
+        paused_(results.runs.size(), 0) {
     for (std::size_t i = 0; i < results_.runs.size(); ++i) {
       refresh(i);
     }
     const auto done = std::count_if(results_.outcomes.begin(), results_.outcomes.end(),
                                     [](const RunOutcome& run) { return run.state == RunState::Finished; });
     say_(to_text(results_.runs.size(), results_.runs.size() == 1 ? " run" : " runs",
-                 done > 0 ? to_text(", ", done, " finished already") : "", ", ", command.jobs, " at once with ",
-                 pool_.threads_of_each(), pool_.threads_of_each() == 1 ? " thread" : " threads",
-                 " each: ", directory_.path()));
+                 done > 0 ? to_text(", ", done, " finished already") : "", ", ", pool_.text(), ": ",
+                 directory_.path()));
   }
 
   /// False when a signal has stopped it.
-  bool run(const std::vector<CheckedRun>& checked) {
+  bool run() {
     if (!options_.halving) {
       return run_until(all_runs(), std::nullopt);
     }
-    const std::int64_t epochs = checked.front().epochs;
+    const std::int64_t epochs = checked_.front().epochs;
     std::vector<std::size_t> left = all_runs();
     for (const std::int64_t rung : halving_rungs(epochs, options_.eta, options_.min_epochs)) {
       const bool last = rung == epochs;
@@ -101,10 +113,15 @@ class Sweep {
   /// The metric of halving, known once a run has been evaluated.
   std::string metric() const { return choose_metric(options_.metric, results_.outcomes); }
 
-  /// Whether a run needs no further step: it is finished, or has been evaluated after so many epochs.
-  bool is_done(std::size_t i, const std::optional<std::int64_t>& epoch) const {
+  /// Whether a run needs no further step: it is finished, or has come to the rung.
+  bool is_done(std::size_t i, const std::optional<std::int64_t>& rung) const {
     const RunOutcome& outcome = results_.outcomes[i];
-    return outcome.state == RunState::Finished || (epoch && !std::isnan(value_after(outcome.record, "epoch", *epoch)));
+    if (outcome.state == RunState::Finished || !rung) {
+      return outcome.state == RunState::Finished;
+    }
+    const std::int64_t stop = checked_[i].stop_of(*rung);
+    // An evaluation within the epoch does not tell that it is over.
+    return paused_[i] >= stop || (!checked_[i].evaluates_steps && has_reached(outcome.record, stop));
   }
 
   /// Of `backflow train`, for a run of this name.
@@ -117,47 +134,37 @@ class Sweep {
     return all;
   }
 
-  bool run_until(const std::vector<std::size_t>& runs, const std::optional<std::int64_t>& epoch) {
+  /// Every run stops by itself at the rung, however fast it is: what a rung decides depends on nothing else.
+  bool run_until(const std::vector<std::size_t>& runs, const std::optional<std::int64_t>& rung) {
     std::vector<SweepJob> jobs;
     for (const std::size_t i : runs) {
-      if (!is_done(i, epoch) && results_.outcomes[i].state != RunState::Failed) {
+      if (!is_done(i, rung) && results_.outcomes[i].state != RunState::Failed) {
         const std::string& name = results_.runs[i].name;
         jobs.push_back({i, arguments(name), directory_.log(name)});
+        if (rung) {
+          jobs.back().arguments.insert(jobs.back().arguments.end(),
+                                       {"--stop-after-epoch", std::to_string(checked_[i].stop_of(*rung))});
+        }
       }
     }
-    watched_.clear();
     return pool_.run(jobs, {.started = [this](const SweepJob& job) { started(job); },
-                            .enough = [this, epoch](const SweepJob& job) { return epoch && has_reached(job, *epoch); },
-                            .ended = [this, epoch](const SweepJob& job, int code,
-                                                   double seconds) { ended(job, code, seconds, epoch); }});
+                            .ended = [this, rung](const SweepJob& job, int code,
+                                                  double seconds) { ended(job, code, seconds, rung); }});
   }
 
   void started(const SweepJob& job) { say_("start  " + describe(job.run)); }
 
-  /// Reads what the run has added to its metrics since the last look.
-  bool has_reached(const SweepJob& job, std::int64_t epoch) {
-    const std::string path = directory_.run(results_.runs[job.run].name) + "/metrics.jsonl";
-    try {
-      std::unique_ptr<RunMetrics>& metrics = watched_[job.run];
-      if (metrics == nullptr) {
-        metrics = std::make_unique<RunMetrics>(path);
-      }
-      return metrics->update() && !std::isnan(value_after(metrics->record(), "epoch", epoch));
-    } catch (const Error&) {  // it has not made the file yet
-      return false;
-    }
-  }
-
-  void ended(const SweepJob& job, int code, double seconds, const std::optional<std::int64_t>& epoch) {
-    watched_.erase(job.run);
+  void ended(const SweepJob& job, int code, double seconds, const std::optional<std::int64_t>& rung) {
     RunOutcome& outcome = results_.outcomes[job.run];
     refresh(job.run);
-    constexpr int kStoppedBySignal = 3;  // ExitCode of train
     std::string what;
     if (outcome.state == RunState::Finished) {
       what = "done   ";
-    } else if (code == kStoppedBySignal) {
-      const bool reached = epoch && is_done(job.run, epoch);
+    } else if (code == kStopped) {
+      if (rung && !stop_requested()) {
+        paused_[job.run] = checked_[job.run].stop_of(*rung);
+      }
+      const bool reached = is_done(job.run, rung);
       outcome.state = reached ? RunState::Waiting : RunState::Interrupted;
       what = reached ? "paused " : "stopped";
     } else {
@@ -184,9 +191,7 @@ class Sweep {
     const std::string name = metric();
     std::vector<double> values;
     for (const std::size_t i : runs) {
-      const double at = value_after(results_.outcomes[i].record, name, rung);
-      const bool ended_before = std::isnan(at) && results_.outcomes[i].state == RunState::Finished;
-      values.push_back(ended_before ? last_value(results_.outcomes[i].record, name) : at);
+      values.push_back(value_at(results_.outcomes[i].record, name, checked_[i].stop_of(rung)));
     }
     std::vector<std::size_t> left;
     for (const std::size_t place : survivors(values, options_.eta, lower_is_better(options_, name))) {
@@ -207,9 +212,10 @@ class Sweep {
   bool trace_;
   SweepResults& results_;
   SweepDirectory& directory_;
+  const std::vector<CheckedRun>& checked_;
   const std::function<void(const std::string&)>& say_;
   JobPool pool_;
-  std::map<std::size_t, std::unique_ptr<RunMetrics>> watched_;
+  std::vector<std::int64_t> paused_;  ///< the epoch at which this sweep knows a run to be paused
 };
 
 void check_halving(const SweepOptions& options, const std::vector<CheckedRun>& runs) {
@@ -220,6 +226,10 @@ void check_halving(const SweepOptions& options, const std::vector<CheckedRun>& r
     if (run.epochs != runs.front().epochs) {
       throw io::ConfigError(to_text("sweep: --halving: runs of ", runs.front().epochs, " and of ", run.epochs,
                                     " epochs: need one number of epochs for all"));
+    }
+    if (run.evaluated_every == 0) {
+      throw io::ConfigError(
+          "sweep: --halving: runs are evaluated at their end alone: need evaluation.every_epochs > 0");
     }
   }
   if (halving_rungs(runs.front().epochs, options.eta, options.min_epochs).size() < 2) {
@@ -242,7 +252,7 @@ SweepEnd run_sweep(const SweepCommand& command, const SweepOptions& options,
                      ? plan_random(results.axes, options.random, static_cast<std::uint64_t>(options.seed))
                      : plan_grid(results.axes);
   results.outcomes.resize(results.runs.size());
-  const std::vector<CheckedRun> checked = check_runs(command.config, results.runs);
+  const std::vector<CheckedRun> checked = check_runs(command.config, results.runs, options.ranks);
   check_halving(options, checked);
   if (command.dry_run) {
     say(to_text(results.runs.size(), results.runs.size() == 1 ? " run" : " runs"));
@@ -260,7 +270,7 @@ SweepEnd run_sweep(const SweepCommand& command, const SweepOptions& options,
     directory.add_config(results.runs[i].name, checked[i].text);
   }
   end.directory = directory.path();
-  end.stopped = !Sweep(command, options, results, directory, say).run(checked);
+  end.stopped = !Sweep(command, options, results, directory, checked, say).run();
   results.metric = choose_metric(options.metric, results.outcomes);
   results.lower_is_better = lower_is_better(options, results.metric);
   io::write_file_atomically(end.directory + "/summary.txt", summary_table(results));

@@ -23,6 +23,8 @@ SweepOptions read_sweep(const io::Section& s) {
                           {.at_least = 2, .at_most = 100}, options.eta);
   options.min_epochs = s.integer({"min_epochs", "with halving: epochs before a run is judged first"},
                                  {.at_least = 1, .at_most = 1'000'000}, options.min_epochs);
+  options.ranks = s.integer({"ranks", "ranks of each run, on this node; they share the cores of the run"},
+                            {.at_least = 1, .at_most = 1024}, options.ranks);
   return options;
 }
 

@@ -21,6 +21,7 @@ struct SweepOptions {
   bool halving = false;
   std::int64_t eta = 3;         ///< of eta runs the best goes on
   std::int64_t min_epochs = 1;  ///< before a run is judged
+  std::int64_t ranks = 1;       ///< of each run
 };
 
 /// Reads [sweep]. Throws io::ConfigError.
