@@ -116,11 +116,14 @@ std::vector<Tensor> DataParallel::wanted_now() const {
 /// For all parameters that require a gradient, of whose order nothing is known.
 void DataParallel::plan_all() {
   wanted_ = wanted_now();
-  watch_ = std::make_unique<PlanWatch>(wanted_, options_.limits);
-  plan(reverse_order(wanted_.size()));
+  // Shares of a sum and matrices of PowerSGD are cut from row-major gradients.
+  const bool whole = options_.optimizer_state == OptimizerState::Replicated && power_sgd_ == nullptr;
+  watch_ = std::make_unique<PlanWatch>(wanted_, options_.limits,
+                                       whole ? PlanWatch::Blocks::Kept : PlanWatch::Blocks::RowMajor);
+  plan({reverse_order(wanted_.size()), {}});
 }
 
-void DataParallel::plan(const ParameterOrder& order) {
+void DataParallel::plan(const GradientPattern& pattern) {
   if (reducer_) {
     reducer_->retire();
     shares_.clear();
@@ -128,7 +131,7 @@ void DataParallel::plan(const ParameterOrder& order) {
   }
   const bool sharded = options_.optimizer_state == OptimizerState::Sharded;
   IndexedVector<BucketIndex, Bucket> buckets;
-  for (BucketPlan& bucket : plan_buckets(wanted_, options_.limits, order)) {
+  for (BucketPlan& bucket : plan_buckets(wanted_, options_.limits, pattern.order, pattern.blocks)) {
     const std::int64_t numel = sharded ? shared_numel(bucket.numel, bucket.dtype, communicator_->size()) : bucket.numel;
     const Tensor memory = communicator_->allocate(numel, bucket.dtype);
     buckets.emplace_back(std::move(bucket), wanted_, memory);
@@ -183,8 +186,8 @@ void DataParallel::plan_if_needed() {
   for (const Bucket& bucket : buckets()) {
     plans.push_back(bucket.plan());
   }
-  if (const std::optional<ParameterOrder> order = watch_->new_order(plans, *communicator_)) {
-    plan(*order);
+  if (const std::optional<GradientPattern> pattern = watch_->new_pattern(plans, *communicator_)) {
+    plan(*pattern);
   }
 }
 

@@ -135,7 +135,7 @@ class DataParallel {
   void check_ranks_agree() const;
   std::vector<Tensor> wanted_now() const;
   void plan_all();
-  void plan(const ParameterOrder& order);
+  void plan(const GradientPattern& pattern);
   void plan_if_needed();
   std::unique_ptr<Exchange> make_exchange(Bucket& bucket) const;
   std::vector<LowRank*> matrices_of(const Bucket& bucket) const;

@@ -46,7 +46,7 @@ extern "C" const bool backflow_gradient_ops_installed = [] {
   set_gradient_ops(
       {.add = [](const Tensor& a, const Tensor& b) { return add(a, b); },
        .add_ = add_gradient,
-       .copy_ = [](const Tensor& to, const Tensor& from) { kernels::copy(to, from); },
+       .copy_ = [](const Tensor& to, const Tensor& from) { detail::compute_into(to, kernels::copy, from); },
        .reduce_to = [](const Tensor& x, IntArrayRef sizes,
                        ScalarType dtype) { return detail::reduce_to(x, sizes, dtype); },
        .as_strided = [](const Tensor& x, const Geometry& v) { return as_strided(x, v.sizes, v.strides, v.offset); },
@@ -60,7 +60,8 @@ extern "C" const bool backflow_gradient_ops_installed = [] {
                                     v.offset - base.offset);
            },
        .zeros = [](IntArrayRef sizes, ScalarType dtype) { return zeros(sizes, dtype); },
-       .has_nan_ = has_nan});
+       .has_nan_ = has_nan,
+       .in_blocks = kernels::blocked_over});
   return true;
 }();
 

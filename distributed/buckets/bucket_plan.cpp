@@ -21,9 +21,9 @@ struct Closed {
   std::size_t last;
 };
 
-void append(BucketPlan& plan, std::size_t parameter, std::int64_t numel) {
+void append(BucketPlan& plan, std::size_t parameter, std::int64_t numel, const ChannelBlocks& blocks) {
   const std::int64_t step = kAlignment / static_cast<std::int64_t>(element_size(plan.dtype));
-  plan.slots.push_back({parameter, plan.numel, numel});
+  plan.slots.push_back({parameter, plan.numel, numel, blocks});
   plan.numel += (numel + step - 1) / step * step;
 }
 
@@ -43,7 +43,7 @@ ParameterOrder reverse_order(std::size_t parameters) {
 }
 
 std::vector<BucketPlan> plan_buckets(std::span<const Tensor> parameters, const BucketLimits& limits,
-                                     std::span<const std::size_t> order) {
+                                     std::span<const std::size_t> order, std::span<const ChannelBlocks> blocks) {
   std::vector<Closed> closed;
   std::vector<Open> open;
   for (std::size_t position = 0; position < order.size(); ++position) {
@@ -57,7 +57,7 @@ std::vector<BucketPlan> plan_buckets(std::span<const Tensor> parameters, const B
     if (!at->plan.slots.empty() && at->bytes + parameter.nbytes() > limit()) {
       closed.push_back(close(*at));
     }
-    append(at->plan, order[position], parameter.numel());
+    append(at->plan, order[position], parameter.numel(), blocks.empty() ? ChannelBlocks() : blocks[order[position]]);
     at->bytes += parameter.nbytes();
     at->last = position;
     if (at->bytes >= limit()) {

@@ -20,7 +20,9 @@ struct BucketSlot {
   std::size_t parameter = 0;  ///< its index in the list that was planned
   std::int64_t offset = 0;    ///< a multiple of 64 bytes
   std::int64_t numel = 0;
+  ChannelBlocks blocks = {};  ///< in which the elements lie; none: row-major
 
+  bool is_in_blocks() const { return blocks.batch > 0; }
   friend bool operator==(const BucketSlot&, const BucketSlot&) = default;
 };
 
@@ -41,14 +43,18 @@ struct BucketPlan {
 /// An order of parameters, by their indices: that in which a backward completes their gradients.
 using ParameterOrder = std::vector<std::size_t>;
 
+/// Of each parameter, by its index: the blocks in which operators make its gradient; none: row-major.
+using GradientBlocks = std::vector<ChannelBlocks>;
+
 /// The order in which a backward completes gradients, about, when nothing is known of it: the reverse of the list.
 ParameterOrder reverse_order(std::size_t parameters);
 
 /// Assigns parameters to buckets in `order`, which has each index once. A bucket holds one dtype and at most its limit
 /// of bytes; a larger parameter has a bucket of its own. Buckets are ordered by the last parameter that they wait for.
-/// Depends on shapes, dtypes and the order alone, so ranks that agree on these plan the same.
+/// Depends on shapes, dtypes, the order and `blocks` alone, so ranks that agree on these plan the same. `blocks`: those
+/// of each parameter; empty: all gradients are row-major.
 std::vector<BucketPlan> plan_buckets(std::span<const Tensor> parameters, const BucketLimits& limits,
-                                     std::span<const std::size_t> order);
+                                     std::span<const std::size_t> order, std::span<const ChannelBlocks> blocks = {});
 /// The same in the reverse of the list.
 std::vector<BucketPlan> plan_buckets(std::span<const Tensor> parameters, const BucketLimits& limits = {});
 

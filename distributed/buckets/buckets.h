@@ -16,6 +16,8 @@ using BucketIndex = TypedIndex<class Bucket>;
 class Bucket {
  public:
   /// Sets the parameters' grad_buffer to their places in a flat tensor of zeros. An existing gradient is not moved.
+  /// A place whose slot is in blocks is a tensor that keeps its elements in these: operators that know blocks read and
+  /// write them where they are. For all others it is as any tensor: they get a row-major copy.
   /// `parameters` is the list that was planned. `memory`: the flat tensor, of the plan's dtype and at least its number
   /// of elements; made here when undefined.
   Bucket(BucketPlan plan, std::span<const Tensor> parameters, Tensor memory = Tensor());
@@ -42,10 +44,13 @@ class Bucket {
   void begin(Share share);
 
  private:
+  Tensor elements(std::size_t i) const;
+  const Tensor& place(std::size_t i);
+
   BucketPlan plan_;
   Tensor flat_;
   std::vector<Tensor> parameters_;  ///< by slot
-  std::vector<Tensor> views_;       ///< by slot
+  std::vector<Tensor> places_;      ///< by slot; what is in blocks may have left the bucket, see place()
   std::vector<bool> reduced_;       ///< by slot
 };
 

@@ -6,9 +6,26 @@
 
 namespace backflow::distributed {
 
+namespace {
+
+/// Those in which another tensor of the same sizes can be kept: of all elements of a storage, without padding.
+ChannelBlocks blocks_of(const Tensor& gradient) {
+  if (!gradient.impl().storage->may_be_blocked() || gradient.impl().storage->is_deferred()) {
+    return {};
+  }
+  const ChannelBlocks blocks = gradient.impl().storage->blocked().blocks;
+  const bool fits = gradient.dim() >= 2 && gradient.sizes()[0] == blocks.batch &&
+                    gradient.sizes()[1] == blocks.channels && gradient.numel() == blocks.elements() &&
+                    gradient.storage_offset() == 0 && gradient.is_contiguous();
+  return fits && !blocks.is_row_major() ? blocks : ChannelBlocks();
+}
+
+}  // namespace
+
 struct GradientOrder::Notes {
   std::mutex mutex;
   ParameterOrder order;  ///< each time that a gradient has come
+  GradientBlocks blocks;
 };
 
 GradientOrder::GradientOrder(std::vector<Tensor> parameters)
@@ -19,10 +36,15 @@ GradientOrder::~GradientOrder() { stop(); }
 void GradientOrder::watch() {
   stop();
   notes_ = std::make_shared<Notes>();
+  notes_->blocks.resize(parameters_.size());
   for (std::size_t i = 0; i < parameters_.size(); ++i) {
     hooks_.push_back(register_post_accumulate_grad_hook(parameters_[i], [notes = notes_, i](const Tensor&) {
       const std::lock_guard lock(notes->mutex);
       notes->order.push_back(i);
+    }));
+    gradient_hooks_.push_back(parameters_[i].register_hook([notes = notes_, i](const Tensor& gradient) {
+      const std::lock_guard lock(notes->mutex);
+      notes->blocks[i] = blocks_of(gradient);
     }));
   }
 }
@@ -32,6 +54,10 @@ void GradientOrder::stop() {
     hook.remove();
   }
   hooks_.clear();
+  for (std::size_t i = 0; i < gradient_hooks_.size(); ++i) {
+    parameters_[i].remove_hook(gradient_hooks_[i]);
+  }
+  gradient_hooks_.clear();
 }
 
 ParameterOrder GradientOrder::seen() const {
@@ -46,6 +72,11 @@ ParameterOrder GradientOrder::seen() const {
     }
   }
   return {order.rbegin(), order.rend()};
+}
+
+GradientBlocks GradientOrder::blocks() const {
+  const std::lock_guard lock(notes_->mutex);
+  return notes_->blocks;
 }
 
 }  // namespace backflow::distributed

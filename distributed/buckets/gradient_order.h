@@ -8,8 +8,8 @@
 
 namespace backflow::distributed {
 
-/// Notes in which order the gradients of parameters become complete in a backward, by hooks that are there only while
-/// it watches. Not thread-safe; the backward may run on any threads.
+/// Notes in which order the gradients of parameters become complete in a backward, and in which blocks they come, by
+/// hooks that are there only while it watches. Not thread-safe; the backward may run on any threads.
 class GradientOrder {
  public:
   explicit GradientOrder(std::vector<Tensor> parameters);
@@ -23,6 +23,8 @@ class GradientOrder {
   void stop();
   /// The parameters that the backward reached, by their index in the list, in the order of their last gradients.
   ParameterOrder seen() const;
+  /// The blocks of every parameter's last gradient: those without padding of a single tensor, else none.
+  GradientBlocks blocks() const;
 
  private:
   struct Notes;
@@ -30,6 +32,7 @@ class GradientOrder {
   std::vector<Tensor> parameters_;
   std::shared_ptr<Notes> notes_;  ///< shared with hooks, which a pass may still hold
   std::vector<RemovableHandle> hooks_;
+  std::vector<unsigned> gradient_hooks_;  ///< by parameter, while it watches
 };
 
 }  // namespace backflow::distributed

@@ -55,18 +55,25 @@ IntrusivePtr<Storage> Storage::alias(const IntrusivePtr<Storage>& storage, std::
 IntrusivePtr<Storage> Storage::make_blocked(const ChannelBlocks& blocks, ScalarType dtype, Unblock unblock,
                                             const Storage* previous) {
   const auto width = static_cast<std::int64_t>(element_size(dtype));
-  auto forms = std::make_unique<StorageForms>();
-  forms->dtype = dtype;
-  forms->unblock = unblock;
-  forms->blocked = {make(static_cast<std::size_t>(blocks.elements() * width)), blocks};
-  const std::int64_t elements = blocks.batch * blocks.channels * blocks.spatial;
-  auto* storage = new (allocate(kHeaderBytes)) Storage(nullptr, static_cast<std::size_t>(elements * width));
-  storage->forms_.store(forms.release(), std::memory_order_release);
+  IntrusivePtr<Storage> storage =
+      make_blocked(make(static_cast<std::size_t>(blocks.elements() * width)), blocks, dtype, unblock);
   if (previous != nullptr) {
     storage->version_.store(previous->version(), std::memory_order_relaxed);
     storage->recorded_changes_.store(previous->recorded_changes(), std::memory_order_relaxed);
     storage->changes_.store(previous->changes(), std::memory_order_relaxed);
   }
+  return storage;
+}
+
+IntrusivePtr<Storage> Storage::make_blocked(IntrusivePtr<Storage> elements, const ChannelBlocks& blocks,
+                                            ScalarType dtype, Unblock unblock) {
+  auto forms = std::make_unique<StorageForms>();
+  forms->dtype = dtype;
+  forms->unblock = unblock;
+  forms->blocked = {std::move(elements), blocks};
+  const auto bytes = static_cast<std::size_t>(blocks.batch * blocks.channels * blocks.spatial) * element_size(dtype);
+  auto* storage = new (allocate(kHeaderBytes)) Storage(nullptr, bytes);
+  storage->forms_.store(forms.release(), std::memory_order_release);
   return IntrusivePtr<Storage>(storage);
 }
 

@@ -42,6 +42,9 @@ class Storage : public RefCounted {
   /// row-major bytes when they are asked for. The counters go on from those of `previous`, which it replaces.
   static IntrusivePtr<Storage> make_blocked(const ChannelBlocks& blocks, ScalarType dtype, Unblock unblock,
                                             const Storage* previous = nullptr);
+  /// The same over `elements`, which has room for them.
+  static IntrusivePtr<Storage> make_blocked(IntrusivePtr<Storage> elements, const ChannelBlocks& blocks,
+                                            ScalarType dtype, Unblock unblock);
 
   /// Uninitialized storage without bytes yet, for a result that deferred work (deferred_work.h) may write. The first
   /// call of data() runs what this thread has put off, and gives it bytes if it still has none. No other thread may see

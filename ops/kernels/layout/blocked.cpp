@@ -126,6 +126,13 @@ Tensor empty_blocked(IntArrayRef sizes, ScalarType dtype, const ChannelBlocks& b
   return Tensor(TensorImpl::make(Storage::make_blocked(blocks, dtype, unblock), dtype, sizes));
 }
 
+Tensor blocked_over(const Tensor& elements, IntArrayRef sizes, const ChannelBlocks& blocks) {
+  const ScalarType dtype = elements.scalar_type();
+  const IntrusivePtr<Storage> memory =
+      Storage::wrap(elements.mutable_data_ptr(), elements.nbytes(), [elements](void*) {});
+  return Tensor(TensorImpl::make(Storage::make_blocked(memory, blocks, dtype, unblock), dtype, sizes));
+}
+
 Blocked as_blocked(const Tensor& x, std::int64_t block) { return as_blocked(x, blocks_of(x.sizes(), block)); }
 
 Blocked as_blocked(const Tensor& x, const ChannelBlocks& want) {

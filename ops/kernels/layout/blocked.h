@@ -38,6 +38,9 @@ std::int64_t block_of(const Tensor& x);
 Tensor empty_blocked(IntArrayRef sizes, ScalarType dtype, std::int64_t block);
 Tensor empty_blocked(IntArrayRef sizes, ScalarType dtype, const ChannelBlocks& blocks);
 
+/// The same, without padding, over the elements that are there: of a contiguous tensor, which stays alive as long.
+Tensor blocked_over(const Tensor& elements, IntArrayRef sizes, const ChannelBlocks& blocks);
+
 /// x in blocks of `block` channels (1: row-major): what it is kept in, or else a copy, which is counted as a reorder.
 Blocked as_blocked(const Tensor& x, std::int64_t block);
 Blocked as_blocked(const Tensor& x, const ChannelBlocks& blocks);
