@@ -1,7 +1,7 @@
 #include <cstddef>
 #include <vector>
 
-#include <backflow/distributed/buckets.h>
+#include <backflow/distributed/buckets/buckets.h>
 #include <backflow/distributed/data_parallel.h>
 #include <backflow/ops/functions.h>
 #include <backflow/ops/kernels/elementwise/elementwise.h>
