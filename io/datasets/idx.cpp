@@ -108,9 +108,11 @@ std::uint64_t data_bytes(const Header& header, const ElementType& type, const de
   const std::uint64_t most = source.size_bound() - std::min(source.size_bound(), header.bytes);
   std::uint64_t bytes = type.bytes;
   bool fits = true;
-  for (const std::int64_t size : header.sizes) fits = fits && !__builtin_mul_overflow(bytes, size, &bytes);
+  for (const std::int64_t size : header.sizes) {
+    fits = fits && !__builtin_mul_overflow(bytes, std::max<std::int64_t>(size, 1), &bytes);
+  }
   const bool empty = std::find(header.sizes.begin(), header.sizes.end(), 0) != header.sizes.end();
-  if (empty) return 0;
+  if (empty && fits) return 0;
   check(fits && bytes <= most, path, ": offset ", header.bytes, ": truncated: sizes ", header.sizes, " need ",
         fits ? std::to_string(bytes) : "more than 2^64", " bytes, the file has ",
         source.is_compressed() ? "at most " : "", most, " left");

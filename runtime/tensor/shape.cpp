@@ -27,7 +27,9 @@ DimVector contiguous_strides(IntArrayRef sizes) {
   std::int64_t stride = 1;
   for (std::size_t i = sizes.size(); i-- > 0;) {
     strides[i] = stride;
-    stride *= std::max<std::int64_t>(sizes[i], 1);
+    // Without elements, too: sizes behind a 0 have a product that numel_of() does not see.
+    const bool fits = !__builtin_mul_overflow(stride, std::max<std::int64_t>(sizes[i], 1), &stride);
+    check(fits, "tensor: ", sizes, " has strides of more than 2^63 elements: need smaller sizes");
   }
   return strides;
 }

@@ -34,6 +34,9 @@ TEST_CASE("cifar: files one after the other, and the labels that are asked for")
   CHECK(ten.images.sizes() == IntArrayRef({3, 3, 32, 32}));
   CHECK(test::values_of<std::int64_t>(ten.labels) == std::vector<std::int64_t>{9, 0, 5});
   CHECK(ten.images.data_ptr<std::uint8_t>()[2 * 3072] == 3);
+  CHECK(test::values_of<std::int64_t>(io::read_cifar_labels({a, b}, io::CifarLabels::Ten, kMost)) ==
+        std::vector<std::int64_t>{9, 0, 5});
+  CHECK(error_of([&] { io::read_cifar_labels({a, b}, io::CifarLabels::Ten, 3 * 3072 - 1); }) != "no error");
   test::write_text(a, record({19, 99}, 1));
   CHECK(test::values_of<std::int64_t>(io::read_cifar({a}, io::CifarLabels::Coarse, kMost).labels)[0] == 19);
   CHECK(test::values_of<std::int64_t>(io::read_cifar({a}, io::CifarLabels::Fine, kMost).labels)[0] == 99);

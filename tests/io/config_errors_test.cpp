@@ -384,3 +384,25 @@ TEST_CASE("config: deep and long input") {
                   c.root().numbers("b");
                 }) == "no error");
 }
+
+TEST_CASE("config: a section is sound when nothing in it is known to be wrong") {
+  const auto is_sound = [](const std::string& text) {
+    const Config config = Config::parse(text, "x.toml");
+    const io::Section a = config.section("a");
+    a.integer("n", {.at_least = 1}, 1);
+    a.section("inner").string("word", "");
+    config.section("b").integer("n", {}, 1);
+    return a.is_sound();
+  };
+  CHECK(is_sound(""));
+  CHECK(is_sound("[a]\nn = 3\n[b]\nn = 'wrong'"));
+  CHECK_FALSE(is_sound("[a]\nn = 0"));
+  CHECK_FALSE(is_sound("[a]\nm = 1"));
+  CHECK_FALSE(is_sound("[a.inner]\nword = 1"));
+  CHECK_FALSE(is_sound("[a.inner]\nwrod = ''"));
+  CHECK_FALSE(is_sound("a = 3"));
+  const Config config = Config::parse("[a]\nn = 1", "x.toml");
+  config.section("a").integer("n");
+  config.section("a").report("n", "need another one");
+  CHECK_FALSE(config.section("a").is_sound());
+}

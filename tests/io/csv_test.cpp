@@ -109,3 +109,17 @@ TEST_CASE("csv: words that fill the memory are an error") {
   }
   CHECK_THAT(file.error(text, {.most_bytes = 4000}), StartsWith(" the distinct words need more than 4000 bytes"));
 }
+
+TEST_CASE("csv: of some columns the cells are kept, all are checked") {
+  const CsvFile file;
+  const io::CsvOptions options{.text_columns = {"c"}, .kept_columns = std::vector<std::string>{"b"}};
+  const CsvTable table = file.read("a,b,c\n1,2,x\n,4,y\n", options);
+  CHECK(table.records() == 2);
+  CHECK(table.columns[0].numbers.empty());
+  CHECK(table.columns[0].missing == std::vector<std::int64_t>{1});
+  CHECK(table.columns[1].numbers == std::vector<double>{2, 4});
+  CHECK(table.columns[2].words.empty());
+  CHECK(table.columns[2].dictionary == std::vector<std::string>{"x", "y"});
+  CHECK_FALSE(file.read("a,b\nz,2\n", options).columns[0].is_numeric);
+  CHECK_THAT(file.error("a,b\n1,2\n3\n", options), StartsWith("3: 1 cell"));
+}

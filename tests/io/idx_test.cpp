@@ -191,3 +191,18 @@ TEST_CASE("idx: Fashion-MNIST", "[.data]") {
   for (const std::uint8_t label : values) ++counts.at(label);
   CHECK(counts == std::vector<int>(10, 1000));
 }
+
+TEST_CASE("idx: a header is read without its data, and compared with the size of the file") {
+  const test::TemporaryDirectory directory;
+  const std::string path = directory.file("x");
+  test::write_text(path, header(0x0d, {2, 3}) + std::string(24, '\0'));
+  const io::IdxHeader plain = io::read_idx_header(path);
+  CHECK(plain.sizes == DimVector{2, 3});
+  CHECK(plain.dtype == kFloat32);
+  test::write_text(path, gzip(header(0x08, {5}) + "abcde"));
+  CHECK(io::read_idx_header(path).sizes == DimVector{5});
+  for (const std::size_t bytes : {23, 25}) {
+    test::write_text(path, header(0x0d, {2, 3}) + std::string(bytes, '\0'));
+    CHECK(error_of([&] { io::read_idx_header(path); }) == error_of([&] { read_idx(path); }));
+  }
+}

@@ -9,6 +9,7 @@
 
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/support/arrays.h>
+#include <backflow/tests/support/error_of.h>
 
 using namespace backflow;
 using namespace backflow::test;
@@ -109,4 +110,12 @@ TEST_CASE("memory: storage is counted, and counted down") {
   CHECK(memory_stats().peak_bytes - before >= 4 << 20);
   reset_peak_memory();
   CHECK(memory_stats().peak_bytes - before < 4096);
+}
+
+TEST_CASE("tensor: sizes behind a 0 are bounded as all are") {
+  constexpr std::int64_t kLarge = std::int64_t{1} << 40;
+  CHECK(empty_tensor({0, kLarge}, kFloat32).stride(0) == kLarge);
+  CHECK(error_of([&] {
+          empty_tensor({0, kLarge, kLarge}, kFloat32);
+        }) == "tensor: [0, 1099511627776, 1099511627776] has strides of more than 2^63 elements: need smaller sizes");
 }

@@ -166,6 +166,8 @@ TOGETHER = [
     (IDX, END, END + '[task]\nloss = §"mse"', 'need "cross_entropy"'),
     (IDX, END, END + '[task]\nthreshold = §0.3', 'has no meaning for a task "classification"'),
     (IDX, END, END + '[task]\nname = §"gan"', "need a model with a generator"),
+    (IDX, END, END + '[task]\ntop_k = [1, §4]', "there are 3 classes: need at most as many"),
+    (IDX, END, END + '[task]\ntop_k = [1, 2, §1]', "has 1 twice"),
     (CSV, END, END + '[task]\nlabel_smoothing = §0.1', 'has no meaning for a task "regression"'),
     (IDX, 'lr = 0.1', 'lr = 0.1\ngroups = [{match = §["conv*"]}]', "takes no parameter"),
     (IDX, 'lr = 0.1', 'lr = 0.1\ngroups = [{match = ["*"], frozen = §true}]', "no parameter is left to train"),

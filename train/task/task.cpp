@@ -83,6 +83,22 @@ void refuse_foreign_keys(const TaskOptions& options, const Known& task) {
   }
 }
 
+/// Of no classes, which are not known yet: nothing.
+void check_top_k(const TaskOptions& options, std::int64_t classes) {
+  const std::vector<std::int64_t>& k = options.top_k;
+  for (std::size_t i = 0; i < k.size(); ++i) {
+    if (classes > 0 && k[i] > classes) {
+      options.section.fail(
+          "top_k", i,
+          to_text("'top_k' in [task] has ", k[i], ", there are ", classes, " classes: need at most as many"));
+    }
+    if (std::find(k.begin(), k.begin() + static_cast<std::ptrdiff_t>(i), k[i]) !=
+        k.begin() + static_cast<std::ptrdiff_t>(i)) {
+      options.section.fail("top_k", i, to_text("'top_k' in [task] has ", k[i], " twice: need each number once"));
+    }
+  }
+}
+
 }  // namespace
 
 std::unique_ptr<Task> Task::make(const TaskOptions& options, const DataInfo& data) {
@@ -90,6 +106,7 @@ std::unique_ptr<Task> Task::make(const TaskOptions& options, const DataInfo& dat
   const std::string loss = loss_of(options, known);
   refuse_foreign_keys(options, known);
   if (known.name == "classification") {
+    check_top_k(options, data.classes);
     return std::make_unique<Classification>(options, data);
   }
   if (known.name == "regression") {
