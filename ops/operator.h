@@ -43,6 +43,8 @@ class Backward {
   /// Where the gradient of operand `i` may be computed, for a result of these sizes and this dtype: the place in a
   /// bucket of a leaf that gets nothing else, else a new tensor. It is to become dx(i) once it is written.
   Tensor place_of(std::size_t i, IntArrayRef sizes, ScalarType dtype) const;
+  /// The place in a bucket alone: undefined if there is none.
+  Tensor bucket_place_of(std::size_t i, IntArrayRef sizes, ScalarType dtype) const;
   /// Whether this backward is the only owner of dy. Then a gradient may be written over it.
   bool owns_dy() const {
     const Tensor& dy = call_.dy[0];

@@ -160,8 +160,12 @@ struct Convolution : CostOfGeometry<Convolution> {
     if (b.wants(1)) {
       const Tensor x = transposed ? b.dy() : b(input);
       const Tensor dy = transposed ? b(input) : b.dy();
-      b.dx(1) =
-          GradMode::is_enabled() ? recorded_dw(geometry, x, dy) : kernels::convolution_weight_gradient(geometry, x, dy);
+      if (GradMode::is_enabled()) {
+        b.dx(1) = recorded_dw(geometry, x, dy);
+      } else {
+        const Tensor place = b.bucket_place_of(1, geometry.w, dy.scalar_type());
+        b.dx(1) = kernels::convolution_weight_gradient(geometry, x, dy, place);
+      }
     }
     b.set_dx(2, [&] { return sum_to_channels(b.dy()); });
   }

@@ -1,4 +1,6 @@
 #include <cstddef>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include <backflow/distributed/buckets/buckets.h>
@@ -107,6 +109,25 @@ TEST_CASE("buckets in blocks: a sum is counted once, and a missing gradient as z
   w.mutable_grad() = Tensor();
   bucket.fill();
   CHECK(in_slot(bucket) == std::vector<double>(kElements, 0));
+}
+
+TEST_CASE("buckets in blocks: a convolution writes its gradient where it is sent from", "[buckets]") {
+  const Tensor w = random_tensor({32, 32, 3, 3}, "w").set_requires_grad(true);
+  const Tensor x = random_tensor({4, 32, 8, 8}, "x");
+  const auto backward = [&] { sum(tanh(conv2d(x, w, {}, {1, 1}, {1, 1}))).backward(); };
+  backward();
+  const ChannelBlocks blocks = kernels::any_blocks(w.grad()).blocks;  // none on some machines
+  const auto expected = values(std::exchange(w.mutable_grad(), Tensor()));
+
+  const std::vector<Tensor> parameters = {w};
+  for (const ChannelBlocks& of_slot : {blocks, ChannelBlocks(), kBlocks}) {
+    Bucket bucket(plan_buckets(parameters, {}, reverse_order(1), std::vector{of_slot})[0], parameters);
+    backward();
+    CHECK(w.grad().is_same(w.impl().meta().grad_buffer));
+    const Tensor sent = view_of(bucket.flat(), {kElements}, {1}, 0).clone();
+    CHECK(values(sent) == (of_slot.batch > 0 ? values(kernels::as_blocked(w.grad(), of_slot).elements) : expected));
+    CHECK(values(std::exchange(w.mutable_grad(), Tensor())) == expected);
+  }
 }
 
 TEST_CASE("buckets in blocks: data parallel sums are the same as of row-major gradients", "[buckets]") {

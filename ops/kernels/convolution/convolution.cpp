@@ -74,16 +74,22 @@ Tensor convolution_input_gradient(const ConvolutionGeometry& g, const Tensor& dy
       dy, w);
 }
 
-Tensor convolution_weight_gradient(const ConvolutionGeometry& g, const Tensor& x, const Tensor& dy) {
-  if (numel_of(g.y) == 0 || numel_of(g.w) == 0 || numel_of(g.x) == 0) {
-    return zeros(g.w, dy.scalar_type());
+Tensor convolution_weight_gradient(const ConvolutionGeometry& g, const Tensor& x, const Tensor& dy,
+                                   const Tensor& place) {
+  const bool is_empty = numel_of(g.y) == 0 || numel_of(g.w) == 0 || numel_of(g.x) == 0;
+  const auto compute = [&](const Tensor& a, const Tensor& b) {
+    return suits_onednn(g, a.scalar_type())
+               ? onednn_convolution_weight_gradient(g, a, b, a.is_same(x) ? place : Tensor())
+               : plain_convolution_weight_gradient(g, a, b);
+  };
+  Tensor dw = is_empty ? zeros(g.w, dy.scalar_type()) : computed(compute, x, dy);
+  if (!place.defined() || dw.is_same(place)) {
+    return dw;
   }
-  return computed(
-      [&](const Tensor& a, const Tensor& b) {
-        return suits_onednn(g, a.scalar_type()) ? onednn_convolution_weight_gradient(g, a, b)
-                                                : plain_convolution_weight_gradient(g, a, b);
-      },
-      x, dy);
+  if (!elementwise_into_blocks({&place, &dw}, [](const Tensor* of) { copy(of[0], of[1]); })) {
+    copy(place, dw);
+  }
+  return place;
 }
 
 Tensor channel_sums(const Tensor& x) {

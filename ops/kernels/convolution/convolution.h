@@ -43,8 +43,10 @@ Tensor convolution(const ConvolutionGeometry& g, const Tensor& x, const Tensor& 
 /// The gradient of x from that of y, in blocks of `block` channels where oneDNN can; 0 leaves the choice to it.
 Tensor convolution_input_gradient(const ConvolutionGeometry& g, const Tensor& dy, const Tensor& w, std::int64_t block);
 
-/// The gradient of w, in oneDNN's blocks of filters and channels where it likes these.
-Tensor convolution_weight_gradient(const ConvolutionGeometry& g, const Tensor& x, const Tensor& dy);
+/// The gradient of w, in oneDNN's blocks of filters and channels where it likes these. In `place` if that is defined,
+/// of the sizes of w and the dtype of dy; without a copy if it is kept in these blocks too.
+Tensor convolution_weight_gradient(const ConvolutionGeometry& g, const Tensor& x, const Tensor& dy,
+                                   const Tensor& place = {});
 
 /// The sums of x [batch, channels, spatial...] over all but the channels, [channels].
 Tensor channel_sums(const Tensor& x);
@@ -60,7 +62,9 @@ bool suits_onednn(const ConvolutionGeometry& g, ScalarType dtype);
 Tensor onednn_convolution(const ConvolutionGeometry& g, const Tensor& x, const Tensor& w, const Tensor& bias);
 Tensor onednn_convolution_input_gradient(const ConvolutionGeometry& g, const Tensor& dy, const Tensor& w,
                                          std::int64_t block);
-Tensor onednn_convolution_weight_gradient(const ConvolutionGeometry& g, const Tensor& x, const Tensor& dy);
+/// Not in `place` where the primitives write another form.
+Tensor onednn_convolution_weight_gradient(const ConvolutionGeometry& g, const Tensor& x, const Tensor& dy,
+                                          const Tensor& place);
 
 /// By matrix products, of float32 and float64; results are row-major.
 Tensor plain_convolution(const ConvolutionGeometry& g, const Tensor& x, const Tensor& w, const Tensor& bias);

@@ -72,7 +72,7 @@ void copy_slices(const SlicedOperand& x, const SlicedOperand& dy) {
 /// how the updated weights are read by the next forward; else it has to be unpacked.
 class WeightGradient {
  public:
-  WeightGradient(const ConvolutionGeometry& g, const WeightCut& cut)
+  WeightGradient(const ConvolutionGeometry& g, const WeightCut& cut, const Tensor& place)
       : cut_(cut), slice_elements_(elements_of(cut.primitive->w)) {
     std::optional<ChannelBlocks> blocks;
     if (g.groups == 1) {
@@ -83,12 +83,14 @@ class WeightGradient {
       tile_ = blocks->block * blocks->block;
       blocks->batch = g.w[0];
       blocks->channels = g.w[1];
-      dw_ = empty_blocked(g.w, kFloat32, *blocks);
-      elements_ = as_blocked(dw_, *blocks).elements;
+      const Blocked in_place = place.defined() ? any_blocks(place) : Blocked();
+      const bool fits = in_place && in_place.blocks == *blocks;
+      dw_ = fits ? place : empty_blocked(g.w, kFloat32, *blocks);
+      elements_ = fits ? in_place.elements : as_blocked(dw_, *blocks).elements;
       taps_ = blocks->spatial;
       channel_blocks_ = blocks->blocks() / cut.slices.channels;
     } else {
-      dw_ = empty_tensor(g.w, kFloat32);
+      dw_ = place.defined() && !may_be_blocked(place) ? place : empty_tensor(g.w, kFloat32);
       elements_ = empty_tensor({cut.slices.count() * slice_elements_}, kFloat32);
     }
     if (cut.parts > 1) {
@@ -190,12 +192,13 @@ void sum_part(const WeightCut& cut, std::int64_t part, std::int64_t slice, const
 
 }  // namespace
 
-Tensor onednn_convolution_weight_gradient(const ConvolutionGeometry& g, const Tensor& x_, const Tensor& dy_) {
+Tensor onednn_convolution_weight_gradient(const ConvolutionGeometry& g, const Tensor& x_, const Tensor& dy_,
+                                          const Tensor& place) {
   const auto kept = cut_weight_gradient(g, {.x = wanted_block(x_), .y = wanted_block(dy_)});
   const WeightCut& cut = *kept;
   const SlicedOperand x(x_, cut.primitive->x_block, cut.slices.of_x(), cut.samples);
   const SlicedOperand dy(dy_, cut.primitive->y_block, cut.slices.filters, cut.samples);
-  WeightGradient gradient(g, cut);
+  WeightGradient gradient(g, cut, place);
   copy_slices(x, dy);
   const std::int64_t slices = cut.slices.count();
   parallel_for(cut.parts * slices, [&](std::int64_t i) {
