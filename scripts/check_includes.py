@@ -3,6 +3,7 @@
 
 check_includes.py [--self-test] [ROOT]      exit code 1 and a line for each violation
 check_includes.py --public-headers [ROOT]   lists the headers that are installed
+check_includes.py --lone-headers [ROOT]     lists those of them that no source of their name includes before all else
 """
 
 import argparse
@@ -91,6 +92,7 @@ THIRD_PARTY = [
     (r"hdf5\.h|H5\w*\.h", ["io"]),
     (r"toml\+\+/", ["io"]),
     (r"zlib\.h", ["io"]),
+    (r"libdeflate\.h", ["io/datasets"]),
     (r"png\.h|jpeglib\.h", ["io/datasets", "tests"]),
     (r"nlohmann/", ["io", "train"]),
     (r"spdlog/", ["train"]),
@@ -344,14 +346,27 @@ def self_test():
     return failures
 
 
+def public_headers(root):
+    return [path for path, _ in sources(root) if is_public(path) or re.fullmatch(r"\w+\.h", path)]
+
+
+def is_first_in_its_source(root, header):
+    """Whether every build compiles the header with nothing before it."""
+    source = (root / header).with_suffix(".cpp")
+    first = re.search(r"^#.*$", source.read_text(encoding="utf-8"), re.M) if source.exists() else None
+    return first is not None and first[0] == f"#include <backflow/{header}>"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("root", nargs="?", type=pathlib.Path, default=pathlib.Path(__file__).resolve().parent.parent)
     parser.add_argument("--self-test", action="store_true", help="prove that the check finds what it should")
     parser.add_argument("--public-headers", action="store_true")
+    parser.add_argument("--lone-headers", action="store_true")
     arguments = parser.parse_args()
-    if arguments.public_headers:
-        print(*(path for path, _ in sources(arguments.root) if is_public(path) or re.fullmatch(r"\w+\.h", path)), sep="\n")
+    if arguments.public_headers or arguments.lone_headers:
+        found = public_headers(arguments.root)
+        print(*(path for path in found if arguments.public_headers or not is_first_in_its_source(arguments.root, path)), sep="\n")
         return 0
     failures = self_test() if arguments.self_test else check(arguments.root)
     print(*failures, sep="\n", end="\n" if failures else "")

@@ -174,9 +174,9 @@ def test_a_quiet_run_prints_the_path_of_its_dump(folder):
 
 
 def test_an_epoch_ends_with_its_mean_loss_and_its_own_time(folder):
-    # Batches of 25,000 samples: two and one of 10,000 in each epoch.
+    # Batches of 2,500 samples: two and one of 1,000 in each epoch.
     out = folder / "run"
-    log = train(out, "--set", "train.batch_size=25000", "--set", "train.epochs=3").stdout
+    log = train(out, "--set", "train.batch_size=2500", "--set", "train.epochs=3").stdout
     lines = re.findall(r"^epoch (\d)/3: loss (\S+), test loss \S+, test accuracy \S+, (\S+) s$", log, re.M)
     assert [epoch for epoch, _, _ in lines] == ["1", "2", "3"], log
     loss = [m["loss"] for m in metrics(out, "step")]

@@ -1,4 +1,5 @@
 """What the tests of the `backflow` program share: running it, small data, the files of a run."""
+import gzip
 import json
 import os
 import pathlib
@@ -81,6 +82,20 @@ def write_data(folder, train=60, test=20, size=8, classes=3, seed=1):
         write_idx(folder / f"{name}-images-idx3-ubyte", (n, size, size), pixels)
         write_idx(folder / f"{name}-labels-idx1-ubyte", (n,), labels)
     return folder
+
+
+def first_samples(folder, train=6000, test=1000):
+    """A directory with the first samples of Fashion-MNIST, under the names of the whole: it is read in a tenth of the time."""
+    whole, made = pathlib.Path("/usr/share/datasets/fashion-mnist"), pathlib.Path(folder) / "fashion-mnist"
+    made.mkdir()
+    for name, n in (("train", train), ("t10k", test)):
+        for what, head, size in (("images-idx3", 16, 784), ("labels-idx1", 8, 1)):
+            with gzip.open(whole / f"{name}-{what}-ubyte.gz") as file:
+                content = file.read(head + n * size)
+            assert len(content) == head + n * size
+            with gzip.open(made / f"{name}-{what}-ubyte.gz", "wb", compresslevel=1) as file:
+                file.write(content[:4] + n.to_bytes(4, "big") + content[8:])
+    return made
 
 
 def config_text(data, model="name = \"mlp\"\nhidden = [4]", optimizer="name = \"sgd\"\nlr = 0.05", rest=""):

@@ -10,12 +10,26 @@ import re
 import shutil
 import signal
 import subprocess
+import tempfile
 
-from program import BACKFLOW, MPIRUN, SOURCE, main, metrics, newest, run
+from program import BACKFLOW, MPIRUN, SOURCE, first_samples, main, metrics, newest, run
 
-CONFIG = str(SOURCE / "configs/fashion_mnist_mlp.toml")
-TOWERS = str(SOURCE / "configs/fashion_mnist_towers.toml")
-DATA = pathlib.Path("/usr/share/datasets/fashion-mnist")
+WHOLE = pathlib.Path("/usr/share/datasets/fashion-mnist")
+TEMPORARY = tempfile.TemporaryDirectory(prefix="backflow-program-data-")
+DATA = first_samples(TEMPORARY.name)
+
+
+def shipped(name):
+    """A configuration of configs/, with 6,000 samples for training and 1,000 for testing."""
+    text = (SOURCE / "configs" / f"{name}.toml").read_text()
+    assert str(WHOLE) in text
+    path = pathlib.Path(TEMPORARY.name) / f"{name}.toml"
+    path.write_text(text.replace(str(WHOLE), str(DATA)))
+    return str(path)
+
+
+CONFIG = shipped("fashion_mnist_mlp")
+TOWERS = shipped("fashion_mnist_towers")
 SGD = 'name = "sgd"\nlr = 0.03\nmomentum = 0.9'  # of CONFIG
 SMALL = ["--set", "model.hidden=[64, 32]"]
 
@@ -46,8 +60,8 @@ def test_one_and_two_ranks_have_the_same_losses_in_float64(folder):
 
 
 def test_micro_batches_give_the_same_losses_on_any_number_of_ranks(folder):
-    # Batches of 9,999 samples, and a last one of 6: fewer than there are micro-batches.
-    common = [*steps(7), "--set", "train.dtype=float64", "--set", "train.batch_size=9999", "--set", "optimizer.momentum=0.9"]
+    # Batches of 999 samples, and a last one of 6: fewer than there are micro-batches.
+    common = [*steps(7), "--set", "train.dtype=float64", "--set", "train.batch_size=999", "--set", "optimizer.momentum=0.9"]
     train(folder / "whole", *common)
     whole = [m["loss"] for m in metrics(folder / "whole", "step")]
     for ranks in (0, 2):
@@ -78,12 +92,12 @@ def test_a_gradient_that_is_not_finite_ends_the_run_with_the_parameters_name(fol
 
 
 def test_an_uneven_last_batch_is_exact(folder):
-    # 60,000 samples in batches of 9,999: the last one has 6.
-    compare_losses(folder, 7, 1e-12, "--set", "train.dtype=float64", "--set", "train.batch_size=9999")
+    # 6,000 samples in batches of 999: the last one has 6.
+    compare_losses(folder, 7, 1e-12, "--set", "train.dtype=float64", "--set", "train.batch_size=999")
 
 
 def test_a_last_batch_with_fewer_samples_than_ranks_does_not_hang(folder):
-    train(folder / "run", "--set", "train.batch_size=59999", ranks=2)
+    train(folder / "run", "--set", "train.batch_size=5999", ranks=2)
     assert len(metrics(folder / "run", "step")) == 20  # ten epochs
 
 
@@ -123,13 +137,13 @@ def bits(path):
 
 
 def test_a_run_that_goes_on_from_a_dump_gives_the_same_bits(folder):
-    # Batches of 9,999 samples: 7 steps an epoch.
+    # Batches of 999 samples: 7 steps an epoch.
     optimizers = {"sgd": [], "adam": ["--set", "optimizer.lr=0.001", "--set", "optimizer.amsgrad=true"],
                   "rmsprop": ["--set", "optimizer.lr=0.001", "--set", "optimizer.centered=true"]}
     for name, options in optimizers.items():
         (folder / f"{name}.toml").write_text(pathlib.Path(CONFIG).read_text().replace(
             SGD, f'name = "{name}"' if options else SGD))
-        common = [folder / f"{name}.toml", *SMALL, *options, "--set", "train.batch_size=9999"]
+        common = [folder / f"{name}.toml", *SMALL, *options, "--set", "train.batch_size=999"]
         whole, cut = folder / f"{name}-whole", folder / f"{name}-cut"
         run("train", *common, *steps(16), "--out", whole, "--set", "checkpoint.every_steps=7")
         run("train", *common, *steps(5), "--out", cut, "--resume", "auto")
@@ -150,7 +164,7 @@ def test_a_run_that_goes_on_from_a_dump_gives_the_same_bits(folder):
 
 def test_a_dump_that_does_not_fit_is_refused(folder):
     out = folder / "run"
-    train(out, *steps(5), "--set", "train.batch_size=20000")
+    train(out, *steps(5), "--set", "train.batch_size=2000")
     dump = newest(out)
     other = folder / "other"
     assert "no such file" in train(other, "--resume", folder / "none.h5", expect=2).stderr
@@ -158,16 +172,16 @@ def test_a_dump_that_does_not_fit_is_refused(folder):
     error = train(other, "--resume", dump, "--set", "model.hidden=[64, 33]", expect=2).stderr
     assert str(dump) in error and "model.hidden is [64, 33], in the dump [64, 32]" in error and error.count("\n") == 1, error
     error = train(other, "--resume", dump, expect=2).stderr
-    assert "train.batch_size is 128, in the dump 20000" in error, error
+    assert "train.batch_size is 128, in the dump 2000" in error, error
     (folder / "adam.toml").write_text(pathlib.Path(CONFIG).read_text().replace(SGD, 'name = "adam"'))
-    error = run("train", folder / "adam.toml", *SMALL, "--set", "train.batch_size=20000", "--out", other,
+    error = run("train", folder / "adam.toml", *SMALL, "--set", "train.batch_size=2000", "--out", other,
                 "--resume", dump, expect=2, ranks=2).stderr
     assert 'optimizer.name is "adam", in the dump "sgd"' in error, error
 
 
 def test_evaluate_gives_the_final_line_exactly(folder):
     out = folder / "run"
-    train(out, "--set", "train.epochs=1", ranks=2)
+    train(out, ranks=2)
     final = metrics(out, "final")
     assert json.loads((out / "metrics.jsonl").read_text().splitlines()[-1]) == final[0]
     for ranks, threads in ((0, 1), (0, 2), (2, 1)):
@@ -295,7 +309,7 @@ def test_a_signal_stops_the_run_with_a_dump_and_exit_code_3(folder):
 
 def test_dry_run_and_version_compute_nothing(folder):
     plan = train(folder / "run", "--dry-run", ranks=2).stdout
-    assert re.search(r"Linear +\[64\] +50240 ", plan) and "469 steps" in plan and "2 ranks" in plan, plan
+    assert re.search(r"Linear +\[64\] +50240 ", plan) and "47 steps" in plan and "2 ranks" in plan, plan
     assert not (folder / "run").exists()
     version = run("--version").stdout
     for library in ("backflow", "onednn", "onetbb", "mpi", "hdf5"):

@@ -11,7 +11,7 @@ import subprocess
 
 from program_test import BACKFLOW, CONFIG, MPIRUN, SMALL, bits, main, metrics, newest, run, start_and_wait_for_step, steps, train
 
-BIG = ["--set", "train.batch_size=20000"]  # three steps an epoch
+BIG = ["--set", "train.batch_size=2000"]  # three steps an epoch
 
 
 def every(n):
@@ -243,11 +243,11 @@ def test_the_error_that_ended_a_run_stands_in_the_log_whatever_rank_had_it(folde
 
 
 def test_an_epoch_without_a_step_is_a_mistake_of_the_configuration(folder):
-    for batch, expect in ((60001, 2), (60000, 0)):
+    for batch, expect in ((6001, 2), (6000, 0)):
         options = ["--set", "train.drop_last=true", "--set", f"train.batch_size={batch}"]
         done = run("config", CONFIG, *options, expect=expect)
-        assert expect == 0 or "larger than the 60000 samples" in message(done)
-    assert "drop_last" in message(train(folder / "run", "--set", "train.drop_last=true", "--set", "train.batch_size=70000",
+        assert expect == 0 or "larger than the 6000 samples" in message(done)
+    assert "drop_last" in message(train(folder / "run", "--set", "train.drop_last=true", "--set", "train.batch_size=7000",
                                         ranks=2, expect=2))
     assert not (folder / "run").exists()
 

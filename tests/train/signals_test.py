@@ -9,14 +9,14 @@ import signal
 import subprocess
 import time
 
-from program_test import BACKFLOW, CONFIG, MPIRUN, SMALL, main, metrics, newest, run, start_and_wait_for_step, steps, train
+from program_test import BACKFLOW, CONFIG, MPIRUN, SMALL, WHOLE, main, metrics, newest, run, start_and_wait_for_step, steps, train
 from program_test import SOURCE
 
 MPIRUN_SCRIPT = str(SOURCE / "scripts/mpirun.sh")
 LONG = ["--set", "train.epochs=100000"]
 # A step of many seconds, in little memory: it has not ended when the second signal comes.
 SLOW = ["--set", "model.hidden=[4096,4096]", "--set", "train.batch_size=60000", "--set", "train.micro_batches=200",
-        "--threads", "1"]
+        "--set", f"data.directory={WHOLE}", "--threads", "1"]
 
 
 def start(*command, **options):
