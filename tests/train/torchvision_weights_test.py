@@ -123,6 +123,16 @@ def test_all_weights_load_and_give_the_same_outputs(folder):
             assert found.shape == wanted.shape and abs(found - wanted).max() < 1e-5 * wanted.max(), (model, name)
 
 
+def test_older_files_without_counters_of_batches_are_complete(folder):
+    net = network(False, [2, 2, 2, 2], 20)
+    torch.save({name: value for name, value in net.state_dict().items() if not name.endswith("num_batches_tracked")},
+               folder / "old.pth", _use_new_zipfile_serialization=False)
+    write_pictures(folder, "resnet18", 20)
+    said = run("train", folder / "config.toml", "--init", folder / "old.pth", "--set", "init.strict=true", "--out",
+               folder / "run").stdout
+    assert "old.pth: 102 tensors loaded, all that there are" in said, said
+
+
 def test_another_number_of_classes_leaves_the_last_layer_new(folder):
     net = network(False, [2, 2, 2, 2], 1000)
     torch.save(net.state_dict(), folder / "net.pth")

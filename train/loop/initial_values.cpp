@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <map>
 #include <set>
+#include <string_view>
 
 #include <backflow/io/exchange/tensor_file.h>
 #include <backflow/ops/functions.h>
@@ -15,6 +16,17 @@ namespace {
 
 bool converts(ScalarType from, ScalarType to) {
   return from == to || (is_floating_point(from) && is_floating_point(to));
+}
+
+/// Whether the file has the statistics that this counter belongs to. PyTorch before 0.4.1, and so torchvision's older
+/// files, lacks the counter; PyTorch then lets it start from 0, too.
+bool is_counter_of_older_file(const std::string& name, const std::map<std::string, Tensor>& given) {
+  constexpr std::string_view kCounter = "num_batches_tracked";
+  if (!name.ends_with(kCounter)) {
+    return false;
+  }
+  const std::string layer = name.substr(0, name.size() - kCounter.size());
+  return given.contains(layer + "running_mean") && given.contains(layer + "running_var");
 }
 
 void add_list(std::string& text, const char* what, const std::vector<std::string>& names) {
@@ -58,7 +70,9 @@ InitReport load_initial_values(const io::NamedTensors& tensors, const std::vecto
       if (matches_any(name, exclude)) {
         report.excluded.push_back(name);
       } else if (found == given.end()) {
-        report.missing.push_back(name);
+        if (!is_counter_of_older_file(name, given)) {
+          report.missing.push_back(name);
+        }
       } else if (found->second.sizes() != value.sizes() ||
                  !converts(found->second.scalar_type(), value.scalar_type())) {
         report.mismatched.push_back(to_text(name, ": ", describe(value), ", in the file ", describe(found->second)));

@@ -13,7 +13,9 @@ namespace backflow::train {
 /// file for `unexpected`.
 struct InitReport {
   std::vector<std::string> loaded;
-  std::vector<std::string> missing;     ///< parameters and buffers that the file lacks
+  /// Parameters and buffers that the file lacks, but for a `num_batches_tracked` whose statistics it has: it starts
+  /// from 0.
+  std::vector<std::string> missing;
   std::vector<std::string> unexpected;  ///< tensors that the model lacks
   std::vector<std::string> mismatched;  ///< "fc.weight: f32[10, 84], in the file f32[100, 84]"
   std::vector<std::string> excluded;    ///< by init.exclude
