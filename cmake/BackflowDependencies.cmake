@@ -24,6 +24,7 @@ if(BACKFLOW_WITH_HDF5)
   find_package(ZLIB REQUIRED)
   find_package(PNG REQUIRED)
   find_package(JPEG REQUIRED)
+  pkg_check_modules(Deflate REQUIRED IMPORTED_TARGET libdeflate)
   find_package(nlohmann_json REQUIRED)
   # As headers alone: Debian's compiled toml++ would be one more library to find at run time.
   find_path(TomlPlusPlus_INCLUDE_DIR toml++/toml.h REQUIRED)

@@ -1,10 +1,13 @@
-# backflow_test(name SOURCES file... LIBRARIES library... LABELS label... [RANKS n...] [TIMEOUT seconds])
+# backflow_test(name SOURCES file... LIBRARIES library... LABELS label... [RANKS n...] [TIMEOUT seconds] [PROCESSORS n])
 #
 # One test program. It is registered as NAME, without the test cases tagged [slow] or [.], and as NAME_slow, labelled slow,
-# which runs them. With RANKS, once for every number of ranks, as NAME_n, under mpirun.
+# which runs them. With RANKS, once for every number of ranks, as NAME_n, under mpirun. A program whose tests mostly compute on
+# one thread says PROCESSORS 1, and runs beside another; others have all cores.
 #
 # backflow_script_test(folder script): registers a script, .sh or .py. Its environment has BACKFLOW_BIN, the directory of
-# the programs, and BACKFLOW_SOURCE, the tree. One that cannot run here ends with 77, after it has said why.
+# the programs, and BACKFLOW_SOURCE, the tree. One that cannot run here ends with 77, after it has said why. Scripts mostly
+# wait for programs that start and end, so two of them share two cores; not those whose programs give up after a few
+# seconds of waiting for each other.
 #
 # backflow_output_test(name EXPECTED file COMMAND command... LABELS label... [NEEDS module]): a command that must print what
 # the file holds and end with 0; with NEEDS it is skipped where the system's Python lacks the module.
@@ -41,15 +44,18 @@ function(backflow_register name)
 endfunction()
 
 function(backflow_test name)
-  cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT" "SOURCES;LIBRARIES;LABELS;RANKS")
+  cmake_parse_arguments(PARSE_ARGV 1 arg "" "TIMEOUT;PROCESSORS" "SOURCES;LIBRARIES;LABELS;RANKS")
   if(NOT arg_TIMEOUT)
     set(arg_TIMEOUT 300)
   endif()
   add_executable(${name} ${arg_SOURCES})
   target_link_libraries(${name} PRIVATE ${arg_LIBRARIES} backflow_test_support backflow_test_main)
 
-  # The tests' threads are part of what is tested: every program counts as all of the machine's cores.
-  cmake_host_system_information(RESULT cores QUERY NUMBER_OF_LOGICAL_CORES)
+  # Where the tests' threads are part of what is tested, a program counts as all of the machine's cores.
+  set(cores ${arg_PROCESSORS})
+  if(NOT cores)
+    cmake_host_system_information(RESULT cores QUERY NUMBER_OF_LOGICAL_CORES)
+  endif()
   if(arg_RANKS)
     foreach(ranks ${arg_RANKS})
       backflow_register(${name}_${ranks}
@@ -82,7 +88,11 @@ function(backflow_script_test folder script)
     string(REPLACE _test "" label ${stem})
     list(APPEND labels ${label})
   endif()
-  backflow_register(${folder}_${stem} COMMAND ${interpreter} ${script} LABELS ${labels} TIMEOUT 600 PROCESSORS 2)
+  set(processors 1)
+  if(folder MATCHES "^(distributed|cluster)$" OR stem MATCHES "^(failures|job_end|signals)_test$")
+    set(processors 2)
+  endif()
+  backflow_register(${folder}_${stem} COMMAND ${interpreter} ${script} LABELS ${labels} TIMEOUT 600 PROCESSORS ${processors})
   set_tests_properties(${folder}_${stem} PROPERTIES SKIP_RETURN_CODE 77)
 endfunction()
 

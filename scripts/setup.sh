@@ -21,6 +21,7 @@ packages=(
   libopenmpi-dev openmpi-bin                                            # to communicate
   libhdf5-openmpi-dev zlib1g-dev libtomlplusplus-dev nlohmann-json3-dev # to read and write
   libpng-dev libjpeg62-turbo-dev                                        # to read pictures
+  libdeflate-dev                                                        # to unpack samples
   libcli11-dev libspdlog-dev libcpp-httplib-dev                         # for the program
   graphviz                                                              # to draw graphs
   dataset-fashion-mnist                                                 # to train on
@@ -53,7 +54,7 @@ explain_other_system() {
 setup.sh: this system is not Debian 12 or 13; please install, at least in these versions, or as Debian's packages:
   a C++20 compiler (g++ 12), CMake 3.25, Ninja, pkg-config, Python 3.9
   oneTBB 2021.8, oneDNN 2.6 (built for OpenMP), Google Highway 1.0, Open MPI 4.1, HDF5 1.10 built for it, zlib,
-  libpng 1.6, libjpeg-turbo 2.1
+  libpng 1.6, libjpeg-turbo 2.1, libdeflate 1.14
   hwloc 2.4, backward-cpp 1.6 with libdw, Graphviz,
   toml++ 3.3, nlohmann-json 3.11, CLI11 2.1, spdlog 1.10, cpp-httplib 0.11, Catch2 2.13, Google Benchmark 1.7, h5py, h5dump, tmux
   Debian's names: ${packages[*]}

@@ -18,7 +18,8 @@ namespace backflow::io {
 /// memory is asked for. Not accepted: data in other files (external, virtual), filters that HDF5 finds as plugins, and
 /// chunks that need more memory than the cache has.
 ///
-/// Thread-safe; one lock guards all calls of HDF5, so that one thread of a process reads at a time.
+/// Thread-safe. One lock guards all calls of HDF5. Chunks of whole rows that are packed by gzip alone, or by shuffle
+/// and gzip, and hold numbers as memory does, are unpacked outside of it, so that several threads do so at a time.
 class Hdf5Samples {
  public:
   /// Opens dataset `name` of a file. Throws Error, which names file and dataset.

@@ -76,6 +76,8 @@ def test_one_table_in_many_files(folder):
         "chunked": {"chunks": (37, 5)},
         "columns": {"chunks": (50, 2)},
         "gzip": {"chunks": (64, 5), "compression": "gzip", "shuffle": True, "fletcher32": True},
+        "packed": {"chunks": (64, 5), "compression": "gzip"},
+        "shuffled": {"chunks": (64, 5), "compression": "gzip", "shuffle": True},
         "whole": {"chunks": (600, 5), "compression": "gzip", "compression_opts": 9},
     }
     with h5py.File(folder / "t.h5", "w") as file:
@@ -101,14 +103,24 @@ def test_one_table_in_many_files(folder):
         assert parameters(train(folder, files + keys, name=name)) == wanted, name
 
 
+def test_a_damaged_chunk_is_named(folder):
+    x, y = table()
+    for shuffle in (False, True):
+        with h5py.File(folder / "t.h5", "w") as file:
+            file.create_dataset("x", data=x, chunks=(64, 5), compression="gzip", shuffle=shuffle)
+            file.create_dataset("y", data=y)
+            file["x"].id.write_direct_chunk((128, 0), b"junk" * 30)
+        said = message(folder, f'directory = "{folder}"\nformat = "hdf5"\ntrain_file = "t.h5"\nvalidation = 0.2', 1)
+        assert f"{folder}/t.h5: 'x': the chunk of sample 128, counted from 0, is damaged" in said, said
+
+
 def test_classes_that_are_numbers_may_have_names(folder):
     x, y = table(200)
     np.savez(folder / "t.npz", x=x, y=y)
     data = f'directory = "{folder}"\nformat = "numpy"\ntrain_file = "t.npz"\nvalidation = 0.2\ntarget = "class"\nclass_names = '
     out = train(folder, data + '["no", "yes", "maybe"]')
     assert metrics(out, "confusion")[-1]["classes"] == ["no", "yes", "maybe"], "a class that no sample has is there too"
-    (folder / "few.toml").write_text((folder / "run.toml").read_text().replace('["no", "yes", "maybe"]', '["no"]'))
-    said = errors(run("train", folder / "few.toml", "--out", folder / "few", expect=1))[0]
+    said = message(folder, data + '["no"]', 1)
     assert "has the label 1: need one of the 1 classes that data.class_names names" in said, said
 
 

@@ -212,7 +212,8 @@ def test_a_program_that_is_replaced_meanwhile_does_not_end_the_sweep(folder):
     shutil.copy(BACKFLOW, program)
     command = [str(program), "sweep", str(prepare(folder)), "--set", "seed=1..3", "--out", str(folder / "sweep")]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
-    process.stdout.readline()
+    while not process.stdout.readline().startswith("done"):
+        assert process.poll() is None
     program.unlink()
     program.write_text("#!/bin/sh\nexit 7\n")
     program.chmod(0o755)
