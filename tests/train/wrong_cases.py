@@ -223,7 +223,7 @@ FILES = [
     (NPY, '"y.npy"', '§"none.npy"', "no such file"),
     (NPY, 'train_targets_file = "y.npy"\n', '', "need a .npy file of targets"),
     (IMAGES, '"pictures"', '§"none"', "no such folder"),
-    (CIFAR, '"{data}/cifar"', '§"/nowhere"', "no such file"),
+    (CIFAR, '"{data}/cifar"', '§"/nowhere"', "no such folder"),
     (IDX, END, END + '[init]\nfile = §"none.h5"', "no such file"),
 ]
 # Exit code 1: data that are damaged or do not fit each other, with the record.

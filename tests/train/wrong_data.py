@@ -62,7 +62,8 @@ def write_pictures(folder):
         (folder / name).mkdir()
         record = (bytes([label]) + bytes(3072)) * 2
         for file in ("data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5", "test_batch"):
-            (folder / name / f"{file}.bin").write_bytes(record[:size])
+            right = (bytes([3]) + bytes(3072)) * 2
+            (folder / name / f"{file}.bin").write_bytes(right if file == "test_batch" else record[:size])
 
 
 def write_all(folder):

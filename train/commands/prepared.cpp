@@ -98,14 +98,14 @@ class Preparation {
       : mistakes_(mistakes), dump_(dump), config_(config), e_(Experiment::read(config, mistakes)) {}
 
   Prepared run(Contents contents) {
-    if (is_sound("data")) {
+    if (is_sound("data") && is_meant("data")) {
       load(mistakes_.empty() ? contents : Contents::Shapes);
     }
     const BatchMaker* const first = data_.train        ? &*data_.train
                                     : data_.test       ? &*data_.test
                                     : data_.validation ? &*data_.validation
                                                        : nullptr;
-    if (first != nullptr && is_sound("model") && is_sound("task") && is_sound("train")) {
+    if (first != nullptr && is_sound("model") && is_meant("model") && is_sound("task") && is_sound("train")) {
       mistakes_.attempt([&] { make(*first); });
     }
     if (dump_ == nullptr) {
@@ -125,6 +125,8 @@ class Preparation {
 
  private:
   bool is_sound(const char* section) const { return config_.section(section).is_sound(); }
+  /// Not one that is left out in a configuration with mistakes: its name may be one of these.
+  bool is_meant(const char* section) const { return mistakes_.empty() || config_.root().has(section); }
 
   void load(Contents contents) {
     const auto purpose = dump_ == nullptr ? DataPurpose::Training : DataPurpose::Evaluation;

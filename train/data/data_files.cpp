@@ -88,6 +88,11 @@ bool reads_training_data(const DataOptions& options, DataPurpose purpose) {
 
 void check_files(const DataOptions& options, Part part) {
   std::string missing;
+  std::error_code no_folder;
+  if (options.format.starts_with("cifar") && !std::filesystem::is_directory(options.path(""), no_folder)) {
+    options.section.fail("directory", to_text("'directory' in [data]: no such folder: ", options.path(""),
+                                              ": need the files of the binary version of ", options.format));
+  }
   for (const auto& [key, file, need] : files_of(options, part)) {
     if (options.target == "input" && is_of_targets(key)) {
       continue;
