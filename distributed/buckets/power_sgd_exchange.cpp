@@ -4,6 +4,7 @@
 
 #include <backflow/distributed/buckets/low_rank_internal.h>
 #include <backflow/distributed/buckets/power_sgd.h>
+#include <backflow/distributed/calls/traffic.h>
 
 namespace backflow::distributed {
 namespace {
