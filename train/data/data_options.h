@@ -86,7 +86,7 @@ struct DataOptions {
   std::vector<double> class_weights;
   std::string weights_file;
   bool shuffle = true;
-  std::int64_t prefetch = 2;
+  std::int64_t prefetch = -1;
   std::int64_t workers = 1;
   std::uint64_t memory_bytes = 0;  ///< data sets up to this size are read at the start
   std::uint64_t cache_bytes = 0;   ///< of a file that is larger
