@@ -14,8 +14,10 @@ const timelineRows = (timeline) => {
   });
 };
 
+const timelineHeight = (rows) => rows[rows.length - 1].bottom + 18;
+
 const drawTimeline = (canvas, timeline, rows, range) => {
-  const ratio = devicePixelRatio || 1, width = canvas.clientWidth, height = rows[rows.length - 1].bottom + 18;
+  const ratio = devicePixelRatio || 1, width = canvas.clientWidth, height = timelineHeight(rows);
   canvas.width = Math.max(1, Math.round(width * ratio));
   canvas.height = Math.round(height * ratio);
   canvas.style.height = `${height}px`;
@@ -73,7 +75,7 @@ const tipText = (timeline, [start, us, , name, kind, detail]) =>
 const timelineCard = (timeline) => {
   if (!timeline || !timeline.threads.length || !(timeline.us > 0)) return null;
   const rows = timelineRows(timeline);
-  const canvas = element("canvas", {role: "img", "aria-label": "timeline of a step"});
+  const canvas = element("canvas", {role: "img", "aria-label": "timeline of a step", style: {height: `${timelineHeight(rows)}px`}});
   const tip = element("div", {class: "tip", hidden: ""});
   let range = [0, timeline.us], pressed = null;
   const redraw = () => drawTimeline(canvas, timeline, rows, range);
