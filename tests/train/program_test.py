@@ -211,7 +211,7 @@ def test_wrong_configurations_exit_with_2_and_one_line(folder):
         "out of range": (text.replace("batch_size = 128", "batch_size = 0"), "need an integer from 1 to"),
         "optimizer": (text.replace('name = "sgd"', 'name = "adma"'), 'did you mean "adam"?'),
         "key of another optimizer": (text.replace('name = "sgd"', 'name = "adamw"'), "unknown key 'momentum' in [optimizer]"),
-        "missing file": (text.replace("fashion-mnist\"", "fashion\""), "no such file"),
+        "missing folder": (text.replace("fashion-mnist\"", "fashion\""), "no such folder"),
         "layer": (text.replace('name = "mlp"\nhidden = [512, 512]', "[[model.layers]]\ntype = \"flatten\"\n[[model.layers]]\n"
                                "type = \"linear\"\nin_features = 700\nout_features = 10"), "need in_features = 784"),
         "last layer": (text.replace('name = "mlp"\nhidden = [512, 512]', "[[model.layers]]\ntype = \"flatten\""),
@@ -253,7 +253,7 @@ def test_damaged_data_exit_with_1_and_name_the_file(folder):
     for content in (whole[: len(whole) // 2], whole[:5000] + b"\0" * 8 + whole[5008:], b"", plain[:-1], plain + b"x",
                     b"\1" + plain[1:]):
         images.write_bytes(content)
-        error = run("config", CONFIG, *option, expect=1).stderr
+        error = run("train", CONFIG, *option, "--out", folder / "run", expect=1).stderr
         assert error.count("\n") == 1 and str(images) in error, error
     assert str(images) in train(folder / "run", *option, ranks=2, expect=1).stderr
 
@@ -342,6 +342,8 @@ def small_data(folder, labels=bytes(range(10)) * 2, test_labels=bytes(range(10))
 
 
 def test_a_mistake_on_the_command_line_gets_the_right_words(folder):
+    text = pathlib.Path(CONFIG).read_text()
+    line = text[:text.index("hidden =")].count("\n") + 1
     for arguments, words in (
             (["trian", CONFIG], "unknown command 'trian': need train, profile, evaluate, predict, inspect, convert, config, graph, "
              "ops, report or sweep; did you mean 'train'?"),
@@ -354,7 +356,7 @@ def test_a_mistake_on_the_command_line_gets_the_right_words(folder):
              "--set data.mean=.5: 'mean' in [data] is .5: need a number of at least -1e+15 and at most 1e+15 (what is subtracted from "
              "all numbers); TOML writes 0.5"),
             (["config", CONFIG, "--set", "model.name=resnet18"],
-             f"{CONFIG}:13:1: unknown key 'hidden' in [model]: it is a key of name = \"mlp\" or \"autoencoder\" or \"vae\", not of "
+             f"{CONFIG}:{line}:1: unknown key 'hidden' in [model]: it is a key of name = \"mlp\" or \"autoencoder\" or \"vae\", not of "
              "\"resnet18\"; to leave it out: --set model.hidden=unset")):
         error = run(*arguments, expect=2).stderr
         assert error == f"backflow: error: {words}\n", error

@@ -37,7 +37,9 @@ def check_drawn(browser, charts):
     })""")
     assert len(drawn) >= charts and all(colours > 1 for colours in drawn), drawn
     width = browser.run("return [document.documentElement.scrollWidth, innerWidth]")
-    assert width[0] <= width[1], f"the page is {width[0]} pixels wide in a window of {width[1]}"
+    wide = browser.run("""return [...document.querySelectorAll('body *')].filter((one) => !one.closest('.scroll') && one.getBoundingClientRect().right > innerWidth)
+        .map((one) => `${one.tagName}.${one.className} ${one.textContent.slice(0, 60)}`).slice(0, 8)""")
+    assert width[0] <= width[1], f"the page is {width[0]} pixels wide in a window of {width[1]}: {wide}"
 
 
 def check_quiet(browser):

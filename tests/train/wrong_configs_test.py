@@ -92,12 +92,13 @@ def test_all_mistakes_of_a_file_are_said_at_once(folder):
 def test_included_files_and_variables(folder):
     config(folder, GOOD, "base/base.toml")
     config(folder, "[train]\nepochs = 3\n", "base/more.toml")
-    text = 'include = ["base/base.toml", "base/more.toml"]\nname = "${BACKFLOW_TEST_NAME:-none}"\n'
+    text = f'include = ["{folder}/base/base.toml", "{folder}/base/more.toml"]\n' + 'name = "${BACKFLOW_TEST_NAME:-none}"\n'
     resolved = run("config", config(folder, text)).stdout
     assert 'name = "none"' in resolved and "epochs = 3" in resolved and "include" not in resolved
     assert run("config", config(folder, resolved, "y.toml")).stdout == resolved
     config(folder, "[train]\nepochs = -3\n", "base/more.toml")
-    assert said(folder, text)[0].startswith("base/more.toml:2:10: 'epochs' in [train] is -3")
+    lines = said(folder, text)
+    assert lines[0].startswith(f"{folder}/base/more.toml:2:10: 'epochs' in [train] is -3"), lines
 
 
 def test_help_schema_and_tables(folder):

@@ -77,6 +77,8 @@ class TableSource {
     }
     for (std::size_t i = 0; i < names.size(); ++i) {
       if (table_.find(names[i]) < 0) {
+        check(options_.section.has(key), path_, ": its columns are not those of the training data: no column '",
+              names[i], "': need it");
         const std::string hint = io::nearest(names[i], known);
         options_.section.fail(
             key, i,

@@ -1,4 +1,5 @@
 // Which files the options name.
+#include <algorithm>
 #include <filesystem>
 #include <string_view>
 
@@ -47,35 +48,47 @@ std::vector<NamedFile> cifar_files(const DataOptions& o, Part part) {
   return files;
 }
 
-/// What the options name for a part, found or not.
+/// Of the three, that of a part.
+template <class T>
+T of_part(Part part, const T& training, const T& validation, const T& test) {
+  return part == Part::Train ? training : part == Part::Validation ? validation : test;
+}
+
+NamedFile main_file(const DataOptions& o, Part part) {
+  const std::string file = file_of_part(o, part);
+  if (o.format == "images") {
+    const char* const key = of_part<const char*>(part, "train_folder", "validation_folder", "test_folder");
+    return {key, file,
+            part == Part::Train ? "need a folder with a folder for each class" : "need a folder, or \"\" for none"};
+  }
+  const char* const key = of_part<const char*>(part, "train_file", "validation_file", "test_file");
+  return {key, file,
+          part == Part::Train ? "need a file of format \"" + o.format + "\"" : "need a file, or \"\" for none"};
+}
+
+/// What the options name for a part, in the keys of their format, found or not.
 std::vector<NamedFile> files_of(const DataOptions& o, Part part) {
-  if (o.format.starts_with("cifar")) {
-    return cifar_files(o, part);
+  std::vector<NamedFile> files;
+  const bool is_named = !file_of_part(o, part).empty();
+  if (is_named && o.format.starts_with("cifar")) {
+    files = cifar_files(o, part);
+  } else if (is_named && o.format == "idx") {
+    const std::string need = "need an IDX file; the package dataset-fashion-mnist has four";
+    const bool training = part == Part::Train;
+    files = {{training ? "train_images" : "test_images", training ? o.train_images : o.test_images, need},
+             {training ? "train_labels" : "test_labels", training ? o.train_labels : o.test_labels, need}};
+  } else if (is_named && o.format != "synthetic") {
+    files.push_back(main_file(o, part));
+    if (o.format == "numpy") {
+      files.push_back({of_part<const char*>(part, "train_targets_file", "validation_targets_file", "test_targets_file"),
+                       of_part(part, o.train_targets_file, o.validation_targets_file, o.test_targets_file),
+                       "need a .npy file"});
+    }
   }
-  const std::string idx = "need an IDX file; the package dataset-fashion-mnist has four";
-  const std::string none = "need a file, or \"\" for none";
-  const std::string no_folder = "need a folder, or \"\" for none";
-  const std::string targets = "need a .npy file";
-  switch (part) {
-    case Part::Train:
-      return {{"train_images", o.train_images, idx},
-              {"train_labels", o.train_labels, idx},
-              {"train_file", o.train_file, "need a file of format \"" + o.format + "\""},
-              {"train_targets_file", o.train_targets_file, targets},
-              {"train_folder", o.train_folder, "need a folder with a folder for each class"},
-              {"weights_file", o.weights_file, "need a CSV or .npy file"}};
-    case Part::Validation:
-      return {{"validation_file", o.validation_file, none},
-              {"validation_targets_file", o.validation_targets_file, targets},
-              {"validation_folder", o.validation_folder, no_folder}};
-    case Part::Test:
-      return {{"test_images", o.test_images, idx},
-              {"test_labels", o.test_labels, idx},
-              {"test_file", o.test_file, none},
-              {"test_targets_file", o.test_targets_file, targets},
-              {"test_folder", o.test_folder, no_folder}};
+  if (part == Part::Train) {
+    files.push_back({"weights_file", o.weights_file, "need a CSV or .npy file"});
   }
-  return {};
+  return files;
 }
 
 bool is_of_targets(std::string_view key) { return key.ends_with("_labels") || key.ends_with("_targets_file"); }
@@ -89,11 +102,16 @@ bool reads_training_data(const DataOptions& options, DataPurpose purpose) {
 void check_files(const DataOptions& options, Part part) {
   std::string missing;
   std::error_code no_folder;
-  if (options.format.starts_with("cifar") && !std::filesystem::is_directory(options.path(""), no_folder)) {
-    options.section.fail("directory", to_text("'directory' in [data]: no such folder: ", options.path(""),
-                                              ": need the files of the binary version of ", options.format));
+  const std::vector<NamedFile> files = files_of(options, part);
+  const bool in_directory = std::any_of(files.begin(), files.end(), [](const NamedFile& named) {
+    return !named.file.empty() &&
+           (std::filesystem::path(named.file).is_relative() || named.key == std::string_view("directory"));
+  });
+  if (in_directory && !options.directory.empty() && !std::filesystem::is_directory(options.directory, no_folder)) {
+    options.section.fail("directory", to_text("'directory' in [data]: no such folder: ", options.directory,
+                                              ": need that of the data, in which other paths begin"));
   }
-  for (const auto& [key, file, need] : files_of(options, part)) {
+  for (const auto& [key, file, need] : files) {
     if (options.target == "input" && is_of_targets(key)) {
       continue;
     }

@@ -87,10 +87,11 @@ std::vector<std::vector<int>> share_cores(const Topology& topology, const std::v
 }
 
 JobPool::JobPool(std::int64_t jobs, std::int64_t threads, std::int64_t ranks)
-    : jobs_(jobs), ranks_(ranks), program_(program_on(ranks)), threads_(1) {
+    : jobs_(jobs), ranks_(ranks), threads_(1) {
   const std::vector<int> cpus = cpus_of_this_thread();
   const std::int64_t all = threads > 0 ? threads : count_cores(Topology::machine(), cpus);
   threads_ = std::max<std::int64_t>(1, all / jobs / ranks);
+  program_on(ranks);  // throws before there is any run
   if (jobs > 1 && threads == 0) {
     cores_ = share_cores(Topology::machine(), cpus, jobs);
   }
@@ -104,7 +105,7 @@ std::string JobPool::text() const {
 
 /// Arguments that let a job compute on its part of the machine.
 std::vector<std::string> JobPool::command_of(const SweepJob& job, bool has_cores) const {
-  std::vector<std::string> command = program_;
+  std::vector<std::string> command = program_on(ranks_);
   command.insert(command.end(), job.arguments.begin(), job.arguments.end());
   command.insert(command.end(), {"--threads", std::to_string(threads_)});
   if (jobs_ > 1 && !has_cores) {

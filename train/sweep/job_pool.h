@@ -45,7 +45,6 @@ class JobPool {
 
   std::int64_t jobs_;
   std::int64_t ranks_;
-  std::vector<std::string> program_;     ///< what stands before the arguments of a job
   std::int64_t threads_;                 ///< of a rank
   std::vector<std::vector<int>> cores_;  ///< of each place; empty when all is shared
 };
