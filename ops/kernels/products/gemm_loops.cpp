@@ -19,8 +19,9 @@ HWY_BEFORE_NAMESPACE();
 namespace backflow::kernels::HWY_NAMESPACE {
 namespace hn = hwy::HWY_NAMESPACE;
 
-// Rows of a at a time: packed they are up to 768 KiB of float32, the scratch of a thread; 256 rows were 5% slower.
-constexpr std::int64_t kMaxRows = 512;
+// Rows of a at a time: packed they are some 768 KiB of float32, the scratch of a thread; 256 rows were 5% slower. They
+// are whole tiles, because packing fills the last tile: 512 rows of tiles of 8, but 516 of tiles of 6.
+constexpr std::int64_t kMaxRows = (512 + kRows - 1) / kRows * kRows;
 // Columns of b from which on packing a pays: each element of a is then read at least so often.
 constexpr std::int64_t kMinColumns = 512;
 constexpr std::int64_t kStackBytes = 16 * 1024;
