@@ -11,7 +11,8 @@ namespace backflow::train {
 /// Makes the targets of `samples` samples from what a file holds, [n] or [n, ...], and fills in what `info` says of
 /// them. `wanted` is data.target: "auto" makes whole numbers [n] of an integer dtype classes, integers [n, labels] of 0
 /// and 1 labels, and all else values. Returns int64 [n] for classes, float64 [n, ...] for values and labels, and
-/// nothing for "input". Where info.class_names has names, they are those of the classes 0, 1, ..., and no others may be.
+/// nothing for "input". Where info.class_names has names, they are those of the classes 0, 1, ..., and no others may
+/// be.
 ///
 /// Throws Error, which names `file` and the sample, counted from 0, for targets of another number, for a class that is
 /// negative, not whole, or of 1,000 or more and 10 times the number of samples, for a label that is neither 0 nor 1,
