@@ -31,7 +31,8 @@ AccumulateGrad::AccumulateGrad(const Tensor& leaf) : Node(1, kLast), variable_(l
   set_saves(false);
   set_internal();
   const Tensor& buffer = leaf.impl().meta().grad_buffer;
-  // Without a bucket the leaf can mostly keep what comes. The gradient of a matrix or of filters is computed right in it.
+  // Without a bucket the leaf can mostly keep what comes. The gradient of a matrix or of filters is computed right in
+  // it.
   if (buffer.defined() && buffer.dim() < 2) {
     set_cost({.flop = 0, .bytes = 2 * static_cast<float>(buffer.nbytes())});
   }
