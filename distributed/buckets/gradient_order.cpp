@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <mutex>
+#include <ranges>
 #include <utility>
 
 namespace backflow::distributed {
@@ -65,10 +66,10 @@ ParameterOrder GradientOrder::seen() const {
   std::vector<bool> known(parameters_.size(), false);
   ParameterOrder order;
   // The last time counts: a backward inside the backward may have brought a part before.
-  for (auto at = notes_->order.rbegin(); at != notes_->order.rend(); ++at) {
-    if (!known[*at]) {
-      known[*at] = true;
-      order.push_back(*at);
+  for (const std::size_t parameter : std::ranges::reverse_view(notes_->order)) {
+    if (!known[parameter]) {
+      known[parameter] = true;
+      order.push_back(parameter);
     }
   }
   return {order.rbegin(), order.rend()};
