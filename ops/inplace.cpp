@@ -60,8 +60,7 @@ extern "C" const bool backflow_gradient_ops_installed = [] {
                                     v.offset - base.offset);
            },
        .zeros = [](IntArrayRef sizes, ScalarType dtype) { return zeros(sizes, dtype); },
-       .has_nan_ = has_nan,
-       .in_blocks = kernels::blocked_over});
+       .has_nan_ = has_nan});
   return true;
 }();
 

@@ -3,6 +3,7 @@
 #include <cstring>
 #include <utility>
 
+#include <backflow/ops/kernels/layout/blocked.h>
 #include <backflow/runtime/tape/accumulate_grad.h>
 #include <backflow/runtime/tensor/gradient_ops.h>
 
@@ -65,7 +66,7 @@ const Tensor& Bucket::place(std::size_t i) {
     return place;
   }
   const bool is_buffer = !place.defined() || parameter.impl().meta().grad_buffer.is_same(place);
-  place = slot.is_in_blocks() ? gradient_ops().in_blocks(elements(i), parameter.sizes(), slot.blocks)
+  place = slot.is_in_blocks() ? kernels::blocked_over(elements(i), parameter.sizes(), slot.blocks)
                               : view_of(flat_, parameter.sizes(), contiguous_strides(parameter.sizes()), slot.offset);
   if (is_buffer) {
     parameter.impl().meta().grad_buffer = place;

@@ -5,20 +5,16 @@
 #include <ranges>
 #include <utility>
 
+#include <backflow/ops/kernels/layout/blocked.h>
+
 namespace backflow::distributed {
 
 namespace {
 
 /// Those in which another tensor of the same sizes can be kept: of all elements of a storage, without padding.
 ChannelBlocks blocks_of(const Tensor& gradient) {
-  if (!gradient.impl().storage->may_be_blocked() || gradient.impl().storage->is_deferred()) {
-    return {};
-  }
-  const ChannelBlocks blocks = gradient.impl().storage->blocked().blocks;
-  const bool fits = gradient.dim() >= 2 && gradient.sizes()[0] == blocks.batch &&
-                    gradient.sizes()[1] == blocks.channels && gradient.numel() == blocks.elements() &&
-                    gradient.storage_offset() == 0 && gradient.is_contiguous();
-  return fits && !blocks.is_row_major() ? blocks : ChannelBlocks();
+  const ChannelBlocks blocks = kernels::any_blocks(gradient).blocks;
+  return blocks.is_padded() || blocks.is_row_major() ? ChannelBlocks() : blocks;
 }
 
 }  // namespace

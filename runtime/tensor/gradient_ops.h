@@ -27,9 +27,6 @@ struct GradientOps {
   Tensor (*scatter)(const Tensor& x, const Tensor& src, const Geometry& base, const Geometry& view);
   Tensor (*zeros)(IntArrayRef sizes, ScalarType dtype);
   bool (*has_nan_)(const Tensor& x);
-  /// A tensor of these sizes whose elements are kept in `blocks`, without padding, in the memory of `elements`, which
-  /// is contiguous and stays alive as long.
-  Tensor (*in_blocks)(const Tensor& elements, IntArrayRef sizes, const ChannelBlocks& blocks);
 };
 
 const GradientOps& gradient_ops();

@@ -256,16 +256,11 @@ std::shared_ptr<const SampleSource> load_hdf5(DataOptions& options, Part part, C
 
 std::shared_ptr<const SampleSource> load_numpy(DataOptions& options, Part part, Contents contents) {
   const std::string path = options.path(file_of_part(options, part));
-  const char* const key = part == Part::Train        ? "train_targets_file"
-                          : part == Part::Validation ? "validation_targets_file"
-                                                     : "test_targets_file";
-  const std::string& file = part == Part::Train        ? options.train_targets_file
-                            : part == Part::Validation ? options.validation_targets_file
-                                                       : options.test_targets_file;
+  const auto [key, file, need] = targets_file_of_part(options, part);
   const bool archive = is_archive(path);
   if (!archive && file.empty() && options.target != "input") {
-    options.section.fail(key, to_text("'", key, "' in [data]: none for ", path,
-                                      ": need a .npy file of targets, or a .npz that holds both"));
+    options.section.fail(
+        key, to_text("'", key, "' in [data]: none for ", path, ": ", need, " of targets, or a .npz that holds both"));
   }
   const std::string targets_path = archive ? path + ":" + options.y : options.path(file);
   const auto open_samples = [&] {

@@ -29,12 +29,6 @@ std::string cifar_test_file(const DataOptions& options) {
 
 namespace {
 
-struct NamedFile {
-  const char* key;
-  std::string file;
-  std::string need;
-};
-
 std::vector<NamedFile> cifar_files(const DataOptions& o, Part part) {
   std::vector<NamedFile> files;
   const std::string need = "need the files of the binary version of " + o.format;
@@ -46,12 +40,6 @@ std::vector<NamedFile> cifar_files(const DataOptions& o, Part part) {
     files.push_back({"directory", cifar_test_file(o), need});
   }
   return files;
-}
-
-/// Of the three, that of a part.
-template <class T>
-T of_part(Part part, const T& training, const T& validation, const T& test) {
-  return part == Part::Train ? training : part == Part::Validation ? validation : test;
 }
 
 NamedFile main_file(const DataOptions& o, Part part) {
@@ -80,9 +68,7 @@ std::vector<NamedFile> files_of(const DataOptions& o, Part part) {
   } else if (is_named && o.format != "synthetic") {
     files.push_back(main_file(o, part));
     if (o.format == "numpy") {
-      files.push_back({of_part<const char*>(part, "train_targets_file", "validation_targets_file", "test_targets_file"),
-                       of_part(part, o.train_targets_file, o.validation_targets_file, o.test_targets_file),
-                       "need a .npy file"});
+      files.push_back(targets_file_of_part(o, part));
     }
   }
   if (part == Part::Train) {
@@ -94,6 +80,11 @@ std::vector<NamedFile> files_of(const DataOptions& o, Part part) {
 bool is_of_targets(std::string_view key) { return key.ends_with("_labels") || key.ends_with("_targets_file"); }
 
 }  // namespace
+
+NamedFile targets_file_of_part(const DataOptions& o, Part part) {
+  return {of_part<const char*>(part, "train_targets_file", "validation_targets_file", "test_targets_file"),
+          of_part(part, o.train_targets_file, o.validation_targets_file, o.test_targets_file), "need a .npy file"};
+}
 
 bool reads_training_data(const DataOptions& options, DataPurpose purpose) {
   return purpose == DataPurpose::Training || (options.validation > 0 && file_of_part(options, Part::Test).empty());

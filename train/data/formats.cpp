@@ -8,14 +8,6 @@
 #include <backflow/train/data/targets.h>
 
 namespace backflow::train {
-namespace {
-
-template <class T>
-const T& of_part(Part part, const T& train, const T& validation, const T& test) {
-  return part == Part::Train ? train : part == Part::Validation ? validation : test;
-}
-
-}  // namespace
 
 std::string file_of_part(const DataOptions& o, Part part) {
   const std::string none;

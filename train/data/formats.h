@@ -29,8 +29,24 @@ std::shared_ptr<const SampleSource> load_part(DataOptions& options, Part part, s
 /// training data also the file of their weights.
 void check_files(const DataOptions& options, Part part);
 
+/// Of the three, that of a part.
+template <class T>
+T of_part(Part part, const T& training, const T& validation, const T& test) {
+  return part == Part::Train ? training : part == Part::Validation ? validation : test;
+}
+
 /// The file or folder that the options name for a part; empty for none. For messages and checks.
 std::string file_of_part(const DataOptions& options, Part part);
+
+/// A file that a key of [data] names.
+struct NamedFile {
+  const char* key;
+  std::string file;
+  std::string need;  ///< for the message when it is not there
+};
+
+/// The .npy file of the targets of a part.
+NamedFile targets_file_of_part(const DataOptions& options, Part part);
 
 namespace detail {
 std::shared_ptr<const SampleSource> load_idx(const DataOptions& options, Part part, Contents contents);

@@ -3,6 +3,7 @@
 #include <backflow/ops/kernels/elementwise/elementwise.h>
 #include <backflow/ops/kernels/layout/blocked.h>
 #include <backflow/ops/kernels/reductions/reduce.h>
+#include <backflow/runtime/tensor/gradient_ops.h>
 
 namespace backflow::kernels {
 namespace {
@@ -86,9 +87,7 @@ Tensor convolution_weight_gradient(const ConvolutionGeometry& g, const Tensor& x
   if (!place.defined() || dw.is_same(place)) {
     return dw;
   }
-  if (!elementwise_into_blocks({&place, &dw}, [](const Tensor* of) { copy(of[0], of[1]); })) {
-    copy(place, dw);
-  }
+  gradient_ops().copy_(place, dw);
   return place;
 }
 
