@@ -44,11 +44,13 @@ max_steps = {steps}
 """
 
 
-def make_file(path, samples):
-    """Different chunks, written by turns as they are: compressing all of them would take minutes."""
-    rows, distinct = 64, 256
+def make_file(path, samples, rows=64, distinct=256, values=64):
+    """Pictures in chunks of so many rows. Different chunks are written by turns as they are: compressing all of them would
+    take minutes.
+    """
     source = np.random.default_rng(1)
-    packed = [zlib.compress(source.integers(0, 64, size=(rows, 3, 32, 32), dtype=np.uint8).tobytes(), 1) for _ in range(distinct)]
+    packed = [zlib.compress(source.integers(0, values, size=(rows, 3, 32, 32), dtype=np.uint8).tobytes(), 1)
+              for _ in range(distinct)]
     samples -= samples % rows
     part = path.with_suffix(".part")
     with h5py.File(part, "w") as file:
@@ -58,6 +60,21 @@ def make_file(path, samples):
             x.id.write_direct_chunk((i * rows, 0, 0, 0), packed[i % distinct])
         file.create_dataset("y", data=source.integers(0, 10, size=samples))
     part.rename(path)
+
+
+def run_limited(command, limit, **options):
+    """Runs a command with at most `limit` bytes of heap and other private memory; 0: any. Exit code, peak of resident memory
+    in bytes, and what it said on standard error if that is a pipe.
+    """
+    def set_limit():
+        if limit:
+            resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+
+    child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, preexec_fn=set_limit, **options)
+    said = child.stderr.read() if child.stderr else ""
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    return child.returncode, 1024 * usage.ru_maxrss, said
 
 
 class Run:
@@ -72,21 +89,15 @@ class Run:
         config.write_text(CONFIG.format(folder=options.folder, settings=self.settings, steps=options.steps, batch=BATCH,
                                         prefetch=options.prefetch, hidden=options.hidden))
         out = options.folder / f"run_{self.name}"
-
-        def limit():
-            if self.limit_mib:
-                resource.setrlimit(resource.RLIMIT_DATA, 2 * (self.limit_mib << 20,))
-
-        child = subprocess.Popen([options.build / "bin/backflow", "train", config, "--out", out, "--overwrite", "--quiet"],
-                                 stdout=subprocess.DEVNULL, preexec_fn=limit)
-        _, status, usage = os.wait4(child.pid, 0)
-        if status != 0:
-            sys.exit(f"{self.name}: ended with status {status}")
+        code, peak, _ = run_limited([options.build / "bin/backflow", "train", config, "--out", out, "--overwrite", "--quiet"],
+                                    self.limit_mib << 20)
+        if code != 0:
+            sys.exit(f"{self.name}: exit code {code}")
         lines = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
         late = [line for line in lines if line["event"] == "step"][options.steps // 5:]
         self.times += [BATCH / line["samples_per_second"] for line in late]
         self.stalls += [line.get("stall_seconds", 0) for line in late]
-        self.peak_mib = max(self.peak_mib, usage.ru_maxrss / 1024)
+        self.peak_mib = max(self.peak_mib, peak / (1 << 20))
 
     def say(self):
         limit = f" (limit of memory: {self.limit_mib} MiB)" if self.limit_mib else ""

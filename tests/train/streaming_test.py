@@ -2,15 +2,13 @@
 
 usage: streaming_test.py [NAME...]  runs the tests of these names, or all.
 """
-import os
-import resource
 import subprocess
-import zlib
+import sys
 
-import h5py
-import numpy as np
+from program import BACKFLOW, SOURCE, main, metrics
 
-from program import BACKFLOW, main, metrics
+sys.path.insert(0, str(SOURCE / "scripts"))
+from measure_streaming import make_file, run_limited  # noqa: E402
 
 MIB = 1 << 20
 LIMIT = 160 * MIB
@@ -40,31 +38,15 @@ max_steps = 100
 """
 
 
-def write_file(folder):
-    """Pictures of bytes in compressed chunks of 60, of which sixteen differ."""
-    source = np.random.default_rng(1)
-    packed = [zlib.compress(source.integers(0, 2, size=(60, 3, 32, 32), dtype=np.uint8).tobytes(), 1) for _ in range(16)]
-    with h5py.File(folder / "large.h5", "w") as file:
-        x = file.create_dataset("x", (SAMPLES, 3, 32, 32), np.uint8, chunks=(60, 3, 32, 32), compression="gzip")
-        for i in range(SAMPLES // 60):
-            x.id.write_direct_chunk((60 * i, 0, 0, 0), packed[i % 16])
-        file.create_dataset("y", data=source.integers(0, 10, size=SAMPLES))
-
-
 def train(folder, name, memory, workers=1):
     """Exit code, peak of resident memory in bytes, and what went wrong, under a limit of heap and other private memory."""
     (folder / f"{name}.toml").write_text(CONFIG.format(folder=folder, memory=memory, workers=workers))
-    child = subprocess.Popen([BACKFLOW, "train", folder / f"{name}.toml", "--out", folder / name, "--quiet", "--threads", "2"],
-                             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-                             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_DATA, (LIMIT, LIMIT)))
-    said = child.stderr.read()
-    _, status, usage = os.wait4(child.pid, 0)
-    child.returncode = os.waitstatus_to_exitcode(status)
-    return child.returncode, 1024 * usage.ru_maxrss, said
+    return run_limited([BACKFLOW, "train", folder / f"{name}.toml", "--out", folder / name, "--quiet", "--threads", "2"], LIMIT,
+                       stderr=subprocess.PIPE, text=True)
 
 
 def test_data_larger_than_the_limit_of_memory_are_trained_on(folder):
-    write_file(folder)
+    make_file(folder / "large.h5", SAMPLES, rows=60, distinct=16, values=2)
     code, _, said = train(folder, "whole", memory=1024)
     assert code == 1 and "cannot allocate" in said, f"all data in memory must not fit: {code} {said}"
     losses = []
