@@ -94,7 +94,7 @@ launch_mpi() {
 #   or SIGHUP. Its odls_base_sigkill_timeout is no help: 4.1 waits that long before SIGTERM too, and after every failure;
 #   5 does not read it. In a session of its own, mpirun sees no Ctrl-C.
 run_mpi() {
-  local pid= code=1 signals=() asked_at= ranks_killed=no stdout events event value status
+  local pid= code=1 signals=() asked_at= ranks_killed=no stdout events event= part status
   local mapping=() arguments=() srun=() print=no
   plan_mpi "$@"
   if [[ $print == yes ]]; then
@@ -109,14 +109,17 @@ run_mpi() {
   exec {events}< <(exec setsid bash -c 'source "$0"; launch_mpi "$@"' "${BASH_SOURCE[0]}" "$stdout" \
     "${mapping[@]}" "${arguments[@]}")
   while true; do
-    if read -r -t 0.1 -u "$events" event value; then
+    status=0
+    IFS= read -r -t 0.1 -u "$events" part || status=$?
+    event+=$part # the time may be over in the middle of a line
+    if ((status == 0)); then
       case $event in
-        pid) pid=$value ;;
-        code) code=$value pid= ;;
+        pid\ *) pid=${event#pid } ;;
+        code\ *) code=${event#code } pid= ;;
       esac
-    else
-      status=$?
-      ((status > 128)) || break # above it, the time is over
+      event=
+    elif ((status <= 128)); then
+      break # the end of the file; above it, the time is over
     fi
     while [[ -n $pid ]] && ((${#signals[@]} > 0)); do
       stop_job "$pid" "${signals[0]}"
