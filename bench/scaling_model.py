@@ -79,10 +79,13 @@ def in_node(size, ranks, network):
 
 
 def hierarchical(size, ranks, network):
-    """Sums in the nodes, then between one rank of each, whichever way is faster there."""
+    """Sums in the nodes, then between one rank of each, whichever way is faster there. Before these the nodes agree on the
+    call."""
     between = dataclasses.replace(network, ranks_a_node=1)
     nodes = network.nodes(ranks)
-    return in_node(size, min(ranks, network.ranks_a_node), network) + min(ring(size, nodes, between), tree(size, nodes, between))
+    agree = network.message(64) if nodes > 1 else 0
+    return (in_node(size, min(ranks, network.ranks_a_node), network) + agree
+            + min(ring(size, nodes, between), tree(size, nodes, between)))
 
 
 def best(size, ranks, network):

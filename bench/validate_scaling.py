@@ -6,7 +6,7 @@ bench/validate_scaling.py [--bin DIR] [--json FILE] [--only local|relay] [--step
 
 What is predicted comes from the trace of one rank and the speed of the network alone:
   - the trace is that of a rank in company: as many single ranks train beside it as the job has, on the cores that there are;
-  - the memory's part is measured with bench_all_reduce, which sums 1 and 25 MB; the relay's is what was asked for;
+  - the memory's part is measured with bench_all_reduce, which sums 1 and 25 MB; the relay's with packets and streams both ways;
   - no core is to spare, where ranks and their communication threads are more than the cores.
 Needs an idle machine, and root for the relay. --json FILE writes all that docs/scaling.md says of ranks, with predictions
 for larger clusters; scripts/bench_tables.py makes its tables and plot of bench/results/ranks.json.
@@ -30,7 +30,6 @@ from scaling_model import ALGORITHMS, Network, predict, speedup_of, typical_prof
 
 CONFIGS = {"mlp": 128, "lenet": 64, "towers": 64}  # and the samples of each rank
 DELAYS_US = (100, 1000, 5000)
-MBIT = 1000
 CORES = len(os.sched_getaffinity(0))
 
 
@@ -100,14 +99,15 @@ def on_this_machine(options, folder):
 
 
 def over_the_relay(options, folder):
-    name = options.config[0]
-    for delay in DELAYS_US:
-        with TwoHosts(folder, options.bin / "network_relay", delay, MBIT) as hosts:
-            milliseconds, rate = hosts.measured()
-            network = Network(latency=milliseconds * 0.5e-3, bandwidth=rate * 1e6 / 8, call=20e-6,
-                              processor=options.ns_a_byte * 1e-9, spare_core=CORES >= 4)
-            profile, measured = compared(options, folder, name, 2, hosts.mpirun(1))
-        yield name, f"2 hosts, {delay} us", profile, predict(profile, 2, network, ALGORITHMS[options.algorithm]), measured
+    for name in options.config:
+        for delay in DELAYS_US:
+            with TwoHosts(folder, options.bin / "network_relay", delay, options.mbit) as hosts:
+                link = hosts.measured()
+                # A byte that one rank sends the other one sends too, and what both take is taken from two cores.
+                network = Network(latency=link.round_trip_ms * 0.5e-3, bandwidth=link.mbit * 1e6 / 8, call=20e-6,
+                                  processor=link.processor, spare_core=CORES >= 4)
+                profile, measured = compared(options, folder, name, 2, hosts.mpirun(1))
+            yield name, f"2 hosts, {delay} us", profile, predict(profile, 2, network, ALGORITHMS["hierarchical"]), measured
 
 
 # Of the larger clusters: nodes of 4 ranks with 16 cores each, as bench_cores predicts them for its like of the workload.
@@ -142,13 +142,12 @@ def main():
     parser.add_argument("--steps", type=int, default=100)
     parser.add_argument("--repeat", type=int, default=3, help="times that everything is measured, of which the least counts")
     parser.add_argument("--config", nargs="*", default=list(CONFIGS), choices=CONFIGS)
-    parser.add_argument("--algorithm", choices=ALGORITHMS, default="mpi", help="between hosts")
-    parser.add_argument("--ns-a-byte", type=float, default=1.0, help="processor time that TCP and the relay take for a byte")
+    parser.add_argument("--mbit", type=int, default=200, help="a second over the relay, which takes most of two cores for 1,000")
     options = parser.parse_args()
     enter_new_namespaces("scaling")
     network = set_up_network("10.77.1.1")
     os.environ.update(OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
-    record = {**circumstances(), "rows": []}
+    record = {**circumstances(), "mbit": options.mbit, "rows": []}
     print("workload  where              alone, ms  predicted, ms  measured, ms  predicted / measured")
     with tempfile.TemporaryDirectory(prefix="backflow-scaling-") as folder:
         for part in (on_this_machine, over_the_relay):

@@ -2,6 +2,7 @@
 
 Needs root. All ends with the process that made it, however it ends.
 """
+import dataclasses
 import fcntl
 import os
 import pathlib
@@ -10,6 +11,7 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 import time
 
 SKIPPED = 77  # what CTest takes for a test that cannot run here
@@ -107,13 +109,16 @@ class TwoHosts:
         return int(numbers[9]), int(numbers[1])
 
     def measured(self):
-        """The time of a packet to the other host and back, in ms, and the rate of a stream, in Mbit/s."""
+        """The Link between the hosts, while each sends to the other."""
         real_time = ["chrt", "-f", "1"]  # as the relay: what else computes must not count
+        before = _processor_seconds(self.relay.pid)
         server = _start_and_wait(self.on("host-b", *real_time, sys.executable, __file__, "serve"))
         found = subprocess.run(self.on("host-a", *real_time, sys.executable, __file__, "measure"), capture_output=True,
                                text=True, timeout=120, check=True).stdout.split()
         server.wait(timeout=60)
-        return float(found[0]), float(found[1])
+        milliseconds, rate, ends = map(float, found)
+        of_relay = (_processor_seconds(self.relay.pid) - before) / (2 * STREAM)
+        return Link(milliseconds, rate, ends + of_relay)
 
     def close(self):
         for process in (self.relay, *self.keepers):
@@ -141,8 +146,34 @@ def _start_and_wait(command):
     return process
 
 
-STREAM = 60_000_000
+@dataclasses.dataclass
+class Link:
+    round_trip_ms: float  # of a small packet
+    mbit: float  # a second, in each direction while the other is as busy
+    processor: float  # seconds that both hosts and the network take for a byte
+
+
+def _processor_seconds(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+STREAM = 60_000_000  # bytes, each way
 PINGS = 50
+
+
+def _exchange(one):
+    """Sends a stream and receives another. The seconds that the last four fifths took to come."""
+    sender = threading.Thread(target=one.sendall, args=(bytes(STREAM),))
+    sender.start()
+    got, start = 0, 0
+    while got < STREAM:
+        got += len(one.recv(min(1 << 20, STREAM - got)))
+        if not start and got >= STREAM // 5:
+            start, begin = time.monotonic(), got
+    seconds = (time.monotonic() - start) / (STREAM - begin)
+    sender.join()
+    return seconds
 
 
 def _serve():
@@ -152,12 +183,9 @@ def _serve():
     one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     for _ in range(PINGS):
         one.sendall(one.recv(1))
-    got, warm_up, start = 0, 0, 0
-    while got < STREAM:
-        got += len(one.recv(1 << 20))
-        if not start and got >= STREAM // 5:
-            warm_up, start = got, time.monotonic()
-    one.sendall(str((got - warm_up) * 8e-6 / (time.monotonic() - start)).encode())
+    before = time.process_time()
+    seconds = _exchange(one)
+    one.sendall(f"{seconds} {time.process_time() - before}".encode())
 
 
 def _measure():
@@ -169,8 +197,11 @@ def _measure():
             one.sendall(b"x")
             one.recv(1)
             times.append(time.monotonic() - start)
-        one.sendall(bytes(STREAM))
-        print(sorted(times)[PINGS // 2] * 1e3, one.recv(100).decode())
+        before = time.process_time()
+        here = _exchange(one)
+        processor = time.process_time() - before
+        there, more = map(float, one.recv(100).split())
+        print(sorted(times)[PINGS // 2] * 1e3, 8e-6 / max(here, there), (processor + more) / (2 * STREAM))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,17 @@
 #include <backflow/distributed/environment.h>
 
 namespace backflow::distributed {
+namespace {
+
+/// Over TCP Open MPI puts large messages, of which at most one at a time moves on a connection: two nodes that send to
+/// each other take turns. Messages that are sent move in both directions at once (docs/internals/measurements.md). MPI
+/// has no call for that, and other implementations ignore it. What the user has set counts.
+void send_both_ways_over_tcp() {
+  constexpr int kKeep = 0;
+  setenv("OMPI_MCA_btl_tcp_flags", "send,inplace,need-ack,need-csum,hetero-rdma", kKeep);
+}
+
+}  // namespace
 
 void MpiWorld::check_mpi(int code, const char* call) const {
   if (code == MPI_SUCCESS) {
@@ -56,6 +67,7 @@ void MpiWorld::initialize() {
           "caller's thread; or leave it to Communicator::world()");
     return;
   }
+  send_both_ways_over_tcp();
   // Funneled is enough for this thread, which makes every call; duplicates have threads of their own.
   check_mpi(MPI_Init_thread(nullptr, nullptr, MPI_THREAD_MULTIPLE, &provided), "MPI_Init_thread");
   owns_mpi_ = true;
