@@ -193,25 +193,22 @@ void MpiCollectives::broadcast(Buffer x, int root) {
   }
 }
 
-std::vector<std::string> MpiCollectives::all_gather(const std::string& text) {
-  const auto length = static_cast<int>(text.size());
-  std::vector<int> lengths(static_cast<std::size_t>(world_.size()));
-  std::vector<int> offsets(lengths.size());
-  MPI_Request request = MPI_REQUEST_NULL;
-  world_.check_mpi(MPI_Iallgather(&length, 1, MPI_INT, lengths.data(), 1, MPI_INT, world_.comm(), &request),
-                   "MPI_Iallgather");
-  world_.wait(request, "MPI_Iallgather");
+std::vector<std::string> MpiCollectives::all_gather(const MpiCall& call, const std::string& text) {
+  const auto ranks = static_cast<std::size_t>(world_.size());
+  const auto own = static_cast<std::size_t>(world_.rank());
+  std::vector<std::int64_t> lengths(ranks);
+  lengths[own] = static_cast<std::int64_t>(text.size());
+  all_gather(call, {lengths.data(), std::ssize(lengths), kInt64});
 
-  std::exclusive_scan(lengths.begin(), lengths.end(), offsets.begin(), 0);
-  std::string all(static_cast<std::size_t>(offsets.back() + lengths.back()), '\0');
-  world_.check_mpi(MPI_Iallgatherv(text.data(), length, MPI_CHAR, all.data(), lengths.data(), offsets.data(), MPI_CHAR,
-                                   world_.comm(), &request),
-                   "MPI_Iallgatherv");
-  world_.wait(request, "MPI_Iallgatherv");
+  const std::int64_t longest = *std::max_element(lengths.begin(), lengths.end());
+  const auto part = static_cast<std::size_t>(longest);
+  std::vector<char> all(ranks * part);
+  std::copy(text.begin(), text.end(), all.begin() + static_cast<std::ptrdiff_t>(own * part));
+  all_gather(call, {all.data(), std::ssize(all), kUInt8});
 
   std::vector<std::string> texts;
-  for (std::size_t i = 0; i < lengths.size(); ++i) {
-    texts.push_back(all.substr(static_cast<std::size_t>(offsets[i]), static_cast<std::size_t>(lengths[i])));
+  for (std::size_t i = 0; i < ranks; ++i) {
+    texts.emplace_back(all.data() + i * part, static_cast<std::size_t>(lengths[i]));
   }
   return texts;
 }

@@ -26,9 +26,10 @@ class MpiCollectives {
   void all_reduce(const MpiCall& call, Buffer x);
   void reduce_scatter(const MpiCall& call, Buffer x);
   void all_gather(const MpiCall& call, Buffer x);
+  /// The texts of all ranks. In memory are so many as there are ranks, each as long as the longest.
+  std::vector<std::string> all_gather(const MpiCall& call, const std::string& text);
   /// After agree().
   void broadcast(Buffer x, int root);
-  std::vector<std::string> all_gather(const std::string& text);
 
  private:
   bool is_summed_by_node(ScalarType dtype) const;

@@ -195,10 +195,7 @@ class MpiCommunicator final : public Communicator {
 
   std::vector<std::string> all_gather(const std::string& text) override {
     std::vector<std::string> texts;
-    call({MpiCall::Kind::AllGather}, [&](const MpiCall& call) {
-      mpi_->calls.agree(call);
-      texts = mpi_->calls.all_gather(text);
-    });
+    call({MpiCall::Kind::AllGather}, [&](const MpiCall& call) { texts = mpi_->calls.all_gather(call, text); });
     return texts;
   }
 

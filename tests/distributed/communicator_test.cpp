@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <functional>
 #include <future>
 #include <memory>
@@ -52,6 +53,14 @@ Tensor numbered(std::int64_t n, int rank, ScalarType dtype) {
 }
 
 }  // namespace
+
+TEST_CASE("communicator: Open MPI sends large messages over TCP, in both directions at once, and puts none") {
+  world();
+  const char* flags = std::getenv("OMPI_MCA_btl_tcp_flags");
+  REQUIRE(flags != nullptr);
+  CHECK(std::string(flags).find("send") != std::string::npos);
+  CHECK(std::string(flags).find("put") == std::string::npos);
+}
 
 TEST_CASE("communicator: rank and size are those of the launcher", "[communicator]") {
   const auto ours = world();
