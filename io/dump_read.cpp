@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include <backflow/io/dump_internal.h>
+#include <backflow/io/guarded_read_internal.h>
 #include <backflow/io/hdf5_internal.h>
 
 namespace backflow::io {
@@ -19,6 +20,7 @@ class DumpReader {
   RawDump read();
 
  private:
+  void read_contents(RawDump& dump);
   Hdf5File open();
   void read_information(hid_t file, RawDump& dump) const;
   std::map<std::string, std::string> read_texts(hid_t file, const std::string& group) const;
@@ -38,13 +40,22 @@ class DumpReader {
 RawDump DumpReader::read() {
   RawDump dump;
   dump.digest = verify_digest(path_);
+  const auto try_out = [&] {
+    RawDump tried;
+    read_contents(tried);
+  };
+  if (dump.digest == Digest::Absent) read_in_child({path_}, try_out);
+  read_contents(dump);
+  return dump;
+}
+
+void DumpReader::read_contents(RawDump& dump) {
   const Hdf5File file = open();
   read_information(file, dump);
   check(has_link(file, "parameters"), path_, ": no group /parameters: need a dump of parameters");
   for (const DumpGroup& group : kDumpGroups) {
     if (has_link(file, group.name)) read_group(file, group.name, dump.entries);
   }
-  return dump;
 }
 
 Hdf5File DumpReader::open() {
