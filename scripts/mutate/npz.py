@@ -1,4 +1,5 @@
 """Archives of NumPy: bombs, entries that lie or overlap, headers that lie, arrays of objects."""
+import functools
 import io
 import struct
 import zipfile
@@ -72,6 +73,11 @@ def objects(content, rng, marker):
 def bomb(content, rng, marker):
     """Zeros: 700 MB in 0.7 MB of one entry, or in ten entries that share their bytes."""
     del content, marker
+    return made_bomb(rng.random() < 0.5)
+
+
+@functools.lru_cache
+def made_bomb(shared):
     step = 7 << 20
     packer = zlib.compressobj(9, zlib.DEFLATED, -15)
     packed, crc = [], zlib.crc32(b"")
@@ -80,7 +86,6 @@ def bomb(content, rng, marker):
         packed.append(packer.compress(part))
         crc = zlib.crc32(part, crc)
     packed = b"".join(packed) + packer.flush()
-    shared = rng.random() < 0.5
     size = len(head) + 100 * step
     return raw_archive([("x%d.npy" % i, packed, crc, size) for i in range(10 if shared else 1)], shared)
 
