@@ -1,4 +1,5 @@
 // CIFAR-10 and CIFAR-100, plain and compressed.
+// libFuzzer: -max_len=6200
 #include <backflow/io/datasets/cifar.h>
 #include <backflow/ops/functions.h>
 #include <backflow/runtime/base/error.h>
