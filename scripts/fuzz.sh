@@ -31,8 +31,6 @@ if ((!${#readers[@]})); then
 fi
 
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
-# Inputs are small. A process whose quarantine of freed memory is large forks slowly, and targets of HDF5 fork for each input.
-export ASAN_OPTIONS=quarantine_size_mb=2
 build fuzz "${readers[@]/#/fuzz_}" || exit 1
 
 # fuzz READER: one target; says in a line how it went.
