@@ -1,12 +1,11 @@
-// Writing and reading the tensors of a large model: `checkpoint_write` or `checkpoint_read` THREADS, `safetensors_map`
-// THREADS, then commands on standard input as bench/harness.h says. 1 GB of float32 in 62 tensors; the reference writes
-// the same bytes with write() and fsync(), or reads them with read() from the page cache. Files lie in
-// $BACKFLOW_BENCH_FILES, or in the current directory.
+// Writing and reading the tensors of a large model: `checkpoint_write`, `checkpoint_read` or `safetensors_map`,
+// THREADS, and DATA if need be, then commands on standard input as bench/harness.h says. 1 GB of float32 in 62 tensors;
+// the reference writes the same bytes with write() and fsync(), or reads them with read() from the page cache. Files
+// lie in DATA, or in the current directory.
 #include <fcntl.h>
 #include <unistd.h>
 
 #include <cstdio>
-#include <cstdlib>
 #include <exception>
 #include <memory>
 #include <string>
@@ -45,9 +44,10 @@ Dump make_dump() {
 
 void check_call(bool ok, const std::string& what) { backflow::check(ok, what, " failed"); }
 
-/// What a program without a format does.
+/// What a program without a format does. Like ours it makes a new file.
 void write_plainly(const std::string& path, const Dump& dump) {
-  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  ::unlink(path.c_str());
+  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   check_call(file >= 0, "open " + path);
   for (const auto& [name, x] : dump.parameters) {
     const auto* data = static_cast<const char*>(x.const_data_ptr());
@@ -80,7 +80,9 @@ void read_plainly(const std::string& path, const Dump& like) {
 
 /// Files of the bench, removed at the end.
 struct Files {
-  std::string folder = std::getenv("BACKFLOW_BENCH_FILES") != nullptr ? std::getenv("BACKFLOW_BENCH_FILES") : ".";
+  explicit Files(const std::string& data) : folder(data.empty() ? "." : data) {}
+
+  std::string folder;
   std::string dump = name("dump.h5");
   std::string plain = name("plain");
   std::string safetensors = name("tensors.safetensors");
@@ -111,7 +113,11 @@ bench::Workload workload_of(const std::string& name, const Dump& dump, const Fil
     return bench::Times{0, bench::microseconds(start, bench::Clock::now())};
   };
   if (name == "checkpoint_write") {
-    bench::Workload workload{[=, &dump, &files] { return timed([&] { write_dump(files.dump, dump); }); },
+    const auto write = [&dump, &files] {
+      ::unlink(files.dump.c_str());
+      write_dump(files.dump, dump);
+    };
+    bench::Workload workload{[=] { return timed(write); },
                              [&] {
                                write_dump(files.dump, dump);
                                return values_of(backflow::io::read_dump(files.dump).parameters);
@@ -146,8 +152,9 @@ int main(int argc, char** argv) {
     const bench::Arguments arguments = bench::parse(argc, argv);
     backflow::set_num_threads(arguments.threads);
     const Dump dump = make_dump();
-    const Files files;
-    return bench::serve(workload_of(arguments.workload, dump, files));
+    const Files files(arguments.data);
+    const std::string name = arguments.workload.substr(arguments.workload.rfind('.') + 1);  // without a group's name
+    return bench::serve(workload_of(name, dump, files));
   } catch (const std::exception& error) {
     std::fprintf(stderr, "%s\n", error.what());
     return 1;

@@ -71,6 +71,11 @@ void AtomicFile::write_at(std::uint64_t offset, const void* data, std::size_t by
   }
 }
 
+void AtomicFile::start_flush(std::uint64_t offset, std::size_t bytes) const {
+  // A hint: commit() flushes everything, and reports what fails.
+  ::sync_file_range(file_, static_cast<off_t>(offset), static_cast<off_t>(bytes), SYNC_FILE_RANGE_WRITE);
+}
+
 void AtomicFile::commit() {
   if (::fsync(file_) != 0) fail_to("write");
   // Some file systems tell only now that there is no room.

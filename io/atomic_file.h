@@ -23,6 +23,8 @@ class AtomicFile {
   void write(const void* data, std::size_t bytes);
   /// Writes at an offset from the start. Several threads may write different bytes at a time.
   void write_at(std::uint64_t offset, const void* data, std::size_t bytes) const;
+  /// The disk may begin with these bytes, which have been written: commit() then waits for less. Thread-safe.
+  void start_flush(std::uint64_t offset, std::size_t bytes) const;
   void commit();
 
  private:

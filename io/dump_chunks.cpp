@@ -29,6 +29,8 @@ void ChunkWriter::write_piece(Piece& piece, const std::byte* data) const {
     target_.write_at(table_.block_bytes + piece.offset + done, data + done, bytes);
     done += bytes;
   }
+  constexpr std::uint64_t kWorthFlushing = std::uint64_t{1} << 20;
+  if (piece.bytes >= kWorthFlushing) target_.start_flush(table_.block_bytes + piece.offset, piece.bytes);
 }
 
 void ChunkWriter::write(std::span<DataRange<const std::byte>> ranges) {

@@ -94,7 +94,10 @@ std::string user_block(const ChunkTable& table) {
 }
 
 std::uint64_t block_bytes_for(std::uint64_t content_bytes, std::uint64_t chunk_bytes) {
-  return std::bit_ceil(std::max<std::uint64_t>(kLeastBlock, kTable + 4 * chunks_of(content_bytes, chunk_bytes)));
+  // Behind a block of whole pages, data on pages stay on pages.
+  constexpr std::uint64_t kPage = 4096;
+  const std::uint64_t least = content_bytes > chunk_bytes + 16 * kPage ? kPage : kLeastBlock;
+  return std::bit_ceil(std::max<std::uint64_t>(least, kTable + 4 * chunks_of(content_bytes, chunk_bytes)));
 }
 
 std::optional<ChunkTable> read_chunk_table(const InputFile& file) {

@@ -44,8 +44,8 @@ class Hdf5Storage {
   std::exception_ptr error_;
 };
 
-/// A new file. HDF5 puts up to `structure_bytes` of what is no data next to each other at its start. `path` is for
-/// messages alone.
+/// A new file. HDF5 puts up to `structure_bytes` of what is no data next to each other at its start. Data of 64 KiB and
+/// more start at multiples of 4096. `path` is for messages alone.
 Hdf5File create_hdf5(Hdf5Storage& storage, std::uint64_t structure_bytes, const std::string& path);
 /// An existing one, to be read.
 Hdf5File open_hdf5(Hdf5Storage& storage, const std::string& path);
