@@ -1,4 +1,5 @@
 """HDF5: dumps of ours, with their digest and with one made anew; dumps and data sets of h5py."""
+import struct
 import subprocess
 import zlib
 
@@ -6,10 +7,6 @@ import h5py
 import numpy as np
 
 from mutate import general
-
-USER_BLOCK = 512
-TITLE = b"BACKFLOW-DUMP "
-
 
 def ours(folder, tool):
     path = folder / "ours.h5"
@@ -64,12 +61,21 @@ def bases(kind, folder, tool):
     return list(h5py_dumps(folder) if kind == "h5py" else h5py_samples(folder))
 
 
-def with_digest(content):
-    """The user block of format versions 1 and 2; later ones keep a table of which this knows nothing."""
-    behind = content[USER_BLOCK:]
-    text = f"BACKFLOW-DUMP 1\nbytes {len(content):020d}\ncrc32 {zlib.crc32(behind):08x}\n".encode()
-    assert content[:len(TITLE) + 2] == text[:len(TITLE) + 2], "a user block of another version: teach this script"
-    return text.ljust(USER_BLOCK, b"\0") + behind
+def block_bytes(content):
+    """The length of the user block of a dump of ours; see docs/file_format.md."""
+    return int(content[49:69])
+
+
+def with_digest(content, block):
+    """The dump with a digest made anew; `block` is a user block of its kind."""
+    length, chunk = block_bytes(block), int(block[76:96])
+    behind = content[length:]
+    sums = [zlib.crc32(behind[at:at + chunk]) for at in range(0, len(behind), chunk)]
+    text = bytearray(block[:128] + struct.pack(f"<{len(sums)}I", *sums)).ljust(length, b"\0")
+    text[22:42] = b"%020d" % (length + len(behind))
+    text[103:111] = b"00000000"
+    text[103:111] = b"%08x" % zlib.crc32(text)
+    return bytes(text) + behind
 
 
 def structure(content):
@@ -80,15 +86,13 @@ def structure(content):
 def craft(kind, content, rng, marker):
     """Damage of the structure alone, where general damage mostly hits data."""
     del marker
-    start = USER_BLOCK if kind in ("ours", "digest") else 0
+    start = block_bytes(content) if kind in ("ours", "digest") else 0
     end = min(len(content), start + structure(content))
     what, part = general.mutate(content[start:end], rng, general.SAME_SIZE)
     return "structure: " + what, content[:start] + part + content[end:], "same" if kind == "ours" else "any"
 
 
-def finish(kind, made):
-    what, content, expected = made
-    if kind == "digest":
-        whole = content.ljust(USER_BLOCK + 1, b"\0")
-        return what, with_digest(b"BACKFLOW-DUMP 1\n" + whole[16:]), "any"
-    return what, content, expected
+def with_new_digest(made, content):
+    what, damaged, _ = made
+    length = block_bytes(content)
+    return what, with_digest(damaged.ljust(length + 1, b"\0"), content[:length]), "any"

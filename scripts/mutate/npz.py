@@ -139,8 +139,3 @@ def craft(kind, content, rng, marker):
     del kind
     change = rng.choice(list(CRAFTS))
     return change.__name__, change(content, rng, marker), CRAFTS[change]
-
-
-def finish(kind, made):
-    del kind
-    return made
