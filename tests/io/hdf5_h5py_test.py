@@ -55,7 +55,7 @@ class DumpTest(unittest.TestCase):
     def test_h5py_reads_ours(self):
         self.write_ours()
         with h5py.File(self.path, "r") as file:
-            self.assertEqual(file.userblock_size, 512)
+            self.assertEqual(file.userblock_size, 4096)  # so that large data start at pages
             self.assertEqual(dict(file["versions"].attrs), {"backflow": b"0.1.0", "onednn": b"2.6.3"})
             self.assertEqual((file.attrs["format_version"], file.attrs["step"], file.attrs["epoch"]), (3, 938, 2))
             self.assertEqual(file["texts/config"].asstr()[()], 'name = "é"\n' + "#" * 200000)
@@ -94,10 +94,10 @@ class DumpTest(unittest.TestCase):
     def test_the_digest_is_what_its_text_says(self):
         self.write_ours()
         data = self.path.read_bytes()
-        head = (f"BACKFLOW-DUMP 3\nfile  {len(data):020d}\nblock {512:020d}\nchunk {4 << 20:020d}\ncrc32 00000000\n").encode()
-        block = head.ljust(128, b"\0") + struct.pack("<I", zlib.crc32(data[512:]))
-        block = block.ljust(512, b"\0").replace(b"crc32 00000000", b"crc32 %08x" % zlib.crc32(block.ljust(512, b"\0")))
-        self.assertEqual(data[:512], block)
+        head = (f"BACKFLOW-DUMP 3\nfile  {len(data):020d}\nblock {4096:020d}\nchunk {4 << 20:020d}\ncrc32 00000000\n").encode()
+        block = head.ljust(128, b"\0") + struct.pack("<I", zlib.crc32(data[4096:]))
+        block = block.ljust(4096, b"\0")
+        self.assertEqual(data[:4096], block.replace(b"crc32 00000000", b"crc32 %08x" % zlib.crc32(block)))
 
     def test_no_text_lies_in_the_heap_of_variable_length(self):
         self.write_ours()

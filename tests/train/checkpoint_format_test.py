@@ -24,8 +24,8 @@ def test_compressed_dumps_go_on_bit_for_bit(folder):
     packed = ("train", config, "--out", folder / "packed", "--set", "checkpoint.compression=gzip")
     run(*packed, "--stop-after-epoch", 1, expect=3)
     with h5py.File(newest(folder / "packed"), "r") as file:
-        weights = file["parameters/1.weight"] if "1.weight" in file["parameters"] else file["parameters/0.weight"]
-        assert weights.compression == "gzip" and weights.shuffle, list(file["parameters"])
+        weights = file["parameters/0.weight"]
+        assert weights.compression == "gzip" and weights.shuffle
     run(*packed, "--resume", "auto")
     assert contents(newest(folder / "plain")) == contents(newest(folder / "packed"))
     assert run("inspect", newest(folder / "packed")).stdout.count("digest ok") == 1
@@ -42,7 +42,7 @@ def test_small_files_to_hand_on(folder):
         run("convert", dump, small, "--dtype", dtype)
         assert dtype in run("inspect", small).stdout
         assert run("inspect", dump, "--diff", small, "--tolerance", str(tolerance)).returncode == 0
-        run("evaluate", small)
+    run("evaluate", folder / "float16.h5")  # whose numbers are read as float32
     with h5py.File(dump, "r") as whole, h5py.File(folder / "float16.h5", "r") as half:
         for name, data in whole["parameters"].items():
             assert half["parameters"][name][()].tobytes() == data[()].astype(np.float16).tobytes(), name
