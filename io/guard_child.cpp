@@ -129,6 +129,7 @@ GuardChild GuardChild::forked(const std::string& path, FunctionRef<void(int)> bo
 GuardChild GuardChild::started(const std::string& path, const std::vector<std::string>& arguments) {
   const Pipe pipe(path);
   std::vector<char*> pointers;
+  pointers.reserve(arguments.size() + 1);
   for (const std::string& argument : arguments) pointers.push_back(const_cast<char*>(argument.c_str()));
   pointers.push_back(nullptr);
   posix_spawn_file_actions_t files;
