@@ -26,6 +26,8 @@ std::string temporary_name(const std::string& directory) {
   return to_text(directory, '/', kPrefix, host, '-', ::getpid(), '-', count++, kSuffix);
 }
 
+constexpr std::size_t kMostAtOnce = std::size_t{1} << 30;  // Linux writes at most 2 GiB in one call
+
 }  // namespace
 
 AtomicFile::AtomicFile(std::string path) : path_(std::move(path)) {
@@ -47,7 +49,6 @@ AtomicFile::~AtomicFile() {
 void AtomicFile::fail_to(const char* what) const { fail(path_, ": cannot ", what, ": ", std::strerror(errno)); }
 
 void AtomicFile::write(const void* data, std::size_t bytes) {
-  constexpr std::size_t kMostAtOnce = std::size_t{1} << 30;  // Linux writes at most 2 GiB in one call
   const auto* from = static_cast<const char*>(data);
   while (bytes > 0) {
     const ssize_t written = ::write(file_, from, std::min(bytes, kMostAtOnce));
@@ -56,6 +57,23 @@ void AtomicFile::write(const void* data, std::size_t bytes) {
     from += written;
     bytes -= static_cast<std::size_t>(written);
   }
+}
+
+void AtomicFile::write_at(std::uint64_t offset, const void* data, std::size_t bytes) const {
+  const auto* from = static_cast<const char*>(data);
+  while (bytes > 0) {
+    const ssize_t written = ::pwrite(file_, from, std::min(bytes, kMostAtOnce), static_cast<off_t>(offset));
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) fail_to("write");
+    from += written;
+    offset += static_cast<std::uint64_t>(written);
+    bytes -= static_cast<std::size_t>(written);
+  }
+}
+
+void AtomicFile::start_flush(std::uint64_t offset, std::size_t bytes) const {
+  // A hint: commit() flushes everything, and reports what fails.
+  ::sync_file_range(file_, static_cast<off_t>(offset), static_cast<off_t>(bytes), SYNC_FILE_RANGE_WRITE);
 }
 
 void AtomicFile::commit() {

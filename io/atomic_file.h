@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -9,7 +10,8 @@ namespace backflow::io {
 /// A file that is written in full or not at all. It has a unique temporary name in the same directory; commit() flushes
 /// it to the disk and renames it. Until then, and when anything fails, an earlier file of that name stays untouched.
 /// The destructor removes an uncommitted file. A symbolic link of that name is replaced, not followed. All errors are
-/// Error, as "PATH: cannot write: No space left on device". Not thread-safe; several files are independent.
+/// Error, as "PATH: cannot write: No space left on device". Not thread-safe, but for write_at(); several files are
+/// independent.
 class AtomicFile {
  public:
   explicit AtomicFile(std::string path);
@@ -19,6 +21,10 @@ class AtomicFile {
 
   /// Appends.
   void write(const void* data, std::size_t bytes);
+  /// Writes at an offset from the start. Several threads may write different bytes at a time.
+  void write_at(std::uint64_t offset, const void* data, std::size_t bytes) const;
+  /// The disk may begin with these bytes, which have been written: commit() then waits for less. Thread-safe.
+  void start_flush(std::uint64_t offset, std::size_t bytes) const;
   void commit();
 
  private:

@@ -1,26 +1,21 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
-#include <cstring>
-
-#include <zlib.h>
 
 #include <backflow/io/byte_source_internal.h>
+#include <backflow/io/crc32_internal.h>
 #include <backflow/io/dump_internal.h>
 
 namespace backflow::io::detail {
 namespace {
 
+constexpr std::size_t kUserBlockBytes = 512;
+
 // The labels of the user block's three lines, and where they start.
 constexpr std::array<std::pair<std::size_t, std::string_view>, 3> kLabels{
     {{0, "BACKFLOW-DUMP 1\n"}, {16, "bytes "}, {43, "crc32 "}}};
 
-}  // namespace
-
-std::uint32_t crc32(std::span<const std::byte> bytes, std::uint32_t start) {
-  return static_cast<std::uint32_t>(crc32_z(start, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
-}
-
+// The text of the user block of a file of `file_bytes` bytes, user block included, and the CRC-32 of those behind it.
 std::string user_block(std::uint64_t file_bytes, std::uint32_t crc) {
   char text[kUserBlockBytes];
   const int length = std::snprintf(text, sizeof text, "BACKFLOW-DUMP 1\nbytes %020llu\ncrc32 %08x\n",
@@ -29,6 +24,8 @@ std::string user_block(std::uint64_t file_bytes, std::uint32_t crc) {
   block.resize(kUserBlockBytes, '\0');
   return block;
 }
+
+}  // namespace
 
 Digest verify_digest(const std::string& path) {
   ByteSource source(path);
@@ -40,7 +37,7 @@ Digest verify_digest(const std::string& path) {
   });
   if (!ours) return Digest::Absent;
   std::vector<std::byte> buffer(1 << 20);
-  std::uint32_t crc = crc32({});
+  std::uint32_t crc = 0;
   while (const std::size_t got = source.read(buffer.data(), buffer.size())) {
     crc = crc32({buffer.data(), got}, crc);
     bytes += got;

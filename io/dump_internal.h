@@ -1,28 +1,20 @@
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
 #include <backflow/io/dump.h>
+#include <backflow/io/exchange/element_type.h>
 
 namespace backflow::io::detail {
 
-inline constexpr std::int64_t kDumpFormat = 2;   // the newest that is known
-inline constexpr std::int64_t kPlainFormat = 1;  // of dumps without /trained
-inline constexpr std::size_t kUserBlockBytes = 512;
-
-/// CRC-32 as zlib's.
-std::uint32_t crc32(std::span<const std::byte> bytes, std::uint32_t start = 0);
-
-/// The text of the user block of a file of `file_bytes` bytes, user block included, and the CRC-32 of those behind it.
-std::string user_block(std::uint64_t file_bytes, std::uint32_t crc);
+inline constexpr std::int64_t kDumpFormat = 3;  // the one that is written, and the newest that is known
 
 enum class Digest { Verified, Absent };
-/// Compares a file with the digest in its user block. Throws Error when the file cannot be read or does not match.
+/// Compares a file of format 1 or 2 with the digest in its user block. Throws Error when the file cannot be read or
+/// does not match.
 Digest verify_digest(const std::string& path);
 
 /// A group of tensors in the file, and where a Dump has them.
@@ -44,6 +36,7 @@ constexpr bool is_always_written(const DumpGroup& group) {
 struct DumpEntry {
   std::string group;
   std::string name;
+  ElementType type;  // of the elements in the file
   Tensor value;
   std::optional<std::int64_t> stated_checksum;
   std::uint32_t checksum = 0;

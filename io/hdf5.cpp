@@ -1,6 +1,5 @@
-#include <cstdlib>
-#include <cstring>
-#include <vector>
+#include <algorithm>
+#include <cstdint>
 
 #include <backflow/io/hdf5_internal.h>
 #include <backflow/runtime/base/error.h>
@@ -23,10 +22,8 @@ herr_t keep_first(unsigned, const H5E_error2_t* error, void* text) {
 // Attributes larger than this are no text of ours.
 constexpr std::size_t kMostTextBytes = std::size_t{64} << 20;
 
-Hdf5Type text_type(const std::string& path) {
-  Hdf5Type type(H5Tcopy(H5T_C_S1), path, "write");
-  if (H5Tset_size(type, H5T_VARIABLE) < 0 || H5Tset_cset(type, H5T_CSET_UTF8) < 0) fail_hdf5(path, "write");
-  return type;
+void check_text(const std::string& name, const std::string& text, const std::string& path) {
+  check(text.find('\0') == std::string::npos, path, ": text of '", name, "' contains a NUL: need text without");
 }
 
 void write_scalar(hid_t object, const std::string& name, hid_t file_type, hid_t type, const void* value,
@@ -54,12 +51,20 @@ struct OpenAttribute {
 
 }  // namespace
 
-Hdf5Lock::Hdf5Lock() : lock_(hdf5_mutex()) {
+Hdf5Lock::Hdf5Lock() : lock_(hdf5_mutex(), std::defer_lock) { take(); }
+
+Hdf5Lock::~Hdf5Lock() { release(); }
+
+void Hdf5Lock::take() {
+  lock_.lock();
   H5Eget_auto2(H5E_DEFAULT, &print_, &print_data_);
   H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
 }
 
-Hdf5Lock::~Hdf5Lock() { H5Eset_auto2(H5E_DEFAULT, print_, print_data_); }
+void Hdf5Lock::release() {
+  H5Eset_auto2(H5E_DEFAULT, print_, print_data_);
+  lock_.unlock();
+}
 
 void fail_hdf5(const std::string& path, const std::string& what) {
   std::string reason;
@@ -75,14 +80,40 @@ Hdf5Dataset make_dataset(hid_t group, const std::string& name, hid_t type, hid_t
 }
 
 void write_attribute(hid_t object, const std::string& name, const std::string& text, const std::string& path) {
-  check(text.find('\0') == std::string::npos, path, ": text of '", name, "' contains a NUL: need text without");
-  const Hdf5Type type = text_type(path);
+  check_text(name, text, path);
+  const Hdf5Type type = text_type(H5T_VARIABLE, path);
   const char* start = text.c_str();
   write_scalar(object, name, type, type, &start, path);
 }
 
+void write_fixed_text(hid_t object, const std::string& name, const std::string& text, const std::string& path) {
+  check_text(name, text, path);
+  check(name.size() + text.size() <= kMostFixedText, path, ": text of '", name, "' has ", text.size(),
+        " bytes: need at most ", kMostFixedText, " with the name");
+  const Hdf5Type type = text_type(text.size(), path);
+  write_scalar(object, name, type, type, text.c_str(), path);
+}
+
 void write_attribute(hid_t object, const std::string& name, std::int64_t value, const std::string& path) {
   write_scalar(object, name, H5T_STD_I64LE, H5T_NATIVE_INT64, &value, path);
+}
+
+Hdf5Type text_type(std::size_t bytes, const std::string& path) {
+  Hdf5Type type(H5Tcopy(H5T_C_S1), path, "write");
+  if (H5Tset_size(type, std::max<std::size_t>(bytes, 1)) < 0 || H5Tset_cset(type, H5T_CSET_UTF8) < 0 ||
+      H5Tset_strpad(type, H5T_STR_NULLPAD) < 0) {
+    fail_hdf5(path, "write");
+  }
+  return type;
+}
+
+Hdf5Type half_type(const std::string& path, const std::string& what) {
+  Hdf5Type type(H5Tcopy(H5T_IEEE_F32LE), path, what);
+  // Sign bit, exponent and mantissa: where they start, and how many bits they have.
+  const bool is_set =
+      H5Tset_fields(type, 15, 10, 5, 0, 10) >= 0 && H5Tset_size(type, 2) >= 0 && H5Tset_ebias(type, 15) >= 0;
+  if (!is_set) fail_hdf5(path, what);
+  return type;
 }
 
 Hdf5Type bool_type(const std::string& path, const std::string& what) {
@@ -125,54 +156,6 @@ std::int64_t read_integer_attribute(hid_t object, const std::string& name, const
   std::int64_t value = 0;
   if (H5Aread(open.attribute, H5T_NATIVE_INT64, &value) < 0) fail_hdf5(path, open.what);
   return value;
-}
-
-// The memory behind HDF5's "core" driver. Our callbacks give HDF5 its memory, so that the image is ours once the file
-// is closed, without a copy.
-struct Hdf5MemoryFile::Image {
-  void* data = nullptr;
-
-  ~Image() { std::free(data); }
-
-  static void* allocate(std::size_t bytes, H5FD_file_image_op_t, void* self) {
-    return static_cast<Image*>(self)->data = std::malloc(bytes);
-  }
-  static void* reallocate(void*, std::size_t bytes, H5FD_file_image_op_t, void* self) {
-    auto* image = static_cast<Image*>(self);
-    void* grown = std::realloc(image->data, bytes);
-    return grown != nullptr ? image->data = grown : nullptr;
-  }
-  static void* copy(void* to, const void* from, std::size_t bytes, H5FD_file_image_op_t, void*) {
-    return std::memcpy(to, from, bytes);
-  }
-  static herr_t keep(void*, H5FD_file_image_op_t, void*) { return 0; }
-  static void* share(void* self) { return self; }
-  static herr_t unshare(void*) { return 0; }
-};
-
-Hdf5MemoryFile::Hdf5MemoryFile(std::size_t expected_bytes, std::string path)
-    : path_(std::move(path)), image_(std::make_unique<Image>()) {
-  const Hdf5Properties access(H5Pcreate(H5P_FILE_ACCESS), path_, "write");
-  H5FD_file_image_callbacks_t callbacks{Image::allocate, Image::copy,    Image::reallocate, Image::keep,
-                                        Image::share,    Image::unshare, image_.get()};
-  constexpr hbool_t kNoBackingStore = false;
-  if (H5Pset_fapl_core(access, expected_bytes, kNoBackingStore) < 0 ||
-      H5Pset_file_image_callbacks(access, &callbacks) < 0) {
-    fail_hdf5(path_, "write");
-  }
-  // HDF5 identifies its open files by name, those in memory too.
-  const std::string name = to_text("backflow-memory-", static_cast<const void*>(this));
-  file_ = std::make_unique<Hdf5File>(H5Fcreate(name.c_str(), H5F_ACC_EXCL, H5P_DEFAULT, access), path_, "write");
-}
-
-Hdf5MemoryFile::~Hdf5MemoryFile() = default;
-
-std::span<const std::byte> Hdf5MemoryFile::finish() {
-  if (H5Fflush(*file_, H5F_SCOPE_GLOBAL) < 0) fail_hdf5(path_, "write");
-  const ssize_t bytes = H5Fget_file_image(*file_, nullptr, 0);
-  if (bytes < 0) fail_hdf5(path_, "write");
-  file_.reset();
-  return {static_cast<const std::byte*>(image_->data), static_cast<std::size_t>(bytes)};
 }
 
 }  // namespace backflow::io::detail

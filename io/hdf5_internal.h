@@ -2,9 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <mutex>
-#include <span>
 #include <string>
 #include <utility>
 
@@ -21,7 +19,22 @@ class Hdf5Lock {
   Hdf5Lock(const Hdf5Lock&) = delete;
   Hdf5Lock& operator=(const Hdf5Lock&) = delete;
 
+  /// Gives the lock away until the end of the scope: others use HDF5 meanwhile.
+  class Pause {
+   public:
+    explicit Pause(Hdf5Lock& lock) : lock_(lock) { lock_.release(); }
+    ~Pause() { lock_.take(); }
+    Pause(const Pause&) = delete;
+    Pause& operator=(const Pause&) = delete;
+
+   private:
+    Hdf5Lock& lock_;
+  };
+
  private:
+  void take();
+  void release();
+
   std::unique_lock<std::mutex> lock_;
   H5E_auto2_t print_ = nullptr;
   void* print_data_ = nullptr;
@@ -67,34 +80,21 @@ Hdf5Dataset make_dataset(hid_t group, const std::string& name, hid_t type, hid_t
 /// Attributes. `path` is the file's, for messages. Text is UTF-8 of variable length, which has no limit of 64 KB and
 /// which h5py reads as str; it must not contain a NUL.
 void write_attribute(hid_t object, const std::string& name, const std::string& text, const std::string& path);
+/// Text of fixed length, padded with NUL: damage to the heap that HDF5 keeps text of variable length in crashes HDF5
+/// 1.10. Name and text have at most kMostFixedText bytes together.
+void write_fixed_text(hid_t object, const std::string& name, const std::string& text, const std::string& path);
+inline constexpr std::size_t kMostFixedText = 60000;
 void write_attribute(hid_t object, const std::string& name, std::int64_t value, const std::string& path);
 bool has_attribute(hid_t object, const std::string& name, const std::string& path);
 /// Text of variable or fixed length. Throws Error for any other attribute.
 std::string read_text_attribute(hid_t object, const std::string& name, const std::string& path);
 std::int64_t read_integer_attribute(hid_t object, const std::string& name, const std::string& path);
 
+/// The type of texts of so many bytes, or of variable length.
+Hdf5Type text_type(std::size_t bytes, const std::string& path);
+/// float16 of IEEE 754, little-endian, as h5py has it.
+Hdf5Type half_type(const std::string& path, const std::string& what);
 /// The type of truth values, as h5py has it: an enumeration of signed bytes, FALSE = 0 and TRUE = 1.
 Hdf5Type bool_type(const std::string& path, const std::string& what);
-
-/// A new file that HDF5 writes to memory. HDF5 1.10 crashes when the disk is full while it writes its own structures;
-/// so it never touches the disk, and we write its image, with errors that we can report.
-class Hdf5MemoryFile {
- public:
-  /// `expected_bytes` are allocated at once; the file may become longer. `path` is for messages alone.
-  Hdf5MemoryFile(std::size_t expected_bytes, std::string path);
-  ~Hdf5MemoryFile();
-  Hdf5MemoryFile(const Hdf5MemoryFile&) = delete;
-  Hdf5MemoryFile& operator=(const Hdf5MemoryFile&) = delete;
-
-  hid_t id() const { return *file_; }
-  /// Closes the file and returns its bytes, which live as long as this object. All other handles must be closed.
-  std::span<const std::byte> finish();
-
- private:
-  struct Image;
-  std::string path_;
-  std::unique_ptr<Image> image_;
-  std::unique_ptr<Hdf5File> file_;
-};
 
 }  // namespace backflow::io::detail

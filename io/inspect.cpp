@@ -51,8 +51,7 @@ FileFigures inspect_dump(const std::string& path) {
   file.versions = std::move(dump.info.versions);
   file.metadata = std::move(dump.info.metadata);
   for (const detail::DumpEntry& entry : dump.entries) {
-    file.tensors.push_back(
-        figures_of("/" + entry.group + "/" + entry.name, elements_of_dtype(entry.value.scalar_type()), entry.value));
+    file.tensors.push_back(figures_of("/" + entry.group + "/" + entry.name, entry.type, entry.value));
     file.tensors.back().digest = !entry.stated_checksum ? "none" : entry.is_intact() ? "ok" : "WRONG";
   }
   return file;

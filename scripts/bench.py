@@ -19,7 +19,7 @@ import tempfile
 from dataclasses import replace
 
 from bench_ranks import (ALL_REDUCE, DDP, RANK_GROUPS, RANK_METRICS, RANK_ROWS, measure_all_reduce, measure_weak, middle)
-from bench_workloads import (BEFORE, CORES, GROUPS, METRICS, NO_PEER, ONEDNN, OURS_ON_ONE, PREDICTED, SEPARATE_PHASES, TRIAD,
+from bench_workloads import (BEFORE, CORES, GROUPS, METRICS, NO_PEER, ONEDNN, OURS_ON_ONE, PLAIN, PREDICTED, SEPARATE_PHASES, TRIAD,
                              WORKLOADS)
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -128,7 +128,7 @@ def measure(name, threads, peers, environment, options):
             # Once it answers, the initial values are in data.
             ours = sides["backflow"].ask("check")["values"] if workload.shares_data else None
             for peer in workload.peers:
-                if peer == TRIAD:
+                if peer in (TRIAD, PLAIN):
                     sides[peer] = Reference(sides["backflow"])
                 elif peer == BEFORE:
                     sides[peer] = Side([str(options.before / "bin" / workload.program)], name, threads, data)
@@ -140,7 +140,7 @@ def measure(name, threads, peers, environment, options):
                     settings = None if peer == ONEDNN else environment
                     sides[peer] = Side([*peers[peer], *script], same, theirs, data, settings)
             ours = ours or sides["backflow"].ask("check")["values"]
-            for peer in set(sides) - {"backflow", TRIAD, ONEDNN}:
+            for peer in set(sides) - {"backflow", TRIAD, PLAIN, ONEDNN}:
                 agree(workload, ours, sides[peer].ask("check")["values"], f"{name}: backflow and {peer}")
             answers = {side: [] for side in sides}
             seconds = options.seconds * workload.seconds
@@ -291,7 +291,7 @@ def thread_counts(text):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--only", type=names, default=list(WORKLOADS))
+    parser.add_argument("--only", type=names, default=[name for name in WORKLOADS if not name.startswith("files.")])
     parser.add_argument("--json", type=pathlib.Path)
     parser.add_argument("--record", type=pathlib.Path)
     parser.add_argument("--threads", type=thread_counts, default=[1, 2])

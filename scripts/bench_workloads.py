@@ -5,6 +5,7 @@ OURS_ON_ONE = "backflow-1-thread"  # a peer: what our other threads are worth
 SEPARATE_PHASES = "separate phases"  # a peer: our backward and update, one after the other
 ONEDNN = "bare convolutions"  # a peer: what oneDNN needs for the network's convolutions, with nothing around them
 TRIAD = "triad"  # a peer: the time that memory needs for the operator's bytes; measured in our own process
+PLAIN = "plain calls"  # a peer: write() and fsync(), or read(), of the same bytes; measured in our own process
 BEFORE = "before"  # a peer: the same program of another build, with --before
 PER_OPERATION = ("forward_ns_per_op", "backward_ns_per_op")
 NO_PEER = "none"  # of predictions, which nobody else makes
@@ -52,6 +53,11 @@ def tiny():
     """A thousand calls of an operator on eight elements."""
     return Workload(("libtorch",), ("forward_ns_per_op",), 1000, program="bench_operators", tolerance=1e-5, floor=True,
                     seconds=0.1, shares_data=False)
+
+
+def on_disk():
+    """A file of 1 GB in the folder of temporary files."""
+    return Workload((PLAIN,), ("step_us", "peak_mb"), program="bench_files", tolerance=0, seconds=4, shares_data=False)
 
 
 WORKLOADS = {
@@ -120,6 +126,11 @@ GROUPS = {
         "index_select": large(),
         "scatter_add": large(),
         "masked_fill": large(),
+    },
+    "files": {
+        "checkpoint_write": on_disk(),
+        "checkpoint_read": on_disk(),
+        "safetensors_map": on_disk(),
     },
     "inference": {
         "linear_8": large(tolerance=1e-4),  # of sums of 1024 products in float32

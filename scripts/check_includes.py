@@ -92,7 +92,7 @@ THIRD_PARTY = [
     (r"hdf5\.h|H5\w*\.h", ["io"]),
     (r"toml\+\+/", ["io"]),
     (r"zlib\.h", ["io"]),
-    (r"libdeflate\.h", ["io/datasets"]),
+    (r"libdeflate\.h", ["io"]),
     (r"png\.h|jpeglib\.h", ["io/datasets", "tests"]),
     (r"nlohmann/", ["io", "train"]),
     (r"spdlog/", ["train"]),

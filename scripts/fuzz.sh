@@ -39,7 +39,9 @@ fuzz() {
   local findings=$root/build/fuzz/findings log=$root/build/fuzz/findings/$1.log
   mkdir -p "$corpus" "$findings"
   [[ -d $seeds ]] || seeds=
-  if "$program" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
+  local -a options
+  read -ra options < <(sed -n 's|^// libFuzzer: ||p' "$root/tests/fuzz/fuzz_$reader.cpp")
+  if "$program" -max_total_time="$seconds" -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 "${options[@]}" \
     -artifact_prefix="$findings/$reader-" "$corpus" ${seeds:+"$seeds"} >"$log" 2>&1; then
     say "$reader: clean, $(awk '/number_of_executed_units/ {print $2}' "$log") inputs in $seconds s"
   else

@@ -103,6 +103,13 @@ CheckpointOptions read_checkpoint(const io::Section& s) {
                         "metric of the evaluations, as `accuracy` or `loss`: whenever it is better than ever before, "
                         "the model is written to checkpoints/best.h5; empty: never"},
                        ""),
+      .dump = {.compression =
+                   s.choice({"compression",
+                             "`\"gzip\"`: dumps are smaller, and take longer to write; trained weights hardly "
+                             "shrink"},
+                            {"none", "gzip"}, "none") == "gzip"
+                       ? io::DumpCompression::Gzip
+                       : io::DumpCompression::None},
       .section = s};
 }
 

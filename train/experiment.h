@@ -7,6 +7,7 @@
 
 #include <backflow/distributed/data_parallel.h>
 #include <backflow/io/config.h>
+#include <backflow/io/dump.h>
 #include <backflow/io/schema.h>
 #include <backflow/runtime/tensor/dtype.h>
 #include <backflow/train/data/data_options.h>
@@ -65,6 +66,7 @@ struct CheckpointOptions {
   std::int64_t every_steps = 0;  ///< 0: only at the end
   std::int64_t keep_last = 3;
   std::string best;  ///< the metric whose best value makes checkpoints/best.h5; empty: none
+  io::DumpOptions dump;
   io::Section section;
 };
 

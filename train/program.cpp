@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <exception>
 #include <iostream>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include <CLI/CLI.hpp>
 
 #include <backflow/io/config.h>
+#include <backflow/io/guarded_read.h>
 #include <backflow/io/schema.h>
 #include <backflow/ops/kernels/elementwise/loops.h>
 #include <backflow/ops/kernels/versions.h>
@@ -17,6 +19,7 @@
 #include <backflow/train/experiment.h>
 #include <backflow/train/run/job.h>
 #include <backflow/train/run/platform.h>
+#include <backflow/train/run/stop_signal.h>
 #include <backflow/train/usage.h>
 #include <backflow/train/views/terminal.h>
 
@@ -71,6 +74,10 @@ int run_action(const Action& action) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (const std::optional<int> code = io::run_guard(argc, argv)) {
+    return *code;
+  }
+  io::use_guard_program(stop_requested);
   open_standard_streams();
   Action action;
   bool version = false;

@@ -10,17 +10,19 @@
 
 #include <backflow/io/datasets/block_cache_internal.h>
 #include <backflow/io/datasets/open_samples_internal.h>
-#include <backflow/io/datasets/probe_internal.h>
 #include <backflow/io/dump.h>
+#include <backflow/io/guarded_read_internal.h>
 
 namespace backflow::io {
 namespace {
 
 using namespace detail;
 
-/// Reads the first and the last block, whose chunks lead through most of the file's structure.
+/// Walks the index of chunks, and reads the first 64 blocks and the last: the structure is tried as a whole, of the
+/// data a part. Damaged data are no danger, since they are compared with their sizes when they are unpacked.
 void try_out(const std::string& path, const std::string& name, std::uint64_t cache_bytes) {
   const OpenSamples samples(path, name);
+  samples.count_chunks();
   const std::int64_t rows = samples.block_rows();
   const std::uint64_t bytes = samples.row_bytes * static_cast<std::uint64_t>(rows);
   if (bytes > cache_bytes) return;
@@ -29,7 +31,11 @@ void try_out(const std::string& path, const std::string& name, std::uint64_t cac
   constexpr std::int64_t kAll = 64;  // a small file is tried as a whole
   const std::int64_t blocks = (n + rows - 1) / rows;
   for (std::int64_t i = 0; i < blocks; ++i) {
-    if (i < kAll || i + 1 == blocks) samples.read(i * rows, std::min(rows, n - i * rows), block.data());
+    if (i >= kAll && i + 1 < blocks) continue;
+    const std::int64_t count = std::min(rows, n - i * rows);
+    const std::vector<std::vector<std::byte>> chunks = samples.packed_chunks(i * rows, count);
+    chunks.empty() ? samples.read(i * rows, count, block.data())
+                   : samples.unpack(chunks, i * rows, count, block.data());
   }
 }
 
@@ -81,7 +87,7 @@ Hdf5Samples::Hdf5Samples(const std::string& path, const std::string& name, std::
   std::error_code error;
   check(std::filesystem::is_regular_file(path, error), path, ": no such file: need an HDF5 file");
   const Hdf5Lock lock;
-  probe_in_child(path, [&] { try_out(path, name, cache_bytes); });
+  read_in_child({path, name, cache_bytes}, [&] { try_out(path, name, cache_bytes); });
   body_->samples = std::make_unique<OpenSamples>(path, name);
   const OpenSamples& samples = *body_->samples;
   body_->block_rows = samples.block_rows();

@@ -14,9 +14,9 @@ namespace backflow::io {
 /// bounded cache of blocks of rows; a block is what one row of chunks holds, or about 1 MiB.
 ///
 /// HDF5 1.10 can crash or hang on a damaged file. So a child process opens the file first, reads its structure and some
-/// of its data; when that fails in such a way, the file is an Error. Sizes are compared with the file's before
-/// memory is asked for. Not accepted: data in other files (external, virtual), filters that HDF5 finds as plugins, and
-/// chunks that need more memory than the cache has.
+/// of its data; when that fails in such a way, the file is an Error (see guarded_read.h). Sizes are compared with the
+/// file's before memory is asked for. Not accepted: data in other files (external, virtual), filters that HDF5 finds as
+/// plugins, and chunks that need more memory than the cache has.
 ///
 /// Thread-safe. One lock guards all calls of HDF5. Chunks of whole rows that are packed by gzip alone, or by shuffle
 /// and gzip, and hold numbers as memory does, are unpacked outside of it, so that several threads do so at a time.

@@ -138,6 +138,14 @@ struct OpenSamples {
     }
   }
 
+  /// The number of stored chunks, for which HDF5 reads the whole index of them; 0 where there is none.
+  hsize_t count_chunks() const {
+    hsize_t count = 0;
+    const Hdf5Space space(H5Dget_space(dataset), path, what);  // HDF5 1.10 takes no H5S_ALL here
+    if (chunk_rows > 0 && H5Dget_num_chunks(dataset, space, &count) < 0) fail_hdf5(path, what);
+    return count;
+  }
+
   /// The packed bytes of the chunk that begins with this row; none where HDF5 has to read it.
   std::vector<std::byte> packed_chunk(std::int64_t first) const {
     hsize_t offset[H5S_MAX_RANK] = {static_cast<hsize_t>(first)};

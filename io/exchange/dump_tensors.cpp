@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -44,18 +43,6 @@ std::int64_t number_of(const std::map<std::string, std::string>& metadata, const
   return error == std::errc() && end == text.data() + text.size() ? value : 0;
 }
 
-Tensor stored_as(const Tensor& x, std::optional<ElementType> floating_point, const std::string& path) {
-  check(x.defined(), path, ": an undefined tensor: need one with a value");
-  const ElementType type = stored_elements(x, floating_point);
-  check(type != ElementType::Float16, path, ": float16 in an HDF5 file: need float32, bfloat16 or float64");
-  const ScalarType dtype = dtype_of_elements(type);
-  if (dtype == x.scalar_type()) return x;
-  const EncodedElements elements(x, type);
-  Tensor result = empty_tensor(x.sizes(), dtype);
-  if (result.numel() > 0) std::memcpy(result.mutable_data_ptr(), elements.bytes().data(), elements.bytes().size());
-  return result;
-}
-
 }  // namespace
 
 TensorFile read_dump_tensors(const std::string& path) {
@@ -79,7 +66,7 @@ void write_dump_tensors(const std::string& path, const NamedTensors& tensors,
                         const std::map<std::string, std::string>& metadata, std::optional<ElementType> floating_point) {
   Dump dump;
   for (const auto& [name, x] : tensors) {
-    (is_buffer(name) ? dump.buffers : dump.parameters).emplace_back(name, stored_as(x, floating_point, path));
+    (is_buffer(name) ? dump.buffers : dump.parameters).emplace_back(name, x);
   }
   dump.step = number_of(metadata, "step");
   dump.epoch = number_of(metadata, "epoch");
@@ -91,7 +78,7 @@ void write_dump_tensors(const std::string& path, const NamedTensors& tensors,
                            key == "test_data" || text.find('\0') != std::string::npos;
     if (!has_place) dump.metadata.emplace(key, text);
   }
-  write_dump(path, dump);
+  write_dump(path, dump, {.floating_point = floating_point});
 }
 
 }  // namespace backflow::io::detail

@@ -12,7 +12,7 @@ namespace backflow::io::detail {
 /// and data as metadata. Throws Error as read_dump().
 TensorFile read_dump_tensors(const std::string& path);
 
-/// Writes a dump: buffers by their names, metadata of the keys above. Throws Error as write_dump(), and for float16.
+/// Writes a dump: buffers by their names, metadata of the keys above. Throws Error as write_dump().
 void write_dump_tensors(const std::string& path, const NamedTensors& tensors,
                         const std::map<std::string, std::string>& metadata, std::optional<ElementType> floating_point);
 

@@ -60,8 +60,7 @@ TensorFile read_tensor_file(const std::string& path, const ReadOptions& options 
 NamedTensors read_tensors(const std::string& path);
 
 struct WriteOptions {
-  /// How floating-point tensors are stored; each in its own dtype unless given. float16 is for exchange alone: HDF5
-  /// dumps have none.
+  /// How floating-point tensors are stored; each in its own dtype unless given.
   std::optional<ElementType> floating_point;
 };
 

@@ -3,7 +3,7 @@
 
 #include <zlib.h>
 
-#include <backflow/io/dump_internal.h>
+#include <backflow/io/crc32_internal.h>
 #include <backflow/io/exchange/zip.h>
 #include <backflow/io/exchange/zip_directory_internal.h>
 #include <backflow/runtime/base/error.h>

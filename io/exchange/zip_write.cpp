@@ -1,7 +1,7 @@
 #include <algorithm>
 
 #include <backflow/io/atomic_file.h>
-#include <backflow/io/dump_internal.h>
+#include <backflow/io/crc32_internal.h>
 #include <backflow/io/exchange/zip.h>
 #include <backflow/io/exchange/zip_format_internal.h>
 #include <backflow/runtime/base/error.h>

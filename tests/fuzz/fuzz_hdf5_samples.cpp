@@ -1,5 +1,6 @@
 // Dataset "x" of an HDF5 file: opened and read by rows. HDF5 itself is not clean; what it does to a child process is an
 // Error.
+// libFuzzer: -max_len=6144
 #include <vector>
 
 #include <backflow/io/datasets/hdf5_samples.h>

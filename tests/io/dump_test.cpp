@@ -12,6 +12,7 @@
 #include <thread>
 
 #include <backflow/io/inspect.h>
+#include <backflow/runtime/threads/threads.h>
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/io/support.h>
 
@@ -159,6 +160,81 @@ TEST_CASE("dump: strided tensors are written as values") {
   CHECK(values_of<float>(read.parameters[2].second) == std::vector<float>{5, 6, 5, 6});
 }
 
+TEST_CASE("dump: texts of every length") {
+  const test::TemporaryDirectory directory;
+  const std::string path = directory.file("a.h5");
+  for (const std::size_t length : {0, 1, 59994, 59995, 65536, 300000}) {
+    Dump dump = sample();
+    dump.config = dump.train_data = dump.versions["long"] = std::string(length, 'x');
+    dump.metadata = {{"a/b", std::string(length, 'y')}, {"other", std::string(length, 'z')}};
+    write_dump(path, dump);
+    const Dump read = read_dump(path);
+    check_equal(read, dump);
+    CHECK(read.metadata == dump.metadata);
+  }
+}
+
+TEST_CASE("dump: tensors over many chunks, in every option") {
+  const test::TemporaryDirectory directory;
+  const std::string path = directory.file("a.h5");
+  Dump dump = sample();
+  const auto numbers = [](std::int64_t rows, std::int64_t columns) {
+    std::vector<float> values(static_cast<std::size_t>(rows * columns));
+    for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i % 10007);
+    return make_tensor<float>({rows, columns}, values);
+  };
+  const Tensor large = numbers(3000, 1000);
+  dump.parameters.emplace_back("large", large);
+  dump.parameters.emplace_back("transposed", view_of(large, {1000, 3000}, {1, 1000}, 0));
+  dump.parameters.emplace_back("next", numbers(1100, 1000));
+  Dump expected = dump;
+  Tensor& turned = expected.parameters[5].second;
+  std::vector<float> values;
+  for (std::size_t i = 0; i < 1000; ++i) {
+    for (std::size_t j = 0; j < 3000; ++j) values.push_back(large.const_data_ptr<float>()[j * 1000 + i]);
+  }
+  turned = make_tensor<float>({1000, 3000}, values);
+  for (const DumpCompression compression : {DumpCompression::None, DumpCompression::Gzip}) {
+    for (const int threads : {1, 3}) {
+      set_num_threads(threads);
+      write_dump(path, dump, {.compression = compression, .gzip_level = 1});
+      check_equal(read_dump(path), expected);
+      // One byte far inside is enough.
+      std::string bytes = test::read_text(path);
+      bytes[bytes.size() / 2] ^= 1;
+      test::write_text(path, bytes);
+      CHECK_THAT(error_of([&] { read_dump(path); }), StartsWith(path + ": damaged, or changed by another program"));
+    }
+  }
+  set_num_threads(2);
+}
+
+TEST_CASE("dump: numbers of floating point may be stored in another type") {
+  const test::TemporaryDirectory directory;
+  const std::string path = directory.file("a.h5");
+  Dump dump;
+  dump.parameters = {{"w", make_tensor<float>({3}, {1.0F / 3, -2, 1e5F})}, {"n", make_tensor<std::int64_t>({1}, {7})}};
+  dump.optimizer = {{"w.momentum", make_tensor<float>({1}, {1.0F / 3})}};
+  write_dump(path, dump, {.floating_point = ElementType::BFloat16});
+  Dump read = read_dump(path);
+  CHECK(read.parameters[0].second.scalar_type() == kBFloat16);
+  CHECK(read.parameters[1].second.scalar_type() == kInt64);
+  CHECK(values_of<float>(read.optimizer[0].second) == std::vector<float>{1.0F / 3});
+  write_dump(path, dump, {.floating_point = ElementType::Float16});
+  read = read_dump(path);
+  CHECK(values_of<float>(read.parameters[0].second) == std::vector<float>{0.33325195F, -2, INFINITY});
+}
+
+TEST_CASE("dump: options that are impossible") {
+  const test::TemporaryDirectory directory;
+  const std::string path = directory.file("a.h5");
+  CHECK(error_of([&] { write_dump(path, sample(), {.gzip_level = 10}); }) ==
+        path + ": gzip_level is 10: need one from 0 to 9");
+  CHECK(error_of([&] { write_dump(path, sample(), {.chunk_bytes = 0}); }) ==
+        path + ": chunk_bytes is 0: need one from 1 to 2^31 - 1");
+  CHECK(directory.names().empty());
+}
+
 TEST_CASE("dump: equal dumps are equal files") {
   const test::TemporaryDirectory directory;
   write_dump(directory.file("a.h5"), sample());
@@ -235,7 +311,7 @@ TEST_CASE("dump: files that are no dumps") {
   const std::string path = directory.file("a.h5");
   CHECK(error_of([&] { read_dump(path); }) == path + ": cannot open: No such file or directory");
   CHECK(error_of([&] { read_dump(directory.path()); }) ==
-        directory.path() + ": not a regular file: need a file of data");
+        directory.path() + ": not a regular file: need a file of tensors");
   for (const std::string& text : {std::string(), std::string("x"), std::string(100000, 'x')}) {
     test::write_text(path, text);
     CHECK_THAT(error_of([&] { read_dump(path); }), StartsWith(path + ": cannot open as an HDF5 file: "));

@@ -22,7 +22,7 @@ TEST_CASE("inspect: the text of a dump") {
   dump.versions = {{"backflow", "0.1.0"}, {"hdf5", "1.10.8"}};
   write_dump(path, dump);
   CHECK(inspection_text(inspect_file(path)) ==
-        path + ": format 1, step 3, epoch 0, 3 tensors of 24 bytes, digest ok\n" +
+        path + ": format 3, step 3, epoch 0, 3 tensors of 24 bytes, digest ok\n" +
             "versions: backflow 0.1.0, hdf5 1.10.8\n"
             "name                  dtype    shape   bytes  min  mean  max  NaN  digest\n"
             "/parameters/0.weight  float32  [2, 2]  16     -4   0.5   3    0    ok\n"

@@ -241,7 +241,7 @@ def test_missing_values_and_categories(folder):
         texts[missing] = (out / "config.toml").read_text()
         with h5py.File(newest(out)) as file:
             assert file["parameters/0.weight"].shape == (8, 4)  # a, b, color=blue, color=red
-            samples = file.attrs["train_data"]
+            samples = file.attrs["train_data"].decode()
         assert ("59 samples" if missing == "drop" else "60 samples") in samples, samples
     assert 'categories = ["color=blue", "color=red"]' in texts["mean"]
     assert 'missing = "fill"' in texts["mean"] and "fill_values = [" in texts["mean"], texts["mean"]
@@ -266,7 +266,7 @@ def test_larger_than_memory(folder):
             "memory_mb = 1\ncache_mb = 1\n")
     reproducible = '[distributed]\nreduction = "reproducible"\nshards = 2'
     one = train(folder, data + reproducible, name="one", batch=500)
-    assert "in a file" in h5py.File(newest(one)).attrs["train_data"]
+    assert "in a file" in h5py.File(newest(one)).attrs["train_data"].decode()
     assert parameters(train(folder, data + reproducible, name="two", batch=500, ranks=2)) == parameters(one)
     # In the same order, what is read as it is needed has the same bits as what is in memory.
     numpy = data.replace("hdf5", "numpy").replace("t.h5", "x.npy") + 'train_targets_file = "y.npy"\n'
@@ -274,7 +274,7 @@ def test_larger_than_memory(folder):
     for name, keys in (("numpy", numpy.replace("cache_mb = 1\n", "")), ("order", in_order)):
         streamed = parameters(train(folder, keys, name=name, batch=500))
         in_memory = train(folder, keys.replace("memory_mb = 1\n", "memory_mb = 64\n"), name=f"{name}_all", batch=500)
-        assert "in a file" not in h5py.File(newest(in_memory)).attrs["train_data"]
+        assert "in a file" not in h5py.File(newest(in_memory)).attrs["train_data"].decode()
         if name == "numpy":
             assert parameters(in_memory) == streamed
     assert "sample 777, counted from 0, has the number nan: need finite numbers" in message(

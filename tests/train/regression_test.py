@@ -127,7 +127,7 @@ def test_missing_values_of_files_that_are_larger_than_memory(folder):
         whole, _ = train(folder, form, "large", *half, missing="mean", epochs=1)
         streamed, _ = train(folder, form, "large", *half, "--set", "data.memory_mb=1", missing="mean", epochs=1)
         with h5py.File(newest(streamed)) as file:
-            assert "in a file" in file.attrs["train_data"]
+            assert "in a file" in file.attrs["train_data"].decode()
         fills |= {line for out in (whole, streamed) for line in (out / "config.toml").read_text().splitlines()
                   if line.startswith("fill_values")}
         if form == "numpy":  # in the same order

@@ -131,7 +131,7 @@ void RunFiles::make_checkpoints() const {
 std::string RunFiles::best(const io::Dump& dump) {
   make_checkpoints();
   const std::string path = directory_.checkpoints() + "/" + io::RunDirectory::kBest;
-  io::write_dump(path, dump);
+  io::write_dump(path, dump, dump_options_);
   return path;
 }
 
@@ -140,7 +140,7 @@ void RunFiles::log(const std::string& text) { logger_->info(text); }
 std::string RunFiles::checkpoint(const io::Dump& dump, std::int64_t keep_last) {
   const std::string path = directory_.checkpoint(dump.step);
   make_checkpoints();
-  io::write_dump(path, dump);
+  io::write_dump(path, dump, dump_options_);
   std::erase(dumps_, path);
   dumps_.push_back(path);
   const auto surplus = std::max<std::ptrdiff_t>(std::ssize(dumps_) - keep_last, 0);

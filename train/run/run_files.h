@@ -33,6 +33,8 @@ class RunFiles {
   const std::vector<std::string>& warnings() const { return warnings_; }
   /// Whether the directory had a best dump when the run took it over.
   bool had_best() const { return has_best_; }
+  /// How dumps are written from now on.
+  void set_dump_options(const io::DumpOptions& options) { dump_options_ = options; }
   /// A line of metrics.jsonl; steps and evaluations also go into the event file, if there is one.
   void metric(std::string_view event, const io::MetricRecord& fields);
   /// From now on TensorBoard's event file gets the same; `step` is the last one that is done.
@@ -55,6 +57,7 @@ class RunFiles {
   std::shared_ptr<io::RunLock> lock_;
   std::vector<std::string> warnings_;
   bool has_best_ = false;
+  io::DumpOptions dump_options_;
   std::vector<std::string> dumps_;  ///< of this run, the newest last
   std::optional<io::MetricsWriter> metrics_;
   std::optional<io::EventFile> events_;

@@ -1,6 +1,8 @@
-// The other side of hdf5_h5py_test.py: writes a dump that the script knows, and prints what it reads from any.
+// The other side of hdf5_h5py_test.py and file_format_test.py: writes a dump that the script knows, and prints what it
+// reads from any.
 //
 //   io_dump_tool write FILE     io_dump_tool read FILE     io_dump_tool inspect FILE     io_dump_tool diff FILE FILE
+//   io_dump_tool write_packed FILE     io_dump_tool write_half FILE     io_dump_tool copy FILE FILE
 //
 // Exit code 1 and the message when the library throws.
 #include <cmath>
@@ -36,6 +38,22 @@ void write(const std::string& path) {
   write_dump(path, dump);
 }
 
+// Compressed in chunks of 4 KiB.
+void write_packed(const std::string& path) {
+  std::vector<float> values(200 * 64);
+  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<float>(i % 7);
+  Dump dump;
+  dump.parameters = {{"packed", make_tensor<float>({200, 64}, values)}, {"small", make_tensor<float>({2}, {1, 2})}};
+  dump.optimizer = {{"state", make_tensor<float>({1}, {1})}};
+  write_dump(path, dump, {.compression = DumpCompression::Gzip, .chunk_bytes = 4096});
+}
+
+void write_half(const std::string& path) {
+  Dump dump;
+  dump.parameters = {{"w", make_tensor<float>({6}, {1, 65504, 5.9604645e-08F, -0.0F, INFINITY, 1.0F / 3})}};
+  write_dump(path, dump, {.floating_point = ElementType::Float16});
+}
+
 // One line a tensor: group, name, dtype, sizes and the bytes in hexadecimal.
 void read(const std::string& path) {
   const Dump dump = read_dump(path);
@@ -58,6 +76,9 @@ int main(int argc, char** argv) {
     const std::vector<std::string> words(argv + 1, argv + argc);
     const std::string command = words.at(0);
     if (command == "write") write(words.at(1));
+    if (command == "copy") write_dump(words.at(2), read_dump(words.at(1)));
+    if (command == "write_packed") write_packed(words.at(1));
+    if (command == "write_half") write_half(words.at(1));
     if (command == "read") read(words.at(1));
     if (command == "inspect") std::cout << inspection_text(inspect_file(words.at(1)));
     if (command == "diff") {

@@ -1,0 +1,97 @@
+// The child process that reads files of others first. What damaged HDF5 files do to it is in damaged_hdf5_test.py; here
+// the body itself misbehaves.
+#include <csignal>
+
+#include <unistd.h>
+
+#include <atomic>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <backflow/io/guard_child_internal.h>
+#include <backflow/io/guarded_read_internal.h>
+#include <backflow/tests/catch2.h>
+#include <backflow/tests/io/support.h>
+
+using namespace backflow;
+using namespace backflow::io::detail;
+using test::error_of;
+
+namespace {
+
+const std::string kPath = "a.h5";
+
+GuardLimits limits_of(long processor_seconds) {
+  GuardLimits limits(0);
+  limits.processor_seconds = processor_seconds;
+  return limits;
+}
+
+GuardChild started(const GuardLimits& limits, FunctionRef<void()> body) {
+  const pid_t parent = ::getpid();
+  return GuardChild::forked(kPath, [&](int report) { run_guard_child(report, kPath, limits, parent, body); });
+}
+
+std::string outcome(FunctionRef<void()> body) {
+  return error_of([&] { read_in_child({kPath}, body); });
+}
+
+[[noreturn]] void loop() {
+  for (std::atomic<int> i = 0;; ++i) {
+  }
+}
+
+}  // namespace
+
+TEST_CASE("guarded read: what the body throws or does not throw is what the caller gets") {
+  CHECK(outcome([] {}) == "no error");
+  CHECK(outcome([] { fail(kPath, ": 'x' is no dataset"); }) == "a.h5: 'x' is no dataset");
+}
+
+TEST_CASE("guarded read: a crash is an error that names the file") {
+  for (const int signal : {SIGSEGV, SIGABRT, SIGBUS}) {
+    CHECK(outcome([&] { std::raise(signal); }) ==
+          "a.h5: the file is damaged in a way that makes HDF5 crash: need an intact copy");
+  }
+  CHECK(outcome([] { ::_exit(0); }) == "a.h5: the file is damaged in a way that makes HDF5 crash: need an intact copy");
+  CHECK_THAT(outcome([] { std::raise(SIGKILL); }), StartsWith("a.h5: signal 9 ended the child process"));
+}
+
+TEST_CASE("guarded read: an endless loop is ended by the limit of processor time") {
+  GuardChild child = started(limits_of(1), [] { loop(); });
+  CHECK(child.wait(std::chrono::seconds(1000), {}) == GuardChild::End::Itself);
+  CHECK(child.signal() == SIGXCPU);
+  CHECK(child.said().empty());
+}
+
+TEST_CASE("guarded read: a child is ended when it takes too long, or when a stop is requested") {
+  GuardChild waits = started(limits_of(100), [] { ::pause(); });
+  CHECK(waits.wait(std::chrono::seconds(0), {}) == GuardChild::End::TooLong);
+  GuardChild loops = started(limits_of(100), [] { loop(); });
+  CHECK(loops.wait(std::chrono::seconds(1000), [] { return true; }) == GuardChild::End::Stopped);
+}
+
+TEST_CASE("guarded read: too much memory is an error that names the file") {
+  const auto fill = [] {
+    std::vector<std::vector<char>> blocks;
+    for (;;) blocks.emplace_back(std::size_t{16} << 20, 'x');
+  };
+  CHECK_THAT(outcome(fill), StartsWith("a.h5: damaged, or made to fill memory: reading it takes more than 256 MiB"));
+}
+
+TEST_CASE("guarded read: the child prints nothing, and long messages are cut") {
+  const std::string text = outcome([] { fail(kPath, ": ", std::string(1 << 20, 'x')); });
+  CHECK(text.size() > 60000);
+  CHECK(text.size() < 70000);
+}
+
+TEST_CASE("guarded read: several threads at a time") {
+  std::vector<std::string> outcomes(8);
+  std::vector<std::thread> threads;
+  for (std::size_t i = 0; i < outcomes.size(); ++i) {
+    threads.emplace_back([&outcomes, i] { outcomes[i] = outcome([&] { fail(kPath, ": ", i); }); });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (std::size_t i = 0; i < outcomes.size(); ++i) CHECK(outcomes[i] == to_text("a.h5: ", i));
+}
