@@ -3,6 +3,7 @@ they cannot be written.
 
 usage: checkpoint_test.py [NAME...]  runs the tests of these names, or all.
 """
+import atexit
 import json
 import os
 import pathlib
@@ -130,7 +131,13 @@ class Endless:
             *sets("train.epochs=1000000", "checkpoint.every_steps=1", *settings)]
         with open(self.said, "w") as said:  # a pipe that nobody reads would hold up the run
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said)
+        atexit.register(self.process.kill)  # where a test fails
         self.wait_for("checkpoint", 2)
+
+    def pause(self):
+        self.process.send_signal(signal.SIGSTOP)
+        while pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
+            time.sleep(0.001)
 
     def lines(self, event):
         try:
@@ -314,12 +321,13 @@ def turn_read_only(directory):
     if done.returncode != 0:
         print(f"skipped: root cannot make a directory read-only here: {done.stderr.strip()}")
         return None
-    subprocess.run(["mount", "-o", "remount,bind,ro", str(directory)], check=True)
-
 
     def undo():  # where mounts propagate there are two of them
         while subprocess.run(["umount", "-l", str(directory)], capture_output=True).returncode == 0:
             pass
+    if subprocess.run(["mount", "-o", "remount,bind,ro", str(directory)]).returncode != 0:
+        undo()
+        raise AssertionError("cannot be made read-only")
     return undo
 
 
@@ -327,7 +335,9 @@ def test_a_directory_that_turns_read_only(folder):
     config = write_config(folder)
     for on_error in ("warn", "stop"):
         job = Endless(config, folder / on_error, f'checkpoint.on_error="{on_error}"')
+        job.pause()  # nobody may write where it turns read-only
         undo = turn_read_only(job.out / "checkpoints")
+        job.process.send_signal(signal.SIGCONT)
         if undo is None:
             job.stop()
             return
