@@ -14,14 +14,15 @@
 namespace backflow::train {
 namespace {
 
-/// A busy core gives such a thread a tenth of its time. With 19 that is a seventieth: on a machine whose cores are all
-/// busy, a second of checksums would take a minute.
-constexpr int kNice = 10;
+/// By so much nicer than the caller: a busy core gives such a thread a tenth of its time. With 19 that is a seventieth:
+/// on a machine whose cores are all busy, a second of checksums would take a minute.
+constexpr int kNicer = 10;
 
 /// On Linux a priority belongs to a thread, and those that it starts inherit it.
 void lower_priority() {
-  // Where that is not possible the write is as important as computing.
-  static_cast<void>(::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kNice));
+  // The kernel takes 19 for more. Where it is not possible at all, the write is as important as computing.
+  const auto self = static_cast<id_t>(::gettid());
+  static_cast<void>(::setpriority(PRIO_PROCESS, self, ::getpriority(PRIO_PROCESS, self) + kNicer));
 }
 
 }  // namespace

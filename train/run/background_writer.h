@@ -18,7 +18,7 @@ struct WriteEnd {
 WriteEnd run_write(const std::function<void()>& write);
 
 /// Writes in the background, one thing at a time, while the threads of the pool compute. The write runs on a thread of
-/// its own at low priority: it uses cores that are idle, and takes about a tenth of one that is not. Loops inside it
+/// its own at lower priority: it uses cores that are idle, and takes about a tenth of one that is not. Loops inside it
 /// run on this thread alone, not on the pool. Signals that the caller blocks are blocked there too.
 ///
 /// For one caller; only is_busy() may be called from other threads.
