@@ -53,8 +53,15 @@ void Checkpoints::write(Kind kind, const State& state, Mode mode) {
     return;
   }
   Write next{.kind = kind, .wait_seconds = wait_for_write()};
+  if (next.wait_seconds > 0 && mode == Mode::Async) {
+    note_wait(next.wait_seconds);
+  }
   look();
-  snapshot_.release();
+  if (mode == Mode::Async) {
+    snapshot_.release();
+  } else {
+    snapshot_ = {};
+  }
   last_ = Clock::now();
   io::Dump dump = state();
   next.step = dump.step;
@@ -85,14 +92,16 @@ double Checkpoints::wait_for_write() {
   }
   const Clock::time_point start = Clock::now();
   writer_.wait();
-  const double seconds = seconds_since(start);
+  return seconds_since(start);
+}
+
+void Checkpoints::note_wait(double seconds) {
   if (!std::exchange(has_waited_, true)) {
     output_.report().note(
         formatted("a dump has waited %.2f s for the one before: they come faster than they can be written, as "
                   "wait_seconds in metrics.jsonl tells of each; a larger checkpoint.every_steps avoids it",
                   seconds));
   }
-  return seconds;
 }
 
 void Checkpoints::look() {

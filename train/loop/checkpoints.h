@@ -69,6 +69,7 @@ class Checkpoints {
   Mode mode() const { return options_.async ? Mode::Async : Mode::AtOnce; }
   void write(Kind kind, const State& state, Mode mode);
   double wait_for_write();
+  void note_wait(double seconds);
   void judge(const Write& write, const WriteEnd& end);
   void note(const Write& write, const WriteEnd& end);
   void warn_of(const WriteEnd& end);
