@@ -208,7 +208,7 @@ class TrainingRun {
     world_->note_step(done + 1);
     const double stalled = feed_->stall_seconds();
     std::int64_t n = 0;
-    const StepResult result = in_step(done + 1, [&] {
+    StepResult result = in_step(done + 1, [&] {
       fault_.before_step(done + 1);
       control_.before_step(done);
       const BatchFeed::Next next = feed_->next();
