@@ -21,6 +21,7 @@ namespace backflow::train {
 struct StepResult {
   double loss = 0;                                          ///< the mean over the global batch, before the update
   bool stop = false;                                        ///< whether any rank has been asked to stop
+  bool dump = false;                                        ///< whether any rank has asked for a dump
   std::vector<std::pair<std::string, double>> others = {};  ///< further losses, as that of a discriminator
 };
 
@@ -43,6 +44,8 @@ class BatchStep {
   /// numbers depend on seed and `step`, and on the rank or on the shard. `samples` are those of needed(batch).
   /// Collective; throws what any rank throws.
   virtual StepResult run(std::int64_t step, const distributed::LocalBatch& batch, const Batch& samples) = 0;
+  /// Whether this rank asks for a dump after the next step. All ranks learn of it in StepResult.
+  void ask_for_dump(bool wanted) { wants_dump_ = wanted; }
   /// Of the last step, before clipping, which has to be asked for.
   virtual double grad_norm() const = 0;
 
@@ -62,11 +65,15 @@ class BatchStep {
 
   /// The part of the mean loss over a global batch of `global_n` samples that comes from these.
   Tensor forward(const Batch& batch, std::int64_t global_n) const;
+  double dumps_wanted() const { return wants_dump_ ? 1 : 0; }
 
   const Experiment& experiment_;
   const Task& task_;
   const Model& model_;
   std::shared_ptr<distributed::Communicator> world_;
+
+ private:
+  bool wants_dump_ = false;
 };
 
 /// The loss of a batch, summed over its samples: the model's own, or that of the task.

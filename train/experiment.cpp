@@ -98,11 +98,25 @@ DistributedOptions read_distributed(const io::Section& s) {
 CheckpointOptions read_checkpoint(const io::Section& s) {
   return {
       .every_steps = s.integer({"every_steps", "steps between two dumps; 0: one at the end"}, {.at_least = 0}, 0),
+      .every_minutes = s.number({"every_minutes",
+                                 "minutes after a dump until the next one, by the clock of rank 0; 0: no such limit; "
+                                 "goes together with `every_steps`"},
+                                {.at_least = 0}, 0.0),
       .keep_last = s.integer({"keep_last", "number of this run's dumps that are kept"}, {.at_least = 1}, 3),
       .best = s.string({"best",
                         "metric of the evaluations, as `accuracy` or `loss`: whenever it is better than ever before, "
                         "the model is written to checkpoints/best.h5; empty: never"},
                        ""),
+      .async = s.boolean({"async",
+                          "dumps are copied, and written while training goes on; rank 0 needs memory for the copy, see "
+                          "[runs.md](runs.md#writing-while-training-goes-on)"},
+                         true),
+      .on_error = s.choice({"on_error",
+                            "what a dump that cannot be written means: `\"stop\"` ends the run with exit code 1, "
+                            "`\"warn\"` goes on with a warning"},
+                           {"stop", "warn"}, "stop") == "warn"
+                      ? OnWriteError::Warn
+                      : OnWriteError::Stop,
       .dump = {.compression =
                    s.choice({"compression",
                              "`\"gzip\"`: dumps are smaller, and take longer to write; trained weights hardly "

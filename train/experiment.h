@@ -61,11 +61,17 @@ struct DistributedOptions {
   distributed::BucketLimits limits() const;
 };
 
+/// What a dump that cannot be written means.
+enum class OnWriteError { Stop, Warn };
+
 /// [checkpoint]
 struct CheckpointOptions {
   std::int64_t every_steps = 0;  ///< 0: only at the end
+  double every_minutes = 0;      ///< likewise
   std::int64_t keep_last = 3;
-  std::string best;  ///< the metric whose best value makes checkpoints/best.h5; empty: none
+  std::string best;   ///< the metric whose best value makes checkpoints/best.h5; empty: none
+  bool async = true;  ///< dumps are written while training goes on
+  OnWriteError on_error = OnWriteError::Stop;
   io::DumpOptions dump;
   io::Section section;
 };

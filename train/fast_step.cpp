@@ -51,14 +51,14 @@ StepResult FastStep::run(std::int64_t step, const distributed::LocalBatch& batch
   manual_seed(distributed::shard_seed(static_cast<std::uint64_t>(experiment_.seed), step, world_->rank()));
   parallel_.zero_grad();
   const double loss = train_on(batch, samples);
-  // One reduction carries all: the loss, whether a signal has reached any rank, and the statistics of batch norm, in
-  // every step, so that their bits don't depend on when there was a dump.
-  std::vector<double> shared = {loss, stop_requested() ? 1.0 : 0.0};
-  constexpr std::size_t kOwn = 2;
+  // One reduction carries all: the loss, whether a signal has reached any rank or it is time for a dump, and the
+  // statistics of batch norm, in every step, so that their bits don't depend on when there was a dump.
+  std::vector<double> shared = {loss, stop_requested() ? 1.0 : 0.0, dumps_wanted()};
+  constexpr std::size_t kOwn = 3;
   buffers_.append_to(shared, static_cast<double>(batch.local_n()));
   world_->all_reduce_sum(std::span(shared));
   buffers_.take_from(std::span(shared).subspan(kOwn));
-  return {.loss = shared[0], .stop = shared[1] > 0};
+  return {.loss = shared[0], .stop = shared[1] > 0, .dump = shared[2] > 0};
 }
 
 /// Returns this rank's part of the loss.

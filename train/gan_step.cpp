@@ -80,12 +80,13 @@ StepResult GanStep::run(std::int64_t step, const distributed::LocalBatch& batch,
   generator_.parallel.zero_grad();
   discriminator_.parallel.zero_grad();
   const auto [generator, discriminator] = train_on(samples, batch.global_n);
-  std::vector<double> shared = {generator, discriminator, stop_requested() ? 1.0 : 0.0};
-  constexpr std::size_t kOwn = 3;
+  std::vector<double> shared = {generator, discriminator, stop_requested() ? 1.0 : 0.0, dumps_wanted()};
+  constexpr std::size_t kOwn = 4;
   buffers_.append_to(shared, static_cast<double>(batch.local_n()));
   world_->all_reduce_sum(std::span(shared));
   buffers_.take_from(std::span(shared).subspan(kOwn));
-  return {.loss = shared[0], .stop = shared[2] > 0, .others = {{"discriminator_loss", shared[1]}}};
+  return {
+      .loss = shared[0], .stop = shared[2] > 0, .dump = shared[3] > 0, .others = {{"discriminator_loss", shared[1]}}};
 }
 
 /// Returns this rank's parts of the two losses.

@@ -38,9 +38,9 @@ StepResult ReproducibleStep::run(std::int64_t step, const distributed::LocalBatc
   const double loss = step_.run(step, batch.global_n, [&](const distributed::Shard& shard) {
     return forward(samples.slice(shard.begin - first, shard.end - first), batch.global_n);
   });
-  std::array<double, 1> stops = {stop_requested() ? 1.0 : 0.0};
-  world_->all_reduce_sum(std::span(stops));
-  return {.loss = loss, .stop = stops[0] > 0};
+  std::array<double, 2> asked = {stop_requested() ? 1.0 : 0.0, dumps_wanted()};
+  world_->all_reduce_sum(std::span(asked));
+  return {.loss = loss, .stop = asked[0] > 0, .dump = asked[1] > 0};
 }
 
 io::NamedTensors ReproducibleStep::optimizer_state() { return train::optimizer_state(*optimizer_, *model_.module); }

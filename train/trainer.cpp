@@ -10,15 +10,17 @@
 #include <backflow/distributed/sampler.h>
 #include <backflow/runtime/trace/trace.h>
 #include <backflow/train/batch_step.h>
-#include <backflow/train/data/sample_order.h>
 #include <backflow/train/formatted.h>
 #include <backflow/train/loop/batch_feed.h>
+#include <backflow/train/loop/best_dump.h>
+#include <backflow/train/loop/checkpoints.h>
 #include <backflow/train/loop/loop_control.h>
+#include <backflow/train/loop/mean_loss.h>
 #include <backflow/train/loop/run_evaluator.h>
 #include <backflow/train/loop/run_output.h>
+#include <backflow/train/loop/run_state.h>
 #include <backflow/train/model/model_dump.h>
 #include <backflow/train/run/planted_fault.h>
-#include <backflow/train/run/replicas.h>
 #include <backflow/train/run/run_clock.h>
 #include <backflow/train/run/shared_failure.h>
 
@@ -28,26 +30,6 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
-/// The mean loss over the samples of some steps.
-struct MeanLoss {
-  void add(double loss, std::int64_t samples) {
-    total += loss * static_cast<double>(samples);
-    n += samples;
-  }
-  double mean() const { return n > 0 ? total / static_cast<double>(n) : 0; }
-  double total = 0;
-  std::int64_t n = 0;
-};
-
-distributed::SamplerOptions sampling(const Experiment& experiment, const BatchMaker& data, std::pair<int, int> place) {
-  auto options =
-      sampler_options(data, experiment.data, experiment.train.batch_size, static_cast<std::uint64_t>(experiment.seed));
-  options.drop_last = experiment.train.drop_last;
-  options.rank = place.first;
-  options.size = place.second;
-  return options;
-}
 
 /// One training run: epochs of steps (see BatchStep), each with its metrics, evaluations and dumps.
 class TrainingRun {
@@ -59,21 +41,19 @@ class TrainingRun {
         options_(options),
         world_(std::move(world)),
         batch_step_(BatchStep::make(experiment, task, model, world_)),
-        sampler_(sampling(experiment, data.train, batch_step_->place())),
+        sampler_(sampling_of_run(experiment, data.train, batch_step_->place())),
         clock_(on_all_ranks(*world_, [this] { return RunClock(experiment_.train, sampler_, start_dump()); })),
         first_step_(clock_.step()),
         control_(experiment, task, *model.module, batch_step_->optimizers(),
                  run_length(experiment.train, data.train.size())),
         output_(experiment, task, options, world_),
-        evaluator_(experiment, task, model, data, control_, output_, *world_, [this] { check_finite(own_state()); }),
+        state_(experiment, options, {model, *batch_step_, sampler_, clock_, control_}, *world_),
+        evaluator_(experiment, task, model, data, control_, output_, *world_, [this] { check_finite(state_.own()); }),
         recorder_(RecordedSteps(clock_.total_steps() - first_step_, options.trace_steps),
                   world_->rank() == 0 ? StepRecorder::Gather::Profile : StepRecorder::Gather::Communication,
                   world_->rank()) {
     if (const io::Dump* const start = start_dump()) {
-      run_on_all_ranks(*world_, [&] {
-        batch_step_->load_state(*start);
-        control_.load(*start);
-      });
+      state_.load(*start);
     }
     open(platform);
     const std::int64_t samples = experiment.train.batch_size / batch_step_->place().second;
@@ -100,26 +80,9 @@ class TrainingRun {
       const bool has_files = output_.files() != nullptr;
       recorder_.set_directory(has_files ? output_.directory() : io::RunDirectory::at(output_.directory()).path());
     }
-    check_best();
+    forget_best_without_file(control_, output_, *world_);
     if (start_dump() != nullptr) {
       output_.say(to_text("resumed after step ", first_step_, ": ", options_.start.dump_path));
-    }
-  }
-
-  /// A best value without its dump, which somebody has removed, or which another directory has, would keep this run
-  /// from writing one.
-  void check_best() {
-    if (control_.best() == nullptr || !control_.best()->best()) {
-      return;
-    }
-    RunFiles* const files = output_.files();
-    const bool is_gone = !world_->all_gather(files != nullptr && !files->had_best() ? "gone" : "").front().empty();
-    if (is_gone) {
-      control_.forget_best();
-    }
-    if (is_gone && files != nullptr) {
-      output_.report().warn(to_text(files->directory(), "/checkpoints/", io::RunDirectory::kBest,
-                                    ": is not there: the best evaluation from now on writes it"));
     }
   }
 
@@ -135,8 +98,9 @@ class TrainingRun {
     if (outcome == Outcome::Done && control_.evaluated_step() != clock_.step() && clock_.step() > 0) {
       evaluate();  // so that the last dump knows of it
     }
-    const std::string dump = save();
+    const std::string dump = checkpoints_.save_last(full_state_);
     if (outcome == Outcome::Stopped) {
+      check_last_dump();
       const std::string why = is_paused()
                                   ? to_text("after epoch ", clock_.epochs_done(), ", as --stop-after-epoch says")
                                   : to_text("by a signal after step ", clock_.step());
@@ -148,6 +112,7 @@ class TrainingRun {
       output_.say(to_text("stopped early after step ", clock_.step(), ": ", control_.why_hopeless()));
     }
     finish(dump);
+    check_last_dump();
     return outcome;
   }
 
@@ -191,12 +156,17 @@ class TrainingRun {
   }
 
   void evaluate() {
-    if (evaluator_.evaluate(clock_.step(), clock_.current_epoch())) {
-      const io::Dump dump = full_state();
-      if (output_.files() != nullptr) {
-        output_.files()->best(dump);
-      }
+    if (experiment_.checkpoint.on_error == OnWriteError::Warn) {
+      forget_lost_best(control_, checkpoints_, *world_);
     }
+    if (evaluator_.evaluate(clock_.step(), clock_.current_epoch())) {
+      checkpoints_.save_best(full_state_);
+    }
+  }
+
+  /// A run whose last dump could not be written has not done what it should, though all else is there. Collective.
+  void check_last_dump() {
+    run_on_rank_0(*world_, [&] { check(checkpoints_.last_error().empty(), checkpoints_.last_error()); });
   }
 
   void say_epoch(double seconds, bool is_evaluated) {
@@ -210,34 +180,35 @@ class TrainingRun {
 
   Outcome step() {
     recorder_.begin_step(clock_.step() - first_step_);
-    const Outcome outcome = train_step();
+    batch_step_->ask_for_dump(checkpoints_.is_time());
+    const StepResult result = train_step();
     const std::int64_t done = clock_.step();
     if (recorder_.end_step(done - 1 - first_step_)) {
       output_.say("trace: " + recorder_.trace_path());
     }
     const std::int64_t check_every = experiment_.distributed.check_every;
     if (check_every > 0 && done % check_every == 0) {
-      check_replicas();
+      state_.check_replicas();
     }
     if (is_evaluated_now()) {
       evaluate();
       output_.say(to_text("step ", done, ": ", evaluator_.text()));
     }
-    const std::int64_t save_every = experiment_.checkpoint.every_steps;
-    if (save_every > 0 && done % save_every == 0) {
-      save();
+    checkpoints_.look();
+    if (result.dump || checkpoints_.is_due(done)) {
+      checkpoints_.save(full_state_);
     }
-    return outcome;
+    return result.stop ? Outcome::Stopped : Outcome::Done;
   }
 
-  Outcome train_step() {
+  StepResult train_step() {
     const trace::Span span("step");
     const Clock::time_point start = Clock::now();
     const std::int64_t done = clock_.step();
     world_->note_step(done + 1);
     const double stalled = feed_->stall_seconds();
     std::int64_t n = 0;
-    const StepResult result = in_step(done + 1, [&] {
+    StepResult result = in_step(done + 1, [&] {
       fault_.before_step(done + 1);
       control_.before_step(done);
       const BatchFeed::Next next = feed_->next();
@@ -249,7 +220,7 @@ class TrainingRun {
     });
     clock_.end_step();
     report(n, result, seconds_since(start), feed_->stall_seconds() - stalled);
-    return result.stop ? Outcome::Stopped : Outcome::Done;
+    return result;
   }
 
   void report(std::int64_t n, const StepResult& result, double seconds, double stalled) {
@@ -271,56 +242,11 @@ class TrainingRun {
     output_.step(facts, result);
   }
 
-  /// Whether all ranks still have the same. Collective.
-  void check_replicas() {
-    if (experiment_.distributed.check_every > 0 && checked_ != clock_.step() && world_->size() > 1) {
-      const trace::Span span("check replicas");
-      train::check_replicas(*world_, clock_.step(), batch_step_->replica());
-      checked_ = clock_.step();
-    }
-  }
-
-  /// What this rank has of the model and of the optimizer's state.
-  io::Dump own_state() {
-    io::Dump dump = make_dump(*model_.module);
-    for (const optim::Optimizer* optimizer : batch_step_->optimizers()) {
-      append_optimizer_state(*optimizer, *model_.module, dump.optimizer);
-    }
-    dump.step = clock_.step();
-    return dump;
-  }
-
-  /// What a run goes on from, on rank 0. Collective.
-  io::Dump full_state() {
-    check_replicas();
-    io::NamedTensors optimizer = batch_step_->optimizer_state();
-    io::Dump dump;
-    if (output_.files() == nullptr) {
-      return dump;
-    }
-    dump = make_dump(*model_.module);
-    dump.step = clock_.step();
-    dump.epoch = clock_.epochs_done();
-    dump.optimizer = std::move(optimizer);
-    control_.save(dump);
-    set_position(dump, clock_.position(), sampler_);
-    dump.config = options_.resolved_config;
-    dump.train_data = options_.train_data;
-    dump.test_data = options_.test_data;
-    dump.versions = versions();
-    check_finite(dump);
-    return dump;
-  }
-
-  /// Rank 0 dumps the model; returns the file's path there. Collective.
-  std::string save() {
-    const io::Dump dump = full_state();
-    RunFiles* const files = output_.files();
-    return files != nullptr ? files->checkpoint(dump, experiment_.checkpoint.keep_last) : "";
-  }
-
   void finish(const std::string& dump) {
-    RunEnd end{.evaluation = {}, .best = control_.best(), .steps = clock_.step(), .dump = dump};
+    RunEnd end{.evaluation = {},
+               .best = checkpoints_.is_best_lost() ? nullptr : control_.best(),
+               .steps = clock_.step(),
+               .dump = dump};
     evaluator_.evaluate_last(clock_.step(), clock_.current_epoch(), end);
     end.seconds = seconds_since(start_);
     std::optional<CommunicationView> communication;  // nothing where there is nobody to communicate with
@@ -343,11 +269,13 @@ class TrainingRun {
   const std::int64_t first_step_;  ///< the step after which this run started
   LoopControl control_;
   RunOutput output_;
+  RunState state_;
+  const Checkpoints::State full_state_ = [this] { return state_.full(); };
+  Checkpoints checkpoints_{experiment_.checkpoint, output_};
   RunEvaluator evaluator_;
   StepRecorder recorder_;
   const PlantedFault fault_ = PlantedFault::of(world_->rank());
-  std::int64_t checked_ = -1;  ///< the step after which the ranks have compared their models last
-  MeanLoss epoch_loss_;        ///< of the steps that this run has done of the present epoch
+  MeanLoss epoch_loss_;  ///< of the steps that this run has done of the present epoch
   Clock::time_point start_ = Clock::now();
   std::optional<BatchFeed> feed_;  ///< the last: its threads use what is above
 };

@@ -3,7 +3,19 @@
 #include <optional>
 #include <utility>
 
+#include <backflow/train/data/sample_order.h>
+
 namespace backflow::train {
+
+distributed::SamplerOptions sampling_of_run(const Experiment& experiment, const BatchMaker& data,
+                                            std::pair<int, int> place) {
+  auto options =
+      sampler_options(data, experiment.data, experiment.train.batch_size, static_cast<std::uint64_t>(experiment.seed));
+  options.drop_last = experiment.train.drop_last;
+  options.rank = place.first;
+  options.size = place.second;
+  return options;
+}
 
 BatchFeed::BatchFeed(const BatchMaker& data, const distributed::ShardedSampler& sampler, const BatchStep& step,
                      const RunPosition& start, std::int64_t steps, Prefetcher::Options prefetch)

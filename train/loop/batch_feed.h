@@ -4,13 +4,19 @@
 #include <deque>
 #include <mutex>
 #include <optional>
+#include <utility>
 
 #include <backflow/distributed/sampler.h>
 #include <backflow/train/batch_step.h>
 #include <backflow/train/data/prefetcher.h>
+#include <backflow/train/experiment.h>
 #include <backflow/train/run/run_position.h>
 
 namespace backflow::train {
+
+/// How a run draws its samples, for the rank and the number of ranks of BatchStep::place().
+distributed::SamplerOptions sampling_of_run(const Experiment& experiment, const BatchMaker& data,
+                                            std::pair<int, int> place);
 
 /// The batches of a run, one after the other, made ahead in the background.
 class BatchFeed {

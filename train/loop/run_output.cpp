@@ -51,6 +51,22 @@ void RunOutput::open(const Platform& platform) {
   }
 }
 
+void RunOutput::metric(std::string_view event, const io::MetricRecord& fields) {
+  if (!files_) {
+    return;
+  }
+  try {
+    files_->metric(event, fields);
+  } catch (const Error& error) {
+    if (experiment_.checkpoint.on_error == OnWriteError::Stop) {
+      throw;
+    }
+    if (!std::exchange(has_lost_metrics_, true)) {
+      report_.warn(to_text(error.what(), "; the run goes on, and lines are missing in that file"));
+    }
+  }
+}
+
 void RunOutput::step(const StepFacts& facts, const StepResult& result) {
   const double rate = static_cast<double>(facts.samples) / std::max(facts.seconds, 1e-9);
   step_seconds_ += facts.seconds;
@@ -66,7 +82,7 @@ void RunOutput::step(const StepFacts& facts, const StepResult& result) {
       record.emplace_back("grad_norm", *facts.grad_norm);
     }
     record.emplace_back("stall_seconds", facts.stall_seconds);
-    files_->metric("step", record);
+    metric("step", record);
   }
   report_.progress({.epoch = facts.epoch,
                     .epochs = facts.epochs,
@@ -81,19 +97,19 @@ void RunOutput::evaluation(const Evaluation& evaluation, const char* split, std:
     return;
   }
   if (has_confusion_record(evaluation)) {
-    files_->metric("confusion", confusion_record(evaluation, split, step));
+    metric("confusion", confusion_record(evaluation, split, step));
   }
   io::MetricRecord record = {{"split", split}, {"step", step}, {"epoch", epoch}};
   append_metrics(evaluation, record);
-  files_->metric("eval", record);
+  metric("eval", record);
 }
 
 void RunOutput::recorded(const Profile& profile, const std::optional<CommunicationView>& communication) {
   if (communication) {
-    files_->metric("communication", communication->record());
+    metric("communication", communication->record());
   }
   if (profile.steps() > 0) {
-    files_->metric("profile", profile.record());
+    metric("profile", profile.record());
     if (options_.profile) {
       const std::size_t columns = terminal_columns(STDOUT_FILENO);
       report_.say(profile.table(columns > 1 ? columns - 1 : Profile::kUsualColumns), profile.table());
@@ -107,7 +123,8 @@ void RunOutput::recorded(const Profile& profile, const std::optional<Communicati
 void RunOutput::end(const RunEnd& end) {
   const bool has_best = end.best != nullptr && end.best->best();
   io::MetricRecord record;
-  std::string text = to_text("run directory: ", files_->directory(), "\ndump: ", end.dump, '\n');
+  std::string text =
+      to_text("run directory: ", files_->directory(), "\n", end.dump.empty() ? "" : to_text("dump: ", end.dump, '\n'));
   std::string found;
   if (end.evaluation) {
     append_metrics(*end.evaluation, record, to_text(end.split, "_"));
@@ -127,10 +144,14 @@ void RunOutput::end(const RunEnd& end) {
   record.emplace_back("stall_seconds", stall_seconds_);
   record.emplace_back("seconds", end.seconds);
   record.emplace_back("steps", end.steps);
-  record.emplace_back("dump", end.dump);
-  files_->metric("final", record);
+  if (!end.dump.empty()) {
+    record.emplace_back("dump", end.dump);
+  }
+  metric("final", record);
   say(text + found + formatted("%lld steps in %.1f s", static_cast<long long>(end.steps), end.seconds));
-  report_.result(end.dump);
+  if (!end.dump.empty()) {
+    report_.result(end.dump);
+  }
 }
 
 }  // namespace backflow::train

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include <backflow/distributed/communicator.h>
 #include <backflow/runtime/base/warning.h>
@@ -34,10 +35,10 @@ struct StepFacts {
 struct RunEnd {
   std::optional<Evaluation> evaluation;  ///< the last, if there was anything to evaluate on
   const char* split = "test";            ///< of it
-  const MetricWatch* best = nullptr;     ///< of checkpoint.best; null without it
+  const MetricWatch* best = nullptr;     ///< of checkpoint.best; null without it, or without best.h5
   std::int64_t steps = 0;
   double seconds = 0;
-  std::string dump;
+  std::string dump;  ///< empty when it could not be written
 };
 
 /// What a run writes and says: files of the run directory on rank 0, lines for people. Warnings of the process go there
@@ -57,6 +58,9 @@ class RunOutput {
   RunReport& report() { return report_; }
   void say(const std::string& text) { report_.say(text); }
 
+  /// A line of metrics.jsonl on rank 0, and nothing elsewhere. Throws Error when it cannot be written; with
+  /// checkpoint.on_error "warn" that is a warning, the first time.
+  void metric(std::string_view event, const io::MetricRecord& fields);
   /// A line "step", and the progress.
   void step(const StepFacts& facts, const StepResult& result);
   /// A line "eval", and one "confusion" before it where there is a matrix.
@@ -83,6 +87,7 @@ class RunOutput {
   RunReport report_;
   std::optional<RunFiles> files_;
   std::string directory_;
+  bool has_lost_metrics_ = false;
   double step_seconds_ = 0;   ///< all steps together
   double stall_seconds_ = 0;  ///< of them, waiting for data
   const Warnings warnings_{report_};

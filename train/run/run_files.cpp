@@ -123,24 +123,42 @@ void RunFiles::adopt_best(const RunStart& start) {
   }
 }
 
-void RunFiles::make_checkpoints() const {
+void RunFiles::make_checkpoints() {
   std::error_code error;                                               // writing says it better
   std::filesystem::create_directory(directory_.checkpoints(), error);  // somebody may have removed it
+  if (!has_failed_) {
+    return;
+  }
+  // What could not be written could not always be removed: in a directory that was read-only for a while.
+  std::vector<std::filesystem::path> left;
+  for (std::filesystem::directory_iterator entry(directory_.checkpoints(), error), end; !error && entry != end;
+       entry.increment(error)) {
+    if (io::is_temporary(entry->path().filename().string())) {
+      left.push_back(entry->path());
+    }
+  }
+  for (const std::filesystem::path& path : left) {
+    std::filesystem::remove(path, error);
+  }
 }
 
-std::string RunFiles::best(const io::Dump& dump) {
+void RunFiles::write_checkpoint(const std::string& path, const io::Dump& dump) {
   make_checkpoints();
-  const std::string path = directory_.checkpoints() + "/" + io::RunDirectory::kBest;
+  has_failed_ = true;
   io::write_dump(path, dump, dump_options_);
-  return path;
+  has_failed_ = false;
+}
+
+void RunFiles::best(const io::Dump& dump) {
+  const std::string path = directory_.checkpoints() + "/" + io::RunDirectory::kBest;
+  write_checkpoint(path, dump);
 }
 
 void RunFiles::log(const std::string& text) { logger_->info(text); }
 
-std::string RunFiles::checkpoint(const io::Dump& dump, std::int64_t keep_last) {
+void RunFiles::checkpoint(const io::Dump& dump, std::int64_t keep_last) {
   const std::string path = directory_.checkpoint(dump.step);
-  make_checkpoints();
-  io::write_dump(path, dump, dump_options_);
+  write_checkpoint(path, dump);
   std::erase(dumps_, path);
   dumps_.push_back(path);
   const auto surplus = std::max<std::ptrdiff_t>(std::ssize(dumps_) - keep_last, 0);
@@ -149,7 +167,6 @@ std::string RunFiles::checkpoint(const io::Dump& dump, std::int64_t keep_last) {
     std::filesystem::remove(dumps_[static_cast<std::size_t>(i)], ignored);
   }
   dumps_.erase(dumps_.begin(), dumps_.begin() + surplus);
-  return path;
 }
 
 void log_failure(const std::string& directory, const std::string& text) noexcept {

@@ -42,22 +42,28 @@ class RunFiles {
   /// A line of log.txt.
   void log(const std::string& text);
   /// Writes checkpoints/step-<step>.h5, then removes the oldest dumps of this run so that `keep_last` are left: those
-  /// that it has written, and those from which on it goes. Returns its path.
-  std::string checkpoint(const io::Dump& dump, std::int64_t keep_last);
+  /// that it has written, and those from which on it goes. When writing fails nothing is removed.
+  void checkpoint(const io::Dump& dump, std::int64_t keep_last);
   /// Writes checkpoints/best.h5 in place of an earlier one. It is not among the dumps that `keep_last` counts.
-  std::string best(const io::Dump& dump);
+  void best(const io::Dump& dump);
+  // These two may be called by another thread than the rest, one call at a time.
+
+  /// The path of the dump that was written last.
+  const std::string& newest() const { return dumps_.back(); }
 
  private:
   void take(const RunStart& start);
   void adopt_dumps(const RunStart& start);
   void adopt_best(const RunStart& start);
-  void make_checkpoints() const;
+  void make_checkpoints();
+  void write_checkpoint(const std::string& path, const io::Dump& dump);
 
   io::RunDirectory directory_;
   std::shared_ptr<io::RunLock> lock_;
   std::vector<std::string> warnings_;
   bool has_best_ = false;
   io::DumpOptions dump_options_;
+  bool has_failed_ = false;         ///< the last write, which may have left something unfinished
   std::vector<std::string> dumps_;  ///< of this run, the newest last
   std::optional<io::MetricsWriter> metrics_;
   std::optional<io::EventFile> events_;

@@ -17,6 +17,11 @@ void RunReport::warn(const std::string& text) {
   log("warning: " + text);
 }
 
+void RunReport::note(const std::string& text) {
+  const std::lock_guard lock(mutex_);
+  log(text);
+}
+
 void RunReport::result(const std::string& dump) {
   const std::lock_guard lock(mutex_);
   if (rank_ == 0 && verbosity_ == Progress::Verbosity::Quiet) {

@@ -21,6 +21,8 @@ class RunReport {
   void say(const std::string& text) { say(text, text); }
   /// The same with another text in the log.
   void say(const std::string& text, const std::string& log);
+  /// A line of log.txt alone, if this is rank 0.
+  void note(const std::string& text);
   /// A line of standard error, and of log.txt if this is rank 0.
   void warn(const std::string& text);
   /// The last dump, whose path is all that a quiet run writes to standard output.

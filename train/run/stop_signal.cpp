@@ -56,6 +56,7 @@ void wait_for_signals(const sigset_t& set) {
 
 void watch_stop_signals() {
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
   const sigset_t set = stop_signals();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
   std::thread([set] { wait_for_signals(set); }).detach();
