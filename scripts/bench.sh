@@ -9,7 +9,8 @@
 #               resnet18_winograd, branches8; or groups of rows of one operator each: elementwise, chains, reductions,
 #               indexing, inference; or such a row, as elementwise.add. Only run when they are named: weak (2 ranks against 1 and
 #               against PyTorch's DDP), allreduce (against MPI's), or such a row, as weak_mlp; and cores, predicted speed-ups
-#               on 16 and 64 cores (bench_cores), without a peer
+#               on 16 and 64 cores (bench_cores), without a peer; and files: dumps and safetensors of 1 GB in the folder of temporary
+#               files ($TMPDIR) against plain calls of the system
 #   --json      also writes the rows to FILE, as a list of objects with the keys name, dtype, threads, metric (step_us,
 #               forward_ns_per_op, backward_ns_per_op, peak_mb, efficiency, all_reduce_us,
 #               predicted_speedup_16 or predicted_speedup_64), ours, peer_name, peer, ratio; without the peer, the last
@@ -51,7 +52,8 @@ say "building"
   cd "$root"
   nice cmake --preset release -B "$directory" --log-level=WARNING >/dev/null
   nice cmake --build "$directory" --parallel "${CMAKE_BUILD_PARALLEL_LEVEL:-$(jobs)}" \
-    --target bench_workloads bench_weak bench_all_reduce bench_step_graph bench_operators bench_onednn_limit bench_cores
+    --target bench_workloads bench_weak bench_all_reduce bench_step_graph bench_operators bench_onednn_limit bench_cores \
+    bench_files
 )
 
 # libtorch's program, made anew when one of its sources is newer.

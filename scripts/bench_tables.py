@@ -106,7 +106,7 @@ def best(record):
 def operators(record):
     """Rows of single operators: a pair of columns for each of two numbers of threads."""
     lines = []
-    for name in (f"{group}.{row}" for group, rows in GROUPS.items() for row in rows):
+    for name in (f"{group}.{row}" for group, rows in GROUPS.items() if group != "files" for row in rows):
         line, triad = [f"`{name}`"], []
         for threads in (1, 2):
             rows = {row["peer_name"]: row for row in record["rows"] if (row["name"], row["threads"]) == (name, threads)}
