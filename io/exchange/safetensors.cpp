@@ -80,6 +80,14 @@ TensorFile read_safetensors(const InputFile& file, Access access) {
 
 void write_safetensors(const std::string& path, const NamedTensors& tensors,
                        const std::map<std::string, std::string>& metadata, std::optional<ElementType> floating_point) {
+  AtomicFile file(path);
+  const auto write = [&](const void* data, std::size_t bytes) { file.write(data, bytes); };
+  write_safetensors(write, path, tensors, metadata, floating_point);
+  file.commit();
+}
+
+void write_safetensors(const WriteBytes& write, const std::string& path, const NamedTensors& tensors,
+                       const std::map<std::string, std::string>& metadata, std::optional<ElementType> floating_point) {
   check_tensors(tensors, path);
   SafetensorsHeader header;
   header.metadata = metadata;
@@ -102,14 +110,12 @@ void write_safetensors(const std::string& path, const NamedTensors& tensors,
   check(text.size() <= kLongestHeader, path, ": a header of ", text.size(), " bytes: need at most ", kLongestHeader);
   std::array<std::uint8_t, kLengthBytes> length{};
   for (std::size_t i = 0; i < length.size(); ++i) length[i] = static_cast<std::uint8_t>(text.size() >> 8 * i);
-  AtomicFile file(path);
-  file.write(length.data(), length.size());
-  file.write(text.data(), text.size());
+  write(length.data(), length.size());
+  write(text.data(), text.size());
   for (const std::size_t i : order) {
     const EncodedElements elements(tensors[i].second, header.entries[i].type);
-    file.write(elements.bytes().data(), elements.bytes().size());
+    write(elements.bytes().data(), elements.bytes().size());
   }
-  file.commit();
 }
 
 }  // namespace backflow::io

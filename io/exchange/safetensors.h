@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -22,6 +24,11 @@ TensorFile read_safetensors(const InputFile& file, Access access = Access::Copy)
 /// first, so every tensor is aligned. Metadata get {"format": "pt"} unless they have a format, since the library
 /// transformers asks for it. Throws Error as write_tensors(), and for text that is no UTF-8.
 void write_safetensors(const std::string& path, const NamedTensors& tensors,
+                       const std::map<std::string, std::string>& metadata = {},
+                       std::optional<ElementType> floating_point = {});
+/// Hands the bytes of such a file to `write`, from first to last. `where` stands for the path in messages.
+using WriteBytes = std::function<void(const void* data, std::size_t bytes)>;
+void write_safetensors(const WriteBytes& write, const std::string& where, const NamedTensors& tensors,
                        const std::map<std::string, std::string>& metadata = {},
                        std::optional<ElementType> floating_point = {});
 

@@ -22,6 +22,7 @@ constexpr std::size_t kDeepest = 32;
 constexpr std::size_t kMostVisits = 2'000'000;
 constexpr std::size_t kLongestName = 4096;
 constexpr std::size_t kMostMetadata = std::size_t{16} << 20;
+constexpr std::size_t kMostNumbers = 100'000;
 
 std::string key_text(const PickleValue& key) { return key.kind == Kind::Int ? std::to_string(key.integer) : key.text; }
 
@@ -44,9 +45,13 @@ std::optional<std::string> scalar_text(const PickleValue& value) {
   }
 }
 
+/// What becomes of numbers: those of dictionaries are metadata, or all are values.
+enum class Numbers : std::uint8_t { Metadata, Values };
+
 class Collector {
  public:
-  Collector(const Pickle& pickle, const std::string& where) : pickle_(pickle), where_(where) {}
+  Collector(const Pickle& pickle, const std::string& where, Numbers numbers)
+      : pickle_(pickle), where_(where), numbers_(numbers) {}
 
   /// Adds all that is in a dictionary, list or tuple.
   void collect(const PickleValue& container, const std::string& prefix, std::size_t depth) {
@@ -57,14 +62,25 @@ class Collector {
       const PickleValue& value = pickle_[container.items[is_dict ? i + 1 : i]];
       const std::string name = prefix + (is_dict ? key_text(pickle_[container.items[i]]) : std::to_string(i));
       check(name.size() <= kLongestName, where_, ": a name of ", name.size(), " bytes: need at most ", kLongestName);
-      if (value.kind == Kind::Tensor) {
-        check(names_.insert(name).second, where_, ": two tensors '", name, "': need different names");
-        result_.tensors.emplace_back(name, static_cast<std::size_t>(value.integer));
-      } else if (value.kind == Kind::Dict || value.kind == Kind::List || value.kind == Kind::Tuple) {
+      if (value.kind == Kind::Dict || value.kind == Kind::List || value.kind == Kind::Tuple) {
         collect(value, name + ".", depth + 1);
-      } else if (is_dict) {
-        add_metadata(name, value);
+      } else if (is_dict || value.kind == Kind::Tensor || numbers_ == Numbers::Values) {
+        add(name, value);
       }
+    }
+  }
+  /// Adds a value that is no container.
+  void add(const std::string& name, const PickleValue& value) {
+    const bool is_number = value.kind == Kind::Bool || value.kind == Kind::Int || value.kind == Kind::Float;
+    if (value.kind == Kind::Tensor) {
+      check(names_.insert(name).second, where_, ": two tensors '", name, "': need different names");
+      result_.tensors.emplace_back(name, static_cast<std::size_t>(value.integer));
+    } else if (is_number && numbers_ == Numbers::Values) {
+      check(result_.numbers.size() < kMostNumbers, where_, ": more than ", kMostNumbers, " numbers beside the tensors");
+      check(names_.insert(name).second, where_, ": two values '", name, "': need different names");
+      result_.numbers.emplace_back(name, &value);
+    } else {
+      add_metadata(name, value);
     }
   }
   /// Adds the value if it is a number or text, unless there is one of that name.
@@ -80,6 +96,7 @@ class Collector {
  private:
   const Pickle& pickle_;
   const std::string& where_;
+  Numbers numbers_;
   std::size_t visits_ = 0;
   std::size_t metadata_bytes_ = 0;
   StateDict result_;
@@ -162,12 +179,23 @@ StateDict find_state_dict(const Pickle& pickle, const std::string& key, const st
           "; hint: --key NAME");
     chosen = find(pickle, root, dictionaries.usual().front());
   }
-  Collector collector(pickle, where);
+  Collector collector(pickle, where, Numbers::Metadata);
   collector.collect(*chosen, "", 0);
   if (chosen != &root) {
     for (std::size_t i = 0; i < root.items.size(); i += 2) {
       collector.add_metadata(key_text(pickle[root.items[i]]), pickle[root.items[i + 1]]);
     }
+  }
+  return collector.take();
+}
+
+StateDict collect_values(const Pickle& pickle, const std::string& where) {
+  const PickleValue& root = pickle[pickle.root];
+  Collector collector(pickle, where, Numbers::Values);
+  if (root.kind == Kind::Dict || root.kind == Kind::List || root.kind == Kind::Tuple) {
+    collector.collect(root, "", 0);
+  } else {
+    collector.add("0", root);
   }
   return collector.take();
 }

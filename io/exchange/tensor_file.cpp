@@ -93,7 +93,17 @@ std::string seems_to_be(const InputFile& file) {
   return is_text ? "seems to be text" : "is of an unknown format";
 }
 
-TensorFormat format_of(const InputFile& file) {
+}  // namespace
+
+std::string_view name(TensorFormat format) { return info(format).extension.substr(1); }
+
+TensorFormat format_of_name(const std::string& path) {
+  const std::optional<TensorFormat> format = format_of_extension(path);
+  check(format.has_value(), path, ": unknown extension: need a name that ends with ", kExtensions);
+  return *format;
+}
+
+TensorFormat format_of_file(const InputFile& file) {
   const std::string& path = file.path();
   const std::optional<TensorFormat> by_name = format_of_extension(path);
   const std::optional<TensorFormat> by_bytes = format_of_bytes(file);
@@ -111,21 +121,11 @@ TensorFormat format_of(const InputFile& file) {
        by_name ? "" : std::string(kExtensions));
 }
 
-}  // namespace
-
-std::string_view name(TensorFormat format) { return info(format).extension.substr(1); }
-
-TensorFormat format_of_name(const std::string& path) {
-  const std::optional<TensorFormat> format = format_of_extension(path);
-  check(format.has_value(), path, ": unknown extension: need a name that ends with ", kExtensions);
-  return *format;
-}
-
-TensorFormat format_of_file(const std::string& path) { return format_of(InputFile(path)); }
+TensorFormat format_of_file(const std::string& path) { return format_of_file(InputFile(path)); }
 
 TensorFile read_tensor_file(const std::string& path, const ReadOptions& options) {
   const InputFile file(path);
-  const TensorFormat format = format_of(file);
+  const TensorFormat format = format_of_file(file);
   check(options.key.empty() || format == TensorFormat::Torch, path, ": --key '", options.key,
         "' for a file without dictionaries: need one of torch.save()");
   switch (format) {

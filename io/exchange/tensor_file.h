@@ -9,6 +9,7 @@
 
 #include <backflow/io/dump.h>
 #include <backflow/io/exchange/element_type.h>
+#include <backflow/io/exchange/input_file.h>
 
 namespace backflow::io {
 
@@ -28,6 +29,8 @@ TensorFormat format_of_name(const std::string& path);
 /// By the first bytes of a file, and where several formats share them, by its extension. Throws Error when the bytes
 /// are of none, or contradict the extension; it says what the file seems to be.
 TensorFormat format_of_file(const std::string& path);
+/// The same of a file that is open, or of bytes in memory.
+TensorFormat format_of_file(const InputFile& file);
 
 /// What a file holds.
 struct TensorFile {

@@ -23,6 +23,12 @@ namespace backflow::io {
 /// a tensor may not be row-major. Throws Error for data that are too short, damaged, or outside of their storage.
 TensorFile read_torch(const InputFile& file, const std::string& key = "");
 
+/// Reads all that torch.save() has written, whatever its form, as an optimizer's state_dict or a list of tensors. Names
+/// are joined as above: "state.0.exp_avg", "param_groups.0.betas.1"; what is in no container is "0". Numbers become
+/// tensors without dimensions, after the other tensors: bool, int64 or float64. Texts are metadata; None is left out.
+/// Throws Error as read_torch().
+TensorFile read_torch_values(const InputFile& file);
+
 /// Writes what torch.load(path, weights_only=True) reads as a state_dict: an OrderedDict of tensors, in the zip format.
 /// Tensors that are the same elements in the same layout share one storage, as tied weights do. Metadata lie in an
 /// entry of their own, which read_torch() reads and PyTorch ignores. Throws Error as write_tensors().

@@ -29,6 +29,16 @@ void check_total(const StateDict& dict, const Pickle& pickle, const InputFile& f
         " elements from ", file.size(), " bytes: need fewer that share a storage");
 }
 
+/// What is read of a pickle. `where` names the file, for messages.
+using Find = std::function<StateDict(const Pickle&, const std::string& where)>;
+
+template <class T>
+Tensor scalar(T value) {
+  Tensor x = empty_tensor({}, dtype_of<T>);
+  *x.mutable_data_ptr<T>() = value;
+  return x;
+}
+
 /// The tensors of a dictionary; `load(storage)` gives the elements of a storage, of which each is asked for once.
 TensorFile tensors_of(const Pickle& pickle, StateDict dict, const std::function<Tensor(const PickleStorage&)>& load) {
   TensorFile result;
@@ -39,6 +49,13 @@ TensorFile tensors_of(const Pickle& pickle, StateDict dict, const std::function<
     if (!storage.defined()) storage = load(pickle.storages[x.storage]);
     result.tensors.emplace_back(std::move(name), view_of(storage, x.sizes, x.strides, x.offset));
     result.types.push_back(pickle.storages[x.storage].type);
+  }
+  for (const auto& [name, number] : dict.numbers) {
+    using Kind = PickleValue::Kind;
+    result.tensors.emplace_back(name, number->kind == Kind::Bool  ? scalar(number->integer != 0)
+                                      : number->kind == Kind::Int ? scalar(number->integer)
+                                                                  : scalar(number->number));
+    result.types.push_back(elements_of_dtype(result.tensors.back().second.scalar_type()));
   }
   result.metadata = std::move(dict.metadata);
   return result;
@@ -63,13 +80,13 @@ class TorchArchive {
     if (order != nullptr && archive_.read(*order, 16) == "big") order_ = ByteOrder::Big;
   }
 
-  TensorFile read(const std::string& key) const {
+  TensorFile read(const Find& find) const {
     const std::string where = file_.path() + ": '" + pickle_->name + "'";
     const std::string text = archive_.read(*pickle_, kLongestPickle);
     Unpickler unpickler(text, where);
     const Pickle pickle = unpickler.read();
     check(unpickler.position() == text.size(), where, ": bytes behind the pickle: need an intact copy");
-    StateDict dict = find_state_dict(pickle, key, file_.path());
+    StateDict dict = find(pickle, file_.path());
     check_total(dict, pickle, file_);
     TensorFile result =
         tensors_of(pickle, std::move(dict), [&](const PickleStorage& storage) { return load(storage); });
@@ -106,7 +123,7 @@ class TorchArchive {
 
 /// A file of the format before PyTorch 1.6: three pickles of information, the pickle of the dictionary, one of the
 /// storages' keys, and for each of them its number of elements and the elements.
-TensorFile read_old_format(const InputFile& file, const std::string& key) {
+TensorFile read_old_format(const InputFile& file, const Find& find) {
   const std::string& where = file.path();
   const std::string text = file.text_at(0, kLongestPickle);
   Unpickler unpickler(text, where);
@@ -122,7 +139,7 @@ TensorFile read_old_format(const InputFile& file, const std::string& key) {
   }
   const Pickle pickle = unpickler.read();
   const Pickle keys = unpickler.read();
-  StateDict dict = find_state_dict(pickle, key, where);
+  StateDict dict = find(pickle, where);
   check_total(dict, pickle, file);
 
   std::map<std::string_view, const PickleStorage*> storages;
@@ -152,11 +169,18 @@ TensorFile read_old_format(const InputFile& file, const std::string& key) {
   });
 }
 
+TensorFile read_found(const InputFile& file, const Find& find) {
+  const std::string start = file.text_at(0, kOldTorchMagic.size());
+  return start == kOldTorchMagic ? read_old_format(file, find) : TorchArchive(file).read(find);
+}
+
 }  // namespace
 
 TensorFile read_torch(const InputFile& file, const std::string& key) {
-  const std::string start = file.text_at(0, kOldTorchMagic.size());
-  return start == kOldTorchMagic ? read_old_format(file, key) : TorchArchive(file).read(key);
+  return read_found(
+      file, [&](const Pickle& pickle, const std::string& where) { return find_state_dict(pickle, key, where); });
 }
+
+TensorFile read_torch_values(const InputFile& file) { return read_found(file, collect_values); }
 
 }  // namespace backflow::io

@@ -1,120 +1,91 @@
-#include <array>
-#include <map>
 #include <set>
-#include <tuple>
 
 #include <backflow/io/atomic_file.h>
+#include <backflow/io/exchange/pickler_internal.h>
 #include <backflow/io/exchange/safetensors_header_internal.h>
 #include <backflow/io/exchange/torch_file.h>
 #include <backflow/io/exchange/torch_names_internal.h>
+#include <backflow/io/exchange/torch_value.h>
 #include <backflow/io/exchange/zip.h>
-#include <backflow/io/exchange/zip_format_internal.h>
 
 namespace backflow::io {
 namespace {
 
 using namespace detail;
 
-/// Writes the opcodes of a pickle of protocol 2, by their names in Python's pickletools.
-class Pickler {
+/// Turns values into a pickle and the storages that it refers to.
+class ValuePickler {
  public:
-  void global(std::string_view module, std::string_view name) {  // GLOBAL
-    text_ += 'c';
-    text_.append(module).append("\n").append(name).append("\n");
+  ValuePickler(const std::string& path, std::optional<ElementType> floating_point)
+      : path_(path), floating_point_(floating_point) {}
+
+  void add(const TorchValue& value) {
+    std::visit([this](const auto& x) { put(x); }, value.value);
   }
-  void dotted_global(std::string_view name) {
-    const std::size_t dot = name.rfind('.');
-    global(name.substr(0, dot), name.substr(dot + 1));
+  std::string finish() {
+    pickler_.opcodes(".");  // STOP
+    return pickler_.result();
   }
-  void text(std::string_view value) {  // BINUNICODE
-    text_ += 'X';
-    zip::append(text_, value.size(), 4);
-    text_ += value;
-  }
-  void integer(std::int64_t value) {
-    const bool is_byte = value >= 0 && value <= 0xff;
-    const bool is_int = value >= INT32_MIN && value <= INT32_MAX;
-    text_ += is_byte ? "K" : is_int ? "J" : "\x8a\x08";  // BININT1, BININT, LONG1 of 8 bytes
-    zip::append(text_, static_cast<std::uint64_t>(value), is_byte ? 1 : is_int ? 4 : 8);
-  }
-  void integers(IntArrayRef values) {
-    text_ += '(';  // MARK
-    for (const std::int64_t value : values) integer(value);
-    text_ += 't';  // TUPLE
-  }
-  void empty_ordered_dict() {
-    dotted_global(kOrderedDict);
-    text_ += ")R";  // EMPTY_TUPLE, REDUCE
-  }
-  void opcodes(std::string_view codes) { text_ += codes; }
-  const std::string& result() const { return text_; }
+  const TorchStorages& storages() const { return storages_; }
 
  private:
-  std::string text_ = std::string("\x80\x02", 2);  // PROTO
-};
-
-void pickle_tensor(Pickler& pickler, const Tensor& x, ElementType type, std::size_t storage) {
-  pickler.dotted_global(kRebuildTensor);
-  pickler.opcodes("((");  // the arguments, and first of them the storage's
-  pickler.text("storage");
-  pickler.global("torch", torch_storage_name(type));
-  pickler.text(std::to_string(storage));
-  pickler.text("cpu");
-  pickler.integer(x.numel());
-  pickler.opcodes("tQ");  // TUPLE, BINPERSID
-  pickler.integer(0);     // offset
-  pickler.integers(x.sizes());
-  pickler.integers(contiguous_strides(x.sizes()));
-  pickler.opcodes("\x89");  // NEWFALSE: requires no gradient
-  pickler.empty_ordered_dict();
-  pickler.opcodes("tR");
-}
-
-/// The tensors of a file, each with the number of its storage; those that are the same elements have the same.
-class Storages {
- public:
-  std::size_t number_of(const Tensor& x) {
-    const bool known = x.is_contiguous() && x.numel() > 0;
-    if (known) {
-      const auto [found, is_new] =
-          numbers_.emplace(std::tuple(x.const_data_ptr(), x.numel(), x.scalar_type()), tensors_.size());
-      if (!is_new) return found->second;
+  void put(bool x) { pickler_.truth(x); }
+  void put(std::int64_t x) { pickler_.integer(x); }
+  void put(double x) { pickler_.number(x); }
+  void put(const std::string& x) { pickler_.text(x); }
+  void put(const Tensor& x) {
+    check(x.defined(), path_, ": tensor '", name_, "' is undefined: need one with a value");
+    pickler_.tensor(x, stored_elements(x, floating_point_), storages_.number_of(x));
+  }
+  void put(const TorchList& x) {
+    pickler_.opcodes("](");  // EMPTY_LIST, MARK
+    for (const TorchValue& item : x.items) add(item);
+    pickler_.opcodes("e");  // APPENDS
+  }
+  void put(const TorchTuple& x) {
+    pickler_.opcodes("(");
+    for (const TorchValue& item : x.items) add(item);
+    pickler_.opcodes("t");
+  }
+  void put(const TorchDict& x) {
+    if (x.ordered) {
+      pickler_.empty_ordered_dict();
+    } else {
+      pickler_.opcodes("}");  // EMPTY_DICT
     }
-    tensors_.push_back(x);
-    return tensors_.size() - 1;
+    pickler_.opcodes("(");
+    for (const auto& [key, item] : x.items) {
+      const auto* text = std::get_if<std::string>(&key.value);
+      check(text != nullptr || std::holds_alternative<std::int64_t>(key.value), path_,
+            ": a key that is no text: need texts or integers");
+      name_ = text != nullptr ? *text : std::to_string(std::get<std::int64_t>(key.value));
+      add(key);
+      add(item);
+    }
+    pickler_.opcodes("u");  // SETITEMS
   }
-  const std::vector<Tensor>& tensors() const { return tensors_; }
 
- private:
-  std::map<std::tuple<const void*, std::int64_t, ScalarType>, std::size_t> numbers_;
-  std::vector<Tensor> tensors_;
+  const std::string& path_;
+  std::optional<ElementType> floating_point_;
+  std::string name_;  // the key before, for messages
+  Pickler pickler_;
+  TorchStorages storages_;
 };
 
-}  // namespace
-
-void write_torch(const std::string& path, const NamedTensors& tensors,
-                 const std::map<std::string, std::string>& metadata, std::optional<ElementType> floating_point) {
-  std::set<std::string_view> seen;
-  Pickler pickler;
-  Storages storages;
-  pickler.empty_ordered_dict();
-  pickler.opcodes("(");
-  for (const auto& [name, x] : tensors) {
-    check(seen.insert(name).second, path, ": two tensors '", name, "': need different names");
-    check(x.defined(), path, ": tensor '", name, "' is undefined: need one with a value");
-    pickler.text(name);
-    pickle_tensor(pickler, x, stored_elements(x, floating_point), storages.number_of(x));
-  }
-  pickler.opcodes("u.");  // SETITEMS, STOP
+void write_archive(const std::string& path, const TorchValue& value, const std::map<std::string, std::string>& metadata,
+                   std::optional<ElementType> floating_point) {
+  ValuePickler pickler(path, floating_point);
+  pickler.add(value);
   const auto bytes_of = [](const std::string& text) { return std::as_bytes(std::span(text)); };
   const std::string folder = "archive/";
   AtomicFile file(path);
   ZipWriter archive(file, path);
-  archive.add(folder + "data.pkl", bytes_of(pickler.result()));
+  archive.add(folder + "data.pkl", bytes_of(pickler.finish()));
   archive.add(folder + "byteorder", bytes_of("little"));
-  for (std::size_t i = 0; i < storages.tensors().size(); ++i) {
-    const Tensor& x = storages.tensors()[i];
-    archive.add(folder + "data/" + std::to_string(i), EncodedElements(x, stored_elements(x, floating_point)).bytes());
+  const std::vector<Tensor>& tensors = pickler.storages().tensors();
+  for (std::size_t i = 0; i < tensors.size(); ++i) {
+    const ElementType type = stored_elements(tensors[i], floating_point);
+    archive.add(folder + "data/" + std::to_string(i), EncodedElements(tensors[i], type).bytes());
   }
   archive.add(folder + "version", bytes_of("3\n"));
   if (!metadata.empty()) {
@@ -122,6 +93,25 @@ void write_torch(const std::string& path, const NamedTensors& tensors,
   }
   archive.finish();
   file.commit();
+}
+
+}  // namespace
+
+void write_torch_value(const std::string& path, const TorchValue& value,
+                       const std::map<std::string, std::string>& metadata) {
+  write_archive(path, value, metadata, {});
+}
+
+void write_torch(const std::string& path, const NamedTensors& tensors,
+                 const std::map<std::string, std::string>& metadata, std::optional<ElementType> floating_point) {
+  std::set<std::string_view> seen;
+  TorchDict dict;
+  dict.ordered = true;
+  for (const auto& [name, x] : tensors) {
+    check(seen.insert(name).second, path, ": two tensors '", name, "': need different names");
+    dict.items.push_back({TorchValue{name}, TorchValue{x}});
+  }
+  write_archive(path, TorchValue{std::move(dict)}, metadata, floating_point);
 }
 
 }  // namespace backflow::io
