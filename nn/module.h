@@ -7,9 +7,15 @@
 #include <utility>
 #include <vector>
 
+#include <backflow/nn/load_report.h>
 #include <backflow/nn/module_holder.h>
 #include <backflow/nn/ordered_dict.h>
 #include <backflow/runtime/tensor/tensor.h>
+
+namespace backflow::serialize {
+class InputArchive;
+class OutputArchive;
+}  // namespace backflow::serialize
 
 namespace backflow::nn {
 
@@ -67,6 +73,18 @@ class Module : public std::enable_shared_from_this<Module> {
   OrderedDict<std::string, Tensor> named_buffers(bool recurse = true) const;
   /// Parameters and buffers under every name they have, in the order of PyTorch's state_dict.
   OrderedDict<std::string, Tensor> state_dict() const;
+  /// Copies the values of a state_dict into parameters and buffers. Returns the names that did not fit. With `strict`,
+  /// throws Error that lists them all and changes nothing unless all fit; without, loads what fits. As in PyTorch, a
+  /// `num_batches_tracked` that is not given starts from 0.
+  LoadReport load_state_dict(const OrderedDict<std::string, Tensor>& dict, bool strict = true);
+  /// Writes parameters and buffers to an archive, and those of each child to one inside of it.
+  virtual void save(serialize::OutputArchive& archive) const;
+  /// Reads them back into those that there are. Throws Error that lists the parameters and buffers of this module that
+  /// the archive lacks or has with another shape or dtype, before one of them is changed. Other names in the archive
+  /// are not looked at. torch::load() restores all modules when one of them fails.
+  virtual void load(serialize::InputArchive& archive);
+  /// Whether archives have a place for this module.
+  virtual bool is_serializable() const { return true; }
 
   // ---- the tree ----
   /// The module and all below it; the module itself must be owned by a shared_ptr, or left out.
