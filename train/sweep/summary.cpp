@@ -62,6 +62,7 @@ std::string over_seeds(const SweepResults& r) {
   for (std::size_t run = 0; run < r.runs.size(); ++run) {
     if (r.outcomes[run].state == RunStatus::Finished && !std::isnan(r.value(run))) {
       std::vector<std::string> key;
+      key.reserve(keys.size());
       for (const std::size_t i : keys) {
         key.push_back(r.runs[run].values[i]);
       }
@@ -183,6 +184,7 @@ std::string summary_table(const SweepResults& r) {
   for (const std::size_t run : r.order()) {
     const RunOutcome& outcome = r.outcomes[run];
     std::vector<std::string> row;
+    row.reserve(varying.size() + right.size());
     for (const std::size_t i : varying) {
       row.push_back(r.runs[run].values[i]);
     }

@@ -190,6 +190,7 @@ class Sweep {
   std::vector<std::size_t> judge(const std::vector<std::size_t>& runs, std::int64_t rung) {
     const std::string name = metric();
     std::vector<double> values;
+    values.reserve(runs.size());
     for (const std::size_t i : runs) {
       values.push_back(value_at(results_.outcomes[i].record, name, checked_[i].stop_of(rung)));
     }
