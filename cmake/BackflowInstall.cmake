@@ -20,7 +20,7 @@ endif()
 if(TARGET backflow_program)
   install(TARGETS backflow_program COMPONENT program)
   install(PROGRAMS scripts/mpirun.sh DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT program)
-  install(FILES scripts/lib.sh scripts/mpi.sh scripts/placement.sh DESTINATION share/backflow COMPONENT program)
+  install(FILES scripts/lib.sh scripts/placement.sh scripts/launch_mpi.py DESTINATION share/backflow COMPONENT program)
   install(PROGRAMS scripts/slurm/train.sbatch DESTINATION share/backflow/slurm COMPONENT program)
 endif()
 

@@ -33,6 +33,17 @@ struct Dump {
   std::map<std::string, std::string> metadata;  ///< text that other formats had, as {"author", "..."}
 };
 
+/// A group of tensors in the file, and where a Dump has them.
+struct DumpGroup {
+  const char* name;
+  NamedTensors Dump::*tensors;
+};
+inline constexpr DumpGroup kDumpGroups[] = {{"parameters", &Dump::parameters},
+                                            {"buffers", &Dump::buffers},
+                                            {"optimizer", &Dump::optimizer},
+                                            {"trained", &Dump::trained},
+                                            {"loop", &Dump::loop}};
+
 /// Starts HDF5; a second call does nothing. A program that uses MPI calls this before MPI_Init. Started later, a
 /// parallel HDF5 makes MPI calls on the thread that first reads or writes a dump, and shuts down inside MPI_Finalize.
 /// Started before, it makes none. Throws Error. Thread-safe.

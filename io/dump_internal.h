@@ -17,16 +17,6 @@ enum class Digest { Verified, Absent };
 /// does not match.
 Digest verify_digest(const std::string& path);
 
-/// A group of tensors in the file, and where a Dump has them.
-struct DumpGroup {
-  const char* name;
-  NamedTensors Dump::*tensors;
-};
-inline constexpr DumpGroup kDumpGroups[] = {{"parameters", &Dump::parameters},
-                                            {"buffers", &Dump::buffers},
-                                            {"optimizer", &Dump::optimizer},
-                                            {"trained", &Dump::trained},
-                                            {"loop", &Dump::loop}};
 /// Whether a group is written even when it has no tensor.
 constexpr bool is_always_written(const DumpGroup& group) {
   return group.tensors != &Dump::trained && group.tensors != &Dump::loop;

@@ -187,8 +187,8 @@ Dump read_dump(const std::string& path) {
   for (detail::DumpEntry& entry : raw.entries) {
     check(entry.is_intact(), path, ": '/", entry.group, "/", entry.name,
           "' does not match its checksum: need an intact copy");
-    const auto* group = std::find_if(std::begin(detail::kDumpGroups), std::end(detail::kDumpGroups),
-                                     [&](const detail::DumpGroup& known) { return entry.group == known.name; });
+    const auto* group = std::find_if(std::begin(kDumpGroups), std::end(kDumpGroups),
+                                     [&](const DumpGroup& known) { return entry.group == known.name; });
     (dump.*group->tensors).emplace_back(entry.name, std::move(entry.value));
   }
   return dump;

@@ -107,10 +107,13 @@ void remove_run(const std::string& directory) {
 }
 
 void remove_temporaries(const std::string& directory) {
-  for (const std::string& folder : {directory, checkpoints_of(directory)}) {
-    for (const std::string& name : names_in(folder, [](const std::string& name) { return is_temporary(name); })) {
-      remove_file(folder + "/" + name);
-    }
+  remove_temporaries_of(directory);
+  remove_temporaries_of(checkpoints_of(directory));
+}
+
+void remove_temporaries_of(const std::string& folder) {
+  for (const std::string& name : names_in(folder, [](const std::string& name) { return is_temporary(name); })) {
+    remove_file(folder + "/" + name);
   }
 }
 

@@ -26,6 +26,8 @@ void remove_run(const std::string& directory);
 /// Removes temporary files that killed processes have left (see AtomicFile). Only for the holder of the directory's
 /// RunLock.
 void remove_temporaries(const std::string& directory);
+/// The same in this folder alone.
+void remove_temporaries_of(const std::string& folder);
 
 /// Renames a dump so that it no longer counts as one: to step-000000040.h5.old, or .old-2 and so on if that exists.
 /// Returns the new path.

@@ -20,10 +20,21 @@ if [[ ! -r $parts/placement.sh ]]; then
   parts=$parts/../share/backflow
 fi
 source "$parts/lib.sh"
-source "$parts/mpi.sh"
+source "$parts/placement.sh"
 
 if (($# == 0)) || [[ $1 == --help ]]; then
   show_help
   exit 0
 fi
-run_mpi "$@"
+
+# Ranks are bound to what --per names, or else as plan_mpi says; they are not bound on a node of one NUMA node: every rank has
+# several threads, and Open MPI puts them all on one core when there are 1 or 2 ranks.
+mapping=() arguments=() srun=() print=no
+plan_mpi "$@"
+if [[ $print == yes ]]; then
+  printf 'mpirun%s\n' "$(printf ' %q' "${mapping[@]}" "${arguments[@]}")"
+  ((${#srun[@]} == 0)) || printf 'srun%s\n' "$(printf ' %q' "${srun[@]}")"
+  exit 0
+fi
+command -v python3 >/dev/null || die "needs python3"
+exec python3 "$parts/launch_mpi.py" mpirun "${mapping[@]}" "${arguments[@]}"

@@ -1,4 +1,4 @@
-# How mpirun spreads ranks over the cores of a node; sourced by mpi.sh.
+# How mpirun spreads ranks over the cores of a node; sourced by mpirun.sh.
 
 # cpu_table: "CPU CORE SOCKET NUMA-NODE" for each CPU that this shell may use; a container may hide what belongs together.
 cpu_table() {

@@ -5,7 +5,6 @@
 # configs/fashion_mnist_mlp.toml on N processes (2). Other options go to `backflow train`, as in --set train.epochs=1.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
-source "$root/scripts/mpi.sh"
 
 ranks=2
 config=$root/configs/fashion_mnist_mlp.toml
@@ -28,7 +27,7 @@ done
 say "building"
 build release backflow_program
 say "training $(basename "$config") on $ranks processes"
-run_mpi -n "$ranks" "$root/build/release/bin/backflow" train "$config" --out "$out" "${options[@]}"
+"$root/scripts/mpirun.sh" -n "$ranks" "$root/build/release/bin/backflow" train "$config" --out "$out" "${options[@]}"
 
 final=$(tail -n 1 "$out/metrics.jsonl")
 accuracy=$(python3 -c 'import json, sys; print(json.loads(sys.argv[1])["test_accuracy"])' "$final") ||

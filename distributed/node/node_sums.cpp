@@ -44,7 +44,10 @@ void NodeSums::use(BetweenNodes* link) {
   }
   index_of_.assign(std::max(node_of_.size(), static_cast<std::size_t>(node_.size())), -1);
   for (int i = 0; i < node_.size(); ++i) {
-    index_of_[static_cast<std::size_t>(node_.rank_of(i))] = i;
+    const auto rank = static_cast<std::size_t>(node_.rank_of(i));
+    check(rank < index_of_.size(), "communicator: rank ", rank, " on a node of a job of ", index_of_.size(),
+          " ranks: need numbers below that");
+    index_of_[rank] = i;
   }
 }
 

@@ -123,7 +123,9 @@ class Ranks {
         };
         const auto address = [](int, const Place& at) { return reinterpret_cast<std::byte*>(at.offset); };
         NodeSums sums(node, place, address, staging);
-        sums.use(nullptr);
+        if (first_ == 0) {
+          sums.use(nullptr);  // another node is not all of the job
+        }
         body(node, sums);
       });
     }

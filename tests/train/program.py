@@ -5,6 +5,7 @@ import os
 import pathlib
 import random
 import re
+import signal
 import struct
 import subprocess
 import sys
@@ -118,8 +119,17 @@ def png(pixels):
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(raw)) + chunk(b"IEND", b"")
 
 
+def obey_signals():
+    """Programs that are started in the background, as a CI job may be, ignore SIGINT and SIGQUIT, and so do their children.
+    A test sends these, so its programs must not.
+    """
+    for one in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(one, signal.SIG_DFL)
+
+
 def main(names):
     """Runs the tests of a script, test_NAME(folder): those of the command line, or all."""
+    obey_signals()
     tests = {name[5:]: f for name, f in names.items() if name.startswith("test_")}
     for name in sys.argv[1:] or list(tests):
         with tempfile.TemporaryDirectory(prefix="backflow-program-") as folder:

@@ -135,7 +135,7 @@ TEST_CASE("sweep: the summary is CSV as RFC 4180 has it, the best run first") {
   results.lower_is_better = true;
   results.outcomes.resize(2);
   for (std::size_t i = 0; i < 2; ++i) {
-    results.outcomes[i].state = RunState::Finished;
+    results.outcomes[i].state = RunStatus::Finished;
     const std::string loss = i == 0 ? "2" : "1";
     REQUIRE(
         results.outcomes[i].record.take(R"({"event":"eval","split":"test","step":5,"epoch":1,"loss":)" + loss + "}"));

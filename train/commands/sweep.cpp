@@ -86,7 +86,7 @@ int finish(const Options& line, const SweepEnd& end) {
     return kStopped;
   }
   const bool failed = std::any_of(end.results.outcomes.begin(), end.results.outcomes.end(), [](const RunOutcome& run) {
-    return run.state == RunState::Failed || run.state == RunState::Interrupted;
+    return run.state == RunStatus::Failed || run.state == RunStatus::Interrupted;
   });
   if (failed) {
     std::cout << "some runs failed: their output is in " << end.directory << "/logs; try them again with:\n  "

@@ -130,15 +130,10 @@ void RunFiles::make_checkpoints() {
     return;
   }
   // What could not be written could not always be removed: in a directory that was read-only for a while.
-  std::vector<std::filesystem::path> left;
-  for (std::filesystem::directory_iterator entry(directory_.checkpoints(), error), end; !error && entry != end;
-       entry.increment(error)) {
-    if (io::is_temporary(entry->path().filename().string())) {
-      left.push_back(entry->path());
-    }
-  }
-  for (const std::filesystem::path& path : left) {
-    std::filesystem::remove(path, error);
+  try {
+    io::remove_temporaries_of(directory_.checkpoints());
+  } catch (const Error&) {
+    return;  // it still is
   }
 }
 

@@ -1,7 +1,6 @@
 #include <backflow/train/run/snapshot.h>
 
 #include <algorithm>
-#include <array>
 #include <cstddef>
 #include <cstring>
 #include <map>
@@ -15,9 +14,6 @@
 
 namespace backflow::train {
 namespace {
-
-constexpr std::array kGroups = {&io::Dump::parameters, &io::Dump::buffers, &io::Dump::optimizer, &io::Dump::trained,
-                                &io::Dump::loop};
 
 /// Part of a copy. Large tensors have many, so that the threads share one.
 struct Piece {
@@ -53,12 +49,12 @@ const io::Dump& Snapshot::take(io::Dump dump) {
   const std::map<std::string, Tensor> former = std::exchange(memory_, {});
   std::vector<Piece> pieces;
   std::vector<Tensor> sources;  // which live until their pieces are copied
-  for (std::size_t group = 0; group < kGroups.size(); ++group) {
-    for (auto& [name, tensor] : dump.*kGroups[group]) {
+  for (const io::DumpGroup& group : io::kDumpGroups) {
+    for (auto& [name, tensor] : dump.*group.tensors) {
       if (!tensor.defined() || is_nobody_elses(tensor)) {
         continue;
       }
-      const std::string key = to_text(group, '/', name);
+      const std::string key = to_text(group.name, '/', name);
       Tensor copy = memory_for(tensor, key, former);
       if (tensor.is_contiguous()) {
         add_pieces(pieces, copy, tensor);
@@ -79,8 +75,8 @@ const io::Dump& Snapshot::take(io::Dump dump) {
 
 std::int64_t tensor_bytes(const io::Dump& dump) {
   std::size_t bytes = 0;
-  for (const io::NamedTensors io::Dump::*const group : kGroups) {
-    for (const auto& [name, tensor] : dump.*group) {
+  for (const io::DumpGroup& group : io::kDumpGroups) {
+    for (const auto& [name, tensor] : dump.*group.tensors) {
       bytes += tensor.nbytes();
     }
   }

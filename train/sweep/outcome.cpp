@@ -22,17 +22,17 @@ const Series* evaluation(const RunRecord& record, const std::string& metric) {
 
 }  // namespace
 
-std::string state_name(RunState state) {
+std::string state_name(RunStatus state) {
   switch (state) {
-    case RunState::Waiting:
+    case RunStatus::Waiting:
       return "not started";
-    case RunState::Finished:
+    case RunStatus::Finished:
       return "finished";
-    case RunState::Dropped:
+    case RunStatus::Dropped:
       return "dropped by halving";
-    case RunState::Failed:
+    case RunStatus::Failed:
       return "failed";
-    case RunState::Interrupted:
+    case RunStatus::Interrupted:
       return "interrupted";
   }
   return "";

@@ -9,13 +9,13 @@
 namespace backflow::train {
 
 /// What has become of a run of a sweep.
-enum class RunState { Waiting, Finished, Dropped, Failed, Interrupted };
+enum class RunStatus { Waiting, Finished, Dropped, Failed, Interrupted };
 
 /// "finished", "dropped by halving" and so on.
-std::string state_name(RunState state);
+std::string state_name(RunStatus state);
 
 struct RunOutcome {
-  RunState state = RunState::Waiting;
+  RunStatus state = RunStatus::Waiting;
   std::string error;  ///< why it failed
   RunRecord record;   ///< what its metrics.jsonl tells
 };

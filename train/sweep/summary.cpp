@@ -40,8 +40,8 @@ std::string number_text(double value, const char* format = "%.5g") {
                                                                : formatted("%.9g", value);
 }
 
-int rank_of(RunState state) {
-  return state == RunState::Finished ? 0 : state == RunState::Dropped ? 1 : state == RunState::Interrupted ? 2 : 3;
+int rank_of(RunStatus state) {
+  return state == RunStatus::Finished ? 0 : state == RunStatus::Dropped ? 1 : state == RunStatus::Interrupted ? 2 : 3;
 }
 
 /// The table over seeds: groups of runs that differ in nothing else.
@@ -60,8 +60,9 @@ std::string over_seeds(const SweepResults& r) {
   }
   std::map<std::vector<std::string>, std::vector<double>> groups;
   for (std::size_t run = 0; run < r.runs.size(); ++run) {
-    if (r.outcomes[run].state == RunState::Finished && !std::isnan(r.value(run))) {
+    if (r.outcomes[run].state == RunStatus::Finished && !std::isnan(r.value(run))) {
       std::vector<std::string> key;
+      key.reserve(keys.size());
       for (const std::size_t i : keys) {
         key.push_back(r.runs[run].values[i]);
       }
@@ -183,6 +184,7 @@ std::string summary_table(const SweepResults& r) {
   for (const std::size_t run : r.order()) {
     const RunOutcome& outcome = r.outcomes[run];
     std::vector<std::string> row;
+    row.reserve(varying.size() + right.size());
     for (const std::size_t i : varying) {
       row.push_back(r.runs[run].values[i]);
     }

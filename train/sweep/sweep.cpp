@@ -70,7 +70,7 @@ class Sweep {
       refresh(i);
     }
     const auto done = std::count_if(results_.outcomes.begin(), results_.outcomes.end(),
-                                    [](const RunOutcome& run) { return run.state == RunState::Finished; });
+                                    [](const RunOutcome& run) { return run.state == RunStatus::Finished; });
     say_(to_text(results_.runs.size(), results_.runs.size() == 1 ? " run" : " runs",
                  done > 0 ? to_text(", ", done, " finished already") : "", ", ", pool_.text(), ": ",
                  directory_.path()));
@@ -106,7 +106,7 @@ class Sweep {
     RunOutcome& outcome = results_.outcomes[i];
     outcome.record = read_record(directory_.run(results_.runs[i].name));
     if (!outcome.record.final.empty()) {
-      outcome.state = RunState::Finished;
+      outcome.state = RunStatus::Finished;
     }
   }
 
@@ -116,8 +116,8 @@ class Sweep {
   /// Whether a run needs no further step: it is finished, or has come to the rung.
   bool is_done(std::size_t i, const std::optional<std::int64_t>& rung) const {
     const RunOutcome& outcome = results_.outcomes[i];
-    if (outcome.state == RunState::Finished || !rung) {
-      return outcome.state == RunState::Finished;
+    if (outcome.state == RunStatus::Finished || !rung) {
+      return outcome.state == RunStatus::Finished;
     }
     const std::int64_t stop = checked_[i].stop_of(*rung);
     // An evaluation within the epoch does not tell that it is over.
@@ -138,7 +138,7 @@ class Sweep {
   bool run_until(const std::vector<std::size_t>& runs, const std::optional<std::int64_t>& rung) {
     std::vector<SweepJob> jobs;
     for (const std::size_t i : runs) {
-      if (!is_done(i, rung) && results_.outcomes[i].state != RunState::Failed) {
+      if (!is_done(i, rung) && results_.outcomes[i].state != RunStatus::Failed) {
         const std::string& name = results_.runs[i].name;
         jobs.push_back({i, arguments(name), directory_.log(name)});
         if (rung) {
@@ -158,17 +158,17 @@ class Sweep {
     RunOutcome& outcome = results_.outcomes[job.run];
     refresh(job.run);
     std::string what;
-    if (outcome.state == RunState::Finished) {
+    if (outcome.state == RunStatus::Finished) {
       what = "done   ";
     } else if (code == kStopped) {
       if (rung && !stop_requested()) {
         paused_[job.run] = checked_[job.run].stop_of(*rung);
       }
       const bool reached = is_done(job.run, rung);
-      outcome.state = reached ? RunState::Waiting : RunState::Interrupted;
+      outcome.state = reached ? RunStatus::Waiting : RunStatus::Interrupted;
       what = reached ? "paused " : "stopped";
     } else {
-      outcome.state = RunState::Failed;
+      outcome.state = RunStatus::Failed;
       outcome.error = code > 128 ? to_text("killed by signal ", code - 128) : error_in(job.output);
       what = "failed ";
     }
@@ -190,6 +190,7 @@ class Sweep {
   std::vector<std::size_t> judge(const std::vector<std::size_t>& runs, std::int64_t rung) {
     const std::string name = metric();
     std::vector<double> values;
+    values.reserve(runs.size());
     for (const std::size_t i : runs) {
       values.push_back(value_at(results_.outcomes[i].record, name, checked_[i].stop_of(rung)));
     }
@@ -200,8 +201,8 @@ class Sweep {
     for (const std::size_t i : runs) {
       RunOutcome& outcome = results_.outcomes[i];
       const bool goes_on = std::find(left.begin(), left.end(), i) != left.end();
-      if (!goes_on && outcome.state == RunState::Waiting) {
-        outcome.state = RunState::Dropped;
+      if (!goes_on && outcome.state == RunStatus::Waiting) {
+        outcome.state = RunStatus::Dropped;
       }
     }
     say_(to_text("after ", rung, rung == 1 ? " epoch " : " epochs ", left.size(), " of ", runs.size(), " runs go on"));

@@ -1,6 +1,6 @@
 // Curves over steps, drawn by uPlot. All charts share smoothing, hidden runs and the logarithmic scale of the loss.
 
-const view = {smoothing: 0, logarithmic: false, hidden: new Set(), zoom: new Map(), run: null, lastStep: 1, charts: []};
+const view = {smoothing: 0, logarithmic: false, hidden: new Set(), zoom: new Map(), run: null, lastStep: 1, charts: [], drawTimeline: null};
 
 /// Exponential moving average without the bias towards its start; gaps stay gaps.
 const smoothed = (values, weight) => {
@@ -128,12 +128,14 @@ const drawAll = () => {
     chart.draw();
     resizeCharts.observe(chart.place);
   }
+  view.drawTimeline?.();
 };
 
 const forgetCharts = () => {
   resizeCharts.disconnect();
   for (const chart of view.charts) chart.plot?.destroy();
   view.charts = [];
+  view.drawTimeline = null;
 };
 
 const showRuns = () => {

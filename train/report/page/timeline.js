@@ -101,6 +101,7 @@ const timelineCard = (timeline) => {
     Object.assign(tip.style, {left: `${Math.min(px + 12, canvas.clientWidth * 0.6)}px`, top: `${py + 16}px`});
   });
   canvas.addEventListener("mouseleave", () => { tip.hidden = true; });
+  view.drawTimeline = redraw;
   new ResizeObserver(redraw).observe(canvas);
   const kinds = ["forward", "backward", "task", "pass", "span"].filter((kind) => timeline.names.includes(kind));
   return card("Timeline of a step", `${microsecondsText(timeline.us)} on rank 0; drag to zoom, double click for all`,
