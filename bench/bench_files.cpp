@@ -12,8 +12,8 @@
 #include <vector>
 
 #include <backflow/io/dump.h>
-#include <backflow/io/exchange/safetensors.h>
-#include <backflow/io/exchange/tensor_file.h>
+#include <backflow/exchange/safetensors.h>
+#include <backflow/io/tensor_file.h>
 #include <backflow/runtime/base/error.h>
 #include <backflow/runtime/threads/threads.h>
 

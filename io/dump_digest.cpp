@@ -2,8 +2,8 @@
 #include <array>
 #include <cstdio>
 
+#include <backflow/exchange/crc32.h>
 #include <backflow/io/byte_source_internal.h>
-#include <backflow/io/crc32_internal.h>
 #include <backflow/io/dump_internal.h>
 
 namespace backflow::io::detail {

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include <backflow/exchange/element_type.h>
 #include <backflow/io/dump.h>
-#include <backflow/io/exchange/element_type.h>
 
 namespace backflow::io::detail {
 

@@ -44,11 +44,14 @@ std::unordered_map<std::string, const Tensor*> by_name(const OrderedDict<std::st
 
 void check_fits(const LoadReport& report, const std::string& where) {
   check(report.fits(), where, ": ", report.missing.size() + report.unexpected.size() + report.mismatched.size(),
-        " names do not fit: ", report, ": need the same names, shapes and dtypes");
+        " names do not fit: ", report, ": need the same names and shapes");
 }
 
 bool can_copy(const std::string& name, const Tensor& target, const Tensor& value, LoadReport& report) {
-  if (value.defined() && value.sizes() == target.sizes() && value.scalar_type() == target.scalar_type()) {
+  const auto can_convert = [&] {
+    return value.scalar_type() == target.scalar_type() || (value.is_floating_point() && target.is_floating_point());
+  };
+  if (value.defined() && value.sizes() == target.sizes() && can_convert()) {
     return true;
   }
   report.mismatched.push_back({name, to_text(describe(target)), to_text(describe(value))});

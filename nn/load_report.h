@@ -20,7 +20,7 @@ struct LoadReport {
   };
   std::vector<std::string> missing;     ///< of the module or optimizer, not given
   std::vector<std::string> unexpected;  ///< given, not of the module or optimizer
-  std::vector<Mismatch> mismatched;     ///< of both, with another shape, dtype or value
+  std::vector<Mismatch> mismatched;     ///< of both, with another shape, kind of dtype or value
 
   bool fits() const { return missing.empty() && unexpected.empty() && mismatched.empty(); }
 };
@@ -34,7 +34,8 @@ namespace detail {
 std::unordered_map<std::string, const Tensor*> by_name(const OrderedDict<std::string, Tensor>& dict);
 /// Throws Error that lists all names unless the report says that all fits.
 void check_fits(const LoadReport& report, const std::string& where);
-/// Whether the value can be copied to the target: its shape and dtype are the same. Otherwise adds to the report.
+/// Whether the value can be copied to the target: it has the same shape, and the same dtype unless both are
+/// floating-point. Otherwise adds to the report.
 bool can_copy(const std::string& name, const Tensor& target, const Tensor& value, LoadReport& report);
 /// Copies each second tensor to its first, off the tape.
 void copy_all(const std::vector<std::pair<Tensor, Tensor>>& copies);

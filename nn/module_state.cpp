@@ -63,24 +63,41 @@ void Module::save(serialize::OutputArchive& archive) const {
 }
 
 void Module::load(serialize::InputArchive& archive) {
-  LoadReport report;
-  Copies copies;
+  const bool is_outermost = archive.pending_ == nullptr;
+  if (is_outermost) {
+    archive.pending_ = std::make_shared<serialize::PendingLoad>();
+  }
+  const std::shared_ptr<serialize::PendingLoad> pending = archive.pending_;
+  try {
+    plan_load(archive);
+  } catch (...) {
+    archive.pending_.reset();
+    throw;
+  }
+  if (is_outermost) {
+    archive.pending_.reset();
+    backflow::detail::check_fits(pending->report, archive.where() + ": " + class_name());
+    backflow::detail::copy_all(pending->copies);
+  }
+}
+
+void Module::plan_load(serialize::InputArchive& archive) {
   for (const auto* tensors : {&parameters_, &buffers_}) {
     for (const auto& item : *tensors) {
       if (item.value().defined()) {
         Tensor value;
         const bool is_there = archive.try_read(item.key(), value);
-        plan(item.key(), item.value(), is_there ? &value : nullptr, copies, report);
+        plan(archive.prefix_ + item.key(), item.value(), is_there ? &value : nullptr, archive.pending_->copies,
+             archive.pending_->report);
       }
     }
   }
-  backflow::detail::check_fits(report, archive.where() + ": " + class_name());
-  backflow::detail::copy_all(copies);
   for (const auto& child : children_) {
     if (child.value()->is_serializable()) {
       serialize::InputArchive nested;
       if (!archive.try_read(child.key(), nested)) {
-        nested = archive.without_values(child.key());
+        nested.prefix_ = archive.prefix_ + child.key() + ".";  // of an archive that holds nothing
+        nested.pending_ = archive.pending_;
       }
       child.value()->load(nested);
     }

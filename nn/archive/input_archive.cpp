@@ -63,8 +63,17 @@ bool InputArchive::try_read(const std::string& key, InputArchive& archive) {
   if (is_there) {
     archive.shared_ = shared_;
     archive.prefix_ = prefix;
+    archive.pending_ = pending_;
   }
   return is_there;
+}
+
+InputArchive InputArchive::here() const {
+  InputArchive same;
+  same.shared_ = shared_;
+  same.prefix_ = prefix_;
+  same.pending_ = pending_;
+  return same;
 }
 
 void InputArchive::fail_missing(const std::string& key, const char* needed) const {
@@ -131,13 +140,6 @@ std::vector<std::pair<std::string, IValue>> InputArchive::values() const {
 std::string InputArchive::where() const {
   const std::string source = shared_->contents.source.empty() ? "archive" : shared_->contents.source;
   return prefix_.empty() ? source : source + ": '" + prefix_.substr(0, prefix_.size() - 1) + "'";
-}
-
-InputArchive InputArchive::without_values(const std::string& key) const {
-  Contents contents;
-  contents.source =
-      prefix_.empty() ? where() + ": '" + key + "'" : shared_->contents.source + ": '" + prefix_ + key + "'";
-  return InputArchive(std::move(contents));
 }
 
 }  // namespace backflow::serialize

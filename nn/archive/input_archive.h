@@ -12,8 +12,19 @@
 #include <vector>
 
 #include <backflow/nn/archive/contents.h>
+#include <backflow/nn/load_report.h>
+
+namespace backflow::nn {
+class Module;
+}
 
 namespace backflow::serialize {
+
+/// What a module and those below it are to get, and what does not fit, before anything is changed.
+struct PendingLoad {
+  std::vector<std::pair<Tensor, Tensor>> copies;  ///< target and value
+  LoadReport report;
+};
 
 /// A tree of tensors and other values that was read from a file, as libtorch's. Copies of the handles are not made: an
 /// archive inside of another shares its values. Thread-safe but for load_from() and what is read into.
@@ -62,21 +73,23 @@ class InputArchive final {
   std::vector<std::pair<std::string, IValue>> values() const;
   /// What was saved, see Contents; "" for an archive inside of another.
   std::string kind() const { return prefix_.empty() ? shared_->contents.kind : ""; }
+  /// Another handle on this archive.
+  InputArchive here() const;
   /// For messages: the file, and the path inside of it.
   std::string where() const;
-  /// An archive of this place in the file that holds nothing.
-  InputArchive without_values(const std::string& key) const;
 
  private:
   struct Shared {
     Contents contents;
     std::map<std::string, std::size_t> places;  ///< of values, by name
   };
+  friend class nn::Module;
   const IValue* find(const std::string& key) const;
   [[noreturn]] void fail_missing(const std::string& key, const char* needed) const;
 
   std::shared_ptr<const Shared> shared_;
-  std::string prefix_;  ///< ends with a dot, unless it is empty
+  std::string prefix_;                    ///< ends with a dot, unless it is empty
+  std::shared_ptr<PendingLoad> pending_;  ///< while a module is loaded from it
 };
 
 }  // namespace backflow::serialize

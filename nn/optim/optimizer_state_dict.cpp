@@ -78,7 +78,10 @@ Optimizer::NamedTensors Optimizer::state_dict() const {
 class Optimizer::StateDictLoad {
  public:
   StateDictLoad(Optimizer& optimizer, const NamedTensors& dict)
-      : optimizer_(optimizer), given_(backflow::detail::by_name(dict)), loaded_(optimizer.entries_.size()) {
+      : optimizer_(optimizer),
+        given_(backflow::detail::by_name(dict)),
+        ids_(optimizer.entries_.size()),
+        loaded_(optimizer.entries_.size()) {
     for (std::size_t g = 0; g < optimizer_.groups_.size(); ++g) {
       read_options(g);
       read_ids(g);
@@ -161,7 +164,9 @@ class Optimizer::StateDictLoad {
       const std::string name = group_prefix(g) + "params." + std::to_string(k);
       if (const Tensor* const given = find(name)) {
         const std::optional<std::int64_t> id = detail::integer_of(*given);
-        if (!id || !numbers_.emplace(*id, parameters_).second) {
+        if (id && numbers_.emplace(*id, parameters_).second) {
+          ids_[parameters_] = *id;
+        } else {
           add_mismatch(name, *given, "a number of its own");
         }
       }
@@ -230,12 +235,11 @@ class Optimizer::StateDictLoad {
     const StateKept kept = optimizer_.state_kept(*candidates_[entry.group]);
     std::vector<const char*> needed(kept.tensors.begin(), kept.tensors.end());
     needed.push_back(kept.step ? kStep : nullptr);
-    const auto id = std::find_if(numbers_.begin(), numbers_.end(), [&](const auto& item) { return item.second == i; });
-    if (id == numbers_.end()) {
+    if (!ids_[i]) {
       incomplete_.insert(i);
       return;
     }
-    const std::string prefix = "state." + std::to_string(id->first) + ".";
+    const std::string prefix = "state." + std::to_string(*ids_[i]) + ".";
     const auto is_given = [&](const char* name) { return name != nullptr && given_.contains(prefix + name); };
     const bool has_some = std::any_of(needed.begin(), needed.end(), is_given);
     for (const char* const name : needed) {
@@ -255,6 +259,7 @@ class Optimizer::StateDictLoad {
   std::vector<NamedTensors> options_;
   std::vector<std::unique_ptr<OptimizerOptions>> candidates_;
   std::unordered_map<std::int64_t, std::size_t> numbers_;  // entries, by the numbers that the dictionary gives them
+  std::vector<std::optional<std::int64_t>> ids_;           // these numbers, by entry
   std::size_t parameters_ = 0;
   std::vector<NamedTensors> loaded_;  // state, by entry
   std::set<std::size_t> incomplete_;
@@ -273,20 +278,10 @@ LoadReport Optimizer::load_state_dict(const NamedTensors& dict, bool strict) {
   return load_state_dict_of("optimizer: load_state_dict", dict, strict);
 }
 
-void Optimizer::save(serialize::OutputArchive& archive) const {
-  for (const auto& item : state_dict()) {
-    archive.write(item.key(), item.value());
-  }
-}
+void Optimizer::save(serialize::OutputArchive& archive) const { detail::write_all(archive, state_dict()); }
 
 void Optimizer::load(serialize::InputArchive& archive) {
-  NamedTensors dict;
-  for (const auto& [name, value] : archive.values()) {
-    if (!value.isString()) {
-      dict.insert(name, value.as_tensor());
-    }
-  }
-  load_state_dict_of(archive.where() + ": optimizer", dict, true);
+  load_state_dict_of(archive.where() + ": optimizer", detail::numbers_of(archive), true);
 }
 
 }  // namespace backflow::optim

@@ -13,7 +13,7 @@
 #include <backflow/io/guarded_read.h>
 #include <backflow/runtime/base/warning.h>
 #include <backflow/runtime/memory/memory.h>
-#include <backflow/tests/io/exchange/support.h>
+#include <backflow/tests/exchange/support.h>
 
 namespace {
 

@@ -1,0 +1,104 @@
+#include <set>
+#include <sstream>
+
+#include <backflow/serialize/file_contents_internal.h>
+
+namespace backflow::serialize {
+namespace {
+
+constexpr const char* kKind = "backflow.kind";
+constexpr const char* kNumbers = "backflow.numbers";
+constexpr const char* kEmpty = "backflow.empty";
+constexpr std::string_view kOurs = "backflow.";
+constexpr std::string_view kText = "backflow.text.";
+
+std::set<std::string> lines_of(const std::string& text) {
+  std::set<std::string> lines;
+  std::istringstream stream(text);
+  for (std::string line; std::getline(stream, line);) {
+    lines.insert(line);
+  }
+  return lines;
+}
+
+IValue number_in(const Tensor& x) {
+  const IValue value(x);
+  switch (x.scalar_type()) {
+    case kFloat64:
+      return value.toDouble();
+    case kInt64:
+      return value.toInt();
+    case kBool:
+      return value.toBool();
+    default:
+      return value;
+  }
+}
+
+std::string text_of(const std::map<std::string, std::string>& metadata, const char* key) {
+  const auto found = metadata.find(key);
+  return found == metadata.end() ? "" : found->second;
+}
+
+Contents decode_values(io::TensorFile& file, std::string source) {
+  Contents contents;
+  contents.kind = text_of(file.metadata, kKind);
+  contents.empty = lines_of(text_of(file.metadata, kEmpty));
+  contents.source = std::move(source);
+  const std::set<std::string> numbers = lines_of(text_of(file.metadata, kNumbers));
+  for (auto& [name, x] : file.tensors) {
+    const bool is_number = x.dim() == 0 && numbers.contains(name);
+    contents.values.emplace_back(name, is_number ? number_in(x) : IValue(std::move(x)));
+  }
+  return contents;
+}
+
+}  // namespace
+
+FileContents encode(const Contents& contents) {
+  FileContents out;
+  std::string numbers;
+  for (const auto& [name, value] : contents.values) {
+    if (value.isString()) {
+      out.metadata.emplace(std::string(kText) + name, value.toStringRef());
+      continue;
+    }
+    out.tensors.emplace_back(name, value.as_tensor());
+    if (!value.isTensor()) {
+      numbers += name + "\n";
+    }
+  }
+  std::string empty;
+  for (const std::string& name : contents.empty) {
+    empty += name + "\n";
+  }
+  for (const auto& [key, text] :
+       {std::pair(kKind, &contents.kind), std::pair(kNumbers, &numbers), std::pair(kEmpty, &empty)}) {
+    if (!text->empty()) {
+      out.metadata.emplace(key, *text);
+    }
+  }
+  return out;
+}
+
+Contents decode(io::TensorFile file, std::string source) {
+  Contents contents = decode_values(file, std::move(source));
+  for (auto& [key, text] : file.metadata) {
+    if (key.starts_with(kText)) {
+      contents.values.emplace_back(key.substr(kText.size()), std::move(text));
+    }
+  }
+  return contents;
+}
+
+Contents decode_torch(io::TensorFile file, std::string source) {
+  Contents contents = decode_values(file, std::move(source));
+  for (auto& [key, text] : file.metadata) {
+    if (!key.starts_with(kOurs)) {
+      contents.values.emplace_back(key, std::move(text));
+    }
+  }
+  return contents;
+}
+
+}  // namespace backflow::serialize
