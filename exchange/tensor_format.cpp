@@ -40,6 +40,7 @@ std::optional<TensorFormat> format_of_extension(const std::string& path) {
 }
 
 constexpr std::string_view kZipStart("PK\x03\x04", 4);
+constexpr std::string_view kEmptyZip("PK\x05\x06", 4);
 
 /// The format that the bytes are of, if that is certain.
 std::optional<TensorFormat> format_of_bytes(const InputFile& file) {
@@ -118,7 +119,8 @@ TensorFormat format_of_file(const InputFile& file) {
   }
   if (by_bytes) return *by_bytes;
   // A reader knows best what is wrong with a file that starts as its own do, or with a dump.
-  const bool is_zip = file.text_at(0, kZipStart.size()) == kZipStart;
+  const std::string start = file.text_at(0, kZipStart.size());
+  const bool is_zip = start == kZipStart || start == kEmptyZip;
   const bool by_reader =
       by_name == TensorFormat::Hdf5 || (is_zip && (by_name == TensorFormat::Npz || by_name == TensorFormat::Torch));
   if (by_reader) return *by_name;

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -43,6 +44,7 @@ struct TensorFile {
   NamedTensors tensors;
   std::vector<ElementType> types;               ///< what each of them is stored as
   std::map<std::string, std::string> metadata;  ///< text by key, as far as the format has any
+  std::set<std::string> numbers = {};           ///< of the tensors those that are numbers; of read_torch_values() alone
 };
 
 enum class Access : std::uint8_t {

@@ -42,6 +42,11 @@ Contents read_file(const io::InputFile& file, bool has_path) {
 #if BACKFLOW_WITH_HDF5
       return decode(io::read_tensor_file(source), source);
 #endif
+    case TensorFormat::Npy: {
+      io::TensorFile array = io::read_without_hdf5(file);
+      array.tensors.front().first = "0";  // as of any tensor that is saved alone
+      return decode(std::move(array), source);
+    }
     default:
       return decode(io::read_without_hdf5(file), source);
   }

@@ -21,33 +21,19 @@ std::set<std::string> lines_of(const std::string& text) {
   return lines;
 }
 
-IValue number_in(const Tensor& x) {
-  const IValue value(x);
-  switch (x.scalar_type()) {
-    case kFloat64:
-      return value.toDouble();
-    case kInt64:
-      return value.toInt();
-    case kBool:
-      return value.toBool();
-    default:
-      return value;
-  }
-}
-
 std::string text_of(const std::map<std::string, std::string>& metadata, const char* key) {
   const auto found = metadata.find(key);
   return found == metadata.end() ? "" : found->second;
 }
 
-Contents decode_values(io::TensorFile& file, std::string source) {
+Contents decode_values(io::TensorFile& file, std::string source, bool marks_no_numbers = false) {
   Contents contents;
   contents.kind = text_of(file.metadata, kKind);
   contents.empty = lines_of(text_of(file.metadata, kEmpty));
   contents.source = std::move(source);
   const std::set<std::string> numbers = lines_of(text_of(file.metadata, kNumbers));
   for (auto& [name, x] : file.tensors) {
-    const bool is_number = x.dim() == 0 && numbers.contains(name);
+    const bool is_number = marks_no_numbers || numbers.contains(name) || file.numbers.contains(name);
     contents.values.emplace_back(name, is_number ? number_in(x) : IValue(std::move(x)));
   }
   return contents;
@@ -63,7 +49,7 @@ FileContents encode(const Contents& contents) {
       out.metadata.emplace(std::string(kText) + name, value.toStringRef());
       continue;
     }
-    out.tensors.emplace_back(name, value.as_tensor());
+    out.tensors.emplace_back(name, tensor_of(value));
     if (!value.isTensor()) {
       numbers += name + "\n";
     }
@@ -72,17 +58,20 @@ FileContents encode(const Contents& contents) {
   for (const std::string& name : contents.empty) {
     empty += name + "\n";
   }
-  for (const auto& [key, text] :
-       {std::pair(kKind, &contents.kind), std::pair(kNumbers, &numbers), std::pair(kEmpty, &empty)}) {
-    if (!text->empty()) {
-      out.metadata.emplace(key, *text);
+  const auto add = [&](const char* key, const std::string& text) {
+    if (!text.empty()) {
+      out.metadata.emplace(key, text);
     }
-  }
+  };
+  add(kKind, contents.kind);
+  add(kNumbers, numbers);
+  add(kEmpty, empty);
   return out;
 }
 
 Contents decode(io::TensorFile file, std::string source) {
-  Contents contents = decode_values(file, std::move(source));
+  // A .npz file has no place for the marks.
+  Contents contents = decode_values(file, std::move(source), file.metadata.empty());
   for (auto& [key, text] : file.metadata) {
     if (key.starts_with(kText)) {
       contents.values.emplace_back(key.substr(kText.size()), std::move(text));

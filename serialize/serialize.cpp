@@ -39,7 +39,7 @@ InputArchive& read_dictionary(InputArchive& archive, Dict& tensors) {
   Dict read;
   for (const auto& [name, value] : archive.values()) {
     if (!value.isString()) {
-      read.emplace(name, value.as_tensor());
+      read.emplace(name, tensor_of(value));
     }
   }
   tensors = std::move(read);
@@ -93,7 +93,7 @@ InputArchive& operator>>(InputArchive& archive, OrderedDict<std::string, Tensor>
   OrderedDict<std::string, Tensor> dict;
   for (const auto& [name, value] : archive.values()) {
     if (!value.isString()) {
-      dict.insert(name, value.as_tensor());
+      dict.insert(name, tensor_of(value));
     }
   }
   tensors = std::move(dict);

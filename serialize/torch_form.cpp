@@ -1,6 +1,9 @@
 #include <algorithm>
-#include <map>
+#include <charconv>
 #include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include <backflow/serialize/torch_form_internal.h>
 
@@ -57,6 +60,14 @@ struct Node {
   }
 };
 
+/// A key of `state`: a number, as parameters have.
+TorchValue parameter_key(const std::string& key) {
+  std::int64_t number = 0;
+  const char* const end = key.data() + key.size();
+  const auto [stopped, error] = std::from_chars(key.data(), end, number);
+  return stopped == end && error == std::errc() ? TorchValue{number} : TorchValue{key};
+}
+
 /// What the keys of a state_dict are in PyTorch: `state` is a dictionary by parameter number, `betas` a tuple, and the
 /// others whose names go on with numbers are lists.
 TorchValue nested(const Node& node, const std::string& name) {
@@ -71,7 +82,7 @@ TorchValue nested(const Node& node, const std::string& name) {
     const auto& [key, child] = node.children[i];
     items.push_back(nested(*child, key));
     is_list = is_list && key == std::to_string(i);
-    dict.items.emplace_back(by_number ? TorchValue{std::int64_t{std::stoll(key)}} : TorchValue{key}, items.back());
+    dict.items.emplace_back(by_number ? parameter_key(key) : TorchValue{key}, items.back());
   }
   if (name == "betas") {
     return {TorchTuple{std::move(items)}};

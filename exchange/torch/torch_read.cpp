@@ -56,6 +56,7 @@ TensorFile tensors_of(const Pickle& pickle, StateDict dict, const std::function<
                                       : number->kind == Kind::Int ? scalar(number->integer)
                                                                   : scalar(number->number));
     result.types.push_back(elements_of_dtype(result.tensors.back().second.scalar_type()));
+    result.numbers.insert(name);
   }
   result.metadata = std::move(dict.metadata);
   return result;

@@ -5,7 +5,8 @@
 #include <utility>
 #include <vector>
 
-#include <backflow/nn/archive/ivalue.h>
+#include <backflow/runtime/tensor/ivalue.h>
+#include <backflow/runtime/tensor/tensor.h>
 
 namespace backflow::serialize {
 
@@ -16,5 +17,10 @@ struct Contents {
   std::string kind;             ///< what was saved: "tensor", "list", "dictionary", "module", ...; "" if unknown
   std::string source;           ///< the file, for messages
 };
+
+/// A value as a tensor: a number as float64, int64 or bool without dimensions. Throws Error for text.
+Tensor tensor_of(const IValue& value);
+/// The number in such a tensor; the tensor itself if it is none.
+IValue number_in(const Tensor& x);
 
 }  // namespace backflow::serialize

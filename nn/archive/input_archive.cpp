@@ -33,10 +33,10 @@ bool InputArchive::try_read(const std::string& key, IValue& ivalue) {
 
 bool InputArchive::try_read(const std::string& key, Tensor& tensor, bool) {
   const IValue* const found = find(key);
-  if (found == nullptr || !found->isTensor()) {
+  if (found == nullptr || found->isString()) {
     return false;
   }
-  const Tensor& value = found->toTensor();
+  const Tensor value = tensor_of(*found);
   if (!tensor.defined()) {
     tensor = value;
     return true;

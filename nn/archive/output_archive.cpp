@@ -7,6 +7,8 @@ void OutputArchive::write(const std::string& key, const IValue& value) {
   check(!value.isNone(), "archive: '", key, "' is nothing: need a value");
   check(!value.isTensor() || value.toTensor().defined(), "archive: tensor '", key,
         "' is undefined: need one with a value");
+  check(!value.isIntList() && !value.isDoubleList() && !value.isTensorList(), "archive: '", key,
+        "' is a list: need a tensor, a number, a bool or a text for each of its elements");
   const auto [place, is_new] = places_.emplace(key, contents_.values.size());
   if (is_new) {
     contents_.values.emplace_back(key, value);

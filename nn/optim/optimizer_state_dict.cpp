@@ -35,7 +35,7 @@ Optimizer::NamedTensors options_of(const OptimizerOptions& options) {
   options.serialize(archive);
   Optimizer::NamedTensors out;
   for (const auto& [name, value] : archive.contents().values) {
-    out.insert(name, value.as_tensor());
+    out.insert(name, serialize::tensor_of(value));
   }
   return out;
 }
@@ -134,7 +134,7 @@ class Optimizer::StateDictLoad {
   serialize::InputArchive archive_of(std::size_t g) const {
     serialize::Contents contents;
     for (const auto& item : options_[g]) {
-      contents.values.emplace_back(item.key(), item.value());
+      contents.values.emplace_back(item.key(), serialize::number_in(item.value()));
     }
     return serialize::InputArchive(std::move(contents));
   }

@@ -1,6 +1,5 @@
 #include <cmath>
 
-#include <backflow/nn/archive/ivalue.h>
 #include <backflow/nn/optim/state_values_internal.h>
 #include <backflow/ops/functions.h>
 
@@ -22,8 +21,8 @@ std::optional<std::int64_t> integer_of(const Tensor& x) {
   return x.scalar_type() == kInt64 ? *x.contiguous().const_data_ptr<std::int64_t>() : static_cast<std::int64_t>(*value);
 }
 
-Tensor number(std::int64_t value) { return IValue(value).as_tensor(); }
-Tensor number(double value) { return IValue(value).as_tensor(); }
+Tensor number(std::int64_t value) { return serialize::tensor_of(IValue(value)); }
+Tensor number(double value) { return serialize::tensor_of(IValue(value)); }
 
 const Tensor* NumberReader::find(const std::string& name) {
   const auto found = given_.find(name);
@@ -68,7 +67,7 @@ OrderedDict<std::string, Tensor> numbers_of(const serialize::InputArchive& archi
   OrderedDict<std::string, Tensor> out;
   for (const auto& [name, value] : archive.values()) {
     if (!value.isString()) {
-      out.insert(name, value.as_tensor());
+      out.insert(name, serialize::tensor_of(value));
     }
   }
   return out;

@@ -26,7 +26,7 @@ std::vector<Sample> samples(const test::TemporaryDirectory& directory) {
        {std::pair(TensorFormat::Safetensors, "a.safetensors"), std::pair(TensorFormat::Npz, "a.npz"),
         std::pair(TensorFormat::Torch, "a.pt"), std::pair(TensorFormat::Npy, "a.npy")}) {
     const std::string path = directory.file(name);
-    write_tensors(path, format == TensorFormat::Npy ? NamedTensors{tensors[0]} : tensors);
+    write_without_hdf5(path, format == TensorFormat::Npy ? NamedTensors{tensors[0]} : tensors);
     const std::string bytes = test::read_text(path);
     result.push_back({format, bytes, read_as(format, bytes)});
   }

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include <backflow/exchange/half_internal.h>
+#include <backflow/io/dump.h>
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/exchange/support.h>
 

@@ -11,6 +11,7 @@
 
 #include <backflow/io/datasets/hdf5_samples.h>
 #include <backflow/io/guarded_read.h>
+#include <backflow/io/tensor_file.h>
 #include <backflow/runtime/base/warning.h>
 #include <backflow/runtime/memory/memory.h>
 #include <backflow/tests/exchange/support.h>
