@@ -15,23 +15,6 @@ using io::TorchList;
 using io::TorchTuple;
 using io::TorchValue;
 
-/// A tensor without dimensions is a number in PyTorch's state_dict of optimizers and schedulers.
-IValue as_number(const IValue& value) {
-  if (!value.isTensor() || value.toTensor().dim() != 0) {
-    return value;
-  }
-  switch (value.toTensor().scalar_type()) {
-    case kInt64:
-      return value.toInt();
-    case kFloat64:
-      return value.toDouble();
-    case kBool:
-      return value.toBool();
-    default:
-      return value;
-  }
-}
-
 TorchValue as_torch(const IValue& value) {
   if (value.isTensor()) {
     return {value.toTensor()};
@@ -72,7 +55,8 @@ TorchValue parameter_key(const std::string& key) {
 /// others whose names go on with numbers are lists.
 TorchValue nested(const Node& node, const std::string& name) {
   if (node.value != nullptr) {
-    return as_torch(as_number(*node.value));
+    // A tensor without dimensions is a number there.
+    return as_torch(node.value->isTensor() ? number_in(node.value->toTensor()) : *node.value);
   }
   std::vector<TorchValue> items;
   TorchDict dict;

@@ -50,7 +50,7 @@ void train(nn::Sequential& net, optim::Optimizer& optimizer, int steps) {
   }
 }
 
-nn::Sequential small_net() { return {nn::Linear(3, 4), nn::Tanh(), nn::Linear(4, 1)}; }
+nn::Sequential small_net() { return nn::Sequential(nn::Linear(3, 4), nn::Tanh(), nn::Linear(4, 1)); }
 
 }  // namespace
 
