@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <initializer_list>
 
+#include <backflow/serialize/libtorch_optimizer_internal.h>
+
 namespace backflow::serialize {
 namespace {
 
@@ -138,6 +140,9 @@ OutputArchive& operator<<(OutputArchive& archive, const optim::Optimizer& optimi
 
 InputArchive& operator>>(InputArchive& archive, optim::Optimizer& optimizer) {
   InputArchive place = place_of(archive, {"param_groups"}, {"optimizer", "optimizer_state_dict", "optim"});
+  if (is_libtorch_optimizer(place)) {
+    place = with_pytorch_names(place);
+  }
   optimizer.load(place);
   return archive;
 }

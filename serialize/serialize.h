@@ -45,7 +45,7 @@ OutputArchive& operator<<(OutputArchive& archive, const nn::Module& module);
 InputArchive& operator>>(InputArchive& archive, nn::Module& module);
 
 /// State and options of an optimizer; see Optimizer::load_state_dict(). A checkpoint is searched likewise:
-/// "optimizer", "optimizer_state_dict", "optim".
+/// "optimizer", "optimizer_state_dict", "optim". Files of libtorch's torch::save() are understood too.
 OutputArchive& operator<<(OutputArchive& archive, const optim::Optimizer& optimizer);
 InputArchive& operator>>(InputArchive& archive, optim::Optimizer& optimizer);
 
@@ -94,8 +94,9 @@ void save(const Value& value, Target&&... target) {
   archive.save_to(std::forward<Target>(target)...);
 }
 
-/// Loads what save() or PyTorch has written; see InputArchive::load_from(). What a file holds is never executed. Throws
-/// Error for files that are damaged or do not fit; `value` is unchanged then.
+/// Loads what save(), PyTorch's torch.save() or libtorch's torch::save() has written; see InputArchive::load_from().
+/// What a file holds is never executed. Throws Error for files that are damaged or do not fit; `value` is unchanged
+/// then.
 ///
 ///   load(net, "net.pt");
 template <class Value, class... Source>

@@ -235,6 +235,9 @@ bool Unpickler::run_call(unsigned char opcode) {
     case 'R':  // REDUCE
       call();
       return true;
+    case 0x81:  // NEWOBJ
+      make_object();
+      return true;
     case 'b':  // BUILD
       build();
       return true;

@@ -39,6 +39,7 @@ bool is_inside(const PickleTensor& x, std::int64_t storage_numel) {
 
 void Unpickler::push_global(const std::string& name) {
   const bool known = name == kOrderedDict || name == kRebuildTensor || name == kRebuildParameter ||
+                     is_torch_script_list(name) || name.starts_with(kTorchScriptClasses) ||
                      type_of_torch_storage(name).has_value();
   if (!known) fail_here("the name '" + name + "' is not allowed, since calling it could run code");
   push({Kind::Global, 0, 0.0, name, {}});
@@ -65,16 +66,32 @@ void Unpickler::call() {
   } else if (name == kRebuildParameter && arguments.size() == 3) {
     argument(arguments, 0, Kind::Tensor);
     stack_.push_back(arguments[0]);
+  } else if (is_torch_script_list(name) && !arguments.empty() && arguments.size() <= 2) {
+    stack_.push_back(arguments[0]);  // the list or dictionary; a type's name may follow
   } else {
     fail_here(to_text("a call of '", name, "' with ", arguments.size(), " arguments is not allowed"));
   }
 }
 
+void Unpickler::make_object() {
+  const PickleRef tuple = pop();
+  const PickleRef type = pop();
+  const bool allowed = pickle_[tuple].kind == Kind::Tuple && pickle_[tuple].items.empty() &&
+                       pickle_[type].kind == Kind::Global && pickle_[type].text.starts_with(kTorchScriptClasses);
+  if (!allowed) fail_here("a new object of what is no class of TorchScript");
+  push({Kind::Dict, 0, 0.0, {}, {}, true});
+}
+
 // An OrderedDict's own attributes, which hold versions of modules (state_dict()._metadata), are left out.
 void Unpickler::build() {
   const PickleRef state = pop();
-  const bool allowed = pickle_[top()].kind == Kind::Dict && pickle_[state].kind == Kind::Dict;
+  PickleValue& target = pickle_.values[top()];
+  const bool allowed = target.kind == Kind::Dict && pickle_[state].kind == Kind::Dict && state != top();
   if (!allowed) fail_here("attributes of what is no OrderedDict");
+  if (target.is_object) {
+    if (!target.items.empty()) fail_here("attributes of an object that has some");
+    target.items = std::exchange(pickle_.values[state].items, {});  // a copy for each object could fill memory
+  }
 }
 
 // ('storage', torch.FloatStorage, '0', 'cpu', 12); old files have a sixth value, of a view, which is None.

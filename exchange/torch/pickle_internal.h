@@ -22,6 +22,7 @@ struct PickleValue {
   double number = 0.0;           ///< of Float
   std::string text;              ///< of Text; "module.name" of a Global; the bytes of a BigInt
   std::vector<PickleRef> items;  ///< of Tuple and List; of a Dict key, value, key, value ...
+  bool is_object = false;        ///< a Dict: the attributes of a module of TorchScript
 };
 
 /// The elements that tensors share: PyTorch's storage. They lie elsewhere in the file, under `key`.
@@ -50,10 +51,11 @@ struct Pickle {
 };
 
 /// Reads the pickles of PyTorch's state dictionaries, and no others. A pickle is a program that may call any function
-/// of Python. This reader knows the opcodes that build numbers, text, tuples, lists and dictionaries, and four calls
-/// that it does itself: collections.OrderedDict, torch._utils._rebuild_tensor_v2, torch._utils._rebuild_parameter, and
-/// the references to storages. It looks nothing up and runs nothing. Any other opcode or name is an Error that says
-/// which. Memory is at most some hundred times the pickle's bytes, and a million values.
+/// of Python. This reader knows the opcodes that build numbers, text, tuples, lists and dictionaries, and some calls
+/// that it does itself: collections.OrderedDict, torch._utils._rebuild_tensor_v2, torch._utils._rebuild_parameter, the
+/// references to storages, and the lists of torch.jit._pickle. An object of TorchScript, whose class is in __torch__,
+/// is a dictionary of its attributes: its code is not looked at. It looks nothing up and runs nothing. Any other opcode
+/// or name is an Error that says which. Memory is at most some hundred times the pickle's bytes, and a million values.
 class Unpickler {
  public:
   /// `text` and `where`, which starts messages, must outlive this object.
@@ -94,6 +96,7 @@ class Unpickler {
   // Calls, in pickle_calls.cpp.
   void call();
   void build();
+  void make_object();
   void refer_to_storage();
   void rebuild_tensor(const std::vector<PickleRef>& arguments);
   const PickleValue& argument(const std::vector<PickleRef>& arguments, std::size_t i, Kind kind) const;

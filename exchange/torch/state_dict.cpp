@@ -64,7 +64,7 @@ class Collector {
       check(name.size() <= kLongestName, where_, ": a name of ", name.size(), " bytes: need at most ", kLongestName);
       if (value.kind == Kind::Dict || value.kind == Kind::List || value.kind == Kind::Tuple) {
         collect(value, name + ".", depth + 1);
-      } else if (is_dict || value.kind == Kind::Tensor || numbers_ == Numbers::Values) {
+      } else if ((is_dict && !container.is_object) || value.kind == Kind::Tensor || numbers_ == Numbers::Values) {
         add(name, value);
       }
     }
@@ -173,7 +173,7 @@ StateDict find_state_dict(const Pickle& pickle, const std::string& key, const st
     chosen = find(pickle, root, key);
     check(chosen != nullptr && chosen->kind == Kind::Dict, where, ": no dictionary '", key,
           "': need one that it has: ", names.empty() ? "there is none" : names);
-  } else if (!dictionaries.root_has_tensors() && !root.items.empty()) {
+  } else if (!root.is_object && !dictionaries.root_has_tensors() && !root.items.empty()) {
     check(!names.empty(), where, ": no tensors in its dictionary: need a state dictionary");
     check(dictionaries.usual().size() == 1, where, ": several dictionaries: need to know which of ", names,
           "; hint: --key NAME");

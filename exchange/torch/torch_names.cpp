@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -19,7 +20,17 @@ constexpr std::array<std::pair<std::string_view, ElementType>, 10> kStorages{
      {"DoubleStorage", ElementType::Float64}}};
 constexpr std::string_view kModule = "torch.";
 
+constexpr std::array<std::string_view, 5> kLists{"build_intlist", "build_tensorlist", "build_doublelist",
+                                                 "build_boollist", "restore_type_tag"};
+constexpr std::string_view kListModule = "torch.jit._pickle.";
+
 }  // namespace
+
+bool is_torch_script_list(std::string_view name) {
+  if (!name.starts_with(kListModule)) return false;
+  name.remove_prefix(kListModule.size());
+  return std::find(kLists.begin(), kLists.end(), name) != kLists.end();
+}
 
 std::optional<ElementType> type_of_torch_storage(std::string_view name) {
   if (!name.starts_with(kModule)) return {};

@@ -74,9 +74,6 @@ class TorchArchive {
       break;
     }
     check(pickle_ != nullptr, file.path(), ": a zip archive without data.pkl: need a file of torch.save()");
-    check(archive_.find(root_ + "/constants.pkl") == nullptr, file.path(),
-          ": a TorchScript archive, which holds code: need a state dictionary; hint: torch.save("
-          "torch.jit.load(...).state_dict(), ...)");
     const ZipEntry* order = archive_.find(root_ + "/byteorder");
     if (order != nullptr && archive_.read(*order, 16) == "big") order_ = ByteOrder::Big;
   }
