@@ -18,7 +18,8 @@ TORCH_MODULE(Net);
 void train(Net& net, torch::optim::Optimizer& optimizer) {
   optimizer.zero_grad();
   const auto x = torch::arange(12, torch::kFloat).view({4, 3}) / 8;
-  (net->norm(net->fc(x)) * net->scale).pow(2).sum().backward();
+  const auto y = net->norm(net->fc(x)) * net->scale;
+  (y * torch::arange(8, torch::kFloat).view({4, 2}).sin()).sum().backward();
   optimizer.step();
 }
 
