@@ -17,8 +17,9 @@ TORCH_MODULE(Net);
 
 void train(Net& net, torch::optim::Optimizer& optimizer) {
   optimizer.zero_grad();
-  const auto x = torch::arange(12, torch::kFloat).view({4, 3}) / 8;
-  const auto y = net->norm(net->fc(x)) * net->scale;
+  const auto x = torch::arange(12, torch::kFloat).view({4, 3}).sin();
+  const auto h = net->fc(x);
+  const auto y = net->norm(h) * net->scale + h;
   (y * torch::arange(8, torch::kFloat).view({4, 2}).sin()).sum().backward();
   optimizer.step();
 }
