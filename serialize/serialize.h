@@ -84,7 +84,7 @@ namespace backflow {
 ///
 ///   save(net, "net.pt");            // as torch.save(net.state_dict(), "net.pt") of PyTorch
 ///   save(net, "net.safetensors");   // also for streams, and where the extension is none of the known ones
-///   save(net, "net.h5");            // a dump, which `backflow evaluate` and h5py read; needs a build with HDF5
+///   save(net, "net.h5");            // a dump, which h5py and `backflow train --init` read; needs a build with HDF5
 ///
 /// The file is written in full or not at all. On several ranks, call it on one. Throws Error.
 template <class Value, class... Target>

@@ -1,4 +1,4 @@
-// Files that libtorch's torch::save() has written; tools/libtorch_files.cpp made them.
+// Files that libtorch's torch::save() has written; tests/compat/tools/libtorch_files.cpp made them.
 #include <cstdlib>
 #include <string>
 #include <vector>
