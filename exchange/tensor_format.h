@@ -45,6 +45,7 @@ struct TensorFile {
   std::vector<ElementType> types;               ///< what each of them is stored as
   std::map<std::string, std::string> metadata;  ///< text by key, as far as the format has any
   std::set<std::string> numbers = {};           ///< of the tensors those that are numbers; of read_torch_values() alone
+  std::set<std::string> requires_grad = {};     ///< of the tensors of a .pt file
 };
 
 enum class Access : std::uint8_t {

@@ -9,6 +9,7 @@ namespace {
 constexpr const char* kKind = "backflow.kind";
 constexpr const char* kNumbers = "backflow.numbers";
 constexpr const char* kEmpty = "backflow.empty";
+constexpr const char* kRequiresGrad = "backflow.requires_grad";
 constexpr std::string_view kOurs = "backflow.";
 constexpr std::string_view kText = "backflow.text.";
 
@@ -32,7 +33,12 @@ Contents decode_values(io::TensorFile& file, std::string source, bool marks_no_n
   contents.empty = lines_of(text_of(file.metadata, kEmpty));
   contents.source = std::move(source);
   const std::set<std::string> numbers = lines_of(text_of(file.metadata, kNumbers));
+  std::set<std::string> requires_grad = lines_of(text_of(file.metadata, kRequiresGrad));
+  requires_grad.merge(file.requires_grad);
   for (auto& [name, x] : file.tensors) {
+    if (requires_grad.contains(name) && x.is_floating_point()) {
+      x.requires_grad_(true);
+    }
     const bool is_number = marks_no_numbers || numbers.contains(name) || file.numbers.contains(name);
     contents.values.emplace_back(name, is_number ? number_in(x) : IValue(std::move(x)));
   }
@@ -44,6 +50,7 @@ Contents decode_values(io::TensorFile& file, std::string source, bool marks_no_n
 FileContents encode(const Contents& contents) {
   FileContents out;
   std::string numbers;
+  std::string requires_grad;
   for (const auto& [name, value] : contents.values) {
     if (value.isString()) {
       out.metadata.emplace(std::string(kText) + name, value.toStringRef());
@@ -52,6 +59,8 @@ FileContents encode(const Contents& contents) {
     out.tensors.emplace_back(name, tensor_of(value));
     if (!value.isTensor()) {
       numbers += name + "\n";
+    } else if (value.toTensor().requires_grad() && contents.kind != "module") {
+      requires_grad += name + "\n";
     }
   }
   std::string empty;
@@ -66,6 +75,7 @@ FileContents encode(const Contents& contents) {
   add(kKind, contents.kind);
   add(kNumbers, numbers);
   add(kEmpty, empty);
+  add(kRequiresGrad, requires_grad);
   return out;
 }
 

@@ -9,8 +9,9 @@
 namespace backflow::serialize {
 
 /// The values of an archive as what every format holds: tensors and texts. Numbers are tensors without dimensions, and
-/// which they are is said in the text "backflow.numbers", a line for each. Other texts: "backflow.kind" of
-/// Contents::kind, "backflow.empty" with a line for each archive without values, "backflow.text.NAME" of a value.
+/// which they are is said in the text "backflow.numbers", a line for each; so are tensors that require a gradient, but
+/// for those of modules, in "backflow.requires_grad". Other texts: "backflow.kind" of Contents::kind, "backflow.empty"
+/// with a line for each archive without values, "backflow.text.NAME" of a value.
 struct FileContents {
   io::NamedTensors tensors;
   std::map<std::string, std::string> metadata;

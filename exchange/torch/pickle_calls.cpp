@@ -64,7 +64,8 @@ void Unpickler::call() {
   } else if (name == kRebuildTensor && (arguments.size() == 6 || arguments.size() == 7)) {
     rebuild_tensor(arguments);
   } else if (name == kRebuildParameter && arguments.size() == 3) {
-    argument(arguments, 0, Kind::Tensor);
+    const auto index = static_cast<std::size_t>(argument(arguments, 0, Kind::Tensor).integer);
+    pickle_.tensors[index].requires_grad = argument(arguments, 1, Kind::Bool).integer != 0;
     stack_.push_back(arguments[0]);
   } else if (is_torch_script_list(name) && !arguments.empty() && arguments.size() <= 2) {
     stack_.push_back(arguments[0]);  // the list or dictionary; a type's name may follow
@@ -129,10 +130,10 @@ DimVector Unpickler::dimensions(const PickleValue& value) const {
 // _rebuild_tensor_v2(storage, offset, sizes, strides, requires_grad, backward_hooks[, metadata])
 void Unpickler::rebuild_tensor(const std::vector<PickleRef>& arguments) {
   if (pickle_.tensors.size() >= kMostTensors) fail_here(to_text("more than ", kMostTensors, " tensors"));
-  argument(arguments, 4, Kind::Bool);
+  const bool requires_grad = argument(arguments, 4, Kind::Bool).integer != 0;
   PickleTensor x{static_cast<std::size_t>(argument(arguments, 0, Kind::Storage).integer),
                  argument(arguments, 1, Kind::Int).integer, dimensions(argument(arguments, 2, Kind::Tuple)),
-                 dimensions(argument(arguments, 3, Kind::Tuple))};
+                 dimensions(argument(arguments, 3, Kind::Tuple)), requires_grad};
   const std::int64_t numel = pickle_.storages[x.storage].numel;
   if (x.sizes.size() != x.strides.size() || !is_inside(x, numel)) {
     fail_here(to_text("a tensor of sizes ", x.sizes, ", strides ", x.strides, " and offset ", x.offset,

@@ -38,6 +38,7 @@ struct PickleTensor {
   std::int64_t offset = 0;  ///< in elements, as the strides
   DimVector sizes;
   DimVector strides;
+  bool requires_grad = false;
 };
 
 /// What a pickle holds.

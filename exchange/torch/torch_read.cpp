@@ -49,6 +49,7 @@ TensorFile tensors_of(const Pickle& pickle, StateDict dict, const std::function<
     if (!storage.defined()) storage = load(pickle.storages[x.storage]);
     result.tensors.emplace_back(std::move(name), view_of(storage, x.sizes, x.strides, x.offset));
     result.types.push_back(pickle.storages[x.storage].type);
+    if (x.requires_grad) result.requires_grad.insert(result.tensors.back().first);
   }
   for (const auto& [name, number] : dict.numbers) {
     using Kind = PickleValue::Kind;

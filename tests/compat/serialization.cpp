@@ -76,6 +76,14 @@ int main() {
   for (auto& one : back) show("element", one);
   fact("integers stay integers", back[2].dtype() == torch::kInt64);
 
+  torch::save(torch::ones({2}, torch::requires_grad()), file);
+  torch::Tensor leaf;
+  torch::load(leaf, file);
+  fact("a leaf that requires a gradient comes back as one", leaf.is_leaf() && leaf.requires_grad());
+  auto plain = torch::zeros({2});
+  torch::load(plain, file);
+  fact("a tensor that is there keeps its own", !plain.requires_grad());
+
   Net net;
   set_parameters(net);
   torch::optim::Adam adam(net->parameters(), torch::optim::AdamOptions(0.01).betas({0.8, 0.9}));
