@@ -31,6 +31,9 @@ struct Dump {
   std::string test_data;                        ///< likewise
   std::map<std::string, std::string> versions;  ///< of the libraries that made it, as {"onednn", "2.6.3"}
   std::map<std::string, std::string> metadata;  ///< text that other formats had, as {"author", "..."}
+  /// Of a dump that is read: float16 or bfloat16 where parameters were stored so, and have lost digits. write_dump()
+  /// does not look at it.
+  std::optional<ElementType> reduced_to = {};
 };
 
 /// A group of tensors in the file, and where a Dump has them.

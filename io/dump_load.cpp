@@ -158,6 +158,8 @@ Dump read_dump(const std::string& path) {
   for (detail::DumpEntry& entry : raw.entries) {
     check(entry.is_intact(), path, ": '/", entry.group, "/", entry.name,
           "' does not match its checksum: need an intact copy");
+    const bool is_reduced = entry.type == ElementType::Float16 || entry.type == ElementType::BFloat16;
+    if (is_reduced && entry.group == "parameters") dump.reduced_to = entry.type;
     const auto* group = std::find_if(std::begin(kDumpGroups), std::end(kDumpGroups),
                                      [&](const DumpGroup& known) { return entry.group == known.name; });
     (dump.*group->tensors).emplace_back(entry.name, std::move(entry.value));
