@@ -67,7 +67,7 @@ void DumpLoader::check_sizes(const GuardLimits& limits) const {
   std::uint64_t all = 0;
   for (const StoredTensor& tensor : catalog_.tensors) {
     check(!__builtin_add_overflow(all, *tensor.bytes(), &all) && all <= limits.more_bytes, file_.path(),
-          ": damaged, or made to fill memory: its tensors have more than ", limits.more_bytes >> 20,
+          ": damaged, or made to fill memory: reading it takes more than ", limits.more_bytes >> 20,
           " MiB: need an intact copy");
   }
 }
