@@ -54,6 +54,7 @@ std::vector<std::string> load_model(const std::string& path, const io::Dump& dum
     conversions.insert("float16 to float32");
   }
   std::vector<std::string> notes;
+  notes.reserve(conversions.size());
   for (const std::string& conversion : conversions) {
     notes.push_back(path + ": parameters are converted from " + conversion);
   }
