@@ -8,11 +8,13 @@
 #include <cstdio>
 #include <exception>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include <backflow/io/dump.h>
 #include <backflow/exchange/safetensors.h>
+#include <backflow/io/dump.h>
+#include <backflow/io/guarded_read.h>
 #include <backflow/io/tensor_file.h>
 #include <backflow/runtime/base/error.h>
 #include <backflow/runtime/threads/threads.h>
@@ -148,6 +150,8 @@ bench::Workload workload_of(const std::string& name, const Dump& dump, const Fil
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (const std::optional<int> code = backflow::io::run_guard(argc, argv)) return *code;
+  backflow::io::use_guard_program({});
   try {
     const bench::Arguments arguments = bench::parse(argc, argv);
     backflow::set_num_threads(arguments.threads);

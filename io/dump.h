@@ -28,6 +28,9 @@ struct Dump {
   std::string test_data;                        ///< likewise
   std::map<std::string, std::string> versions;  ///< of the libraries that made it, as {"onednn", "2.6.3"}
   std::map<std::string, std::string> metadata;  ///< text that other formats had, as {"author", "..."}
+  /// Of a dump that is read: float16 or bfloat16 where parameters were stored so, and have lost digits. write_dump()
+  /// does not look at it.
+  std::optional<ElementType> reduced_to = {};
 };
 
 /// A group of tensors in the file, and where a Dump has them.
@@ -86,7 +89,7 @@ void write_dump(const std::string& path, const Dump& dump, const DumpOptions& op
 /// Reads a dump, or an HDF5 file of that layout from another program. Only /parameters is required then, and digest and
 /// checksums are verified if present. Tensors come in the order written, or by name if the file does not keep an order.
 /// Dumps of every earlier format are read. float16 becomes float32. Throws Error for a file that is no dump, damaged,
-/// from a newer format, or holds links, groups or dtypes that a dump cannot hold. Thread-safe.
+/// from a newer format, or holds links, groups or dtypes that a dump cannot hold. Thread-safe. See guarded_read.h.
 Dump read_dump(const std::string& path);
 
 }  // namespace backflow::io

@@ -14,6 +14,18 @@ constexpr std::uint64_t kChunkBytes = std::uint64_t{4} << 20;
 // What is copied at once: it stays in the cache between the copy and its CRC-32.
 constexpr std::uint64_t kBlockBytes = std::uint64_t{256} << 10;
 
+// Returns the CRC-32 of what it reads.
+std::uint32_t read_piece(const InputFile& file, std::uint64_t offset, std::byte* to, std::uint64_t bytes) {
+  std::uint32_t crc = 0;
+  for (std::uint64_t done = 0; done < bytes;) {
+    const std::size_t some = std::min(bytes - done, kBlockBytes);
+    file.read_at(offset + done, to + done, some);
+    crc = crc32({to + done, some}, crc);
+    done += some;
+  }
+  return crc;
+}
+
 }  // namespace
 
 ChunkWriter::ChunkWriter(const AtomicFile& target, std::uint64_t content_bytes) : target_(target) {
@@ -101,23 +113,13 @@ ChunkReader::ChunkReader(const InputFile& file, ChunkTable table) : file_(file),
   set_size(table_.content_bytes());
 }
 
-std::uint32_t ChunkReader::read_piece(std::uint64_t offset, std::byte* to, std::uint64_t bytes) const {
-  std::uint32_t crc = 0;
-  for (std::uint64_t done = 0; done < bytes;) {
-    const std::size_t some = std::min(bytes - done, kBlockBytes);
-    file_.read_at(table_.block_bytes + offset + done, to + done, some);
-    crc = crc32({to + done, some}, crc);
-    done += some;
-  }
-  return crc;
-}
-
 const std::vector<std::byte>& ChunkReader::chunk(std::uint64_t index) {
   const auto found = std::find_if(kept_.begin(), kept_.end(), [&](const auto& x) { return x.first == index; });
   if (found != kept_.end()) return found->second;
   const std::uint64_t start = index * table_.chunk_bytes;
   std::vector<std::byte> bytes(std::min(table_.chunk_bytes, size() - start));
-  if (read_piece(start, bytes.data(), bytes.size()) != table_.crcs[index]) fail_damaged(file_.path(), file_.size());
+  if (read_piece(file_, table_.block_bytes + start, bytes.data(), bytes.size()) != table_.crcs[index])
+    fail_damaged(file_.path(), file_.size());
   constexpr std::size_t kMostKept = 4;
   if (kept_.size() == kMostKept) kept_.pop_front();
   kept_.emplace_back(index, std::move(bytes));
@@ -152,19 +154,40 @@ std::vector<ChunkReader::Part> ChunkReader::read_chunk(std::uint64_t index,
     std::uint32_t piece = 0;
     if (range != ranges.end() && range->offset <= at) {
       bytes = std::min(end, range->offset + range->data.size()) - at;
-      piece = read_piece(at, range->data.data() + (at - range->offset), bytes);
+      piece = read_piece(file_, table_.block_bytes + at, range->data.data() + (at - range->offset), bytes);
       parts.push_back({static_cast<std::size_t>(range - ranges.begin()), bytes, piece});
       if (at + bytes == range->offset + range->data.size()) ++range;
     } else {
       bytes = (range == ranges.end() ? end : std::min(end, range->offset)) - at;
       between.resize(bytes);
-      piece = read_piece(at, between.data(), bytes);
+      piece = read_piece(file_, table_.block_bytes + at, between.data(), bytes);
     }
     crc = joined_crc32(crc, piece, bytes);
     at += bytes;
   }
   if (crc != table_.crcs[index]) fail_damaged(file_.path(), file_.size());
   return parts;
+}
+
+void read_ranges(const InputFile& file, std::span<DataRange<std::byte>> ranges) {
+  struct Part {
+    std::size_t range = 0;
+    std::uint64_t start = 0;
+    std::uint64_t bytes = 0;
+    std::uint32_t crc = 0;
+  };
+  std::vector<Part> parts;
+  for (std::size_t i = 0; i < ranges.size(); ++i) {
+    for (std::uint64_t start = 0; start < ranges[i].data.size(); start += kChunkBytes) {
+      parts.push_back({i, start, std::min(kChunkBytes, ranges[i].data.size() - start)});
+    }
+  }
+  parallel_for(std::ssize(parts), [&](std::int64_t i) {
+    Part& part = parts[static_cast<std::size_t>(i)];
+    const DataRange<std::byte>& range = ranges[part.range];
+    part.crc = read_piece(file, range.offset + part.start, range.data.data() + part.start, part.bytes);
+  });
+  for (const Part& part : parts) ranges[part.range].crc = joined_crc32(ranges[part.range].crc, part.crc, part.bytes);
 }
 
 void ChunkReader::read_data(std::span<DataRange<std::byte>> ranges) const {

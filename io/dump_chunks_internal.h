@@ -43,6 +43,10 @@ struct DataRange {
   std::uint32_t crc = 0;  ///< of the data, once they are written or read
 };
 
+/// Fills the ranges from a file without a table, on the threads of the pool, and sets their `crc`. Offsets count from
+/// the file's start.
+void read_ranges(const InputFile& file, std::span<DataRange<std::byte>> ranges);
+
 /// Writes a dump around HDF5's own structures: data go from the tensors into the file, on the threads of the pool, and
 /// their CRC-32 is made on the way.
 class ChunkWriter {
@@ -70,7 +74,7 @@ class ChunkWriter {
   std::vector<std::vector<Piece>> chunks_;  // what is written, by chunk
 };
 
-/// A dump of format 3 that is read. HDF5 sees bytes of chunks alone that match the table.
+/// A dump of format 3 that is read. HDF5 sees bytes of chunks alone that match the table. read_data() calls no HDF5.
 class ChunkReader : public Hdf5Storage {
  public:
   /// `file` must outlive this object.
@@ -91,7 +95,6 @@ class ChunkReader : public Hdf5Storage {
   };
   const std::vector<std::byte>& chunk(std::uint64_t index);
   std::vector<Part> read_chunk(std::uint64_t index, std::span<DataRange<std::byte>> ranges) const;
-  std::uint32_t read_piece(std::uint64_t offset, std::byte* to, std::uint64_t bytes) const;
 
   const InputFile& file_;
   ChunkTable table_;

@@ -3,7 +3,7 @@
 #include <cstdio>
 
 #include <backflow/exchange/crc32.h>
-#include <backflow/io/byte_source_internal.h>
+#include <backflow/io/dump_chunks_internal.h>
 #include <backflow/io/dump_internal.h>
 
 namespace backflow::io::detail {
@@ -27,23 +27,22 @@ std::string user_block(std::uint64_t file_bytes, std::uint32_t crc) {
 
 }  // namespace
 
-Digest verify_digest(const std::string& path) {
-  ByteSource source(path);
-  std::string block(kUserBlockBytes, '\0');
-  std::uint64_t bytes = source.read(block.data(), block.size());
+Digest verify_digest(const InputFile& file) {
+  const std::string block = file.text_at(0, kUserBlockBytes);
   // One label is enough to know a block of ours: a damaged one must not pass for the user block of another program.
   const bool ours = std::any_of(kLabels.begin(), kLabels.end(), [&](const auto& label) {
-    return std::string_view(block).substr(label.first, label.second.size()) == label.second;
+    return block.size() >= label.first && std::string_view(block).substr(label.first).starts_with(label.second);
   });
   if (!ours) return Digest::Absent;
   std::vector<std::byte> buffer(1 << 20);
   std::uint32_t crc = 0;
-  while (const std::size_t got = source.read(buffer.data(), buffer.size())) {
-    crc = crc32({buffer.data(), got}, crc);
-    bytes += got;
+  for (std::uint64_t at = block.size(); at < file.size();) {
+    const std::size_t bytes = std::min<std::uint64_t>(buffer.size(), file.size() - at);
+    file.read_at(at, buffer.data(), bytes);
+    crc = crc32({buffer.data(), bytes}, crc);
+    at += bytes;
   }
-  check(block == user_block(bytes, crc), path, ": damaged, or changed by another program: its ", bytes,
-        " bytes do not match the digest at its start: need an intact copy");
+  if (block != user_block(file.size(), crc)) fail_damaged(file.path(), file.size());
   return Digest::Verified;
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <backflow/exchange/element_type.h>
+#include <backflow/exchange/input_file.h>
 #include <backflow/io/dump.h>
 
 namespace backflow::io::detail {
@@ -15,7 +16,7 @@ inline constexpr std::int64_t kDumpFormat = 3;  // the one that is written, and 
 enum class Digest { Verified, Absent };
 /// Compares a file of format 1 or 2 with the digest in its user block. Throws Error when the file cannot be read or
 /// does not match.
-Digest verify_digest(const std::string& path);
+Digest verify_digest(const InputFile& file);
 
 /// Whether a group is written even when it has no tensor.
 constexpr bool is_always_written(const DumpGroup& group) {

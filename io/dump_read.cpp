@@ -1,49 +1,39 @@
 #include <algorithm>
 #include <utility>
 
+#include <backflow/io/dump_chunks_internal.h>
+#include <backflow/io/dump_internal.h>
 #include <backflow/io/dump_reader_internal.h>
-#include <backflow/io/guarded_read_internal.h>
 
-namespace backflow::io {
-namespace detail {
+namespace backflow::io::detail {
 
-RawDump DumpReader::read() {
+void DumpReader::send(GuardReport& report) {
   const InputFile bytes(path_);
-  file_bytes_ = static_cast<std::int64_t>(bytes.size());
-  if (const std::optional<ChunkTable> table = read_chunk_table(bytes)) return read_chunks(bytes, *table);
-  RawDump dump;
-  dump.digest = verify_digest(path_);
-  const auto try_out = [&] {
-    RawDump tried;
-    read_contents(open(), tried);
-  };
-  if (dump.digest == Digest::Absent) read_in_child({path_}, try_out);
-  const Hdf5File file = open();
-  read_contents(file, dump);
-  return dump;
-}
-
-RawDump DumpReader::read_chunks(const InputFile& file, const ChunkTable& table) {
-  RawDump dump;
-  dump.digest = Digest::Verified;
-  content_bytes_ = table.content_bytes();
-  ChunkReader chunks(file, table);
+  file_bytes_ = bytes.size();
+  const std::optional<ChunkTable> table = read_chunk_table(bytes);
+  if (!table) return send_contents(open(), bytes, report);
+  first_byte_ = table->block_bytes;
+  ChunkReader chunks(bytes, *table);
   try {
-    read_contents(open_hdf5(chunks, path_), dump);
+    send_contents(open_hdf5(chunks, path_), bytes, report);
   } catch (const Error&) {
     chunks.rethrow();  // what a damaged chunk has thrown says more than HDF5 does
     throw;
   }
-  const Hdf5Lock::Pause others_may(lock_);
-  read_deferred(chunks, dump);
-  return dump;
 }
 
-void DumpReader::read_contents(hid_t file, RawDump& dump) {
-  read_information(file, dump);
+void DumpReader::send_contents(hid_t file, const InputFile& bytes, GuardReport& report) const {
+  DumpCatalog catalog;
+  catalog.head = head_of(bytes);
+  read_information(file, catalog);
   check(has_link(file, "parameters"), path_, ": no group /parameters: need a dump of parameters");
   for (const DumpGroup& group : kDumpGroups) {
-    if (has_link(file, group.name)) read_group(file, group.name, dump.entries);
+    if (has_link(file, group.name)) read_group(file, group.name, catalog.tensors);
+  }
+  const std::string encoded = encode(catalog);
+  report.send(std::as_bytes(std::span(encoded)));
+  for (const StoredTensor& tensor : catalog.tensors) {
+    if (!tensor.offset && *tensor.bytes() > 0) send_elements(file, tensor, report);
   }
 }
 
@@ -69,26 +59,27 @@ Hdf5Object DumpReader::open_object(hid_t group, const std::string& name, const s
   return {H5Oopen(group, name.c_str(), H5P_DEFAULT), path_, what};
 }
 
-void DumpReader::read_information(hid_t file, RawDump& dump) const {
+void DumpReader::read_information(hid_t file, DumpCatalog& catalog) const {
   const auto integer = [&](const char* name, std::int64_t otherwise = 0) {
     return has_attribute(file, name, path_) ? read_integer_attribute(file, name, path_) : otherwise;
   };
-  dump.format_version = integer("format_version");
-  check(dump.format_version >= 0 && dump.format_version <= kDumpFormat, path_, ": format version ", dump.format_version,
-        ": need at most ", kDumpFormat, "; a newer Backflow wrote this file");
-  dump.info.step = integer("step");
-  dump.info.epoch = integer("epoch");
-  dump.info.sampler_epoch = integer("sampler_epoch", -1);
-  dump.info.sampler_position = integer("sampler_position");
+  Dump& info = catalog.info;
+  catalog.format_version = integer("format_version");
+  check(catalog.format_version >= 0 && catalog.format_version <= kDumpFormat, path_, ": format version ",
+        catalog.format_version, ": need at most ", kDumpFormat, "; a newer Backflow wrote this file");
+  info.step = integer("step");
+  info.epoch = integer("epoch");
+  info.sampler_epoch = integer("sampler_epoch", -1);
+  info.sampler_position = integer("sampler_position");
   const auto text = [&](const char* name) {
     return has_attribute(file, name, path_) ? read_text_attribute(file, name, path_) : std::string();
   };
-  dump.info.config = text("config");
-  dump.info.train_data = text("train_data");
-  dump.info.test_data = text("test_data");
-  if (has_link(file, "versions")) dump.info.versions = read_texts(file, "versions");
-  if (has_link(file, "metadata")) dump.info.metadata = read_texts(file, "metadata");
-  if (has_link(file, "texts")) read_long_texts(file, dump.info);
+  info.config = text("config");
+  info.train_data = text("train_data");
+  info.test_data = text("test_data");
+  if (has_link(file, "versions")) info.versions = read_texts(file, "versions");
+  if (has_link(file, "metadata")) info.metadata = read_texts(file, "metadata");
+  if (has_link(file, "texts")) read_long_texts(file, info);
 }
 
 void DumpReader::read_long_texts(hid_t file, Dump& info) const {
@@ -122,8 +113,8 @@ std::string DumpReader::read_text(hid_t dataset, const std::string& name) const 
       H5Tget_class(type) == H5T_STRING && H5Tis_variable_str(type) == 0 && H5Sget_simple_extent_npoints(space) == 1;
   check(is_text, path_, ": '", name, "' is no text: need one text of fixed length");
   const std::size_t bytes = H5Tget_size(type);
-  check(bytes <= static_cast<std::uint64_t>(file_bytes_) && H5Dget_storage_size(dataset) == bytes, path_, ": '", name,
-        "' has ", bytes, " bytes in a file of ", file_bytes_, ": need a file that holds them");
+  check(bytes <= file_bytes_ && H5Dget_storage_size(dataset) == bytes, path_, ": '", name, "' has ", bytes,
+        " bytes in a file of ", file_bytes_, ": need a file that holds them");
   std::string text(bytes, '\0');
   if (H5Dread(dataset, type, H5S_ALL, H5S_ALL, H5P_DEFAULT, text.data()) < 0) fail_hdf5(path_, what);
   return text.substr(0, text.find('\0'));
@@ -169,29 +160,12 @@ std::vector<std::string> DumpReader::names_in(hid_t group, const std::string& wh
   return names;
 }
 
-void DumpReader::read_group(hid_t file, const std::string& name, std::vector<DumpEntry>& entries) {
+void DumpReader::read_group(hid_t file, const std::string& name, std::vector<StoredTensor>& tensors) const {
   const Hdf5Object group = open_object(file, name, "/" + name);
   check(H5Iget_type(group) == H5I_GROUP, path_, ": '/", name, "' is no group: need a group of datasets");
   for (const std::string& entry : names_in(group, "read '/" + name + "'")) {
-    entries.push_back(read_tensor(group, name, entry, entries.size()));
+    tensors.push_back(read_tensor(group, name, entry));
   }
 }
 
-RawDump read_raw_dump(const std::string& path) { return DumpReader(path).read(); }
-
-}  // namespace detail
-
-Dump read_dump(const std::string& path) {
-  detail::RawDump raw = detail::read_raw_dump(path);
-  Dump dump = std::move(raw.info);
-  for (detail::DumpEntry& entry : raw.entries) {
-    check(entry.is_intact(), path, ": '/", entry.group, "/", entry.name,
-          "' does not match its checksum: need an intact copy");
-    const auto* group = std::find_if(std::begin(kDumpGroups), std::end(kDumpGroups),
-                                     [&](const DumpGroup& known) { return entry.group == known.name; });
-    (dump.*group->tensors).emplace_back(entry.name, std::move(entry.value));
-  }
-  return dump;
-}
-
-}  // namespace backflow::io
+}  // namespace backflow::io::detail

@@ -37,6 +37,8 @@ struct Pipe {
   explicit Pipe(const std::string& path) {
     check(::pipe2(ends.data(), O_CLOEXEC) == 0, path,
           ": cannot make a pipe for the child process that reads it: ", std::strerror(errno));
+    constexpr int kBytes = 1 << 20;  // a smaller one works, too
+    ::fcntl(ends[1], F_SETPIPE_SZ, kBytes);
   }
 };
 
@@ -72,16 +74,6 @@ void silence() {
   ::dup2(nowhere, STDERR_FILENO);
 }
 
-void say(int report, GuardWord word, std::string_view text = {}) {
-  std::string all(1, static_cast<char>(word));
-  all += text.substr(0, kMostSaid - 1);
-  for (std::size_t done = 0; done < all.size();) {
-    const ssize_t wrote = ::write(report, all.data() + done, all.size() - done);
-    if (wrote < 0 && errno != EINTR) return;
-    done += static_cast<std::size_t>(std::max<ssize_t>(wrote, 0));
-  }
-}
-
 }  // namespace
 
 GuardLimits::GuardLimits(std::uint64_t file_bytes)
@@ -89,8 +81,29 @@ GuardLimits::GuardLimits(std::uint64_t file_bytes)
       real_time(600 + 15 * processor_seconds),
       more_bytes(std::min(file_bytes, std::uint64_t{1} << 50) * 100 + (std::uint64_t{256} << 20)) {}
 
-void run_guard_child(int report, const std::string& path, const GuardLimits& limits, pid_t parent,
-                     FunctionRef<void()> body) {
+void GuardReport::write(const void* data, std::size_t bytes) const {
+  for (std::size_t done = 0; done < bytes;) {
+    const ssize_t wrote = ::write(pipe_, static_cast<const char*>(data) + done, bytes - done);
+    if (wrote < 0 && errno != EINTR) ::_exit(1);  // nobody takes it
+    done += static_cast<std::size_t>(std::max<ssize_t>(wrote, 0));
+  }
+}
+
+void GuardReport::send(std::span<const std::byte> bytes) {
+  const auto word = GuardWord::Bytes;
+  const std::uint64_t length = bytes.size();
+  write(&word, sizeof word);
+  write(&length, sizeof length);
+  write(bytes.data(), bytes.size());
+}
+
+void GuardReport::end(GuardWord word, std::string_view text) {
+  write(&word, sizeof word);
+  write(text.data(), std::min(text.size(), kMostSaid));
+}
+
+void run_guard_child(int pipe, const std::string& path, const GuardLimits& limits, pid_t parent,
+                     FunctionRef<void(GuardReport&)> body) {
   ::setpgid(0, 0);  // a terminal's signals are the parent's business
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != parent) ::_exit(1);
@@ -100,17 +113,21 @@ void run_guard_child(int report, const std::string& path, const GuardLimits& lim
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   silence();
   take_limits(limits);
+  GuardReport report(pipe);
   try {
-    body();
-    say(report, GuardWord::Done);
+    body(report);
+    report.end(GuardWord::Done);
   } catch (const std::bad_alloc&) {
-    say(report, GuardWord::NoMemory);
+    report.end(GuardWord::NoMemory);
   } catch (const std::exception& error) {
     const std::string_view text = error.what();
-    say(report, text.starts_with(path) ? GuardWord::Failed : GuardWord::NoMemory, text);
+    report.end(text.starts_with(path) ? GuardWord::Failed : GuardWord::NoMemory, text);
   }
   ::_exit(0);
 }
+
+GuardChild::Patience::Patience(std::chrono::seconds real_time, std::function<bool()> stop)
+    : last(Clock::now() + real_time), stop_requested(std::move(stop)) {}
 
 GuardChild GuardChild::forked(const std::string& path, FunctionRef<void(int)> body) {
   const Pipe pipe(path);
@@ -155,16 +172,17 @@ GuardChild GuardChild::started(const std::string& path, const std::vector<std::s
 
 GuardChild::GuardChild(GuardChild&& other) noexcept
     : process_(std::exchange(other.process_, -1)),
-      report_(std::exchange(other.report_, -1)),
+      pipe_(std::exchange(other.pipe_, -1)),
       signal_(other.signal_),
-      said_(std::move(other.said_)) {}
+      end_(other.end_),
+      stopped_(other.stopped_) {}
 
 GuardChild::~GuardChild() {
   if (process_ > 0) {
     ::kill(process_, SIGKILL);
     collect();
   }
-  if (report_ >= 0) ::close(report_);
+  if (pipe_ >= 0) ::close(pipe_);
 }
 
 void GuardChild::collect() {
@@ -179,22 +197,24 @@ void GuardChild::collect() {
   process_ = -1;
 }
 
-GuardChild::End GuardChild::wait(std::chrono::seconds limit, const std::function<bool()>& stop_requested) {
+std::size_t GuardChild::receive(std::span<std::byte> to, const Patience& patience) {
   constexpr int kMilliseconds = 50;
-  const Clock::time_point last = Clock::now() + limit;
-  std::array<char, 4096> buffer{};
-  for (;;) {
-    if (stop_requested && stop_requested()) return End::Stopped;
-    if (Clock::now() > last) return End::TooLong;
-    pollfd ready{report_, POLLIN, 0};
-    if (::poll(&ready, 1, kMilliseconds) <= 0) continue;
-    const ssize_t got = ::read(report_, buffer.data(), buffer.size());
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) break;  // the child has ended
-    said_.append(buffer.data(), std::min(static_cast<std::size_t>(got), kMostSaid - std::min(kMostSaid, said_.size())));
+  constexpr std::chrono::seconds kToFinish{2};  // an intact file is read by then, unless it is large
+  while (end_ == End::None) {
+    pollfd ready{pipe_, POLLIN, 0};
+    if (::poll(&ready, 1, kMilliseconds) > 0) {
+      const ssize_t got = ::read(pipe_, to.data(), to.size());
+      if (got > 0) return static_cast<std::size_t>(got);
+      if (got < 0 && errno == EINTR) continue;
+      collect();
+      end_ = End::Itself;
+    } else if (stopped_ ? Clock::now() > *stopped_ + kToFinish : Clock::now() > patience.last) {
+      end_ = stopped_ ? End::Stopped : End::TooLong;
+    } else if (!stopped_ && patience.stop_requested && patience.stop_requested()) {
+      stopped_ = Clock::now();
+    }
   }
-  collect();
-  return End::Itself;
+  return 0;
 }
 
 }  // namespace backflow::io::detail

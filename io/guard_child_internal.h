@@ -3,9 +3,13 @@
 #include <sys/types.h>
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <backflow/runtime/base/function_ref.h>
@@ -21,41 +25,66 @@ struct GuardLimits {
   explicit GuardLimits(std::uint64_t file_bytes);
 };
 
-/// What the child says at its end, a letter and a text; nothing when it does not come to it.
-enum class GuardWord : char { Done = 'D', Failed = 'F', NoMemory = 'M' };
+/// What a message of the child is: bytes that it sends, or how it ended, with a text.
+enum class GuardWord : char { Bytes = 'B', Done = 'D', Failed = 'F', NoMemory = 'M' };
 
-/// In the child: takes the limits, calls `body`, writes how it went to the pipe `report`, and ends the process. An
-/// error whose text does not start with `path` is one of memory.
-[[noreturn]] void run_guard_child(int report, const std::string& path, const GuardLimits& limits, pid_t parent,
-                                  FunctionRef<void()> body);
+/// In the child: what it sends to the parent through a pipe.
+class GuardReport {
+ public:
+  explicit GuardReport(int pipe) : pipe_(pipe) {}
+
+  /// Sends bytes, which the parent takes by GuardedRead::receive().
+  void send(std::span<const std::byte> bytes);
+  /// The last message. The text is cut to some 64 KiB.
+  void end(GuardWord word, std::string_view text = {});
+
+ private:
+  void write(const void* data, std::size_t bytes) const;
+
+  int pipe_;
+};
+
+/// In the child: takes the limits, calls `body`, reports how it went, and ends the process. An error whose text does
+/// not start with `path` is one of memory.
+[[noreturn]] void run_guard_child(int pipe, const std::string& path, const GuardLimits& limits, pid_t parent,
+                                  FunctionRef<void(GuardReport&)> body);
 
 /// In the parent: a child and the pipe that it reports to.
 class GuardChild {
  public:
-  /// Starts a copy of this process that calls `body(report)`, which must end it. Throws Error.
-  static GuardChild forked(const std::string& path, FunctionRef<void(int report)> body);
+  /// How long the parent waits: `real_time` from now on, and a few seconds once `stop_requested` says true.
+  struct Patience {
+    explicit Patience(std::chrono::seconds real_time, std::function<bool()> stop = {});
+
+    std::chrono::steady_clock::time_point last;
+    std::function<bool()> stop_requested;
+  };
+
+  /// Starts a copy of this process that calls `body(pipe)`, which must end it. Throws Error.
+  static GuardChild forked(const std::string& path, FunctionRef<void(int pipe)> body);
   /// Starts this program anew with these arguments, which reports to its standard output. Throws Error.
   static GuardChild started(const std::string& path, const std::vector<std::string>& arguments);
   ~GuardChild();
   GuardChild(GuardChild&& other) noexcept;
   GuardChild& operator=(GuardChild&&) = delete;
 
-  enum class End : char { Itself, TooLong, Stopped };
-  /// Waits until the child has ended, or ends it: after `limit`, or when `stop_requested` says so.
-  End wait(std::chrono::seconds limit, const std::function<bool()>& stop_requested);
-  /// What it has said, at most 64 KiB.
-  const std::string& said() const { return said_; }
-  /// The signal that ended it; 0 for none.
+  enum class End : char { None, Itself, TooLong, Stopped };
+  /// Takes what it has sent, up to `to.size()` bytes, and waits for some. 0 when it has ended, or is to be ended:
+  /// end() says which.
+  std::size_t receive(std::span<std::byte> to, const Patience& patience);
+  End end() const { return end_; }
+  /// The signal that ended it by itself; 0 for none.
   int signal() const { return signal_; }
 
  private:
-  GuardChild(pid_t process, int report) : process_(process), report_(report) {}
+  GuardChild(pid_t process, int pipe) : process_(process), pipe_(pipe) {}
   void collect();
 
   pid_t process_;
-  int report_;
+  int pipe_;
   int signal_ = 0;
-  std::string said_;
+  End end_ = End::None;
+  std::optional<std::chrono::steady_clock::time_point> stopped_;  // when a stop was requested first
 };
 
 }  // namespace backflow::io::detail

@@ -12,6 +12,7 @@ namespace {
 
 using io::TorchDict;
 using io::TorchList;
+using io::TorchOrderedDict;
 using io::TorchTuple;
 using io::TorchValue;
 
@@ -66,7 +67,7 @@ TorchValue nested(const Node& node, const std::string& name) {
     const auto& [key, child] = node.children[i];
     items.push_back(nested(*child, key));
     is_list = is_list && key == std::to_string(i);
-    dict.items.emplace_back(by_number ? parameter_key(key) : TorchValue{key}, items.back());
+    dict.items.push_back({by_number ? parameter_key(key) : TorchValue{key}, items.back()});
   }
   if (name == "betas") {
     return {TorchTuple{std::move(items)}};
@@ -101,13 +102,12 @@ TorchValue torch_form(const Contents& contents) {
     return nested(contents);
   }
   TorchList list;
-  TorchDict dict;
-  dict.ordered = true;
+  TorchOrderedDict dict;
   for (const auto& [name, value] : contents.values) {
     if (contents.kind == "list") {
       list.items.push_back(as_torch(value));
     } else {
-      dict.items.emplace_back(TorchValue{name}, as_torch(value));
+      dict.items.push_back({TorchValue{name}, as_torch(value)});
     }
   }
   return contents.kind == "list" ? TorchValue{std::move(list)} : TorchValue{std::move(dict)};

@@ -290,6 +290,11 @@ std::int64_t Experiment::copies() const {
   return kParameterAndGradient + optimizer.state_tensors + (ema.decay > 0 ? 1 : 0);
 }
 
+std::int64_t Experiment::snapshot_copies() const {
+  const bool writes = checkpoint.every_steps > 0 || checkpoint.every_minutes > 0 || !checkpoint.best.empty();
+  return writes && checkpoint.async ? copies() - 1 : 0;  // a dump has no gradients
+}
+
 void Experiment::check_ranks(const io::Config& config, int ranks) const {
   if (distributed.reduction == GradientReduction::Fast || distributed.shards % ranks == 0) {
     return;

@@ -93,6 +93,8 @@ struct Experiment {
   void check_gan() const;
   /// Numbers in memory for each parameter: itself, its gradient, the optimizer's state, an average.
   std::int64_t copies() const;
+  /// Likewise those that rank 0 copies for a dump that is written while training goes on; 0 when none is.
+  std::int64_t snapshot_copies() const;
   /// Throws io::ConfigError when so many ranks cannot share the shards out.
   void check_ranks(const io::Config& config, int ranks) const;
 

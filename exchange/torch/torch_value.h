@@ -12,21 +12,30 @@
 namespace backflow::io {
 
 struct TorchValue;
+struct TorchItem;
 struct TorchList {
   std::vector<TorchValue> items;
 };
 struct TorchTuple {
   std::vector<TorchValue> items;
 };
-/// A dictionary whose keys are texts or integers. `ordered`: a collections.OrderedDict, as a module's state_dict.
+/// A dictionary whose keys are texts or integers.
 struct TorchDict {
-  std::vector<std::pair<TorchValue, TorchValue>> items;
-  bool ordered = false;
+  std::vector<TorchItem> items;
+};
+/// The same as a collections.OrderedDict, as a module's state_dict.
+struct TorchOrderedDict {
+  std::vector<TorchItem> items;
 };
 
 /// A value of Python that torch.save() can write: True, 5, 0.1, a text, a tensor, or a container of such.
 struct TorchValue {
-  std::variant<bool, std::int64_t, double, std::string, Tensor, TorchList, TorchTuple, TorchDict> value;
+  std::variant<bool, std::int64_t, double, std::string, Tensor, TorchList, TorchTuple, TorchDict, TorchOrderedDict>
+      value;
+};
+struct TorchItem {
+  TorchValue key;
+  TorchValue value;
 };
 
 /// Writes what torch.load(path, weights_only=True) reads as that value, in the zip format of write_torch(). Throws

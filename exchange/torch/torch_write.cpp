@@ -48,13 +48,16 @@ class ValuePickler {
     pickler_.opcodes("t");
   }
   void put(const TorchDict& x) {
-    if (x.ordered) {
-      pickler_.empty_ordered_dict();
-    } else {
-      pickler_.opcodes("}");  // EMPTY_DICT
-    }
+    pickler_.opcodes("}");  // EMPTY_DICT
+    put_items(x.items);
+  }
+  void put(const TorchOrderedDict& x) {
+    pickler_.empty_ordered_dict();
+    put_items(x.items);
+  }
+  void put_items(const std::vector<TorchItem>& items) {
     pickler_.opcodes("(");
-    for (const auto& [key, item] : x.items) {
+    for (const auto& [key, item] : items) {
       const auto* text = std::get_if<std::string>(&key.value);
       check(text != nullptr || std::holds_alternative<std::int64_t>(key.value), path_,
             ": a key that is no text: need texts or integers");
@@ -105,8 +108,7 @@ void write_torch_value(const std::string& path, const TorchValue& value,
 void write_torch(const std::string& path, const NamedTensors& tensors,
                  const std::map<std::string, std::string>& metadata, std::optional<ElementType> floating_point) {
   std::set<std::string_view> seen;
-  TorchDict dict;
-  dict.ordered = true;
+  TorchOrderedDict dict;
   for (const auto& [name, x] : tensors) {
     check(seen.insert(name).second, path, ": two tensors '", name, "': need different names");
     dict.items.push_back({TorchValue{name}, TorchValue{x}});

@@ -14,13 +14,14 @@
 #include <backflow/io/guarded_read_internal.h>
 
 namespace backflow::io {
-namespace {
 
 using namespace detail;
 
-/// Walks the index of chunks, and reads the first 64 blocks and the last: the structure is tried as a whole, of the
-/// data a part. Damaged data are no danger, since they are compared with their sizes when they are unpacked.
-void try_out(const std::string& path, const std::string& name, std::uint64_t cache_bytes) {
+namespace detail {
+
+// Walks the index of chunks, and reads the first 64 blocks and the last: the structure is tried as a whole, of the
+// data a part. Damaged data are no danger, since they are compared with their sizes when they are unpacked.
+void try_out_samples(const std::string& path, const std::string& name, std::uint64_t cache_bytes) {
   const OpenSamples samples(path, name);
   samples.count_chunks();
   const std::int64_t rows = samples.block_rows();
@@ -39,7 +40,7 @@ void try_out(const std::string& path, const std::string& name, std::uint64_t cac
   }
 }
 
-}  // namespace
+}  // namespace detail
 
 struct Hdf5Samples::Body {
   std::unique_ptr<OpenSamples> samples;
@@ -86,8 +87,8 @@ Hdf5Samples::Hdf5Samples(const std::string& path, const std::string& name, std::
   start_hdf5();
   std::error_code error;
   check(std::filesystem::is_regular_file(path, error), path, ": no such file: need an HDF5 file");
+  read_in_child({path, name, cache_bytes}, [&] { try_out_samples(path, name, cache_bytes); });
   const Hdf5Lock lock;
-  read_in_child({path, name, cache_bytes}, [&] { try_out(path, name, cache_bytes); });
   body_->samples = std::make_unique<OpenSamples>(path, name);
   const OpenSamples& samples = *body_->samples;
   body_->block_rows = samples.block_rows();

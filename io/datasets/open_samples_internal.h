@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <filesystem>
 #include <optional>
 #include <span>
@@ -207,5 +208,8 @@ struct OpenSamples {
     return std::min(sizes[0], unit * std::max<std::int64_t>(units, 1));
   }
 };
+
+/// In a child process: does what Hdf5Samples does with such a file. Called under Hdf5Lock. Throws Error.
+void try_out_samples(const std::string& path, const std::string& name, std::uint64_t cache_bytes);
 
 }  // namespace backflow::io::detail

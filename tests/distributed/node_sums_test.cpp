@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <barrier>
+#include <bit>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -112,6 +113,7 @@ class Ranks {
   void run(
       const Body& body, const std::function<bool(int)>& shares = [](int) { return true; }) {
     std::vector<std::thread> threads;
+    threads.reserve(static_cast<std::size_t>(size_));
     for (int i = 0; i < size_; ++i) {
       threads.emplace_back([&, i] {
         std::byte* const staging = staging_[static_cast<std::size_t>(i)].data();
@@ -121,7 +123,7 @@ class Ranks {
           return shares(i) || data == staging ? Place{.segment = 1, .offset = reinterpret_cast<std::uintptr_t>(data)}
                                               : Place();
         };
-        const auto address = [](int, const Place& at) { return reinterpret_cast<std::byte*>(at.offset); };
+        const auto address = [](int, const Place& at) { return std::bit_cast<std::byte*>(at.offset); };
         NodeSums sums(node, place, address, staging);
         if (first_ == 0) {
           sums.use(nullptr);  // another node is not all of the job
@@ -192,6 +194,7 @@ MpiCall call_of(MpiCall::Kind kind, const Tensor& x, std::int64_t tag = 0) {
 
 std::vector<Tensor> inputs(int ranks, std::int64_t n, ScalarType dtype) {
   std::vector<Tensor> all;
+  all.reserve(static_cast<std::size_t>(ranks));
   for (int rank = 0; rank < ranks; ++rank) {
     all.push_back(input(n, rank, dtype));
   }
@@ -287,6 +290,7 @@ TEST_CASE("node sums: of several nodes, by rank inside a node and then by node",
       const std::vector<Tensor> halves = inputs(ranks, n, kFloat32);
       Leaders leaders(nodes);
       std::vector<std::thread> threads;
+      threads.reserve(nodes.size());
       for (const std::vector<int>& members : nodes) {
         threads.emplace_back([&] {
           Ranks node(static_cast<int>(members.size()), members.front());
@@ -294,11 +298,12 @@ TEST_CASE("node sums: of several nodes, by rank inside a node and then by node",
               [&](NodeRendezvous& self, NodeSums& sums) {
                 ThreadLink link(leaders, static_cast<int>(&members - nodes.data()));
                 sums.use(&link);
-                const Tensor& a = whole[static_cast<std::size_t>(members.front() + self.index())];
-                const Tensor& b = halves[static_cast<std::size_t>(members.front() + self.index())];
+                const int rank = members.front() + self.index();
+                const Tensor& a = whole[static_cast<std::size_t>(rank)];
+                const Tensor& b = halves[static_cast<std::size_t>(rank)];
                 must(sums.agree({MpiCall::Kind::Barrier}));
                 must(sums.all_reduce(call_of(MpiCall::Kind::AllReduce, a), buffer(a)));
-                const std::int64_t tag = members.front() + self.index() == 4 ? 1 : 0;
+                const std::int64_t tag = rank == 4 ? 1 : 0;
                 must(!sums.all_reduce(call_of(MpiCall::Kind::AllReduceAsync, a, tag),
                                       buffer(empty_tensor({n}, kFloat32))));
                 must(sums.reduce_scatter(call_of(MpiCall::Kind::ReduceScatterAsync, b), buffer(b)));
@@ -330,6 +335,7 @@ TEST_CASE("node sums: many calls of all sizes one after the other", "[node_sums]
   Ranks node(ranks);
   constexpr int kCalls = 400;
   std::vector<std::vector<Tensor>> x;
+  x.reserve(kCalls);
   for (int i = 0; i < kCalls; ++i) {
     x.push_back(inputs(ranks, (i * 7919) % 50021, kFloat32));
   }

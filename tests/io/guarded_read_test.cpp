@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -30,7 +31,18 @@ GuardLimits limits_of(long processor_seconds) {
 
 GuardChild started(const GuardLimits& limits, FunctionRef<void()> body) {
   const pid_t parent = ::getpid();
-  return GuardChild::forked(kPath, [&](int report) { run_guard_child(report, kPath, limits, parent, body); });
+  const auto silent = [&](GuardReport&) { body(); };
+  return GuardChild::forked(kPath, [&](int pipe) { run_guard_child(pipe, kPath, limits, parent, silent); });
+}
+
+// Takes all that the child sends.
+std::string said_by(GuardChild& child, const GuardChild::Patience& patience) {
+  std::string said;
+  char buffer[64];
+  while (const std::size_t got = child.receive(std::as_writable_bytes(std::span(buffer)), patience)) {
+    said.append(buffer, got);
+  }
+  return said;
 }
 
 std::string outcome(FunctionRef<void()> body) {
@@ -60,16 +72,55 @@ TEST_CASE("guarded read: a crash is an error that names the file") {
 
 TEST_CASE("guarded read: an endless loop is ended by the limit of processor time") {
   GuardChild child = started(limits_of(1), [] { loop(); });
-  CHECK(child.wait(std::chrono::seconds(1000), {}) == GuardChild::End::Itself);
+  CHECK(said_by(child, GuardChild::Patience(std::chrono::seconds(1000))).empty());
+  CHECK(child.end() == GuardChild::End::Itself);
   CHECK(child.signal() == SIGXCPU);
-  CHECK(child.said().empty());
 }
 
 TEST_CASE("guarded read: a child is ended when it takes too long, or when a stop is requested") {
   GuardChild waits = started(limits_of(100), [] { ::pause(); });
-  CHECK(waits.wait(std::chrono::seconds(0), {}) == GuardChild::End::TooLong);
+  said_by(waits, GuardChild::Patience(std::chrono::seconds(0)));
+  CHECK(waits.end() == GuardChild::End::TooLong);
   GuardChild loops = started(limits_of(100), [] { loop(); });
-  CHECK(loops.wait(std::chrono::seconds(1000), [] { return true; }) == GuardChild::End::Stopped);
+  said_by(loops, GuardChild::Patience(std::chrono::seconds(1000), [] { return true; }));
+  CHECK(loops.end() == GuardChild::End::Stopped);
+}
+
+TEST_CASE("guarded read: a child that is about to end may do so after a stop is requested") {
+  GuardChild child = started(limits_of(100), [] {});
+  CHECK(said_by(child, GuardChild::Patience(std::chrono::seconds(1000), [] { return true; })) == "D");
+  CHECK(child.end() == GuardChild::End::Itself);
+}
+
+TEST_CASE("guarded read: messages of the child arrive as they are sent") {
+  const std::string large(3 << 20, 'x');
+  GuardedRead child({kPath}, [&](GuardReport& report) {
+    report.send(std::as_bytes(std::span("abc", 3)));
+    report.send({});
+    report.send(std::as_bytes(std::span(large)));
+  });
+  CHECK(child.receive(3) == "abc");
+  CHECK(child.receive(3).empty());
+  std::string received(large.size(), ' ');
+  child.receive(std::as_writable_bytes(std::span(received)));
+  CHECK(received == large);
+  child.finish();
+}
+
+TEST_CASE("guarded read: what is not as long as it should be is an error") {
+  const auto send = [](GuardReport& report) { report.send(std::as_bytes(std::span("abc", 3))); };
+  CHECK(error_of([&] { GuardedRead({kPath}, send).receive(2); }) ==
+        "a.h5: damaged, or made to fill memory: its names and texts have 3 bytes: need at most 2");
+  char four[4];
+  CHECK(error_of([&] { GuardedRead({kPath}, send).receive(std::as_writable_bytes(std::span(four))); }) ==
+        "a.h5: 3 bytes of a tensor's 4: need an intact copy");
+  const auto fail_later = [&](GuardReport& report) {
+    send(report);
+    fail(kPath, ": 'x' is damaged");
+  };
+  GuardedRead child({kPath}, fail_later);
+  CHECK(child.receive(3) == "abc");
+  CHECK(error_of([&] { child.receive(3); }) == "a.h5: 'x' is damaged");
 }
 
 TEST_CASE("guarded read: too much memory is an error that names the file") {

@@ -2,6 +2,7 @@
 
 usage: dry_run_test.py [NAME...]  runs the tests of these names, or all.
 """
+import re
 import subprocess
 import sys
 
@@ -44,6 +45,20 @@ def test_missing_files_hide_no_other_mistake(folder):
     assert [line.split(": ")[0] for line in lines] == ["x.toml:15:10", "x.toml:5:14", "x.toml:9:19", "data/short.csv:3"], lines
     damaged = said(folder, CSV.replace("t.csv", "word.csv").replace("validation = 0.2", 'test_file = "short.csv"'), expect=1)
     assert [line.split(": ")[0] for line in damaged] == ["data/word.csv:3", "data/short.csv:3"], damaged
+
+
+def test_the_copy_of_a_dump_is_counted(folder):
+    text = SYNTHETIC.replace("hidden = [4]", "hidden = [4096]")
+    copy = "more for the copy of a dump while it is written"
+    for checkpoint, wanted in (("every_steps = 5", True), ("every_minutes = 1", True), ('best = "accuracy"', True), ("", False),
+                               ("every_steps = 5\nasync = false", False)):
+        done = run("train", config(folder, text + f"[checkpoint]\n{checkpoint}\n"), "--dry-run").stdout
+        assert (copy in done) == wanted, (checkpoint, done)
+    of_one = re.search(r"parameters ([\d.]+) MiB", done)[1]
+    adam = text.replace("lr = 0.1", 'lr = 0.1\nname = "adam"')
+    done = run("train", config(folder, adam + "[ema]\ndecay = 0.9\n[checkpoint]\nevery_steps = 5\n"), "--dry-run").stdout
+    rank_0 = float(re.search(r"rank 0 ([\d.]+) MiB " + copy, done)[1])
+    assert abs(rank_0 - 4 * float(of_one)) < 0.3, done  # parameters, two moments, an average
 
 
 def test_all_formats_are_described(folder):

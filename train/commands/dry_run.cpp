@@ -85,6 +85,7 @@ void print_plan(const Prepared& p, const RunStart& start, const std::string& rep
                                     .samples_of_rank = samples_of_rank(p.experiment.train, samples, ranks),
                                     .dtype = p.experiment.train.dtype,
                                     .copies = p.experiment.copies(),
+                                    .snapshot_copies = p.experiment.snapshot_copies(),
                                     .steps_per_epoch = length.steps_per_epoch,
                                     .steps = length.total_steps})
             << report << std::endl;

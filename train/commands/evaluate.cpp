@@ -48,6 +48,7 @@ void print(const Evaluation& result, const Task& task, const std::string& split,
 int run_evaluate(const Options& line) {
   return run_job([&](const World& world) -> int {
     io::Dump dump;
+    std::vector<std::string> notes;
     const Prepared p = on_all_ranks(*world, [&] {
       if (!std::filesystem::exists(line.file)) {
         throw io::ConfigError(to_text(line.file, ": no such file: need a dump, as checkpoints/step-000003752.h5"));
@@ -55,10 +56,10 @@ int run_evaluate(const Options& line) {
       dump = io::read_dump(line.file);
       check(!dump.config.empty(), line.file, ": holds no configuration: need a dump that 'backflow train' wrote");
       Prepared prepared = prepare(io::Config::parse(dump.config, line.file + ":/config", line.overrides), &dump);
-      load_model(line.file, dump, *prepared.model.module);
+      notes = load_model(line.file, dump, *prepared.model.module);
       return prepared;
     });
-    start_platform(*world, line.place, {});
+    start_platform(*world, line.place, notes);
     Facts facts = facts_of(p);
     facts.emplace_back("the dump", describe_dump(dump));
     check_agreement(*world, "evaluate", {}, facts);

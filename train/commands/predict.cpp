@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -35,6 +36,7 @@ int run_predict(const Options& line) {
   return run_job([&](const World& world) -> int {
     io::Dump dump;
     std::optional<io::Config> config;
+    std::vector<std::string> notes;
     std::int64_t batch_size = 1;
     const PredictionSetup setup = on_all_ranks(*world, [&] {
       if (!std::filesystem::exists(line.file)) {
@@ -47,10 +49,13 @@ int run_predict(const Options& line) {
       set_winograd(experiment.train.winograd);
       batch_size = experiment.train.eval_batch_size;
       PredictionSetup made = set_up_prediction(experiment, dump, line.data);
-      load_model(line.file, dump, *made.model.module);
+      notes = config->notes();
+      for (std::string& note : load_model(line.file, dump, *made.model.module)) {
+        notes.push_back(std::move(note));
+      }
       return made;
     });
-    start_platform(*world, line.place, config->notes());
+    start_platform(*world, line.place, notes);
     Facts facts = config->values();
     facts.emplace_back("the data", setup.data.description());
     facts.emplace_back("the dump", describe_dump(dump));

@@ -48,6 +48,7 @@ void add_list(std::string& text, const char* what, const std::vector<std::string
 std::string InitReport::text(const std::string& file) const {
   std::string text = to_text("start from ", file, ": ", loaded.size(), loaded.size() == 1 ? " tensor" : " tensors",
                              " loaded", is_complete() ? ", all that there are" : "");
+  add_list(text, "converted", converted);
   add_list(text, "missing in the file", missing);
   add_list(text, "unexpected, not in the model", unexpected);
   add_list(text, "mismatched", mismatched);
@@ -77,6 +78,9 @@ InitReport load_initial_values(const io::NamedTensors& tensors, const std::vecto
                  !converts(found->second.scalar_type(), value.scalar_type())) {
         report.mismatched.push_back(to_text(name, ": ", describe(value), ", in the file ", describe(found->second)));
       } else {
+        if (found->second.scalar_type() != value.scalar_type()) {
+          report.converted.push_back(to_text(name, " from ", found->second.scalar_type()));
+        }
         value.copy_(to(found->second, value.scalar_type()));
         report.loaded.push_back(name);
       }

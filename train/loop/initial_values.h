@@ -13,6 +13,7 @@ namespace backflow::train {
 /// file for `unexpected`.
 struct InitReport {
   std::vector<std::string> loaded;
+  std::vector<std::string> converted;  ///< of those loaded, "fc.weight from bfloat16"
   /// Parameters and buffers that the file lacks, but for a `num_batches_tracked` whose statistics it has: it starts
   /// from 0.
   std::vector<std::string> missing;

@@ -1,5 +1,6 @@
 #include <backflow/train/run/resume.h>
 
+#include <cstdint>
 #include <map>
 #include <set>
 
@@ -12,8 +13,20 @@ namespace {
 
 using Named = OrderedDict<std::string, Tensor>;
 
-void load_tensors(const std::string& path, const std::string& kind, const io::NamedTensors& from, const Named& to) {
+enum class Dtypes : std::uint8_t { Same, Converted };
+
+bool fits(const Tensor& saved, const Tensor& value, Dtypes dtypes) {
+  const ScalarType from = saved.scalar_type();
+  const ScalarType to = value.scalar_type();
+  const bool converts = dtypes == Dtypes::Converted && is_floating_point(from) && is_floating_point(to);
+  return saved.sizes() == value.sizes() && (from == to || converts);
+}
+
+/// Returns the conversions, as "float64 to float32".
+std::set<std::string> load_tensors(const std::string& path, const std::string& kind, const io::NamedTensors& from,
+                                   const Named& to, Dtypes dtypes) {
   const NoGradGuard no_grad;
+  std::set<std::string> conversions;
   check(to.size() == from.size(), path, ": ", from.size(), " ", kind, "s: the model of the configuration has ",
         to.size());
   const std::map<std::string, Tensor> saved(from.begin(), from.end());
@@ -21,17 +34,31 @@ void load_tensors(const std::string& path, const std::string& kind, const io::Na
     const auto it = saved.find(item.key());
     check(it != saved.end(), path, ": no ", kind, " '", item.key(), "': the model of the configuration has one");
     const Tensor& value = item.value();
-    check(it->second.sizes() == value.sizes() && it->second.scalar_type() == value.scalar_type(), path, ": ", kind,
-          " '", item.key(), "' is ", describe(it->second), ": the model of the configuration needs ", describe(value));
-    value.copy_(it->second);
+    check(fits(it->second, value, dtypes), path, ": ", kind, " '", item.key(), "' is ", describe(it->second),
+          ": the model of the configuration needs ", describe(value));
+    if (it->second.scalar_type() != value.scalar_type()) {
+      conversions.insert(to_text(it->second.scalar_type(), " to ", value.scalar_type()));
+    }
+    value.copy_(backflow::to(it->second, value.scalar_type()));
   }
+  return conversions;
 }
 
 }  // namespace
 
-void load_model(const std::string& path, const io::Dump& dump, const nn::Module& module) {
-  load_tensors(path, "parameter", dump.parameters, module.named_parameters());
-  load_tensors(path, "buffer", dump.buffers, module.named_buffers());
+std::vector<std::string> load_model(const std::string& path, const io::Dump& dump, const nn::Module& module) {
+  std::set<std::string> conversions =
+      load_tensors(path, "parameter", dump.parameters, module.named_parameters(), Dtypes::Converted);
+  conversions.merge(load_tensors(path, "buffer", dump.buffers, module.named_buffers(), Dtypes::Converted));
+  if (dump.reduced_to == io::ElementType::Float16) {
+    conversions.insert("float16 to float32");
+  }
+  std::vector<std::string> notes;
+  notes.reserve(conversions.size());
+  for (const std::string& conversion : conversions) {
+    notes.push_back(path + ": parameters are converted from " + conversion);
+  }
+  return notes;
 }
 
 io::NamedTensors optimizer_state(const optim::Optimizer& optimizer, const nn::Module& module) {
@@ -59,16 +86,17 @@ void load_optimizer(const io::Dump& dump, optim::Optimizer& optimizer, const nn:
 }
 
 void load_trained_model(const std::string& path, const io::Dump& dump, const nn::Module& module) {
-  if (dump.trained.empty()) {
-    load_model(path, dump, module);
-    return;
-  }
+  check(!dump.reduced_to, path, ": parameters are stored as ", dump.reduced_to.value_or(io::ElementType::Float32),
+        ", with fewer digits than were trained: need a dump of the run itself to go on from; --init starts a new run"
+        " from this one");
   const Named buffers = module.named_buffers();
   io::Dump trained;
   for (const auto& [name, value] : dump.trained) {
     (buffers.contains(name) ? trained.buffers : trained.parameters).emplace_back(name, value);
   }
-  load_model(path, trained, module);
+  const io::Dump& from = dump.trained.empty() ? dump : trained;
+  load_tensors(path, "parameter", from.parameters, module.named_parameters(), Dtypes::Same);
+  load_tensors(path, "buffer", from.buffers, buffers, Dtypes::Same);
 }
 
 }  // namespace backflow::train

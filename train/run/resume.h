@@ -1,6 +1,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include <backflow/io/dump.h>
 #include <backflow/nn/module.h>
@@ -8,11 +9,13 @@
 
 namespace backflow::train {
 
-/// Copies a dump's parameters and buffers into the model's, after checking that they are the same by name, shape and
-/// dtype. Throws Error, which names `path`, when they are not.
-void load_model(const std::string& path, const io::Dump& dump, const nn::Module& module);
+/// Copies a dump's parameters and buffers into the model's, after checking that they are the same by name and shape. As
+/// in PyTorch's load_state_dict(), floating-point numbers are converted to the model's dtype. Returns what the user
+/// should know of that. Throws Error, which names `path`, when they are not the same.
+std::vector<std::string> load_model(const std::string& path, const io::Dump& dump, const nn::Module& module);
 
-/// The same for training to go on: of a dump whose parameters are averages, those that were trained.
+/// The same for training to go on: of a dump whose parameters are averages, those that were trained. Throws Error for
+/// other dtypes too, and for a dump that was stored with fewer digits than were trained.
 void load_trained_model(const std::string& path, const io::Dump& dump, const nn::Module& module);
 
 /// The optimizer's state as a dump holds it.

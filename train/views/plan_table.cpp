@@ -53,6 +53,10 @@ std::string plan_table(const Model& model, const PlanFacts& facts) {
       "samples %s\n",
       mebibytes(2 * of_one + state + kept).c_str(), mebibytes(of_one).c_str(), mebibytes(of_one).c_str(),
       mebibytes(state).c_str(), static_cast<long long>(facts.samples_of_rank), mebibytes(kept).c_str());
+  if (facts.snapshot_copies > 0) {
+    text += formatted("rank 0 %s more for the copy of a dump while it is written (checkpoint.async)\n",
+                      mebibytes(of_one * static_cast<double>(facts.snapshot_copies)).c_str());
+  }
   return text + formatted("%lld steps per epoch, %lld in all\n", static_cast<long long>(facts.steps_per_epoch),
                           static_cast<long long>(facts.steps));
 }

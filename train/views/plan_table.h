@@ -14,6 +14,7 @@ struct PlanFacts {
   std::int64_t samples_of_rank = 0;  ///< that go through forward and backward at once on one rank
   ScalarType dtype = kFloat32;
   std::int64_t copies = 2;  ///< numbers in memory for each parameter: itself, its gradient, the optimizer's state
+  std::int64_t snapshot_copies = 0;  ///< likewise of rank 0's copy of a dump, while that is written; 0: none is made
   std::int64_t steps_per_epoch = 0;
   std::int64_t steps = 0;  ///< of the whole run
 };
