@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <string_view>
+#include <tuple>
 #include <utility>
 
 #include <backflow/io/atomic_file.h>
@@ -152,7 +153,8 @@ void FirstRank::finish(const std::vector<std::string>& pieces_of_ranks) {
 
 // The pieces of all ranks have to be the tensors, each byte once.
 void FirstRank::take(std::vector<ChunkPiece> pieces) {
-  std::sort(pieces.begin(), pieces.end(), [](const auto& a, const auto& b) { return a.offset < b.offset; });
+  std::sort(pieces.begin(), pieces.end(),
+            [](const auto& a, const auto& b) { return std::tie(a.offset, a.bytes) < std::tie(b.offset, b.bytes); });
   std::vector<DumpStructure::Placed*> tensors;
   for (DumpStructure::Placed& placed : structure_->placed()) tensors.push_back(&placed);
   std::sort(tensors.begin(), tensors.end(), [](const auto* a, const auto* b) { return a->offset < b->offset; });
@@ -265,7 +267,10 @@ void write_shared_dump(const std::string& path, const SharedDump& share, DumpRan
                              std::string error;
                              ranks.run([&](const void* comm) {
                                CollectiveFile file(comm, map.file, map.path);
-                               for (const Own& own : parts) file.write(own.path, own.begin, own.bytes);
+                               for (const Own& own : parts) {
+                                 file.write(own.path, own.begin, own.bytes);
+                                 ranks.note_progress();
+                               }
                                file.flush();
                                error = file.error();
                                not_collective = file.not_collective();

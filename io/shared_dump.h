@@ -41,6 +41,9 @@ class DumpRanks {
   /// Runs `job` where MPI may be called, with the address of the MPI_Comm of these ranks, waits, and rethrows its
   /// exception.
   virtual void run(const std::function<void(const void* comm)>& job) = 0;
+  /// Called by the job each time that it has written something. An MPI library may let ranks wait for ever for one
+  /// whose write has failed.
+  virtual void note_progress() noexcept = 0;
 };
 
 /// Writes one dump from two or more ranks, by collective calls of parallel HDF5, which make their own duplicate of the

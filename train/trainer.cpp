@@ -270,7 +270,7 @@ class TrainingRun {
   LoopControl control_;
   RunOutput output_;
   RunState state_;
-  Checkpoints checkpoints_{experiment_.checkpoint, state_, output_, *world_};
+  Checkpoints checkpoints_{experiment_, state_, output_, *world_};
   RunEvaluator evaluator_;
   StepRecorder recorder_;
   const PlantedFault fault_ = PlantedFault::of(world_->rank());

@@ -100,7 +100,7 @@ void Checkpoints::write_together(Write next) {
   next.bytes = tensor_bytes(share);
   next.copy_seconds = seconds_since(last_);
   forget_error(next.kind);
-  WorldDumpRanks ranks(world_);
+  WorldDumpRanks ranks(world_, timeout_s_);
   const auto write_part = [&](const std::string& path) { io::write_shared_dump(path, share, ranks); };
   judge(next, run_write([&] { output_.files() != nullptr ? write_file(next, write_part) : write_part(""); }));
 }

@@ -26,8 +26,12 @@ namespace backflow::train {
 class Checkpoints {
  public:
   /// Keeps references.
-  Checkpoints(const CheckpointOptions& options, RunState& state, RunOutput& output, distributed::Communicator& world)
-      : options_(options), state_(state), output_(output), world_(world) {}
+  Checkpoints(const Experiment& experiment, RunState& state, RunOutput& output, distributed::Communicator& world)
+      : options_(experiment.checkpoint),
+        timeout_s_(experiment.distributed.timeout_s),
+        state_(state),
+        output_(output),
+        world_(world) {}
   /// Waits for the write that is under way, and notes how it ended.
   ~Checkpoints();
   Checkpoints(const Checkpoints&) = delete;
@@ -81,6 +85,7 @@ class Checkpoints {
   void warn_of(const WriteEnd& end);
 
   const CheckpointOptions& options_;
+  const double timeout_s_;  ///< how long ranks wait for each other
   RunState& state_;
   RunOutput& output_;
   distributed::Communicator& world_;
