@@ -10,6 +10,8 @@
 namespace backflow::io::detail {
 namespace {
 
+#ifdef H5_HAVE_PARALLEL
+
 // HDF5's causes for not writing collectively, as bits.
 constexpr std::array<std::pair<std::uint32_t, const char*>, 6> kCauses{
     {{H5D_MPIO_SET_INDEPENDENT, "independent transfer was asked for"},
@@ -30,22 +32,68 @@ std::string text_of_causes(std::uint32_t causes) {
   return text;
 }
 
+// Parts are large and contiguous: each rank writes its own, and does not send them to a few that write for all.
+class Hints {
+ public:
+  Hints() {
+    MPI_Info_create(&info_);
+    MPI_Info_set(info_, "collective_buffering", "false");
+    MPI_Info_set(info_, "romio_cb_write", "disable");
+    MPI_Info_set(info_, "romio_ds_write", "disable");
+  }
+  ~Hints() { MPI_Info_free(&info_); }
+  Hints(const Hints&) = delete;
+  Hints& operator=(const Hints&) = delete;
+  operator MPI_Info() const { return info_; }  // NOLINT(google-explicit-constructor)
+
+ private:
+  MPI_Info info_ = MPI_INFO_NULL;
+};
+
 Hdf5Properties parallel_access(const void* comm, const std::string& path) {
   Hdf5Properties access(H5Pcreate(H5P_FILE_ACCESS), path, "write in parallel");
+  const Hints hints;
   // All ranks ask for the same structures in the same order, so that one may read them for all.
-  if (H5Pset_fapl_mpio(access, *static_cast<const MPI_Comm*>(comm), MPI_INFO_NULL) < 0 ||
+  if (H5Pset_fapl_mpio(access, *static_cast<const MPI_Comm*>(comm), hints) < 0 ||
       H5Pset_all_coll_metadata_ops(access, true) < 0) {
     fail_hdf5(path, "write in parallel");
   }
   return access;
 }
 
+Hdf5Properties collective_transfer(const std::string& path) {
+  Hdf5Properties transfer(H5Pcreate(H5P_DATASET_XFER), path, "write in parallel");
+  if (H5Pset_dxpl_mpio(transfer, H5FD_MPIO_COLLECTIVE) < 0) fail_hdf5(path, "write in parallel");
+  return transfer;
+}
+
+// Why the last write was not collective; empty when it was.
+std::string why_not_collective(const Hdf5Properties& transfer, const std::string& path) {
+  std::uint32_t own = 0;
+  std::uint32_t all = 0;
+  if (H5Pget_mpio_no_collective_cause(transfer, &own, &all) < 0) fail_hdf5(path, "ask how it was written");
+  return text_of_causes(own | all);
+}
+
+#else
+
+Hdf5Properties parallel_access(const void*, const std::string& path) {
+  fail(path,
+       ": cannot write in parallel: HDF5 was built without MPI: need its parallel build, or checkpoint.mode = "
+       "\"rank0\"");
+}
+
+Hdf5Properties collective_transfer(const std::string& path) { return parallel_access(nullptr, path); }
+
+std::string why_not_collective(const Hdf5Properties&, const std::string&) { return ""; }
+
+#endif
+
 }  // namespace
 
 CollectiveFile::CollectiveFile(const void* comm, const std::string& file, const std::string& path) : path_(path) {
   const Hdf5Lock lock;
-  transfer_.emplace(H5Pcreate(H5P_DATASET_XFER), path, "write in parallel");
-  if (H5Pset_dxpl_mpio(*transfer_, H5FD_MPIO_COLLECTIVE) < 0) fail_hdf5(path, "write in parallel");
+  transfer_.emplace(collective_transfer(path));
   const Hdf5Properties access = parallel_access(comm, path);
   file_.emplace(H5Fopen(file.c_str(), H5F_ACC_RDWR, access), path, "write in parallel");
 }
@@ -86,15 +134,10 @@ void CollectiveFile::write_elements(const std::string& dataset, std::uint64_t be
   static constexpr std::byte kNothing[sizeof(double)] = {};
   const void* const from = bytes.empty() ? kNothing : bytes.data();
   if (H5Dwrite(open, type, memory, space, *transfer_, from) < 0) fail_hdf5(path_, what);
-  check_collective(dataset);
-}
-
-void CollectiveFile::check_collective(const std::string& dataset) {
-  std::uint32_t own = 0;
-  std::uint32_t all = 0;
-  if (H5Pget_mpio_no_collective_cause(*transfer_, &own, &all) < 0) fail_hdf5(path_, "ask how it was written");
-  if ((own | all) == 0 || !not_collective_.empty()) return;
-  not_collective_ = to_text("'", dataset, "' was not written collectively: ", text_of_causes(own | all));
+  const std::string why_not = why_not_collective(*transfer_, path_);
+  if (!why_not.empty() && not_collective_.empty()) {
+    not_collective_ = to_text("'", dataset, "' was not written collectively: ", why_not);
+  }
 }
 
 void CollectiveFile::flush() {

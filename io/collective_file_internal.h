@@ -34,7 +34,6 @@ class CollectiveFile {
 
  private:
   void write_elements(const std::string& dataset, std::uint64_t begin, std::span<const std::byte> bytes);
-  void check_collective(const std::string& dataset);
 
   const std::string& path_;
   std::optional<Hdf5File> file_;

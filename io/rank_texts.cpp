@@ -36,7 +36,7 @@ std::uint64_t TextReader::number() {
 std::string TextReader::text() {
   const std::uint64_t size = number();
   check(rest_.size() >= size, "dump: a rank's text is too short: need the same program on all ranks");
-  const std::string text(rest_.substr(0, size));
+  std::string text(rest_.substr(0, size));
   rest_.remove_prefix(size);
   return text;
 }

@@ -99,7 +99,8 @@ SharedDump shared_sample(const Dump& whole) {
   const int rank = world()->rank();
   const int size = world()->size();
   for (std::size_t i = 0; i < whole.optimizer.size(); ++i) {
-    const auto& [name, x] = whole.optimizer[i];
+    const std::string& name = whole.optimizer[i].first;
+    const Tensor& x = whole.optimizer[i].second;
     if (name == "of rank 0") {
       const TensorShare all{name, {x.sizes().begin(), x.sizes().end()}, 0, x, false};
       if (rank == 0) share.optimizer.push_back(all);
@@ -155,7 +156,7 @@ TEST_CASE("shared dump: the file of several ranks is that of one, byte for byte"
     return;
   }
   for (int time = 0; time < 2; ++time) {  // the second replaces the first
-    CHECK(error_of_write(world()->rank() == 0 ? directory.file("all.h5") : "", shared_sample(whole)) == "");
+    CHECK(error_of_write(world()->rank() == 0 ? directory.file("all.h5") : "", shared_sample(whole)).empty());
     CHECK(directory.number_of_files() == 2);
     CHECK(read_text(directory.file("all.h5")) == read_text(directory.file("one.h5")));
     CHECK(read_dump(directory.file("all.h5")).step == 938);
@@ -170,7 +171,7 @@ TEST_CASE("shared dump: what fails on one rank fails on all, and leaves the file
   const std::string path = directory.file("all.h5");
   const Dump whole = whole_sample();
   const bool is_last = world()->rank() == world()->size() - 1;
-  REQUIRE(error_of_write(path, shared_sample(whole)) == "");
+  REQUIRE(error_of_write(path, shared_sample(whole)).empty());
   const std::string before = read_text(path);
 
   SharedDump missing = shared_sample(whole);
@@ -192,7 +193,7 @@ TEST_CASE("shared dump: what fails on one rank fails on all, and leaves the file
   check_failed(error_of_write(directory.file("gone/all.h5"), shared_sample(whole)), "No such file", directory, 1);
   CHECK(read_text(path) == before);
   world()->barrier();
-  CHECK(error_of_write(path, shared_sample(whole)) == "");
+  CHECK(error_of_write(path, shared_sample(whole)).empty());
 }
 
 TEST_CASE("shared dump: a file that may not grow is an error on all ranks", "[shared_dump]") {
@@ -200,7 +201,7 @@ TEST_CASE("shared dump: a file that may not grow is an error on all ranks", "[sh
   const SharedDirectory directory;
   const std::string path = directory.file("all.h5");
   const SharedDump share = shared_sample(whole_sample());
-  REQUIRE(error_of_write(path, share) == "");
+  REQUIRE(error_of_write(path, share).empty());
   for (int limited = 0; limited < world()->size(); ++limited) {
     rlimit before{};
     getrlimit(RLIMIT_FSIZE, &before);
@@ -216,7 +217,7 @@ TEST_CASE("shared dump: a file that may not grow is an error on all ranks", "[sh
     } else if (!error.empty()) {
       check_failed(error, "cannot write", directory, 1);
     }
-    CHECK(error_of_write(path, share) == "");
+    CHECK(error_of_write(path, share).empty());
   }
   CHECK(read_dump(path).step == 938);
 }
