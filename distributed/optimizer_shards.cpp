@@ -107,11 +107,9 @@ void OptimizerShards::align() {
   parameters_ = optimizer_.size();
 }
 
-/// Calls `use` on every rank with the whole state of each parameter whose state is cut, one after the other; with an
-/// empty one where there has been no update. Collective.
-void OptimizerShards::for_each_state(
-    std::function<void(const Tensor& parameter, const NamedTensors& state)> use) const {
-  std::vector<Tensor> parameters;
+/// The parameters whose state is cut, the same on all ranks. Collective.
+std::vector<OptimizerShards::CutState> OptimizerShards::cut_states() const {
+  std::vector<CutState> cuts;
   std::vector<std::int64_t> steps;  // of each, from the rank that has its first element: 0 for no state, else 1 + step
   for (const optim::OptimizerParamGroup& group : optimizer_.param_groups()) {
     for (const Tensor& parameter : group.params()) {
@@ -119,25 +117,34 @@ void OptimizerShards::for_each_state(
         const NamedTensors& state = optimizer_.state(parameter);
         const Tensor* step = state.find(kStep);
         const bool is_owner = range->begin == 0 && !state.is_empty();
-        parameters.push_back(parameter);
+        cuts.push_back({parameter, range->begin});
         steps.push_back(!is_owner ? 0 : 1 + (step != nullptr ? *step->const_data_ptr<std::int64_t>() : 0));
       }
     }
   }
-  Communicator& communicator = *parallel_.communicator();
-  communicator.all_reduce_sum(std::span(steps));
-  for (std::size_t i = 0; i < parameters.size(); ++i) {
-    const NamedTensors& own = optimizer_.state(parameters[i]);
-    const std::int64_t begin = optimizer_.state_range(parameters[i])->begin;
+  parallel_.communicator()->all_reduce_sum(std::span(steps));
+  for (std::size_t i = 0; i < cuts.size(); ++i) {
+    cuts[i].is_begun = steps[i] > 0;
+    cuts[i].step = std::max<std::int64_t>(steps[i] - 1, 0);
+  }
+  return cuts;
+}
+
+/// Calls `use` on every rank with the whole state of each parameter whose state is cut, one after the other; with an
+/// empty one where there has been no update. Collective.
+void OptimizerShards::for_each_state(
+    const std::function<void(const Tensor& parameter, const NamedTensors& state)>& use) const {
+  for (const CutState& cut : cut_states()) {
+    const NamedTensors& own = optimizer_.state(cut.parameter);
     NamedTensors whole;
-    for (const std::string& name : steps[i] > 0 ? optimizer_.state_names(parameters[i]) : std::vector<std::string>()) {
+    for (const std::string& name : cut.is_begun ? optimizer_.state_names(cut.parameter) : std::vector<std::string>()) {
       if (name == kStep) {
-        *whole.insert(name, empty_tensor({}, kInt64)).mutable_data_ptr<std::int64_t>() = steps[i] - 1;
+        *whole.insert(name, empty_tensor({}, kInt64)).mutable_data_ptr<std::int64_t>() = cut.step;
       } else {
-        whole.insert(name, join(own.find(name), begin, parameters[i], communicator));
+        whole.insert(name, join(own.find(name), cut.begin, cut.parameter, *parallel_.communicator()));
       }
     }
-    use(parameters[i], whole);
+    use(cut.parameter, whole);
   }
 }
 
@@ -195,8 +202,8 @@ void OptimizerShards::check_finite() const {
   }
 }
 
-NamedTensors OptimizerShards::gather_state(const NamedTensors& names) const {
-  const bool is_first = parallel_.communicator()->rank() == 0;
+/// What the state of each parameter is called.
+std::unordered_map<const TensorImpl*, std::string> OptimizerShards::paths(const NamedTensors& names) const {
   std::unordered_map<const TensorImpl*, std::string> paths;
   for (const auto& item : names) {
     paths.emplace(&item.value().impl(), item.key());
@@ -207,20 +214,64 @@ NamedTensors OptimizerShards::gather_state(const NamedTensors& names) const {
       paths.emplace(&parameter.impl(), std::to_string(number++));
     }
   }
+  return paths;
+}
+
+std::vector<Tensor> OptimizerShards::uncut_parameters() const {
+  std::vector<Tensor> all;
+  for (const optim::OptimizerParamGroup& group : optimizer_.param_groups()) {
+    for (const Tensor& parameter : group.params()) {
+      if (!optimizer_.state_range(parameter)) {
+        all.push_back(parameter);
+      }
+    }
+  }
+  return all;
+}
+
+NamedTensors OptimizerShards::gather_state(const NamedTensors& names) const {
+  const bool is_first = parallel_.communicator()->rank() == 0;
+  const auto all_paths = paths(names);
   NamedTensors all;
   const auto add = [&](const Tensor& parameter, const NamedTensors& state) {
     for (const auto& item : state) {
       if (is_first) {
-        all.insert(paths.at(&parameter.impl()) + "." + item.key(), item.value());
+        all.insert(all_paths.at(&parameter.impl()) + "." + item.key(), item.value());
       }
     }
   };
   for_each_state(add);
-  for (const optim::OptimizerParamGroup& group : optimizer_.param_groups()) {
-    for (const Tensor& parameter : group.params()) {
-      if (!optimizer_.state_range(parameter)) {
-        add(parameter, optimizer_.state(parameter));
+  for (const Tensor& parameter : uncut_parameters()) {
+    add(parameter, optimizer_.state(parameter));
+  }
+  return all;
+}
+
+std::vector<OptimizerStateShare> OptimizerShards::own_state(const NamedTensors& names) const {
+  const auto all_paths = paths(names);
+  const auto path = [&](const Tensor& parameter, const std::string& name) {
+    return all_paths.at(&parameter.impl()) + "." + name;
+  };
+  const auto sizes = [](const Tensor& x) { return std::vector<std::int64_t>(x.sizes().begin(), x.sizes().end()); };
+  std::vector<OptimizerStateShare> all;
+  for (const CutState& cut : cut_states()) {
+    const Tensor& parameter = cut.parameter;
+    const NamedTensors& own = optimizer_.state(parameter);
+    for (const std::string& name : cut.is_begun ? optimizer_.state_names(parameter) : std::vector<std::string>()) {
+      if (name == kStep) {
+        const Tensor step = empty_tensor({}, kInt64);
+        *step.mutable_data_ptr<std::int64_t>() = cut.step;
+        all.push_back({path(parameter, name), {}, 0, step, true});
+      } else if (const Tensor* const part = own.find(name)) {
+        all.push_back({path(parameter, name), sizes(parameter), cut.begin, *part, false});
+      } else {
+        all.push_back({path(parameter, name), sizes(parameter), 0, empty_tensor({0}, parameter.scalar_type()), false});
       }
+    }
+  }
+  for (const Tensor& parameter : uncut_parameters()) {
+    for (const auto& item : optimizer_.state(parameter)) {
+      all.push_back({path(parameter, item.key()), sizes(item.value()), 0, item.value(), true});
     }
   }
   return all;

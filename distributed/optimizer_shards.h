@@ -3,12 +3,22 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include <backflow/distributed/data_parallel.h>
 #include <backflow/nn/optim/optimizer.h>
 
 namespace backflow::distributed {
+
+/// What a rank has of a tensor of the optimizer's state.
+struct OptimizerStateShare {
+  std::string name;                 ///< as in Optimizer::state(names)
+  std::vector<std::int64_t> sizes;  ///< of the whole tensor
+  std::int64_t begin = 0;           ///< where in the whole, row-major, the elements start that this rank has
+  Tensor elements;                  ///< shared with the optimizer; there may be none
+  bool is_replicated = false;       ///< every rank has all elements
+};
 
 /// The updates of an optimizer of whose state each rank keeps that of its share of the buckets. Not thread-safe, except
 /// that different buckets may be updated at once.
@@ -38,12 +48,26 @@ class OptimizerShards {
   /// The state of whole parameters, as Optimizer::state(names) is when nothing is sharded; empty on all ranks but the
   /// first. Collective.
   optim::Optimizer::NamedTensors gather_state(const optim::Optimizer::NamedTensors& names) const;
+  /// What this rank has of that, and the names and sizes of all, in the order of gather_state. Nothing is gathered but
+  /// the numbers of steps. Collective.
+  std::vector<OptimizerStateShare> own_state(const optim::Optimizer::NamedTensors& names) const;
 
  private:
   using NamedTensors = optim::Optimizer::NamedTensors;
 
+  /// A parameter whose state is cut, and what the rank of its first element has counted.
+  struct CutState {
+    Tensor parameter;
+    std::int64_t begin = 0;  ///< of this rank's elements
+    bool is_begun = false;   ///< whether it has been updated
+    std::int64_t step = 0;
+  };
+
   bool is_aligned() const;
-  void for_each_state(std::function<void(const Tensor& parameter, const NamedTensors& state)> use) const;
+  std::vector<CutState> cut_states() const;
+  void for_each_state(const std::function<void(const Tensor& parameter, const NamedTensors& state)>& use) const;
+  std::vector<Tensor> uncut_parameters() const;
+  std::unordered_map<const TensorImpl*, std::string> paths(const NamedTensors& names) const;
 
   DataParallel& parallel_;
   optim::Optimizer& optimizer_;

@@ -238,6 +238,18 @@ optim::Optimizer::NamedTensors TrainingStep::optimizer_state(const optim::Optimi
   return shards_ ? shards_->gather_state(names) : optimizer_.state(names);
 }
 
+std::vector<OptimizerStateShare> TrainingStep::optimizer_shares(const optim::Optimizer::NamedTensors& names) const {
+  if (shards_) {
+    return shards_->own_state(names);
+  }
+  std::vector<OptimizerStateShare> all;
+  for (const auto& item : optimizer_.state(names)) {
+    const Tensor& x = item.value();
+    all.push_back({item.key(), {x.sizes().begin(), x.sizes().end()}, 0, x, true});
+  }
+  return all;
+}
+
 /// What happens once all gradients are complete, before any update.
 void TrainingStep::prepare_gradients() {
   if (shards_) {

@@ -73,6 +73,9 @@ class TrainingStep {
   /// The optimizer's state for a checkpoint, of whole parameters: Optimizer::state(names). When it is sharded it is
   /// collected on the first rank, is empty on the others, and the call is collective.
   optim::Optimizer::NamedTensors optimizer_state(const optim::Optimizer::NamedTensors& names) const;
+  /// The same without collecting: what this rank has of each tensor, in the same order. Collective when the state is
+  /// sharded.
+  std::vector<OptimizerStateShare> optimizer_shares(const optim::Optimizer::NamedTensors& names) const;
 
   /// The norm of the last step's gradients before they were clipped; 0 unless there is a largest norm.
   double grad_norm() const { return grad_norm_; }

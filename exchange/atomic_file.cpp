@@ -71,13 +71,27 @@ void AtomicFile::write_at(std::uint64_t offset, const void* data, std::size_t by
   }
 }
 
+void AtomicFile::reserve(std::uint64_t bytes) const {
+  resize(bytes);
+  if (::fallocate(file_, 0, 0, static_cast<off_t>(bytes)) == 0) return;
+  if (errno != EOPNOTSUPP && errno != ENOSYS && errno != EINVAL && errno != EINTR) fail_to("write");
+}
+
+void AtomicFile::resize(std::uint64_t bytes) const {
+  if (::ftruncate(file_, static_cast<off_t>(bytes)) != 0) fail_to("write");
+}
+
+void AtomicFile::flush() const {
+  if (::fsync(file_) != 0) fail_to("write");
+}
+
 void AtomicFile::start_flush(std::uint64_t offset, std::size_t bytes) const {
   // A hint: commit() flushes everything, and reports what fails.
   ::sync_file_range(file_, static_cast<off_t>(offset), static_cast<off_t>(bytes), SYNC_FILE_RANGE_WRITE);
 }
 
 void AtomicFile::commit() {
-  if (::fsync(file_) != 0) fail_to("write");
+  flush();
   // Some file systems tell only now that there is no room.
   if (::close(std::exchange(file_, -1)) != 0) fail_to("write");
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail_to("replace");

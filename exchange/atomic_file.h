@@ -23,6 +23,15 @@ class AtomicFile {
   void write(const void* data, std::size_t bytes);
   /// Writes at an offset from the start. Several threads may write different bytes at a time.
   void write_at(std::uint64_t offset, const void* data, std::size_t bytes) const;
+  /// Makes the file so long, with zeros at its end. Where the file system can, it sets the room apart: what fails
+  /// later without room fails here.
+  void reserve(std::uint64_t bytes) const;
+  /// Cuts the file or makes it longer.
+  void resize(std::uint64_t bytes) const;
+  /// What has been written is on the disk afterwards, and other nodes see it.
+  void flush() const;
+  /// The name until commit().
+  const std::string& temporary() const { return temporary_; }
   /// The disk may begin with these bytes, which have been written: commit() then waits for less. Thread-safe.
   void start_flush(std::uint64_t offset, std::size_t bytes) const;
   void commit();

@@ -26,7 +26,39 @@ std::uint32_t read_piece(const InputFile& file, std::uint64_t offset, std::byte*
   return crc;
 }
 
+// A piece of the data of a range.
+struct DataPart {
+  std::size_t range = 0;
+  const std::byte* data = nullptr;
+  ChunkPiece piece;
+};
+
+std::vector<DataPart> parts_of(std::span<const DataRange<const std::byte>> ranges) {
+  std::vector<DataPart> parts;
+  for (std::size_t i = 0; i < ranges.size(); ++i) {
+    const auto& [offset, data, crc] = ranges[i];
+    for (std::uint64_t done = 0; done < data.size();) {
+      const std::uint64_t room = kChunkBytes - (offset + done) % kChunkBytes;
+      const std::uint64_t bytes = std::min<std::uint64_t>(room, data.size() - done);
+      parts.push_back({i, data.data() + done, {offset + done, bytes, 0}});
+      done += bytes;
+    }
+  }
+  return parts;
+}
+
 }  // namespace
+
+std::vector<ChunkPiece> pieces_of(std::span<const DataRange<const std::byte>> ranges) {
+  const std::vector<DataPart> parts = parts_of(ranges);
+  std::vector<ChunkPiece> pieces(parts.size());
+  parallel_for(std::ssize(parts), [&](std::int64_t i) {
+    const auto index = static_cast<std::size_t>(i);
+    pieces[index] = parts[index].piece;
+    pieces[index].crc = crc32({parts[index].data, pieces[index].bytes});
+  });
+  return pieces;
+}
 
 ChunkWriter::ChunkWriter(const AtomicFile& target, std::uint64_t content_bytes) : target_(target) {
   table_.chunk_bytes = kChunkBytes;
@@ -34,7 +66,7 @@ ChunkWriter::ChunkWriter(const AtomicFile& target, std::uint64_t content_bytes) 
   chunks_.resize((content_bytes + 2 * kChunkBytes - 1) / kChunkBytes);
 }
 
-void ChunkWriter::write_piece(Piece& piece, const std::byte* data) const {
+void ChunkWriter::write_piece(ChunkPiece& piece, const std::byte* data) const {
   for (std::uint64_t done = 0; done < piece.bytes;) {
     const std::size_t bytes = std::min(piece.bytes - done, kBlockBytes);
     piece.crc = crc32({data + done, bytes}, piece.crc);
@@ -46,35 +78,23 @@ void ChunkWriter::write_piece(Piece& piece, const std::byte* data) const {
 }
 
 void ChunkWriter::write(std::span<DataRange<const std::byte>> ranges) {
-  struct Part {
-    std::size_t range = 0;
-    const std::byte* data = nullptr;
-    Piece piece;
-  };
-  std::vector<Part> parts;
-  for (std::size_t i = 0; i < ranges.size(); ++i) {
-    const auto& [offset, data, crc] = ranges[i];
-    for (std::uint64_t done = 0; done < data.size();) {
-      const std::uint64_t room = kChunkBytes - (offset + done) % kChunkBytes;
-      const std::uint64_t bytes = std::min<std::uint64_t>(room, data.size() - done);
-      parts.push_back({i, data.data() + done, {offset + done, bytes, 0}});
-      done += bytes;
-    }
-  }
+  std::vector<DataPart> parts = parts_of(ranges);
   parallel_for(std::ssize(parts), [&](std::int64_t i) {
-    Part& part = parts[static_cast<std::size_t>(i)];
+    DataPart& part = parts[static_cast<std::size_t>(i)];
     write_piece(part.piece, part.data);
   });
-  for (const Part& part : parts) {
+  for (const DataPart& part : parts) {
     std::uint32_t& crc = ranges[part.range].crc;
     crc = joined_crc32(crc, part.piece.crc, part.piece.bytes);
-    chunks_.at(part.piece.offset / kChunkBytes).push_back(part.piece);
+    add(part.piece);
   }
 }
 
-std::uint32_t ChunkWriter::finish_chunk(std::vector<Piece>& pieces, std::uint64_t start, std::uint64_t end,
+void ChunkWriter::add(const ChunkPiece& piece) { chunks_.at(piece.offset / kChunkBytes).push_back(piece); }
+
+std::uint32_t ChunkWriter::finish_chunk(std::vector<ChunkPiece>& pieces, std::uint64_t start, std::uint64_t end,
                                         Hdf5MemoryStorage& structure) const {
-  std::sort(pieces.begin(), pieces.end(), [](const Piece& a, const Piece& b) { return a.offset < b.offset; });
+  std::sort(pieces.begin(), pieces.end(), [](const ChunkPiece& a, const ChunkPiece& b) { return a.offset < b.offset; });
   std::uint32_t crc = 0;
   std::uint64_t at = start;
   std::vector<std::byte> between;
@@ -82,11 +102,11 @@ std::uint32_t ChunkWriter::finish_chunk(std::vector<Piece>& pieces, std::uint64_
     if (at == offset) return;
     between.resize(offset - at);
     structure.read(at, between);
-    Piece piece{at, offset - at, 0};
+    ChunkPiece piece{at, offset - at, 0};
     write_piece(piece, between.data());
     crc = joined_crc32(crc, piece.crc, piece.bytes);
   };
-  for (const Piece& piece : pieces) {
+  for (const ChunkPiece& piece : pieces) {
     fill_until(piece.offset);
     crc = joined_crc32(crc, piece.crc, piece.bytes);
     at = piece.offset + piece.bytes;

@@ -47,6 +47,16 @@ struct DataRange {
 /// the file's start.
 void read_ranges(const InputFile& file, std::span<DataRange<std::byte>> ranges);
 
+/// Bytes of one chunk, with their CRC-32. Offsets count from the end of the user block.
+struct ChunkPiece {
+  std::uint64_t offset = 0;
+  std::uint64_t bytes = 0;
+  std::uint32_t crc = 0;
+};
+/// The pieces that the chunks of a dump that is written cut its data into, with their CRC-32, which the threads of the
+/// pool make.
+std::vector<ChunkPiece> pieces_of(std::span<const DataRange<const std::byte>> ranges);
+
 /// Writes a dump around HDF5's own structures: data go from the tensors into the file, on the threads of the pool, and
 /// their CRC-32 is made on the way.
 class ChunkWriter {
@@ -56,22 +66,22 @@ class ChunkWriter {
 
   /// Writes the ranges, of any order, and sets their `crc`.
   void write(std::span<DataRange<const std::byte>> ranges);
+  /// Takes note of data that somebody else has written.
+  void add(const ChunkPiece& piece);
   /// Writes what lies between the data, and the user block.
   void finish(Hdf5MemoryStorage& structure);
 
+  /// Of the user block.
+  std::uint64_t block_bytes() const { return table_.block_bytes; }
+
  private:
-  struct Piece {
-    std::uint64_t offset = 0;
-    std::uint64_t bytes = 0;
-    std::uint32_t crc = 0;
-  };
-  void write_piece(Piece& piece, const std::byte* data) const;
-  std::uint32_t finish_chunk(std::vector<Piece>& pieces, std::uint64_t start, std::uint64_t end,
+  void write_piece(ChunkPiece& piece, const std::byte* data) const;
+  std::uint32_t finish_chunk(std::vector<ChunkPiece>& pieces, std::uint64_t start, std::uint64_t end,
                              Hdf5MemoryStorage& structure) const;
 
   const AtomicFile& target_;
   ChunkTable table_;
-  std::vector<std::vector<Piece>> chunks_;  // what is written, by chunk
+  std::vector<std::vector<ChunkPiece>> chunks_;  // what is written, by chunk
 };
 
 /// A dump of format 3 that is read. HDF5 sees bytes of chunks alone that match the table. read_data() calls no HDF5.

@@ -146,6 +146,14 @@ void Hdf5MemoryStorage::read(std::uint64_t offset, std::span<std::byte> to) {
   }
 }
 
+void Hdf5MemoryStorage::for_each_page(
+    const std::function<void(std::uint64_t offset, std::span<const std::byte>)>& use) const {
+  for (const auto& [number, page] : pages_) {
+    const std::uint64_t start = number * kPageBytes;
+    if (start < size()) use(start, {page->data(), std::min(kPageBytes, size() - start)});
+  }
+}
+
 void Hdf5MemoryStorage::write(std::uint64_t offset, std::span<const std::byte> from) {
   while (!from.empty()) {
     const std::uint64_t inside = offset % kPageBytes;

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <exception>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -57,6 +58,9 @@ class Hdf5MemoryStorage : public Hdf5Storage {
  public:
   void read(std::uint64_t offset, std::span<std::byte> to) override;
   void write(std::uint64_t offset, std::span<const std::byte> from) override;
+
+  /// Calls `use` with all bytes that have been written up to size(), and zeros around them.
+  void for_each_page(const std::function<void(std::uint64_t offset, std::span<const std::byte>)>& use) const;
 
  private:
   static constexpr std::uint64_t kPageBytes = 4096;

@@ -2,9 +2,9 @@
 """Kills training runs at random, goes on with each at once, and compares what comes out with a run without a break.
 
 A run trains a network with batch normalization and dropout by Adam on a small random data set, with a dump after every
-step, on one, two or three ranks. Dumps are written while training goes on, or not; they are small, or take longer to write
-than a step; and by turns they hold averaged weights, a plateau and the best loss, a sharded optimizer's state, or the
-errors of a compression. Up to five times a run is killed with SIGKILL: a rank, mpirun (whose ranks live on for a while) or
+step, on one, two or three ranks. Dumps are written while training goes on, or not, by rank 0 or by all ranks together; they
+are small, or take longer to write than a step; and by turns they hold averaged weights, a plateau and the best loss, a
+sharded optimizer's state, or the errors of a compression. Up to five times a run is killed with SIGKILL: a rank, mpirun (whose ranks live on for a while) or
 both, half of the times at a random moment, else while a dump is being written. Each time the same command, with --resume
 auto, is started again at once. In the end
 
@@ -26,16 +26,28 @@ from training_jobs import (descendants, dumps_now, evaluate, kill, newest, numbe
                            write_config, write_data)
 
 MOST_KILLS = 5
+PARALLEL = ['checkpoint.mode="parallel"']
+LARGE = ["model.layers.0.out_channels=192"]
+SHARDED = ["distributed.shard_optimizer=true"]
 MODES = {
     "plain": [],
-    "large": ["model.layers.0.out_channels=192"],
+    "large": LARGE,
+    "parallel": PARALLEL,
     "loop": ["ema.decay=0.9", 'schedule.name="plateau"', 'schedule.metric="accuracy"', "schedule.patience=0", "train.micro_batches=2",
              "evaluation.every_steps=3", "early_stopping.patience=100", 'checkpoint.best="loss"'],
+    "parallel sharded": PARALLEL + SHARDED,
+    "sharded": SHARDED,
     "at once": ["checkpoint.async=false"],
-    "sharded": ["distributed.shard_optimizer=true"],
+    "parallel large": PARALLEL + LARGE + SHARDED,
     "compressed": ['distributed.compression="powersgd"', "distributed.powersgd_rank=1"],
     "by the clock": ["checkpoint.every_steps=0", "checkpoint.every_minutes=1e-9"],
 }
+
+
+def mode_of(number, modes):
+    """Of a run, so that each mode meets one, two and three ranks, which come by turns."""
+    shift = number // len(modes) if len(modes) % 3 == 0 else 0
+    return modes[(number + shift) % len(modes)]
 
 
 def victims_of(process, victim, rng):
@@ -117,6 +129,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=100, help="on one, two and three ranks by turns (100)")
     parser.add_argument("--seed", type=int, default=0, help="of data, moments and victims (0)")
+    parser.add_argument("--modes", nargs="+", choices=list(MODES), default=list(MODES), metavar="MODE",
+                        help=f"some of: {', '.join(MODES)} (all, by turns)")
     options = parser.parse_args()
     rng = random.Random(options.seed)
     started, kills, in_dumps = time.monotonic(), [], 0
@@ -126,7 +140,7 @@ def main():
         config = write_config(folder, "crash_test", options.seed)
         wholes = {}
         for number in range(options.runs):
-            ranks, mode = 1 + number % 3, list(MODES)[number % len(MODES)]
+            ranks, mode = 1 + number % 3, mode_of(number, options.modes)
             if (ranks, mode) not in wholes:
                 wholes[ranks, mode] = folder / f"whole{len(wholes)}"
                 run_whole(config, wholes[ranks, mode], ranks, MODES[mode], folder / "log")
@@ -135,7 +149,8 @@ def main():
                 found, during = run_with_kills(config, out, ranks, MODES[mode], rng, folder / "log")
                 compare(out, wholes[ranks, mode])
             except AssertionError:
-                print(f"FAILED run {number} on {ranks} ranks, {mode}; reproduce: {sys.argv[0]} --runs {number + 1} --seed {options.seed}")
+                print(f"FAILED run {number} on {ranks} ranks, {mode}; reproduce: "
+                      f"{sys.argv[0]} --runs {number + 1} --seed {options.seed} --modes {' '.join(map(repr, options.modes))}")
                 raise
             kills += found
             in_dumps += during

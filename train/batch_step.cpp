@@ -50,6 +50,12 @@ Tensor BatchStep::forward(const Batch& batch, std::int64_t global_n) const {
   return loss_sum(task_, model_, batch) / static_cast<double>(global_n);
 }
 
+void append_shares(const distributed::TrainingStep& step, const nn::Module& module, std::vector<io::TensorShare>& to) {
+  for (distributed::OptimizerStateShare& x : step.optimizer_shares(module.named_parameters())) {
+    to.push_back({std::move(x.name), std::move(x.sizes), x.begin, std::move(x.elements), x.is_replicated});
+  }
+}
+
 Tensor loss_sum(const Task& task, const Model& model, const Batch& batch) {
   if (model.loss_sum) {
     return model.loss_sum(batch.x, batch.target);

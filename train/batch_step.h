@@ -8,7 +8,9 @@
 
 #include <backflow/distributed/communicator.h>
 #include <backflow/distributed/sampler.h>
+#include <backflow/distributed/training_step.h>
 #include <backflow/io/dump.h>
+#include <backflow/io/shared_dump.h>
 #include <backflow/nn/optim/optimizer.h>
 #include <backflow/train/data/data_info.h>
 #include <backflow/train/experiment.h>
@@ -53,6 +55,8 @@ class BatchStep {
   virtual std::vector<optim::Optimizer*> optimizers() = 0;
   /// The state of the optimizers, and of the compression, for a dump, on the first rank. Collective.
   virtual io::NamedTensors optimizer_state() = 0;
+  /// The same where each rank keeps what it has of it: for a dump that all ranks write. Collective.
+  virtual std::vector<io::TensorShare> optimizer_shares() = 0;
   /// What all ranks have the same after a step: parameters, buffers, and the optimizer's state unless each rank has its
   /// share. Tensors are shared, not copied.
   io::Dump replica();
@@ -75,6 +79,9 @@ class BatchStep {
  private:
   bool wants_dump_ = false;
 };
+
+/// Adds what this rank has of the optimizer's state. Collective.
+void append_shares(const distributed::TrainingStep& step, const nn::Module& module, std::vector<io::TensorShare>& to);
 
 /// The loss of a batch, summed over its samples: the model's own, or that of the task.
 Tensor loss_sum(const Task& task, const Model& model, const Batch& batch);

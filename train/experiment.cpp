@@ -95,7 +95,16 @@ DistributedOptions read_distributed(const io::Section& s) {
   return options;
 }
 
+CheckpointMode read_mode(const io::Section& s) {
+  const std::string mode = s.choice({"mode",
+                                     "who writes dumps: `\"rank0\"`, or in `\"parallel\"` all ranks one file, each its "
+                                     "part, see [runs.md](runs.md#writing-from-all-ranks)"},
+                                    {"rank0", "parallel"}, "rank0");
+  return mode == "parallel" ? CheckpointMode::Parallel : CheckpointMode::Rank0;
+}
+
 CheckpointOptions read_checkpoint(const io::Section& s) {
+  const CheckpointMode mode = read_mode(s);
   return {
       .every_steps = s.integer({"every_steps", "steps between two dumps; 0: one at the end"}, {.at_least = 0}, 0),
       .every_minutes = s.number({"every_minutes",
@@ -107,10 +116,11 @@ CheckpointOptions read_checkpoint(const io::Section& s) {
                         "metric of the evaluations, as `accuracy` or `loss`: whenever it is better than ever before, "
                         "the model is written to checkpoints/best.h5; empty: never"},
                        ""),
+      .mode = mode,
       .async = s.boolean({"async",
                           "dumps are copied, and written while training goes on; rank 0 needs memory for the copy, see "
-                          "[runs.md](runs.md#writing-while-training-goes-on)"},
-                         true),
+                          "[runs.md](runs.md#writing-while-training-goes-on); false with `mode = \"parallel\"`"},
+                         mode == CheckpointMode::Rank0),
       .on_error = s.choice({"on_error",
                             "what a dump that cannot be written means: `\"stop\"` ends the run with exit code 1, "
                             "`\"warn\"` goes on with a warning"},
@@ -125,6 +135,23 @@ CheckpointOptions read_checkpoint(const io::Section& s) {
                        ? io::DumpCompression::Gzip
                        : io::DumpCompression::None},
       .section = s};
+}
+
+/// What a dump that all ranks write does not go together with.
+void check_parallel_dumps(const CheckpointOptions& checkpoint) {
+  if (checkpoint.mode != CheckpointMode::Parallel) {
+    return;
+  }
+  if (checkpoint.async) {
+    checkpoint.section.report("async",
+                              "'async' in [checkpoint] is true, with mode = \"parallel\": need async = false, or mode "
+                              "= \"rank0\"; all ranks write between two steps, on the thread that sends gradients");
+  }
+  if (checkpoint.dump.compression != io::DumpCompression::None) {
+    checkpoint.section.report("compression",
+                              "'compression' in [checkpoint] is \"gzip\", with mode = \"parallel\": need compression "
+                              "= \"none\", or mode = \"rank0\"; places in the file must be known before it is written");
+  }
 }
 
 void check_compression(const io::Section& root, const Experiment& e) {
@@ -235,6 +262,7 @@ Experiment Experiment::read(const io::Config& config, Mistakes& mistakes) {
   const io::Section root = config.root();
   check_compression(root, e);
   check_reproducible(root, e);
+  check_parallel_dumps(e.checkpoint);
   mistakes.attempt([&] { config.check(schema); });
   return e;
 }

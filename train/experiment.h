@@ -64,13 +64,17 @@ struct DistributedOptions {
 /// What a dump that cannot be written means.
 enum class OnWriteError { Stop, Warn };
 
+/// Who writes dumps: rank 0, or all ranks together.
+enum class CheckpointMode { Rank0, Parallel };
+
 /// [checkpoint]
 struct CheckpointOptions {
   std::int64_t every_steps = 0;  ///< 0: only at the end
   double every_minutes = 0;      ///< likewise
   std::int64_t keep_last = 3;
-  std::string best;   ///< the metric whose best value makes checkpoints/best.h5; empty: none
-  bool async = true;  ///< dumps are written while training goes on
+  std::string best;  ///< the metric whose best value makes checkpoints/best.h5; empty: none
+  CheckpointMode mode = CheckpointMode::Rank0;
+  bool async = true;  ///< dumps are written while training goes on; never in parallel
   OnWriteError on_error = OnWriteError::Stop;
   io::DumpOptions dump;
   io::Section section;

@@ -99,6 +99,17 @@ io::NamedTensors FastStep::optimizer_state() {
   return all;
 }
 
+std::vector<io::TensorShare> FastStep::optimizer_shares() {
+  std::vector<io::TensorShare> all;
+  append_shares(training_step_, *model_.module, all);
+  if (distributed::PowerSgd* const compression = parallel_.power_sgd()) {
+    for (const auto& [name, x] : compression->save(parallel_.names(), *world_)) {  // rank 0 has the sums
+      all.push_back({name, {x.sizes().begin(), x.sizes().end()}, 0, x, false});
+    }
+  }
+  return all;
+}
+
 void FastStep::load_state(const io::Dump& dump) {
   BatchStep::load_state(dump);
   if (distributed::PowerSgd* const compression = parallel_.power_sgd()) {

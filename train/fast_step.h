@@ -25,6 +25,7 @@ class FastStep final : public BatchStep {
   double grad_norm() const override { return training_step_.grad_norm(); }
   std::vector<optim::Optimizer*> optimizers() override { return {optimizer_.get()}; }
   io::NamedTensors optimizer_state() override;
+  std::vector<io::TensorShare> optimizer_shares() override;
   void load_state(const io::Dump& dump) override;
 
  private:

@@ -131,4 +131,12 @@ io::NamedTensors GanStep::optimizer_state() {
   return all;
 }
 
+std::vector<io::TensorShare> GanStep::optimizer_shares() {
+  std::vector<io::TensorShare> all;
+  for (const Player* player : {&generator_, &discriminator_}) {
+    append_shares(player->step, *model_.module, all);
+  }
+  return all;
+}
+
 }  // namespace backflow::train

@@ -26,6 +26,7 @@ class GanStep final : public BatchStep {
   double grad_norm() const override { return generator_.step.grad_norm(); }
   std::vector<optim::Optimizer*> optimizers() override;
   io::NamedTensors optimizer_state() override;
+  std::vector<io::TensorShare> optimizer_shares() override;
 
  private:
   /// A network with what trains it.

@@ -45,4 +45,12 @@ StepResult ReproducibleStep::run(std::int64_t step, const distributed::LocalBatc
 
 io::NamedTensors ReproducibleStep::optimizer_state() { return train::optimizer_state(*optimizer_, *model_.module); }
 
+std::vector<io::TensorShare> ReproducibleStep::optimizer_shares() {
+  std::vector<io::TensorShare> all;
+  for (const auto& [name, x] : optimizer_state()) {
+    all.push_back({name, {x.sizes().begin(), x.sizes().end()}, 0, x, true});
+  }
+  return all;
+}
+
 }  // namespace backflow::train

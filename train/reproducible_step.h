@@ -24,6 +24,7 @@ class ReproducibleStep final : public BatchStep {
   double grad_norm() const override { return step_.grad_norm(); }
   std::vector<optim::Optimizer*> optimizers() override { return {optimizer_.get()}; }
   io::NamedTensors optimizer_state() override;
+  std::vector<io::TensorShare> optimizer_shares() override;
 
  private:
   std::int64_t first_sample(std::int64_t global_n) const;

@@ -98,7 +98,7 @@ class TrainingRun {
     if (outcome == Outcome::Done && control_.evaluated_step() != clock_.step() && clock_.step() > 0) {
       evaluate();  // so that the last dump knows of it
     }
-    const std::string dump = checkpoints_.save_last(full_state_);
+    const std::string dump = checkpoints_.save_last();
     if (outcome == Outcome::Stopped) {
       check_last_dump();
       const std::string why = is_paused()
@@ -160,7 +160,7 @@ class TrainingRun {
       forget_lost_best(control_, checkpoints_, *world_);
     }
     if (evaluator_.evaluate(clock_.step(), clock_.current_epoch())) {
-      checkpoints_.save_best(full_state_);
+      checkpoints_.save_best();
     }
   }
 
@@ -196,7 +196,7 @@ class TrainingRun {
     }
     checkpoints_.look();
     if (result.dump || checkpoints_.is_due(done)) {
-      checkpoints_.save(full_state_);
+      checkpoints_.save();
     }
     return result.stop ? Outcome::Stopped : Outcome::Done;
   }
@@ -270,8 +270,7 @@ class TrainingRun {
   LoopControl control_;
   RunOutput output_;
   RunState state_;
-  const Checkpoints::State full_state_ = [this] { return state_.full(); };
-  Checkpoints checkpoints_{experiment_.checkpoint, output_};
+  Checkpoints checkpoints_{experiment_, state_, output_, *world_};
   RunEvaluator evaluator_;
   StepRecorder recorder_;
   const PlantedFault fault_ = PlantedFault::of(world_->rank());

@@ -3,10 +3,15 @@
 #include <exception>
 #include <utility>
 
+#include <backflow/io/dump.h>
 #include <backflow/io/run_directory.h>
+#include <backflow/io/shared_dump.h>
 #include <backflow/runtime/base/error.h>
 #include <backflow/runtime/trace/trace.h>
+#include <backflow/train/exit_code.h>
 #include <backflow/train/formatted.h>
+#include <backflow/train/run/dump_ranks.h>
+#include <backflow/train/run/shared_failure.h>
 
 namespace backflow::train {
 namespace {
@@ -36,20 +41,24 @@ bool Checkpoints::is_time() const {
          seconds_since(last_) >= kSeconds * options_.every_minutes;
 }
 
-void Checkpoints::save(const State& state) { write(Kind::Step, state, mode()); }
+void Checkpoints::save() { write(Kind::Step, mode()); }
 
-void Checkpoints::save_best(const State& state) { write(Kind::Best, state, mode()); }
+void Checkpoints::save_best() { write(Kind::Best, mode()); }
 
-std::string Checkpoints::save_last(const State& state) {
-  write(Kind::Step, state, Mode::AtOnce);  // nothing goes on meanwhile, so no copy is needed
+std::string Checkpoints::save_last() {
+  write(Kind::Step, Mode::AtOnce);  // nothing goes on meanwhile, so no copy is needed
   return output_.files() != nullptr && last_error_.empty() ? output_.files()->newest() : "";
 }
 
-void Checkpoints::write(Kind kind, const State& state, Mode mode) {
+void Checkpoints::write(Kind kind, Mode mode) {
   const trace::Span span("checkpoint");
-  RunFiles* const files = output_.files();
-  if (files == nullptr) {
-    state();
+  if (is_parallel()) {
+    last_ = Clock::now();
+    write_together({.kind = kind});
+    return;
+  }
+  if (output_.files() == nullptr) {
+    state_.full();
     return;
   }
   Write next{.kind = kind, .wait_seconds = wait_for_write()};
@@ -63,18 +72,18 @@ void Checkpoints::write(Kind kind, const State& state, Mode mode) {
     snapshot_ = {};
   }
   last_ = Clock::now();
-  io::Dump dump = state();
+  write_alone(next, mode);
+}
+
+void Checkpoints::write_alone(Write next, Mode mode) {
+  io::Dump dump = state_.full();
   next.step = dump.step;
   next.bytes = tensor_bytes(dump);
   next.copy_seconds = seconds_since(last_);
-  const auto write_now = [this, kind, files](const io::Dump& whole) {
-    kind == Kind::Best ? files->best(whole) : files->checkpoint(whole, options_.keep_last);
+  const auto write_now = [this, next](const io::Dump& whole) {
+    write_file(next, [&](const std::string& path) { io::write_dump(path, whole, options_.dump); });
   };
-  if (kind == Kind::Best) {
-    is_best_lost_ = false;
-  } else {
-    last_error_.clear();
-  }
+  forget_error(next.kind);
   if (mode == Mode::AtOnce) {
     judge(next, run_write([&] { write_now(dump); }));
     return;
@@ -83,6 +92,30 @@ void Checkpoints::write(Kind kind, const State& state, Mode mode) {
   next.copy_seconds = seconds_since(last_);
   writer_.start([write_now, &copy] { write_now(copy); });
   under_way_ = next;
+}
+
+void Checkpoints::write_together(Write next) {
+  const io::SharedDump share = state_.share();
+  next.step = share.dump.step;
+  next.bytes = tensor_bytes(share);
+  next.copy_seconds = seconds_since(last_);
+  forget_error(next.kind);
+  WorldDumpRanks ranks(world_, timeout_s_);
+  const auto write_part = [&](const std::string& path) { io::write_shared_dump(path, share, ranks); };
+  judge(next, run_write([&] { output_.files() != nullptr ? write_file(next, write_part) : write_part(""); }));
+}
+
+void Checkpoints::write_file(const Write& write, const RunFiles::DumpWrite& write_to) {
+  RunFiles& files = *output_.files();
+  write.kind == Kind::Best ? files.best(write_to) : files.checkpoint(write.step, options_.keep_last, write_to);
+}
+
+void Checkpoints::forget_error(Kind kind) {
+  if (kind == Kind::Best) {
+    is_best_lost_ = false;
+  } else {
+    last_error_.clear();
+  }
 }
 
 double Checkpoints::wait_for_write() {
@@ -113,10 +146,15 @@ void Checkpoints::look() {
 
 void Checkpoints::judge(const Write& write, const WriteEnd& end) {
   note(write, end);
-  if (!end.error.empty()) {
-    check(options_.on_error == OnWriteError::Warn, end.error);
-    warn_of(end);
+  if (end.error.empty()) {
+    return;
   }
+  const bool goes_on = options_.on_error == OnWriteError::Warn;
+  if (is_parallel() && !goes_on) {
+    throw SharedFailure(end.error, kFailed);
+  }
+  check(goes_on, end.error);
+  warn_of(end);
 }
 
 void Checkpoints::note(const Write& write, const WriteEnd& end) {
@@ -142,7 +180,7 @@ void Checkpoints::note(const Write& write, const WriteEnd& end) {
 }
 
 void Checkpoints::warn_of(const WriteEnd& end) {
-  if (!end.error.empty()) {
+  if (!end.error.empty() && output_.files() != nullptr) {
     output_.report().warn(end.error + "; training goes on, and the dump before stays the newest");
   }
 }

@@ -2,31 +2,36 @@
 
 #include <chrono>
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <string>
 
-#include <backflow/io/dump.h>
+#include <backflow/distributed/communicator.h>
 #include <backflow/train/experiment.h>
 #include <backflow/train/loop/run_output.h>
+#include <backflow/train/loop/run_state.h>
 #include <backflow/train/run/background_writer.h>
 #include <backflow/train/run/snapshot.h>
 
 namespace backflow::train {
 
-/// The dumps of a run, which rank 0 writes. While training goes on (`checkpoint.async`) a step waits only for a copy of
-/// the state, and for the write before if that is still under way. How each write ended becomes a line of
-/// metrics.jsonl as soon as it is noticed: after a step, or before the next dump. One that failed ends the run or is a
-/// warning, as `checkpoint.on_error` says.
+/// The dumps of a run. Rank 0 writes them alone, or all ranks together. While training goes on (`checkpoint.async`) a
+/// step waits only for a copy of the state, and for the write before if that is still under way. How each write ended
+/// becomes a line of metrics.jsonl as soon as it is noticed: after a step, or before the next dump. One that failed
+/// ends the run or is a warning, as `checkpoint.on_error` says.
 ///
-/// All ranks call the same functions; only rank 0 does anything in them but call `state`, which is collective and gives
-/// the dump (RunState::full).
+/// With `checkpoint.mode` "parallel" all ranks write, between two steps, each what it has (RunState::share); what fails
+/// on one fails on all. Where there is one rank that is the same as "rank0".
+///
+/// All ranks call the same functions, which are collective.
 class Checkpoints {
  public:
-  using State = std::function<io::Dump()>;
-
   /// Keeps references.
-  Checkpoints(const CheckpointOptions& options, RunOutput& output) : options_(options), output_(output) {}
+  Checkpoints(const Experiment& experiment, RunState& state, RunOutput& output, distributed::Communicator& world)
+      : options_(experiment.checkpoint),
+        timeout_s_(experiment.distributed.timeout_s),
+        state_(state),
+        output_(output),
+        world_(world) {}
   /// Waits for the write that is under way, and notes how it ended.
   ~Checkpoints();
   Checkpoints(const Checkpoints&) = delete;
@@ -38,12 +43,12 @@ class Checkpoints {
   bool is_due(std::int64_t step) const { return options_.every_steps > 0 && step % options_.every_steps == 0; }
 
   /// Writes checkpoints/step-<step>.h5.
-  void save(const State& state);
+  void save();
   /// Writes checkpoints/best.h5.
-  void save_best(const State& state);
+  void save_best();
   /// Writes the last dump of the run, after those that are still under way, and returns its path when it is on the
   /// disk; empty on other ranks. With on_error "warn" it is empty on rank 0 too when that has failed; see last_error().
-  std::string save_last(const State& state);
+  std::string save_last();
   /// Notes a write that has ended. Throws Error for one that failed, with on_error "stop".
   void look();
 
@@ -67,7 +72,12 @@ class Checkpoints {
 
   enum class Mode { Async, AtOnce };
   Mode mode() const { return options_.async ? Mode::Async : Mode::AtOnce; }
-  void write(Kind kind, const State& state, Mode mode);
+  bool is_parallel() const { return options_.mode == CheckpointMode::Parallel && world_.size() > 1; }
+  void write(Kind kind, Mode mode);
+  void write_alone(Write next, Mode mode);
+  void write_together(Write next);
+  void write_file(const Write& write, const RunFiles::DumpWrite& write_to);
+  void forget_error(Kind kind);
   double wait_for_write();
   void note_wait(double seconds);
   void judge(const Write& write, const WriteEnd& end);
@@ -75,7 +85,10 @@ class Checkpoints {
   void warn_of(const WriteEnd& end);
 
   const CheckpointOptions& options_;
+  const double timeout_s_;  ///< how long ranks wait for each other
+  RunState& state_;
   RunOutput& output_;
+  distributed::Communicator& world_;
   Clock::time_point last_ = Clock::now();  ///< when the last dump was begun
   bool has_waited_ = false;
   bool is_best_lost_ = false;

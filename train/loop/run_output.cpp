@@ -31,7 +31,6 @@ void RunOutput::open(const Platform& platform) {
   // Rank 0 alone writes.
   run_on_rank_0(*world_, [&] {
     files_.emplace(options_.start, experiment_.name, options_.resolved_config, environment_json(*world_, platform));
-    files_->set_dump_options(experiment_.checkpoint.dump);
     if (experiment_.log.tensorboard) {
       files_->write_events(options_.start.dump.step);
     }

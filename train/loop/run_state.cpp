@@ -30,21 +30,40 @@ io::Dump RunState::own() const {
 io::Dump RunState::full() {
   check_replicas();
   io::NamedTensors optimizer = parts_.step.optimizer_state();
-  io::Dump dump;
   if (world_.rank() != 0) {
-    return dump;
+    return {};
   }
-  dump = make_dump(*parts_.model.module);
+  io::Dump dump = without_optimizer();
+  dump.optimizer = std::move(optimizer);
+  check_finite(dump);
+  return dump;
+}
+
+io::SharedDump RunState::share() {
+  check_replicas();
+  io::SharedDump share{{}, parts_.step.optimizer_shares()};
+  run_on_all_ranks(world_, [&] {
+    share.dump = without_optimizer();
+    io::Dump own = world_.rank() == 0 ? share.dump : io::Dump();  // what all have, one looks at
+    own.step = share.dump.step;
+    for (const io::TensorShare& x : share.optimizer) {
+      own.optimizer.emplace_back(x.name, x.elements);
+    }
+    check_finite(own);
+  });
+  return share;
+}
+
+io::Dump RunState::without_optimizer() const {
+  io::Dump dump = make_dump(*parts_.model.module);
   dump.step = parts_.clock.step();
   dump.epoch = parts_.clock.epochs_done();
-  dump.optimizer = std::move(optimizer);
   parts_.control.save(dump);
   set_position(dump, parts_.clock.position(), parts_.sampler);
   dump.config = options_.resolved_config;
   dump.train_data = options_.train_data;
   dump.test_data = options_.test_data;
   dump.versions = versions();
-  check_finite(dump);
   return dump;
 }
 

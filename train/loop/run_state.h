@@ -6,6 +6,7 @@
 #include <backflow/distributed/communicator.h>
 #include <backflow/distributed/sampler.h>
 #include <backflow/io/dump.h>
+#include <backflow/io/shared_dump.h>
 #include <backflow/train/batch_step.h>
 #include <backflow/train/loop/loop_control.h>
 #include <backflow/train/run/run_clock.h>
@@ -38,10 +39,14 @@ class RunState {
   /// All of it on rank 0, checked to be finite, and nothing elsewhere. Tensors that need no gathering are shared with
   /// the run. Throws Error when the ranks differ, or for elements that are not finite. Collective.
   io::Dump full();
+  /// What this rank has of the same, for a dump that all ranks write. Nothing is gathered. Otherwise as full().
+  io::SharedDump share();
   /// Whether all ranks still have the same, if that is asked for and was not looked at after this step. Collective.
   void check_replicas();
 
  private:
+  io::Dump without_optimizer() const;
+
   const Experiment& experiment_;
   const RunOptions& options_;
   const StatefulParts parts_;

@@ -67,17 +67,18 @@ int run_job(const std::function<int(const World&)>& body) {
     world->abort(kFailed);
     return kFailed;
   } catch (const std::exception& error) {
-    // One rank of a node speaks. Those of the first node come first.
-    const bool is_first = world->claim_failure();
-    const bool is_of_first_node = world->rank() == world->local_rank();
-    std::this_thread::sleep_for(!is_first          ? kOtherSpeaks
-                                : is_of_first_node ? std::chrono::seconds(0)
-                                                   : kFirstNodeSpeaks);
-    const std::string rank = world->size() > 1 ? to_text("rank ", world->rank(), ": ") : "";
-    print_error(rank, error.what());
-    world->abort(kFailed);
+    end_failed_job(*world, error.what());
     return kFailed;
   }
+}
+
+void end_failed_job(distributed::Communicator& world, const std::string& error) {
+  // One rank of a node speaks. Those of the first node come first.
+  const bool is_first = world.claim_failure();
+  const bool is_of_first_node = world.rank() == world.local_rank();
+  std::this_thread::sleep_for(!is_first ? kOtherSpeaks : is_of_first_node ? std::chrono::seconds(0) : kFirstNodeSpeaks);
+  print_error(world.size() > 1 ? to_text("rank ", world.rank(), ": ") : "", error);
+  world.abort(kFailed);
 }
 
 int fail_usage(const std::string& error) {

@@ -16,6 +16,10 @@ using World = std::shared_ptr<distributed::Communicator>;
 /// nothing to add then.
 int run_job(const std::function<int(const World&)>& body);
 
+/// For a failure that one rank has while others may be waiting for it: one rank of a node tells, and ends the whole
+/// job.
+void end_failed_job(distributed::Communicator& world, const std::string& error);
+
 /// Tells what is wrong with a command line or a configuration, before there is a communicator, and returns the exit
 /// code. In a job of several ranks these meet first, so that one of them says it, or which ranks it is about.
 int fail_usage(const std::string& error);

@@ -137,23 +137,22 @@ void RunFiles::make_checkpoints() {
   }
 }
 
-void RunFiles::write_checkpoint(const std::string& path, const io::Dump& dump) {
+void RunFiles::write_checkpoint(const std::string& path, const DumpWrite& write) {
   make_checkpoints();
   has_failed_ = true;
-  io::write_dump(path, dump, dump_options_);
+  write(path);
   has_failed_ = false;
 }
 
-void RunFiles::best(const io::Dump& dump) {
-  const std::string path = directory_.checkpoints() + "/" + io::RunDirectory::kBest;
-  write_checkpoint(path, dump);
+void RunFiles::best(const DumpWrite& write) {
+  write_checkpoint(directory_.checkpoints() + "/" + io::RunDirectory::kBest, write);
 }
 
 void RunFiles::log(const std::string& text) { logger_->info(text); }
 
-void RunFiles::checkpoint(const io::Dump& dump, std::int64_t keep_last) {
-  const std::string path = directory_.checkpoint(dump.step);
-  write_checkpoint(path, dump);
+void RunFiles::checkpoint(std::int64_t step, std::int64_t keep_last, const DumpWrite& write) {
+  const std::string path = directory_.checkpoint(step);
+  write_checkpoint(path, write);
   std::erase(dumps_, path);
   dumps_.push_back(path);
   const auto surplus = std::max<std::ptrdiff_t>(std::ssize(dumps_) - keep_last, 0);

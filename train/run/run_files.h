@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,19 +35,20 @@ class RunFiles {
   const std::vector<std::string>& warnings() const { return warnings_; }
   /// Whether the directory had a best dump when the run took it over.
   bool had_best() const { return has_best_; }
-  /// How dumps are written from now on.
-  void set_dump_options(const io::DumpOptions& options) { dump_options_ = options; }
   /// A line of metrics.jsonl; steps and evaluations also go into the event file, if there is one.
   void metric(std::string_view event, const io::MetricRecord& fields);
   /// From now on TensorBoard's event file gets the same; `step` is the last one that is done.
   void write_events(std::int64_t step) { events_.emplace(directory(), step > 0 ? step + 1 : 0); }
   /// A line of log.txt.
   void log(const std::string& text);
-  /// Writes checkpoints/step-<step>.h5, then removes the oldest dumps of this run so that `keep_last` are left: those
-  /// that it has written, and those from which on it goes. When writing fails nothing is removed.
-  void checkpoint(const io::Dump& dump, std::int64_t keep_last);
-  /// Writes checkpoints/best.h5 in place of an earlier one. It is not among the dumps that `keep_last` counts.
-  void best(const io::Dump& dump);
+  /// Writes a dump to a path, in full or not at all.
+  using DumpWrite = std::function<void(const std::string& path)>;
+
+  /// Has `write` write checkpoints/step-<step>.h5, then removes the oldest dumps of this run so that `keep_last` are
+  /// left: those that it has written, and those from which on it goes. When writing fails nothing is removed.
+  void checkpoint(std::int64_t step, std::int64_t keep_last, const DumpWrite& write);
+  /// Has `write` write checkpoints/best.h5 in place of an earlier one. It is not among those that `keep_last` counts.
+  void best(const DumpWrite& write);
   // These two may be called by another thread than the rest, one call at a time.
 
   /// The path of the dump that was written last.
@@ -56,13 +59,12 @@ class RunFiles {
   void adopt_dumps(const RunStart& start);
   void adopt_best(const RunStart& start);
   void make_checkpoints();
-  void write_checkpoint(const std::string& path, const io::Dump& dump);
+  void write_checkpoint(const std::string& path, const DumpWrite& write);
 
   io::RunDirectory directory_;
   std::shared_ptr<io::RunLock> lock_;
   std::vector<std::string> warnings_;
   bool has_best_ = false;
-  io::DumpOptions dump_options_;
   bool has_failed_ = false;         ///< the last write, which may have left something unfinished
   std::vector<std::string> dumps_;  ///< of this run, the newest last
   std::optional<io::MetricsWriter> metrics_;

@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
+#include <functional>
 #include <map>
+#include <numeric>
 #include <string>
 #include <utility>
 #include <vector>
@@ -81,6 +83,15 @@ std::int64_t tensor_bytes(const io::Dump& dump) {
     }
   }
   return static_cast<std::int64_t>(bytes);
+}
+
+std::int64_t tensor_bytes(const io::SharedDump& share) {
+  std::int64_t bytes = tensor_bytes(share.dump);
+  for (const io::TensorShare& x : share.optimizer) {
+    const std::int64_t numel = std::accumulate(x.sizes.begin(), x.sizes.end(), std::int64_t{1}, std::multiplies<>());
+    bytes += numel * static_cast<std::int64_t>(element_size(x.elements.scalar_type()));
+  }
+  return bytes;
 }
 
 }  // namespace backflow::train

@@ -5,6 +5,7 @@
 #include <string>
 
 #include <backflow/io/dump.h>
+#include <backflow/io/shared_dump.h>
 #include <backflow/runtime/tensor/tensor.h>
 
 namespace backflow::train {
@@ -27,5 +28,7 @@ class Snapshot {
 
 /// Bytes of all tensors of a dump.
 std::int64_t tensor_bytes(const io::Dump& dump);
+/// The same, of the whole that the ranks write together.
+std::int64_t tensor_bytes(const io::SharedDump& share);
 
 }  // namespace backflow::train
