@@ -3,6 +3,7 @@ from them on any number of ranks, and what happens when they cannot be written.
 
 usage: parallel_dump_test.py [NAME...]  runs the tests of these names, or all.
 """
+import os
 import pathlib
 import resource
 import subprocess
@@ -61,6 +62,14 @@ def test_a_run_goes_on_from_them_on_any_number_of_ranks(folder):
     for ranks in (1, 2, 3):
         ends = [resumed(config, folder / name, ranks, [*PARALLEL, *VARIANTS["sharded"]]) for name in ("sharded", "rank0")]
         assert ends[0] == ends[1], ranks
+
+
+def test_a_write_that_is_not_collective_is_a_warning(folder):
+    config = write_config(folder)
+    done = run("train", config, "--out", folder / "run", *sets(*PARALLEL), ranks=2, env={**os.environ, "HDF5_MPI_OPT_TYPES": "0"})
+    warnings = [line for line in done.stderr.splitlines() if "was not written collectively: " in line]
+    assert len(warnings) == 1 and "HDF5_MPI_OPT_TYPES in the environment forbids it" in warnings[0], done.stderr
+    run("evaluate", newest(folder / "run"))
 
 
 def test_what_does_not_go_together_is_refused(folder):
