@@ -64,6 +64,8 @@
 #include <backflow/nn/optim/sgd.h>
 #include <backflow/nn/utils/clip_grad.h>
 
+#include <backflow/serialize/serialize.h>
+
 // What was not built is not installed.
 #if __has_include(<backflow/distributed/data_parallel.h>)
 #include <backflow/distributed/communicator.h>

@@ -18,6 +18,7 @@ using namespace backflow;  // NOLINT(google-build-using-namespace): this is what
 namespace autograd = backflow::autograd;
 namespace nn = backflow::nn;
 namespace optim = backflow::optim;
+namespace serialize = backflow::serialize;
 
 using std::nullopt;
 using std::optional;

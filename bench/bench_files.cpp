@@ -12,10 +12,10 @@
 #include <string>
 #include <vector>
 
+#include <backflow/exchange/safetensors.h>
 #include <backflow/io/dump.h>
-#include <backflow/io/exchange/safetensors.h>
-#include <backflow/io/exchange/tensor_file.h>
 #include <backflow/io/guarded_read.h>
+#include <backflow/io/tensor_file.h>
 #include <backflow/runtime/base/error.h>
 #include <backflow/runtime/threads/threads.h>
 

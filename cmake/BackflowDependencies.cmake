@@ -11,6 +11,10 @@ pkg_check_modules(LibDW REQUIRED IMPORTED_TARGET libdw)
 # Cores and NUMA nodes, for the placement of threads and memory.
 pkg_check_modules(Hwloc REQUIRED IMPORTED_TARGET hwloc>=2.4)
 find_path(Backward_INCLUDE_DIR backward.hpp REQUIRED)
+# CRC-32 and deflate, for tensor files; their headers are JSON.
+find_package(ZLIB REQUIRED)
+pkg_check_modules(Deflate REQUIRED IMPORTED_TARGET libdeflate)
+find_package(nlohmann_json REQUIRED)
 
 if(BACKFLOW_WITH_MPI OR BACKFLOW_WITH_HDF5)
   # The C interface alone, which C++ compilers understand: MPI_CXX is the language that we compile, not the old bindings.
@@ -21,11 +25,8 @@ if(BACKFLOW_WITH_MPI)
 endif()
 if(BACKFLOW_WITH_HDF5)
   find_package(ParallelHDF5 REQUIRED)
-  find_package(ZLIB REQUIRED)
   find_package(PNG REQUIRED)
   find_package(JPEG REQUIRED)
-  pkg_check_modules(Deflate REQUIRED IMPORTED_TARGET libdeflate)
-  find_package(nlohmann_json REQUIRED)
   # As headers alone: Debian's compiled toml++ would be one more library to find at run time.
   find_path(TomlPlusPlus_INCLUDE_DIR toml++/toml.h REQUIRED)
   add_library(TomlPlusPlus::headers INTERFACE IMPORTED)

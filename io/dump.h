@@ -7,13 +7,10 @@
 #include <utility>
 #include <vector>
 
-#include <backflow/io/exchange/element_type.h>
+#include <backflow/exchange/tensor_format.h>
 #include <backflow/runtime/tensor/tensor.h>
 
 namespace backflow::io {
-
-/// Tensors under the names that PyTorch's state_dict gives them, as "layers.0.weight".
-using NamedTensors = std::vector<std::pair<std::string, Tensor>>;
 
 /// The contents of a dump: what is needed to evaluate a model, and to resume its training.
 struct Dump {

@@ -9,8 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include <backflow/io/atomic_file.h>
-#include <backflow/io/exchange/input_file.h>
+#include <backflow/exchange/atomic_file.h>
+#include <backflow/exchange/input_file.h>
 #include <backflow/io/hdf5_storage_internal.h>
 
 namespace backflow::io::detail {

@@ -2,7 +2,7 @@
 #include <array>
 #include <cstdio>
 
-#include <backflow/io/crc32_internal.h>
+#include <backflow/exchange/crc32.h>
 #include <backflow/io/dump_chunks_internal.h>
 #include <backflow/io/dump_internal.h>
 

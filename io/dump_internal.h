@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
+#include <backflow/exchange/element_type.h>
+#include <backflow/exchange/input_file.h>
 #include <backflow/io/dump.h>
-#include <backflow/io/exchange/element_type.h>
-#include <backflow/io/exchange/input_file.h>
 
 namespace backflow::io::detail {
 

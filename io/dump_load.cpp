@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <utility>
 
-#include <backflow/io/crc32_internal.h>
+#include <backflow/exchange/crc32.h>
 #include <backflow/io/dump_chunks_internal.h>
 #include <backflow/io/dump_internal.h>
 #include <backflow/io/dump_reader_internal.h>

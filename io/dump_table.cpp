@@ -5,7 +5,7 @@
 #include <cstdio>
 #include <cstring>
 
-#include <backflow/io/crc32_internal.h>
+#include <backflow/exchange/crc32.h>
 #include <backflow/io/dump_chunks_internal.h>
 #include <backflow/io/dump_internal.h>
 #include <backflow/runtime/base/error.h>

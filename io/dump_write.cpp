@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <set>
 
-#include <backflow/io/atomic_file.h>
-#include <backflow/io/crc32_internal.h>
+#include <backflow/exchange/atomic_file.h>
+#include <backflow/exchange/crc32.h>
 #include <backflow/io/dump_chunks_internal.h>
 #include <backflow/io/dump_internal.h>
 #include <backflow/io/hdf5_internal.h>

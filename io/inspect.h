@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include <backflow/io/exchange/tensor_file.h>
+#include <backflow/io/tensor_file.h>
 
 namespace backflow::io {
 

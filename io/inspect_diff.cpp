@@ -5,10 +5,10 @@
 #include <map>
 #include <utility>
 
+#include <backflow/exchange/row_major.h>
 #include <backflow/io/dump_internal.h>
 #include <backflow/io/inspect.h>
 #include <backflow/io/inspect_internal.h>
-#include <backflow/io/row_major_internal.h>
 
 namespace backflow::io {
 namespace detail {

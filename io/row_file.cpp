@@ -8,8 +8,8 @@
 #include <optional>
 #include <utility>
 
-#include <backflow/io/atomic_file.h>
-#include <backflow/io/exchange/npy_header_internal.h>
+#include <backflow/exchange/atomic_file.h>
+#include <backflow/exchange/npy_header.h>
 #include <backflow/io/hdf5_internal.h>
 #include <backflow/runtime/base/error.h>
 

@@ -8,7 +8,7 @@
 #include <system_error>
 #include <tuple>
 
-#include <backflow/io/atomic_file.h>
+#include <backflow/exchange/atomic_file.h>
 #include <backflow/io/event_file.h>
 #include <backflow/io/run_directory.h>
 #include <backflow/runtime/base/error.h>

@@ -2,7 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include <backflow/io/atomic_file.h>
+#include <backflow/exchange/atomic_file.h>
 #include <backflow/runtime/trace/bucket_number.h>
 
 namespace backflow::io {

@@ -7,9 +7,15 @@
 #include <utility>
 #include <vector>
 
+#include <backflow/nn/load_report.h>
 #include <backflow/nn/module_holder.h>
 #include <backflow/nn/ordered_dict.h>
 #include <backflow/runtime/tensor/tensor.h>
+
+namespace backflow::serialize {
+class InputArchive;
+class OutputArchive;
+}  // namespace backflow::serialize
 
 namespace backflow::nn {
 
@@ -67,6 +73,19 @@ class Module : public std::enable_shared_from_this<Module> {
   OrderedDict<std::string, Tensor> named_buffers(bool recurse = true) const;
   /// Parameters and buffers under every name they have, in the order of PyTorch's state_dict.
   OrderedDict<std::string, Tensor> state_dict() const;
+  /// Copies the values of a state_dict into parameters and buffers, converted to their dtype where both are
+  /// floating-point. Returns the names that did not fit. With `strict`,
+  /// throws Error that lists them all and changes nothing unless all fit; without, loads what fits. As in PyTorch, a
+  /// `num_batches_tracked` that is not given starts from 0.
+  LoadReport load_state_dict(const OrderedDict<std::string, Tensor>& dict, bool strict = true);
+  /// Writes parameters and buffers to an archive, and those of each child to one inside of it.
+  virtual void save(serialize::OutputArchive& archive) const;
+  /// Reads them back into those that there are. Throws Error that lists all parameters and buffers that the archive
+  /// lacks or has with another shape, before one of them is changed; a class that overrides it answers for itself.
+  /// Other names in the archive are not looked at.
+  virtual void load(serialize::InputArchive& archive);
+  /// Whether archives have a place for this module.
+  virtual bool is_serializable() const { return true; }
 
   // ---- the tree ----
   /// The module and all below it; the module itself must be owned by a shared_ptr, or left out.
@@ -106,6 +125,7 @@ class Module : public std::enable_shared_from_this<Module> {
  private:
   void register_child(std::string name, std::shared_ptr<Module> module);
   void check_name(const char* kind, const std::string& name) const;
+  void plan_load(serialize::InputArchive& archive);
 
   std::string name_;
   bool is_training_ = true;

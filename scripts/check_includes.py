@@ -17,9 +17,11 @@ LAYERS = {
     "runtime": [],
     "ops": ["runtime"],
     "nn": ["ops", "runtime"],
-    "io": ["runtime"],
+    "exchange": ["runtime"],
+    "io": ["exchange", "runtime"],
+    "serialize": ["exchange", "io", "nn", "ops", "runtime"],
     "distributed": ["nn", "ops", "runtime"],
-    "train": ["distributed", "io", "nn", "ops", "runtime"],
+    "train": ["distributed", "exchange", "io", "nn", "ops", "runtime"],
 }
 EVERY_LAYER = list(LAYERS)
 
@@ -66,6 +68,10 @@ ROOMS = {
         "reductions": ["elementwise", "layout"],
         "resampling": ["elementwise", "layout"],
     },
+    "exchange": {
+        "zip": [],
+        "torch": ["zip"],
+    },
     "distributed": {
         "calls": [],
         "node": ["calls"],
@@ -91,10 +97,10 @@ THIRD_PARTY = [
     (r"mpi(-ext)?\.h", ["distributed", "io"]),
     (r"hdf5\.h|H5\w*\.h", ["io"]),
     (r"toml\+\+/", ["io"]),
-    (r"zlib\.h", ["io"]),
-    (r"libdeflate\.h", ["io"]),
+    (r"zlib\.h", ["exchange", "io"]),
+    (r"libdeflate\.h", ["exchange", "io"]),
     (r"png\.h|jpeglib\.h", ["io/datasets", "tests"]),
-    (r"nlohmann/", ["io", "train"]),
+    (r"nlohmann/", ["exchange", "io", "train"]),
     (r"spdlog/", ["train"]),
     (r"CLI/", ["train"]),
     (r"httplib\.h", ["train/report"]),

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # scripts/coverage.sh [FOLDER...] [--min PERCENT] [--no-run] [--tests REGEX]
 #
-# Which lines of runtime, ops, nn, distributed, io and train, or of these FOLDERs alone, the tests run: builds the preset
+# Which lines of the libraries, or of these FOLDERs alone, the tests run: builds the preset
 # coverage, runs the tests labelled unit and mpi that are not slow, and prints every file with the lines that never ran,
 # then every folder.
 #   --min      exit code 1 when a folder has less than this percentage of its lines run, as in: scripts/coverage.sh ops --min 90
@@ -25,7 +25,7 @@ while (($#)); do
   esac
   shift
 done
-((${#folders[@]})) || folders=(runtime ops nn distributed io train)
+((${#folders[@]})) || folders=(runtime ops nn exchange io serialize distributed train)
 [[ $minimum =~ ^[0-9]+(\.[0-9]+)?$ ]] || die "--min $minimum: need a percentage, as in 90"
 
 "$root/scripts/setup.sh" --dev

@@ -47,20 +47,6 @@ const ConfigEntry* chosen(const ConfigTable& table, const KeyCondition& conditio
   return nullptr;
 }
 
-// Whether the key belongs to some values of a choice in its table whose own value is wrong, as optimizer.momentum with
-// name = "adma": what is wrong is the name alone, which has its error.
-bool waits_for_choice(const Schema& schema, const Stray& stray) {
-  const SchemaKey* key = schema.find(join_path(stray.table->path, quote_key(stray.entry->key)));
-  if (key == nullptr) return false;
-  for (const KeyVariant& variant : key->variants) {
-    for (const KeyCondition& one : variant.when) {
-      const ConfigEntry* choice = chosen(*stray.table, one);
-      if (choice != nullptr && choice->wrong) return true;
-    }
-  }
-  return false;
-}
-
 // The choices on which a key depends, each with all values for which there is such a key.
 std::vector<KeyCondition> conditions_of(const SchemaKey& key) {
   std::vector<KeyCondition> all;

@@ -1,10 +1,27 @@
 #include <backflow/nn/optim/adagrad.h>
 
+#include <backflow/nn/optim/option_values_internal.h>
 #include <backflow/ops/kernels/optimizers/adagrad_update.h>
 
 namespace backflow::optim {
 
 std::unique_ptr<OptimizerOptions> AdagradOptions::clone() const { return std::make_unique<AdagradOptions>(*this); }
+
+void AdagradOptions::serialize(serialize::OutputArchive& archive) const {
+  archive.write("lr", lr_);
+  archive.write("lr_decay", lr_decay_);
+  archive.write("weight_decay", weight_decay_);
+  archive.write("initial_accumulator_value", initial_accumulator_value_);
+  archive.write("eps", eps_);
+}
+
+void AdagradOptions::serialize(serialize::InputArchive& archive) {
+  detail::read_option(archive, "lr", lr_);
+  detail::read_option(archive, "lr_decay", lr_decay_);
+  detail::read_option(archive, "weight_decay", weight_decay_);
+  detail::read_option(archive, "initial_accumulator_value", initial_accumulator_value_);
+  detail::read_option(archive, "eps", eps_);
+}
 
 Adagrad::Adagrad(std::vector<OptimizerParamGroup> groups, AdagradOptions defaults) : Optimizer(defaults.clone()) {
   Adagrad::check_options(defaults);

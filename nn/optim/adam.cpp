@@ -1,6 +1,7 @@
 #include <backflow/nn/optim/adam.h>
 
 #include <backflow/nn/optim/adamw.h>
+#include <backflow/nn/optim/option_values_internal.h>
 #include <backflow/ops/kernels/optimizers/adam_update.h>
 
 namespace backflow::optim {
@@ -38,6 +39,27 @@ template <class Self>
 std::unique_ptr<OptimizerOptions> detail::AdamOptionsOf<Self>::clone() const {
   return std::make_unique<Self>(static_cast<const Self&>(*this));
 }
+
+template <class Self>
+void detail::AdamOptionsOf<Self>::serialize(serialize::OutputArchive& archive) const {
+  archive.write("lr", lr_);
+  archive.write("betas.0", std::get<0>(betas_));
+  archive.write("betas.1", std::get<1>(betas_));
+  archive.write("eps", eps_);
+  archive.write("weight_decay", weight_decay_);
+  archive.write("amsgrad", amsgrad_);
+}
+
+template <class Self>
+void detail::AdamOptionsOf<Self>::serialize(serialize::InputArchive& archive) {
+  detail::read_option(archive, "lr", lr_);
+  detail::read_option(archive, "betas.0", std::get<0>(betas_));
+  detail::read_option(archive, "betas.1", std::get<1>(betas_));
+  detail::read_option(archive, "eps", eps_);
+  detail::read_option(archive, "weight_decay", weight_decay_);
+  detail::read_option(archive, "amsgrad", amsgrad_);
+}
+
 template class detail::AdamOptionsOf<AdamOptions>;
 template class detail::AdamOptionsOf<AdamWOptions>;
 

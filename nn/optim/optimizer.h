@@ -10,12 +10,18 @@
 #include <utility>
 #include <vector>
 
+#include <backflow/nn/load_report.h>
 #include <backflow/nn/ordered_dict.h>
 #include <backflow/runtime/tensor/tensor.h>
 
 namespace backflow::kernels {
 struct UpdateOperand;
 }
+
+namespace backflow::serialize {
+class InputArchive;
+class OutputArchive;
+}  // namespace backflow::serialize
 
 namespace backflow::optim {
 
@@ -26,6 +32,10 @@ class OptimizerOptions {
   virtual std::unique_ptr<OptimizerOptions> clone() const = 0;
   virtual double get_lr() const = 0;
   virtual void set_lr(double lr) = 0;
+  /// Writes the options to an archive under PyTorch's names, and reads those that are there. Here it is "lr" alone; a
+  /// class with more options overrides both. Throws Error for a value of another kind.
+  virtual void serialize(serialize::OutputArchive& archive) const;
+  virtual void serialize(serialize::InputArchive& archive);
 };
 
 /// Parameters that share options: the group's own, or else those of the optimizer. Copies have copies of the options.
@@ -130,6 +140,23 @@ class Optimizer {
   /// parameter's state is not there.
   void load_state(const NamedTensors& state, const NamedTensors& names = {});
 
+  /// State and options, under the names of PyTorch's state_dict joined by dots: "state.0.exp_avg",
+  /// "param_groups.0.lr", "param_groups.0.betas.1", "param_groups.0.params.0". State is shared with the optimizer;
+  /// numbers are tensors without dimensions, int64, float64 or bool. Throws Error when the optimizer has the state of
+  /// parts of parameters.
+  NamedTensors state_dict() const;
+  /// Takes over such a state_dict, also of PyTorch: state, and the options of all groups. Parameters belong together by
+  /// their order. Parameters without state in it start anew. PyTorch's options that have no counterpart here are not
+  /// looked at (foreach, fused, capturable, differentiable), but for a maximize that is true, which does not fit.
+  ///
+  /// Returns the names that did not fit. With `strict`, throws Error that lists them all unless all fit; without, loads
+  /// what fits, and of a parameter's state all or nothing. Throws Error for options out of range. After an Error
+  /// nothing has changed.
+  LoadReport load_state_dict(const NamedTensors& dict, bool strict = true);
+  /// Writes the state_dict to an archive, and loads it, strictly.
+  virtual void save(serialize::OutputArchive& archive) const;
+  virtual void load(serialize::InputArchive& archive);
+
  protected:
   explicit Optimizer(std::unique_ptr<OptimizerOptions> defaults) : defaults_(std::move(defaults)) {}
 
@@ -170,6 +197,8 @@ class Optimizer {
   void add_state(Entry& entry, const StateKept& kept, IntArrayRef sizes, kernels::UpdateOperand& operand) const;
   bool accepts(const Entry& entry, const std::string& name, const Tensor& value) const;
   void check_complete(const Entry& entry, const std::string& path, const NamedTensors& state) const;
+  class StateDictLoad;
+  LoadReport load_state_dict_of(const std::string& where, const NamedTensors& dict, bool strict);
 
   std::unique_ptr<OptimizerOptions> defaults_;
   std::vector<OptimizerParamGroup> groups_;

@@ -1,10 +1,29 @@
 #include <backflow/nn/optim/rmsprop.h>
 
+#include <backflow/nn/optim/option_values_internal.h>
 #include <backflow/ops/kernels/optimizers/rmsprop_update.h>
 
 namespace backflow::optim {
 
 std::unique_ptr<OptimizerOptions> RMSpropOptions::clone() const { return std::make_unique<RMSpropOptions>(*this); }
+
+void RMSpropOptions::serialize(serialize::OutputArchive& archive) const {
+  archive.write("lr", lr_);
+  archive.write("alpha", alpha_);
+  archive.write("eps", eps_);
+  archive.write("weight_decay", weight_decay_);
+  archive.write("momentum", momentum_);
+  archive.write("centered", centered_);
+}
+
+void RMSpropOptions::serialize(serialize::InputArchive& archive) {
+  detail::read_option(archive, "lr", lr_);
+  detail::read_option(archive, "alpha", alpha_);
+  detail::read_option(archive, "eps", eps_);
+  detail::read_option(archive, "weight_decay", weight_decay_);
+  detail::read_option(archive, "momentum", momentum_);
+  detail::read_option(archive, "centered", centered_);
+}
 
 RMSprop::RMSprop(std::vector<OptimizerParamGroup> groups, RMSpropOptions defaults) : Optimizer(defaults.clone()) {
   RMSprop::check_options(defaults);

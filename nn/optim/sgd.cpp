@@ -1,8 +1,25 @@
 #include <backflow/nn/optim/sgd.h>
 
+#include <backflow/nn/optim/option_values_internal.h>
 #include <backflow/ops/kernels/optimizers/sgd_update.h>
 
 namespace backflow::optim {
+
+void SGDOptions::serialize(serialize::OutputArchive& archive) const {
+  archive.write("lr", lr_);
+  archive.write("momentum", momentum_);
+  archive.write("dampening", dampening_);
+  archive.write("weight_decay", weight_decay_);
+  archive.write("nesterov", nesterov_);
+}
+
+void SGDOptions::serialize(serialize::InputArchive& archive) {
+  detail::read_option(archive, "lr", lr_);
+  detail::read_option(archive, "momentum", momentum_);
+  detail::read_option(archive, "dampening", dampening_);
+  detail::read_option(archive, "weight_decay", weight_decay_);
+  detail::read_option(archive, "nesterov", nesterov_);
+}
 
 SGD::SGD(std::vector<OptimizerParamGroup> groups, SGDOptions defaults) : Optimizer(defaults.clone()) {
   SGD::check_options(defaults);

@@ -17,7 +17,7 @@ import sys
 
 PAGE = "docs/internals/add_operator.md"
 BLOCK = re.compile(r"^`([^`]+)`, (?:a new file|after the line `([^`]+)`):\n\n```cpp\n(.*?)^```\n", re.MULTILINE | re.DOTALL)
-TREE = ("bench", "cmake", "distributed", "docs", "examples", "io", "nn", "ops", "runtime", "scripts", "tests", "train")
+TREE = ("bench", "cmake", "distributed", "docs", "examples", "exchange", "io", "nn", "ops", "runtime", "scripts", "serialize", "tests", "train")
 RIGHT, WRONG = "b.dx(0) = b.dy() * (1 - part * part);", "b.dx(0) = b.dy() * (1 + part * part);"
 OF_THE_SAMPLE = "samples:*,sweep:*,dtypes:*,bad operands:*,in place:*"
 OF_ALL = "registry:*,limits:*"

@@ -14,7 +14,8 @@ import re
 import sys
 import tempfile
 
-FOLDERS = ("bench", "cmake", "configs", "distributed", "docs", "examples", "io", "nn", "ops", "runtime", "scripts", "tests", "train")
+FOLDERS = ("bench", "cmake", "configs", "distributed", "docs", "examples", "exchange", "io", "nn", "ops", "runtime", "scripts", "serialize", "tests",
+           "train")
 SOURCES = {".h", ".cpp", ".py", ".sh", ".txt", ".toml", ".cmake"}
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
 CODE = re.compile(r"`([^`\n]+)`")

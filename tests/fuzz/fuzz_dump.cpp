@@ -6,7 +6,7 @@
 #include <span>
 #include <vector>
 
-#include <backflow/io/crc32_internal.h>
+#include <backflow/exchange/crc32.h>
 #include <backflow/io/dump.h>
 #include <backflow/ops/functions.h>
 #include <backflow/runtime/base/error.h>

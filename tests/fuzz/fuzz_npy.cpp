@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <string>
 
-#include <backflow/io/exchange/npy.h>
+#include <backflow/exchange/npy.h>
 #include <backflow/ops/functions.h>
 #include <backflow/runtime/base/error.h>
 #include <backflow/tests/fuzz/input.h>

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <span>
 
-#include <backflow/io/exchange/npy.h>
+#include <backflow/exchange/npy.h>
 #include <backflow/ops/functions.h>
 
 using namespace backflow;

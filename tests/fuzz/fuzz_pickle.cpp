@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-#include <backflow/io/exchange/state_dict_internal.h>
+#include <backflow/exchange/torch/state_dict_internal.h>
 #include <backflow/ops/functions.h>
 
 using namespace backflow;

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <span>
 
-#include <backflow/io/exchange/safetensors.h>
+#include <backflow/exchange/safetensors.h>
 #include <backflow/ops/functions.h>
 
 using namespace backflow;

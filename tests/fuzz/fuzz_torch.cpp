@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <span>
 
-#include <backflow/io/exchange/torch_file.h>
+#include <backflow/exchange/torch/torch_file.h>
 #include <backflow/ops/functions.h>
 
 using namespace backflow;

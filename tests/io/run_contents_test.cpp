@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include <backflow/io/atomic_file.h>
+#include <backflow/exchange/atomic_file.h>
 #include <backflow/io/run_directory.h>
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/io/support.h>

@@ -286,7 +286,8 @@ def test_torch_files_that_are_refused(folder):
         torch.save(torch.nn.Linear(2, 2), folder / "module.pt")
         torch.jit.script(torch.nn.Linear(2, 2)).save(str(folder / "script.pt"))
     assert "'torch.nn.modules.linear.Linear' is not allowed" in run("inspect", folder / "module.pt", expect=1).stderr
-    assert "a TorchScript archive" in run("inspect", folder / "script.pt", expect=1).stderr
+    # Of what holds code beside the weights, as libtorch's own files do, the weights are read.
+    assert "2 tensors" in run("inspect", folder / "script.pt").stdout
     torch.save(torch.ones(2).expand(1000, 2), folder / "list.pt")
     assert "need the pickle of a state dictionary" in run("inspect", folder / "list.pt", expect=1).stderr
 

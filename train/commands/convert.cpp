@@ -7,9 +7,9 @@
 
 #include <CLI/CLI.hpp>
 
+#include <backflow/exchange/rename.h>
 #include <backflow/io/config.h>
-#include <backflow/io/exchange/rename.h>
-#include <backflow/io/exchange/tensor_file.h>
+#include <backflow/io/tensor_file.h>
 #include <backflow/train/commands/commands.h>
 #include <backflow/train/commands/options.h>
 #include <backflow/train/exit_code.h>

@@ -5,7 +5,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include <backflow/io/atomic_file.h>
+#include <backflow/exchange/atomic_file.h>
 #include <backflow/train/batch_step.h>
 #include <backflow/train/commands/commands.h>
 #include <backflow/train/commands/options.h>

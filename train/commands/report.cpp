@@ -6,7 +6,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include <backflow/io/atomic_file.h>
+#include <backflow/exchange/atomic_file.h>
 #include <backflow/io/config.h>
 #include <backflow/train/commands/commands.h>
 #include <backflow/train/commands/options.h>

@@ -4,8 +4,8 @@
 #include <numeric>
 #include <utility>
 
+#include <backflow/exchange/npy.h>
 #include <backflow/io/datasets/hdf5_samples.h>
-#include <backflow/io/exchange/npy.h>
 #include <backflow/ops/functions.h>
 #include <backflow/train/data/formats.h>
 #include <backflow/train/data/missing_values.h>

@@ -7,8 +7,8 @@
 #include <span>
 #include <utility>
 
+#include <backflow/exchange/npy.h>
 #include <backflow/io/datasets/csv.h>
-#include <backflow/io/exchange/npy.h>
 #include <backflow/ops/functions.h>
 #include <backflow/runtime/base/philox.h>
 

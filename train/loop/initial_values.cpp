@@ -6,7 +6,7 @@
 #include <set>
 #include <string_view>
 
-#include <backflow/io/exchange/tensor_file.h>
+#include <backflow/io/tensor_file.h>
 #include <backflow/ops/functions.h>
 #include <backflow/runtime/tape/grad_mode.h>
 #include <backflow/train/loop/name_pattern.h>

@@ -7,7 +7,7 @@
 
 #include <unistd.h>
 
-#include <backflow/io/atomic_file.h>
+#include <backflow/exchange/atomic_file.h>
 #include <backflow/runtime/base/error.h>
 #include <backflow/train/report/run_texts.h>
 #include <backflow/train/run/child.h>

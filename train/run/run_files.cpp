@@ -7,7 +7,7 @@
 #include <spdlog/sinks/basic_file_sink.h>
 #include <spdlog/spdlog.h>
 
-#include <backflow/io/atomic_file.h>
+#include <backflow/exchange/atomic_file.h>
 #include <backflow/io/run_contents.h>
 #include <backflow/runtime/base/error.h>
 

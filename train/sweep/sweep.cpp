@@ -5,7 +5,7 @@
 #include <optional>
 #include <utility>
 
-#include <backflow/io/atomic_file.h>
+#include <backflow/exchange/atomic_file.h>
 #include <backflow/train/exit_code.h>
 #include <backflow/train/experiment.h>
 #include <backflow/train/formatted.h>

@@ -4,7 +4,7 @@
 #include <filesystem>
 #include <system_error>
 
-#include <backflow/io/atomic_file.h>
+#include <backflow/exchange/atomic_file.h>
 #include <backflow/io/config.h>
 #include <backflow/train/report/run_texts.h>
 

@@ -32,6 +32,7 @@ class ClosedFormLR : public LRScheduler {
   double base_lr(std::size_t group) const { return base_lrs_.at(group); }
   std::size_t groups() const { return base_lrs_.size(); }
   std::vector<double> get_lrs() final;
+  std::vector<double>* base_lrs() final { return &base_lrs_; }
 
  private:
   std::vector<double> set_momentum_and_get_lrs(std::int64_t t);

@@ -3,6 +3,10 @@
 #include <algorithm>
 #include <limits>
 
+#include <backflow/nn/archive/input_archive.h>
+#include <backflow/nn/archive/output_archive.h>
+#include <backflow/nn/optim/state_values_internal.h>
+
 namespace backflow::optim {
 
 ReduceLROnPlateauScheduler::ReduceLROnPlateauScheduler(Optimizer& optimizer, SchedulerMode mode, double factor,
@@ -50,6 +54,32 @@ void ReduceLROnPlateauScheduler::load_state(const State& state) {
   best_ = state.best;
   bad_steps_ = state.bad_steps;
   cooldown_left_ = state.cooldown_left;
+}
+
+OrderedDict<std::string, Tensor> ReduceLROnPlateauScheduler::state_dict() const {
+  return {{"best", detail::number(best_)},
+          {"num_bad_epochs", detail::number(std::int64_t{bad_steps_})},
+          {"cooldown_counter", detail::number(std::int64_t{cooldown_left_})}};
+}
+
+LoadReport ReduceLROnPlateauScheduler::load_state_dict(const OrderedDict<std::string, Tensor>& dict, bool strict) {
+  detail::NumberReader reader(dict);
+  State given = state();
+  reader.read("best", given.best);
+  reader.read("num_bad_epochs", given.bad_steps);
+  reader.read("cooldown_counter", given.cooldown_left);
+  if (strict) {
+    backflow::detail::check_fits(reader.report(), "reduce_lr_on_plateau: load_state_dict");
+  }
+  load_state(given);
+  return reader.report();
+}
+
+void ReduceLROnPlateauScheduler::save(serialize::OutputArchive& archive) const {
+  detail::write_all(archive, state_dict());
+}
+void ReduceLROnPlateauScheduler::load(serialize::InputArchive& archive) {
+  load_state_dict(detail::numbers_of(archive));
 }
 
 bool ReduceLROnPlateauScheduler::is_better(double metric) const {

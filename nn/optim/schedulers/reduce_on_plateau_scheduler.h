@@ -39,6 +39,12 @@ class ReduceLROnPlateauScheduler {
   State state() const { return {best_, bad_steps_, cooldown_left_}; }
   void load_state(const State& state);
 
+  /// The state under PyTorch's names: "best", "num_bad_epochs", "cooldown_counter". See LRScheduler::state_dict().
+  OrderedDict<std::string, Tensor> state_dict() const;
+  LoadReport load_state_dict(const OrderedDict<std::string, Tensor>& dict, bool strict = true);
+  void save(serialize::OutputArchive& archive) const;
+  void load(serialize::InputArchive& archive);
+
  private:
   bool is_better(double metric) const;
   void reduce();

@@ -11,9 +11,10 @@
 
 #include <backflow/io/datasets/hdf5_samples.h>
 #include <backflow/io/guarded_read.h>
+#include <backflow/io/tensor_file.h>
 #include <backflow/runtime/base/warning.h>
 #include <backflow/runtime/memory/memory.h>
-#include <backflow/tests/io/exchange/support.h>
+#include <backflow/tests/exchange/support.h>
 
 namespace {
 
