@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <new>
 #include <span>
 #include <string>
 #include <thread>
@@ -128,7 +129,14 @@ TEST_CASE("guarded read: too much memory is an error that names the file") {
     std::vector<std::vector<char>> blocks;
     for (;;) blocks.emplace_back(std::size_t{16} << 20, 'x');
   };
-  CHECK_THAT(outcome(fill), StartsWith("a.h5: damaged, or made to fill memory: reading it takes more than 256 MiB"));
+  constexpr const char* kWanted = "a.h5: damaged, or made to fill memory: reading it takes more than 256 MiB";
+  CHECK_THAT(outcome([] { throw std::bad_alloc(); }), StartsWith(kWanted));
+#ifdef __SANITIZE_ADDRESS__
+  WARN("AddressSanitizer ends a process that has no memory, where it should throw: memory is not filled");
+  static_cast<void>(fill);
+#else
+  CHECK_THAT(outcome(fill), StartsWith(kWanted));
+#endif
 }
 
 TEST_CASE("guarded read: the child prints nothing, and long messages are cut") {
