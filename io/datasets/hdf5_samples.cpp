@@ -11,7 +11,7 @@
 #include <backflow/io/datasets/block_cache_internal.h>
 #include <backflow/io/datasets/open_samples_internal.h>
 #include <backflow/io/dump.h>
-#include <backflow/io/guarded_read_internal.h>
+#include <backflow/io/dumps/guarded_read_internal.h>
 
 namespace backflow::io {
 

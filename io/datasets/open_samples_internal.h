@@ -10,7 +10,7 @@
 #include <vector>
 
 #include <backflow/io/datasets/packed_chunk_internal.h>
-#include <backflow/io/hdf5_internal.h>
+#include <backflow/io/hdf5/hdf5_internal.h>
 #include <backflow/runtime/tensor/tensor.h>
 
 namespace backflow::io::detail {

@@ -1,7 +1,7 @@
 // What the child process that reads a dump sends to its parent.
 #include <random>
 
-#include <backflow/io/dump_catalog_internal.h>
+#include <backflow/io/dumps/dump_catalog_internal.h>
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/io/support.h>
 

@@ -11,8 +11,8 @@
 #include <thread>
 #include <vector>
 
-#include <backflow/io/guard_child_internal.h>
-#include <backflow/io/guarded_read_internal.h>
+#include <backflow/io/dumps/guard_child_internal.h>
+#include <backflow/io/dumps/guarded_read_internal.h>
 #include <backflow/tests/catch2.h>
 #include <backflow/tests/io/support.h>
 

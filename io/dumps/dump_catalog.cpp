@@ -3,7 +3,7 @@
 
 #include <nlohmann/json.hpp>
 
-#include <backflow/io/dump_catalog_internal.h>
+#include <backflow/io/dumps/dump_catalog_internal.h>
 #include <backflow/runtime/base/error.h>
 
 namespace backflow::io::detail {

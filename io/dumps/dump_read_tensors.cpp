@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <utility>
 
-#include <backflow/io/dump_reader_internal.h>
+#include <backflow/io/dumps/dump_reader_internal.h>
 
 namespace backflow::io::detail {
 

@@ -10,7 +10,7 @@
 
 #include <backflow/exchange/atomic_file.h>
 #include <backflow/exchange/npy_header.h>
-#include <backflow/io/hdf5_internal.h>
+#include <backflow/io/hdf5/hdf5_internal.h>
 #include <backflow/runtime/base/error.h>
 
 namespace backflow::io {

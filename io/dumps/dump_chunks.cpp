@@ -2,7 +2,7 @@
 #include <utility>
 
 #include <backflow/exchange/crc32.h>
-#include <backflow/io/dump_chunks_internal.h>
+#include <backflow/io/dumps/dump_chunks_internal.h>
 #include <backflow/runtime/base/error.h>
 #include <backflow/runtime/threads/threads.h>
 

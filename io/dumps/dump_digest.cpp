@@ -3,8 +3,8 @@
 #include <cstdio>
 
 #include <backflow/exchange/crc32.h>
-#include <backflow/io/dump_chunks_internal.h>
-#include <backflow/io/dump_internal.h>
+#include <backflow/io/dumps/dump_chunks_internal.h>
+#include <backflow/io/dumps/dump_internal.h>
 
 namespace backflow::io::detail {
 namespace {

@@ -6,9 +6,9 @@
 #include <utility>
 
 #include <backflow/exchange/row_major.h>
-#include <backflow/io/dump_internal.h>
+#include <backflow/io/dumps/dump_internal.h>
+#include <backflow/io/dumps/inspect_internal.h>
 #include <backflow/io/inspect.h>
-#include <backflow/io/inspect_internal.h>
 
 namespace backflow::io {
 namespace detail {

@@ -2,8 +2,8 @@
 #include <vector>
 
 #include <backflow/exchange/atomic_file.h>
-#include <backflow/io/dump_chunks_internal.h>
-#include <backflow/io/dump_structure_internal.h>
+#include <backflow/io/dumps/dump_chunks_internal.h>
+#include <backflow/io/dumps/dump_structure_internal.h>
 
 namespace backflow::io {
 namespace {

@@ -6,7 +6,7 @@
 #include <span>
 #include <string>
 
-#include <backflow/io/hdf5_internal.h>
+#include <backflow/io/hdf5/hdf5_internal.h>
 
 namespace backflow::io::detail {
 

@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include <backflow/io/hdf5_internal.h>
+#include <backflow/io/hdf5/hdf5_internal.h>
 #include <backflow/runtime/base/error.h>
 
 namespace backflow::io::detail {

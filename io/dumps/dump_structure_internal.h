@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include <backflow/io/dump_internal.h>
-#include <backflow/io/hdf5_internal.h>
-#include <backflow/io/hdf5_storage_internal.h>
+#include <backflow/io/dumps/dump_internal.h>
+#include <backflow/io/hdf5/hdf5_internal.h>
+#include <backflow/io/hdf5/hdf5_storage_internal.h>
 
 namespace backflow::io::detail {
 

@@ -1,9 +1,9 @@
 #include <algorithm>
 #include <utility>
 
-#include <backflow/io/dump_chunks_internal.h>
-#include <backflow/io/dump_internal.h>
-#include <backflow/io/dump_reader_internal.h>
+#include <backflow/io/dumps/dump_chunks_internal.h>
+#include <backflow/io/dumps/dump_internal.h>
+#include <backflow/io/dumps/dump_reader_internal.h>
 
 namespace backflow::io::detail {
 

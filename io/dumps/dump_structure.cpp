@@ -3,7 +3,7 @@
 #include <utility>
 
 #include <backflow/exchange/crc32.h>
-#include <backflow/io/dump_structure_internal.h>
+#include <backflow/io/dumps/dump_structure_internal.h>
 
 namespace backflow::io::detail {
 namespace {

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include <backflow/io/dump.h>
-#include <backflow/io/dump_tensors_internal.h>
+#include <backflow/io/dumps/dump_tensors_internal.h>
 
 namespace backflow::io::detail {
 namespace {

@@ -5,9 +5,9 @@
 #include <string>
 #include <vector>
 
-#include <backflow/io/dump_catalog_internal.h>
-#include <backflow/io/guard_child_internal.h>
-#include <backflow/io/hdf5_internal.h>
+#include <backflow/io/dumps/dump_catalog_internal.h>
+#include <backflow/io/dumps/guard_child_internal.h>
+#include <backflow/io/hdf5/hdf5_internal.h>
 
 namespace backflow::io::detail {
 

@@ -4,7 +4,7 @@
 #include <utility>
 #include <vector>
 
-#include <backflow/io/collective_file_internal.h>
+#include <backflow/io/dumps/collective_file_internal.h>
 #include <backflow/runtime/base/error.h>
 
 namespace backflow::io::detail {

@@ -1,6 +1,6 @@
 #include <backflow/io/tensor_file.h>
 
-#include <backflow/io/dump_tensors_internal.h>
+#include <backflow/io/dumps/dump_tensors_internal.h>
 
 namespace backflow::io {
 

@@ -4,8 +4,8 @@
 #include <cmath>
 #include <utility>
 
-#include <backflow/io/dump_internal.h>
-#include <backflow/io/inspect_internal.h>
+#include <backflow/io/dumps/dump_internal.h>
+#include <backflow/io/dumps/inspect_internal.h>
 
 namespace backflow::io {
 namespace {

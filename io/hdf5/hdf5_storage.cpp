@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <cstring>
 
-#include <backflow/io/hdf5_storage_internal.h>
+#include <backflow/io/hdf5/hdf5_storage_internal.h>
 #include <backflow/runtime/base/error.h>
 #if __has_include(<H5FDdevelop.h>)
 #include <H5FDdevelop.h>  // what a driver needs, from HDF5 1.14 on

@@ -5,7 +5,7 @@
 #include <span>
 #include <string>
 
-#include <backflow/io/guard_child_internal.h>
+#include <backflow/io/dumps/guard_child_internal.h>
 #include <backflow/runtime/base/function_ref.h>
 
 namespace backflow::io::detail {

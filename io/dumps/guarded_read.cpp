@@ -9,9 +9,9 @@
 #include <utility>
 
 #include <backflow/io/datasets/open_samples_internal.h>
-#include <backflow/io/dump_reader_internal.h>
+#include <backflow/io/dumps/dump_reader_internal.h>
+#include <backflow/io/dumps/guarded_read_internal.h>
 #include <backflow/io/guarded_read.h>
-#include <backflow/io/guarded_read_internal.h>
 
 namespace backflow::io {
 namespace {

@@ -2,10 +2,10 @@
 #include <utility>
 
 #include <backflow/exchange/crc32.h>
-#include <backflow/io/dump_chunks_internal.h>
-#include <backflow/io/dump_internal.h>
-#include <backflow/io/dump_reader_internal.h>
-#include <backflow/io/guarded_read_internal.h>
+#include <backflow/io/dumps/dump_chunks_internal.h>
+#include <backflow/io/dumps/dump_internal.h>
+#include <backflow/io/dumps/dump_reader_internal.h>
+#include <backflow/io/dumps/guarded_read_internal.h>
 
 namespace backflow::io {
 namespace detail {

@@ -6,8 +6,8 @@
 #include <cstring>
 
 #include <backflow/exchange/crc32.h>
-#include <backflow/io/dump_chunks_internal.h>
-#include <backflow/io/dump_internal.h>
+#include <backflow/io/dumps/dump_chunks_internal.h>
+#include <backflow/io/dumps/dump_internal.h>
 #include <backflow/runtime/base/error.h>
 
 namespace backflow::io::detail {

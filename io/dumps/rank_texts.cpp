@@ -2,7 +2,7 @@
 #include <cstring>
 #include <exception>
 
-#include <backflow/io/rank_texts_internal.h>
+#include <backflow/io/dumps/rank_texts_internal.h>
 #include <backflow/runtime/base/error.h>
 
 namespace backflow::io::detail {

@@ -16,7 +16,7 @@
 #include <new>
 #include <utility>
 
-#include <backflow/io/guard_child_internal.h>
+#include <backflow/io/dumps/guard_child_internal.h>
 #include <backflow/runtime/base/error.h>
 
 extern char** environ;

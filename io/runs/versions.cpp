@@ -4,7 +4,7 @@
 #include <nlohmann/json_fwd.hpp>
 
 #include <backflow/io/config/tree_internal.h>
-#include <backflow/io/hdf5_internal.h>
+#include <backflow/io/hdf5/hdf5_internal.h>
 #include <backflow/runtime/base/error.h>
 
 namespace backflow::io {

@@ -13,10 +13,10 @@
 
 #include <backflow/exchange/atomic_file.h>
 #include <backflow/exchange/crc32.h>
-#include <backflow/io/collective_file_internal.h>
-#include <backflow/io/dump_chunks_internal.h>
-#include <backflow/io/dump_structure_internal.h>
-#include <backflow/io/rank_texts_internal.h>
+#include <backflow/io/dumps/collective_file_internal.h>
+#include <backflow/io/dumps/dump_chunks_internal.h>
+#include <backflow/io/dumps/dump_structure_internal.h>
+#include <backflow/io/dumps/rank_texts_internal.h>
 #include <backflow/runtime/base/error.h>
 #include <backflow/runtime/base/warning.h>
 

@@ -10,7 +10,7 @@
 #include <span>
 #include <string>
 
-#include <backflow/io/hdf5_internal.h>
+#include <backflow/io/hdf5/hdf5_internal.h>
 
 namespace backflow::io::detail {
 

@@ -11,7 +11,7 @@
 
 #include <backflow/exchange/atomic_file.h>
 #include <backflow/exchange/input_file.h>
-#include <backflow/io/hdf5_storage_internal.h>
+#include <backflow/io/hdf5/hdf5_storage_internal.h>
 
 namespace backflow::io::detail {
 
