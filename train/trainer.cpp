@@ -197,6 +197,8 @@ class TrainingRun {
     checkpoints_.look();
     if (result.dump || checkpoints_.is_due(done)) {
       checkpoints_.save();
+    } else if (done == first_step_ + 1) {
+      checkpoints_.prepare(clock_.total_steps() - done);
     }
     return result.stop ? Outcome::Stopped : Outcome::Done;
   }

@@ -41,6 +41,13 @@ bool Checkpoints::is_time() const {
          seconds_since(last_) >= kSeconds * options_.every_minutes;
 }
 
+void Checkpoints::prepare(std::int64_t steps) {
+  const bool will_copy = (options_.every_steps > 0 && steps > options_.every_steps) || options_.every_minutes > 0;
+  if (options_.async && !is_parallel() && will_copy && output_.files() != nullptr) {
+    snapshot_.reserve(state_.shared());
+  }
+}
+
 void Checkpoints::save() { write(Kind::Step, mode()); }
 
 void Checkpoints::save_best() { write(Kind::Best, mode()); }

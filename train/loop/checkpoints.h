@@ -42,6 +42,9 @@ class Checkpoints {
   /// Whether `every_steps` asks for a dump after so many.
   bool is_due(std::int64_t step) const { return options_.every_steps > 0 && step % options_.every_steps == 0; }
 
+  /// Gets the memory for copies, so that the first one does not delay training more than others. For the end of the
+  /// first step, when the optimizer has its state; `steps` more will follow.
+  void prepare(std::int64_t steps);
   /// Writes checkpoints/step-<step>.h5.
   void save();
   /// Writes checkpoints/best.h5.

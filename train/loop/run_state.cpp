@@ -39,6 +39,16 @@ io::Dump RunState::full() {
   return dump;
 }
 
+io::Dump RunState::shared() const {
+  io::Dump dump = without_optimizer();
+  if (!experiment_.distributed.shard_optimizer) {
+    for (const optim::Optimizer* optimizer : parts_.step.optimizers()) {
+      append_optimizer_state(*optimizer, *parts_.model.module, dump.optimizer);
+    }
+  }
+  return dump;
+}
+
 io::SharedDump RunState::share() {
   check_replicas();
   io::SharedDump share{{}, parts_.step.optimizer_shares()};

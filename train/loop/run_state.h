@@ -39,6 +39,8 @@ class RunState {
   /// All of it on rank 0, checked to be finite, and nothing elsewhere. Tensors that need no gathering are shared with
   /// the run. Throws Error when the ranks differ, or for elements that are not finite. Collective.
   io::Dump full();
+  /// The tensors of full() that are shared with the run, on any rank. Nothing is gathered, checked or changed.
+  io::Dump shared() const;
   /// What this rank has of the same, for a dump that all ranks write. Nothing is gathered. Otherwise as full().
   io::SharedDump share();
   /// Whether all ranks still have the same, if that is asked for and was not looked at after this step. Collective.

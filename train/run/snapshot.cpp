@@ -35,6 +35,8 @@ void add_pieces(std::vector<Piece>& pieces, const Tensor& to, const Tensor& from
 
 bool is_nobody_elses(const Tensor& x) { return x.use_count() == 1 && x.impl().storage->has_sole_owner(); }
 
+std::string key_of(const io::DumpGroup& group, const std::string& name) { return to_text(group.name, '/', name); }
+
 /// The memory of `former` if it fits.
 Tensor memory_for(const Tensor& tensor, const std::string& key, const std::map<std::string, Tensor>& former) {
   const auto found = former.find(key);
@@ -44,6 +46,27 @@ Tensor memory_for(const Tensor& tensor, const std::string& key, const std::map<s
 }
 
 }  // namespace
+
+void Snapshot::reserve(const io::Dump& dump) {
+  release();
+  const std::map<std::string, Tensor> former = std::exchange(memory_, {});
+  std::vector<Piece> pieces;
+  for (const io::DumpGroup& group : io::kDumpGroups) {
+    for (const auto& [name, tensor] : dump.*group.tensors) {
+      if (!tensor.defined() || is_nobody_elses(tensor)) {
+        continue;
+      }
+      const std::string key = key_of(group, name);
+      const Tensor memory = memory_for(tensor, key, former);
+      add_pieces(pieces, memory, memory);
+      memory_.insert_or_assign(key, memory);
+    }
+  }
+  parallel_for(static_cast<std::int64_t>(pieces.size()), [&](std::int64_t i) {
+    const Piece& piece = pieces[static_cast<std::size_t>(i)];
+    std::memset(piece.to, 0, piece.bytes);
+  });
+}
 
 const io::Dump& Snapshot::take(io::Dump dump) {
   const NoGradGuard no_grad;
@@ -56,7 +79,7 @@ const io::Dump& Snapshot::take(io::Dump dump) {
       if (!tensor.defined() || is_nobody_elses(tensor)) {
         continue;
       }
-      const std::string key = to_text(group.name, '/', name);
+      const std::string key = key_of(group, name);
       Tensor copy = memory_for(tensor, key, former);
       if (tensor.is_contiguous()) {
         add_pieces(pieces, copy, tensor);
