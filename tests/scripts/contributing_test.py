@@ -8,7 +8,7 @@ import tempfile
 
 SOURCE = pathlib.Path(os.environ["BACKFLOW_SOURCE"])
 DOCUMENT = "CONTRIBUTING.md"
-PARENTS = ("ops", "ops/kernels", "runtime", "train")
+PARENTS = ("exchange", "io", "ops", "ops/kernels", "runtime", "train")
 SAMPLES = "tests/samples"
 
 
