@@ -106,7 +106,12 @@ void AtomicFile::commit() {
   if (status != 0 && error != EINVAL && error != ENOTSUP && error != EROFS) fail_to("write");
 }
 
-bool is_temporary(std::string_view name) { return name.starts_with(kPrefix) && name.ends_with(kSuffix); }
+bool is_temporary(std::string_view name) {
+  const std::size_t end = name.rfind(kSuffix);
+  if (!name.starts_with(kPrefix) || end == std::string_view::npos) return false;
+  const std::string_view rest = name.substr(end + kSuffix.size());
+  return rest.empty() || rest.starts_with('.');
+}
 
 void write_file_atomically(const std::string& path, std::string_view content) {
   AtomicFile file(path);

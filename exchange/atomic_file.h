@@ -45,7 +45,8 @@ class AtomicFile {
   int file_ = -1;
 };
 
-/// Whether this is the name of a temporary file of AtomicFile: of one being written, or left by a killed process.
+/// Whether this is the name of a temporary file of AtomicFile: of one being written, or left by a killed process. Also
+/// of files that MPI puts beside one, as Open MPI's "NAME.tmp.locktest.0".
 bool is_temporary(std::string_view name);
 
 /// Writes a whole small file with AtomicFile. Thread-safe.

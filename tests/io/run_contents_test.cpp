@@ -37,6 +37,7 @@ const std::vector<std::string> kForeign = {"checkpoints/best-1.h5",
                                            "x.tmp"};
 const std::vector<std::string> kOfRun = {".backflow-node-12-0.tmp",
                                          "checkpoints/.backflow-node-12-1.tmp",
+                                         "checkpoints/.backflow-node-12-1.tmp.locktest.0",
                                          "checkpoints/best.h5",
                                          "checkpoints/best.h5.old",
                                          "checkpoints/step-000000007.h5",
@@ -100,7 +101,8 @@ TEST_CASE("run contents: files that killed processes did not finish are removed,
   {
     AtomicFile unfinished(run.checkpoint(3));
     CHECK(is_temporary(std::filesystem::path(files_below(run.path()).at(0)).filename().string()));
-    fill(run, {".backflow-node-12-0.tmp", "x.tmp", "log.txt", "checkpoints/.backflow-x.h5"});
+    fill(run, {".backflow-node-12-0.tmp", ".backflow-node-12-0.tmp.locktest.1", "x.tmp", "log.txt",
+               "checkpoints/.backflow-x.h5"});
     remove_temporaries(run.path());
   }
   CHECK(files_below(run.path()) == std::vector<std::string>{"checkpoints/.backflow-x.h5", "log.txt", "x.tmp"});
