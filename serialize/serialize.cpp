@@ -17,9 +17,12 @@ InputArchive place_of(InputArchive& archive, const std::vector<std::string>& nam
       return std::find(names.begin(), names.end(), key) != names.end();
     });
   };
+  if (has_some(archive)) {
+    return archive.here();
+  }
   for (const char* const key : usual_keys) {
     InputArchive inside;
-    if (!has_some(archive) && archive.try_read(key, inside) && has_some(inside)) {
+    if (archive.try_read(key, inside) && has_some(inside)) {
       return inside;
     }
   }
@@ -36,17 +39,20 @@ OutputArchive& write_dictionary(OutputArchive& archive, const Dict& tensors) {
 }
 
 /// All tensors and numbers of an archive by name.
-template <class Dict>
-InputArchive& read_dictionary(InputArchive& archive, Dict& tensors) {
+template <class Dict, class Add>
+InputArchive& read_dictionary(InputArchive& archive, Dict& tensors, const Add& add) {
   Dict read;
   for (const auto& [name, value] : archive.values()) {
     if (!value.isString()) {
-      read.emplace(name, tensor_of(value));
+      add(read, name, tensor_of(value));
     }
   }
   tensors = std::move(read);
   return archive;
 }
+
+constexpr auto kInsert = [](auto& dict, const std::string& name, const Tensor& x) { dict.insert(name, x); };
+constexpr auto kEmplace = [](auto& dict, const std::string& name, const Tensor& x) { dict.emplace(name, x); };
 
 template <class Scheduler>
 InputArchive& load_scheduler(InputArchive& archive, Scheduler& scheduler) {
@@ -92,27 +98,20 @@ OutputArchive& operator<<(OutputArchive& archive, const OrderedDict<std::string,
 }
 
 InputArchive& operator>>(InputArchive& archive, OrderedDict<std::string, Tensor>& tensors) {
-  OrderedDict<std::string, Tensor> dict;
-  for (const auto& [name, value] : archive.values()) {
-    if (!value.isString()) {
-      dict.insert(name, tensor_of(value));
-    }
-  }
-  tensors = std::move(dict);
-  return archive;
+  return read_dictionary(archive, tensors, kInsert);
 }
 
 OutputArchive& operator<<(OutputArchive& archive, const std::map<std::string, Tensor>& tensors) {
   return write_dictionary(archive, tensors);
 }
 InputArchive& operator>>(InputArchive& archive, std::map<std::string, Tensor>& tensors) {
-  return read_dictionary(archive, tensors);
+  return read_dictionary(archive, tensors, kEmplace);
 }
 OutputArchive& operator<<(OutputArchive& archive, const std::unordered_map<std::string, Tensor>& tensors) {
   return write_dictionary(archive, tensors);
 }
 InputArchive& operator>>(InputArchive& archive, std::unordered_map<std::string, Tensor>& tensors) {
-  return read_dictionary(archive, tensors);
+  return read_dictionary(archive, tensors, kEmplace);
 }
 
 OutputArchive& operator<<(OutputArchive& archive, const nn::Module& module) {

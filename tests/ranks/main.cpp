@@ -4,13 +4,11 @@
 
 #include <csignal>
 #include <cstdlib>
-#include <iostream>
 #include <string>
-#include <vector>
 
 #include <backflow/distributed/communicator.h>
 #include <backflow/io/dump.h>
-#include <backflow/tests/catch2.h>
+#include <backflow/tests/support/run_on_ranks.h>
 #include <backflow/train/run/dump_ranks.h>
 
 int main(int argc, char** argv) {
@@ -27,16 +25,5 @@ int main(int argc, char** argv) {
     return EXIT_SUCCESS;
   }
 
-  // All ranks run the same tests in the same order. One that fails ends the job: the others may be waiting for it.
-  std::vector<char*> arguments(argv, argv + argc);
-  std::string extra[] = {"--abort", "--order", "decl"};
-  for (std::string& argument : extra) {
-    arguments.push_back(argument.data());
-  }
-  const int failed = backflow::test::run(static_cast<int>(arguments.size()), arguments.data());
-  if (failed != 0 && world->size() > 1) {
-    std::cerr << "tests failed on rank " << world->rank() << " of " << world->size() << std::endl;
-    world->abort(EXIT_FAILURE);
-  }
-  return failed;
+  return backflow::test::run_on_ranks(*world, argc, argv);
 }
